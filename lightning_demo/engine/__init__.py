@@ -1,0 +1,1 @@
+"""When a picture is computed. Knows nothing of HTTP or the page."""

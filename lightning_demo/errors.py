@@ -1,0 +1,60 @@
+"""The one family of errors that people see. Knows nothing about who shows them."""
+
+from __future__ import annotations
+
+
+class LightningError(Exception):
+    """An error whose message is written for the person at the page.
+
+    `status` is the HTTP status that fits, `field` the name of the request's field at fault.
+    """
+
+    status = 500
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.field))
+
+
+def _rebuild(kind: type[LightningError], message: str, field: str | None) -> LightningError:
+    return kind(message, field=field)
+
+
+class InvalidRequest(LightningError):
+    """A field of a request is outside what is allowed; no work has been done."""
+
+    status = 422
+
+
+class InvalidSetting(LightningError):
+    """A command-line option or LIGHTNING_… variable has a value that it cannot have."""
+
+    status = 500
+
+
+class CheckpointError(LightningError):
+    """A weight file is missing, damaged, or not the one the checkpoint table names."""
+
+    status = 503
+
+
+class EngineUnavailable(LightningError):
+    """The engine is loading, full, shutting down, or failed to load."""
+
+    status = 503
+
+
+class OutOfMemory(LightningError):
+    """The device had too little memory for this request; smaller ones still work."""
+
+    status = 503
+
+
+class GenerationFailed(LightningError):
+    """This one request could not be painted; the engine goes on."""
+
+    status = 500

@@ -1,0 +1,188 @@
+"""The nouns that cross every boundary, and the only place where input is checked.
+
+Knows nothing about torch, HTTP or the page.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .errors import InvalidRequest
+
+MAX_PROMPT_CHARACTERS = 100_000
+MAX_SEED = 2**32 - 1
+MAX_GUIDANCE_SCALE = 20.0
+SIZE_MULTIPLE = 8  # the autoencoder's compression: one latent is 8 x 8 pixels
+
+EngineState = Literal["loading", "ready", "failed", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one model can be asked for."""
+
+    num_inference_steps: tuple[int, ...]  # a checkpoint exists for each, ascending
+    default_steps: int
+    sizes: tuple[tuple[int, int], ...]  # (width, height) it was trained at, the native one first
+    min_side: int  # px
+    max_side: int  # px
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One picture to paint: validated, hashable, picklable, with its seed resolved."""
+
+    prompt: str
+    negative_prompt: str
+    num_inference_steps: int
+    guidance_scale: float
+    seed: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any], limits: Limits) -> GenerationRequest:
+        """Checks untrusted fields against `limits` and fills in what is absent.
+
+        Absent or null: 4 steps (or the model's default), guidance 0, the native size, a fresh
+        random seed, no negative prompt. Only `prompt` is required.
+
+        Raises:
+            InvalidRequest: naming the first field at fault and its allowed range.
+        """
+        if not isinstance(fields, Mapping):
+            raise InvalidRequest("The request must be an object with named fields.")
+        known = cls.__dataclass_fields__.keys()
+        for name in fields:
+            if name not in known:
+                shown = str(name)[:40].encode("ascii", "replace").decode()
+                raise InvalidRequest(
+                    f"{shown}: there is no such field; the fields are {', '.join(known)}.",
+                    field=shown,
+                )
+        given = {name: value for name, value in fields.items() if value is not None}
+        native_width, native_height = limits.sizes[0]
+        prompt = _text("prompt", given.get("prompt", ""))
+        if not prompt:
+            raise InvalidRequest(
+                f"prompt: type at least one character (1 to {MAX_PROMPT_CHARACTERS:,}).",
+                field="prompt",
+            )
+        return cls(
+            prompt=prompt,
+            negative_prompt=_text("negative_prompt", given.get("negative_prompt", "")),
+            num_inference_steps=_steps(
+                given.get("num_inference_steps", limits.default_steps), limits
+            ),
+            guidance_scale=_number(
+                "guidance_scale", given.get("guidance_scale", 0.0), 0.0, MAX_GUIDANCE_SCALE
+            ),
+            seed=_integer("seed", given.get("seed", random_seed()), 0, MAX_SEED),
+            width=_side("width", given.get("width", native_width), limits),
+            height=_side("height", given.get("height", native_height), limits),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The request's fields by name, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One streamed picture of a request: encoded bytes, and the pixels they were made from."""
+
+    request: GenerationRequest
+    data: bytes
+    media_type: str
+    step: int  # steps done when it was made, 1 … num_inference_steps
+    final: bool
+    pixels: Any = field(repr=False, compare=False, default=None)  # uint8 [height, width, 3]
+    timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
+    notes: tuple[str, ...] = ()  # sentences for the user, e.g. that the prompt was cut
+    cached: bool = False  # repainted from memory, without the model
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What an engine can say about itself at any time, without waiting."""
+
+    state: EngineState
+    model: str  # "miniature" or "sdxl-lightning"
+    title: str  # the same for people
+    limits: Limits
+    device: str = ""  # "cpu", "NVIDIA H200", … empty while unknown
+    detail: str = ""  # what it is doing, or why it failed and what to do
+    progress: float | None = None  # 0 … 1 while loading
+    waiting: int = 0  # requests admitted and not yet started
+
+
+def random_seed() -> int:
+    """A seed nobody chose, 0 … 2^32 - 1."""
+    return secrets.randbelow(MAX_SEED + 1)
+
+
+def _text(name: str, value: Any) -> str:
+    """`value` as one line of text: runs of white space become one space, ends are trimmed."""
+    if not isinstance(value, str):
+        raise InvalidRequest(f"{name}: must be text.", field=name)
+    if len(value) > MAX_PROMPT_CHARACTERS:
+        raise InvalidRequest(
+            f"{name}: {len(value):,} characters are too many; at most "
+            f"{MAX_PROMPT_CHARACTERS:,} are allowed.",
+            field=name,
+        )
+    line = " ".join(value.split())
+    for character in line:
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cs"):
+            what = "a control character" if category == "Cc" else "half of a character"
+            raise InvalidRequest(
+                f"{name}: contains {what} (U+{ord(character):04X}); only text is allowed.",
+                field=name,
+            )
+    return line
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, bool) or not whole or not low <= value <= high:
+        raise InvalidRequest(f"{name}: must be a whole number from {low} to {high}.", field=name)
+    return int(value)
+
+
+def _number(name: str, value: Any, low: float, high: float) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or not low <= value <= high:
+        raise InvalidRequest(f"{name}: must be a number from {low:g} to {high:g}.", field=name)
+    return float(value)
+
+
+def _steps(value: Any, limits: Limits) -> int:
+    """One of the step counts that have a checkpoint: another would use the wrong weights."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or value not in limits.num_inference_steps:
+        choices = ", ".join(map(str, limits.num_inference_steps))
+        raise InvalidRequest(
+            f"num_inference_steps: must be one of {choices} (each has its own checkpoint).",
+            field="num_inference_steps",
+        )
+    return int(value)
+
+
+def _side(name: str, value: Any, limits: Limits) -> int:
+    allowed = (
+        f"{name}: must be a multiple of {SIZE_MULTIPLE} from {limits.min_side} "
+        f"to {limits.max_side} pixels."
+    )
+    try:
+        side = _integer(name, value, limits.min_side, limits.max_side)
+    except InvalidRequest:
+        raise InvalidRequest(allowed, field=name) from None
+    if side % SIZE_MULTIPLE:
+        raise InvalidRequest(allowed, field=name)
+    return side

@@ -1,0 +1,139 @@
+"""Every setting, its default and its words for `--help`; the only reader of the environment."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import InvalidSetting
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+ENVIRONMENT_PREFIX = "LIGHTNING_"
+
+
+def _setting(default: Any, help: str, **rules: Any) -> Any:
+    """A field with the words and rules (`choices`, `low`, `high`, `metavar`) of its option."""
+    return field(default=default, metadata={"help": help, **rules})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user may choose; every field is an option and a LIGHTNING_… variable."""
+
+    host: str = _setting("127.0.0.1", "address to listen on; 0.0.0.0 for every network")
+    port: int = _setting(7860, "port to listen on", low=0, high=65535)
+    model: str = _setting(
+        "auto",
+        "sdxl-lightning needs a CUDA GPU and its weights; auto takes it where there is a GPU, "
+        "else the miniature",
+        choices=("auto", "miniature", "sdxl-lightning"),
+    )
+    device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
+    threads: int = _setting(
+        1,
+        "CPU threads for the model; one is fastest for the miniature, which is too small to "
+        "share out",
+        low=1,
+        high=256,
+    )
+    share: bool = _setting(False, "also open a public gradio.live link")
+    auth: str = _setting("", "ask for a login: user:password[,user:password…]", metavar="LOGINS")
+    allowed_hosts: str = _setting(
+        "",
+        "host names the page may be reached under, separated by commas; empty: this machine's "
+        "own when listening on a loopback address, any otherwise",
+        metavar="NAMES",
+    )
+    transport: str = _setting(
+        "auto",
+        "how frames reach the browser: a WebSocket, Gradio's own events, or the first that works",
+        choices=("auto", "socket", "events"),
+    )
+    max_stale_ms: float = _setting(
+        300.0, "while typing without pause, a new picture appears this often", low=0, high=10_000
+    )
+    debounce_ms: float = _setting(
+        150.0,
+        "the longest a keystroke waits for the next one while others keep the engine busy; "
+        "0 switches it off",
+        low=0,
+        high=2_000,
+    )
+    draft_above_ms: float = _setting(
+        400.0,
+        "while typing, pictures slower than this are drafted with fewer steps first; "
+        "0 switches it off",
+        low=0,
+        high=60_000,
+    )
+    memory_mb: float = _setting(
+        64.0, "memory for finished pictures, which repaint at once when asked again", low=0
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(item.name, getattr(self, item.name), item.metadata)
+        for login in filter(None, self.auth.split(",")):
+            user, colon, password = login.partition(":")
+            if not (user and colon and password):
+                raise InvalidSetting("auth: write user:password, several separated by commas.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Reads LIGHTNING_HOST and so on; what is not set keeps its default.
+
+        Raises:
+            InvalidSetting: naming the variable and what it may be.
+        """
+        values = {}
+        for item in fields(cls):
+            text = environment.get(variable(item.name))
+            if text is not None:
+                values[item.name] = convert(item.name, text)
+        return cls(**values)
+
+    def logins(self) -> list[tuple[str, str]] | None:
+        """The (user, password) pairs of `auth` in Gradio's form; None when there are none."""
+        pairs = [login.partition(":")[::2] for login in filter(None, self.auth.split(","))]
+        return [(user, password) for user, password in pairs] or None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def convert(name: str, text: str) -> Any:
+    """The value of setting `name` written as `text`.
+
+    Raises:
+        InvalidSetting: when the text is not of the setting's type.
+    """
+    default = Settings.__dataclass_fields__[name].default
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    try:
+        if isinstance(default, bool):
+            return words[text.strip().lower() or "no"]
+        return type(default)(text)
+    except (KeyError, ValueError):
+        kind = {bool: "yes or no", int: "a whole number", float: "a number"}[type(default)]
+        raise InvalidSetting(
+            f"{name} ({variable(name)}): must be {kind}, not {text[:40]!r}."
+        ) from None
+
+
+def _check(name: str, value: Any, rules: Mapping[str, Any]) -> None:
+    choices = rules.get("choices")
+    if choices and value not in choices:
+        raise InvalidSetting(f"{name} ({variable(name)}): must be one of {', '.join(choices)}.")
+    low, high = rules.get("low"), rules.get("high")
+    if low is None:
+        return
+    top = math.inf if high is None else high
+    if not math.isfinite(value) or not low <= value <= top:
+        span = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+        raise InvalidSetting(f"{name} ({variable(name)}): must be {span}.")
