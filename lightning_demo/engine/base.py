@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..schemas import EngineStatus, Frame, GenerationRequest
+
+
+@dataclass(slots=True)
+class Place:
+    """A session's place in line, kept while its request waits and given up when work starts.
+
+    A session that replaces a request that has not started hands its place to the next one;
+    otherwise somebody who types fast would never be served beside somebody who does not.
+    """
+
+    since: float | None = None  # time.monotonic() when the waiting began
 
 
 class Engine(Protocol):
@@ -19,17 +31,15 @@ class Engine(Protocol):
         ...
 
     def generate(
-        self, request: GenerationRequest, *, since: float | None = None
-    ) -> AsyncIterator[Frame]:
+        self, request: GenerationRequest, *, place: Place | None = None
+    ) -> AsyncGenerator[Frame, None]:
         """Yields frames of one request, steps ascending, the last one final.
 
-        Previews may be left out when the reader is slow; the final never is. Closing the
-        iterator stops the work within one step.
+        Previews may be left out when the reader is slow; the final never is. The request that
+        has waited longest is served next. Closing the iterator stops the work within one step.
 
         Args:
-            since: the `time.monotonic()` moment from which this request counts as waiting;
-                the oldest goes first. A session that replaces a request that has not started
-                hands on its place in line. Default: now.
+            place: the place in line to take; a new one at the end when absent.
 
         Raises:
             LightningError: the request cannot be painted; other requests are not affected.
@@ -37,5 +47,5 @@ class Engine(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Finishes nothing more: running and waiting requests end with EngineUnavailable."""
+        """Stops: running and waiting requests end with EngineUnavailable, and so do later ones."""
         ...

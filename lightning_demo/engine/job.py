@@ -1,0 +1,85 @@
+"""One request inside the local engine: the bridge from the worker thread to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from ..errors import LightningError
+from ..schemas import Frame, GenerationRequest
+from .base import Place
+
+
+class Job:
+    """Carries frames from any thread to the one reader; the newest replaces what is unread."""
+
+    def __init__(
+        self, request: GenerationRequest, place: Place, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.request = request
+        self.place = place
+        self.closed = False  # read by the worker without a lock: a late look costs one step
+        self._loop = loop
+        self._admitted = time.perf_counter()
+        self._newest: Frame | None = None
+        self._error: LightningError | None = None
+        self._last_step = 0
+        self._preview_on_its_way = False
+        self._wake = asyncio.Event()
+
+    def age_ms(self) -> float:
+        """Milliseconds since the request was admitted."""
+        return (time.perf_counter() - self._admitted) * 1000
+
+    def close(self) -> None:
+        """Called by the reader when it needs nothing more."""
+        self.closed = True
+
+    def wants_preview(self) -> bool:
+        """Whether the reader has taken the last preview, so that another one is of use."""
+        if self._preview_on_its_way:
+            return False
+        self._preview_on_its_way = True
+        return True
+
+    def deliver(self, frame: Frame) -> None:
+        """Hands a frame to the reader, from any thread."""
+        self._call(self._take, frame)
+
+    def fail(self, error: LightningError) -> None:
+        """Ends the stream with an error, from any thread."""
+        self._call(self._take_error, error)
+
+    async def next_frame(self) -> Frame:
+        """The newest frame not yet read.
+
+        Raises:
+            LightningError: the request failed.
+        """
+        while self._newest is None:
+            if self._error is not None:
+                raise self._error
+            self._wake.clear()
+            await self._wake.wait()
+        frame, self._newest = self._newest, None
+        self._preview_on_its_way = False
+        return frame
+
+    def _call(self, function: object, argument: object) -> None:
+        if self.closed:
+            return
+        try:
+            self._loop.call_soon_threadsafe(function, argument)  # type: ignore[arg-type]
+        except RuntimeError:  # the reader's loop is gone, and the reader with it
+            self.closed = True
+
+    def _take(self, frame: Frame) -> None:
+        # Two encoder threads may finish in the wrong order; a stream never goes back.
+        if frame.step > self._last_step:
+            self._last_step = frame.step
+            self._newest = frame
+            self._wake.set()
+
+    def _take_error(self, error: LightningError) -> None:
+        self._error = error
+        self._wake.set()

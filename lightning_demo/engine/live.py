@@ -1,0 +1,139 @@
+"""A live session: one person typing, one latest-wins slot in front of the engine.
+
+Drives the rules of `policy` with an event loop and an engine. Knows no HTTP and no UI.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from ..errors import LightningError
+from ..schemas import Frame, GenerationRequest
+from ..settings import Settings
+from .base import Engine, Place
+from .policy import Cancel, LivePolicy, Start, Submission, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """Something to show: a frame, or why there is none, of the submission `sequence`."""
+
+    sequence: int
+    frame: Frame | None
+    error: LightningError | None = None
+
+
+class LiveSession:
+    """Turns a flood of submissions into a stream of frames that ends with the last one's final.
+
+    Belongs to one event loop. There is one reader of `events`; if it is slow it misses older
+    events, never the newest.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._policy = LivePolicy(
+            max_stale=settings.max_stale_ms / 1000,
+            debounce=settings.debounce_ms / 1000,
+            draft_above=settings.draft_above_ms / 1000,
+            draft_steps=self._draft_steps,
+        )
+        self._place = Place()
+        self._loop = asyncio.get_running_loop()
+        self._turn: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._newest: LiveEvent | None = None
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def submit(self, sequence: int, request: GenerationRequest) -> None:
+        """Asks for a picture; whatever was asked before is superseded."""
+        if self._closed:
+            return
+        self._policy.submit(Submission(sequence, request), self._loop.time())
+        self._advance()
+
+    def pause(self) -> None:
+        """Stops what runs and forgets what is pending."""
+        self._policy.forget()
+        if self._turn is not None:
+            self._turn.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything asked for has been answered."""
+        return self._policy.idle
+
+    async def events(self) -> AsyncIterator[LiveEvent]:
+        """Yields the newest event not yet seen, until the session is closed."""
+        while True:
+            while self._newest is None:
+                if self._closed:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            event, self._newest = self._newest, None
+            yield event
+
+    async def aclose(self) -> None:
+        """Stops all work and ends `events`."""
+        self._closed = True
+        self._wake.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.pause()
+        if self._turn is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._turn
+
+    def _advance(self) -> None:
+        """Does what the policy says until there is nothing more to do now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        action = self._policy.action(self._loop.time(), self._engine.status().waiting)
+        match action:
+            case Start():
+                self._turn = self._loop.create_task(self._run(action))
+            case Cancel():
+                assert self._turn is not None  # noqa: S101
+                self._turn.cancel()
+            case Wait(until):
+                self._timer = self._loop.call_at(until, self._advance)
+
+    async def _run(self, start: Start) -> None:
+        """One turn: streams one request until its end or until it is superseded."""
+        sequence = start.submission.sequence
+        try:
+            stream = self._engine.generate(start.request, place=self._place)
+            async with aclosing(stream) as frames:
+                async for frame in frames:
+                    self._policy.frame(frame.final, self._loop.time())
+                    shown = replace(frame, final=False) if start.draft else frame
+                    self._show(LiveEvent(sequence, shown))
+                    if not frame.final:
+                        self._advance()
+        except LightningError as error:
+            self._show(LiveEvent(sequence, None, error))
+        finally:
+            self._turn = None
+            self._policy.ended(self._loop.time())
+            if not self._closed:
+                self._advance()
+
+    def _show(self, event: LiveEvent) -> None:
+        self._newest = event
+        self._wake.set()
+
+    def _draft_steps(self, num_inference_steps: int) -> int | None:
+        """The fewest steps below these that still give a good picture: 1 is experimental."""
+        fewer = [
+            steps
+            for steps in self._engine.status().limits.num_inference_steps
+            if 1 < steps < num_inference_steps
+        ]
+        return min(fewer, default=None)

@@ -1,0 +1,85 @@
+"""Finished frames by request: undo, backspace and slider-back repaint without the model."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from ..schemas import EngineStatus, Frame, GenerationRequest
+from .base import Engine, Place
+
+Key = tuple[str, GenerationRequest]  # model and request: another model paints another picture
+
+
+class FrameMemory:
+    """The most recently used final frames, as many as fit a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._frames: OrderedDict[Key, Frame] = OrderedDict()
+        self.bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def get(self, key: Key) -> Frame | None:
+        """The final frame of a request, if it is remembered."""
+        frame = self._frames.get(key)
+        if frame is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._frames.move_to_end(key)
+        return frame
+
+    def put(self, key: Key, frame: Frame) -> None:
+        """Remembers a final frame; the ones unused longest make room."""
+        size = _size(frame)
+        if size > self._max_bytes:
+            return
+        if (old := self._frames.pop(key, None)) is not None:
+            self.bytes -= _size(old)
+        self._frames[key] = frame
+        self.bytes += size
+        while self.bytes > self._max_bytes:
+            _, old = self._frames.popitem(last=False)
+            self.bytes -= _size(old)
+
+
+def _size(frame: Frame) -> int:
+    pixels = 0 if frame.pixels is None else frame.pixels.nbytes
+    return len(frame.data) + pixels + 4 * len(frame.request.prompt + frame.request.negative_prompt)
+
+
+class RememberingEngine:
+    """Another engine, behind a memory of what it has painted."""
+
+    def __init__(self, engine: Engine, memory: FrameMemory) -> None:
+        self._engine = engine
+        self.memory = memory
+
+    def status(self) -> EngineStatus:
+        """See `Engine.status`."""
+        return self._engine.status()
+
+    async def generate(
+        self, request: GenerationRequest, *, place: Place | None = None
+    ) -> AsyncGenerator[Frame, None]:
+        """See `Engine.generate`; a remembered request is one final frame at once."""
+        key = (self._engine.status().model, request)
+        if (frame := self.memory.get(key)) is not None:
+            yield replace(frame, cached=True, timings={"total": 0.0})
+            return
+        async with aclosing(self._engine.generate(request, place=place)) as frames:
+            async for frame in frames:
+                if frame.final:
+                    self.memory.put(key, frame)
+                yield frame
+
+    async def aclose(self) -> None:
+        """See `Engine.aclose`."""
+        await self._engine.aclose()

@@ -1,0 +1,196 @@
+"""What a live session does next: the rules alone, without a clock, a task or an engine.
+
+Every method takes the time as an argument, so the rules can be tested in no time at all. The rules:
+
+* Latest wins: there is one running and one pending request; a new one replaces the pending one.
+* Running work that is superseded stops, unless the user would then see nothing new for too long:
+  no frame for `max_stale` seconds, or no finished picture for `final_every`.
+* While others keep the engine busy, a request may wait a little for the next keystroke
+  (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
+* Where a whole picture takes longer than `draft_above`, somebody in the middle of typing first
+  gets one with fewer steps, and the asked one right after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..schemas import GenerationRequest
+
+FINAL_EVERY = 1.0  # seconds; a finished picture appears about this often while typing
+BURST_GAP = 1.0  # seconds between two keystrokes that still count as typing
+BUSY_LINE = 4  # waiting requests of others at which the full debounce applies
+LEARNING = 0.3  # weight of the newest measurement in an estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What the user last asked for."""
+
+    sequence: int
+    request: GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Give this request to the engine; `draft`: its final is not yet the answer."""
+
+    submission: Submission
+    request: GenerationRequest
+    draft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop the running request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Ask again at this time, or when something happens before."""
+
+    until: float
+
+
+Action = Start | Cancel | Wait | None
+
+
+@dataclass(slots=True)
+class _Turn:
+    start: Start
+    since: float
+    painted: bool = False
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How long pictures of one step count have taken of late, seconds."""
+
+    first: float = 0.0
+    final: float = 0.0
+
+
+class LivePolicy:
+    """The state of one live session and the rules that move it."""
+
+    def __init__(
+        self,
+        *,
+        max_stale: float,
+        debounce: float,
+        draft_above: float,
+        draft_steps: Callable[[int], int | None] = lambda steps: None,
+    ) -> None:
+        """
+        Args:
+            max_stale, debounce, draft_above: seconds; 0 switches the last two off.
+            draft_steps: the step count to draft a given one with, or None.
+        """
+        self._max_stale = max_stale
+        self._debounce = debounce
+        self._draft_above = draft_above
+        self._draft_steps = draft_steps
+        self._turn: _Turn | None = None
+        self._pending: Submission | None = None
+        self._refine = False  # the pending submission has been drafted
+        self._pending_since = 0.0
+        self._submitted = -BURST_GAP
+        self._typing = False
+        self._last_frame = 0.0
+        self._last_final = 0.0
+        self._paces: dict[int, _Pace] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing is pending."""
+        return self._turn is None and self._pending is None
+
+    def submit(self, submission: Submission, now: float) -> None:
+        """The user asks for something new."""
+        if self.idle:
+            self._last_frame = self._last_final = now
+        self._typing = now - self._submitted < BURST_GAP
+        self._submitted = now
+        if self._pending is None or self._refine:
+            self._pending_since = now
+        self._pending, self._refine = submission, False
+
+    def forget(self) -> None:
+        """The user wants nothing any more; what runs is to stop."""
+        self._pending = None
+        if self._turn is not None:
+            self._turn.cancelled = True
+
+    def frame(self, final: bool, now: float) -> None:
+        """The running request has produced a frame."""
+        turn = self._turn
+        if turn is None:
+            return
+        pace = self._pace(turn.start.request)
+        if not turn.painted:
+            turn.painted = True
+            pace.first = _blend(pace.first, now - turn.since)
+        self._last_frame = now
+        if final:
+            pace.final = _blend(pace.final, now - turn.since)
+            self._last_final = now
+
+    def ended(self, now: float) -> None:
+        """The running request has finished, failed or stopped."""
+        turn, self._turn = self._turn, None
+        if turn is not None and turn.start.draft and turn.painted and self._pending is None:
+            self._pending, self._refine = turn.start.submission, True
+            self._pending_since = now
+
+    def action(self, now: float, waiting: int) -> Action:
+        """What to do now.
+
+        Args:
+            waiting: requests of everybody that stand in the engine's line.
+        """
+        if self._turn is not None:
+            if self._pending is None or self._turn.cancelled or not self._may_supersede(now):
+                return None
+            self._turn.cancelled = True
+            return Cancel()
+        if self._pending is None:
+            return None
+        begin = self._pending_since + self._hold(waiting)
+        if now < begin:
+            return Wait(begin)
+        return self._begin(now)
+
+    def _begin(self, now: float) -> Start:
+        submission, self._pending = self._pending, None
+        assert submission is not None  # noqa: S101
+        request, draft = submission.request, False
+        steps = None if self._refine else self._draft_steps(request.num_inference_steps)
+        slow = self._pace(request).final > self._draft_above > 0
+        if steps is not None and slow and self._typing:
+            request, draft = replace(request, num_inference_steps=steps), True
+        self._refine = False
+        start = Start(submission, request, draft)
+        self._turn = _Turn(start, now)
+        return start
+
+    def _hold(self, waiting: int) -> float:
+        if self._refine:
+            return 0.0
+        return self._debounce * min(1.0, waiting / BUSY_LINE)
+
+    def _may_supersede(self, now: float) -> bool:
+        """Whether a replacement started now would show itself before anything is overdue."""
+        assert self._turn is not None and self._pending is not None  # noqa: S101
+        pace = self._pace(self._pending.request)
+        frame_in_time = now + pace.first <= self._last_frame + self._max_stale
+        final_in_time = now + pace.final <= self._last_final + FINAL_EVERY
+        return frame_in_time and final_in_time
+
+    def _pace(self, request: GenerationRequest) -> _Pace:
+        return self._paces.setdefault(request.num_inference_steps, _Pace())
+
+
+def _blend(estimate: float, measured: float) -> float:
+    return measured if estimate == 0 else estimate + LEARNING * (measured - estimate)

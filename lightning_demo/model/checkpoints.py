@@ -1,0 +1,169 @@
+"""The checkpoint table: which weights make which pictures, and what each model accepts.
+
+The real SDXL-Lightning and the miniature are two entries of the same type, so everything that
+serves one serves the other. Knows names and numbers only; never imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ..schemas import Limits
+from ..settings import ASSETS
+
+PredictionType = Literal["epsilon", "sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A folder of weights: on the Hugging Face Hub at a pinned commit, or on this machine."""
+
+    name: str  # "owner/name" on the Hub
+    revision: str = ""  # commit hash
+    folder: Path | None = None  # where the files are, for repositories that are not on the Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The weights distilled for exactly one number of steps.
+
+    `prediction_type` belongs to the weights: the 1-step model predicts the picture itself
+    ("sample", called x0 in its file name), the others the noise.
+    """
+
+    num_inference_steps: int
+    file: str
+    prediction_type: PredictionType = "epsilon"
+
+    @property
+    def is_lora(self) -> bool:
+        """Whether the file is added to the base UNet (LoRA) or replaces it."""
+        return self.file.endswith("_lora.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What a model is known to draw, for chips and examples on the page."""
+
+    groups: Mapping[str, tuple[str, ...]]  # empty: any words
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One model in all its step counts, with everything needed to load and describe it."""
+
+    name: str
+    title: str
+    base: Repository  # laid out as stabilityai/stable-diffusion-xl-base-1.0
+    lightning: Repository  # named as in ByteDance/SDXL-Lightning
+    vae: Repository | None  # full decoder; None: the one in `base`
+    preview: Repository  # cheap decoder, an AutoencoderTiny
+    checkpoints: tuple[Checkpoint, ...]  # by ascending step count
+    sizes: tuple[tuple[int, int], ...]  # (width, height), px, the native one first
+    min_side: int
+    max_side: int
+    examples: tuple[str, ...] = ()
+    words: Path | None = None  # JSON with groups and examples
+    # "repository/file" -> sha256, checked at every load; files of other repositories are
+    # checked by the Hub client when it downloads them
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        """What a request to this model may ask for."""
+        steps = tuple(checkpoint.num_inference_steps for checkpoint in self.checkpoints)
+        return Limits(
+            num_inference_steps=steps,
+            default_steps=4 if 4 in steps else steps[-1],
+            sizes=self.sizes,
+            min_side=self.min_side,
+            max_side=self.max_side,
+        )
+
+    def checkpoint(self, num_inference_steps: int) -> Checkpoint:
+        """The weights for a step count.
+
+        Raises:
+            KeyError: when there are none; another count's weights would give a bad picture.
+        """
+        for checkpoint in self.checkpoints:
+            if checkpoint.num_inference_steps == num_inference_steps:
+                return checkpoint
+        raise KeyError(num_inference_steps)
+
+    def vocabulary(self) -> Vocabulary:
+        """The words this model knows; no groups when it knows any."""
+        if self.words is None:
+            return Vocabulary({}, self.examples)
+        content = json.loads(self.words.read_text(encoding="utf-8"))
+        groups = {name: tuple(words) for name, words in content["groups"].items()}
+        return Vocabulary(groups, tuple(content["examples"]))
+
+
+SDXL_LIGHTNING = Family(
+    name="sdxl-lightning",
+    title="SDXL-Lightning",
+    base=Repository(
+        "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b"
+    ),
+    lightning=Repository("ByteDance/SDXL-Lightning", "c9a24f48e1c025556787b0c58dd67a091ece2e44"),
+    # SDXL's own decoder overflows in half precision and paints black.
+    vae=Repository("madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd"),
+    preview=Repository("madebyollin/taesdxl", "b20258aaef75ef61e659c1e0f14f251cf0ad153e"),
+    checkpoints=(
+        Checkpoint(1, "sdxl_lightning_1step_unet_x0.safetensors", "sample"),
+        Checkpoint(2, "sdxl_lightning_2step_unet.safetensors"),
+        Checkpoint(4, "sdxl_lightning_4step_unet.safetensors"),
+        Checkpoint(8, "sdxl_lightning_8step_unet.safetensors"),
+    ),
+    sizes=(
+        (1024, 1024),
+        (1216, 832),
+        (832, 1216),
+        (1344, 768),
+        (768, 1344),
+        (768, 768),
+        (512, 512),
+    ),
+    min_side=256,
+    max_side=2048,
+    examples=(
+        "a red house by the sea at sunset",
+        "a girl smiling, soft window light, 35mm photograph",
+        "a paper-cut fox in a snowy forest",
+        "an astronaut riding a horse on the moon",
+    ),
+)
+
+_MINIATURE = ASSETS / "miniature"
+
+MINIATURE = Family(
+    name="miniature",
+    title="Miniature",
+    base=Repository("miniature/base", folder=_MINIATURE / "base"),
+    lightning=Repository("miniature/lightning", folder=_MINIATURE / "lightning"),
+    vae=None,
+    preview=Repository("miniature/preview", folder=_MINIATURE / "preview"),
+    checkpoints=(
+        Checkpoint(1, "sdxl_lightning_1step_unet_x0.safetensors", "sample"),
+        Checkpoint(2, "sdxl_lightning_2step_lora.safetensors"),
+        Checkpoint(4, "sdxl_lightning_4step_lora.safetensors"),
+        Checkpoint(8, "sdxl_lightning_8step_lora.safetensors"),
+    ),
+    sizes=((128, 128), (160, 96), (96, 160)),
+    min_side=64,
+    max_side=256,
+    words=_MINIATURE / "words.json",
+)
+
+FAMILIES = {family.name: family for family in (SDXL_LIGHTNING, MINIATURE)}
+
+
+def family(name: str) -> Family:
+    """The table's entry for "sdxl-lightning" or "miniature"."""
+    return FAMILIES[name]
