@@ -113,7 +113,7 @@ def convert(name: str, text: str) -> Any:
     Raises:
         InvalidSetting: when the text is not of the setting's type.
     """
-    default = Settings.__dataclass_fields__[name].default
+    default: Any = Settings.__dataclass_fields__[name].default
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     try:
         if isinstance(default, bool):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from .base import Engine, Place
 from .policy import Cancel, LivePolicy, Start, Submission, Wait
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ class LiveSession:
         match action:
             case Start():
                 self._turn = self._loop.create_task(self._run(action))
+                self._turn.add_done_callback(self._ended)
             case Cancel():
                 assert self._turn is not None  # noqa: S101
                 self._turn.cancel()
@@ -119,11 +123,16 @@ class LiveSession:
                         self._advance()
         except LightningError as error:
             self._show(LiveEvent(sequence, None, error))
-        finally:
-            self._turn = None
-            self._policy.ended(self._loop.time())
-            if not self._closed:
-                self._advance()
+
+    def _ended(self, turn: asyncio.Task[None]) -> None:
+        # A callback and not a `finally`: a task that is cancelled before its first step never
+        # enters its body.
+        if not turn.cancelled() and (error := turn.exception()) is not None:
+            log.error("a turn failed", exc_info=error)
+        self._turn = None
+        self._policy.ended(self._loop.time())
+        if not self._closed:
+            self._advance()
 
     def _show(self, event: LiveEvent) -> None:
         self._newest = event

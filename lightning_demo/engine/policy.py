@@ -4,7 +4,8 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 
 * Latest wins: there is one running and one pending request; a new one replaces the pending one.
 * Running work that is superseded stops, unless the user would then see nothing new for too long:
-  no frame for `max_stale` seconds, or no finished picture for `final_every`.
+  no frame for `max_stale` seconds (or a picture's time, where that is longer), or no finished
+  picture for `FINAL_EVERY`.
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
 * Where a whole picture takes longer than `draft_above`, somebody in the middle of typing first
@@ -184,7 +185,8 @@ class LivePolicy:
         """Whether a replacement started now would show itself before anything is overdue."""
         assert self._turn is not None and self._pending is not None  # noqa: S101
         pace = self._pace(self._pending.request)
-        frame_in_time = now + pace.first <= self._last_frame + self._max_stale
+        stale = max(self._max_stale, pace.final)
+        frame_in_time = now + pace.first <= self._last_frame + stale
         final_in_time = now + pace.final <= self._last_final + FINAL_EVERY
         return frame_in_time and final_in_time
 

@@ -7,8 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -101,6 +104,7 @@ def load_components(
     Raises:
         CheckpointError: naming the file that is missing or wrong and what to do.
     """
+    _quieten()
     place = pick_device(device)
     dtype = torch.float16 if place.type == "cuda" else torch.float32
     report(0.0, "Looking for the weights")
@@ -156,6 +160,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def _quieten() -> None:
+    """Leaves loading to our own words: both libraries warn about much that is as it should be."""
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
 def _load(
     family: Family, repository: Repository, file: str
 ) -> tuple[dict[str, torch.Tensor], Path]:
@@ -175,7 +186,7 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _text_encoder(kind: type, family: Family, file: str, dtype: torch.dtype):  # type: ignore[no-untyped-def]
+def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> Any:
     # The file is checked first: transformers' own messages do not name it.
     path = locate(family.base, (file,)) / file
     check_file(path, family.sha256.get(f"{family.base.name}/{file}"))

@@ -22,11 +22,12 @@ from .checkpoints import Repository
 _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
-def locate(repository: Repository, files: tuple[str, ...]) -> Path:
+def locate(repository: Repository, files: tuple[str, ...], *, download: bool = True) -> Path:
     """The folder on this machine that holds `files` of a repository, downloaded if need be.
 
     Args:
         files: names or patterns relative to the repository, e.g. "unet/config.json", "vae/*".
+        download: whether the Hub may be asked for what is not here.
 
     Raises:
         CheckpointError: the files are neither here nor to be had; the message says which.
@@ -46,6 +47,11 @@ def locate(repository: Repository, files: tuple[str, ...]) -> Path:
             return folder
     except LocalEntryNotFoundError:
         pass
+    if not download:
+        raise CheckpointError(
+            f"{', '.join(files)} of {repository.name} is not on this machine yet; it will be "
+            "downloaded when first needed."
+        )
     try:
         return Path(_snapshot(repository, files, local_files_only=False))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:

@@ -1,0 +1,165 @@
+"""The command line: serve, generate, doctor, bench and miniature."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+
+from . import __version__
+from .errors import InvalidRequest, InvalidSetting, LightningError
+from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED
+from .settings import Settings, convert, variable
+
+ENGINE_SETTINGS = ("model", "device", "threads")
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code (0 done, 1 failed, 2 wrong usage)."""
+    args = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("httpx", "httpcore", "PIL", "asyncio", "multipart", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    run: Command = args.run
+    try:
+        return run(args)
+    except (InvalidRequest, InvalidSetting) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except LightningError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command; each sets `run`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lightning_demo",
+        description="Live text-to-image with SDXL-Lightning: a picture for every keystroke.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--verbose", action="store_true", help="log everything")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_generate(commands)
+    _add_doctor(commands)
+    from .bench.commands import add_parser as add_bench
+    from .miniature.commands import add_parser as add_miniature
+
+    add_bench(commands)
+    add_miniature(commands)
+    return parser
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """The environment's settings with the command line's on top.
+
+    Raises:
+        InvalidSetting: naming the option, its variable and what it may be.
+    """
+    given = {
+        name: convert(name, value) if isinstance(value, str) else value
+        for name in Settings.__dataclass_fields__
+        if (value := getattr(args, name, None)) is not None
+    }
+    return replace(Settings.from_environment(), **given)
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = None) -> None:
+    """Adds an option for each setting, or for some of them."""
+    for item in fields(Settings):
+        if names is not None and item.name not in names:
+            continue
+        flag = "--" + item.name.replace("_", "-")
+        shown = f"(default: {item.default})" if item.default not in ("", False) else ""
+        text = f"{item.metadata['help']} {shown} [{variable(item.name)}]".replace("%", "%%")
+        if isinstance(item.default, bool):
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(flag, action=action, default=None, help=text)
+            continue
+        choices = item.metadata.get("choices")
+        metavar = "{" + ",".join(choices) + "}" if choices else item.metadata.get("metavar")
+        parser.add_argument(flag, help=text, metavar=metavar or item.name.upper())
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="open the live demo (what `python app.py` does)",
+        description="Serves the live demo. Each option can also be set as the variable named "
+        "in brackets.",
+    )
+    add_settings(parser)
+
+    def run(args: argparse.Namespace) -> int:
+        settings = settings_from(args)
+        from .engine.build import build_engine
+        from .web.server import serve
+
+        return serve(build_engine(settings), settings)
+
+    parser.set_defaults(run=run)
+
+
+def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "generate",
+        help="paint prompts into PNG files",
+        description="Paints each prompt into a PNG file with its settings inside, and prints one "
+        "line of JSON for each.",
+    )
+    parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="what to paint")
+    parser.add_argument("--negative-prompt", help="what to keep out; acts above guidance 1")
+    parser.add_argument(
+        "--num-inference-steps", type=_number, help="1, 2, 4 or 8; each has its own checkpoint"
+    )
+    parser.add_argument(
+        "--guidance-scale", type=_number, help=f"0 to {MAX_GUIDANCE_SCALE:g} (default: 0)"
+    )
+    parser.add_argument("--seed", type=_number, help=f"0 to {MAX_SEED} (default: a new one)")
+    parser.add_argument("--width", type=_number, help="pixels, a multiple of 8")
+    parser.add_argument("--height", type=_number, help="pixels, a multiple of 8")
+    parser.add_argument(
+        "--out",
+        default=None,
+        help="the PNG file, or the folder for several prompts (default: picture.png, pictures/)",
+    )
+    add_settings(parser, ENGINE_SETTINGS)
+
+    def run(args: argparse.Namespace) -> int:
+        from .generate import generate
+
+        return generate(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("doctor", help="check this machine and say what to do")
+    add_settings(parser, ("host", "port", *ENGINE_SETTINGS))
+
+    def run(args: argparse.Namespace) -> int:
+        from .doctor import examine
+
+        return examine(settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _number(text: str) -> float | str:
+    """A number where the text is one; `schemas` says what is wrong with anything else."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,140 @@
+"""The `doctor` command: looks at this machine and says what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import CheckpointError
+from .model.checkpoints import Family, Repository
+from .model.devices import choose_family, cuda_device_count, torch_cuda_version
+from .settings import Settings
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+PYTHONS = ((3, 10), (3, 13))
+FREE_BYTES = {"miniature": 1 * 2**30, "sdxl-lightning": 8 * 2**30}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `advice` is empty when all is well."""
+
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> int:
+    """Prints what was found; returns 0 when the demo can run, 1 when something is in its way."""
+    family = choose_family(settings.model, settings.device)
+    troubles = 0
+    for finding in _findings(settings, family):
+        troubles += bool(finding.advice)
+        mark = "!!" if finding.advice else "ok"
+        print(f"{mark}  {finding.what:<10} {finding.found}")
+        if finding.advice:
+            print(f"    {'':<10} -> {finding.advice}")
+    print(
+        f"{troubles} thing(s) to mend before `python app.py` can run."
+        if troubles
+        else "All is well: run `python app.py`."
+    )
+    return 1 if troubles else 0
+
+
+def _findings(settings: Settings, family: Family) -> Iterator[Finding]:
+    yield _python()
+    yield from _packages()
+    yield _device(settings, family)
+    yield _memory(family)
+    yield from _weights(family)
+    yield _port(settings)
+
+
+def _python() -> Finding:
+    low, high = (".".join(map(str, version)) for version in PYTHONS)
+    advice = "" if sys.version_info[:2] >= PYTHONS[0] else f"install Python {low} to {high}"
+    return Finding("python", f"{platform.python_version()} at {sys.executable}", advice)
+
+
+def _packages() -> Iterator[Finding]:
+    for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
+        if not (match := re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)(?:,<([0-9.]+))?", line)):
+            continue
+        name, low, high = match.groups()
+        fix = f"pip install '{line.strip()}'"
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", fix)
+            continue
+        old = _numbers(version) < _numbers(low)
+        new = high is not None and _numbers(version) >= _numbers(high)
+        yield Finding(name, version, fix if old or new else "")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))
+
+
+def _device(settings: Settings, family: Family) -> Finding:
+    built, gpus = torch_cuda_version(), cuda_device_count()
+    found = f"{gpus} CUDA GPU(s), torch built for {'CUDA ' + built if built else 'the CPU'}"
+    found += f"; `--model {settings.model}` means {family.title}"
+    advice = ""
+    if gpus and built is None:
+        advice = "your torch cannot use the GPU: install the CUDA build from pytorch.org"
+    elif family.name == "sdxl-lightning" and not gpus:
+        advice = "SDXL-Lightning needs a CUDA GPU; use --model miniature here"
+    return Finding("device", found, advice)
+
+
+def _memory(family: Family) -> Finding:
+    needed = FREE_BYTES[family.name]
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return Finding("memory", "free memory is not known on this system")
+    advice = "" if free >= needed else f"{family.title} needs {needed / 2**30:.0f} GiB free"
+    return Finding("memory", f"{free / 2**30:.1f} GiB free", advice)
+
+
+def _weights(family: Family) -> Iterator[Finding]:
+    from .model.weights import check_file, locate
+
+    unets = [(family.lightning, checkpoint.file) for checkpoint in family.checkpoints]
+    base = ("text_encoder/model.fp16.safetensors", "text_encoder_2/model.fp16.safetensors")
+    files: list[tuple[Repository, str]] = [*unets, *((family.base, name) for name in base)]
+    for repository, file in files:
+        try:
+            path = locate(repository, (file,), download=False) / file
+            check_file(path, family.sha256.get(f"{repository.name}/{file}"))
+        except CheckpointError as error:
+            yield Finding("weights", f"{repository.name}/{file}", str(error))
+        else:
+            yield Finding("weights", f"{repository.name}/{file}")
+    if family.lightning.folder is None:
+        free = shutil.disk_usage(Path.home()).free
+        yield Finding("disk", f"{free / 2**30:.0f} GiB free")
+
+
+def _port(settings: Settings) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            return Finding(
+                "port",
+                f"{settings.host}:{settings.port} cannot be opened ({error.strerror})",
+                "stop what uses it, or choose another with --port",
+            )
+    return Finding("port", f"{settings.host}:{settings.port} is free")

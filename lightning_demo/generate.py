@@ -1,0 +1,92 @@
+"""The `generate` command: prompts into PNG files."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+from contextlib import aclosing
+from pathlib import Path
+
+from .engine.base import Engine
+from .engine.build import build_engine
+from .errors import GenerationFailed, InvalidSetting
+from .images import encode_png
+from .model.devices import choose_family
+from .schemas import Frame, GenerationRequest
+from .settings import Settings
+
+FIELDS = (
+    "negative_prompt",
+    "num_inference_steps",
+    "guidance_scale",
+    "seed",
+    "width",
+    "height",
+)
+
+
+def generate(args: argparse.Namespace, settings: Settings) -> int:
+    """Paints every prompt of the parsed command line; returns the exit code.
+
+    Everything is checked before the model is loaded.
+
+    Raises:
+        InvalidRequest, InvalidSetting: naming the field or option at fault.
+        LightningError: the model cannot be loaded, or a picture cannot be painted.
+    """
+    limits = choose_family(settings.model, settings.device).limits
+    fields = {name: getattr(args, name) for name in FIELDS}
+    requests = [
+        GenerationRequest.parse({"prompt": prompt, **fields}, limits) for prompt in args.prompts
+    ]
+    files = _files(args.out, args.prompts)
+    asyncio.run(_paint_all(build_engine(settings), requests, files))
+    return 0
+
+
+async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: list[Path]) -> None:
+    try:
+        for request, file in zip(requests, files, strict=True):
+            frame = await _final(engine, request)
+            model = engine.status().model
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(encode_png(frame.pixels, request, model))
+            report = {
+                **request.as_dict(),
+                "model": model,
+                "file": str(file),
+                "timings": {name: round(ms, 2) for name, ms in frame.timings.items()},
+            }
+            if frame.notes:
+                report["notes"] = list(frame.notes)
+            print(json.dumps(report), flush=True)
+    finally:
+        await engine.aclose()
+
+
+async def _final(engine: Engine, request: GenerationRequest) -> Frame:
+    async with aclosing(engine.generate(request)) as frames:
+        async for frame in frames:
+            if frame.final:
+                return frame
+    raise GenerationFailed("The engine ended without a picture.")
+
+
+def _files(out: str | None, prompts: list[str]) -> list[Path]:
+    """One PNG path for each prompt: `out` itself, or numbered names in the folder `out`."""
+    if len(prompts) == 1:
+        file = Path(out or "picture.png")
+        if file.suffix.lower() != ".png":
+            raise InvalidSetting(f"--out: must end in .png for one prompt, not {file.name!r}.")
+        return [file]
+    folder = Path(out or "pictures")
+    if folder.exists() and not folder.is_dir():
+        raise InvalidSetting(f"--out: must be a folder for several prompts; {folder} is a file.")
+    return [folder / f"{i:03d}-{_slug(prompt)}.png" for i, prompt in enumerate(prompts, 1)]
+
+
+def _slug(prompt: str) -> str:
+    """A file name's worth of the prompt's letters and digits."""
+    return "-".join(re.findall(r"[a-z0-9]+", prompt.lower()))[:60] or "picture"

@@ -1,0 +1,76 @@
+"""Fixtures: the shipped miniature, loaded once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import hypothesis
+import pytest
+
+from lightning_demo.engine.build import build_engine
+from lightning_demo.engine.memory import RememberingEngine
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.schemas import GenerationRequest
+from lightning_demo.settings import Settings
+
+# Deterministic, and blind to how slow the machine is: timing never decides a test.
+hypothesis.settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def components() -> Any:
+    """The miniature's components on the CPU."""
+    import torch
+
+    from lightning_demo.model.loading import load_components
+
+    torch.set_num_threads(1)
+    return load_components(MINIATURE, "cpu")
+
+
+@pytest.fixture(scope="session")
+def sampler(components: Any) -> Any:
+    """A sampler of the miniature; its state is only the memory of prompts."""
+    from lightning_demo.model.sampling import Sampler
+
+    return Sampler(components)
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., GenerationRequest]:
+    """Makes a valid request to the miniature: `ask("a cat", seed=3)`."""
+
+    def make(prompt: str = "a red house", **fields: Any) -> GenerationRequest:
+        return GenerationRequest.parse({"seed": 7, "prompt": prompt, **fields}, MINIATURE.limits)
+
+    return make
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """Runs a coroutine, as `asyncio.run` does, but never longer than a minute."""
+
+    def runner(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+    yield runner
+
+
+@asynccontextmanager
+async def running_engine(settings: Settings | None = None) -> AsyncIterator[RememberingEngine]:
+    """A real engine on the miniature, closed at the end."""
+    engine = build_engine(settings or Settings(model="miniature", device="cpu"))
+    try:
+        yield engine
+    finally:
+        await engine.aclose()

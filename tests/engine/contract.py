@@ -1,0 +1,163 @@
+"""What every engine promises; each implementation's test module subclasses this."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_demo.engine.base import Engine
+from lightning_demo.errors import EngineUnavailable, LightningError
+
+from .observed import ObservedSampler, collect, settle
+
+Open = Callable[[], AbstractAsyncContextManager[tuple[Engine, ObservedSampler]]]
+
+
+class EngineContract:
+    """Tests of the Engine protocol; `open_engine` opens the implementation."""
+
+    @pytest.fixture
+    def open_engine(self, components: Any) -> Open:
+        raise NotImplementedError
+
+    def test_frames_go_up_to_one_final_of_the_request(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                request = ask("a red house by the sea at sunset")
+                frames = await collect(engine, request)
+                steps = [frame.step for frame in frames]
+                assert steps == sorted(set(steps))
+                assert [frame.final for frame in frames] == [False] * (len(frames) - 1) + [True]
+                assert frames[-1].step == 4
+                assert all(frame.request == request for frame in frames)
+
+        run(check())
+
+    def test_a_frame_is_a_jpeg_of_the_asked_size(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                final = (await collect(engine, ask("a boat", width=160, height=96)))[-1]
+                image = Image.open(io.BytesIO(final.data))
+                assert (image.format, image.size) == ("JPEG", (160, 96))
+                assert final.media_type == "image/jpeg"
+                assert final.pixels.shape == (96, 160, 3)
+                assert set(final.timings) == {
+                    "queue",
+                    "embed",
+                    "steps",
+                    "decode",
+                    "encode",
+                    "total",
+                }
+                assert all(value >= 0 for value in final.timings.values())
+
+        run(check())
+
+    def test_alone_and_in_company_the_picture_is_the_same(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                request = ask("a cat in the snow")
+                alone = (await collect(engine, request))[-1]
+            async with open_engine() as (engine, _):
+                others = [ask(f"{n} trees", seed=n, num_inference_steps=2) for n in range(5)]
+                results = await asyncio.gather(
+                    *(collect(engine, other) for other in others), collect(engine, request)
+                )
+                assert np.array_equal(results[-1][-1].pixels, alone.pixels)
+                for other, frames in zip(others, results, strict=False):
+                    assert frames[-1].request == other
+
+        run(check())
+
+    def test_closing_the_stream_stops_the_work_within_one_step(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                sampler.at_gate.clear()
+                sampler.gate.clear()
+                stream = engine.generate(ask("stop me", num_inference_steps=8))
+                reading = asyncio.ensure_future(anext(stream))
+                while not sampler.at_gate.is_set():
+                    await settle()
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                await stream.aclose()
+                sampler.gate.set()
+                await collect(engine, ask("next"))
+                assert sampler.steps.count("stop me") <= 1
+
+        run(check())
+
+    def test_a_request_closed_while_it_waits_never_starts(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                sampler.at_gate.clear()
+                sampler.gate.clear()
+                first = asyncio.ensure_future(collect(engine, ask("first")))
+                while not sampler.at_gate.is_set():
+                    await settle()
+                waiting = asyncio.ensure_future(collect(engine, ask("never")))
+                await settle()
+                assert engine.status().waiting == 1
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+                assert engine.status().waiting == 0
+                sampler.gate.set()
+                await first
+                await collect(engine, ask("last"))
+                assert "never" not in sampler.steps
+
+        run(check())
+
+    def test_an_exception_fails_one_request_and_tells_no_secret(
+        self, run, open_engine: Open, ask, caplog: pytest.LogCaptureFixture
+    ):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                with pytest.raises(LightningError) as caught:
+                    await collect(engine, ask("poison"))
+                assert "secret" not in str(caught.value)
+                incident = str(caught.value).split("incident ")[1].rstrip(").")
+                assert incident in caplog.text and "secret" in caplog.text
+                assert (await collect(engine, ask("a house")))[-1].final
+
+        run(check())
+
+    def test_a_reader_that_is_slow_gets_the_final(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                async with aclosing(engine.generate(ask("slow", num_inference_steps=8))) as frames:
+                    first = await anext(frames)
+                    while len(sampler.steps) < 8:
+                        await settle()
+                    rest = [frame async for frame in frames]
+                assert not first.final
+                assert len(rest) < 7 and rest[-1].final
+
+        run(check())
+
+    def test_closing_the_engine_ends_everything_with_a_sentence(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                sampler.at_gate.clear()
+                sampler.gate.clear()
+                tasks = [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(3)]
+                while not sampler.at_gate.is_set():
+                    await settle()
+                closing = asyncio.ensure_future(engine.aclose())
+                await settle()
+                sampler.gate.set()
+                await closing
+                for result in await asyncio.gather(*tasks, return_exceptions=True):
+                    assert isinstance(result, EngineUnavailable)
+                assert engine.status().state == "closed"
+                with pytest.raises(EngineUnavailable):
+                    await collect(engine, ask("too late"))
+
+        run(check())

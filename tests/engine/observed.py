@@ -1,0 +1,76 @@
+"""A real sampler that can be watched, held still and made to fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from lightning_demo.engine.base import Engine
+from lightning_demo.engine.build import about
+from lightning_demo.engine.local import LocalEngine
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.sampling import Row, Sampler
+from lightning_demo.schemas import Frame, GenerationRequest
+
+
+class ObservedSampler(Sampler):
+    """Counts steps, notes threads, waits at a gate, fails on the prompt "poison"."""
+
+    def __init__(self, components: Any) -> None:
+        super().__init__(components)
+        self.steps: list[str] = []  # prompt of every step taken
+        self.threads: set[int] = set()
+        self.busy = threading.Lock()
+        self.overlaps = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.at_gate = threading.Event()
+        self.after_step: Callable[[Row], None] = lambda row: None
+
+    def step(self, rows: Sequence[Row]) -> None:
+        """One real step, watched."""
+        self.threads.add(threading.get_ident())
+        self.at_gate.set()
+        self.gate.wait(30)
+        if not self.busy.acquire(blocking=False):
+            self.overlaps += 1
+            self.busy.acquire()
+        try:
+            if any(row.request.prompt == "poison" for row in rows):
+                raise ValueError("secret: /home/me/key")
+            super().step(rows)
+        finally:
+            self.busy.release()
+        for row in rows:
+            self.steps.append(row.request.prompt)
+            self.after_step(row)
+
+
+@asynccontextmanager
+async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
+    """A local engine around an observed sampler of the shipped miniature."""
+    sampler = ObservedSampler(components)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE))
+    try:
+        while engine.status().state == "loading":
+            await settle()
+        sampler.steps.clear()
+        yield engine, sampler
+    finally:
+        sampler.gate.set()
+        await engine.aclose()
+
+
+async def settle(seconds: float = 0.01) -> None:
+    """Lets other tasks and threads go on for a moment."""
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+async def collect(engine: Engine, request: GenerationRequest, **options: Any) -> list[Frame]:
+    """All frames of a request."""
+    async with aclosing(engine.generate(request, **options)) as frames:
+        return [frame async for frame in frames]

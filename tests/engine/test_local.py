@@ -1,0 +1,111 @@
+"""The local engine: the contract, its line, its loading."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from lightning_demo.engine.base import Place
+from lightning_demo.engine.build import about
+from lightning_demo.engine.local import MAX_WAITING, LocalEngine
+from lightning_demo.errors import CheckpointError, EngineUnavailable
+from lightning_demo.model.checkpoints import MINIATURE
+
+from .contract import EngineContract
+from .observed import collect, observed_engine, settle
+
+
+class TestContract(EngineContract):
+    @pytest.fixture
+    def open_engine(self, components: Any):
+        return lambda: observed_engine(components)
+
+
+def test_the_one_who_has_waited_longest_is_next(run, components, ask):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            sampler.at_gate.clear()
+            sampler.gate.clear()
+            tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+            while not sampler.at_gate.is_set():
+                await settle()
+            place = Place()
+            replaced = asyncio.ensure_future(collect(engine, ask("replaced"), place=place))
+            await settle()
+            tasks.append(asyncio.ensure_future(collect(engine, ask("second"))))
+            await settle()
+            replaced.cancel()
+            await asyncio.gather(replaced, return_exceptions=True)
+            tasks.append(asyncio.ensure_future(collect(engine, ask("kept"), place=place)))
+            await settle()
+            sampler.gate.set()
+            await asyncio.gather(*tasks)
+            assert list(dict.fromkeys(sampler.steps)) == ["running", "kept", "second"]
+            assert place.since is None, "a place is given up when work starts"
+
+    run(check())
+
+
+def test_the_line_is_bounded(run, components, ask):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            sampler.at_gate.clear()
+            sampler.gate.clear()
+            tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+            while not sampler.at_gate.is_set():
+                await settle()
+            tasks += [asyncio.ensure_future(collect(engine, ask())) for _ in range(MAX_WAITING)]
+            await settle()
+            assert engine.status().waiting == MAX_WAITING
+            with pytest.raises(EngineUnavailable, match="waiting already"):
+                await collect(engine, ask("one too many"))
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            sampler.gate.set()
+            assert (await collect(engine, ask("room again")))[-1].final
+
+    run(check())
+
+
+def test_requests_made_while_loading_are_painted_when_it_is_done(run, sampler, ask):
+    async def check() -> None:
+        loaded = threading.Event()
+
+        def load(report: Any) -> Any:
+            report(0.5, "Half way")
+            loaded.wait(30)
+            return sampler
+
+        engine = LocalEngine(load, about(MINIATURE))
+        early = asyncio.ensure_future(collect(engine, ask("early")))
+        while engine.status().detail != "Half way":
+            await settle()
+        assert (engine.status().state, engine.status().progress) == ("loading", 0.5)
+        assert not early.done()
+        loaded.set()
+        assert (await early)[-1].final
+        assert (engine.status().state, engine.status().device) == ("ready", "cpu")
+        await engine.aclose()
+
+    run(check())
+
+
+def test_a_model_that_cannot_be_loaded_says_why(run, ask):
+    async def check() -> None:
+        def load(report: Any) -> Any:
+            raise CheckpointError("x.safetensors is missing.")
+
+        engine = LocalEngine(load, about(MINIATURE))
+        with pytest.raises(EngineUnavailable, match=r"x\.safetensors is missing"):
+            await collect(engine, ask())
+        assert engine.status().state == "failed"
+        assert "x.safetensors" in engine.status().detail
+        with pytest.raises(EngineUnavailable, match="x.safetensors"):
+            await collect(engine, ask())
+        await engine.aclose()
+
+    run(check())

@@ -1,0 +1,18 @@
+"""Errors keep their words and field on every way they travel."""
+
+import pickle
+
+import pytest
+
+from lightning_demo import errors
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in vars(errors).values() if isinstance(kind, type)],
+)
+def test_errors_survive_pickling(kind: type[errors.LightningError]):
+    error = kind("something is wrong", field="seed")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert type(again) is kind
+    assert (str(again), again.field, again.status) == ("something is wrong", "seed", kind.status)

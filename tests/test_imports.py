@@ -1,0 +1,67 @@
+"""The house's one rule: imports go in one direction, and the page does not wait for torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "lightning_demo"
+FOUNDATION = {"errors", "settings", "schemas", "images"}
+# A room may import itself and the rooms listed; commands (cli, generate, doctor) may import all.
+ALLOWED = {
+    "model": FOUNDATION,
+    "engine": FOUNDATION | {"model"},
+    "web": FOUNDATION | {"model", "engine"},
+    "miniature": FOUNDATION | {"model", "engine"},
+    "bench": FOUNDATION | {"model", "engine", "web"},
+}
+
+
+def imported_rooms(file: Path) -> set[str]:
+    """Names below lightning_demo that a file imports, wherever in it."""
+    package = list(file.relative_to(PACKAGE.parent).parent.parts)
+    rooms = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = base + (node.module.split(".") if node.module else [])
+            names = [module + [alias.name] for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.split(".") for alias in node.names]
+        else:
+            continue
+        rooms |= {name[1] for name in names if name[0] == "lightning_demo" and len(name) > 1}
+    return rooms
+
+
+def test_imports_go_one_way():
+    wrong = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        room = file.relative_to(PACKAGE).parts[0]
+        if room in ALLOWED:
+            extra = imported_rooms(file) - ALLOWED[room] - {room}
+            wrong += [f"{file.relative_to(PACKAGE)} imports {name}" for name in sorted(extra)]
+        elif room.removesuffix(".py") in FOUNDATION:
+            extra = imported_rooms(file) - FOUNDATION
+            wrong += [f"{room} imports {name}" for name in sorted(extra)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "module", ["web.server", "web.events", "engine.live", "engine.memory", "engine.build", "cli"]
+)
+def test_the_page_never_imports_torch(module: str):
+    code = f"import sys, lightning_demo.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
+
+
+def test_only_weights_ask_the_network():
+    """No other file may fetch anything; none at all loads a pickle."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if file.name != "weights.py":
+            assert "huggingface_hub" not in text, file
+        assert "torch.load(" not in text or "weights_only=True" in text, file
+        assert "import pickle" not in text, file

@@ -1,0 +1,61 @@
+"""Settings: the environment, the command line on top, and clear refusals."""
+
+import pytest
+
+from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.settings import Settings, convert, variable
+
+
+def test_every_setting_has_an_option_and_a_variable(monkeypatch: pytest.MonkeyPatch):
+    text = build_parser()._subparsers._group_actions[0].choices["serve"].format_help()
+    for name in Settings.__dataclass_fields__:
+        assert "--" + name.replace("_", "-") in text
+        assert variable(name) in text
+
+
+def test_variables_are_read():
+    settings = Settings.from_environment(
+        {"LIGHTNING_PORT": "8123", "LIGHTNING_SHARE": "true", "LIGHTNING_MODEL": "miniature"}
+    )
+    assert (settings.port, settings.share, settings.model) == (8123, True, "miniature")
+
+
+def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LIGHTNING_PORT", "8123")
+    monkeypatch.setenv("LIGHTNING_HOST", "0.0.0.0")  # noqa: S104
+    settings = settings_from(build_parser().parse_args(["serve", "--port", "9000"]))
+    assert (settings.port, settings.host) == (9000, "0.0.0.0")  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("port", "http", "whole number"),
+        ("port", "70000", "0 to 65535"),
+        ("model", "sd15", "auto, miniature, sdxl-lightning"),
+        ("debounce_ms", "-1", "0 to 2000"),
+        ("debounce_ms", "nan", "0 to 2000"),
+        ("memory_mb", "-5", "at least 0"),
+        ("share", "maybe", "yes or no"),
+        ("threads", "0", "1 to 256"),
+        ("auth", "only-a-user", "user:password"),
+        ("transport", "pigeon", "auto, socket, events"),
+    ],
+)
+def test_a_bad_setting_names_its_variable(name: str, text: str, words: str):
+    with pytest.raises(InvalidSetting) as caught:
+        Settings.from_environment({variable(name): text})
+    assert name in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_logins_are_pairs():
+    assert Settings(auth="ann:pw,bob:x:y").logins() == [("ann", "pw"), ("bob", "x:y")]
+    assert Settings().logins() is None
+
+
+def test_converting_keeps_the_type():
+    assert convert("port", "80") == 80
+    assert convert("memory_mb", "1.5") == 1.5
+    assert convert("share", "no") is False
