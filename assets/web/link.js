@@ -1,0 +1,126 @@
+// The two ways to the server. Each has send(text); what comes back goes to the hooks:
+// heard(message, blob) and state("open" | "closed").
+
+const FIRST_WAIT = 250; // ms before connecting again, doubled up to the last
+const LAST_WAIT = 5000;
+const OPEN_WITHIN = 5000; // ms for the first handshake before the other way is tried
+const ASK_LOADING = 500; // ms between questions for the status, over events
+const ASK_READY = 5000;
+
+/** A WebSocket that comes back by itself. */
+export class SocketLink {
+  name = "socket";
+
+  constructor(hooks, gaveUp) {
+    this.hooks = hooks;
+    this.gaveUp = gaveUp; // called when the first handshake fails; null: try for ever
+    this.wait = FIRST_WAIT;
+    this.opened = false;
+    this.connect();
+    addEventListener("online", () => this.soon(0));
+    addEventListener("pagehide", () => this.stop());
+    addEventListener("pageshow", (event) => event.persisted && this.soon(0));
+  }
+
+  connect() {
+    const url = new URL("../live", import.meta.url);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    this.received = 0;
+    const impatience = setTimeout(() => socket.close(), OPEN_WITHIN);
+    socket.onopen = () => {
+      clearTimeout(impatience);
+      this.opened = true;
+      this.hooks.state("open");
+    };
+    socket.onmessage = ({ data }) => this.read(data);
+    socket.onclose = () => {
+      clearTimeout(impatience);
+      if (this.socket !== socket) return;
+      this.socket = null;
+      if (!this.opened && this.gaveUp) {
+        this.gaveUp();
+        return;
+      }
+      this.hooks.state("closed");
+      this.soon(this.wait * (0.75 + Math.random() / 2));
+      this.wait = Math.min(this.wait * 2, LAST_WAIT);
+    };
+  }
+
+  read(data) {
+    this.wait = FIRST_WAIT;
+    if (typeof data === "string") {
+      this.hooks.heard(JSON.parse(data), null);
+      return;
+    }
+    // Said at once, so that the server never runs far ahead of a slow line.
+    this.received += 1;
+    this.send(JSON.stringify({ seen: this.received }));
+    const length = new DataView(data).getUint32(0);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+    const picture = new Uint8Array(data, 4 + length);
+    this.hooks.heard(header, new Blob([picture], { type: header.media_type }));
+  }
+
+  send(text) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
+  }
+
+  soon(wait) {
+    clearTimeout(this.timer);
+    if (!this.socket) this.timer = setTimeout(() => this.socket || this.connect(), wait);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+  }
+}
+
+/** Gradio's events, through hidden components: slower, and works where no socket does. */
+export class EventsLink {
+  name = "events";
+
+  constructor(hooks) {
+    this.hooks = hooks;
+    this.messages = [];
+    this.loading = true;
+    setTimeout(() => hooks.state("open"));
+    this.ask();
+  }
+
+  send(text) {
+    this.messages.push(text);
+    document.getElementById("events-send").click();
+  }
+
+  /** Called by the hidden button's event: the message to send. */
+  takeMessage() {
+    return this.messages.shift() ?? '{"pause": false}';
+  }
+
+  /** Called by the hidden outputs with each new value. */
+  hear(text) {
+    if (!text) return;
+    const message = JSON.parse(text);
+    if (message.type === "status") this.loading = message.state === "loading";
+    const { picture, ...header } = message;
+    this.hooks.heard(header, picture ? blobOf(picture, header.media_type) : null);
+  }
+
+  ask() {
+    document.getElementById("events-ask").click();
+    setTimeout(() => this.ask(), this.loading ? ASK_LOADING : ASK_READY);
+  }
+}
+
+function blobOf(uri, type) {
+  const text = atob(uri.slice(uri.indexOf(",") + 1));
+  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return new Blob([bytes], { type });
+}

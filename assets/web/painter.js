@@ -1,0 +1,71 @@
+// Paints frames on one canvas: never an older one after a newer, and only the newest waiting one.
+
+export class Painter {
+  /**
+   * @param canvas   fills its box; pictures are fitted into it, scaled smoothly, never stretched
+   * @param painted  called with a frame's header once it is on the canvas
+   */
+  constructor(canvas, painted) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.painted = painted;
+    this.shown = 0; // the newest sequence ever offered
+    this.next = null;
+    this.busy = false;
+    this.picture = null; // kept for repainting when the box changes its size
+    new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
+    this.fit();
+  }
+
+  offer(header, blob) {
+    if (header.sequence < this.shown) return;
+    this.shown = header.sequence;
+    this.next = { header, blob };
+    if (!this.busy) this.pump();
+  }
+
+  // Decoding one at a time: two at once may finish in either order.
+  async pump() {
+    this.busy = true;
+    while (this.next) {
+      const { header, blob } = this.next;
+      this.next = null;
+      try {
+        const picture = await createImageBitmap(blob);
+        this.picture?.close();
+        this.picture = picture;
+        this.draw();
+        this.painted(header);
+      } catch (problem) {
+        console.warn("a frame could not be decoded", problem);
+      }
+    }
+    this.busy = false;
+  }
+
+  fit() {
+    const box = this.canvas.parentElement.getBoundingClientRect();
+    const ratio = globalThis.devicePixelRatio || 1;
+    const width = Math.max(1, Math.round(box.width * ratio));
+    const height = Math.max(1, Math.round(box.height * ratio));
+    if (this.canvas.width === width && this.canvas.height === height) return;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    this.draw();
+  }
+
+  draw() {
+    const { canvas, context, picture } = this;
+    context.fillStyle = getComputedStyle(canvas).backgroundColor;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (!picture) return;
+    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+    const width = picture.width * scale;
+    const height = picture.height * scale;
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(
+      picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height,
+    );
+  }
+}

@@ -1,0 +1,199 @@
+// What the page says: state, times, age, errors at their fields, words in use.
+
+const FIELDS = {
+  prompt: "prompt",
+  negative_prompt: "negative",
+  num_inference_steps: "steps",
+  guidance_scale: "guidance",
+  seed: "seed",
+  width: "size",
+  height: "size",
+};
+const STATES = {
+  loading: "loading",
+  ready: "ready",
+  failed: "not available",
+  closed: "stopped",
+  offline: "reconnecting",
+  draining: "restarting",
+  paused: "paused",
+};
+const TRACE_LENGTH = 40;
+
+const byId = (name) => document.getElementById(name);
+
+/** Sets text only when it changes, so that nothing is laid out again for nothing. */
+function write(name, text) {
+  const element = byId(name);
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+export class Panel {
+  constructor() {
+    this.status = null;
+    this.online = true;
+    this.paused = false;
+    this.paintedAt = 0;
+    this.times = []; // [first paint, final] in ms of the last pictures
+    setInterval(() => this.writeAge(), 1000);
+  }
+
+  // State ------------------------------------------------------------------------------------
+
+  setStatus(status) {
+    this.status = status;
+    this.offerSteps(status.limits.num_inference_steps);
+    this.show();
+  }
+
+  get state() {
+    const { status } = this;
+    if (!this.online) return "offline";
+    if (!status) return "loading";
+    if (status.draining) return "draining";
+    return status.state === "ready" && this.paused ? "paused" : status.state;
+  }
+
+  show() {
+    const { state, status } = this;
+    const stage = byId("stage");
+    stage.dataset.state = state;
+    stage.dataset.painted = this.paintedAt ? "yes" : "no";
+    byId("state").dataset.state = state;
+    byId("badge").hidden = state !== "paused";
+    const progress = status?.progress;
+    const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
+    write("veil-text", veil(state, status, percent));
+    byId("progress").hidden = state !== "loading";
+    byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
+    const about = status ? [status.title, status.device].filter(Boolean) : [];
+    write("about", [...about, `${STATES[state]} ${percent}`.trim()].join(" · "));
+    if (state === "failed") this.note(status.detail, "problem");
+    if (state === "offline") this.note("The connection is lost; trying again.", "offline");
+    else if (byId("note").dataset.kind === "offline") this.note("");
+  }
+
+  offerSteps(available) {
+    for (const input of document.querySelectorAll("#steps input[type=radio]")) {
+      const label = input.closest("label");
+      const absent = !available.includes(Number(label.textContent.trim()));
+      input.disabled = absent;
+      label.classList.toggle("absent", absent);
+      label.title = absent ? "This model has no checkpoint for that many steps" : "";
+    }
+  }
+
+  // Pictures ---------------------------------------------------------------------------------
+
+  /** A frame is on the canvas; `first` and `final` are ms since its keystroke, where known. */
+  painted(header, first, final) {
+    const wasEmpty = !this.paintedAt;
+    this.paintedAt = performance.now();
+    if (wasEmpty) this.show();
+    byId("canvas").setAttribute("aria-label", header.prompt);
+    if (first != null) {
+      write("first-paint", String(Math.round(first)));
+      this.times.push([first, null]);
+      if (this.times.length > TRACE_LENGTH) this.times.shift();
+    }
+    if (final != null) {
+      write("final", String(Math.round(final)));
+      if (this.times.length) this.times[this.times.length - 1][1] = final;
+    }
+    this.drawSteps(header);
+    this.drawTrace();
+    this.writeAge();
+    this.clearErrors();
+    write("prompt-note", header.notes.join(" "));
+  }
+
+  drawSteps({ step, num_inference_steps: steps, final }) {
+    const box = byId("steps-done");
+    while (box.childElementCount < steps) box.append(document.createElement("i"));
+    while (box.childElementCount > steps) box.lastElementChild.remove();
+    [...box.children].forEach((mark, place) => mark.classList.toggle("done", place < step));
+    box.classList.toggle("final", final);
+  }
+
+  drawTrace() {
+    const canvas = byId("trace");
+    const ratio = globalThis.devicePixelRatio || 1;
+    const width = (canvas.width = canvas.clientWidth * ratio);
+    const height = (canvas.height = canvas.clientHeight * ratio);
+    const context = canvas.getContext("2d");
+    const style = getComputedStyle(canvas);
+    const top = Math.max(50, ...this.times.map(([first, final]) => final ?? first));
+    const bar = width / TRACE_LENGTH;
+    const left = width - this.times.length * bar;
+    this.times.forEach(([first, final], place) => {
+      for (const [value, color] of [
+        [final, style.getPropertyValue("--trace-final")],
+        [first, style.getPropertyValue("--trace-first")],
+      ]) {
+        if (value == null) continue;
+        const size = Math.max(ratio, (height * value) / top);
+        context.fillStyle = color;
+        context.fillRect(left + place * bar, height - size, bar - ratio, size);
+      }
+    });
+  }
+
+  writeAge() {
+    if (!this.paintedAt) return;
+    const seconds = Math.floor((performance.now() - this.paintedAt) / 1000);
+    const age = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
+    write("age", seconds < 1 ? "now" : `${age} ago`);
+  }
+
+  // Words ------------------------------------------------------------------------------------
+
+  note(text, kind = "") {
+    write("note", text);
+    byId("note").dataset.kind = text ? kind : "";
+  }
+
+  error({ field, message }) {
+    this.clearErrors();
+    const name = FIELDS[field];
+    if (!name) {
+      this.note(message, "problem");
+      return;
+    }
+    const words = message.replace(/^\w+: /, ""); // the field's name is where the words stand
+    const sentence = words.charAt(0).toUpperCase() + words.slice(1);
+    const box = byId(name);
+    const input = box.querySelector("textarea, input");
+    input?.setAttribute("aria-invalid", "true");
+    input?.setAttribute("aria-describedby", "field-error");
+    if (name === "prompt") {
+      write("prompt-note", sentence);
+      byId("prompt-note").dataset.kind = "problem";
+      return;
+    }
+    const place = document.createElement("p");
+    place.id = "field-error";
+    place.setAttribute("role", "alert");
+    place.textContent = sentence;
+    box.append(place);
+  }
+
+  clearErrors() {
+    byId("field-error")?.remove();
+    for (const input of document.querySelectorAll("[aria-invalid]")) {
+      input.removeAttribute("aria-invalid");
+      input.removeAttribute("aria-describedby");
+    }
+    if (byId("prompt-note").dataset.kind) {
+      write("prompt-note", "");
+      byId("prompt-note").dataset.kind = "";
+    }
+    if (byId("note").dataset.kind === "problem" && this.state !== "failed") this.note("");
+  }
+}
+
+function veil(state, status, percent) {
+  if (state === "failed") return status.detail || "The model could not be loaded.";
+  if (state === "offline") return "The connection is lost; trying again.";
+  if (state === "loading") return `${status?.detail || "Loading the model"} ${percent}`.trim();
+  return "Painting the first picture";
+}

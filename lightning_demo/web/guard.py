@@ -1,0 +1,137 @@
+"""Who may talk to the server: checks in front of every route, Gradio's and ours.
+
+Gradio's CORS rules hide answers from foreign pages but still act on their requests, let any page
+open a WebSocket, and believe any Host; its login covers only its own routes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..settings import Settings
+from .messages import MAX_MESSAGE_BYTES
+from .problem import problem
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    """ASGI middleware: refuses foreign hosts and pages, and bodies that are too large."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._hosts = allowed_hosts(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
+            detail = "This address is not one that the demo is served under (see --allowed-hosts)."
+            await problem(HTTPStatus.FORBIDDEN, detail)(scope, receive, send)
+        elif not self._same_origin(scope, headers):
+            detail = "Only the demo's own page may do this."
+            await problem(HTTPStatus.FORBIDDEN, detail)(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._bounded(scope, headers, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _same_origin(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a request that can do something comes from our page, or from no page at all."""
+        if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+            return True
+        site = headers.get("sec-fetch-site")
+        if site is not None:  # browsers set it themselves; a page cannot forge it
+            return site in ("same-origin", "none")
+        origin = headers.get("origin")
+        if origin is None:  # not a browser
+            return True
+        # Behind a proxy Host may be the inner name; a foreign page cannot send X-Forwarded-Host.
+        authority = urlsplit(origin).netloc.lower()
+        ours = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").lower()}
+        return bool(authority) and authority in ours
+
+    async def _bounded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """Passes the request on, its body cut off where it becomes too large."""
+        detail = f"At most {MAX_MESSAGE_BYTES:,} bytes may be sent at once."
+        refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, "prompt")
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MAX_MESSAGE_BYTES:
+            await refusal(scope, receive, send)
+            return
+        received = 0
+        answered = False
+
+        async def bounded_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_MESSAGE_BYTES:
+                raise BodyTooLarge
+            return message
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answered
+            answered = answered or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, bounded_receive, watched_send)
+        except BodyTooLarge:
+            if not answered:
+                await refusal(scope, receive, send)
+
+
+class BodyTooLarge(Exception):
+    """A body without a Content-Length went on for too long."""
+
+
+def allowed_hosts(settings: Settings) -> frozenset[str] | None:
+    """The names the demo may be reached under; None: any.
+
+    This machine's own names are always among them: no foreign page can be served under those.
+    """
+    named = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
+    if named:
+        return LOOPBACK_NAMES | named
+    if settings.share or not is_loopback(settings.host):
+        return None
+    return LOOPBACK_NAMES | {settings.host.lower().strip("[]")}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening on `host` reaches this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def logged_in(connection: HTTPConnection) -> bool:
+    """Whether Gradio knows this visitor; always so when no login is asked for."""
+    app = connection.app
+    if getattr(app, "auth", None) is None:
+        return True
+    return any(
+        connection.cookies.get(f"{name}-{app.cookie_id}") in app.tokens
+        for name in ("access-token", "access-token-unsecure")
+    )

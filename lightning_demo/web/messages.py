@@ -1,0 +1,139 @@
+"""What page and server say to each other, whichever way the messages travel.
+
+A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}` or `{"seen": n}`.
+The server answers with JSON text (`status`, `error`) and with frames. Knows no transport.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import InvalidRequest, LightningError
+from ..schemas import EngineStatus, Frame
+
+MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes each fit
+MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
+MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
+
+_FIELDS = {"sequence", "request", "pause", "seen"}
+
+
+@dataclass(frozen=True, slots=True)
+class ClientMessage:
+    """One message of a page, its shape checked; the request's fields are not checked yet."""
+
+    sequence: int = 0
+    fields: Mapping[str, Any] | None = None  # of the request; None: not a request
+    pause: bool = False
+    seen: int | None = None  # frames received so far by a page that acknowledges them
+
+
+def parse(text: str | bytes) -> ClientMessage:
+    """Reads an untrusted message.
+
+    Raises:
+        InvalidRequest: saying what a message must look like.
+    """
+    if len(text) > MAX_MESSAGE_BYTES:
+        raise InvalidRequest(f"message: at most {MAX_MESSAGE_BYTES:,} bytes are allowed.")
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("message: must be JSON.") from None
+    if not isinstance(content, dict):
+        raise InvalidRequest("message: must be a JSON object.")
+    if not content.keys() <= _FIELDS:
+        raise InvalidRequest(f"message: its fields are {', '.join(sorted(_FIELDS))}.")
+    if content.get("pause") is True:
+        return ClientMessage(pause=True)
+    if "seen" in content:
+        return ClientMessage(seen=_count("seen", content["seen"]))
+    if not isinstance(content.get("request"), dict):
+        raise InvalidRequest("request: must be an object with named fields.", field="request")
+    return ClientMessage(_count("sequence", content.get("sequence")), content["request"])
+
+
+def parse_fields(text: bytes) -> Mapping[str, Any]:
+    """Reads the untrusted JSON fields of one request.
+
+    Raises:
+        InvalidRequest: when it is not a JSON object.
+    """
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The request must be JSON.") from None
+    if not isinstance(content, dict):
+        raise InvalidRequest("The request must be a JSON object with named fields.")
+    return content
+
+
+def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
+    """The engine's state as a message."""
+    return {"type": "status", **asdict(engine), "draining": draining}
+
+
+def error(sequence: int, problem: LightningError) -> dict[str, Any]:
+    """Why there is no picture for `sequence`, in words for the visitor."""
+    return {
+        "type": "error",
+        "sequence": sequence,
+        "field": problem.field,
+        "message": problem.message,
+    }
+
+
+def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
+    """All that is known of a frame but its picture."""
+    request = frame.request
+    return {
+        "type": "frame",
+        "sequence": sequence,
+        "step": frame.step,
+        "num_inference_steps": request.num_inference_steps,
+        "final": frame.final,
+        "seed": request.seed,
+        "width": request.width,
+        "height": request.height,
+        "timings": dict(frame.timings),
+        "notes": list(frame.notes),
+        "cached": frame.cached,
+        "media_type": frame.media_type,
+        "prompt": request.prompt[:MAX_LABEL_CHARACTERS],
+    }
+
+
+def frame_bytes(sequence: int, frame: Frame) -> bytes:
+    """A frame for the socket: header length (4 bytes, big-endian), header JSON, picture."""
+    header = json.dumps(frame_header(sequence, frame)).encode()
+    return struct.pack(">I", len(header)) + header + frame.data
+
+
+def split_frame(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header and the picture of `frame_bytes`, for clients written in Python."""
+    (length,) = struct.unpack_from(">I", data)
+    return json.loads(data[4 : 4 + length]), data[4 + length :]
+
+
+def frame_text(sequence: int, frame: Frame) -> str:
+    """A frame as JSON with the picture as a data URI, for ways that carry only text."""
+    picture = base64.b64encode(frame.data).decode()
+    header = frame_header(sequence, frame)
+    return json.dumps({**header, "picture": f"data:{frame.media_type};base64,{picture}"})
+
+
+def _count(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEQUENCE:
+        raise InvalidRequest(
+            f"{name}: must be a whole number from 0 to {MAX_SEQUENCE}.", field=name
+        )
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are not JSON

@@ -1,0 +1,189 @@
+"""The server: starts the page on one port, and on a signal lets running pictures finish.
+
+Always launched through Gradio itself, so that one way works on a laptop and on every host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import AsyncIterator
+from types import FrameType
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported, and later
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from ..engine.base import Engine
+from ..errors import InvalidSetting
+from ..settings import Settings
+from .guard import Guard
+from .messages import MAX_MESSAGE_BYTES
+from .routes import FILES, routes
+from .service import Service
+from .ui.page import page
+from .ui.theme import theme
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 5.0
+CLOSE_SECONDS = 3  # for what is still being sent after that
+ENGINE_SECONDS = 12.0
+UPLOAD_BYTES = 1024  # the page takes no files
+EVENTS_AT_ONCE = 200  # of the way over Gradio's events; waiting ones cost nothing
+
+
+class Server:
+    """One page on one port, served from a thread of its own."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._settings = settings
+        self._service = Service(engine, settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._blocks = build(self._service)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return str(self._blocks.local_url)
+
+    def start(self) -> None:
+        """Opens the page; the model may still be loading.
+
+        Raises:
+            InvalidSetting: the port is taken, or the address is not this machine's.
+        """
+        host = self._settings.host.strip("[]")
+        port = free_port(host, self._settings.port)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Gradio's advice to programmers, not to visitors
+            self._blocks.launch(
+                prevent_thread_lock=True,
+                server_name=f"[{host}]" if ":" in host else host,
+                server_port=port,
+                app_kwargs=self._app_options(),
+                auth=self._settings.logins(),
+                share=self._settings.share,
+                # Node's proxy in front would pass no WebSocket on.
+                ssr_mode=False,
+                # It would keep every frame in the visitor's localStorage, synchronously.
+                run_history=False,
+                show_error=False,
+                quiet=True,
+                inline=False,
+                inbrowser=False,
+                pwa=False,
+                mcp_server=False,
+                enable_monitoring=False,
+                max_threads=EVENTS_AT_ONCE,
+                max_file_size=UPLOAD_BYTES,
+                footer_links=[],
+                favicon_path=FILES / "favicon.svg",
+                theme=theme(),
+                css_paths=FILES / "style.css",
+            )
+        # With a public link Gradio would take the page's own code from a CDN.
+        self._blocks.share = False
+        config = self._blocks.server.config
+        config.ws_max_size = MAX_MESSAGE_BYTES
+        config.ws_per_message_deflate = False  # JPEG does not get smaller
+        config.timeout_graceful_shutdown = CLOSE_SECONDS
+
+    def stop(self) -> None:
+        """Takes nothing new, lets running pictures finish, then closes page and engine."""
+        self._in_loop(self._service.drain(DRAIN_SECONDS), DRAIN_SECONDS + CLOSE_SECONDS)
+        self._in_loop(self._service.engine.aclose(), ENGINE_SECONDS)
+        self._blocks.close(verbose=False)
+
+    def _app_options(self) -> dict[str, Any]:
+        return {
+            "routes": routes(self._service),
+            "middleware": [Middleware(Guard, settings=self._settings)],
+            "lifespan": self._lifespan,
+        }
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: object) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
+        yield
+
+    def _in_loop(self, work: Any, seconds: float) -> None:
+        """Runs a coroutine on the server's loop and waits for it, but not for ever."""
+        if self._loop is None:
+            work.close()
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
+        except Exception:
+            log.exception("while closing")
+
+
+def build(service: Service) -> gr.Blocks:
+    """The page's Blocks."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return page(service)
+
+
+def serve(engine: Engine, settings: Settings) -> int:
+    """Serves the page until a signal ends it; returns the process's exit code."""
+    try:
+        server = Server(engine, settings)
+        server.start()
+    except InvalidSetting as error:
+        print(f"error: {error}", file=sys.stderr)
+        asyncio.run(engine.aclose())
+        return 1
+    print(f"Open {server.url}", flush=True)
+    _wait_for_signal()
+    log.info("closing: running pictures finish first")
+    server.stop()
+    return 0
+
+
+def free_port(host: str, port: int) -> int:
+    """`port` if it can be had, or any free one for 0.
+
+    Raises:
+        InvalidSetting: when it cannot, saying what to do.
+    """
+    kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(kind) as probe:
+        if os.name == "posix":  # elsewhere this would allow a port that is in use
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+        except socket.gaierror:
+            raise InvalidSetting(f"host: {host!r} is not an address of this machine.") from None
+        except PermissionError:
+            raise InvalidSetting(
+                f"port: {port} needs special rights; choose one above 1023 with --port."
+            ) from None
+        except OSError as error:
+            raise InvalidSetting(
+                f"port: {host}:{port} cannot be used ({error.strerror}); choose another with "
+                "--port, or --port 0 for any free one."
+            ) from None
+
+
+def _wait_for_signal() -> None:
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    while not asked.wait(0.5):  # bounded: on Windows a wait without end lets no signal in
+        pass

@@ -1,0 +1,117 @@
+"""The page: its panels, and the wires from every control to `live.js`."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ...model.checkpoints import family
+from ...settings import Settings
+from ..events import EventStreams
+from ..service import Service
+from .controls import Controls, control_panel
+from .picture import picture_stage
+from .prompt import example_chips, prompt_box, prompt_note
+from .status import Actions, action_buttons, status_line
+from .words import word_chips
+
+TITLE = "Lightning"
+CACHE_SECONDS = 3600
+
+# The page's script is a module: importing it again gives the same one.
+MODULE = "import(new URL('web/live.js', document.baseURI))"
+START = f"async (...values) => (await {MODULE}).start(...values)"
+CHANGED = "(...values) => { globalThis.lightning?.changed(...values); return []; }"
+
+
+def page(service: Service) -> gr.Blocks:
+    """Builds the Blocks for one service."""
+    status = service.engine.status()
+    vocabulary = family(status.model).vocabulary()
+    with gr.Blocks(
+        title=f"{TITLE} – {status.title}",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
+    ) as blocks:
+        _masthead(service.settings)
+        prompt = prompt_box(vocabulary.examples)
+        prompt_note()
+        with gr.Row(elem_id="studio"):
+            with gr.Column(elem_id="picture-side"):
+                picture_stage()
+                status_line()
+                actions = action_buttons()
+            with gr.Column(elem_id="control-side"):
+                controls, dice = control_panel(status.limits)
+                word_chips(vocabulary.groups)
+        example_chips(vocabulary.examples)
+        _wire(blocks, prompt, controls, actions, dice)
+        _events(blocks, EventStreams(service))
+    return blocks
+
+
+def _masthead(settings: Settings) -> None:
+    config = escape(json.dumps({"transport": settings.transport}))
+    gr.HTML(
+        f'<header><h1>{TITLE}</h1><p id="tagline">A picture at every keystroke</p></header>'
+        f'<div id="config" data-config="{config}" hidden></div>',
+        elem_id="masthead",
+    )
+
+
+def _wire(
+    blocks: gr.Blocks, prompt: gr.Textbox, controls: Controls, actions: Actions, dice: gr.Button
+) -> None:
+    """Client-side wires only: none of these events reaches the server."""
+    everything: list[Any] = [prompt, *controls.in_order()]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # `change` and not `input`: only it fires for a slider's reset button too.
+    gr.on([each.change for each in everything], None, everything, None, js=CHANGED, **quiet)
+    blocks.load(None, everything, everything, js=START, **quiet)
+    dice.click(None, None, controls.seed, js="() => globalThis.lightning.roll()", **quiet)
+    for button, action in (
+        (actions.pause, "pause"),
+        (actions.download, "download"),
+        (actions.link, "copyLink"),
+    ):
+        button.click(None, None, None, js=f"() => {{ globalThis.lightning.{action}(); }}", **quiet)
+
+
+def _events(blocks: gr.Blocks, streams: EventStreams) -> None:
+    """The way over Gradio's events: hidden buttons that `link.js` presses."""
+    message = gr.Textbox(visible="hidden", elem_id="events-message")
+    answer = _ear("events-answer")
+    status = _ear("events-status")
+    send = gr.Button(visible="hidden", elem_id="events-send")
+    ask = gr.Button(visible="hidden", elem_id="events-ask")
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "undocumented",
+        "concurrency_limit": None,
+    }
+    send.click(
+        streams.hear,
+        message,
+        answer,
+        js="() => globalThis.lightning.takeMessage()",
+        trigger_mode="multiple",
+        api_name="live",
+        **quiet,
+    )
+    ask.click(streams.status, None, status, queue=False, api_name="status", **quiet)
+    blocks.unload(streams.forget)
+
+
+def _ear(name: str) -> gr.HTML:
+    """A hidden output that hands each value to `live.js`; its value is never shown as HTML."""
+    return gr.HTML(
+        "",
+        html_template="<i></i>",
+        js_on_load="watch('value', () => globalThis.lightning?.hear(props.value));",
+        visible="hidden",
+        elem_id=name,
+    )

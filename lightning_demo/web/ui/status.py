@@ -1,0 +1,43 @@
+"""One quiet line about how it goes, and what can be done with the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+LINE = """
+<div id="line">
+  <span id="state" data-state="loading"></span>
+  <span id="about">&nbsp;</span>
+  <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
+  <span class="number">final <b id="final">&ndash;</b> ms</span>
+  <canvas id="trace" role="img" aria-label="Milliseconds of the last pictures"></canvas>
+  <span id="age"></span>
+</div>
+<p id="note" role="status" aria-live="polite"></p>
+"""
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The buttons under the picture."""
+
+    pause: gr.Button
+    download: gr.Button
+    link: gr.Button
+
+
+def status_line() -> gr.HTML:
+    """Model, device, times and age; `panel.js` keeps it true."""
+    return gr.HTML(LINE, elem_id="status")
+
+
+def action_buttons() -> Actions:
+    """Pause, save, and share."""
+    with gr.Row(elem_id="actions"):
+        return Actions(
+            pause=gr.Button("Pause", elem_id="pause", min_width=0),
+            download=gr.Button("Download PNG", elem_id="download", min_width=0),
+            link=gr.Button("Copy link", elem_id="link", min_width=0),
+        )

@@ -1,0 +1,30 @@
+"""The words that the miniature knows, as buttons that put them into the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import gradio as gr
+
+
+def word_chips(groups: Mapping[str, tuple[str, ...]]) -> gr.HTML | None:
+    """All words by group; nothing for a model that knows any word."""
+    if not groups:
+        return None
+    rows = "".join(
+        f'<div class="words"><h3 id="words-{place}">{escape(name.replace("_", " "))}</h3>'
+        f'<div class="chips" role="group" aria-labelledby="words-{place}">'
+        f"{''.join(_chip(word) for word in words)}</div></div>"
+        for place, (name, words) in enumerate(groups.items())
+    )
+    return gr.HTML(
+        "<section><h2>Words it knows</h2>"
+        "<p>The miniature is a small model with a small world. A word takes the place of "
+        f"another of its kind.</p>{rows}</section>",
+        elem_id="words",
+    )
+
+
+def _chip(word: str) -> str:
+    return f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>'
