@@ -50,11 +50,7 @@ def theme() -> gr.themes.Base:
         text_size=gr.themes.sizes.text_md,
         spacing_size=gr.themes.sizes.spacing_md,
         font=(sans, "system-ui", "sans-serif"),
-        font_mono=(
-            gr.themes.LocalFont("IBM Plex Mono", weights=(400,)),
-            "ui-monospace",
-            "monospace",
-        ),
+        font_mono=(mono, "ui-monospace", "monospace"),
     )
     return base.set(
         body_background_fill="*neutral_100",
