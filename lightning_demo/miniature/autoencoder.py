@@ -1,0 +1,129 @@
+"""Trains the 8x autoencoder on crops, then the cheap preview decoder on its latents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from torch import nn
+
+from .config import TrainingConfig
+from .pool import Bucket
+from .training import Length, Stage, run_stage
+
+CROP = 64  # px
+QUIET = 0.05  # weight of the loss that keeps latents at mean 0, standard deviation 1
+
+
+def crops(buckets: list[Bucket], batch: int, generator: torch.Generator) -> torch.Tensor:
+    """Random crops, half of them mirrored, [B, 3, 64, 64] from -1 to 1.
+
+    Offsets are multiples of 8, so that the autoencoder sees the grid it will be used on.
+    """
+    sizes = torch.tensor([float(len(bucket.pictures)) for bucket in buckets])
+    choice = torch.multinomial(sizes, batch, replacement=True, generator=generator).tolist()
+    lots = torch.rand(batch, 4, generator=generator).tolist()
+    cut = []
+    for number, (index, x, y, flip) in zip(choice, lots, strict=True):
+        bucket = buckets[number]
+        top = int(y * ((bucket.height - CROP) // 8 + 1)) * 8
+        left = int(x * ((bucket.width - CROP) // 8 + 1)) * 8
+        crop = bucket.pictures[
+            int(index * len(bucket.pictures)), top : top + CROP, left : left + CROP
+        ]
+        cut.append(crop[:, ::-1] if flip < 0.5 else crop)
+    pixels = torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2)
+    return pixels.float() / 127.5 - 1
+
+
+def reconstruction_loss(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """L1, plus L1 of the differences of neighbours (edges), plus a little L2."""
+    made, real = made.float(), real.float()
+    loss = (made - real).abs().mean() + (made - real).square().mean()
+    for axis in (2, 3):
+        loss = loss + 0.5 * (made.diff(dim=axis) - real.diff(dim=axis)).abs().mean()
+    return loss
+
+
+def train_autoencoder(
+    vae: AutoencoderTiny,
+    buckets: list[Bucket],
+    length: Length,
+    folder: Path,
+    config: TrainingConfig,
+    device: torch.device,
+) -> list[float]:
+    """Trains encoder and decoder together; `scaling_factor` stays 1, latents are kept at std 1."""
+    vae.to(device, memory_format=torch.channels_last).train()
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        real = crops(buckets, config.autoencoder_batch, generator).to(device)
+        noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            # AutoencoderTiny's own encode() is this without the slicing options.
+            latents = vae.encoder(real.contiguous(memory_format=torch.channels_last)).float()
+            made = vae.decoder(latents + config.latent_noise * noise)
+        mean, std = latents.mean((0, 2, 3)), latents.square().mean((0, 2, 3)).sqrt()
+        tidy = mean.square().mean() + (std - 1).square().mean()
+        return reconstruction_loss(made, real) + QUIET * tidy
+
+    stage = Stage("autoencoder", {"vae": vae}, loss, config.autoencoder_lr, ema_decay=0.998)
+    return run_stage(stage, length, folder, config)
+
+
+def train_preview(
+    preview: AutoencoderTiny,
+    vae: AutoencoderTiny,
+    buckets: list[Bucket],
+    length: Length,
+    folder: Path,
+    config: TrainingConfig,
+    device: torch.device,
+) -> list[float]:
+    """Trains the cheap decoder on the finished autoencoder's latents."""
+    vae.to(device).eval()
+    preview.to(device, memory_format=torch.channels_last).train()
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        real = crops(buckets, 2 * config.autoencoder_batch, generator).to(device)
+        noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                latents = vae.encoder(real).float()
+            made = preview.decoder(latents + 2 * config.latent_noise * noise)
+        return reconstruction_loss(made, real)
+
+    modules: dict[str, nn.Module] = {"decoder": preview.decoder}
+    stage = Stage("preview", modules, loss, config.preview_lr, ema_decay=0.995)
+    return run_stage(stage, length, folder, config)
+
+
+@torch.inference_mode()
+def psnr(
+    vae: AutoencoderTiny, decoder: nn.Module, pictures: np.ndarray, device: torch.device
+) -> float:
+    """Peak signal-to-noise ratio of the round trip over whole pictures, dB.
+
+    Args:
+        pictures: [N, H, W, 3] uint8.
+    """
+    total = 0.0
+    for start in range(0, len(pictures), 32):
+        real = torch.from_numpy(pictures[start : start + 32].copy()).permute(0, 3, 1, 2).to(device)
+        made = decoder(vae.encoder(real.float() / 127.5 - 1)).clamp(-1, 1)
+        total += ((made + 1) / 2 - real / 255).square().mean().item() * len(real)
+    return -10 * float(np.log10(total / len(pictures)))
+
+
+@torch.inference_mode()
+def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> torch.Tensor:
+    """The latents of all pictures of a bucket, [N, 4, H/8, W/8] float32 on the CPU."""
+    vae.to(device).eval()
+    parts = []
+    for start in range(0, len(bucket.pictures), 64):
+        pixels = torch.from_numpy(bucket.pictures[start : start + 64].copy()).permute(0, 3, 1, 2)
+        with torch.autocast(device.type, torch.bfloat16):
+            parts.append(vae.encoder(pixels.to(device).float() / 127.5 - 1).float().cpu())
+    return torch.cat(parts)

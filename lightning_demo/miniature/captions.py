@@ -1,0 +1,256 @@
+"""Sentences about a scene, as people would type them, together with what each sentence claims."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from .vocabulary import (
+    COLOURS,
+    COUNTS,
+    ENDINGS,
+    FILLERS,
+    OPENINGS,
+    PLACE_WORDS,
+    PLACES,
+    SHAPES,
+    SUBJECTS,
+    TIME_ADJECTIVES,
+    TIME_WORDS,
+    TIMES,
+    plural,
+)
+from .world import Scene, Thing
+
+PARTIAL_SHARE, SYNONYM_SHARE, FILLER_SHARE, TYPING_SHARE = 0.3, 0.3, 0.15, 0.1
+_SYLLABLES = (
+    "ba",
+    "ke",
+    "lo",
+    "mi",
+    "nu",
+    "ra",
+    "si",
+    "to",
+    "vu",
+    "za",
+    "pel",
+    "dor",
+    "gri",
+    "mek",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A text and the facts it names: attribute -> value; what it leaves open is absent.
+
+    Attributes: count, name, colour (of the left or only thing), name_2, colour_2 (of the right
+    one), side, place, time, background.
+    """
+
+    text: str
+    claims: dict[str, str] = field(default_factory=dict)
+
+
+class _Writer:
+    """Words one caption; remembers what it has said."""
+
+    def __init__(self, scene: Scene, rng: random.Random) -> None:
+        self.scene, self.rng = scene, rng
+        self.claims: dict[str, str] = {}
+        self.synonyms = rng.random() < SYNONYM_SHARE
+        self.fillers = rng.randint(1, 3) if rng.random() < FILLER_SHARE else 0
+
+    def pick(self, names: tuple[str, ...]) -> str:
+        return self.rng.choice(names) if self.synonyms else names[0]
+
+    def noise(self) -> str:
+        """An adjective that means nothing here; half of them are no words at all."""
+        self.fillers -= 1
+        if self.rng.random() < 0.5:
+            return self.rng.choice(FILLERS)
+        return "".join(self.rng.choice(_SYLLABLES) for _ in range(self.rng.randint(1, 3)))
+
+    def noun(self, thing: Thing, slot: str, *, many: bool, colour: bool) -> str:
+        """`red house`, `lovely crimson cottages`."""
+        table = SUBJECTS if thing.name in SUBJECTS else SHAPES
+        name = self.pick(table[thing.name])
+        self.claims["name" + slot] = thing.name
+        parts = [plural(name) if many else name]
+        if colour:
+            self.claims["colour" + slot] = thing.colour
+            parts.insert(0, self.pick(COLOURS[thing.colour]))
+        if self.fillers > 0 and self.rng.random() < 0.6:
+            parts.insert(0, self.noise())
+        return " ".join(parts)
+
+    def things(self, *, colour: bool = True, article: bool = True) -> str:
+        things, rng = self.scene.things, self.rng
+        if not things:
+            return ""
+        if self.scene.is_pair:
+            return self.pair(colour)
+        self.claims["count"] = str(len(things))
+        noun = self.noun(things[0], "", many=len(things) > 1, colour=colour)
+        if len(things) > 1:
+            return f"{rng.choice(COUNTS[len(things)])} {noun}"
+        if not article:
+            return noun
+        first = rng.choices(("a", "the", "one"), (0.85, 0.1, 0.05))[0]
+        return f"{_article(first, noun)} {noun}"
+
+    def pair(self, colour: bool) -> str:
+        rng = self.rng
+        left, right = self.scene.things
+        self.claims["count"] = "pair"
+        ordered = rng.random() < 0.65
+        one = self.noun(left, "", many=False, colour=colour)
+        two = self.noun(right, "_2", many=False, colour=colour)
+        a, b = f"{_article('a', one)} {one}", f"{_article('a', two)} {two}"
+        if ordered:
+            self.claims["side"] = "ordered"
+            return rng.choice(
+                (
+                    f"{a} to the left of {b}",
+                    f"{b} to the right of {a}",
+                    f"{a} left of {b}",
+                    f"{b} right of {a}",
+                    f"{a} on the left and {b} on the right",
+                    f"{b} on the right and {a} on the left",
+                )
+            )
+        # Read from left to right: what is named first stands left, unless the text says otherwise.
+        return rng.choice((f"{a} and {b}", f"{a} next to {b}", f"{a} beside {b}", f"{a} with {b}"))
+
+    def place(self) -> str:
+        scene = self.scene
+        self.claims["place"] = scene.place
+        flying = scene.things and scene.things[0].name in ("balloon", "rocket")
+        if flying and self.rng.random() < 0.4:
+            return "over the " + PLACE_WORDS[scene.place][0]
+        names = PLACES[scene.place]
+        return names[0] if self.rng.random() < 0.5 else self.rng.choice(names)
+
+    def time(self) -> str:
+        self.claims["time"] = self.scene.time
+        names = TIMES[self.scene.time]
+        return names[0] if self.rng.random() < 0.5 else self.rng.choice(names)
+
+    def background(self) -> str:
+        colour = self.pick(COLOURS[self.scene.background])
+        self.claims["background"] = self.scene.background
+        return self.rng.choice(
+            (
+                f"on a {colour} background",
+                f"on a {colour} background",
+                f"on {colour}",
+                f"with a {colour} background",
+                f"in front of a {colour} background",
+            )
+        )
+
+    def side(self) -> str:
+        self.claims["side"] = self.scene.side
+        return f"on the {self.scene.side}"
+
+
+def _article(article: str, noun: str) -> str:
+    return "an" if article == "a" and noun[0] in "aeiou" else article
+
+
+def write_caption(scene: Scene, seed: int) -> Caption:
+    """One caption of a scene; same scene and seed, same caption."""
+    rng = random.Random(seed)  # noqa: S311
+    writer = _Writer(scene, rng)
+    partial = rng.random() < PARTIAL_SHARE
+    if scene.background:
+        text = _about_shapes(writer, partial)
+    elif partial or not scene.things:
+        text = _partial(writer)
+    else:
+        text = _full(writer)
+    return Caption(*_as_typed(text, writer))
+
+
+def _full(writer: _Writer) -> str:
+    rng = writer.rng
+    things = writer.things()
+    if writer.scene.side != "centre" and len(writer.scene.things) == 1 and rng.random() < 0.7:
+        things += " " + writer.side()
+    place, time = writer.place(), writer.time()
+    lot = rng.random()
+    if lot < 0.5:
+        return f"{things} {place} {time}"
+    if lot < 0.65:
+        return f"{things} {place}, {time}"
+    if lot < 0.78:
+        return f"{things} {time} {place}"
+    if lot < 0.88:
+        return f"{place} {time}, {things}"
+    if lot < 0.94:
+        return f"{things}, {rng.choice(PLACE_WORDS[writer.scene.place])}, " + rng.choice(
+            TIME_WORDS[writer.scene.time]
+        )
+    return f"{rng.choice(TIME_ADJECTIVES[writer.scene.time])} {things.split(' ', 1)[1]} {place}"
+
+
+def _partial(writer: _Writer) -> str:
+    rng, scene = writer.rng, writer.scene
+    lot = rng.random() if scene.things else 0.8 + 0.2 * rng.random()
+    if lot < 0.12:
+        return writer.things(colour=False, article=rng.random() < 0.6)
+    if lot < 0.32:
+        return writer.things(article=rng.random() < 0.7)
+    if lot < 0.48:
+        return f"{writer.things()} {writer.place()}"
+    if lot < 0.64:
+        return f"{writer.things()} {writer.time()}"
+    if lot < 0.8:
+        return f"{writer.things(colour=False)} {writer.place()} {writer.time()}"
+    place, time = rng.choice(PLACE_WORDS[scene.place]), rng.choice(TIME_WORDS[scene.time])
+    if lot < 0.87:
+        writer.claims["place"] = scene.place
+        return place
+    if lot < 0.93:
+        writer.claims["time"] = scene.time
+        return time
+    writer.claims |= {"place": scene.place, "time": scene.time}
+    return rng.choice((f"{place} {writer.time()}", f"{time}, {place}", f"{place} and {time}"))
+
+
+def _about_shapes(writer: _Writer, partial: bool) -> str:
+    if not partial:
+        return f"{writer.things()} {writer.background()}"
+    lot = writer.rng.random()
+    if lot < 0.5:
+        return writer.things(article=writer.rng.random() < 0.7)
+    if lot < 0.7:
+        return writer.things(colour=False)
+    if lot < 0.85:
+        return f"{writer.things(colour=False)} {writer.background()}"
+    colour = writer.pick(COLOURS[writer.scene.background])
+    writer.claims["background"] = writer.scene.background
+    return f"{_article('a', colour)} {colour} background"
+
+
+def _as_typed(text: str, writer: _Writer) -> tuple[str, dict[str, str]]:
+    rng = writer.rng
+    if rng.random() < 0.1:
+        text = f"{rng.choice(OPENINGS)} {text}"
+    if writer.fillers > 0 and rng.random() < 0.5:
+        ending = rng.choice(ENDINGS) if rng.random() < 0.7 else writer.noise()
+        text = f"{text}, {ending}"
+    if rng.random() < 0.1:
+        text = text.replace(",", "")
+    lot = rng.random()
+    if lot < 0.1:
+        text = text.capitalize()
+    elif lot < 0.14:
+        text = text.capitalize() + "."
+    elif lot < 0.16:
+        text = text.upper()
+    if rng.random() < TYPING_SHARE:
+        # Live prompts are half typed most of the time. What the cut text still claims is unknown.
+        return text[: rng.randint(1, len(text))], {}
+    return text, writer.claims

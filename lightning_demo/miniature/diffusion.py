@@ -1,0 +1,142 @@
+"""The mathematics of noising and denoising, in SDXL's variance-preserving form.
+
+x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, a_t the scheduler's alphas_cumprod. A deterministic DDIM
+step (arXiv 2010.02502, eq. 12) in this form is an Euler step in sigma, which is what
+EulerDiscreteScheduler does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from .architecture import build_scheduler
+
+TRAIN_TIMESTEPS = 1000
+END = -1  # the timestep after the last: no noise
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What the UNet is told besides latents and timestep."""
+
+    states: torch.Tensor  # [B, 32, 224]
+    pooled: torch.Tensor  # [B, 128]
+    time_ids: torch.Tensor  # [B, 6]: original height, width, crop top, left, target height, width
+
+    def without_text(self) -> Conditioning:
+        """The same with zeros for text, as the pipeline makes of an empty negative prompt."""
+        return Conditioning(
+            torch.zeros_like(self.states), torch.zeros_like(self.pooled), self.time_ids
+        )
+
+    def joined(self, other: Conditioning) -> Conditioning:
+        """Both, one after the other in the batch."""
+        return Conditioning(
+            torch.cat((self.states, other.states)),
+            torch.cat((self.pooled, other.pooled)),
+            torch.cat((self.time_ids, other.time_ids)),
+        )
+
+
+def make_time_ids(batch: int, width: int, height: int, device: torch.device) -> torch.Tensor:
+    """SDXL's micro-conditioning (arXiv 2307.01952, section 2.2) for uncropped pictures, [B, 6]."""
+    row = torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=device)
+    return row.expand(batch, 6)
+
+
+def alphas(timesteps: torch.Tensor) -> torch.Tensor:
+    """a_t for timesteps [B], END meaning 1; [B, 1, 1, 1]."""
+    table = torch.cat((build_scheduler().alphas_cumprod, torch.ones(1))).to(timesteps.device)
+    return table[timesteps][:, None, None, None]  # index -1 is the appended 1
+
+
+def add_noise(x0: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    """x_t of clean latents [B, 4, h, w]."""
+    a = alphas(timesteps)
+    return a.sqrt() * x0 + (1 - a).sqrt() * noise
+
+
+def min_snr_weight(timesteps: torch.Tensor, gamma: float) -> torch.Tensor:
+    """min(SNR, gamma) / SNR, the weight of a noise-prediction loss (arXiv 2303.09556, eq. 3)."""
+    a = alphas(timesteps).flatten()
+    snr = a / (1 - a)
+    return snr.clamp(max=gamma) / snr
+
+
+def predict(
+    unet: UNet2DConditionModel, x: torch.Tensor, timesteps: torch.Tensor, given: Conditioning
+) -> torch.Tensor:
+    """The UNet's raw output, float32."""
+    with torch.autocast(x.device.type, torch.bfloat16):
+        output = unet(
+            x,
+            timesteps,
+            encoder_hidden_states=given.states,
+            added_cond_kwargs={"text_embeds": given.pooled, "time_ids": given.time_ids},
+        ).sample
+    return output.float()
+
+
+def predict_guided(
+    unet: UNet2DConditionModel,
+    x: torch.Tensor,
+    timesteps: torch.Tensor,
+    given: Conditioning,
+    guidance_scale: float,
+) -> torch.Tensor:
+    """Noise prediction under classifier-free guidance (arXiv 2207.12598); 1 and below: none."""
+    if guidance_scale <= 1:
+        return predict(unet, x, timesteps, given)
+    both = given.joined(given.without_text())
+    output = predict(unet, torch.cat((x, x)), torch.cat((timesteps, timesteps)), both)
+    with_text, without = output.chunk(2)
+    return without + guidance_scale * (with_text - without)
+
+
+def ddim_step(
+    x: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, following: torch.Tensor
+) -> torch.Tensor:
+    """x at `following` from x at `timesteps` and the predicted noise."""
+    a, b = alphas(timesteps), alphas(following)
+    x0 = (x - (1 - a).sqrt() * noise) / a.sqrt()
+    return b.sqrt() * x0 + (1 - b).sqrt() * noise
+
+
+def trailing_timesteps(num_inference_steps: int) -> list[int]:
+    """Lightning's timesteps, from 999 down; equal to the scheduler's with trailing spacing."""
+    stride = TRAIN_TIMESTEPS / num_inference_steps
+    return [round(TRAIN_TIMESTEPS - i * stride) - 1 for i in range(num_inference_steps)]
+
+
+@torch.no_grad()
+def solve(
+    unet: UNet2DConditionModel,
+    x: torch.Tensor,
+    timesteps: list[torch.Tensor],
+    given: Conditioning,
+    guidance_scale: float,
+) -> torch.Tensor:
+    """Follows the deterministic path through `timesteps` ([B] each); returns x at the last."""
+    for now, following in zip(timesteps, timesteps[1:], strict=False):
+        x = ddim_step(x, predict_guided(unet, x, now, given, guidance_scale), now, following)
+    return x
+
+
+@torch.no_grad()
+def sample_latents(
+    unet: UNet2DConditionModel,
+    noise: torch.Tensor,
+    given: Conditioning,
+    num_inference_steps: int,
+    guidance_scale: float = 0.0,
+    prediction_type: str = "epsilon",
+) -> torch.Tensor:
+    """Latents from noise [B, 4, h, w]."""
+    grid = [*trailing_timesteps(num_inference_steps), END]
+    rows = [torch.full((len(noise),), t, device=noise.device) for t in grid]
+    if prediction_type == "sample":
+        return predict(unet, noise, rows[0], given)
+    return solve(unet, noise, rows, given, guidance_scale)

@@ -1,0 +1,78 @@
+"""The training pictures: rendered once, kept as files that every stage maps into memory."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from .captions import Caption, write_caption
+from .config import TrainingConfig
+from .world import BUCKET_SHARES, BUCKETS, draw_scene, sample_scene
+
+FIRST_SEED = 1_000_000  # scenes of evaluation use the seeds below
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """All pictures of one size, with their captions."""
+
+    width: int
+    height: int
+    pictures: NDArray[np.uint8]  # [N, H, W, 3]
+    captions: list[list[Caption]]  # [N][captions per picture]
+
+
+def render_pool(folder: Path, config: TrainingConfig, workers: int = 2) -> None:
+    """Writes pictures and captions of every bucket; files that exist are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first = FIRST_SEED
+    for (width, height), share in zip(BUCKETS, BUCKET_SHARES, strict=True):
+        count = round(config.pictures * share)
+        seeds = range(first, first + count)
+        first += count
+        words = folder / f"{width}x{height}.json"
+        if words.exists():
+            continue
+        array = np.lib.format.open_memmap(
+            folder / f"{width}x{height}.npy",
+            mode="w+",
+            dtype=np.uint8,
+            shape=(count, height, width, 3),
+        )
+        render = partial(_render, width=width, height=height)
+        with ProcessPoolExecutor(workers) as pool:
+            drawn = pool.map(render, seeds, chunksize=64)
+            for index, picture in enumerate(tqdm(drawn, total=count, desc=f"{width}x{height}")):
+                array[index] = picture
+        array.flush()
+        texts = [
+            [
+                (caption.text, caption.claims)
+                for number in range(config.captions_per_picture)
+                for caption in [write_caption(sample_scene(seed), seed * 31 + number)]
+            ]
+            for seed in seeds
+        ]
+        words.write_text(json.dumps(texts), encoding="utf-8")
+
+
+def _render(seed: int, width: int, height: int) -> NDArray[np.uint8]:
+    return np.asarray(draw_scene(sample_scene(seed), width, height))
+
+
+def open_pool(folder: Path) -> list[Bucket]:
+    """The rendered buckets; pictures stay on disk until used."""
+    buckets = []
+    for width, height in BUCKETS:
+        pictures = np.load(folder / f"{width}x{height}.npy", mmap_mode="r")
+        texts = json.loads((folder / f"{width}x{height}.json").read_text(encoding="utf-8"))
+        captions = [[Caption(text, claims) for text, claims in row] for row in texts]
+        buckets.append(Bucket(width, height, pictures, captions))
+    return buckets

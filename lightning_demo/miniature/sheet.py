@@ -1,0 +1,110 @@
+"""Contact sheets: pictures of prompts through the exported files, in plain diffusers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image, ImageDraw, ImageFont
+from safetensors.torch import load_file
+
+from .captions import write_caption
+from .lora import fuse_lora
+from .vocabulary import EXAMPLES, SUBJECTS
+from .world import sample_held_out
+
+CAPTION_HEIGHT = 26  # px, two lines
+
+
+def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusionXLPipeline, str]:
+    """The pipeline of one step count and its prediction type; 0 steps: the undistilled base.
+
+    Args:
+        folder: holds base/ and lightning/.
+    """
+    pipeline = StableDiffusionXLPipeline.from_pretrained(
+        folder / "base", variant="fp16", dtype=torch.float32, local_files_only=True
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    if not num_inference_steps:
+        return pipeline, "epsilon"
+    whole = folder / "lightning" / "sdxl_lightning_1step_unet_x0.safetensors"
+    if num_inference_steps == 1 and whole.exists():
+        pipeline.unet.load_state_dict({k: v.float() for k, v in load_file(whole).items()})
+        return pipeline, "sample"
+    lora = folder / "lightning" / f"sdxl_lightning_{num_inference_steps}step_lora.safetensors"
+    pipeline.unet.load_state_dict(fuse_lora(pipeline.unet.state_dict(), load_file(lora)))
+    return pipeline, "epsilon"
+
+
+def draw_prompts(
+    folder: Path,
+    prompts: list[str],
+    num_inference_steps: int,
+    *,
+    seed: int = 0,
+    width: int = 128,
+    height: int = 128,
+    guidance_scale: float = 0.0,
+) -> list[Image.Image]:
+    """One picture per prompt, each from its own seed (seed, seed + 1, …)."""
+    pipeline, prediction_type = load_pipeline(folder, 0 if guidance_scale else num_inference_steps)
+    pipeline.scheduler.register_to_config(prediction_type=prediction_type)
+    pictures: list[Image.Image] = []
+    for start in range(0, len(prompts), 16):
+        part = prompts[start : start + 16]
+        generators = [
+            torch.Generator().manual_seed(seed + start + number) for number in range(len(part))
+        ]
+        pictures += pipeline(
+            part,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            width=width,
+            height=height,
+            generator=generators,
+        ).images
+    return pictures
+
+
+def held_out_prompts(count: int) -> list[str]:
+    """Full captions of scenes whose subject, colour and place never met in training."""
+    prompts: list[str] = []
+    seed = 0
+    while len(prompts) < count:
+        caption = write_caption(sample_held_out(seed), seed)
+        if len(caption.claims) == 5 and caption.claims["name"] in SUBJECTS:
+            prompts.append(caption.text)
+        seed += 1
+    return prompts
+
+
+def sheet_prompts(count: int) -> list[str]:
+    """The page's examples, then held-out prompts."""
+    return [*EXAMPLES, *held_out_prompts(count - len(EXAMPLES))][:count]
+
+
+def captioned_sheet(pictures: list[Image.Image], captions: list[str], columns: int) -> Image.Image:
+    """Pictures of one size in rows, each above its caption."""
+    gap = 6
+    width, height = pictures[0].size
+    rows = -(-len(pictures) // columns)
+    cell = (width + gap, height + CAPTION_HEIGHT + gap)
+    sheet = Image.new("RGB", (columns * cell[0] + gap, rows * cell[1] + gap), "white")
+    canvas = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(10)
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        row, column = divmod(number, columns)
+        x, y = gap + column * cell[0], gap + row * cell[1]
+        sheet.paste(picture, (x, y))
+        lines: list[str] = [""]
+        for word in caption.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if canvas.textlength(longer, font) <= width:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+        for line, text in enumerate(lines[:2]):
+            canvas.text((x, y + height + 1 + 12 * line), text, fill=(40, 40, 48), font=font)
+    return sheet

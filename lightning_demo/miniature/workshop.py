@@ -1,0 +1,152 @@
+"""One training run in one folder: which stages are done, and what the next one starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+
+from .architecture import MiniatureComponents, build_components, build_tokenizer
+from .autoencoder import psnr, train_autoencoder, train_preview
+from .config import BUDGET_SHARES, TrainingConfig
+from .distill import LESSONS, cache_targets, train_one_step, train_student
+from .export import export_model
+from .pool import Bucket, open_pool, render_pool
+from .teacher import LatentBucket, cache_latents, train_teacher
+from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
+from .training import Length, load_stage
+from .world import BUCKETS, draw_scene, sample_scene
+
+FRESH = 256  # pictures outside the pool, that measure the autoencoder
+
+
+class Workshop:
+    """Trains stages in a folder; a stage that is done is loaded instead of trained again."""
+
+    def __init__(
+        self, folder: Path, device: str = "cpu", config: TrainingConfig | None = None
+    ) -> None:
+        self.folder = folder
+        self.config = config or TrainingConfig()
+        self.device = torch.device(device)
+        torch.set_num_threads(self.config.threads)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer = build_tokenizer(folder / "tokenizer")
+        self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
+        self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
+
+    def render(self) -> list[Bucket]:
+        """The training pictures, drawn if they are not there."""
+        render_pool(self.folder / "pool", self.config)
+        return open_pool(self.folder / "pool")
+
+    def train_all(self, minutes: float) -> None:
+        """Every stage that is not done, each with its share of the minutes."""
+        self.train("autoencoder", minutes * BUDGET_SHARES["autoencoder"])
+        self.train("text", minutes * BUDGET_SHARES["text"])
+        self.train("teacher", minutes * BUDGET_SHARES["teacher"])
+        for steps, lesson in LESSONS.items():
+            self.distill(steps, minutes * BUDGET_SHARES[lesson.name])
+
+    def train(self, stage: str, minutes: float) -> None:
+        """One stage before distillation, and those it needs must be done."""
+        length = Length(minutes=minutes)
+        if stage == "autoencoder":
+            self._autoencoder(length)
+        elif stage == "text":
+            if not (self.folder / "text.pt").exists():
+                pretrain_text(
+                    self.encoders, self.tokenizer, length, self.folder, self.config, self.device
+                )
+            heads = MeaningHeads()
+            self._need("text", {**self.encoders.modules, "heads": heads})
+            print("meaning of two-thing captions:", _rounded(self._meaning(heads)))
+        else:
+            latents = self._latents()
+            if not (self.folder / "teacher.pt").exists():
+                self._need("text", {**self.encoders.modules, "heads": MeaningHeads()})
+                train_teacher(
+                    self.parts.unet,
+                    self.encoders,
+                    self.tokenizer,
+                    latents,
+                    length,
+                    self.folder,
+                    self.config,
+                    self.device,
+                )
+
+    def distill(self, num_inference_steps: int, minutes: float) -> None:
+        """One student; its teacher must be done."""
+        lesson = LESSONS[num_inference_steps]
+        if (self.folder / f"{lesson.name}.pt").exists():
+            return
+        latents = self._latents()
+        self._load_teacher()
+        teacher, student = self._unet(lesson.teacher), self._unet(lesson.teacher)
+        length = Length(minutes=minutes)
+        shared = (length, self.folder, self.config, self.device)
+        if num_inference_steps == 1:
+            for module in self.encoders.modules.values():
+                module.to(self.device).eval().requires_grad_(False)
+            targets = cache_targets(
+                teacher, self.encoders, latents, lesson.substeps, self.config, self.device
+            )
+            train_one_step(student, self.encoders, targets, *shared)
+        else:
+            train_student(lesson, student, teacher, self.encoders, latents, *shared)
+
+    def export(self, folder: Path) -> None:
+        """Writes all that is done so far."""
+        self._need("autoencoder", {"vae": self.parts.vae})
+        self._need("preview", {"decoder": self.parts.preview.decoder})
+        self._load_teacher()
+        students = {
+            steps: {k: v.cpu() for k, v in self._unet(lesson.name).state_dict().items()}
+            for steps, lesson in LESSONS.items()
+            if (self.folder / f"{lesson.name}.pt").exists()
+        }
+        export_model(folder, self.parts, students)
+
+    def _autoencoder(self, length: Length) -> None:
+        buckets = self.render()
+        vae, preview = self.parts.vae, self.parts.preview
+        shared = (self.folder, self.config, self.device)
+        if not load_stage(self.folder, "autoencoder", {"vae": vae}):
+            train_autoencoder(vae, buckets, length, *shared)
+        if not load_stage(self.folder, "preview", {"decoder": preview.decoder}):
+            share = BUDGET_SHARES["preview"] / BUDGET_SHARES["autoencoder"]
+            train_preview(preview, vae, buckets, Length(minutes=length.minutes * share), *shared)
+        fresh = [draw_scene(sample_scene(seed), *BUCKETS[0]) for seed in range(FRESH)]
+        held = np.stack([np.asarray(picture) for picture in fresh])
+        for name, decoder in (("autoencoder", vae.decoder), ("preview", preview.decoder)):
+            print(f"{name}: {psnr(vae.eval(), decoder.eval(), held, self.device):.2f} dB")
+
+    def _latents(self) -> list[LatentBucket]:
+        self._need("autoencoder", {"vae": self.parts.vae})
+        return cache_latents(
+            self.parts.vae, self.tokenizer, self.render(), self.folder, self.device
+        )
+
+    def _load_teacher(self) -> None:
+        self._need("teacher", {"unet": self.parts.unet, **self.encoders.modules})
+
+    def _unet(self, stage: str) -> UNet2DConditionModel:
+        unet = UNet2DConditionModel.from_config(self.parts.unet.config)
+        self._need(stage, {"unet": unet})
+        return unet
+
+    def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:
+        if not load_stage(self.folder, stage, modules):
+            raise SystemExit(f"the stage {stage!r} must be trained first (in {self.folder})")
+
+    def _meaning(self, heads: MeaningHeads) -> dict[str, float]:
+        for module in (*self.encoders.modules.values(), heads):
+            module.cpu().eval()
+        return meaning_accuracy(self.encoders, heads, self.tokenizer)
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in scores.items()}

@@ -1,0 +1,56 @@
+"""The command line of the miniature, as far as it goes without hours of training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from lightning_demo.miniature.commands import add_parser
+from lightning_demo.miniature.config import BUDGET_SHARES
+from lightning_demo.miniature.distill import LESSONS
+from lightning_demo.miniature.export import file_table
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers(required=True))
+    return parser.parse_args(["miniature", *arguments])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "render --run-dir x",
+        "train --run-dir x --budget 90",
+        "train teacher --run-dir x --device cuda",
+        "distill --run-dir x --steps 4",
+        "export --run-dir x --to y",
+        "sample --steps 1 --size 160x96",
+    ],
+)
+def test_every_command_parses_and_can_run(line: str):
+    assert callable(parse(*line.split()).run)
+
+
+def test_the_shares_of_the_budget_are_all_of_it_and_name_every_stage():
+    assert sum(BUDGET_SHARES.values()) == pytest.approx(1)
+    assert {lesson.name for lesson in LESSONS.values()} < BUDGET_SHARES.keys()
+
+
+def test_a_stage_without_its_forerunner_says_so(tmp_path: Path):
+    args = parse("export", "--run-dir", str(tmp_path), "--to", str(tmp_path / "out"))
+    with pytest.raises(SystemExit, match="autoencoder"):
+        args.run(args)
+
+
+def test_the_file_table_has_digest_size_and_path(tmp_path: Path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "a.safetensors").write_bytes(b"abc")
+    (line,) = file_table(tmp_path)
+    assert line.split() == [
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "3",
+        "base/a.safetensors",
+    ]

@@ -1,0 +1,119 @@
+"""The training loop: losses fall, a stopped run goes on as if it had not stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lightning_demo.miniature.architecture import build_components, build_tokenizer
+from lightning_demo.miniature.autoencoder import psnr, train_autoencoder
+from lightning_demo.miniature.config import LrPlan, TrainingConfig
+from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
+from lightning_demo.miniature.teacher import cache_latents, train_teacher
+from lightning_demo.miniature.text import TextEncoders, label_caption, pretrain_text
+from lightning_demo.miniature.training import Length, Stage, load_stage, lr_at, run_stage
+
+CPU = torch.device("cpu")
+CONFIG = TrainingConfig(
+    pictures=40,
+    captions_per_picture=2,
+    autoencoder_batch=4,
+    text_batch=8,
+    teacher_batch=2,
+    autoencoder_lr=LrPlan(5e-4, warm_up_steps=2),
+    text_lr=LrPlan(1e-3, warm_up_steps=2),
+    teacher_lr=LrPlan(1e-3, warm_up_steps=2),
+)
+
+
+@pytest.fixture(scope="module")
+def buckets(tmp_path_factory: pytest.TempPathFactory) -> list[Bucket]:
+    folder = tmp_path_factory.mktemp("pool")
+    render_pool(folder, CONFIG, workers=1)
+    return open_pool(folder)
+
+
+def line_stage() -> Stage:
+    torch.manual_seed(0)
+    line = torch.nn.Linear(3, 1)
+
+    def loss(generator: torch.Generator) -> torch.Tensor:
+        x = torch.randn(16, 3, generator=generator)
+        return (line(x) - x.sum(1, keepdim=True)).square().mean()
+
+    return Stage("line", {"line": line}, loss, LrPlan(0.05, warm_up_steps=2), ema_decay=0.9)
+
+
+def test_a_stage_learns_and_keeps_the_average(tmp_path: Path):
+    stage = line_stage()
+    losses = run_stage(stage, Length(steps=80), tmp_path, CONFIG)
+    assert losses[-1] < 0.05 * losses[0]
+    other = line_stage()
+    assert load_stage(tmp_path, "line", other.modules)
+    assert torch.equal(other.modules["line"].weight, stage.modules["line"].weight)
+
+
+def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
+    whole, halves = line_stage(), line_stage()
+    expected = run_stage(whole, Length(steps=20), tmp_path / "whole", CONFIG)
+    first = run_stage(halves, Length(steps=20), tmp_path / "halves", CONFIG, stop_after=7)
+    fresh = line_stage()
+    rest = run_stage(fresh, Length(steps=20), tmp_path / "halves", CONFIG)
+    assert first + rest == expected
+    assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
+
+
+def test_the_learning_rate_warms_up_holds_and_falls():
+    plan = LrPlan(1.0, warm_up_steps=10, constant_until=0.5, final=0.1)
+    assert lr_at(plan, 0, 0.0) == pytest.approx(0.1)
+    assert lr_at(plan, 50, 0.4) == 1.0
+    assert lr_at(plan, 99, 0.75) == pytest.approx(0.55)
+    assert lr_at(plan, 99, 1.0) == pytest.approx(0.1)
+
+
+def test_the_autoencoder_gets_better_from_its_start(buckets: list[Bucket], tmp_path: Path):
+    vae = build_components(1000).vae
+    assert psnr(vae, vae.decoder, buckets[0].pictures[:8], CPU) > 18
+    losses = train_autoencoder(vae, buckets, Length(steps=24), tmp_path, CONFIG, CPU)
+    assert sum(losses[-8:]) < sum(losses[:8])
+
+
+def test_text_encoders_and_teacher_train_and_the_teacher_resumes(
+    buckets: list[Bucket], tmp_path: Path
+):
+    tokenizer = build_tokenizer(tmp_path / "tokenizer")
+    parts = build_components(len(tokenizer))
+    encoders = TextEncoders(parts.text_encoder, parts.text_encoder_2)
+    losses = pretrain_text(encoders, tokenizer, Length(steps=6), tmp_path, CONFIG, CPU)
+    assert losses[-1] < losses[0]
+    latents = cache_latents(parts.vae, tokenizer, buckets, tmp_path, CPU)
+    start = {k: v.clone() for k, v in parts.unet.state_dict().items()}
+    runs = []
+    for stops in ((None,), (1, None)):
+        folder = tmp_path / f"run-{len(stops)}"
+        losses = []
+        for stop in stops:
+            fresh = build_components(len(tokenizer))
+            fresh.unet.load_state_dict(start)
+            pair = TextEncoders(fresh.text_encoder, fresh.text_encoder_2)
+            losses += train_teacher(
+                fresh.unet,
+                pair,
+                tokenizer,
+                latents,
+                Length(steps=3),
+                folder,
+                CONFIG,
+                CPU,
+                stop_after=stop,
+            )
+        runs.append((losses, fresh.unet.state_dict()["conv_out.weight"]))
+    assert runs[0][0] == runs[1][0]
+    assert torch.equal(runs[0][1], runs[1][1])
+
+
+def test_every_caption_of_the_pool_has_labels(buckets: list[Bucket]):
+    rows = [label_caption(c) for bucket in buckets for row in bucket.captions for c in row]
+    assert {len(row) for row in rows} == {9}
