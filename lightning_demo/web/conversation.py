@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from ..engine.base import Engine
 from ..engine.live import LiveEvent, LiveSession
-from ..errors import EngineUnavailable, InvalidRequest, LightningError
+from ..errors import EngineUnavailable, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import messages
-
-log = logging.getLogger(__name__)
 
 DRAINING = "The demo is being restarted; the page comes back by itself."
 
@@ -28,14 +26,19 @@ class Conversation:
         self.draining = False
         self.seen: int | None = None  # frames acknowledged; None: the page does not acknowledge
         self.acknowledged = asyncio.Event()
+        self._newest = -1
 
     @property
     def busy(self) -> bool:
         """Whether a picture that was asked for has not come yet."""
         return not self._session.idle
 
-    def hear(self, text: str | bytes) -> dict[str, object] | None:
-        """Acts on a message; returns the answer when that is an error."""
+    def hear(self, text: str | bytes, *, in_order: bool = True) -> dict[str, object] | None:
+        """Acts on a message; returns the answer when that is an error.
+
+        Args:
+            in_order: false when messages may overtake one another; a late one is ignored.
+        """
         sequence = 0
         try:
             message = messages.parse(text)
@@ -45,13 +48,14 @@ class Conversation:
             elif message.seen is not None:
                 self.seen = message.seen
                 self.acknowledged.set()
-            elif message.fields is not None:
+            elif message.fields is not None and (in_order or sequence > self._newest):
+                self._newest = sequence
                 self.submit(message.sequence, message.fields)
         except LightningError as problem:
             return messages.error(sequence, problem)
         return None
 
-    def submit(self, sequence: int, fields: object) -> None:
+    def submit(self, sequence: int, fields: Mapping[str, Any]) -> None:
         """Asks for a picture; whatever was asked before is superseded.
 
         Raises:
@@ -59,8 +63,6 @@ class Conversation:
         """
         if self.draining:
             raise EngineUnavailable(DRAINING)
-        if not isinstance(fields, dict):
-            raise InvalidRequest("The request must be an object with named fields.")
         request = GenerationRequest.parse(fields, self._engine.status().limits)
         self._session.submit(sequence, request)
 

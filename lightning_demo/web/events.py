@@ -40,7 +40,7 @@ class EventStreams:
         except LightningError as problem:
             yield json.dumps(messages.error(0, problem))
             return
-        answer = stream.conversation.hear(text or "")
+        answer = stream.conversation.hear(text or "", in_order=False)
         if answer is not None:
             yield json.dumps(answer)
             return

@@ -14,9 +14,9 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported, and later
 
@@ -49,7 +49,7 @@ class Server:
         self._settings = settings
         self._service = Service(engine, settings)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._blocks = build(self._service)
+        self._blocks = _within_loop(lambda: build(self._service))
 
     @property
     def url(self) -> str:
@@ -64,6 +64,15 @@ class Server:
         """
         host = self._settings.host.strip("[]")
         port = free_port(host, self._settings.port)
+        _within_loop(lambda: self._launch(host, port))
+
+    def stop(self) -> None:
+        """Takes nothing new, lets running pictures finish, then closes page and engine."""
+        self._in_loop(self._service.drain(DRAIN_SECONDS), DRAIN_SECONDS + CLOSE_SECONDS)
+        self._in_loop(self._service.engine.aclose(), ENGINE_SECONDS)
+        self._blocks.close(verbose=False)
+
+    def _launch(self, host: str, port: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Gradio's advice to programmers, not to visitors
             self._blocks.launch(
@@ -98,12 +107,6 @@ class Server:
         config.ws_per_message_deflate = False  # JPEG does not get smaller
         config.timeout_graceful_shutdown = CLOSE_SECONDS
 
-    def stop(self) -> None:
-        """Takes nothing new, lets running pictures finish, then closes page and engine."""
-        self._in_loop(self._service.drain(DRAIN_SECONDS), DRAIN_SECONDS + CLOSE_SECONDS)
-        self._in_loop(self._service.engine.aclose(), ENGINE_SECONDS)
-        self._blocks.close(verbose=False)
-
     def _app_options(self) -> dict[str, Any]:
         return {
             "routes": routes(self._service),
@@ -125,6 +128,18 @@ class Server:
             asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
         except Exception:
             log.exception("while closing")
+
+
+T = TypeVar("T")
+
+
+def _within_loop(work: Callable[[], T]) -> T:
+    """Does something under a running event loop: without one Gradio leaks one per lock."""
+
+    async def inside() -> T:
+        return work()
+
+    return asyncio.run(inside())
 
 
 def build(service: Service) -> gr.Blocks:

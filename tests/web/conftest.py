@@ -1,0 +1,106 @@
+"""Fixtures: real servers on free ports, with an engine that needs no model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from lightning_demo.settings import Settings
+from lightning_demo.web import messages
+from lightning_demo.web.server import Server
+
+from .fakes import FakeEngine
+
+PATIENCE = 20.0  # seconds; only a failure waits that long
+
+
+class Running:
+    """A server that runs in this process, and its engine."""
+
+    def __init__(self, engine: FakeEngine, **settings: Any) -> None:
+        self.engine = engine
+        self.server = Server(engine, Settings(port=0, **settings))
+        self.server.start()
+        self.url = self.server.url.rstrip("/")
+
+    @contextmanager
+    def socket(self, **options: Any) -> Iterator[Tab]:
+        """One WebSocket to `/live`."""
+        address = self.url.replace("http", "ws") + "/live"
+        with connect(address, max_size=None, **options) as connection:
+            yield Tab(connection)
+
+
+class Tab:
+    """What a page does with its socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def ask(self, sequence: int, prompt: str = "a cat", **fields: Any) -> None:
+        request = {"prompt": prompt, "seed": 1, **fields}
+        self.say({"sequence": sequence, "request": request})
+
+    def say(self, message: object) -> None:
+        self.connection.send(message if isinstance(message, str) else json.dumps(message))
+
+    def hear(self) -> dict[str, Any]:
+        """The next message; a frame's picture is under `data`."""
+        content = self.connection.recv(timeout=PATIENCE)
+        if isinstance(content, str):
+            return json.loads(content)
+        header, data = messages.split_frame(content)
+        return {**header, "data": data}
+
+    def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """All messages up to the first wanted one; statuses are left out unless wanted."""
+        heard = []
+        while True:
+            message = self.hear()
+            if wanted(message):
+                return [*heard, message]
+            if message["type"] != "status":
+                heard.append(message)
+
+    def final(self, sequence: int) -> list[dict[str, Any]]:
+        """All messages up to the final frame of `sequence`."""
+        return self.until(lambda m: m.get("final", False) and m["sequence"] == sequence)
+
+    def error(self) -> dict[str, Any]:
+        return self.until(lambda m: m["type"] == "error")[-1]
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Waits until something is true, however slow the machine is."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not happen"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Running]:
+    """A server for tests that leave no trace in it."""
+    server = Running(FakeEngine())
+    yield server
+    server.server.stop()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Starts servers of one's own: `start(FakeEngine(), auth="a:b")`."""
+    started: list[Running] = []
+
+    def make(engine: FakeEngine | None = None, **settings: Any) -> Running:
+        started.append(Running(engine or FakeEngine(), **settings))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.server.stop()

@@ -1,0 +1,115 @@
+"""A conversation and the service that counts them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from lightning_demo.errors import EngineUnavailable
+from lightning_demo.settings import Settings
+from lightning_demo.web import service as module
+from lightning_demo.web.service import Service
+
+from .fakes import FakeEngine
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def ask(sequence: int, prompt: str = "a cat") -> str:
+    return json.dumps({"sequence": sequence, "request": {"prompt": prompt}})
+
+
+def test_it_answers_errors_and_streams_the_rest(run: Run) -> None:
+    async def talk() -> None:
+        service = Service(FakeEngine(), Settings())
+        conversation = service.open()
+        assert conversation.hear("nonsense") == {
+            "type": "error",
+            "sequence": 0,
+            "field": None,
+            "message": "message: must be JSON.",
+        }
+        assert conversation.hear(ask(1)) is None
+        assert conversation.busy
+        async for event in conversation.events():
+            if event.frame is not None and event.frame.final:
+                break
+        await service.close(conversation)
+
+    run(talk())
+
+
+def test_an_older_message_that_comes_late_is_ignored(run: Run) -> None:
+    async def talk() -> None:
+        engine = FakeEngine()
+        service = Service(engine, Settings())
+        conversation = service.open()
+        conversation.hear(ask(2, "new"), in_order=False)
+        conversation.hear(ask(1, "old"), in_order=False)
+        async for event in conversation.events():
+            assert event.sequence == 2
+            if event.frame is not None and event.frame.final:
+                break
+        assert [request.prompt for request in engine.requests] == ["new"]
+        await service.close(conversation)
+
+    run(talk())
+
+
+def test_draining_finishes_what_runs_and_takes_nothing_new(run: Run) -> None:
+    async def talk() -> None:
+        engine = FakeEngine(step_seconds=0.02)
+        service = Service(engine, Settings())
+        conversation = service.open()
+        conversation.hear(ask(1))
+        events = []
+
+        async def read() -> None:
+            async for event in conversation.events():
+                events.append(event)
+
+        reader = asyncio.ensure_future(read())
+        drain = asyncio.ensure_future(service.drain(30))
+        await asyncio.sleep(0)
+        answer = conversation.hear(ask(2))
+        assert answer is not None and "restarted" in str(answer["message"])
+        with pytest.raises(EngineUnavailable):
+            service.open()
+        assert service.status()["draining"]
+        await drain
+        await reader
+        assert events[-1].frame is not None and events[-1].frame.final
+
+    run(talk())
+
+
+def test_draining_does_not_wait_for_ever(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GOODBYE_SECONDS", 0.05)
+
+    async def talk() -> None:
+        engine = FakeEngine(step_seconds=3600)
+        service = Service(engine, Settings())
+        conversation = service.open()
+        conversation.hear(ask(1))
+        await service.drain(0.05)
+        assert engine.running == 0
+
+    run(talk())
+
+
+def test_conversations_are_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONVERSATIONS", 2)
+
+    async def talk() -> None:
+        service = Service(FakeEngine(), Settings())
+        first, _ = service.open(), service.open()
+        with pytest.raises(EngineUnavailable):
+            service.open()
+        await service.close(first)
+        service.open()
+
+    run(talk())

@@ -1,0 +1,88 @@
+"""The way over Gradio's events, as scripts and pages without a socket use it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from PIL import Image
+
+from .conftest import Running, wait_for
+from .fakes import FakeEngine
+from .malformed import MALFORMED
+
+
+@pytest.fixture
+def client(running: Running) -> Iterator[Client]:
+    yield from _client(running)
+
+
+def _client(running: Running) -> Iterator[Client]:
+    client = Client(running.url, verbose=False, analytics_enabled=False)
+    yield client
+    client.close()
+
+
+def ask(sequence: int, prompt: str = "a cat", **fields: Any) -> str:
+    return json.dumps({"sequence": sequence, "request": {"prompt": prompt, **fields}})
+
+
+def answers(client: Client, text: str) -> list[dict[str, Any]]:
+    job = client.submit(text, api_name="/live")
+    job.result(timeout=20)
+    return [json.loads(output) for output in job.outputs() if output]
+
+
+def test_frames_come_as_text(client: Client) -> None:
+    frames = answers(client, ask(1, "a red cat", seed=4))
+    assert frames[-1]["final"] and frames[-1]["prompt"] == "a red cat"
+    assert frames[-1]["seed"] == 4
+    picture = base64.b64decode(frames[-1]["picture"].partition(",")[2])
+    assert Image.open(io.BytesIO(picture)).size == (128, 128)
+
+
+def test_the_status_can_be_asked_for(client: Client) -> None:
+    assert json.loads(client.predict(api_name="/status"))["state"] == "ready"
+
+
+def test_what_is_malformed_is_answered(client: Client) -> None:
+    for name in ("empty", "list", "NaN", "steps without checkpoint", "unknown request field"):
+        (answer,) = answers(client, MALFORMED[name])
+        assert answer["type"] == "error" and answer["message"], name
+    assert answers(client, ask(99))[-1]["final"]
+
+
+def test_a_newer_message_takes_over(client: Client) -> None:
+    jobs = [client.submit(ask(n, f"number {n}"), api_name="/live") for n in range(1, 7)]
+    for job in jobs:
+        job.result(timeout=20)
+    outputs = [json.loads(out) for job in jobs for out in job.outputs() if out]
+    finals = [output["sequence"] for output in outputs if output["final"]]
+    assert max(finals) == 6
+    assert all(output["prompt"] == f"number {output['sequence']}" for output in outputs)
+
+
+def test_sessions_never_mix(running: Running, client: Client) -> None:
+    for other in _client(running):
+        one = client.submit(ask(1, "one", seed=1), api_name="/live")
+        two = other.submit(ask(1, "two", seed=2), api_name="/live")
+        for job, prompt in ((one, "one"), (two, "two")):
+            job.result(timeout=20)
+            outputs = [json.loads(output) for output in job.outputs() if output]
+            assert outputs[-1]["final"]
+            assert {output["prompt"] for output in outputs} == {prompt}
+
+
+def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
+    running = start(FakeEngine(step_seconds=3600))
+    for client in _client(running):
+        job = client.submit(ask(1), api_name="/live")
+        wait_for(lambda: running.engine.running == 1)
+        assert answers(client, '{"pause": true}') == []
+        assert job.result(timeout=20) in (None, "")
+        assert running.engine.running == 0

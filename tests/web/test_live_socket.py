@@ -1,0 +1,202 @@
+"""The socket, as a page sees it: real server, real connections."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from PIL import Image
+from websockets.exceptions import ConnectionClosed
+
+from lightning_demo.errors import GenerationFailed
+from lightning_demo.web import service
+from lightning_demo.web.live_socket import FRAMES_IN_FLIGHT
+
+from .conftest import Running, wait_for
+from .fakes import STATUS, FakeEngine, color_of
+from .malformed import MALFORMED
+
+
+def test_the_status_comes_first(running: Running) -> None:
+    with running.socket() as tab:
+        status = tab.hear()
+    assert (status["type"], status["state"], status["model"]) == ("status", "ready", "miniature")
+
+
+def test_frames_come_step_by_step_and_end_with_the_final(running: Running) -> None:
+    with running.socket() as tab:
+        tab.ask(1, "a red cat", num_inference_steps=8)
+        frames = tab.final(1)
+    steps = [frame["step"] for frame in frames]
+    assert steps == sorted(steps) and steps[-1] == 8
+    assert all(frame["prompt"] == "a red cat" and frame["seed"] == 1 for frame in frames)
+    picture = Image.open(io.BytesIO(frames[-1]["data"]))
+    assert picture.size == (128, 128)
+    colors = zip(picture.getpixel((64, 64)), color_of("a red cat"), strict=True)
+    assert all(abs(a - b) < 16 for a, b in colors)
+
+
+def test_the_last_word_wins_and_no_frame_goes_backwards(running: Running) -> None:
+    sentence = "a boat on the sea"
+    with running.socket() as tab:
+        for length in range(1, len(sentence) + 1):
+            tab.ask(length, sentence[:length])
+        frames = tab.final(len(sentence))
+    sequences = [frame["sequence"] for frame in frames]
+    assert sequences == sorted(sequences)
+    assert frames[-1]["prompt"] == sentence
+
+
+def test_what_is_malformed_is_answered_and_the_socket_goes_on(running: Running) -> None:
+    with running.socket() as tab:
+        for name, text in MALFORMED.items():
+            if len(text) >= 2**20:
+                continue  # ends the connection; a test of its own
+            tab.say(text)
+            assert tab.error()["message"], name
+        tab.ask(50)
+        assert tab.final(50)
+
+
+def test_binary_rubbish_is_answered(running: Running) -> None:
+    with running.socket() as tab:
+        tab.connection.send(b"\x00\xff\xfe")
+        assert "JSON" in tab.error()["message"]
+
+
+def test_an_error_names_its_request_and_its_field(running: Running) -> None:
+    with running.socket() as tab:
+        tab.ask(8, num_inference_steps=3)
+        error = tab.error()
+    assert (error["sequence"], error["field"]) == (8, "num_inference_steps")
+    assert "2, 4, 8" in error["message"]
+
+
+def test_a_message_too_large_ends_only_its_own_connection(running: Running) -> None:
+    with running.socket() as good, running.socket() as bad:
+        with pytest.raises(ConnectionClosed) as caught:
+            bad.say("x" * (2**20 + 1))
+            while True:
+                bad.hear()
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+        good.ask(1)
+        assert good.final(1)
+
+
+def test_two_tabs_never_mix(running: Running) -> None:
+    with running.socket() as one, running.socket() as other:
+        for number in range(1, 6):
+            one.ask(number, f"one {number}", seed=1)
+            other.ask(number, f"other {number}", seed=2)
+        ones, others = one.final(5), other.final(5)
+    assert all(frame["prompt"].startswith("one") and frame["seed"] == 1 for frame in ones)
+    assert all(frame["prompt"].startswith("other") and frame["seed"] == 2 for frame in others)
+
+
+def answered(engine: FakeEngine, requests: int) -> bool:
+    return len(engine.requests) >= requests and not engine.running
+
+
+def test_a_page_that_acknowledges_is_never_far_behind(start: Callable[..., Running]) -> None:
+    running = start(FakeEngine(step_seconds=0))
+    with running.socket() as tab:
+        tab.hear()  # the status
+        tab.say({"seen": 0})
+        for sequence in range(1, 31):
+            tab.ask(sequence, f"number {sequence}")
+            wait_for(partial(answered, running.engine, sequence))
+        for number in range(1, FRAMES_IN_FLIGHT + 1):
+            assert tab.hear()["sequence"] <= number
+        tab.say({"seen": 1})
+        newest = tab.hear()
+    assert (newest["sequence"], newest["final"]) == (30, True)
+
+
+def test_a_page_that_does_not_acknowledge_is_served_all_the_same(running: Running) -> None:
+    with running.socket() as tab:
+        for sequence in range(1, 9):
+            tab.ask(sequence, f"number {sequence}")
+            assert tab.final(sequence)
+
+
+def test_pause_stops_the_work(start: Callable[..., Running]) -> None:
+    running = start(FakeEngine(step_seconds=3600))
+    with running.socket() as tab:
+        tab.ask(1)
+        wait_for(lambda: running.engine.running == 1)
+        tab.say({"pause": True})
+        wait_for(lambda: running.engine.running == 0)
+        running.engine.step_seconds = 0
+        tab.ask(2)
+        assert tab.final(2)
+
+
+def test_leaving_stops_the_work(start: Callable[..., Running]) -> None:
+    running = start(FakeEngine(step_seconds=3600))
+    with running.socket() as tab:
+        tab.ask(1)
+        wait_for(lambda: running.engine.running == 1)
+    wait_for(lambda: running.engine.running == 0)
+
+
+def test_loading_is_told_and_then_the_picture_comes(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    engine.say(state="loading", progress=0.25, detail="Reading the weights")
+    with start(engine).socket() as tab:
+        status = tab.hear()
+        assert (status["state"], status["progress"]) == ("loading", 0.25)
+        tab.ask(1)
+        engine.say(state="ready", progress=None, detail="")
+        assert tab.final(1)
+
+
+def test_a_load_failure_is_told_in_words(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    engine.say(state="failed", detail="The weights are missing; run `download`.")
+    with start(engine).socket() as tab:
+        assert tab.hear()["detail"] == "The weights are missing; run `download`."
+        tab.ask(1)
+        assert "download" in tab.error()["message"]
+
+
+def test_one_failed_picture_does_not_end_the_conversation(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    engine.fault = lambda r: GenerationFailed("It broke.") if r.prompt == "bad" else None
+    with start(engine).socket() as tab:
+        tab.ask(1, "bad")
+        error = tab.error()
+        assert (error["sequence"], error["message"]) == (1, "It broke.")
+        tab.ask(2, "good")
+        assert tab.final(2)
+
+
+def test_more_pages_than_the_server_takes_are_told(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 1)
+    running = start()
+    with running.socket() as first:
+        first.hear()
+        with running.socket() as second:
+            assert "1 pages are open already" in second.error()["message"]
+            with pytest.raises(ConnectionClosed):
+                second.hear()
+        first.ask(1)
+        assert first.final(1)
+
+    def free() -> bool:
+        with running.socket() as third:
+            return third.hear()["type"] == "status"
+
+    wait_for(free)
+
+
+def test_status_is_sent_again_only_when_it_changes(start: Callable[..., Running]) -> None:
+    engine = FakeEngine(status=STATUS)
+    with start(engine).socket() as tab:
+        assert tab.hear()["device"] == "cpu"
+        engine.say(waiting=3)  # changes all the time and is not news
+        engine.say(device="a bigger one")
+        assert tab.hear()["device"] == "a bigger one"

@@ -1,0 +1,69 @@
+"""Messages: what may come in, and that what goes out can be read back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lightning_demo.errors import InvalidRequest
+from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.web import messages
+
+from .fakes import LIMITS, STATUS
+from .malformed import MALFORMED
+
+REQUEST = GenerationRequest.parse({"prompt": 'a "red" häuschen', "seed": 5}, LIMITS)
+FRAME = Frame(REQUEST, b"\xff\xd8picture", "image/jpeg", 2, False, notes=("a note",))
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_malformed_message_is_refused_in_words(text: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        message = messages.parse(text)
+        GenerationRequest.parse(message.fields or {}, LIMITS)
+    assert str(caught.value)
+
+
+@given(st.text() | st.binary())
+def test_no_message_raises_anything_else(text: str | bytes) -> None:
+    with contextlib.suppress(InvalidRequest):
+        messages.parse(text)
+
+
+def test_the_three_messages_of_a_page() -> None:
+    asked = messages.parse('{"sequence": 7, "request": {"prompt": "x"}}')
+    assert (asked.sequence, asked.fields) == (7, {"prompt": "x"})
+    assert messages.parse('{"pause": true}').pause
+    assert messages.parse('{"seen": 3}').seen == 3
+
+
+def test_a_frame_can_be_read_back() -> None:
+    header, picture = messages.split_frame(messages.frame_bytes(9, FRAME))
+    assert picture == FRAME.data
+    assert header["sequence"] == 9
+    assert header["prompt"] == REQUEST.prompt
+    assert (header["step"], header["num_inference_steps"], header["final"]) == (2, 4, False)
+    assert (header["seed"], header["width"], header["height"]) == (5, 128, 128)
+    assert header["notes"] == ["a note"]
+
+
+def test_a_frame_as_text_has_the_same_header() -> None:
+    text = json.loads(messages.frame_text(9, FRAME))
+    assert text.pop("picture").startswith("data:image/jpeg;base64,")
+    assert text == messages.frame_header(9, FRAME)
+
+
+def test_a_long_prompt_does_not_travel_with_every_frame() -> None:
+    request = GenerationRequest.parse({"prompt": "x" * 100_000}, LIMITS)
+    frame = Frame(request, b"", "image/jpeg", 1, False)
+    assert len(messages.frame_bytes(1, frame)) < 3_000
+
+
+def test_status_is_json() -> None:
+    status = json.loads(json.dumps(messages.status(STATUS, draining=False)))
+    assert status["limits"]["num_inference_steps"] == [2, 4, 8]
+    assert (status["type"], status["state"], status["draining"]) == ("status", "ready", False)

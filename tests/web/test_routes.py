@@ -1,0 +1,167 @@
+"""The HTTP routes: health, pictures to keep, the page's files, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from lightning_demo.errors import GenerationFailed, OutOfMemory
+from lightning_demo.web import service
+
+from .conftest import Running, wait_for
+from .fakes import FakeEngine, color_of
+
+INVALID: list[tuple[dict[str, Any], str | None]] = [
+    ({}, "prompt"),
+    ({"prompt": ""}, "prompt"),
+    ({"prompt": 7}, "prompt"),
+    ({"prompt": "x" * 100_001}, "prompt"),
+    ({"prompt": "x", "negative_prompt": []}, "negative_prompt"),
+    ({"prompt": "x", "num_inference_steps": 1}, "num_inference_steps"),
+    ({"prompt": "x", "num_inference_steps": 4.5}, "num_inference_steps"),
+    ({"prompt": "x", "guidance_scale": 99}, "guidance_scale"),
+    ({"prompt": "x", "seed": 2**64}, "seed"),
+    ({"prompt": "x", "seed": -1}, "seed"),
+    ({"prompt": "x", "width": 100_000}, "width"),
+    ({"prompt": "x", "height": 65}, "height"),
+    ({"prompt": "x", "file": "/etc/passwd"}, "file"),
+]
+PATHS = [
+    "/web/../../app.py",
+    "/web/%2e%2e/%2e%2e/app.py",
+    "/web/..%2f..%2fapp.py",
+    "/web//etc/passwd",
+    "/web/%00",
+    "/web/",
+    "/web",
+    "/web/live.js/",
+    "/web/live.js%00.png",
+    "/file=/etc/passwd",
+    "/gradio_api/file=/etc/passwd",
+    "/gradio_api/file=/proc/self/environ",
+    "/gradio_api/file=http://169.254.169.254/latest/meta-data",
+    "/gradio_api/proxy=http://127.0.0.1:22/",
+    "/gradio_api/runs",
+]
+
+
+def test_health_and_readiness(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    running = start(engine)
+    assert httpx.get(f"{running.url}/healthz").json()["state"] == "ready"
+    assert httpx.get(f"{running.url}/readyz").status_code == 200
+    for state in ("loading", "failed", "closed"):
+        engine.say(state=state)
+        health, ready = (httpx.get(f"{running.url}/{path}") for path in ("healthz", "readyz"))
+        assert (health.status_code, health.json()["state"]) == (200, state)
+        assert (ready.status_code, ready.json()["detail"]) == (503, state)
+        assert ready.headers["Retry-After"]
+
+
+def test_a_picture_comes_lossless_with_its_settings(running: Running) -> None:
+    fields = {
+        "prompt": "a blue boat",
+        "seed": 9,
+        "num_inference_steps": 2,
+        "width": 160,
+        "height": 96,
+    }
+    answer = httpx.post(f"{running.url}/picture", json=fields)
+    assert answer.headers["content-type"] == "image/png"
+    assert 'filename="miniature-9.png"' in answer.headers["content-disposition"]
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.size == (160, 96)
+    assert picture.getpixel((80, 48)) == color_of("a blue boat")
+    settings = json.loads(picture.info["generation"])
+    assert settings.items() >= fields.items()
+    assert "a blue boat" in picture.info["parameters"]
+
+
+@pytest.mark.parametrize(("fields", "field"), INVALID)
+def test_what_is_invalid_is_named(
+    running: Running, fields: dict[str, Any], field: str | None
+) -> None:
+    answer = httpx.post(f"{running.url}/picture", json=fields)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["field"]) == (422, field)
+    assert problem["title"] and problem["detail"].startswith(str(field))
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"null", b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_request(running: Running, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{running.url}/picture", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (422, 422)
+
+
+def test_other_types_and_methods_are_refused(running: Running) -> None:
+    assert httpx.post(f"{running.url}/picture", data={"prompt": "x"}).status_code == 415
+    assert httpx.get(f"{running.url}/picture").status_code in (404, 405)
+    assert httpx.post(f"{running.url}/healthz").status_code == 405
+
+
+def test_errors_of_the_engine_are_told_and_secrets_are_not(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    url = start(engine).url
+    engine.fault = lambda request: OutOfMemory("Too little memory; try a smaller size.")
+    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
+    assert (answer.status_code, answer.json()["detail"][:10]) == (503, "Too little")
+    engine.fault = lambda request: GenerationFailed("It broke.")
+    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).status_code == 500
+    engine.fault = lambda request: RuntimeError("key=/home/me/secret")  # type: ignore[return-value]
+    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
+    assert answer.status_code == 500
+    assert "secret" not in answer.text and "reference" in answer.json()["detail"]
+    engine.say(state="failed", detail="No weights.")
+    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).json()["detail"] == "No weights."
+
+
+def test_only_some_pictures_are_saved_at_once(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_DOWNLOADS", 1)
+    engine = FakeEngine()
+    engine.say(state="loading")
+    url = start(engine).url
+    answers: list[int] = []
+
+    def save() -> None:
+        answers.append(httpx.post(f"{url}/picture", json={"prompt": "x"}, timeout=20).status_code)
+
+    first = threading.Thread(target=save)
+    first.start()
+    wait_for(lambda: engine.running == 1)
+    second = httpx.post(f"{url}/picture", json={"prompt": "x"})
+    assert (second.status_code, second.headers["Retry-After"]) == (503, "2")
+    engine.say(state="ready")
+    first.join()
+    assert answers == [200]
+
+
+@pytest.mark.parametrize("name", ["live.js", "painter.js", "link.js", "panel.js", "words.js"])
+def test_the_pages_files_are_served(running: Running, name: str) -> None:
+    answer = httpx.get(f"{running.url}/web/{name}")
+    assert "javascript" in answer.headers["content-type"]
+    assert answer.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_else_is_served(running: Running, path: str) -> None:
+    answer = httpx.get(running.url + path, follow_redirects=False)
+    assert answer.status_code in (307, 400, 403, 404)
+    assert "root:" not in answer.text and "lightning_demo" not in answer.text
+
+
+def test_uploads_are_refused(running: Running) -> None:
+    files = {"files": ("x.html", b"x" * 5_000)}
+    answer = httpx.post(f"{running.url}/gradio_api/upload", files=files)
+    assert answer.status_code == 413

@@ -1,0 +1,114 @@
+"""Start and end of the server, as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import free_port, serve
+
+from .conftest import Tab
+from .fakes import FakeEngine
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import logging, sys
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import serve
+from tests.web.fakes import FakeEngine
+
+logging.basicConfig(level=logging.INFO)
+sys.exit(serve(FakeEngine(step_seconds=float(sys.argv[1])), Settings(port=0)))
+"""
+
+
+@contextmanager
+def process(step_seconds: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server with a fake engine, and its address."""
+    command = [sys.executable, "-c", SCRIPT, str(step_seconds)]
+    child = subprocess.Popen(  # noqa: S603
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
+        assert found, line
+        yield child, found[1]
+    finally:
+        child.kill()
+        child.communicate()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_running_picture_finish(number: int) -> None:
+    with process(step_seconds=0.2) as (child, url):
+        with connect(url.replace("http", "ws") + "/live") as connection:
+            tab = Tab(connection)
+            tab.ask(1)
+            tab.until(lambda m: m["type"] == "frame")
+            child.send_signal(number)
+            tab.until(lambda m: m["type"] == "status" and m["draining"])
+            tab.ask(2)
+            heard = tab.final(1)
+            while not any(m["type"] == "error" for m in heard):
+                heard.append(tab.hear())
+            error = next(m for m in heard if m["type"] == "error")
+            assert error["sequence"] == 2 and "restarted" in error["message"]
+            with pytest.raises(ConnectionClosed) as caught:
+                while True:
+                    tab.hear()
+            assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
+        assert child.wait(timeout=20) == 0
+        assert child.stderr is not None
+        assert "Traceback" not in child.stderr.read()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_an_idle_server_ends_at_once_and_cleanly() -> None:
+    with process(step_seconds=0) as (child, _):
+        child.terminate()
+        assert child.wait(timeout=20) == 0
+
+
+def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = FakeEngine()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert serve(engine, Settings(port=port)) != 0
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: port: 127.0.0.1:{port} cannot be used")
+    assert "--port" in error and error.count("\n") == 1
+    assert engine.closed
+
+
+def test_ports_and_hosts() -> None:
+    assert 0 < free_port("127.0.0.1", 0) < 65536
+    for host in ("no.such.host.invalid", "203.0.113.1"):
+        with pytest.raises(InvalidSetting):
+            free_port(host, 0)
+
+
+def test_the_page_needs_no_torch_and_sends_nothing_home() -> None:
+    check = (
+        "import os, sys, lightning_demo.web.server;"
+        "assert 'torch' not in sys.modules;"
+        "assert os.environ['GRADIO_ANALYTICS_ENABLED'] == 'False'"
+    )
+    subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)  # noqa: S603

@@ -1,0 +1,82 @@
+"""The page's components: what is offered, labelled, and never believed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import Server
+from lightning_demo.web.ui.prompt import example_chips
+from lightning_demo.web.ui.words import word_chips
+
+from ..fakes import STATUS, FakeEngine
+
+SCRIPT = "<script>alert(1)</script>\" onclick='x'"
+
+
+def components(family: Any) -> dict[str, dict[str, Any]]:
+    engine = FakeEngine()
+    engine.say(model=family.name, title=family.title, limits=family.limits)
+    server = Server(engine, Settings())
+    config = server._blocks.get_config_file()
+    return {each["props"].get("elem_id"): each["props"] for each in config["components"]}
+
+
+@pytest.mark.parametrize("family", [MINIATURE, SDXL_LIGHTNING], ids=lambda family: family.name)
+def test_every_step_count_is_shown_and_only_known_sizes(family: Any) -> None:
+    found = components(family)
+    assert [value for _, value in found["steps"]["choices"]] == [1, 2, 4, 8]
+    assert found["steps"]["value"] == family.limits.default_steps
+    sizes = [value for _, value in found["size"]["choices"]]
+    assert sizes == [f"{width}x{height}" for width, height in family.limits.sizes]
+    assert found["size"]["value"] == sizes[0]
+
+
+def test_every_control_has_a_label() -> None:
+    found = components(MINIATURE)
+    for name in ("prompt", "negative", "steps", "size", "guidance", "seed", "seed-lock"):
+        assert found[name]["label"], name
+    assert "only when guidance is above 1" in found["negative"]["info"]
+
+
+def test_the_first_picture_needs_no_typing() -> None:
+    assert components(MINIATURE)["prompt"]["value"] == MINIATURE.vocabulary().examples[0]
+    assert components(SDXL_LIGHTNING)["prompt"]["value"] == SDXL_LIGHTNING.examples[0]
+
+
+def test_the_words_are_offered_only_by_a_model_that_knows_few() -> None:
+    assert "words" in components(MINIATURE)
+    assert "words" not in components(SDXL_LIGHTNING)
+    for word in MINIATURE.vocabulary().groups["colours"]:
+        assert f'data-word="{word}"' in str(components(MINIATURE)["words"]["value"])
+
+
+def test_words_and_examples_are_shown_as_text() -> None:
+    for html in (word_chips({SCRIPT: (SCRIPT,)}), example_chips((SCRIPT, SCRIPT))):
+        assert html is not None
+        assert "<script" not in html.value and "'x'" not in html.value.replace("&#x27;", "")
+
+
+def test_no_event_is_public_and_none_waits_for_another() -> None:
+    config = Server(FakeEngine(), Settings())._blocks.get_config_file()
+    for event in config["dependencies"]:
+        assert event["api_visibility"] != "public"
+        assert event["show_progress"] in ("hidden", None)
+    (live,) = [event for event in config["dependencies"] if event["api_name"] == "live"]
+    assert live["trigger_mode"] == "multiple"
+
+
+def test_the_page_is_told_the_transport() -> None:
+    server = Server(FakeEngine(), Settings(transport="events"))
+    masthead = next(b for b in server._blocks.blocks.values() if b.elem_id == "masthead")
+    assert isinstance(masthead, gr.HTML)
+    assert json.dumps({"transport": "events"}).replace('"', "&quot;") in masthead.value
+
+
+def test_the_fake_is_what_the_page_shows() -> None:
+    assert Server(FakeEngine(), Settings())._blocks.title.endswith(STATUS.title)
