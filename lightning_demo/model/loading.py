@@ -79,7 +79,7 @@ class UNets:
         if checkpoint.is_lora:
             if self._base is None:
                 self._base, _ = _load(family, family.base, f"unet/{UNET_FILE}")
-            weights = fuse(self._base, weights, path)
+            weights = fuse(self._base, weights, path, self._dtype)
         return weights, path
 
     def _make_room(self, unet: UNet2DConditionModel) -> None:

@@ -18,13 +18,17 @@ PREFIX = "lora_unet_"
 
 
 def fuse(
-    base: Mapping[str, torch.Tensor], lora: Mapping[str, torch.Tensor], path: Path
+    base: Mapping[str, torch.Tensor],
+    lora: Mapping[str, torch.Tensor],
+    path: Path,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, torch.Tensor]:
-    """The weights of a UNet with a LoRA added at scale 1, in the base's dtype.
+    """The weights of a UNet with a LoRA added at scale 1; what it changes is in `dtype`.
 
     Args:
         base: state dict of the UNet, names as in diffusers.
         lora: tensors of the LoRA file at `path`.
+        dtype: what the UNet will compute in; the sum is rounded no more than to that.
 
     Raises:
         CheckpointError: naming the file, when it is no LoRA of this UNet.
@@ -47,5 +51,5 @@ def fuse(
         delta = up.float().flatten(1) @ down.float().flatten(1)
         if delta.numel() != weight.numel():
             raise CheckpointError(f"{path} is not a LoRA of this UNet: {module} does not fit.")
-        fused[name] = (weight.float() + scale * delta.reshape(weight.shape)).to(weight.dtype)
+        fused[name] = (weight.float() + scale * delta.reshape(weight.shape)).to(dtype)
     return fused

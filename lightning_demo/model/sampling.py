@@ -61,25 +61,30 @@ def euler_step(
     """
     latents = torch.cat([row.latents for row in rows])
     column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
-    scaled = latents / column["scale"]
+    inputs, timesteps = latents / column["scale"], column["timestep"].flatten()
+    time_ids = torch.cat([row.time_ids for row in rows])
+    prompts = [row.prompt for row in rows]
     guided = [index for index, row in enumerate(rows) if row.negative is not None]
-    prompts = [p for row in rows if (p := row.negative) is not None] + [row.prompt for row in rows]
-    place = torch.tensor([*guided, *range(len(rows))], device=latents.device)
+    if guided:
+        # Their negative rows come first, as in diffusers: [negative of each guided, all rows].
+        place = torch.tensor([*guided, *range(len(rows))], device=latents.device)
+        inputs, timesteps, time_ids = inputs[place], timesteps[place], time_ids[place]
+        prompts = [n for row in rows if (n := row.negative) is not None] + prompts
     dtype = prompts[0].hidden.dtype
     output = unet(
-        scaled[place].to(dtype),
-        column["timestep"].flatten()[place],
+        inputs.to(dtype),
+        timesteps,
         encoder_hidden_states=torch.cat([prompt.hidden for prompt in prompts]),
         added_cond_kwargs={
             "text_embeds": torch.cat([prompt.pooled for prompt in prompts]),
-            "time_ids": torch.cat([row.time_ids for row in rows])[place].to(dtype),
+            "time_ids": time_ids.to(dtype),
         },
         return_dict=False,
     )[0].float()
-    negative, predicted = output[: len(guided)], output[len(guided) :]
+    predicted = output[len(guided) :]
     if guided:
         scale = torch.tensor([rows[i].request.guidance_scale for i in guided], device=output.device)
-        predicted = predicted.clone()
+        negative, predicted = output[: len(guided)], predicted.clone()
         predicted[guided] = negative + scale.view(-1, 1, 1, 1) * (predicted[guided] - negative)
     denoised = column["p"] * latents + column["q"] * predicted
     derivative = (latents - denoised) / column["sigma"]
@@ -109,11 +114,25 @@ class Sampler:
         device = self._components.device
         return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
+    def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
+        """The UNet for a step count."""
+        return self._components.unets.get(num_inference_steps)
+
+    def forget_prompts(self) -> None:
+        """Drops the remembered prompt embeddings, as if every prompt were new."""
+        self._prompts = PromptEncoder(self._components)
+
     def warm_up(self) -> None:
-        """Paints one picture at every step count so that no user pays for the first one."""
-        limits = self._components.family.limits
+        """Paints a picture at the usual step count so that no user pays for the first one.
+
+        At every step count where the weights are part of the project; others are downloaded only
+        when somebody asks for them.
+        """
+        family = self._components.family
+        limits = family.limits
         width, height = limits.sizes[0]
-        for steps in limits.num_inference_steps:
+        shipped = family.lightning.folder is not None
+        for steps in limits.num_inference_steps if shipped else (limits.default_steps,):
             request = GenerationRequest("a", "", steps, 0.0, 0, width, height)
             row = self.begin(request)
             self.step([row])
@@ -152,7 +171,7 @@ class Sampler:
     def step(self, rows: Sequence[Row]) -> None:
         """Takes one step of every row; all must share step count (so, weights) and size."""
         with _memory_errors():
-            unet = self._components.unets.get(rows[0].request.num_inference_steps)
+            unet = self.unet(rows[0].request.num_inference_steps)
             latents, denoised = euler_step(unet, rows)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]

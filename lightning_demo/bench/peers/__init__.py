@@ -1,0 +1,1 @@
+"""What people write today, kept as small named programs to measure against."""

@@ -1,0 +1,49 @@
+"""Choosing the model without importing torch."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lightning_demo.model import devices
+from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+
+
+def test_what_torch_was_built_for_agrees_with_torch():
+    assert devices.torch_cuda_version() == torch.version.cuda
+
+
+def test_counting_gpus_agrees_with_torch():
+    if torch.version.cuda is not None:
+        assert devices.cuda_device_count() == torch.cuda.device_count()
+    assert devices.has_cuda() == torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "gpu", "expected"),
+    [
+        ("auto", "auto", True, SDXL_LIGHTNING),
+        ("auto", "auto", False, MINIATURE),
+        ("auto", "cpu", True, MINIATURE),
+        ("auto", "cuda:1", True, SDXL_LIGHTNING),
+        ("miniature", "auto", True, MINIATURE),
+        ("sdxl-lightning", "auto", False, SDXL_LIGHTNING),
+    ],
+)
+def test_auto_takes_the_real_model_where_there_is_a_gpu(
+    model: str, device: str, gpu: bool, expected: object, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(devices, "has_cuda", lambda: gpu)
+    assert devices.choose_family(model, device) is expected
+
+
+def test_the_version_file_of_a_cuda_build_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "version.py").write_text(
+        "cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n"
+    )
+    found = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: found)
+    assert devices.torch_cuda_version() == "12.8"
+    monkeypatch.setattr(devices.importlib.util, "find_spec", lambda name: None)
+    assert devices.torch_cuda_version() is None

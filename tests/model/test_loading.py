@@ -1,0 +1,134 @@
+"""Loading a family from files: what is built, and the sentence for each thing that is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.checkpoints import MINIATURE, Family
+from lightning_demo.model.loading import UNets, load_components, pick_device
+
+ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Family:
+    """The shipped miniature in a folder of the test's own, without hashes."""
+    folder = tmp_path / "miniature"
+    shutil.copytree(ROOT, folder)
+    return replace(
+        MINIATURE,
+        base=replace(MINIATURE.base, folder=folder / "base"),
+        lightning=replace(MINIATURE.lightning, folder=folder / "lightning"),
+        preview=replace(MINIATURE.preview, folder=folder / "preview"),
+        sha256={},
+    )
+
+
+def test_everything_is_ready_to_compute(components: Any):
+    assert components.device.type == "cpu" and components.dtype == torch.float32
+    for module in (
+        *components.text_encoders,
+        components.vae,
+        components.preview_vae,
+        components.unets.get(4),
+    ):
+        assert not module.training
+        assert not any(parameter.requires_grad for parameter in module.parameters())
+    encoder_width = sum(e.config.hidden_size for e in components.text_encoders)
+    assert components.unets.get(4).config.cross_attention_dim == encoder_width
+
+
+def test_the_preview_decoder_is_the_cheap_one(components: Any):
+    def size(module: torch.nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    assert size(components.preview_vae.decoder) * 2 < size(components.vae.decoder)
+
+
+def test_progress_is_reported_in_words():
+    reports: list[tuple[float, str]] = []
+    load_components(MINIATURE, "cpu", report=lambda *report: reports.append(report))
+    fractions = [fraction for fraction, _ in reports]
+    assert fractions == sorted(fractions) and len(fractions) >= 4
+    assert all(sentence[0].isupper() for _, sentence in reports)
+
+
+def test_each_step_count_has_weights_of_its_own(components: Any):
+    unets = [components.unets.get(steps) for steps in MINIATURE.limits.num_inference_steps]
+    weights = [unet.conv_in.weight.flatten()[:50].tolist() for unet in unets]
+    assert len({tuple(values) for values in weights}) == len(unets)
+    assert components.unets.get(4) is components.unets.get(4)
+
+
+WEIGHTS = [
+    "base/text_encoder/model.fp16.safetensors",
+    "base/text_encoder_2/model.fp16.safetensors",
+    "base/vae/diffusion_pytorch_model.fp16.safetensors",
+    "base/unet/diffusion_pytorch_model.fp16.safetensors",
+    "preview/diffusion_pytorch_model.safetensors",
+    "lightning/sdxl_lightning_4step_lora.safetensors",
+]
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut short", "pickle"])
+@pytest.mark.parametrize("file", WEIGHTS)
+def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
+    path = copy.base.folder.parent / file  # type: ignore[union-attr]
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut short":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.write_bytes(b"\x80\x04" + b"." * 100)
+    with pytest.raises(CheckpointError) as caught:
+        load_components(copy, "cpu")
+    assert file in str(caught.value) and damage in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["base/tokenizer/vocab.json", "base/unet/config.json"])
+def test_a_missing_small_file_is_named(file: str, copy: Family):
+    (copy.base.folder.parent / file).unlink()  # type: ignore[union-attr]
+    with pytest.raises(CheckpointError, match="missing") as caught:
+        load_components(copy, "cpu")
+    assert file in str(caught.value)
+
+
+def test_the_weights_of_another_step_count_are_found_out(copy: Family):
+    """Renamed on disk, an 8-step file would load and paint badly: its hash tells."""
+    folder = copy.lightning.folder
+    assert folder is not None
+    shutil.copy(
+        folder / "sdxl_lightning_8step_lora.safetensors",
+        folder / "sdxl_lightning_4step_lora.safetensors",
+    )
+    hashed = replace(copy, sha256=MINIATURE.sha256)
+    with pytest.raises(CheckpointError, match=r"sdxl_lightning_4step_lora.*not the expected file"):
+        load_components(hashed, "cpu")
+
+
+def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
+    folder = copy.lightning.folder
+    assert folder is not None and copy.base.folder is not None
+    shutil.copy(
+        copy.base.folder / "unet/diffusion_pytorch_model.fp16.safetensors",
+        folder / "sdxl_lightning_4step_lora.safetensors",
+    )
+    with pytest.raises(CheckpointError, match=r"4step_lora\.safetensors is not a LoRA"):
+        UNets(copy, torch.device("cpu"), torch.float32).get(4)
+
+
+def test_a_device_that_is_not_there():
+    with pytest.raises(CheckpointError, match="doctor"):
+        pick_device("warp-drive")
+    if not torch.cuda.is_available():
+        with pytest.raises(CheckpointError, match="cuda"):
+            pick_device("cuda")
+        assert pick_device("auto").type == "cpu"

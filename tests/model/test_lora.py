@@ -1,0 +1,80 @@
+"""Fusing a LoRA: the arithmetic, the shipped files, and diffusers' own loader as the oracle."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+from safetensors.torch import load_file
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.lora import fuse
+
+HERE = Path("sdxl_lightning_4step_lora.safetensors")
+LORAS = [checkpoint for checkpoint in MINIATURE.checkpoints if checkpoint.is_lora]
+
+
+def test_linear_and_convolution_with_alpha():
+    torch.manual_seed(0)
+    base = {
+        "mid.proj.weight": torch.randn(6, 5),
+        "mid.proj.bias": torch.randn(6),
+        "mid.conv.weight": torch.randn(6, 5, 3, 3),
+    }
+    lora = {
+        "lora_unet_mid_proj.lora_down.weight": torch.randn(2, 5),
+        "lora_unet_mid_proj.lora_up.weight": torch.randn(6, 2),
+        "lora_unet_mid_proj.alpha": torch.tensor(1.0),
+        "lora_unet_mid_conv.lora_down.weight": torch.randn(2, 5, 3, 3),
+        "lora_unet_mid_conv.lora_up.weight": torch.randn(6, 2, 1, 1),
+    }
+    fused = fuse(base, lora, HERE)
+    down, up = (
+        lora["lora_unet_mid_proj.lora_down.weight"],
+        lora["lora_unet_mid_proj.lora_up.weight"],
+    )
+    assert torch.allclose(fused["mid.proj.weight"], base["mid.proj.weight"] + 0.5 * up @ down)
+    assert torch.equal(fused["mid.proj.bias"], base["mid.proj.bias"])
+    down = lora["lora_unet_mid_conv.lora_down.weight"]
+    up = lora["lora_unet_mid_conv.lora_up.weight"][..., 0, 0]
+    delta = torch.einsum("or,rihw->oihw", up, down)
+    assert torch.allclose(fused["mid.conv.weight"], base["mid.conv.weight"] + delta, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"lora_unet_other.lora_down.weight": torch.zeros(1, 3)},
+        {"lora_unet_proj.lora_down.weight": torch.zeros(1, 3)},
+        {
+            "lora_unet_proj.lora_down.weight": torch.zeros(1, 7),
+            "lora_unet_proj.lora_up.weight": torch.zeros(2, 1),
+        },
+        {"transformer.blocks.0.weight": torch.zeros(2, 2)},
+    ],
+)
+def test_a_lora_of_another_model_is_refused_by_name(lora: dict):
+    with pytest.raises(CheckpointError, match=HERE.name):
+        fuse({"proj.weight": torch.zeros(2, 3)}, lora, HERE)
+
+
+@pytest.mark.parametrize("checkpoint", LORAS, ids=lambda c: str(c.num_inference_steps))
+def test_diffusers_fuses_the_shipped_files_to_the_same_unet(checkpoint: Any, components: Any):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pipe = StableDiffusionXLPipeline.from_pretrained(
+            MINIATURE.base.folder, variant="fp16", dtype=torch.float32, add_watermarker=False
+        )
+        pipe.load_lora_weights(load_file(MINIATURE.lightning.folder / checkpoint.file))
+        pipe.fuse_lora()
+        pipe.unload_lora_weights()
+    ours = components.unets.get(checkpoint.num_inference_steps).state_dict()
+    theirs = pipe.unet.state_dict()
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        assert torch.allclose(ours[name], weight, atol=1e-5), name

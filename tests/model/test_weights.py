@@ -1,0 +1,146 @@
+"""Weight files that are missing or not what they should be: one sentence, naming the file."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
+from safetensors.torch import save_file
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.checkpoints import Repository
+from lightning_demo.model.weights import check_file, fill, load_weights, locate
+
+
+class Evil:
+    """A pickle that would leave a trace if anything loaded it."""
+
+    def __reduce__(self):
+        return (print, ("a pickle was loaded",))
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.safetensors"
+    save_file({"weight": torch.arange(6.0).reshape(2, 3)}, path)
+    return path
+
+
+def test_a_good_file_loads(good: Path):
+    digest = hashlib.sha256(good.read_bytes()).hexdigest()
+    assert torch.equal(load_weights(good, digest)["weight"], torch.arange(6.0).reshape(2, 3))
+
+
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    return {
+        "pickle": (pickle.dumps(Evil()), "pickle"),
+        "zip": (b"PK\x03\x04" + b"\0" * 200, "pickle"),
+        "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "LFS pointer"),
+        "page": (b"<!DOCTYPE html><html>Sign in</html>", "web page"),
+        "empty": (b"", "damaged or cut short"),
+        "huge header": ((2**62).to_bytes(8, "little") + b"{}", "damaged or cut short"),
+        "noise": (bytes(range(256)) * 4, "damaged or cut short"),
+    }
+
+
+@pytest.mark.parametrize("kind", bad_files())
+def test_a_wrong_file_is_named_and_not_opened(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    content, words = bad_files()[kind]
+    path = tmp_path / "sdxl_lightning_4step_unet.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(path)
+    assert path.name in str(caught.value) and words in str(caught.value)
+    assert "a pickle was loaded" not in capsys.readouterr().out
+
+
+def test_a_file_cut_short(good: Path):
+    good.write_bytes(good.read_bytes()[:-3])
+    with pytest.raises(CheckpointError, match=r"good\.safetensors is damaged or cut short"):
+        check_file(good)
+
+
+def test_a_flipped_bit_is_found_by_its_hash(good: Path):
+    digest = hashlib.sha256(good.read_bytes()).hexdigest()
+    content = bytearray(good.read_bytes())
+    content[-1] ^= 1
+    good.write_bytes(content)
+    check_file(good)
+    with pytest.raises(CheckpointError, match="not the expected file"):
+        check_file(good, digest)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.ckpt", "model.pth"])
+def test_no_other_kind_of_file_is_opened(name: str, tmp_path: Path):
+    (tmp_path / name).write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
+        load_weights(tmp_path / name)
+
+
+def test_a_missing_file(tmp_path: Path):
+    with pytest.raises(CheckpointError, match=r"gone\.safetensors is missing"):
+        load_weights(tmp_path / "gone.safetensors")
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"weight": torch.zeros(3, 2)},
+        {"weight": torch.zeros(2, 3), "extra": torch.zeros(1)},
+        {"weight": torch.zeros(2, 4), "bias": torch.zeros(2)},
+        {},
+    ],
+)
+def test_weights_of_another_architecture_are_refused(weights: dict):
+    with pytest.raises(CheckpointError, match=r"four\.safetensors does not fit"):
+        fill(torch.nn.Linear(3, 2), weights, Path("four.safetensors"))
+
+
+def test_a_folder_of_this_machine_needs_every_file(tmp_path: Path):
+    (tmp_path / "a.json").touch()
+    repository = Repository("here", folder=tmp_path)
+    assert locate(repository, ("*.json",)) == tmp_path
+    with pytest.raises(CheckpointError, match=r"b\.safetensors is missing"):
+        locate(repository, ("a.json", "b.safetensors"))
+
+
+def hub_cache(root: Path, name: str, revision: str, files: dict[str, bytes]) -> Path:
+    """Lays files out as the Hugging Face Hub's cache does."""
+    folder = root / ("models--" + name.replace("/", "--"))
+    snapshot = folder / "snapshots" / revision
+    for file, content in files.items():
+        (snapshot / file).parent.mkdir(parents=True, exist_ok=True)
+        (snapshot / file).write_bytes(content)
+    (folder / "refs").mkdir()
+    return snapshot
+
+
+def test_the_local_cache_is_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    snapshot = hub_cache(tmp_path, "owner/model", "a" * 40, {"unet/config.json": b"{}"})
+    calls = []
+
+    def offline(*args: object, local_files_only: bool, **options: object) -> str:
+        calls.append(local_files_only)
+        if not local_files_only:
+            raise LocalEntryNotFoundError("no network")
+        return str(snapshot)
+
+    monkeypatch.setattr("lightning_demo.model.weights.snapshot_download", offline)
+    repository = Repository("owner/model", "a" * 40)
+    assert locate(repository, ("unet/config.json",)) == snapshot
+    assert calls == [True], "the network was not asked"
+    with pytest.raises(CheckpointError, match=r"vae/config\.json of owner/model could not be down"):
+        locate(repository, ("vae/config.json",))
+    assert calls == [True, True, False]
+
+
+def test_looking_without_downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(CheckpointError, match="not on this machine yet"):
+        locate(Repository("owner/other", "b" * 40), ("x.safetensors",), download=False)

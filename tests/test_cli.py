@@ -1,0 +1,64 @@
+"""The command line as a whole: help for everything, `python app.py` is `serve`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lightning_demo import __version__
+from lightning_demo.cli import build_parser, main
+from lightning_demo.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = [
+    ["serve"],
+    ["generate"],
+    ["doctor"],
+    ["bench"],
+    ["bench", "live"],
+    ["bench", "engine"],
+    ["miniature"],
+    ["miniature", "train"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_app_py_serves_and_takes_the_same_options():
+    done = subprocess.run(
+        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in Settings.__dataclass_fields__:
+        assert "--" + name.replace("_", "-") in done.stdout
+
+
+def test_a_bad_option_is_named_and_nothing_starts(capsys: pytest.CaptureFixture[str]):
+    assert main(["serve", "--port", "99999"]) == 2
+    assert "port (LIGHTNING_PORT): must be from 0 to 65535" in capsys.readouterr().err
+    assert main(["serve", "--model", "sd15"]) == 2
+    assert "auto, miniature, sdxl-lightning" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == __version__
+
+
+def test_parsing_is_quick():
+    """Help and mistakes must not wait for torch or Gradio."""
+    build_parser()
+    code = (
+        "import sys; from lightning_demo.cli import build_parser; build_parser();"
+        "sys.exit(bool({'torch', 'gradio', 'diffusers'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603

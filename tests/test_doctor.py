@@ -1,0 +1,87 @@
+"""`doctor`: all well on this machine, and advice for each thing that is not."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lightning_demo import doctor
+from lightning_demo.cli import main
+from lightning_demo.model import devices
+from lightning_demo.model.checkpoints import MINIATURE
+
+HERE = ["doctor", "--model", "miniature", "--port", "0"]
+
+
+def advice(output: str) -> str:
+    return " ".join(line for line in output.splitlines() if "->" in line)
+
+
+def test_all_is_well_here(capsys: pytest.CaptureFixture[str]):
+    assert main(HERE) == 0
+    output = capsys.readouterr().out
+    for what in ("python", "torch", "diffusers", "gradio", "device", "memory", "weights", "port"):
+        assert f"ok  {what}" in output
+    assert "run `python app.py`" in output
+
+
+def test_a_taken_port(capsys: pytest.CaptureFixture[str]):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["doctor", "--model", "miniature", "--port", str(port)]) == 1
+    assert "--port" in advice(capsys.readouterr().out)
+
+
+def test_old_and_missing_packages(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    file = tmp_path / "requirements.txt"
+    file.write_text("# comment\npillow>=999\nno-such-package>=1\ntorch>=1.0,<1.1\n")
+    monkeypatch.setattr(doctor, "REQUIREMENTS", file)
+    assert main(HERE) == 1
+    said = advice(capsys.readouterr().out)
+    for fix in ("pillow>=999", "no-such-package>=1", "torch>=1.0,<1.1"):
+        assert f"pip install '{fix}'" in said
+
+
+def test_damaged_weights(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "sdxl_lightning_4step_lora.safetensors").write_bytes(b"<html>")
+    broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=tmp_path))
+    monkeypatch.setitem(devices.FAMILIES, "miniature", broken)
+    assert main(HERE) == 1
+    output = capsys.readouterr().out
+    assert "4step_lora.safetensors is a web page" in output
+    assert "1step_unet_x0.safetensors is missing" in output
+
+
+def test_the_real_model_needs_a_gpu(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(doctor, "cuda_device_count", lambda: 0)
+    monkeypatch.setattr("lightning_demo.model.weights.snapshot_download", _no_network)
+    assert main(["doctor", "--model", "sdxl-lightning", "--port", "0"]) == 1
+    output = capsys.readouterr().out
+    assert "use --model miniature here" in output
+    assert "sdxl_lightning_4step_unet.safetensors" in output
+
+
+def test_a_gpu_that_torch_cannot_use(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(doctor, "cuda_device_count", lambda: 1)
+    monkeypatch.setattr(doctor, "torch_cuda_version", lambda: None)
+    assert main(HERE) == 1
+    assert "CUDA build" in advice(capsys.readouterr().out)
+
+
+def _no_network(*args: object, **options: object) -> str:
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    raise LocalEntryNotFoundError("not cached")

@@ -1,0 +1,110 @@
+"""`generate`: pictures into files, one JSON line each, and clear refusals before any work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightning_demo.cli import main
+
+HERE = ["--model", "miniature", "--device", "cpu"]
+
+
+def test_a_prompt_becomes_a_png_and_a_line_of_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "deep" / "x.png"
+    options = ["--num-inference-steps", "4", "--seed", "7", "--guidance-scale", "0"]
+    options += ["--width", "160", "--height", "96", "--out", str(file)]
+    assert main(["generate", "a red house", *options, *HERE]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    report = json.loads(line)
+    assert {
+        **{"prompt": "a red house", "seed": 7, "width": 160, "height": 96},
+        **{"num_inference_steps": 4, "guidance_scale": 0, "model": "miniature"},
+        **{"file": str(file)},
+    }.items() <= report.items()
+    assert report["timings"]["total"] > 0
+    image = Image.open(file)
+    assert (image.format, image.size) == ("PNG", (160, 96))
+    assert json.loads(image.text["generation"])["seed"] == 7
+
+
+def test_the_same_command_makes_the_same_picture(tmp_path: Path):
+    pixels = []
+    for name in ("one.png", "two.png"):
+        assert main(["generate", "a cat", "--seed", "3", "--out", str(tmp_path / name), *HERE]) == 0
+        pixels.append(np.asarray(Image.open(tmp_path / name)))
+    assert np.array_equal(*pixels)
+
+
+def test_several_prompts_fill_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    prompts = ["a red house", "../../etc/passwd", "猫"]
+    assert main(["generate", *prompts, "--out", str(tmp_path), *HERE]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["prompt"] for line in lines] == prompts
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "001-a-red-house.png",
+        "002-etc-passwd.png",
+        "003-picture.png",
+    ]
+    assert len({line["seed"] for line in lines}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([""], "prompt: type at least one character"),
+        (["a\x00b"], "prompt: contains a control character"),
+        (["a", "--num-inference-steps", "3"], "num_inference_steps: must be one of"),
+        (["a", "--num-inference-steps", "4.5"], "num_inference_steps: must be one of"),
+        (["a", "--seed", "-1"], "seed: must be a whole number from 0"),
+        (["a", "--seed", "18446744073709551616"], "seed: must be a whole number from 0"),
+        (["a", "--seed", "seven"], "seed: must be a whole number from 0"),
+        (["a", "--guidance-scale", "inf"], "guidance_scale: must be a number from 0 to 20"),
+        (["a", "--guidance-scale", "nan"], "guidance_scale: must be a number from 0 to 20"),
+        (["a", "--width", "1000000"], "width: must be a multiple of 8 from 64 to 256"),
+        (["a", "--height", "130"], "height: must be a multiple of 8"),
+        (["a", "--out", "picture.gif"], "--out: must end in .png"),
+        (["a", "--threads", "many"], "threads (LIGHTNING_THREADS): must be a whole number"),
+    ],
+)
+def test_bad_input_is_refused_before_the_model_is_loaded(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    def load(*args: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lightning_demo.generate.build_engine", load)
+    assert main(["generate", *arguments, *HERE]) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("error: ") and words in output.err
+    assert len(output.err.splitlines()) == 1 and output.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_real_model_without_a_gpu_or_weights_ends_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    command = [sys.executable, "-m", "lightning_demo", "generate", "a", "--model", "sdxl-lightning"]
+    command += ["--device", "cpu", "--out", str(tmp_path / "x.png")]
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "stabilityai/stable-diffusion-xl-base-1.0 could not be downloaded" in last
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.png").exists()
