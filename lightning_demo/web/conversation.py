@@ -48,7 +48,7 @@ class Conversation:
             elif message.seen is not None:
                 self.seen = message.seen
                 self.acknowledged.set()
-            elif message.fields is not None and (in_order or sequence > self._newest):
+            elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
                 self.submit(message.sequence, message.fields)
         except LightningError as problem:

@@ -18,7 +18,9 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import Any, TypeVar
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported, and later
+# Gradio reads these when it is imported, and later.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # summed up after every event
 
 import gradio as gr
 from starlette.middleware import Middleware

@@ -1,0 +1,193 @@
+"""Every control repaints; errors stand at their field and the last picture stays."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from PIL import Image
+
+from ..web.conftest import Running
+from ..web.fakes import color_of
+from .conftest import Visit
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def running(shared: Callable[[str], Running]) -> Running:
+    return shared("socket")
+
+
+@pytest.fixture
+def tab(running: Running, visit: Open) -> Visit:
+    opened = visit(running)
+    opened.wait_answered()
+    return opened
+
+
+def changed(tab: Visit, act: Callable[[], Any]) -> dict[str, Any]:
+    """The newest request after an act, once its picture is there."""
+    before = tab.sequence()
+    act()
+    tab.wait("before => lightning.sequence > before", before)
+    tab.wait_answered()
+    return tab.request()
+
+
+def test_every_control_repaints(tab: Visit) -> None:
+    page = tab.page
+    steps = page.locator("#steps")
+    assert changed(tab, lambda: steps.get_by_text("8").click())["num_inference_steps"] == 8
+    size = page.locator("#size")
+    after = changed(tab, lambda: size.get_by_text("160 × 96").click())
+    assert (after["width"], after["height"]) == (160, 96)
+    number = page.get_by_label("number input for Guidance")
+    assert changed(tab, lambda: number.fill("1.5"))["guidance_scale"] == 1.5
+    negative = page.get_by_label("Negative prompt")
+    assert changed(tab, lambda: negative.fill("rain"))["negative_prompt"] == "rain"
+    seed = page.get_by_label("Seed", exact=True)
+    assert changed(tab, lambda: seed.fill("7"))["seed"] == 7
+    assert tab.painted()[-1]["seed"] == 7
+
+
+def test_the_sliders_reset_button_repaints(tab: Visit) -> None:
+    slider = tab.page.get_by_label("range slider for Guidance")
+    assert changed(tab, lambda: slider.press("ArrowRight"))["guidance_scale"] == 0.1
+    reset = tab.page.locator("#guidance").get_by_label("Reset to default value")
+    assert changed(tab, reset.click)["guidance_scale"] == 0
+
+
+def test_one_change_asks_once(tab: Visit) -> None:
+    before = tab.sequence()
+    tab.prompt.press("End")
+    tab.prompt.press_sequentially("s")
+    tab.wait_answered()
+    changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
+    assert tab.sequence() == before + 2
+
+
+def test_steps_without_a_checkpoint_cannot_be_chosen(tab: Visit) -> None:
+    one = tab.page.locator("#steps input[value='1']")
+    assert one.is_disabled()
+    assert "no checkpoint" in str(tab.page.locator("#steps label.absent").get_attribute("title"))
+    assert tab.page.locator("#steps label.absent").count() == 1
+
+
+def test_the_dice_rolls_and_the_lock_keeps(tab: Visit) -> None:
+    seeds = {tab.request()["seed"]}
+    for _ in range(2):
+        seeds.add(changed(tab, tab.page.get_by_role("button", name="Roll").click)["seed"])
+    assert len(seeds) == 3
+    kept = tab.request()["seed"]
+    tab.type("the seed stays")
+    assert tab.wait_painted("the seed stays")["seed"] == kept
+    assert tab.page.get_by_label("Seed", exact=True).input_value() == str(kept)
+
+
+def test_an_open_lock_gives_every_change_its_own_seed(tab: Visit) -> None:
+    tab.page.locator("#seed-lock label").click()
+    seeds = []
+    for word in ("one", "two", "three"):
+        tab.prompt.fill(word)
+        seeds.append(tab.wait_painted(word)["seed"])
+    assert len(set(seeds)) == 3
+    tab.wait_answered()
+    before = tab.sequence()
+    tab.page.locator("#seed-lock label").click()
+    tab.prompt.fill("three, kept")
+    assert tab.wait_painted("three, kept")["seed"] == seeds[-1]
+    assert tab.sequence() == before + 1
+
+
+def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:
+    tab.type("a good picture")
+    tab.wait_painted("a good picture")
+    color = tab.color()
+    seed = tab.page.get_by_label("Seed", exact=True)
+    seed.fill("-1")
+    alert = tab.page.locator("#seed").get_by_role("alert")
+    alert.wait_for()
+    assert alert.inner_text() == "Must be a whole number from 0 to 4294967295."
+    assert seed.get_attribute("aria-invalid") == "true"
+    assert tab.color() == color
+    changed(tab, lambda: seed.fill("3"))
+    assert alert.count() == 0
+    assert seed.get_attribute("aria-invalid") is None
+
+
+def test_an_empty_prompt_is_told_and_the_picture_stays(tab: Visit) -> None:
+    color = tab.color()
+    tab.prompt.fill("")
+    tab.page.get_by_text("Type what you want to see.").wait_for()
+    assert tab.color() == color
+    tab.prompt.fill("again")
+    tab.wait_painted("again")
+    assert tab.text("prompt-note") == ""
+
+
+def test_html_in_the_prompt_is_text(tab: Visit) -> None:
+    wild = "<img src=x onerror=alert(1)> \"quoted\" & 'more' </script>"
+    tab.type(wild)
+    tab.wait_painted(wild)
+    assert tab.page.locator("#canvas").get_attribute("aria-label") == wild
+    assert tab.page.locator("img[src=x]").count() == 0
+
+
+def test_the_picture_is_saved_with_its_settings(tab: Visit) -> None:
+    tab.type("a picture to keep")
+    tab.wait_painted("a picture to keep")
+    with tab.page.expect_download() as waiting:
+        tab.page.get_by_role("button", name="Download PNG").click()
+    download = waiting.value
+    assert download.suggested_filename == f"a-picture-to-keep-{tab.request()['seed']}.png"
+    picture = Image.open(io.BytesIO(download.path().read_bytes()))
+    assert picture.getpixel((5, 5)) == color_of("a picture to keep")
+    assert json.loads(picture.info["generation"])["seed"] == tab.request()["seed"]
+
+
+def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    tab.wait_answered()
+    changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
+    changed(tab, lambda: tab.page.locator("#size").get_by_text("96 × 160").click())
+    changed(tab, lambda: tab.page.get_by_label("Negative prompt").fill("a & b=c#d"))
+    tab.type("50% café & <b>? häuser")
+    tab.wait_painted("50% café & <b>? häuser")
+    tab.page.get_by_role("button", name="Copy link").click()
+    tab.wait("() => location.search.includes('prompt=')")
+    link = urlsplit(tab.page.url)
+    assert parse_qs(link.query)["num_inference_steps"] == ["2"]
+    other = visit(running, f"/?{link.query}")
+    other.wait_painted("50% café & <b>? häuser")
+    assert other.request() == tab.request()
+    assert other.prompt.input_value() == "50% café & <b>? häuser"
+    assert other.page.locator("#steps input[value='2']").is_checked()
+    assert other.page.get_by_label("Negative prompt").input_value() == "a & b=c#d"
+
+
+def test_a_link_with_wrong_values_is_told(running: Running, visit: Open) -> None:
+    tab = visit(running, "/?prompt=x&num_inference_steps=3")
+    tab.page.locator("#steps").get_by_role("alert").wait_for()
+    changed(tab, lambda: tab.page.locator("#steps").get_by_text("4", exact=True).click())
+    assert tab.page.get_by_role("alert").count() == 0
+
+
+def test_words_and_examples(tab: Visit) -> None:
+    page = tab.page
+    page.locator("#examples .chip").nth(1).click()
+    example = tab.prompt.input_value()
+    tab.wait_painted(example)
+    tab.prompt.fill("a red house by the sea")
+    tab.wait_painted("a red house by the sea")
+    words = page.locator("#words")
+    words.get_by_role("button", name="blue", exact=True).click()
+    tab.wait_painted("a blue house by the sea")
+    words.get_by_role("button", name="night", exact=True).click()
+    tab.wait_painted("a blue house by the sea night")
+    pressed = words.locator("[aria-pressed=true]").all_inner_texts()
+    assert set(pressed) == {"house", "blue", "sea", "night"}

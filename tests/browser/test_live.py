@@ -1,0 +1,139 @@
+"""The live loop in a browser, over both transports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..web.conftest import Running
+from ..web.fakes import FakeEngine, color_of
+from .conftest import Visit
+
+Open = Callable[..., Visit]
+NO_SOCKET = """
+globalThis.WebSocket = class {
+  static OPEN = 1;
+  constructor() { setTimeout(() => this.onclose?.()); }
+  close() {}
+};
+"""
+
+
+def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(abs(a - b) < 16 for a, b in zip(one, other, strict=True))
+
+
+def test_the_first_picture_is_there_without_typing(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    example = tab.prompt.input_value()
+    assert example
+    tab.wait_painted(example)
+    assert near(tab.color(), color_of(example))
+    assert tab.page.evaluate("document.activeElement?.closest('#prompt') !== null")
+
+
+def test_the_last_word_is_painted_and_nothing_goes_backwards(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    sentence = "a blue boat by the sea in a storm"
+    tab.type(sentence)
+    tab.wait_painted(sentence)
+    assert near(tab.color(), color_of(sentence))
+    order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
+    assert order == sorted(order)
+    assert tab.page.get_by_role("img", name=sentence, exact=True).is_visible()
+
+
+def test_deleting_and_controls_repaint_too(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    tab.type("a red cats")
+    tab.prompt.press("Backspace")
+    tab.wait_painted("a red cat")
+    tab.page.locator("#steps").get_by_text("2").click()
+    tab.wait("() => lightning.request.num_inference_steps === 2")
+    assert tab.wait_answered()["step"] == 2
+    tab.page.get_by_label("Seed", exact=True).fill("-1")
+    tab.page.locator("#seed").get_by_role("alert").wait_for()
+
+
+def test_two_tabs_never_mix(running: Running, visit: Open) -> None:
+    one, other = visit(running), visit(running)
+    for letter, digit in zip("abcdef", "123456", strict=True):
+        one.prompt.press("End")
+        one.prompt.press_sequentially(letter)
+        other.prompt.press("End")
+        other.prompt.press_sequentially(digit)
+    ones, others = one.prompt.input_value(), other.prompt.input_value()
+    one.wait_painted(ones)
+    other.wait_painted(others)
+    assert all(ones.startswith(frame["prompt"]) for frame in one.painted())
+    assert all(others.startswith(frame["prompt"]) for frame in other.painted())
+    assert near(one.color(), color_of(ones))
+    assert near(other.color(), color_of(others))
+
+
+def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    tab.type("before")
+    tab.wait_painted("before")
+    tab.page.get_by_role("button", name="Pause").click()
+    tab.page.get_by_text("Paused", exact=True).wait_for()
+    asked = tab.sequence()
+    tab.type("after")
+    assert tab.sequence() == asked
+    assert near(tab.color(), color_of("before"))
+    tab.page.get_by_role("button", name="Resume").click()
+    tab.wait_painted("after")
+
+
+def test_the_times_are_shown(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    tab.wait_answered()
+    assert int(tab.text("first-paint")) <= int(tab.text("final"))
+    assert "Miniature · cpu · ready" in tab.text("about")
+    tab.wait("() => /^(now|\\d+ s ago)$/.test(document.getElementById('age').textContent)")
+
+
+def test_without_sockets_the_page_takes_the_other_way(
+    shared: Callable[[str], Running], own: Callable[..., Running], visit: Open
+) -> None:
+    tab = visit(own(transport="auto"), init=NO_SOCKET)
+    tab.wait("() => lightning.transport === 'events'")
+    tab.type("over events")
+    tab.wait_painted("over events")
+
+
+def test_with_sockets_the_page_takes_them(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own(transport="auto"))
+    tab.wait_answered()
+    assert tab.page.evaluate("lightning.transport") == "socket"
+
+
+def test_a_lost_connection_comes_back_and_catches_up(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    tab = visit(own(transport="socket"))
+    tab.wait_answered()
+    tab.page.evaluate("lightning.link.socket.close()")
+    tab.type("after the break")
+    tab.wait_painted("after the break")
+    tab.wait("() => !document.getElementById('note').textContent")
+
+
+def test_loading_and_its_progress_are_shown(own: Callable[..., Running], visit: Open) -> None:
+    for transport in ("socket", "events"):
+        engine = FakeEngine()
+        engine.say(state="loading", progress=0.42, detail="Reading the weights", device="")
+        tab = visit(own(engine, transport=transport))
+        tab.page.get_by_text("Reading the weights 42 %").wait_for()
+        tab.wait("() => document.getElementById('about').textContent.includes('loading 42 %')")
+        engine.say(state="ready", progress=None, detail="", device="cpu")
+        tab.wait_answered()
+        tab.wait("() => document.getElementById('about').textContent.includes('ready')")
+
+
+def test_a_load_failure_is_a_sentence_on_the_page(own: Callable[..., Running], visit: Open) -> None:
+    sentence = "The weights are missing; run `download`."
+    engine = FakeEngine()
+    engine.say(state="failed", detail=sentence)
+    tab = visit(own(engine))
+    tab.wait("s => document.getElementById('veil-text').textContent === s", sentence)
+    tab.wait("s => document.getElementById('note').textContent === s", sentence)

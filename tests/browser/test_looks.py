@@ -1,0 +1,125 @@
+"""Layout, themes, keyboard and labels: nothing moves, everything can be reached and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ..web.conftest import Running
+from .conftest import DESKTOP, PHONE, Visit
+
+Open = Callable[..., Visit]
+BOXES = """() => ["masthead", "prompt", "stage", "line", "actions", "controls"].map(
+  name => { const b = document.getElementById(name).getBoundingClientRect();
+            return [name, b.x, b.y, b.width, b.height].join(" "); })"""
+SHIFTS = """() => { globalThis.shifted = 0;
+  new PerformanceObserver(list => { for (const entry of list.getEntries())
+    globalThis.shifted += entry.value; }).observe({ type: "layout-shift" }); }"""
+NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, canvas")]
+  .filter(e => e.checkVisibility() || e.type === "radio")
+  .filter(e => !(e.labels?.length && [...e.labels].some(l => l.textContent.trim()))
+    && !e.getAttribute("aria-label") && !e.textContent.trim())
+  .map(e => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_moves_while_frames_stream(
+    shared: Callable[[str], Running], visit: Open, viewport: dict[str, int]
+) -> None:
+    tab = visit(shared("socket"), viewport=viewport)
+    tab.wait_answered()
+    tab.page.evaluate("document.fonts.ready.then(() => null)")
+    before = tab.page.evaluate(BOXES)
+    tab.page.evaluate(SHIFTS)
+    tab.type("a yellow balloon over the mountains by day, and more words than fit on a line")
+    tab.wait_answered()
+    assert tab.page.evaluate(BOXES) == before
+    assert tab.page.evaluate("globalThis.shifted") < 0.001
+
+
+def test_a_phone_shows_prompt_and_picture_together(
+    shared: Callable[[str], Running], visit: Open
+) -> None:
+    tab = visit(shared("socket"), viewport=PHONE, has_touch=True, is_mobile=True)
+    tab.wait_answered()
+    page = tab.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    prompt, stage, controls = (
+        page.locator(f"#{name}").bounding_box() for name in ("prompt", "stage", "controls")
+    )
+    assert prompt and stage and controls
+    assert 0 <= prompt["y"] < stage["y"]
+    assert stage["y"] + stage["height"] < 844 * 0.65
+    assert stage["width"] > 340
+    assert controls["y"] > stage["y"] + stage["height"]
+    page.evaluate("window.scrollTo(0, 300)")
+    box = page.locator("#prompt").bounding_box()
+    assert box and 0 <= box["y"] < 20, "the prompt stays in reach"
+
+
+def test_a_desktop_has_the_controls_beside_a_large_picture(
+    shared: Callable[[str], Running], visit: Open
+) -> None:
+    tab = visit(shared("socket"))
+    stage, controls = (tab.page.locator(f"#{n}").bounding_box() for n in ("stage", "controls"))
+    assert stage and controls
+    assert stage["width"] == stage["height"] > 550
+    assert controls["x"] > stage["x"] + stage["width"]
+    assert stage["y"] + stage["height"] < 900
+
+
+def test_no_width_scrolls_sideways(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    for width in (320, 600, 820, 821, 1024, 1920):
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_light_and_dark_differ(shared: Callable[[str], Running], visit: Open) -> None:
+    shades = []
+    for scheme in ("light", "dark"):
+        tab = visit(shared("socket"), color_scheme=scheme)
+        tab.wait("() => document.querySelector('#prompt textarea')")
+        script = "e => getComputedStyle(e).backgroundColor"
+        color = tab.page.locator("#prompt textarea").evaluate(script)
+        shades.append(sum(int(part) for part in color[4:-1].split(",")))
+    assert shades[0] > 600 and shades[1] < 150
+
+
+def test_everything_has_a_name(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    tab.wait_answered()
+    assert tab.page.evaluate(NAMELESS) == []
+
+
+def test_the_keyboard_reaches_everything(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    tab.wait_answered()
+    reached = []
+    for _ in range(24):
+        tab.page.keyboard.press("Tab")
+        reached.append(
+            tab.page.evaluate("document.activeElement.closest('[id]:not([id^=range])')?.id")
+        )
+    wanted = ["pause", "download", "link", "steps", "size", "seed", "seed-lock", "dice"]
+    places = [reached.index(name) for name in [*wanted, "guidance", "negative"]]
+    assert places == sorted(places)
+
+
+def test_the_keyboard_chooses(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    tab.wait_answered()
+    tab.page.locator("#steps input[value='2']").focus()
+    tab.page.keyboard.press("Space")
+    tab.wait("() => lightning.request.num_inference_steps === 2")
+    tab.page.locator("#seed-lock input").focus()
+    tab.page.keyboard.press("Space")
+    tab.wait("() => lightning.seedLocked === false")
+
+
+def test_enter_adds_no_line(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    tab.type("one line")
+    tab.prompt.press("Enter")
+    assert tab.prompt.input_value() == "one line"
