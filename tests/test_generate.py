@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 from PIL import Image
 
 from lightning_demo.cli import main
+from lightning_demo.model import devices
+from lightning_demo.model.checkpoints import MINIATURE
 
 HERE = ["--model", "miniature", "--device", "cpu"]
 
@@ -107,4 +111,19 @@ def test_the_real_model_without_a_gpu_or_weights_ends_with_a_sentence(
     last = done.stderr.splitlines()[-1]
     assert "stabilityai/stable-diffusion-xl-base-1.0 could not be downloaded" in last
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_damaged_weights_end_with_a_sentence_and_an_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "lightning"
+    shutil.copytree(MINIATURE.lightning.folder, folder)
+    file = folder / "sdxl_lightning_4step_lora.safetensors"
+    file.write_bytes(file.read_bytes()[:1000])
+    broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=folder), sha256={})
+    monkeypatch.setitem(devices.FAMILIES, "miniature", broken)
+    assert main(["generate", "a cat", "--out", str(tmp_path / "x.png"), *HERE]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and f"{file} is damaged or cut short" in error
     assert not (tmp_path / "x.png").exists()

@@ -206,6 +206,11 @@ class AnyTyping(RuleBasedStateMachine):
         self.rules.submit(submission(self.sequence, steps), self.now)
         self.act()
 
+    @rule(pause=st.floats(0.05, 0.3), keys=st.integers(5, 20))
+    def burst(self, pause: float, keys: int) -> None:
+        for _ in range(keys):
+            self.key(pause, 4)
+
     @rule(pause=st.floats(0.0, 3.0))
     def rest(self, pause: float) -> None:
         self.pass_time(self.now + pause)

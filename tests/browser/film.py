@@ -1,0 +1,100 @@
+"""Films the real page for the README: `python -m tests.browser.film assets/readme/typing.gif`.
+
+Starts the demo on the shipped miniature, types in a real Chromium, and makes one animation of what
+was on the screen. Not a test; run it when the page or the miniature has changed.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from lightning_demo.bench.live import program
+
+from .conftest import FLAGS, NAMES
+
+SIZE = {"width": 1180, "height": 800}
+FILM_WIDTH = 826
+KEY_MS = 90
+HOLD_MS = 900  # each sentence stays this long when it is done
+SENTENCES = (
+    "a red house by the sea at sunset",
+    "a red house in the snow at night",
+    "a yellow boat by the sea in a storm",
+    "three pink flowers in the mountains",
+)
+COLOURS = 128
+
+
+def film(target: Path) -> None:
+    """Types the sentences and writes the animation."""
+    browser_path = next(filter(None, map(shutil.which, NAMES)))
+    frames: list[tuple[Image.Image, int]] = []
+    serve = ["-m", "lightning_demo", "serve", "--model", "miniature", "--port", "{port}"]
+    with program(serve) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_page(viewport=SIZE, color_scheme="dark")
+        page.goto(url)
+        page.wait_for_function("globalThis.lightning?.painted.some((frame) => frame.final)")
+        for sentence in SENTENCES:
+            _type(page, sentence, frames)
+        browser.close()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _save(frames, target)
+
+
+def _type(page: Page, sentence: str, frames: list[tuple[Image.Image, int]]) -> None:
+    """Replaces what differs from the text in the box, a key at a time."""
+    box = page.locator("#prompt textarea, #prompt input").first
+    box.focus()
+    same = _common(box.input_value(), sentence)
+    box.press("End")
+    while box.input_value() != sentence[:same]:
+        box.press("Backspace")
+    for character in sentence[same:]:
+        box.press_sequentially(character)
+        page.wait_for_timeout(KEY_MS)
+        frames.append((_shot(page), KEY_MS))
+    page.wait_for_function(
+        "(text) => { const last = globalThis.lightning.painted.at(-1);"
+        " return last.final && last.prompt === text; }",
+        arg=sentence,
+    )
+    frames.append((_shot(page), HOLD_MS))
+
+
+def _common(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _shot(page: Page) -> Image.Image:
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    height = round(image.height * FILM_WIDTH / image.width)
+    return image.resize((FILM_WIDTH, height), Image.Resampling.LANCZOS)
+
+
+def _save(frames: list[tuple[Image.Image, int]], target: Path) -> None:
+    pictures = [image.quantize(COLOURS) for image, _ in frames]
+    pictures[0].save(
+        target,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[duration for _, duration in frames],
+        loop=0,
+        optimize=True,
+    )
+    still = target.with_suffix(".png")
+    frames[-1][0].save(still, optimize=True)
+
+
+if __name__ == "__main__":
+    begun = time.monotonic()
+    film(Path(sys.argv[1]))
+    print(f"filmed in {time.monotonic() - begun:.0f} s")
