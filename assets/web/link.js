@@ -51,9 +51,10 @@ export class SocketLink {
   }
 
   read(data) {
-    this.wait = FIRST_WAIT;
     if (typeof data === "string") {
-      this.hooks.heard(JSON.parse(data), null);
+      const message = JSON.parse(data);
+      if (message.type === "status") this.wait = FIRST_WAIT; // not when the server is full
+      this.hooks.heard(message, null);
       return;
     }
     // Said at once, so that the server never runs far ahead of a slow line.
@@ -105,7 +106,9 @@ export class EventsLink {
   }
 
   /** Called by the hidden outputs with each new value. */
-  hear(text) {
+  hear(value) {
+    // Gradio sends later values as edits, and now and then hands the edit on as it came.
+    const text = Array.isArray(value) ? value.flat(Infinity).at(-1) : value;
     if (!text) return;
     const message = JSON.parse(text);
     if (message.type === "status") this.loading = message.state === "loading";

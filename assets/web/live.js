@@ -93,7 +93,7 @@ class Lightning {
 
   submit(at = performance.now()) {
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: "Type what you want to see." });
+      this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
       return;
     }
     if (this.paused || !this.link) return;
@@ -215,8 +215,9 @@ class Lightning {
 
   async copyLink() {
     const url = new URL(location.href);
+    const wanted = { ...this.request, seed: this.request.seed ?? this.current?.seed };
     for (const name of [...TEXTS, ...NUMBERS]) {
-      const value = this.request[name];
+      const value = wanted[name];
       if (value === "" || value == null) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }

@@ -9,7 +9,8 @@ export class Painter {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", { alpha: false });
     this.painted = painted;
-    this.shown = 0; // the newest sequence ever offered
+    this.shown = 0; // the newest sequence ever offered, and its furthest step
+    this.step = 0;
     this.next = null;
     this.busy = false;
     this.picture = null; // kept for repainting when the box changes its size
@@ -18,8 +19,10 @@ export class Painter {
   }
 
   offer(header, blob) {
-    if (header.sequence < this.shown) return;
-    this.shown = header.sequence;
+    const { sequence, step } = header;
+    if (sequence < this.shown || (sequence === this.shown && step < this.step)) return;
+    this.shown = sequence;
+    this.step = step;
     this.next = { header, blob };
     if (!this.busy) this.pump();
   }

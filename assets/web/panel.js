@@ -32,8 +32,10 @@ export class Panel {
   constructor() {
     this.status = null;
     this.online = true;
+    this.refusal = ""; // why the server ended the connection, when it said so
     this.paused = false;
     this.paintedAt = 0;
+    this.steps = 0; // of the picture that is shown
     this.times = []; // [first paint, final] in ms of the last pictures
     setInterval(() => this.writeAge(), 1000);
   }
@@ -42,6 +44,7 @@ export class Panel {
 
   setStatus(status) {
     this.status = status;
+    this.refusal = "";
     this.offerSteps(status.limits.num_inference_steps);
     this.show();
   }
@@ -63,13 +66,15 @@ export class Panel {
     byId("badge").hidden = state !== "paused";
     const progress = status?.progress;
     const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
-    write("veil-text", veil(state, status, percent));
+    const lost = this.refusal || "The connection is lost; trying again.";
+    write("veil-text", state === "offline" ? lost : veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
-    const about = status ? [status.title, status.device].filter(Boolean) : [];
-    write("about", [...about, `${STATES[state]} ${percent}`.trim()].join(" · "));
-    if (state === "failed") this.note(status.detail, "problem");
-    if (state === "offline") this.note("The connection is lost; trying again.", "offline");
+    const about = status ? [status.title, status.device] : [];
+    const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
+    write("about", [...about, steps, `${STATES[state]} ${percent}`.trim()].filter(Boolean).join(" · "));
+    if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
+    if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (byId("note").dataset.kind === "offline") this.note("");
   }
 
@@ -87,9 +92,10 @@ export class Panel {
 
   /** A frame is on the canvas; `first` and `final` are ms since its keystroke, where known. */
   painted(header, first, final) {
-    const wasEmpty = !this.paintedAt;
+    const news = !this.paintedAt || this.steps !== header.num_inference_steps;
     this.paintedAt = performance.now();
-    if (wasEmpty) this.show();
+    this.steps = header.num_inference_steps;
+    if (news) this.show();
     byId("canvas").setAttribute("aria-label", header.prompt);
     if (first != null) {
       write("first-paint", String(Math.round(first)));
@@ -152,8 +158,9 @@ export class Panel {
     byId("note").dataset.kind = text ? kind : "";
   }
 
-  error({ field, message }) {
+  error({ sequence, field, message }) {
     this.clearErrors();
+    if (sequence === 0) this.refusal = message;
     const name = FIELDS[field];
     if (!name) {
       this.note(message, "problem");
@@ -193,7 +200,6 @@ export class Panel {
 
 function veil(state, status, percent) {
   if (state === "failed") return status.detail || "The model could not be loaded.";
-  if (state === "offline") return "The connection is lost; trying again.";
   if (state === "loading") return `${status?.detail || "Loading the model"} ${percent}`.trim();
   return "Painting the first picture";
 }

@@ -20,7 +20,9 @@ from typing import Any, TypeVar
 
 # Gradio reads these when it is imported, and later.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")  # summed up after every event
+# Otherwise pandas sums up all events after every event.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(2**31))
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -73,6 +75,7 @@ class Server:
         self._in_loop(self._service.drain(DRAIN_SECONDS), DRAIN_SECONDS + CLOSE_SECONDS)
         self._in_loop(self._service.engine.aclose(), ENGINE_SECONDS)
         self._blocks.close(verbose=False)
+        self._loop = None
 
     def _launch(self, host: str, port: int) -> None:
         with warnings.catch_warnings():

@@ -123,7 +123,7 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:
 def test_an_empty_prompt_is_told_and_the_picture_stays(tab: Visit) -> None:
     color = tab.color()
     tab.prompt.fill("")
-    tab.page.get_by_text("Type what you want to see.").wait_for()
+    tab.page.get_by_text("The prompt is empty").wait_for()
     assert tab.color() == color
     tab.prompt.fill("again")
     tab.wait_painted("again")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from lightning_demo.web import service
+
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine, color_of
 from .conftest import Visit
@@ -88,8 +92,18 @@ def test_the_times_are_shown(running: Running, visit: Open) -> None:
     tab = visit(running)
     tab.wait_answered()
     assert int(tab.text("first-paint")) <= int(tab.text("final"))
-    assert "Miniature · cpu · ready" in tab.text("about")
+    assert "Miniature · cpu · 4 steps · ready" in tab.text("about")
     tab.wait("() => /^(now|\\d+ s ago)$/.test(document.getElementById('age').textContent)")
+
+
+def test_an_edit_of_gradios_is_understood(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("events"))
+    tab.wait_answered()
+    tab.page.evaluate(
+        """() => lightning.hear([["replace", [], JSON.stringify(
+          { type: "error", sequence: 0, field: "prompt", message: "From an edit." })]])"""
+    )
+    tab.page.get_by_text("From an edit.").wait_for()
 
 
 def test_without_sockets_the_page_takes_the_other_way(
@@ -136,4 +150,14 @@ def test_a_load_failure_is_a_sentence_on_the_page(own: Callable[..., Running], v
     engine.say(state="failed", detail=sentence)
     tab = visit(own(engine))
     tab.wait("s => document.getElementById('veil-text').textContent === s", sentence)
-    tab.wait("s => document.getElementById('note').textContent === s", sentence)
+    assert "not available" in tab.text("about")
+
+
+def test_a_full_server_is_told_and_left_in_peace(
+    own: Callable[..., Running], visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 0)
+    tab = visit(own(transport="socket"))
+    tab.wait("() => /^0 pages are open/.test(document.getElementById('veil-text').textContent)")
+    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 1)
+    tab.wait_answered()

@@ -80,9 +80,8 @@ def test_light_and_dark_differ(shared: Callable[[str], Running], visit: Open) ->
     shades = []
     for scheme in ("light", "dark"):
         tab = visit(shared("socket"), color_scheme=scheme)
-        tab.wait("() => document.querySelector('#prompt textarea')")
         script = "e => getComputedStyle(e).backgroundColor"
-        color = tab.page.locator("#prompt textarea").evaluate(script)
+        color = tab.page.locator("#prompt label").evaluate(script)
         shades.append(sum(int(part) for part in color[4:-1].split(",")))
     assert shades[0] > 600 and shades[1] < 150
 

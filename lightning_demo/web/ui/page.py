@@ -47,8 +47,10 @@ def page(service: Service) -> gr.Blocks:
                 actions = action_buttons()
             with gr.Column(elem_id="control-side"):
                 controls, dice = control_panel(status.limits)
-                word_chips(vocabulary.groups)
-        example_chips(vocabulary.examples)
+                if not word_chips(vocabulary.groups):
+                    example_chips(vocabulary.examples)
+        if vocabulary.groups:
+            example_chips(vocabulary.examples)
         _wire(blocks, prompt, controls, actions, dice)
         _events(blocks, EventStreams(service))
     return blocks

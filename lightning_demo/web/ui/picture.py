@@ -7,7 +7,10 @@ import gradio as gr
 STAGE = """
 <figure id="stage" data-state="loading">
   <canvas id="canvas" role="img" aria-label="No picture yet"></canvas>
-  <div id="veil"><p id="veil-text">Starting</p><div id="progress"><i></i></div></div>
+  <div id="veil">
+    <p id="veil-text" role="status">Starting</p>
+    <div id="progress"><i></i></div>
+  </div>
   <span id="badge" hidden>Paused</span>
   <div id="steps-done" aria-hidden="true"></div>
 </figure>

@@ -47,6 +47,7 @@ def example_chips(examples: tuple[str, ...]) -> gr.HTML | None:
         for text in examples[:EXAMPLES_SHOWN]
     )
     return gr.HTML(
-        f'<div class="chips" role="group" aria-label="Examples">{chips}</div>',
+        '<h2 id="examples-title">Examples</h2>'
+        f'<div class="chips" role="group" aria-labelledby="examples-title">{chips}</div>',
         elem_id="examples",
     )

@@ -8,12 +8,16 @@ import gradio as gr
 
 LINE = """
 <div id="line">
-  <span id="state" data-state="loading"></span>
-  <span id="about">&nbsp;</span>
-  <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
-  <span class="number">final <b id="final">&ndash;</b> ms</span>
-  <canvas id="trace" role="img" aria-label="Milliseconds of the last pictures"></canvas>
-  <span id="age"></span>
+  <div id="state-side"><span id="state" data-state="loading"></span><span id="about"></span></div>
+  <div id="age"></div>
+  <div>
+    <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
+    <span class="number">final <b id="final">&ndash;</b> ms</span>
+  </div>
+  <div id="trace-side">
+    <canvas id="trace" role="img" aria-label="Times of the last pictures"
+      title="First paint and final of the last pictures"></canvas>
+  </div>
 </div>
 <p id="note" role="status" aria-live="polite"></p>
 """
