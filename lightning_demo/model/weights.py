@@ -7,6 +7,7 @@ does not wait for time-outs. Only safetensors are ever opened: no pickle is load
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from safetensors.torch import load_file
 
 from ..errors import CheckpointError
 from .checkpoints import Repository
+
+log = logging.getLogger(__name__)
 
 _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
@@ -41,34 +44,40 @@ def locate(repository: Repository, files: tuple[str, ...], *, download: bool = T
                     "`python -m lightning_demo miniature train`."
                 )
         return repository.folder
-    try:
-        folder = Path(_snapshot(repository, files, local_files_only=True))
-        if all(any(folder.glob(name)) for name in files):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    if not download:
+    folder = _snapshot(repository, files, local_files_only=True)
+    if folder is None and not download:
         raise CheckpointError(
             f"{', '.join(files)} of {repository.name} is not on this machine yet; it will be "
             "downloaded when first needed."
         )
-    try:
-        return Path(_snapshot(repository, files, local_files_only=False))
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+    folder = folder or _snapshot(repository, files, local_files_only=False)
+    if folder is None:
         raise CheckpointError(
             f"{', '.join(files)} of {repository.name} could not be downloaded from the Hugging "
-            f"Face Hub ({type(error).__name__}). Check the network and the free disk space, then "
-            "start again: what is already there is kept."
-        ) from error
+            "Face Hub. Check the network and the free disk space, then start again: what is "
+            "already there is kept."
+        )
+    return folder
 
 
-def _snapshot(repository: Repository, files: tuple[str, ...], *, local_files_only: bool) -> str:
-    return snapshot_download(
-        repository.name,
-        revision=repository.revision,
-        allow_patterns=list(files),
-        local_files_only=local_files_only,
-    )
+def _snapshot(
+    repository: Repository, files: tuple[str, ...], *, local_files_only: bool
+) -> Path | None:
+    """The repository's folder in the Hub client's cache; None when a file is not to be had."""
+    try:
+        folder = Path(
+            snapshot_download(
+                repository.name,
+                revision=repository.revision,
+                allow_patterns=list(files),
+                local_files_only=local_files_only,
+            )
+        )
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        if not local_files_only:
+            log.warning("%s: %s", repository.name, error)
+        return None
+    return folder if all(any(folder.glob(name)) for name in files) else None
 
 
 def check_file(path: Path, sha256: str | None = None) -> None:

@@ -27,8 +27,8 @@ def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipelin
     torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     pipe = StableDiffusionXLPipeline.from_pretrained(
-        MINIATURE.base.folder, variant="fp16", dtype=torch.float32, add_watermarker=False
-    )
+        MINIATURE.base.folder, variant="fp16", add_watermarker=False
+    ).to(torch.float32)
     pipe.unet = UNets(MINIATURE, torch.device("cpu"), torch.float32).get(num_inference_steps)
     pipe.scheduler = EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, timestep_spacing="trailing"

@@ -1,0 +1,142 @@
+"""The real SDXL-Lightning's files, small: whole UNets, the KL decoder, the Hub's own cache.
+
+The weights are the miniature's and random ones; every name, folder and class is that of the
+repositories in the checkpoint table.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    EulerDiscreteScheduler,
+    StableDiffusionXLPipeline,
+)
+from safetensors.torch import save_file
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Repository
+from lightning_demo.model.loading import load_components
+from lightning_demo.model.sampling import Sampler
+from lightning_demo.schemas import GenerationRequest
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def kl() -> AutoencoderKL:
+    """A decoder of SDXL's own class."""
+    torch.manual_seed(0)
+    return AutoencoderKL(
+        block_out_channels=(4, 4, 4, 4),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=2,
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def hub(components: Any, kl: AutoencoderKL, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hub cache with all files of SDXL-Lightning."""
+    root = tmp_path_factory.mktemp("hub")
+    base = snapshot(root, SDXL_LIGHTNING.base)
+    for name in ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"):
+        shutil.copytree(MINIATURE.base.folder / name, base / name)
+    unet = components.unets.get(4)
+    unet.save_config(base / "unet")
+    kl.save_pretrained(snapshot(root, SDXL_LIGHTNING.vae))
+    widths = (4, 4, 4, 4)
+    AutoencoderTiny(
+        encoder_block_out_channels=widths, decoder_block_out_channels=widths
+    ).save_pretrained(snapshot(root, SDXL_LIGHTNING.preview))
+    lightning = snapshot(root, SDXL_LIGHTNING.lightning)
+    for checkpoint in SDXL_LIGHTNING.checkpoints:
+        weights = {name: tensor.half() for name, tensor in unet.state_dict().items()}
+        weights["conv_in.bias"] = weights["conv_in.bias"] + checkpoint.num_inference_steps
+        save_file(weights, lightning / checkpoint.file)
+    return root
+
+
+def snapshot(root: Path, repository: Repository | None) -> Path:
+    assert repository is not None
+    folder = root / f"models--{repository.name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    path = folder / "snapshots" / repository.revision
+    path.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def cached(hub: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Makes the Hub client look there, and only there."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return hub
+
+
+def test_sdxl_lightning_loads_from_the_cache_and_paints(cached: Path, kl: AutoencoderKL):
+    components = load_components(SDXL_LIGHTNING, "cpu")
+    assert isinstance(components.vae, AutoencoderKL)
+    assert components.vae.config.scaling_factor == 0.18215
+    sampler = Sampler(components)
+    pipe = StableDiffusionXLPipeline(
+        vae=kl,
+        text_encoder=components.text_encoders[0],
+        text_encoder_2=components.text_encoders[1],
+        tokenizer=components.tokenizers[0],
+        tokenizer_2=components.tokenizers[1],
+        unet=components.unets.get(4),
+        scheduler=EulerDiscreteScheduler.from_config(
+            EulerDiscreteScheduler.load_config(MINIATURE.base.folder / "scheduler"),
+            timestep_spacing="trailing",
+        ),
+        add_watermarker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    for steps in (2, 4, 8):
+        request = GenerationRequest("a red house", "", steps, 0.0, 7, SIDE, SIDE)
+        pipe.unet = components.unets.get(steps)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = pipe(
+                prompt=request.prompt,
+                num_inference_steps=steps,
+                guidance_scale=0,
+                width=SIDE,
+                height=SIDE,
+                generator=torch.Generator("cpu").manual_seed(7),
+            ).images[0]
+        row = sampler.begin(request)
+        while not row.done:
+            sampler.step([row])
+        difference = np.asarray(image).astype(int) - sampler.finish(row)
+        assert np.abs(difference).max() <= 1
+        assert sampler.preview(row).shape == (SIDE, SIDE, 3)
+
+
+def test_each_step_count_loads_its_own_file(cached: Path):
+    unets = load_components(SDXL_LIGHTNING, "cpu").unets
+    biases = [unets.get(steps).conv_in.bias[0].item() for steps in (1, 2, 4, 8)]
+    assert [round(bias - biases[0]) for bias in biases] == [0, 1, 3, 7]
+
+
+def test_a_step_count_that_is_not_in_the_cache_is_named(cached: Path):
+    (lightning,) = cached.glob("models--ByteDance--SDXL-Lightning/snapshots/*")
+    file = lightning / "sdxl_lightning_8step_unet.safetensors"
+    aside = file.rename(file.with_suffix(".aside"))
+    try:
+        unets = load_components(SDXL_LIGHTNING, "cpu").unets
+        with pytest.raises(CheckpointError, match=r"8step_unet.*could not be downloaded"):
+            unets.get(8)
+        assert unets.get(4) is unets.get(4)
+    finally:
+        aside.rename(file)
