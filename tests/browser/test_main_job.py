@@ -1,0 +1,106 @@
+"""The main job, nothing replaced: `python app.py`, the shipped miniature, a real browser."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import PHONE, Visit
+
+ROOT = Path(__file__).parents[2]
+SENTENCE = "a red house by the sea at sunset"
+Open = Callable[..., Visit]
+
+
+@pytest.fixture(scope="module", params=["socket", "events"])
+def demo(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
+    """The demo as a newcomer starts it, on any free port."""
+    options = ["--port", "0", "--model", "miniature", "--transport", request.param]
+    child = subprocess.Popen(  # noqa: S603
+        [sys.executable, "app.py", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    with child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        assert line.startswith("Open http://127.0.0.1:"), line
+        yield SimpleNamespace(url=line.split()[1].rstrip("/"), transport=request.param)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+
+
+def png(demo: SimpleNamespace, request: dict) -> np.ndarray:
+    """The lossless picture of a request, as the download button fetches it."""
+    body = json.dumps(request).encode()
+    header = {"Content-Type": "application/json"}
+    ask = Request(f"{demo.url}/picture", body, header)  # noqa: S310
+    with urlopen(ask) as answer:  # noqa: S310
+        return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB")).astype(int)
+
+
+def canvas(tab: Visit, width: int, height: int) -> np.ndarray:
+    """What is painted, at the picture's own size."""
+    values = tab.page.evaluate(
+        "([width, height]) => { const copy = new OffscreenCanvas(width, height);"
+        "const context = copy.getContext('2d'); context.imageSmoothingQuality = 'high';"
+        "context.drawImage(document.getElementById('canvas'), 0, 0, width, height);"
+        "return [...context.getImageData(0, 0, width, height).data]; }",
+        [width, height],
+    )
+    return np.array(values).reshape(height, width, 4)[..., :3]
+
+
+def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
+    tab = visit(demo)
+    tab.type(SENTENCE)
+    tab.wait_painted(SENTENCE)
+    assert tab.page.evaluate("lightning.transport") == demo.transport
+    order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
+    assert order == sorted(order)
+    shown = canvas(tab, 128, 128)
+    wanted = png(demo, tab.request())
+    other = png(demo, {**tab.request(), "prompt": "a white cat in the snow at night"})
+    assert np.abs(shown - wanted).mean() < 8, "the picture of these words"
+    assert np.abs(shown - other).mean() > 24, "and of no others"
+
+
+def test_a_slider_repaints_and_going_back_repaints_the_same(demo: SimpleNamespace, visit: Open):
+    tab = visit(demo)
+    tab.wait_answered()
+    before = canvas(tab, 128, 128)
+    tab.page.locator("#steps").get_by_text("8", exact=True).click()
+    tab.wait("() => lightning.painted.at(-1).final && lightning.painted.at(-1).step === 8")
+    assert np.abs(canvas(tab, 128, 128) - before).mean() > 0.5
+    tab.page.locator("#steps").get_by_text("4", exact=True).click()
+    tab.wait("() => lightning.painted.at(-1).final && lightning.painted.at(-1).step === 4")
+    assert np.array_equal(canvas(tab, 128, 128), before)
+
+
+def test_two_tabs_at_once_never_mix(demo: SimpleNamespace, visit: Open):
+    tabs = [visit(demo), visit(demo, viewport=PHONE)]
+    sentences = ["a yellow boat by the sea", "three pink flowers in the hills"]
+    for tab in tabs:
+        tab.prompt.fill("")
+    for keys in zip(*(sentence.ljust(40) for sentence in sentences), strict=True):
+        for tab, key in zip(tabs, keys, strict=True):
+            tab.prompt.press_sequentially(key)
+    for tab, sentence in zip(tabs, sentences, strict=True):
+        tab.wait_painted(sentence)
+        own = [frame["prompt"] for frame in tab.painted() if frame["sequence"] > 1]
+        assert all(sentence.startswith(prompt) for prompt in own)
