@@ -103,8 +103,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     def run(args: argparse.Namespace) -> int:
         settings = settings_from(args)
         from .engine.build import build_engine
-        from .web.server import serve
+        from .web.server import free_port, serve
 
+        free_port(settings.host, settings.port)  # before the model is loaded for nothing
         return serve(build_engine(settings), settings)
 
     parser.set_defaults(run=run)

@@ -89,7 +89,8 @@ class Settings:
         Raises:
             InvalidSetting: naming the variable and what it may be.
         """
-        values = {}
+        # A Hugging Face Space is reached from outside its container only.
+        values: dict[str, Any] = {"host": "0.0.0.0"} if "SPACE_ID" in environment else {}  # noqa: S104
         for item in fields(cls):
             text = environment.get(variable(item.name))
             if text is not None:

@@ -162,7 +162,7 @@ def serve(engine: Engine, settings: Settings) -> int:
     except InvalidSetting as error:
         print(f"error: {error}", file=sys.stderr)
         asyncio.run(engine.aclose())
-        return 1
+        return 2
     print(f"Open {server.url}", flush=True)
     _wait_for_signal()
     log.info("closing: running pictures finish first")
