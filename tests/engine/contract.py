@@ -79,16 +79,14 @@ class EngineContract:
     def test_closing_the_stream_stops_the_work_within_one_step(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, sampler):
-                sampler.at_gate.clear()
-                sampler.gate.clear()
+                sampler.hold()
                 stream = engine.generate(ask("stop me", num_inference_steps=8))
                 reading = asyncio.ensure_future(anext(stream))
-                while not sampler.at_gate.is_set():
-                    await settle()
+                await sampler.reached()
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
                 await stream.aclose()
-                sampler.gate.set()
+                sampler.release()
                 await collect(engine, ask("next"))
                 assert sampler.steps.count("stop me") <= 1
 
@@ -97,18 +95,16 @@ class EngineContract:
     def test_a_request_closed_while_it_waits_never_starts(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, sampler):
-                sampler.at_gate.clear()
-                sampler.gate.clear()
+                sampler.hold()
                 first = asyncio.ensure_future(collect(engine, ask("first")))
-                while not sampler.at_gate.is_set():
-                    await settle()
+                await sampler.reached()
                 waiting = asyncio.ensure_future(collect(engine, ask("never")))
                 await settle()
                 assert engine.status().waiting == 1
                 waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
                 assert engine.status().waiting == 0
-                sampler.gate.set()
+                sampler.release()
                 await first
                 await collect(engine, ask("last"))
                 assert "never" not in sampler.steps
@@ -145,14 +141,12 @@ class EngineContract:
     def test_closing_the_engine_ends_everything_with_a_sentence(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, sampler):
-                sampler.at_gate.clear()
-                sampler.gate.clear()
+                sampler.hold()
                 tasks = [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(3)]
-                while not sampler.at_gate.is_set():
-                    await settle()
+                await sampler.reached()
                 closing = asyncio.ensure_future(engine.aclose())
                 await settle()
-                sampler.gate.set()
+                sampler.release()
                 await closing
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     assert isinstance(result, EngineUnavailable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -24,16 +25,30 @@ class ObservedSampler(Sampler):
         self.threads: set[int] = set()
         self.busy = threading.Lock()
         self.overlaps = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        self.at_gate = threading.Event()
+        self._gate = threading.Event()
+        self._gate.set()
+        self._at_gate = threading.Event()
         self.after_step: Callable[[Row], None] = lambda row: None
+
+    def hold(self) -> None:
+        """Lets the next step wait until `release`."""
+        self._at_gate.clear()
+        self._gate.clear()
+
+    async def reached(self) -> None:
+        """Waits until a step waits."""
+        while not self._at_gate.is_set():
+            await settle()
+
+    def release(self) -> None:
+        """Lets steps go on."""
+        self._gate.set()
 
     def step(self, rows: Sequence[Row]) -> None:
         """One real step, watched."""
         self.threads.add(threading.get_ident())
-        self.at_gate.set()
-        self.gate.wait(30)
+        self._at_gate.set()
+        self._gate.wait(30)
         if not self.busy.acquire(blocking=False):
             self.overlaps += 1
             self.busy.acquire()
@@ -59,14 +74,12 @@ async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, O
         sampler.steps.clear()
         yield engine, sampler
     finally:
-        sampler.gate.set()
+        sampler.release()
         await engine.aclose()
 
 
 async def settle(seconds: float = 0.01) -> None:
     """Lets other tasks and threads go on for a moment."""
-    import asyncio
-
     await asyncio.sleep(seconds)
 
 

@@ -15,14 +15,12 @@ def test_pause_stops_the_running_picture_and_forgets_the_next(run, components, a
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
             tab = Tab(engine)
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             tab.session.submit(0, ask("running", num_inference_steps=8))
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             tab.session.submit(1, ask("pending"))
             tab.session.pause()
-            sampler.gate.set()
+            sampler.release()
             while not tab.session.idle:
                 await settle()
             await settle(0.05)
@@ -38,14 +36,12 @@ def test_closing_in_the_middle_of_a_picture_frees_the_engine(run, components, as
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
             tab = Tab(engine)
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             tab.session.submit(0, ask("running", num_inference_steps=8))
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             await tab.close()
             tab.session.submit(1, ask("after the end"))
-            sampler.gate.set()
+            sampler.release()
             other = Tab(engine)
             other.session.submit(0, ask("other"))
             await other.answer(0)
@@ -95,8 +91,7 @@ def test_the_debounce_waits_only_while_others_keep_the_engine_busy(run, componen
             idle = Tab(engine, settings)
             idle.session.submit(0, ask("at once"))
             await idle.answer(0)
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             others = [Tab(engine, SETTINGS) for _ in range(5)]
             for n, tab in enumerate(others):
                 tab.session.submit(0, ask(f"other {n}"))
@@ -105,7 +100,7 @@ def test_the_debounce_waits_only_while_others_keep_the_engine_busy(run, componen
             idle.session.submit(1, ask("half wo"))
             await settle(0.05)
             assert engine.status().waiting == 4, "held back for the next key"
-            sampler.gate.set()
+            sampler.release()
             for tab in others:
                 await tab.answer(0)
                 await tab.close()

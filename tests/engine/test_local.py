@@ -27,11 +27,9 @@ class TestContract(EngineContract):
 def test_the_one_who_has_waited_longest_is_next(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             place = Place()
             replaced = asyncio.ensure_future(collect(engine, ask("replaced"), place=place))
             await settle()
@@ -41,7 +39,7 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
             await asyncio.gather(replaced, return_exceptions=True)
             tasks.append(asyncio.ensure_future(collect(engine, ask("kept"), place=place)))
             await settle()
-            sampler.gate.set()
+            sampler.release()
             await asyncio.gather(*tasks)
             assert list(dict.fromkeys(sampler.steps)) == ["running", "kept", "second"]
             assert place.since is None, "a place is given up when work starts"
@@ -52,11 +50,9 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
 def test_the_line_is_bounded(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             tasks += [asyncio.ensure_future(collect(engine, ask())) for _ in range(MAX_WAITING)]
             await settle()
             assert engine.status().waiting == MAX_WAITING
@@ -65,7 +61,7 @@ def test_the_line_is_bounded(run, components, ask):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            sampler.gate.set()
+            sampler.release()
             assert (await collect(engine, ask("room again")))[-1].final
 
     run(check())

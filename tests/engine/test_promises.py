@@ -87,18 +87,16 @@ def test_2_no_backlog_and_3_superseded_work_stops(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
             tab = Tab(engine)
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             tab.session.submit(0, ask("running", num_inference_steps=8))
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             for n in range(1, 50):
                 tab.session.submit(n, ask(f"flood {n}"))
                 assert engine.status().waiting <= 1
                 await settle(0)
             await settle(0.05)
             assert engine.status().waiting == 1
-            sampler.gate.set()
+            sampler.release()
             await tab.answer(49)
             counts = Counter(sampler.steps)
             assert counts["running"] <= 1, "superseded work stops within one step"
@@ -188,18 +186,16 @@ def test_8_nobody_waits_for_more_than_one_turn_of_each_other(run, components, as
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
             flooder, *others = tabs = [Tab(engine) for _ in range(5)]
-            sampler.at_gate.clear()
-            sampler.gate.clear()
+            sampler.hold()
             flooder.session.submit(0, ask("flood 0"))
-            while not sampler.at_gate.is_set():
-                await settle()
+            await sampler.reached()
             for owner, tab in enumerate(others):
                 tab.session.submit(0, ask(f"other {owner}"))
                 await settle()
             for n in range(1, 30):
                 flooder.session.submit(n, ask(f"flood {n}"))
                 await settle(0)
-            sampler.gate.set()
+            sampler.release()
             for tab in others:
                 await tab.answer(0)
             await flooder.answer(29)
