@@ -81,7 +81,7 @@ def theme() -> gr.themes.Base:
         block_title_text_color="*neutral_900",
         block_title_text_color_dark="*neutral_100",
         block_info_text_size="12.5px",
-        block_info_text_color="*neutral_500",
+        block_info_text_color="*neutral_600",
         block_info_text_color_dark="*neutral_400",
         form_gap_width="0px",
         input_background_fill="white",
