@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 
@@ -103,10 +105,17 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     def run(args: argparse.Namespace) -> int:
         settings = settings_from(args)
         from .engine.build import build_engine
+        from .engine.local import WORKER_NAME
         from .web.server import free_port, serve
 
         free_port(settings.host, settings.port)  # before the model is loaded for nothing
-        return serve(build_engine(settings), settings)
+        code = serve(build_engine(settings), settings)
+        if any(thread.name == WORKER_NAME for thread in threading.enumerate()):
+            # Still loading: Python cannot unwind a thread inside torch, and would abort.
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(code)
+        return code
 
     parser.set_defaults(run=run)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +64,16 @@ def test_parsing_is_quick():
         "sys.exit(bool({'torch', 'gradio', 'diffusers'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_signal_while_the_model_loads_ends_cleanly():
+    command = [sys.executable, "app.py", "--port", "0", "--model", "miniature"]
+    with subprocess.Popen(  # noqa: S603
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None and child.stderr is not None
+        assert child.stdout.readline().startswith("Open http://")
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(30) == 0
+        assert "Traceback" not in child.stderr.read()

@@ -36,6 +36,8 @@ Loader = Callable[[Callable[[float, str], None]], "Sampler"]
 
 MAX_WAITING = 512
 ENCODE_THREADS = 2
+WORKER_NAME = "engine"
+STOP_SECONDS = 10.0
 
 
 class LocalEngine:
@@ -56,7 +58,7 @@ class LocalEngine:
         self._changed = threading.Condition()
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
-        self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._worker = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
         self._worker.start()
 
     def status(self) -> EngineStatus:
@@ -85,7 +87,11 @@ class LocalEngine:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        await asyncio.get_running_loop().run_in_executor(None, self._worker.join, 10.0)
+        # A step ends soon; loading may take minutes and is left to end with the process.
+        patience = 0.1 if self._about.state == "loading" else STOP_SECONDS
+        await asyncio.get_running_loop().run_in_executor(None, self._worker.join, patience)
+        if self._worker.is_alive():
+            self._end("closed", "The engine has stopped.")
         self._encoders.shutdown()
 
     def _admit(self, job: Job) -> None:
@@ -107,6 +113,8 @@ class LocalEngine:
     def _work(self) -> None:
         try:
             sampler = self._load(self._report)
+            if self._closing:
+                return
             self._report(0.95, "Warming up")
             sampler.warm_up()
         except Exception as error:
@@ -116,6 +124,8 @@ class LocalEngine:
             self._end("failed", detail)
             return
         with self._changed:
+            if self._closing:
+                return
             self._about = replace(
                 self._about, state="ready", device=sampler.device_name, detail="", progress=None
             )

@@ -105,3 +105,26 @@ def test_a_model_that_cannot_be_loaded_says_why(run, ask):
         await engine.aclose()
 
     run(check())
+
+
+def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
+    async def check() -> None:
+        loaded = threading.Event()
+
+        def load(report: Any) -> Any:
+            report(0.5, "Half way")
+            loaded.wait(30)
+            return sampler
+
+        engine = LocalEngine(load, about(MINIATURE))
+        early = asyncio.ensure_future(collect(engine, ask("early")))
+        while engine.status().waiting == 0:
+            await settle()
+        await engine.aclose()
+        assert not loaded.is_set()
+        with pytest.raises(EngineUnavailable, match="stopped"):
+            await early
+        assert engine.status().state == "closed"
+        loaded.set()
+
+    run(check())
