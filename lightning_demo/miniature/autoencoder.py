@@ -1,4 +1,4 @@
-"""Trains the 8x autoencoder on crops, then the cheap preview decoder on its latents."""
+"""Trains the 8x autoencoder on crops, and decoders on its latents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderTiny
 from torch import nn
 
-from .config import TrainingConfig
+from .config import LrPlan, TrainingConfig
 from .pool import Bucket
 from .training import Length, Stage, run_stage
 
@@ -73,8 +73,10 @@ def train_autoencoder(
     return run_stage(stage, length, folder, config)
 
 
-def train_preview(
-    preview: AutoencoderTiny,
+def train_decoder(
+    name: str,
+    decoder: nn.Module,
+    lr: LrPlan,
     vae: AutoencoderTiny,
     buckets: list[Bucket],
     length: Length,
@@ -82,9 +84,13 @@ def train_preview(
     config: TrainingConfig,
     device: torch.device,
 ) -> list[float]:
-    """Trains the cheap decoder on the finished autoencoder's latents."""
-    vae.to(device).eval()
-    preview.to(device, memory_format=torch.channels_last).train()
+    """Trains a decoder on the finished encoder's latents.
+
+    Once for the cheap preview decoder, and once more for the autoencoder's own: latents stay as
+    they are, so this can happen after everything else.
+    """
+    vae.to(device).eval().requires_grad_(False)
+    decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 
     def loss(generator: torch.Generator) -> torch.Tensor:
         real = crops(buckets, 2 * config.autoencoder_batch, generator).to(device)
@@ -92,11 +98,10 @@ def train_preview(
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 latents = vae.encoder(real).float()
-            made = preview.decoder(latents + 2 * config.latent_noise * noise)
+            made = decoder(latents + config.latent_noise * noise)
         return reconstruction_loss(made, real)
 
-    modules: dict[str, nn.Module] = {"decoder": preview.decoder}
-    stage = Stage("preview", modules, loss, config.preview_lr, ema_decay=0.995)
+    stage = Stage(name, {"decoder": decoder}, loss, lr, ema_decay=0.995)
     return run_stage(stage, length, folder, config)
 
 

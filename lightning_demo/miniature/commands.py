@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
-TRAIN_STAGES = ("autoencoder", "text", "teacher")
+TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder")
 STEP_COUNTS = (4, 2, 8, 1)
 
 

@@ -20,7 +20,7 @@ class TrainingConfig:
     """Sizes, rates and seeds. Times are shares of the budget, so one number scales the run."""
 
     seed: int = 20240
-    threads: int = 2
+    threads: int = 1  # two in one process wait for each other: slower, unless nothing else runs
     pictures: int = 30_000
     captions_per_picture: int = 6
     weight_decay: float = 0.01
@@ -31,6 +31,7 @@ class TrainingConfig:
     autoencoder_batch: int = 24  # crops of 64x64 px
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
     preview_lr: LrPlan = LrPlan(3e-3, warm_up_steps=30, constant_until=0.2)
+    decoder_lr: LrPlan = LrPlan(8e-4, warm_up_steps=30, constant_until=0.2)
     latent_noise: float = 0.08  # std, added between encoder and decoder
 
     text_batch: int = 128
@@ -38,27 +39,27 @@ class TrainingConfig:
 
     teacher_batch: int = 64
     teacher_lr: LrPlan = LrPlan(1e-3, constant_until=0.45)
-    teacher_text_lr: float = 0.2  # times the UNet's
     teacher_ema: float = 0.999
     text_drop: float = 0.1
     min_snr_gamma: float = 5.0
 
     distill_batch: int = 48
     distill_ema: float = 0.995
-    distill_guidance_scale: float = 3.5
+    distill_guidance_scale: float = 3.0
     distill_lr: LrPlan = LrPlan(5e-4, warm_up_steps=20, constant_until=0.3)
     one_step_lr: LrPlan = LrPlan(8e-4, warm_up_steps=50, constant_until=0.4)
-    cached_targets: int = 6_000
+    cached_targets: int = 4_000
 
 
 # Shares of the whole budget. The 4-step student comes before all others.
 BUDGET_SHARES: dict[str, float] = {
-    "autoencoder": 0.15,
+    "autoencoder": 0.14,
     "preview": 0.03,
     "text": 0.05,
-    "teacher": 0.47,
-    "student-4": 0.09,
-    "student-2": 0.06,
+    "teacher": 0.45,
+    "student-4": 0.08,
+    "student-2": 0.05,
     "student-8": 0.05,
     "student-1": 0.1,
+    "decoder": 0.05,
 }

@@ -34,11 +34,12 @@ from .training import Length, Stage, run_stage, step_generator
 class Lesson:
     """What one student learns from whom.
 
-    `substeps` teacher steps make one of the student's.
+    `substeps` teacher steps make one of the student's. `start` and `teacher` are stages.
     """
 
     num_inference_steps: int
-    teacher: str  # stage name
+    start: str
+    teacher: str
     substeps: int
     guided: bool = False
 
@@ -49,18 +50,20 @@ class Lesson:
 
 
 LESSONS: dict[int, Lesson] = {
-    4: Lesson(4, "teacher", substeps=2, guided=True),
-    2: Lesson(2, "student-4", substeps=2),
-    8: Lesson(8, "teacher", substeps=2, guided=True),
-    1: Lesson(1, "student-4", substeps=4),
+    4: Lesson(4, "teacher", "teacher", substeps=2, guided=True),
+    2: Lesson(2, "student-4", "student-4", substeps=2),
+    # From the 4-step student, which has guidance in it already.
+    8: Lesson(8, "student-4", "teacher", substeps=2, guided=True),
+    1: Lesson(1, "student-4", "student-4", substeps=4),
 }
 
 
 @torch.no_grad()
 def condition(encoders: TextEncoders, batch: Batch) -> Conditioning:
     """What the frozen text encoders make of a batch."""
-    states, pooled = encoders.encode(batch.ids)
-    return Conditioning(states, pooled, batch.time_ids)
+    with torch.autocast(batch.ids.device.type, torch.bfloat16):
+        states, pooled = encoders.encode(batch.ids)
+    return Conditioning(states.float(), pooled.float(), batch.time_ids)
 
 
 def path_timesteps(num_inference_steps: int, substeps: int) -> torch.Tensor:
@@ -82,12 +85,11 @@ def train_student(
     config: TrainingConfig,
     device: torch.device,
 ) -> list[float]:
-    """Trains a student that starts as a copy of its teacher; squared error where it lands."""
+    """Trains a student to land where its teacher does; squared error in latents."""
     student.to(device).train()
     student.add_embedding.requires_grad_(False)  # see `lora.FROZEN`
     teacher.to(device).eval().requires_grad_(False)
-    for module in encoders.modules.values():
-        module.to(device).eval().requires_grad_(False)
+    encoders.freeze(device)
     paths = path_timesteps(lesson.num_inference_steps, lesson.substeps).to(device)
     guidance_scale = config.distill_guidance_scale if lesson.guided else 0.0
 
@@ -129,6 +131,7 @@ def cache_targets(
 ) -> list[Target]:
     """The teacher's pictures for fixed noises, computed once for the whole 1-step stage."""
     teacher.to(device).eval()
+    encoders.freeze(device)
     targets = []
     for number in tqdm(range(config.cached_targets // config.distill_batch), desc="targets"):
         generator = step_generator(config.seed + 1, number)

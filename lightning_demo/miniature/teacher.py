@@ -100,10 +100,9 @@ def train_teacher(
     *,
     stop_after: int | None = None,
 ) -> list[float]:
-    """Noise prediction with min-SNR weights; the text encoders follow at a lower rate."""
+    """Noise prediction with min-SNR weights; the text encoders stay as pretrained, as SDXL's do."""
     unet.to(device).train()
-    for module in encoders.modules.values():
-        module.to(device).train()
+    encoders.freeze(device)
     empty = tokenize(tokenizer, [""]).to(device)
 
     def loss(generator: torch.Generator) -> torch.Tensor:
@@ -115,7 +114,7 @@ def train_teacher(
         timesteps = (lots * TRAIN_TIMESTEPS).long().clamp(max=TRAIN_TIMESTEPS - 1).to(device)
         drop = torch.rand(size, generator=generator).to(device)
         ids = torch.where((drop > 1 - EMPTY_SHARE)[:, None], empty, batch.ids)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
             states, pooled = encoders.encode(ids)
         keep = (drop >= config.text_drop).float()
         given = Conditioning(
@@ -125,12 +124,5 @@ def train_teacher(
         errors = (output - noise).square().mean((1, 2, 3))
         return (errors * min_snr_weight(timesteps, config.min_snr_gamma)).mean()
 
-    stage = Stage(
-        "teacher",
-        {"unet": unet, **encoders.modules},
-        loss,
-        config.teacher_lr,
-        config.teacher_ema,
-        rates={name: config.teacher_text_lr for name in encoders.modules},
-    )
+    stage = Stage("teacher", {"unet": unet}, loss, config.teacher_lr, config.teacher_ema)
     return run_stage(stage, length, folder, config, stop_after=stop_after)

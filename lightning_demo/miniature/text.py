@@ -51,6 +51,11 @@ class TextEncoders:
         two = self.second(ids, output_hidden_states=True)
         return torch.cat((one, two.hidden_states[-2]), dim=-1), two.text_embeds
 
+    def freeze(self, device: torch.device) -> None:
+        """Moves both to the device, for use without training."""
+        for module in self.modules.values():
+            module.to(device).eval().requires_grad_(False)
+
     @property
     def modules(self) -> dict[str, nn.Module]:
         """By the names of their folders."""

@@ -10,7 +10,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -45,7 +45,6 @@ class Stage:
     loss: Callable[[torch.Generator], torch.Tensor]
     lr: LrPlan
     ema_decay: float
-    rates: Mapping[str, float] = field(default_factory=dict)  # module -> times the lr
 
 
 def lr_at(plan: LrPlan, step: int, progress: float) -> float:
@@ -78,87 +77,98 @@ def run_stage(
 
     Returns: the losses of the steps of this call.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    result, resume = folder / f"{stage.name}.pt", folder / f"{stage.name}.resume.pt"
-    averages = {name: copy.deepcopy(m.state_dict()) for name, m in stage.modules.items()}
-    parameters = [p for module in stage.modules.values() for p in module.parameters()]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(module.parameters()), "rate": stage.rates.get(name, 1.0)}
-            for name, module in stage.modules.items()
-        ],
-        betas=config.betas,
-        weight_decay=config.weight_decay,
-    )
-    step, seconds = 0, 0.0
-    if resume.exists():
-        saved = torch.load(resume, weights_only=True, map_location="cpu")
-        saved["averages"] = {
-            name: {key: value.to(averages[name][key].device) for key, value in state.items()}
-            for name, state in saved["averages"].items()
-        }
-        step, seconds, averages = saved["step"], saved["seconds"], saved["averages"]
-        for name, module in stage.modules.items():
-            module.load_state_dict(saved["modules"][name])
-        optimizer.load_state_dict(saved["optimizer"])
-
-    def save() -> None:
-        state = {
-            "step": step,
-            "seconds": seconds,
-            "averages": averages,
-            "modules": {name: m.state_dict() for name, m in stage.modules.items()},
-            "optimizer": optimizer.state_dict(),
-        }
-        torch.save(state, resume.with_suffix(".new"))
-        resume.with_suffix(".new").replace(resume)
-
+    run = _Run(stage, folder, config)
     losses: list[float] = []
-    last_save = time.monotonic()
-    bar = tqdm(total=1000, desc=stage.name, mininterval=10, bar_format=_BAR)
-    while (progress := length.progress(step, seconds)) < 1.0:
-        if stop_after is not None and step >= stop_after:
-            save()
-            bar.close()
-            return losses
-        started = time.monotonic()
-        for group in optimizer.param_groups:
-            group["lr"] = lr_at(stage.lr, step, progress) * group["rate"]
-        loss = stage.loss(step_generator(config.seed, step))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-        optimizer.step()
-        _average(averages, stage.modules, min(stage.ema_decay, (1 + step) / (10 + step)))
-        losses.append(loss.item())
-        step += 1
-        seconds += time.monotonic() - started
-        recent = losses[-100:]
-        bar.set_postfix_str(f"step {step} loss {sum(recent) / len(recent):.4f}", refresh=False)
-        bar.update(int(progress * 1000) - bar.n)
-        if time.monotonic() - last_save > config.checkpoint_seconds:
-            save()
-            last_save = time.monotonic()
-    bar.close()
-    for name, module in stage.modules.items():
-        module.load_state_dict(averages[name])
-    torch.save({"modules": averages, "steps": step, "seconds": seconds}, result)
-    resume.unlink(missing_ok=True)
+    saved = time.monotonic()
+    with tqdm(total=1000, desc=stage.name, mininterval=10, bar_format=_BAR) as bar:
+        while (progress := length.progress(run.step, run.seconds)) < 1.0:
+            if stop_after is not None and run.step >= stop_after:
+                run.save()
+                return losses
+            losses.append(run.train_step(progress))
+            recent = losses[-100:]
+            text = f"step {run.step} loss {sum(recent) / len(recent):.4f}"
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(int(progress * 1000) - bar.n)
+            if time.monotonic() - saved > config.checkpoint_seconds:
+                run.save()
+                saved = time.monotonic()
+    run.finish()
     return losses
 
 
+class _Run:
+    """The state of a stage between two steps."""
+
+    def __init__(self, stage: Stage, folder: Path, config: TrainingConfig) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.stage, self.config = stage, config
+        self.result = folder / f"{stage.name}.pt"
+        self.checkpoint = folder / f"{stage.name}.resume.pt"
+        self.step, self.seconds = 0, 0.0
+        self.averages = {name: copy.deepcopy(m.state_dict()) for name, m in stage.modules.items()}
+        self.parameters = [p for module in stage.modules.values() for p in module.parameters()]
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, betas=config.betas, weight_decay=config.weight_decay
+        )
+        if self.checkpoint.exists():
+            self._load()
+
+    def _load(self) -> None:
+        saved = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        self.step, self.seconds = saved["step"], saved["seconds"]
+        for name, module in self.stage.modules.items():
+            module.load_state_dict(saved["modules"][name])
+            for key, value in saved["averages"][name].items():
+                self.averages[name][key].copy_(value)
+        self.optimizer.load_state_dict(saved["optimizer"])
+
+    def save(self) -> None:
+        """Writes the checkpoint; a crash while writing leaves the one before."""
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "averages": self.averages,
+            "modules": {name: m.state_dict() for name, m in self.stage.modules.items()},
+            "optimizer": self.optimizer.state_dict(),
+        }
+        new = self.checkpoint.with_suffix(".new")
+        torch.save(state, new)
+        new.replace(self.checkpoint)
+
+    def train_step(self, progress: float) -> float:
+        """One step at this progress (0..1) of the stage; returns its loss."""
+        started = time.monotonic()
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr_at(self.stage.lr, self.step, progress)
+        loss = self.stage.loss(step_generator(self.config.seed, self.step))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        self.optimizer.step()
+        self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
+        self.step += 1
+        self.seconds += time.monotonic() - started
+        return loss.item()
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        for name, module in self.stage.modules.items():
+            state = module.state_dict()
+            floats = [key for key, value in state.items() if value.is_floating_point()]
+            mine = [self.averages[name][key] for key in floats]
+            torch._foreach_lerp_(mine, [state[key] for key in floats], 1 - decay)
+
+    def finish(self) -> None:
+        """Puts the averages into the modules and keeps them as the stage's result."""
+        for name, module in self.stage.modules.items():
+            module.load_state_dict(self.averages[name])
+        state = {"modules": self.averages, "steps": self.step, "seconds": self.seconds}
+        torch.save(state, self.result)
+        self.checkpoint.unlink(missing_ok=True)
+
+
 _BAR = "{desc}: {percentage:3.0f}% [{elapsed}<{remaining}] {postfix}\n"
-
-
-@torch.no_grad()
-def _average(
-    averages: dict[str, dict[str, torch.Tensor]], modules: Mapping[str, nn.Module], decay: float
-) -> None:
-    for name, module in modules.items():
-        state = module.state_dict()
-        floats = [key for key, value in state.items() if value.is_floating_point()]
-        mine = [averages[name][key] for key in floats]
-        torch._foreach_lerp_(mine, [state[key] for key in floats], 1 - decay)
 
 
 def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> bool:

@@ -9,8 +9,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from .architecture import MiniatureComponents, build_components, build_tokenizer
-from .autoencoder import psnr, train_autoencoder, train_preview
-from .config import BUDGET_SHARES, TrainingConfig
+from .autoencoder import psnr, train_autoencoder, train_decoder
+from .config import BUDGET_SHARES, LrPlan, TrainingConfig
 from .distill import LESSONS, cache_targets, train_one_step, train_student
 from .export import export_model
 from .pool import Bucket, open_pool, render_pool
@@ -49,9 +49,10 @@ class Workshop:
         self.train("teacher", minutes * BUDGET_SHARES["teacher"])
         for steps, lesson in LESSONS.items():
             self.distill(steps, minutes * BUDGET_SHARES[lesson.name])
+        self.train("decoder", minutes * BUDGET_SHARES["decoder"])
 
     def train(self, stage: str, minutes: float) -> None:
-        """One stage before distillation, and those it needs must be done."""
+        """One stage that is no distillation; those it needs must be done."""
         length = Length(minutes=minutes)
         if stage == "autoencoder":
             self._autoencoder(length)
@@ -63,10 +64,14 @@ class Workshop:
             heads = MeaningHeads()
             self._need("text", {**self.encoders.modules, "heads": heads})
             print("meaning of two-thing captions:", _rounded(self._meaning(heads)))
+        elif stage == "decoder":
+            self._need("autoencoder", {"vae": self.parts.vae})
+            if not (self.folder / "decoder.pt").exists():
+                self._decoder("decoder", self.parts.vae.decoder, self.config.decoder_lr, length)
         else:
             latents = self._latents()
             if not (self.folder / "teacher.pt").exists():
-                self._need("text", {**self.encoders.modules, "heads": MeaningHeads()})
+                self._need("text", self.encoders.modules)
                 train_teacher(
                     self.parts.unet,
                     self.encoders,
@@ -85,12 +90,10 @@ class Workshop:
             return
         latents = self._latents()
         self._load_teacher()
-        teacher, student = self._unet(lesson.teacher), self._unet(lesson.teacher)
+        teacher, student = self._unet(lesson.teacher), self._unet(lesson.start)
         length = Length(minutes=minutes)
         shared = (length, self.folder, self.config, self.device)
         if num_inference_steps == 1:
-            for module in self.encoders.modules.values():
-                module.to(self.device).eval().requires_grad_(False)
             targets = cache_targets(
                 teacher, self.encoders, latents, lesson.substeps, self.config, self.device
             )
@@ -101,6 +104,7 @@ class Workshop:
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
         self._need("autoencoder", {"vae": self.parts.vae})
+        load_stage(self.folder, "decoder", {"decoder": self.parts.vae.decoder})
         self._need("preview", {"decoder": self.parts.preview.decoder})
         self._load_teacher()
         students = {
@@ -113,16 +117,24 @@ class Workshop:
     def _autoencoder(self, length: Length) -> None:
         buckets = self.render()
         vae, preview = self.parts.vae, self.parts.preview
-        shared = (self.folder, self.config, self.device)
         if not load_stage(self.folder, "autoencoder", {"vae": vae}):
-            train_autoencoder(vae, buckets, length, *shared)
+            train_autoencoder(vae, buckets, length, self.folder, self.config, self.device)
         if not load_stage(self.folder, "preview", {"decoder": preview.decoder}):
             share = BUDGET_SHARES["preview"] / BUDGET_SHARES["autoencoder"]
-            train_preview(preview, vae, buckets, Length(minutes=length.minutes * share), *shared)
+            shorter = Length(minutes=length.minutes * share)
+            self._decoder("preview", preview.decoder, self.config.preview_lr, shorter)
+
+    def _decoder(self, name: str, decoder: torch.nn.Module, lr: LrPlan, length: Length) -> None:
+        before = self._psnr(decoder)
+        shared = (self.render(), length, self.folder, self.config, self.device)
+        train_decoder(name, decoder, lr, self.parts.vae, *shared)
+        print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
+
+    def _psnr(self, decoder: torch.nn.Module) -> float:
         fresh = [draw_scene(sample_scene(seed), *BUCKETS[0]) for seed in range(FRESH)]
-        held = np.stack([np.asarray(picture) for picture in fresh])
-        for name, decoder in (("autoencoder", vae.decoder), ("preview", preview.decoder)):
-            print(f"{name}: {psnr(vae.eval(), decoder.eval(), held, self.device):.2f} dB")
+        pictures = np.stack([np.asarray(picture) for picture in fresh])
+        vae = self.parts.vae.to(self.device)
+        return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)
 
     def _latents(self) -> list[LatentBucket]:
         self._need("autoencoder", {"vae": self.parts.vae})
@@ -131,7 +143,8 @@ class Workshop:
         )
 
     def _load_teacher(self) -> None:
-        self._need("teacher", {"unet": self.parts.unet, **self.encoders.modules})
+        self._need("text", self.encoders.modules)
+        self._need("teacher", {"unet": self.parts.unet})
 
     def _unet(self, stage: str) -> UNet2DConditionModel:
         unet = UNet2DConditionModel.from_config(self.parts.unet.config)
