@@ -56,7 +56,7 @@ def away() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(away: ThreadPoolExecutor) -> Iterator[Callable[[str], Running]]:
     """Servers that tests leave as they were, one for each transport."""
     servers: dict[str, Running] = {}

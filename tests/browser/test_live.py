@@ -88,8 +88,8 @@ def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: 
     tab.wait_painted("after")
 
 
-def test_the_times_are_shown(running: Running, visit: Open) -> None:
-    tab = visit(running)
+def test_the_times_are_shown(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
     tab.wait_answered()
     assert int(tab.text("first-paint")) <= int(tab.text("final"))
     assert "Miniature · cpu · 4 steps · ready" in tab.text("about")
@@ -107,7 +107,7 @@ def test_an_edit_of_gradios_is_understood(shared: Callable[[str], Running], visi
 
 
 def test_without_sockets_the_page_takes_the_other_way(
-    shared: Callable[[str], Running], own: Callable[..., Running], visit: Open
+    own: Callable[..., Running], visit: Open
 ) -> None:
     tab = visit(own(transport="auto"), init=NO_SOCKET)
     tab.wait("() => lightning.transport === 'events'")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from ...model.checkpoints import family
+from ...model.checkpoints import Vocabulary, family
 from ...settings import Settings
 from ..events import EventStreams
 from ..service import Service
@@ -17,6 +18,8 @@ from .picture import picture_stage
 from .prompt import example_chips, prompt_box, prompt_note
 from .status import Actions, action_buttons, status_line
 from .words import word_chips
+
+log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
@@ -30,7 +33,7 @@ CHANGED = "(...values) => { globalThis.lightning?.changed(...values); return [];
 def page(service: Service) -> gr.Blocks:
     """Builds the Blocks for one service."""
     status = service.engine.status()
-    vocabulary = family(status.model).vocabulary()
+    vocabulary = _vocabulary(status.model)
     with gr.Blocks(
         title=f"{TITLE} – {status.title}",
         analytics_enabled=False,
@@ -54,6 +57,15 @@ def page(service: Service) -> gr.Blocks:
         _wire(blocks, prompt, controls, actions, dice)
         _events(blocks, EventStreams(service))
     return blocks
+
+
+def _vocabulary(model: str) -> Vocabulary:
+    """The model's words; none when its files are damaged, which the engine has words for."""
+    try:
+        return family(model).vocabulary()
+    except (OSError, ValueError, LookupError) as problem:
+        log.warning("the words of %s cannot be read: %s", model, problem)
+        return Vocabulary({}, ())
 
 
 def _masthead(settings: Settings) -> None:
