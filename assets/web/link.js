@@ -102,7 +102,7 @@ export class EventsLink {
 
   /** Called by the hidden button's event: the message to send. */
   takeMessage() {
-    return this.messages.shift() ?? '{"pause": false}';
+    return this.messages.shift() ?? '{"seen": 0}';
   }
 
   /** Called by the hidden outputs with each new value. */

@@ -69,8 +69,8 @@ class Lightning {
     this.values = values;
     const [prompt, negative, steps, size, guidance, seed, locked] = values;
     const news = {};
-    if (prompt !== known[0] && prompt !== this.box.value) return; // typed on since then
-    if (prompt !== this.request.prompt) news.prompt = prompt;
+    // What the field says now counts: Gradio may be telling of a moment ago.
+    if (prompt === this.box.value) news.prompt = prompt;
     if (negative !== known[1]) news.negative_prompt = negative;
     if (steps !== known[2] && steps != null) news.num_inference_steps = steps;
     if (size !== known[3] && size) [news.width, news.height] = size.split("x").map(Number);
@@ -112,6 +112,7 @@ class Lightning {
 
   putSeed(seed) {
     this.request.seed = seed;
+    if (this.rolled.size > REMEMBERED) this.rolled.clear();
     this.rolled.add(seed);
     put(document.querySelector("#seed input"), String(seed));
   }
@@ -138,8 +139,8 @@ class Lightning {
   }
 
   /** A hidden component of Gradio's brings a message. */
-  hear(text) {
-    this.link.hear?.(text);
+  hear(value) {
+    this.link.hear?.(value);
   }
 
   /** A hidden button of Gradio's asks what to send. */

@@ -63,7 +63,7 @@ class EventStreams:
     async def _stream(self, session: str) -> _Stream:
         for name, stream in list(self._streams.items()):
             if stream.conversation.ended.is_set() or stream.silent_for() > FORGET_SECONDS:
-                del self._streams[name]
+                self._streams.pop(name, None)
                 await stream.aclose(self._service)
         if session not in self._streams:
             self._streams[session] = _Stream(self._service.open())

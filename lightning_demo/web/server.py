@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -156,18 +156,20 @@ def build(service: Service) -> gr.Blocks:
 
 def serve(engine: Engine, settings: Settings) -> int:
     """Serves the page until a signal ends it; returns the process's exit code."""
-    try:
-        server = Server(engine, settings)
-        server.start()
-    except InvalidSetting as error:
-        print(f"error: {error}", file=sys.stderr)
-        asyncio.run(engine.aclose())
-        return 2
-    print(f"Open {server.url}", flush=True)
-    _wait_for_signal()
-    log.info("closing: running pictures finish first")
-    server.stop()
-    return 0
+    with _signals() as asked:
+        try:
+            server = Server(engine, settings)
+            server.start()
+        except InvalidSetting as error:
+            print(f"error: {error}", file=sys.stderr)
+            asyncio.run(engine.aclose())
+            return 2
+        print(f"Open {server.url}", flush=True)
+        while not asked.wait(0.5):  # bounded: on Windows a wait without end lets no signal in
+            pass
+        log.info("closing: running pictures finish first")
+        server.stop()
+        return 0
 
 
 def free_port(host: str, port: int) -> int:
@@ -196,14 +198,18 @@ def free_port(host: str, port: int) -> int:
             ) from None
 
 
-def _wait_for_signal() -> None:
+@contextlib.contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process at once."""
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(number, signal.SIG_DFL)  # a second one ends at once
+        signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask)
-    while not asked.wait(0.5):  # bounded: on Windows a wait without end lets no signal in
-        pass
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -71,6 +71,17 @@ def test_one_change_asks_once(tab: Visit) -> None:
     assert tab.sequence() == before + 2
 
 
+def test_a_late_report_of_gradio_takes_no_word_back(tab: Visit) -> None:
+    tab.type("the new words")
+    tab.wait_painted("the new words")
+    tab.page.evaluate(
+        "() => { const values = [...lightning.values]; values[0] = 'the old'; values[2] = 8;"
+        "lightning.changed(...values); }"
+    )
+    assert tab.wait_answered()["prompt"] == "the new words"
+    assert tab.request()["num_inference_steps"] == 8
+
+
 def test_steps_without_a_checkpoint_cannot_be_chosen(tab: Visit) -> None:
     one = tab.page.locator("#steps input[value='1']")
     assert one.is_disabled()
