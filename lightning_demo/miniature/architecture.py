@@ -25,7 +25,7 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from .lora import save_lora, save_unet
+from .lora import lora_tensors, save_lora, save_unet
 from .tokenizer import MAX_LENGTH, save_tokenizer
 from .vocabulary import known_words
 
@@ -255,11 +255,7 @@ def save_untrained(folder: Path, seed: int = 0) -> None:
     lightning.mkdir(parents=True, exist_ok=True)
     for steps in (2, 4, 8):
         student = build_components(len(tokenizer), seed + steps).unet
-        save_lora(
-            parts.unet.state_dict(),
-            student.state_dict(),
-            lightning / f"sdxl_lightning_{steps}step_lora.safetensors",
-            rank=4,
-        )
+        lora = lora_tensors(parts.unet.state_dict(), student.state_dict(), 300_000)
+        save_lora(lora, lightning / f"sdxl_lightning_{steps}step_lora.safetensors")
     one = build_components(len(tokenizer), seed + 1).unet
     save_unet(one, lightning / "sdxl_lightning_1step_unet_x0.safetensors")

@@ -25,6 +25,7 @@ from .diffusion import (
     solve,
     trailing_timesteps,
 )
+from .lora import LowRank, fits_lora
 from .teacher import Batch, LatentBucket, draw_batch
 from .text import TextEncoders
 from .training import Length, Stage, run_stage, step_generator
@@ -35,6 +36,7 @@ class Lesson:
     """What one student learns from whom.
 
     `substeps` teacher steps make one of the student's. `start` and `teacher` are stages.
+    A lesson that is not `whole` trains no UNet, only the LoRA that becomes the file.
     """
 
     num_inference_steps: int
@@ -42,18 +44,25 @@ class Lesson:
     teacher: str
     substeps: int
     guided: bool = False
+    whole: bool = True
 
     @property
     def name(self) -> str:
         """The stage's name."""
-        return f"student-{self.num_inference_steps}"
+        return f"{'student' if self.whole else 'lora'}-{self.num_inference_steps}"
+
+    def as_lora(self) -> Lesson:
+        """The lesson that follows: a LoRA of limited size learns what the whole student can."""
+        if not self.whole:
+            return self
+        return Lesson(self.num_inference_steps, self.name, self.name, substeps=1, whole=False)
 
 
 LESSONS: dict[int, Lesson] = {
     4: Lesson(4, "teacher", "teacher", substeps=2, guided=True),
     2: Lesson(2, "student-4", "student-4", substeps=2),
-    # From the 4-step student, which has guidance in it already.
-    8: Lesson(8, "student-4", "teacher", substeps=2, guided=True),
+    # The 4-step student is near already, and has guidance in it.
+    8: Lesson(8, "student-4", "teacher", substeps=1, guided=True, whole=False),
     1: Lesson(1, "student-4", "student-4", substeps=4),
 }
 
@@ -76,7 +85,7 @@ def path_timesteps(num_inference_steps: int, substeps: int) -> torch.Tensor:
 
 def train_student(
     lesson: Lesson,
-    student: UNet2DConditionModel,
+    student: UNet2DConditionModel | LowRank,
     teacher: UNet2DConditionModel,
     encoders: TextEncoders,
     buckets: list[LatentBucket],
@@ -87,7 +96,9 @@ def train_student(
 ) -> list[float]:
     """Trains a student to land where its teacher does; squared error in latents."""
     student.to(device).train()
-    student.add_embedding.requires_grad_(False)  # see `lora.FROZEN`
+    if isinstance(student, UNet2DConditionModel):
+        for name, parameter in student.named_parameters():
+            parameter.requires_grad_(fits_lora(name, parameter))
     teacher.to(device).eval().requires_grad_(False)
     encoders.freeze(device)
     paths = path_timesteps(lesson.num_inference_steps, lesson.substeps).to(device)
@@ -107,7 +118,8 @@ def train_student(
         landed = ddim_step(x, predict(student, x, times[0], given), times[0], times[-1])
         return (landed - target).square().mean()
 
-    stage = Stage(lesson.name, {"unet": student}, loss, config.distill_lr, config.distill_ema)
+    key, lr = ("unet", config.distill_lr) if lesson.whole else ("lora", config.lora_lr)
+    stage = Stage(lesson.name, {key: student}, loss, lr, config.distill_ema)
     return run_stage(stage, length, folder, config)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.func import functional_call
 
 PREFIX = "lora_unet_"
 FROZEN = "add_embedding."  # distillation must not train what no LoRA can carry
@@ -22,34 +23,91 @@ Weights = Mapping[str, torch.Tensor]
 
 
 def lora_tensors(
-    teacher: Weights, student: Weights, rank: int, dtype: torch.dtype = torch.float16
+    teacher: Weights,
+    student: Weights,
+    values: int | None = None,
+    dtype: torch.dtype = torch.float16,
 ) -> dict[str, torch.Tensor]:
     """The tensors of a LoRA that turns the teacher's linear and conv weights into the student's.
 
-    The truncated singular value decomposition of the difference is the nearest matrix of that
-    rank (Eckart-Young); `alpha` equals the rank, so the LoRA's own scale is 1.
+    The truncated singular value decomposition of a difference is the nearest matrix of its rank
+    (Eckart-Young). Ranks differ from module to module: the budget goes to the singular values
+    that explain most of the change for their size. `alpha` equals the rank, so the scale is 1.
 
     Args:
-        rank: 1 and up; at the full rank of a weight the fit is exact up to rounding.
+        values: how many numbers the LoRA may hold; None: as many as make it exact.
     """
+    parts = {
+        name: _decompose(student[name] - weight)
+        for name, weight in teacher.items()
+        if fits_lora(name, weight)
+    }
     tensors: dict[str, torch.Tensor] = {}
-    for name, weight in teacher.items():
-        if not name.endswith(".weight") or weight.dim() < 2 or name.startswith(FROZEN):
-            continue
-        # conv weights [out, in, kh, kw] are matrices [out, in * kh * kw]
-        delta = (student[name].float() - weight.float()).flatten(1)
-        u, s, vh = torch.linalg.svd(delta, full_matrices=False)
-        keep = min(rank, s.numel())
-        root = s[:keep].sqrt()
-        down = root[:, None] * vh[:keep]
-        up = u[:, :keep] * root
+    for name, rank in _ranks(parts, values).items():
+        u, s, vh = parts[name]
+        root = s[:rank].sqrt()
         module = PREFIX + name.removesuffix(".weight").replace(".", "_")
-        tail = weight.shape[2:]
-        ones = (1,) * len(tail)
-        tensors[f"{module}.lora_down.weight"] = down.reshape(keep, weight.shape[1], *tail).to(dtype)
-        tensors[f"{module}.lora_up.weight"] = up.reshape(-1, keep, *ones).to(dtype)
-        tensors[f"{module}.alpha"] = torch.tensor(float(keep), dtype=dtype)
+        shape = teacher[name].shape
+        down = (root[:, None] * vh[:rank]).reshape(rank, *shape[1:])
+        up = (u[:, :rank] * root).reshape(shape[0], rank, *(1,) * len(shape[2:]))
+        tensors[f"{module}.lora_down.weight"] = down.to(dtype).contiguous()
+        tensors[f"{module}.lora_up.weight"] = up.to(dtype).contiguous()
+        tensors[f"{module}.alpha"] = torch.tensor(float(rank), dtype=dtype)
     return tensors
+
+
+def fits_lora(name: str, weight: torch.Tensor) -> bool:
+    """Whether a LoRA file can hold a change of this weight."""
+    return name.endswith(".weight") and weight.dim() >= 2 and not name.startswith(FROZEN)
+
+
+def _decompose(delta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    # conv weights [out, in, kh, kw] are matrices [out, in * kh * kw]
+    u, s, vh = torch.linalg.svd(delta.float().flatten(1), full_matrices=False)
+    return u, s, vh
+
+
+def _ranks(
+    parts: Mapping[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]], values: int | None
+) -> dict[str, int]:
+    """Module -> rank, without modules of rank 0."""
+    if values is None:
+        return {name: s.numel() for name, (_, s, _) in parts.items()}
+    offers = [
+        (float(sigma**2) / (u.shape[0] + vh.shape[1]), u.shape[0] + vh.shape[1], name)
+        for name, (u, s, vh) in parts.items()
+        for sigma in s
+    ]
+    ranks: dict[str, int] = {}
+    for _, size, name in sorted(offers, reverse=True):
+        if size <= values:
+            ranks[name] = ranks.get(name, 0) + 1
+            values -= size
+    return ranks
+
+
+class LowRank(nn.Module):
+    """A UNet plus a LoRA of which only the factors are trained, called as the UNet is."""
+
+    def __init__(self, unet: nn.Module, lora: Weights) -> None:
+        super().__init__()
+        # Hidden in a list, so that the UNet's weights are not parameters of this module.
+        self._unet = [unet.eval().requires_grad_(False)]
+        self.factors = nn.ParameterDict(
+            {key.replace(".", "/"): nn.Parameter(value.float()) for key, value in lora.items()}
+        )
+        for key, factor in self.factors.items():
+            factor.requires_grad_(not key.endswith("alpha"))
+
+    @staticmethod
+    def tensors(state: Weights) -> dict[str, torch.Tensor]:
+        """The tensors of the LoRA's file, of this module's state."""
+        return {k.removeprefix("factors.").replace("/", "."): v.half() for k, v in state.items()}
+
+    def forward(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        factors = {key.replace("/", "."): factor for key, factor in self.factors.items()}
+        weights = fuse_lora(dict(self._unet[0].named_parameters()), factors)
+        return functional_call(self._unet[0], weights, args, kwargs)
 
 
 def fuse_lora(teacher: Weights, lora: Weights) -> dict[str, torch.Tensor]:
@@ -67,10 +125,10 @@ def fuse_lora(teacher: Weights, lora: Weights) -> dict[str, torch.Tensor]:
     return fused
 
 
-def save_lora(teacher: Weights, student: Weights, path: Path, rank: int) -> None:
-    """Writes the LoRA as one fp16 safetensors file."""
-    tensors = {k: v.contiguous() for k, v in lora_tensors(teacher, student, rank).items()}
-    save_file(tensors, path, metadata={"format": "pt"})
+def save_lora(tensors: Weights, path: Path) -> None:
+    """Writes the LoRA as one safetensors file."""
+    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
+    save_file(contiguous, path, metadata={"format": "pt"})
 
 
 def save_unet(unet: nn.Module, path: Path) -> None:

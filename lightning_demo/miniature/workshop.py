@@ -11,14 +11,16 @@ from diffusers import UNet2DConditionModel
 from .architecture import MiniatureComponents, build_components, build_tokenizer
 from .autoencoder import psnr, train_autoencoder, train_decoder
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
-from .distill import LESSONS, cache_targets, train_one_step, train_student
+from .distill import LESSONS, Lesson, cache_targets, train_one_step, train_student
 from .export import export_model
+from .lora import LowRank, lora_tensors
 from .pool import Bucket, open_pool, render_pool
 from .teacher import LatentBucket, cache_latents, train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
 from .world import BUCKETS, draw_scene, sample_scene
 
+LORA_SHARE = 0.35  # of the minutes of a step count that has a whole student first
 FRESH = 256  # pictures outside the pool, that measure the autoencoder
 
 
@@ -84,22 +86,49 @@ class Workshop:
                 )
 
     def distill(self, num_inference_steps: int, minutes: float) -> None:
-        """One student; its teacher must be done."""
+        """One step count; its teacher must be done."""
         lesson = LESSONS[num_inference_steps]
+        self._load_teacher()
+        if num_inference_steps == 1:
+            self._one_step(lesson, Length(minutes=minutes))
+            return
+        if lesson.whole:
+            self._student(lesson, Length(minutes=minutes * (1 - LORA_SHARE)))
+            minutes *= LORA_SHARE
+        self._student(lesson.as_lora(), Length(minutes=minutes))
+
+    def _student(self, lesson: Lesson, length: Length) -> None:
         if (self.folder / f"{lesson.name}.pt").exists():
             return
-        latents = self._latents()
-        self._load_teacher()
-        teacher, student = self._unet(lesson.teacher), self._unet(lesson.start)
-        length = Length(minutes=minutes)
-        shared = (length, self.folder, self.config, self.device)
-        if num_inference_steps == 1:
-            targets = cache_targets(
-                teacher, self.encoders, latents, lesson.substeps, self.config, self.device
-            )
-            train_one_step(student, self.encoders, targets, *shared)
-        else:
-            train_student(lesson, student, teacher, self.encoders, latents, *shared)
+        student: UNet2DConditionModel | LowRank = self._unet(lesson.start)
+        if not lesson.whole:
+            # The LoRA is added to the base as it is in its file.
+            base = {k: v.half().float() for k, v in self.parts.unet.state_dict().items()}
+            values = dict(self.config.lora_values)[lesson.num_inference_steps]
+            lora = lora_tensors(base, student.state_dict(), values)
+            student.load_state_dict(base)
+            student = LowRank(student.to(self.device), lora)
+        train_student(
+            lesson,
+            student,
+            self._unet(lesson.teacher),
+            self.encoders,
+            self._latents(),
+            length,
+            self.folder,
+            self.config,
+            self.device,
+        )
+
+    def _one_step(self, lesson: Lesson, length: Length) -> None:
+        if (self.folder / f"{lesson.name}.pt").exists():
+            return
+        shared = (self.config, self.device)
+        targets = cache_targets(
+            self._unet(lesson.teacher), self.encoders, self._latents(), lesson.substeps, *shared
+        )
+        student = self._unet(lesson.start)
+        train_one_step(student, self.encoders, targets, length, self.folder, *shared)
 
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
@@ -107,12 +136,17 @@ class Workshop:
         load_stage(self.folder, "decoder", {"decoder": self.parts.vae.decoder})
         self._need("preview", {"decoder": self.parts.preview.decoder})
         self._load_teacher()
-        students = {
-            steps: {k: v.cpu() for k, v in self._unet(lesson.name).state_dict().items()}
-            for steps, lesson in LESSONS.items()
-            if (self.folder / f"{lesson.name}.pt").exists()
-        }
-        export_model(folder, self.parts, students)
+        loras = {}
+        for steps, lesson in LESSONS.items():
+            path = self.folder / f"{lesson.as_lora().name}.pt"
+            if path.exists():
+                loras[steps] = LowRank.tensors(
+                    torch.load(path, weights_only=True)["modules"]["lora"]
+                )
+        has_one_step = (self.folder / f"{LESSONS[1].name}.pt").exists()
+        export_model(
+            folder, self.parts, loras, self._unet(LESSONS[1].name) if has_one_step else None
+        )
 
     def _autoencoder(self, length: Length) -> None:
         buckets = self.render()
