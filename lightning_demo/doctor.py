@@ -108,8 +108,11 @@ def _memory(family: Family) -> Finding:
 
 
 def _weights(family: Family) -> Iterator[Finding]:
-    from .model.weights import check_file, locate
-
+    try:
+        from .model.weights import check_file, locate
+    except ImportError as error:
+        yield Finding("weights", f"not looked at: {error.name} is not installed")
+        return
     unets = [(family.lightning, checkpoint.file) for checkpoint in family.checkpoints]
     base = ("text_encoder/model.fp16.safetensors", "text_encoder_2/model.fp16.safetensors")
     files: list[tuple[Repository, str]] = [*unets, *((family.base, name) for name in base)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,14 @@ def test_old_and_missing_packages(
     said = advice(capsys.readouterr().out)
     for fix in ("pillow>=999", "no-such-package>=1", "torch>=1.0,<1.1"):
         assert f"pip install '{fix}'" in said
+
+
+def test_without_torch_it_still_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "lightning_demo.model.weights", None)
+    assert main(HERE) == 0
+    assert "weights    not looked at" in capsys.readouterr().out
 
 
 def test_damaged_weights(
