@@ -51,7 +51,7 @@ def file_table(folder: Path) -> list[str]:
     return lines
 
 
-def write_examples(folder: Path, num_inference_steps: int = 4, count: int = 32) -> Image.Image:
+def write_examples(folder: Path, num_inference_steps: int = 4, count: int = 24) -> Image.Image:
     """Draws examples.png through the exported files, small enough to be kept in a repository."""
     prompts = sheet_prompts(count)
     pictures = draw_prompts(folder, prompts, num_inference_steps, seed=1)

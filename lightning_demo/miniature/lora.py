@@ -19,6 +19,7 @@ from torch.func import functional_call
 
 PREFIX = "lora_unet_"
 FROZEN = "add_embedding."  # distillation must not train what no LoRA can carry
+ALPHA = 8.0  # of every module in a file
 Weights = Mapping[str, torch.Tensor]
 
 
@@ -126,9 +127,21 @@ def fuse_lora(teacher: Weights, lora: Weights) -> dict[str, torch.Tensor]:
 
 
 def save_lora(tensors: Weights, path: Path) -> None:
-    """Writes the LoRA as one safetensors file."""
-    contiguous = {key: tensor.contiguous() for key, tensor in tensors.items()}
-    save_file(contiguous, path, metadata={"format": "pt"})
+    """Writes the LoRA as one safetensors file, with the same `alpha` for every module.
+
+    diffusers loses the alphas of attention modules when they differ and takes the most common one
+    for all, so what differs is moved into the factors.
+    """
+    even: dict[str, torch.Tensor] = {}
+    for key, alpha in tensors.items():
+        module, _, kind = key.rpartition(".")
+        if kind != "alpha":
+            continue
+        root = (float(alpha) / ALPHA) ** 0.5
+        for factor in (f"{module}.lora_down.weight", f"{module}.lora_up.weight"):
+            even[factor] = (tensors[factor].float() * root).to(tensors[factor].dtype).contiguous()
+        even[key] = torch.tensor(ALPHA, dtype=alpha.dtype)
+    save_file(even, path, metadata={"format": "pt"})
 
 
 def save_unet(unet: nn.Module, path: Path) -> None:

@@ -191,12 +191,12 @@ GLUE: tuple[str, ...] = (
 EXAMPLES: tuple[str, ...] = (
     "a red house by the sea at sunset",
     "a yellow balloon over the mountains by day",
-    "a white cat in the city at night",
+    "a black cat in the snow at night",
     "a blue boat by the sea in a storm",
     "three pink flowers in a meadow",
     "a purple rocket in the desert at night",
-    "a green car next to an orange tree in the snow",
-    "a golden star on a blue background",
+    "two orange cats in the hills",
+    "a red heart on a pink background",
 )
 
 
