@@ -1,4 +1,4 @@
-"""The parts of the miniature, untrained: SDXL's classes (arXiv 2307.01952) at a thousandth.
+"""The parts of the miniature, untrained: SDXL's classes (arXiv 2307.01952), made small.
 
 Knows the sizes and the folder layout; nothing of pictures or training.
 """

@@ -142,6 +142,37 @@ SDXL_LIGHTNING = Family(
 
 _MINIATURE = ASSETS / "miniature"
 
+# As `python -m lightning_demo miniature export` prints them.
+_MINIATURE_SHA256 = {
+    "miniature/base/text_encoder/model.fp16.safetensors": (
+        "c49c6f9dfc6b3133a94de6a27aa26a56dcfb77a4c6fb2be61919ad17c0efd460"
+    ),
+    "miniature/base/text_encoder_2/model.fp16.safetensors": (
+        "de7459c533958cf34daf557236f8259bf2b367d7e46e192a78307a34ab6322c0"
+    ),
+    "miniature/base/unet/diffusion_pytorch_model.fp16.safetensors": (
+        "55dd326c5ed5355a71809ddf64a29648556c45d94e9c6e46d80bb93bd4f1fc26"
+    ),
+    "miniature/base/vae/diffusion_pytorch_model.fp16.safetensors": (
+        "58065d125cc94586749c437fb83743a7a47480ecb6369ad0c515850251ad1bc8"
+    ),
+    "miniature/lightning/sdxl_lightning_1step_unet_x0.safetensors": (
+        "9b33d4db5a799067802ee185bab3f90c2ee9b707d850d63342f4fb14d4b0f245"
+    ),
+    "miniature/lightning/sdxl_lightning_2step_lora.safetensors": (
+        "8bf7d10cfc7327acd3a2575c7d99392c34303f62af2c4d8d95dd7c6c014b41eb"
+    ),
+    "miniature/lightning/sdxl_lightning_4step_lora.safetensors": (
+        "e9c992230950fa7d409a2588857de5e5f4600bf9f7babfbfec88b48f009b785c"
+    ),
+    "miniature/lightning/sdxl_lightning_8step_lora.safetensors": (
+        "db5ed30c46bf3468451fd6075b5c202537df1a05912ab4ef818d1ac311c88eff"
+    ),
+    "miniature/preview/diffusion_pytorch_model.safetensors": (
+        "bb53053f48ea1623732c941d51be9bcaea3c07ac9d4bd883edc6534d962b98e6"
+    ),
+}
+
 MINIATURE = Family(
     name="miniature",
     title="Miniature",
@@ -159,6 +190,7 @@ MINIATURE = Family(
     min_side=64,
     max_side=256,
     words=_MINIATURE / "words.json",
+    sha256=_MINIATURE_SHA256,
 )
 
 FAMILIES = {family.name: family for family in (SDXL_LIGHTNING, MINIATURE)}
