@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lightning_demo.miniature.lora import LowRank, fuse_lora, lora_tensors, save_lora
+from lightning_demo.miniature.lora import ALPHA, LowRank, fuse_lora, lora_tensors, save_lora
 
 
 @pytest.fixture
@@ -48,16 +48,19 @@ def test_a_larger_lora_is_nearer_and_none_exceeds_its_size(weights):
     assert errors == sorted(errors, reverse=True)
 
 
-def test_the_file_has_the_keys_that_others_read(weights, tmp_path: Path):
+def test_the_file_has_the_keys_that_others_read_and_one_alpha(weights, tmp_path: Path):
     teacher, student = weights
-    save_lora(lora_tensors(teacher, student, 400), tmp_path / "lora.safetensors")
+    lora = lora_tensors(teacher, student, 400)
+    save_lora(lora, tmp_path / "lora.safetensors")
     tensors = load_file(tmp_path / "lora.safetensors")
     module = "lora_unet_block_0_conv"
     rank = len(tensors[f"{module}.lora_down.weight"])
     assert tensors[f"{module}.lora_down.weight"].shape == (rank, 6, 3, 3)
     assert tensors[f"{module}.lora_up.weight"].shape == (8, rank, 1, 1)
-    assert tensors[f"{module}.alpha"] == rank
+    assert {float(value) for key, value in tensors.items() if key.endswith("alpha")} == {ALPHA}
     assert not any("norm" in key for key in tensors)
+    expected, found = fuse_lora(teacher, lora), fuse_lora(teacher, tensors)
+    assert all(torch.allclose(found[name], expected[name], atol=0.02) for name in expected)
 
 
 def test_a_lora_trained_as_one_starts_where_it_is_and_leaves_the_unet_alone():
