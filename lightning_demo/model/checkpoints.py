@@ -157,7 +157,7 @@ _MINIATURE_SHA256 = {
         "58065d125cc94586749c437fb83743a7a47480ecb6369ad0c515850251ad1bc8"
     ),
     "miniature/lightning/sdxl_lightning_1step_unet_x0.safetensors": (
-        "9b33d4db5a799067802ee185bab3f90c2ee9b707d850d63342f4fb14d4b0f245"
+        "047d272b4a67715da9fefda09e50a105584bc1fd7fe03d2ec0201dd17bad965b"
     ),
     "miniature/lightning/sdxl_lightning_2step_lora.safetensors": (
         "8bf7d10cfc7327acd3a2575c7d99392c34303f62af2c4d8d95dd7c6c014b41eb"
