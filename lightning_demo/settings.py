@@ -34,9 +34,8 @@ class Settings:
     )
     device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
     threads: int = _setting(
-        1,
-        "CPU threads for the model; one is fastest for the miniature, which is too small to "
-        "share out",
+        2,
+        "CPU threads for the model; the miniature is too small to gain from more",
         low=1,
         high=256,
     )

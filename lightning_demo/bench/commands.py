@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     live = benches.add_parser("live", help="typing at the running demo, beside the usual way")
     live.add_argument("--seeds", type=int, default=3, help="rounds of typing (default: 3)")
     live.add_argument("--num-inference-steps", type=int, default=4, help="default: 4")
-    live.add_argument("--threads", type=int, default=1, help="CPU threads a server (default: 1)")
+    live.add_argument("--threads", type=int, default=2, help="CPU threads a server (default: 2)")
     live.set_defaults(run=_run_live)
 
     engine = benches.add_parser("engine", help="what Python costs around the models")

@@ -135,9 +135,7 @@ def test_the_local_cache_is_asked_first(tmp_path: Path, monkeypatch: pytest.Monk
     repository = Repository("owner/model", "a" * 40)
     assert locate(repository, ("unet/config.json",)) == snapshot
     assert calls == [True], "the network was not asked"
-    with pytest.raises(
-        CheckpointError, match=r"vae/config\.json of owner/model could not be"
-    ):
+    with pytest.raises(CheckpointError, match=r"vae/config\.json of owner/model could not be"):
         locate(repository, ("vae/config.json",))
     assert calls == [True, True, False]
 
