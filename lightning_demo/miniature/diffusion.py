@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import UNet2DConditionModel
 
+from ..model.schedule import schedule
 from .architecture import build_scheduler
 
 TRAIN_TIMESTEPS = 1000
@@ -107,8 +108,7 @@ def ddim_step(
 
 def trailing_timesteps(num_inference_steps: int) -> list[int]:
     """Lightning's timesteps, from 999 down; equal to the scheduler's with trailing spacing."""
-    stride = TRAIN_TIMESTEPS / num_inference_steps
-    return [round(TRAIN_TIMESTEPS - i * stride) - 1 for i in range(num_inference_steps)]
+    return [int(timestep) for timestep in schedule(num_inference_steps, "epsilon").timesteps]
 
 
 @torch.no_grad()

@@ -17,7 +17,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.func import functional_call
 
-PREFIX = "lora_unet_"
+from ..model.lora import PREFIX, fuse
+
+IN_TRAINING = Path("the LoRA in training")  # where error messages would name a file
 FROZEN = "add_embedding."  # distillation must not train what no LoRA can carry
 ALPHA = 8.0  # of every module in a file
 Weights = Mapping[str, torch.Tensor]
@@ -107,23 +109,8 @@ class LowRank(nn.Module):
 
     def forward(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
         factors = {key.replace("/", "."): factor for key, factor in self.factors.items()}
-        weights = fuse_lora(dict(self._unet[0].named_parameters()), factors)
+        weights = fuse(dict(self._unet[0].named_parameters()), factors, IN_TRAINING)
         return functional_call(self._unet[0], weights, args, kwargs)
-
-
-def fuse_lora(teacher: Weights, lora: Weights) -> dict[str, torch.Tensor]:
-    """The teacher's weights with the LoRA added at scale 1."""
-    fused = dict(teacher)
-    for name, weight in teacher.items():
-        module = PREFIX + name.removesuffix(".weight").replace(".", "_")
-        down = lora.get(f"{module}.lora_down.weight")
-        if down is None or not name.endswith(".weight"):
-            continue
-        scale = float(lora[f"{module}.alpha"]) / down.shape[0]
-        up = lora[f"{module}.lora_up.weight"].float().flatten(1)
-        delta = scale * up @ down.float().flatten(1)
-        fused[name] = (weight.float() + delta.reshape(weight.shape)).to(weight.dtype)
-    return fused
 
 
 def save_lora(tensors: Weights, path: Path) -> None:

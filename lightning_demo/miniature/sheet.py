@@ -9,8 +9,8 @@ from diffusers import StableDiffusionXLPipeline
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
+from ..model.lora import fuse
 from .captions import write_caption
-from .lora import fuse_lora
 from .vocabulary import EXAMPLES, SUBJECTS
 from .world import sample_held_out
 
@@ -34,7 +34,7 @@ def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusi
         pipeline.unet.load_state_dict({k: v.float() for k, v in load_file(whole).items()})
         return pipeline, "sample"
     lora = folder / "lightning" / f"sdxl_lightning_{num_inference_steps}step_lora.safetensors"
-    pipeline.unet.load_state_dict(fuse_lora(pipeline.unet.state_dict(), load_file(lora)))
+    pipeline.unet.load_state_dict(fuse(pipeline.unet.state_dict(), load_file(lora), lora))
     return pipeline, "epsilon"
 
 

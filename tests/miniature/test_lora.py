@@ -9,7 +9,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from lightning_demo.miniature.lora import ALPHA, LowRank, fuse_lora, lora_tensors, save_lora
+from lightning_demo.miniature.lora import ALPHA, LowRank, lora_tensors, save_lora
+from lightning_demo.model.lora import fuse
+
+HERE = Path("lora.safetensors")
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def weights() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 
 def test_full_rank_gives_the_student_back(weights):
     teacher, student = weights
-    fused = fuse_lora(teacher, lora_tensors(teacher, student, None, torch.float32))
+    fused = fuse(teacher, lora_tensors(teacher, student, None, torch.float32), HERE)
     for name, value in student.items():
         expected = value if value.dim() >= 2 else teacher[name]
         assert torch.allclose(fused[name], expected, atol=1e-4), name
@@ -41,7 +44,7 @@ def test_a_larger_lora_is_nearer_and_none_exceeds_its_size(weights):
     for values in (100, 200, 400, 800):
         lora = lora_tensors(teacher, student, values)
         assert sum(t.numel() for key, t in lora.items() if key.endswith("weight")) <= values
-        fused = fuse_lora(teacher, lora)
+        fused = fuse(teacher, lora, HERE)
         errors.append(
             sum((fused[n] - student[n]).square().sum() for n in student if "norm" not in n)
         )
@@ -59,7 +62,7 @@ def test_the_file_has_the_keys_that_others_read_and_one_alpha(weights, tmp_path:
     assert tensors[f"{module}.lora_up.weight"].shape == (8, rank, 1, 1)
     assert {float(value) for key, value in tensors.items() if key.endswith("alpha")} == {ALPHA}
     assert not any("norm" in key for key in tensors)
-    expected, found = fuse_lora(teacher, lora), fuse_lora(teacher, tensors)
+    expected, found = fuse(teacher, lora, HERE), fuse(teacher, tensors, HERE)
     assert all(torch.allclose(found[name], expected[name], atol=0.02) for name in expected)
 
 
@@ -71,7 +74,7 @@ def test_a_lora_trained_as_one_starts_where_it_is_and_leaves_the_unet_alone():
     model = LowRank(unet, lora)
     x = torch.randn(2, 4, 6, 6)
     fused = nn.Sequential(nn.Conv2d(4, 8, 3))
-    fused.load_state_dict(fuse_lora(unet.state_dict(), lora))
+    fused.load_state_dict(fuse(unet.state_dict(), lora, HERE))
     assert torch.allclose(model(x), fused(x), atol=1e-5)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
     model(x).square().mean().backward()
