@@ -128,7 +128,10 @@ export class Panel {
     const height = (canvas.height = canvas.clientHeight * ratio);
     const context = canvas.getContext("2d");
     const style = getComputedStyle(canvas);
-    const top = Math.max(50, ...this.times.map(([first, final]) => final ?? first));
+    // An outlier, such as the first picture that waits for the model, is cut off: it would flatten
+    // all others.
+    const known = this.times.map(([first, final]) => final ?? first).sort((a, b) => a - b);
+    const top = Math.max(50, 3 * (known[known.length >> 1] ?? 0));
     const bar = width / TRACE_LENGTH;
     const left = width - this.times.length * bar;
     this.times.forEach(([first, final], place) => {
@@ -137,7 +140,7 @@ export class Panel {
         [first, style.getPropertyValue("--trace-first")],
       ]) {
         if (value == null) continue;
-        const size = Math.max(ratio, (height * value) / top);
+        const size = Math.min(height, Math.max(ratio, (height * value) / top));
         context.fillStyle = color;
         context.fillRect(left + place * bar, height - size, bar - ratio, size);
       }
