@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 
-from lightning_demo.engine.build import build_engine
-from lightning_demo.engine.memory import RememberingEngine
 from lightning_demo.model.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
-from lightning_demo.settings import Settings
 
 # Deterministic, and blind to how slow the machine is: timing never decides a test.
 hypothesis.settings.register_profile(
@@ -64,13 +60,3 @@ def run() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
         return asyncio.run(asyncio.wait_for(coroutine, 60))
 
     yield runner
-
-
-@asynccontextmanager
-async def running_engine(settings: Settings | None = None) -> AsyncIterator[RememberingEngine]:
-    """A real engine on the miniature, closed at the end."""
-    engine = build_engine(settings or Settings(model="miniature", device="cpu"))
-    try:
-        yield engine
-    finally:
-        await engine.aclose()
