@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ def encode_png(
     `generation`, the same as JSON.
     """
     text = PngInfo()
+    height, width = pixels.shape[:2]  # as painted, which is not always as asked
+    request = replace(request, width=width, height=height)
     text.add_itxt("parameters", parameters_text(request, model))
     text.add_itxt("generation", json.dumps({**request.as_dict(), "model": model}))
     buffer = io.BytesIO()

@@ -32,10 +32,23 @@ class Limits:
     min_side: int  # px
     max_side: int  # px
 
+    def nearest_size(self, width: int, height: int) -> tuple[int, int]:
+        """The trained (width, height) of the shape nearest to that asked for, then of its area."""
+
+        def distance(size: tuple[int, int]) -> tuple[float, float]:
+            across, down = math.log(size[0] / width), math.log(size[1] / height)
+            return round(abs(across - down), 6), abs(across + down)
+
+        return min(self.sizes, key=distance)
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One picture to paint: validated, hashable, picklable, with its seed resolved."""
+    """One picture to paint: validated, hashable, picklable, with its seed resolved.
+
+    It is painted at `Limits.nearest_size` of its width and height: at other sizes a model repeats
+    or crops things.
+    """
 
     prompt: str
     negative_prompt: str
@@ -105,6 +118,14 @@ class Frame:
     timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. that the prompt was cut
     cached: bool = False  # repainted from memory, without the model
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, which are not always those asked for."""
+        if self.pixels is None:
+            return self.request.width, self.request.height
+        height, width = self.pixels.shape[:2]
+        return width, height
 
 
 @dataclass(frozen=True, slots=True)

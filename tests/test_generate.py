@@ -25,18 +25,18 @@ def test_a_prompt_becomes_a_png_and_a_line_of_json(
 ):
     file = tmp_path / "deep" / "x.png"
     options = ["--num-inference-steps", "4", "--seed", "7", "--guidance-scale", "0"]
-    options += ["--width", "160", "--height", "96", "--out", str(file)]
+    options += ["--width", "192", "--height", "128", "--out", str(file)]
     assert main(["generate", "a red house", *options, *HERE]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     report = json.loads(line)
     assert {
-        **{"prompt": "a red house", "seed": 7, "width": 160, "height": 96},
+        **{"prompt": "a red house", "seed": 7, "width": 192, "height": 128},
         **{"num_inference_steps": 4, "guidance_scale": 0, "model": "miniature"},
         **{"file": str(file)},
     }.items() <= report.items()
     assert report["timings"]["total"] > 0
     image = Image.open(file)
-    assert (image.format, image.size) == ("PNG", (160, 96))
+    assert (image.format, image.size) == ("PNG", (192, 128))
     assert json.loads(image.text["generation"])["seed"] == 7
 
 

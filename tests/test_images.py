@@ -9,10 +9,10 @@ from PIL import Image
 from lightning_demo.images import encode_jpeg, encode_png, parameters_text
 from lightning_demo.schemas import GenerationRequest
 
-REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 160, 96)
+REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
 GRADIENT = np.stack(
     np.broadcast_arrays(
-        np.linspace(0, 255, 160)[None, :], np.linspace(0, 255, 96)[:, None], np.float64(128)
+        np.linspace(0, 255, 192)[None, :], np.linspace(0, 255, 128)[:, None], np.float64(128)
     ),
     axis=-1,
 ).astype(np.uint8)
@@ -30,7 +30,7 @@ def test_parameters_are_in_the_form_that_other_tools_read():
         "a cat, 猫 🐈",
         "Negative prompt: dogs",
         "Steps: 4, Sampler: Euler, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 7, "
-        "Size: 160x96, Model: miniature",
+        "Size: 192x128, Model: miniature",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -39,3 +40,12 @@ def test_every_room_of_the_map_is_there():
     rooms = re.findall(r"^  (\w+)/ ", README, re.MULTILINE)
     packages = {path.parent.name for path in (ROOT / "lightning_demo").glob("*/__init__.py")}
     assert set(rooms) == packages
+
+
+def test_the_miniatures_figures_are_those_of_its_evaluation():
+    path = ROOT / "assets" / "miniature" / "evaluation" / "evaluation.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    models = ("1", "2", "4", "8", "teacher")
+    for key in ("one_subject", "two_subjects", "counts", "bare_prompts"):
+        assert "| " + " | ".join(f"{report[key][name]:.0%}" for name in models) + " |" in README
+    assert " | ".join(f"{ms:.0f} ms" for ms in report["one_core_ms"].values()) in README

@@ -16,7 +16,7 @@ from lightning_demo.schemas import (
     random_seed,
 )
 
-LIMITS = Limits((1, 2, 4, 8), 4, ((128, 128), (160, 96)), min_side=64, max_side=256)
+LIMITS = Limits((1, 2, 4, 8), 4, ((128, 128), (192, 128)), min_side=64, max_side=256)
 
 
 def parse(**fields: object) -> GenerationRequest:
@@ -143,3 +143,21 @@ def test_parsing_twice_changes_nothing(text: str):
 
 def test_random_seeds_differ():
     assert len({random_seed() for _ in range(20)}) > 15
+
+
+@given(width=st.integers(1, 4096), height=st.integers(1, 4096))
+def test_the_nearest_size_is_one_of_the_trained_and_a_trained_one_stays(width: int, height: int):
+    assert LIMITS.nearest_size(width, height) in LIMITS.sizes
+    for size in LIMITS.sizes:
+        assert LIMITS.nearest_size(*size) == size
+
+
+def test_the_nearest_size_keeps_the_shape():
+    limits = Limits((4,), 4, ((128, 128), (192, 128), (128, 192)), min_side=64, max_side=256)
+    assert limits.nearest_size(256, 144) == (192, 128)
+    assert limits.nearest_size(64, 104) == (128, 192)
+    assert limits.nearest_size(96, 104) == (128, 128)
+    assert limits.nearest_size(1024, 1024) == (128, 128)
+    several = Limits((4,), 4, ((1024, 1024), (768, 768), (1216, 832)), min_side=64, max_side=2048)
+    assert several.nearest_size(800, 800) == (768, 768)
+    assert several.nearest_size(700, 480) == (1216, 832)

@@ -216,7 +216,7 @@ class LocalEngine:
                     media_type="image/jpeg",
                     step=step,
                     final=final,
-                    pixels=pixels if final else None,
+                    pixels=pixels,
                     timings=timings,
                     notes=notes,
                 )

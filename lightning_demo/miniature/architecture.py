@@ -30,6 +30,7 @@ from .tokenizer import MAX_LENGTH, save_tokenizer
 from .vocabulary import known_words
 
 NATIVE = 128  # px; latents are 16x16
+VAE_WIDTH = 48
 PREVIEW_WIDTH = 16
 LATENT_GAIN = 3.2  # latents per unit of colour at the identity initialisation
 
@@ -129,10 +130,10 @@ def _unet() -> UNet2DConditionModel:
 
 def _vae() -> AutoencoderTiny:
     vae = AutoencoderTiny(
-        encoder_block_out_channels=(32, 32, 32, 32),
-        decoder_block_out_channels=(32, 32, 32, 32),
-        num_encoder_blocks=(0, 1, 2, 2),  # none at full resolution: they cost most, bring least
-        num_decoder_blocks=(3, 3, 2, 0),
+        encoder_block_out_channels=(VAE_WIDTH,) * 4,
+        decoder_block_out_channels=(VAE_WIDTH,) * 4,
+        num_encoder_blocks=(0, 1, 3, 4),  # none at full resolution: they cost most, bring least
+        num_decoder_blocks=(4, 3, 2, 0),
     )
     identity_encoder(vae)
     identity_decoder(vae)

@@ -10,6 +10,7 @@ from diffusers import AutoencoderTiny
 from torch import nn
 
 from .config import LrPlan, TrainingConfig
+from .patch import PatchDuel
 from .pool import Bucket
 from .training import Length, Stage, run_stage
 
@@ -39,9 +40,9 @@ def crops(buckets: list[Bucket], batch: int, generator: torch.Generator) -> torc
 
 
 def reconstruction_loss(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
-    """L1, plus L1 of the differences of neighbours (edges), plus a little L2."""
+    """L1, plus L1 of the differences of neighbours (edges), plus L2 for what is far off."""
     made, real = made.float(), real.float()
-    loss = (made - real).abs().mean() + (made - real).square().mean()
+    loss = (made - real).abs().mean() + 4 * (made - real).square().mean()
     for axis in (2, 3):
         loss = loss + 0.5 * (made.diff(dim=axis) - real.diff(dim=axis)).abs().mean()
     return loss
@@ -58,7 +59,7 @@ def train_autoencoder(
     """Trains encoder and decoder together; `scaling_factor` stays 1, latents are kept at std 1."""
     vae.to(device, memory_format=torch.channels_last).train()
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         real = crops(buckets, config.autoencoder_batch, generator).to(device)
         noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
         with torch.autocast(device.type, torch.bfloat16):
@@ -83,25 +84,33 @@ def train_decoder(
     folder: Path,
     config: TrainingConfig,
     device: torch.device,
+    *,
+    critic: bool = False,
 ) -> list[float]:
     """Trains a decoder on the finished encoder's latents.
 
     Once for the cheap preview decoder, and once more for the autoencoder's own: latents stay as
     they are, so this can happen after everything else.
+
+    Args:
+        critic: whether a critic of patches helps, as for the autoencoder's own.
     """
+    duel = PatchDuel(config, device) if critic else None
     vae.to(device).eval().requires_grad_(False)
     decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         real = crops(buckets, 2 * config.autoencoder_batch, generator).to(device)
         noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 latents = vae.encoder(real).float()
             made = decoder(latents + config.latent_noise * noise)
-        return reconstruction_loss(made, real)
+        error = reconstruction_loss(made, real)
+        return error + duel.decoder_loss(progress, made.float(), real) if duel else error
 
-    stage = Stage(name, {"decoder": decoder}, loss, lr, ema_decay=0.995)
+    rival = duel.rival if duel else None
+    stage = Stage(name, {"decoder": decoder}, loss, lr, ema_decay=0.995, rival=rival)
     return run_stage(stage, length, folder, config)
 
 

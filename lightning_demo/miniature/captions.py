@@ -10,19 +10,36 @@ from .vocabulary import (
     COUNTS,
     ENDINGS,
     FILLERS,
+    FLYING,
     OPENINGS,
     PLACE_WORDS,
     PLACES,
     SHAPES,
+    STYLES,
     SUBJECTS,
     TIME_ADJECTIVES,
     TIME_WORDS,
     TIMES,
+    WEATHER_WORDS,
+    WEATHERS,
     plural,
 )
 from .world import Scene, Thing
 
-PARTIAL_SHARE, SYNONYM_SHARE, FILLER_SHARE, TYPING_SHARE = 0.3, 0.3, 0.15, 0.1
+PARTIAL_SHARE, SYNONYM_SHARE, FILLER_SHARE, TYPING_SHARE = 0.33, 0.3, 0.15, 0.08
+ORDERED_SHARE = 0.7  # of two things side by side: the text says which is left
+RELATION_PHRASES: dict[str, tuple[str, ...]] = {
+    "beside": (
+        "{a} to the left of {b}",
+        "{b} to the right of {a}",
+        "{a} left of {b}",
+        "{b} right of {a}",
+        "{a} on the left and {b} on the right",
+        "{b} on the right and {a} on the left",
+    ),
+    "front": ("{a} in front of {b}", "{b} behind {a}"),
+    "above": ("{a} above {b}", "{a} over {b}", "{b} below {a}", "{b} under {a}"),
+}
 _SYLLABLES = (
     "ba",
     "ke",
@@ -45,8 +62,9 @@ _SYLLABLES = (
 class Caption:
     """A text and the facts it names: attribute -> value; what it leaves open is absent.
 
-    Attributes: count, name, colour (of the left or only thing), name_2, colour_2 (of the right
-    one), side, place, time, background.
+    Attributes: count, name, colour (of the first or only thing), name_2, colour_2 (of the second),
+    side, relation, place, time, weather, style, background. Of two things the first is the left
+    one, the one in front or the one above.
     """
 
     text: str
@@ -102,31 +120,25 @@ class _Writer:
 
     def pair(self, colour: bool) -> str:
         rng = self.rng
-        left, right = self.scene.things
+        first, second = self.scene.things
         self.claims["count"] = "pair"
-        ordered = rng.random() < 0.65
-        one = self.noun(left, "", many=False, colour=colour)
-        two = self.noun(right, "_2", many=False, colour=colour)
-        a, b = f"{_article('a', one)} {one}", f"{_article('a', two)} {two}"
-        if ordered:
-            self.claims["side"] = "ordered"
-            return rng.choice(
-                (
-                    f"{a} to the left of {b}",
-                    f"{b} to the right of {a}",
-                    f"{a} left of {b}",
-                    f"{b} right of {a}",
-                    f"{a} on the left and {b} on the right",
-                    f"{b} on the right and {a} on the left",
-                )
-            )
-        # Read from left to right: what is named first stands left, unless the text says otherwise.
-        return rng.choice((f"{a} and {b}", f"{a} next to {b}", f"{a} beside {b}", f"{a} with {b}"))
+        one = self.noun(first, "", many=False, colour=colour)
+        two = self.noun(second, "_2", many=False, colour=colour)
+        a, b = indefinite(one), indefinite(two)
+        phrases = RELATION_PHRASES[self.scene.relation]
+        if self.scene.relation != "beside":
+            self.claims["relation"] = self.scene.relation
+        elif rng.random() < ORDERED_SHARE:
+            self.claims["relation"] = "beside"
+        else:
+            # What is named first stands left, unless the text says otherwise.
+            phrases = ("{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} with {b}")
+        return rng.choice(phrases).format(a=a, b=b)
 
     def place(self) -> str:
         scene = self.scene
         self.claims["place"] = scene.place
-        flying = scene.things and scene.things[0].name in ("balloon", "rocket")
+        flying = scene.things and scene.things[0].name in FLYING and scene.place != "space"
         if flying and self.rng.random() < 0.4:
             return "over the " + PLACE_WORDS[scene.place][0]
         names = PLACES[scene.place]
@@ -135,6 +147,11 @@ class _Writer:
     def time(self) -> str:
         self.claims["time"] = self.scene.time
         names = TIMES[self.scene.time]
+        return names[0] if self.rng.random() < 0.5 else self.rng.choice(names)
+
+    def weather(self) -> str:
+        self.claims["weather"] = self.scene.weather
+        names = WEATHERS[self.scene.weather]
         return names[0] if self.rng.random() < 0.5 else self.rng.choice(names)
 
     def background(self) -> str:
@@ -155,6 +172,11 @@ class _Writer:
         return f"on the {self.scene.side}"
 
 
+def indefinite(noun: str) -> str:
+    """`a red house`, `an orange cat`."""
+    return f"{_article('a', noun)} {noun}"
+
+
 def _article(article: str, noun: str) -> str:
     return "an" if article == "a" and noun[0] in "aeiou" else article
 
@@ -168,9 +190,11 @@ def write_caption(scene: Scene, seed: int) -> Caption:
         text = _about_shapes(writer, partial)
     elif partial or not scene.things:
         text = _partial(writer)
+        if "weather" not in writer.claims:
+            text = _with_weather(text, writer)
     else:
         text = _full(writer)
-    return Caption(*_as_typed(text, writer))
+    return Caption(*_as_typed(_with_style(text, writer), writer))
 
 
 def _full(writer: _Writer) -> str:
@@ -181,18 +205,48 @@ def _full(writer: _Writer) -> str:
     place, time = writer.place(), writer.time()
     lot = rng.random()
     if lot < 0.5:
-        return f"{things} {place} {time}"
-    if lot < 0.65:
-        return f"{things} {place}, {time}"
-    if lot < 0.78:
-        return f"{things} {time} {place}"
-    if lot < 0.88:
-        return f"{place} {time}, {things}"
-    if lot < 0.94:
-        return f"{things}, {rng.choice(PLACE_WORDS[writer.scene.place])}, " + rng.choice(
-            TIME_WORDS[writer.scene.time]
+        text = f"{things} {place} {time}"
+    elif lot < 0.65:
+        text = f"{things} {place}, {time}"
+    elif lot < 0.78:
+        text = f"{things} {time} {place}"
+    elif lot < 0.88:
+        text = f"{place} {time}, {things}"
+    elif lot < 0.94:
+        words = (
+            rng.choice(PLACE_WORDS[writer.scene.place]),
+            rng.choice(TIME_WORDS[writer.scene.time]),
         )
-    return f"{rng.choice(TIME_ADJECTIVES[writer.scene.time])} {things.split(' ', 1)[1]} {place}"
+        text = f"{things}, {words[0]}, {words[1]}"
+    else:
+        adjective = rng.choice(TIME_ADJECTIVES[writer.scene.time])
+        text = f"{adjective} {things.split(' ', 1)[1]} {place}"
+    return _with_weather(text, writer)
+
+
+def _with_weather(text: str, writer: _Writer) -> str:
+    """Weather is always said when it is not clear, so that silence means clear."""
+    rng, weather = writer.rng, writer.scene.weather
+    if weather in ("", "clear"):
+        return text
+    lot = rng.random()
+    if lot < 0.6:
+        return f"{text} {writer.weather()}"
+    if lot < 0.85:
+        return f"{text}, {writer.weather()}"
+    writer.claims["weather"] = weather
+    return f"{text}, {rng.choice(WEATHER_WORDS[weather])}"
+
+
+def _with_style(text: str, writer: _Writer) -> str:
+    """So is a style that is not the flat one."""
+    rng, style = writer.rng, writer.scene.style
+    if style == "flat":
+        return text
+    writer.claims["style"] = style
+    name = rng.choice(STYLES[style]) if rng.random() < 0.5 else STYLES[style][0]
+    forms = (f"{text}, {name}", f"{text}, {name} style", f"{name} of {text}", f"{text} as {name}")
+    return rng.choices(forms, (0.5, 0.2, 0.2, 0.1))[0]
 
 
 def _partial(writer: _Writer) -> str:
@@ -208,6 +262,9 @@ def _partial(writer: _Writer) -> str:
         return f"{writer.things()} {writer.time()}"
     if lot < 0.8:
         return f"{writer.things(colour=False)} {writer.place()} {writer.time()}"
+    if scene.weather != "clear" and lot > 0.93:
+        writer.claims["weather"] = scene.weather
+        return rng.choice(WEATHER_WORDS[scene.weather])
     place, time = rng.choice(PLACE_WORDS[scene.place]), rng.choice(TIME_WORDS[scene.time])
     if lot < 0.87:
         writer.claims["place"] = scene.place
@@ -236,7 +293,7 @@ def _about_shapes(writer: _Writer, partial: bool) -> str:
 
 def _as_typed(text: str, writer: _Writer) -> tuple[str, dict[str, str]]:
     rng = writer.rng
-    if rng.random() < 0.1:
+    if rng.random() < 0.1 and writer.scene.style == "flat":
         text = f"{rng.choice(OPENINGS)} {text}"
     if writer.fillers > 0 and rng.random() < 0.5:
         ending = rng.choice(ENDINGS) if rng.random() < 0.7 else writer.noise()

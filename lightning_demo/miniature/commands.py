@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from .world import BUCKETS
+
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
-TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder")
-STEP_COUNTS = (4, 2, 8, 1)
+TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder", "classifier")
+STEP_COUNTS = (8, 4, 2, 1)  # in the order of training
+SIZES = tuple(f"{width}x{height}" for width, height in BUCKETS)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,6 +35,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     distill = _command(commands, "distill", _distill, "distill the teacher to few steps")
     distill.add_argument("--steps", type=int, choices=STEP_COUNTS, required=True)
     _add_length(distill, "of wall-clock time")
+    distill.add_argument(
+        "--adversarial-weight", type=_weight, help="0: no discriminator; default: as in config.py"
+    )
+
+    measure = commands.add_parser("evaluate", help="measure exported files")
+    measure.set_defaults(run=_evaluate)
+    _add_model(measure)
+    measure.add_argument("--run-dir", type=Path, help="also measure its whole students")
+    measure.add_argument("--fast", action="store_true", help="a rough reading in about a minute")
+    measure.add_argument("--write-card", action="store_true", help="into the model card")
 
     export = _command(commands, "export", _export, "write the model as files")
     export.add_argument("--to", type=Path, default=DEFAULT_EXPORT, help="default: %(default)s")
@@ -36,11 +52,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sample = commands.add_parser("sample", help="draw prompts with exported files")
     sample.set_defaults(run=_sample)
     sample.add_argument("prompts", nargs="*", help="default: the examples and held-out prompts")
-    sample.add_argument("--model", type=Path, default=DEFAULT_EXPORT, help="an exported folder")
-    sample.add_argument("--steps", type=int, default=4, help="default: %(default)s")
-    sample.add_argument("--guidance-scale", type=float, default=0.0, help="above 0: the base model")
+    _add_model(sample)
+    sample.add_argument(
+        "--steps",
+        choices=(*map(str, sorted(STEP_COUNTS)), "teacher"),
+        default="4",
+        help="default: %(default)s",
+    )
     sample.add_argument("--seed", type=int, default=0)
-    sample.add_argument("--size", default="128x128", help="WIDTHxHEIGHT, default: %(default)s")
+    sample.add_argument(
+        "--size", choices=SIZES, default=SIZES[0], help="width and height, default: %(default)s"
+    )
     sample.add_argument("--out", type=Path, default=Path("miniature.png"))
 
 
@@ -52,26 +74,68 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text)
     parser.add_argument("--run-dir", type=Path, required=True, help="pictures and checkpoints")
-    parser.add_argument("--device", default="cpu", help="default: %(default)s")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda", "mps"), default="cpu", help="default: %(default)s"
+    )
+    parser.add_argument("--threads", type=_count, help="of the CPU; default: as in config.py")
     parser.set_defaults(run=run)
     return parser
 
 
 def _add_length(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--budget", type=float, default=90.0, metavar="MINUTES", help=text)
+    parser.add_argument("--budget", type=_minutes, default=90.0, metavar="MINUTES", help=text)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=_exported, default=DEFAULT_EXPORT, help="exported folder")
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 minutes")
+    return minutes
+
+
+def _weight(text: str) -> float:
+    weight = float(text)
+    if not 0 <= weight < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return weight
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return int(text)
+
+
+def _exported(text: str) -> Path:
+    folder = Path(text)
+    for name in ("base", "lightning", "preview"):
+        if not (folder / name).is_dir():
+            raise argparse.ArgumentTypeError(f"{folder} has no {name}/; `export` writes it")
+    return folder
 
 
 def _workshop(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     # Two threads that spin while they wait for each other cost more than they bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "200")
+    from .config import TrainingConfig
     from .workshop import Workshop
 
-    return Workshop(args.run_dir, args.device)
+    config = TrainingConfig()
+    if args.threads:
+        config = replace(config, threads=args.threads)
+    if getattr(args, "adversarial_weight", None) is not None:
+        config = replace(config, adversarial_weight=args.adversarial_weight)
+    return Workshop(args.run_dir, args.device, config)
 
 
 def _render(args: argparse.Namespace) -> int:
-    from .world import contact_sheet, draw_scene, sample_scene
+    from .picture import contact_sheet, draw_scene
+    from .world import sample_scene
 
     if args.sheet:
         contact_sheet([draw_scene(sample_scene(i), 128, 128) for i in range(70)], 10).save(
@@ -95,6 +159,20 @@ def _distill(args: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    from .card import table, write_card
+    from .evaluate import FAST, FULL, evaluate
+    from .workshop import whole_students
+
+    unets = whole_students(args.run_dir) if args.run_dir else {}
+    report = evaluate(args.model, FAST if args.fast else FULL, unets)
+    if args.write_card:
+        write_card(args.model, report)
+    print(table(report))
+    print(json.dumps(report))
+    return 0
+
+
 def _export(args: argparse.Namespace) -> int:
     from .export import file_table, write_examples
 
@@ -105,18 +183,20 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _sample(args: argparse.Namespace) -> int:
+    from .evaluate import steps_and_guidance
     from .sheet import captioned_sheet, draw_prompts, sheet_prompts
 
     width, height = map(int, args.size.split("x"))
     prompts = args.prompts or sheet_prompts(32)
+    steps, guidance_scale = steps_and_guidance(args.steps)
     pictures = draw_prompts(
         args.model,
         prompts,
-        args.steps,
+        steps,
         seed=args.seed,
         width=width,
         height=height,
-        guidance_scale=args.guidance_scale,
+        guidance_scale=guidance_scale,
     )
     captioned_sheet(pictures, prompts, columns=min(8, len(prompts))).save(args.out)
     print(args.out)

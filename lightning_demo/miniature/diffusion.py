@@ -33,6 +33,13 @@ class Conditioning:
             torch.zeros_like(self.states), torch.zeros_like(self.pooled), self.time_ids
         )
 
+    def with_text_where(self, keep: torch.Tensor) -> Conditioning:
+        """The same with zeros for text in the rows where keep [B] is false."""
+        rows = keep.float()
+        return Conditioning(
+            self.states * rows[:, None, None], self.pooled * rows[:, None], self.time_ids
+        )
+
     def joined(self, other: Conditioning) -> Conditioning:
         """Both, one after the other in the batch."""
         return Conditioning(
@@ -42,9 +49,28 @@ class Conditioning:
         )
 
 
-def make_time_ids(batch: int, width: int, height: int, device: torch.device) -> torch.Tensor:
-    """SDXL's micro-conditioning (arXiv 2307.01952, section 2.2) for uncropped pictures, [B, 6]."""
-    row = torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=device)
+def make_time_ids(
+    batch: int,
+    width: int,
+    height: int,
+    device: torch.device,
+    *,
+    original: tuple[int, int] | None = None,
+    crop: tuple[int, int] = (0, 0),
+) -> torch.Tensor:
+    """SDXL's micro-conditioning (arXiv 2307.01952, section 2.2), [B, 6], pixels.
+
+    Args:
+        width: and height, of the picture as it is drawn (SDXL's target size).
+        original: width and height of what it was cut from; None: the same.
+        crop: left and top of the cut.
+    """
+    from_width, from_height = original or (width, height)
+    row = torch.tensor(
+        [from_height, from_width, crop[1], crop[0], height, width],
+        dtype=torch.float32,
+        device=device,
+    )
     return row.expand(batch, 6)
 
 

@@ -1,8 +1,9 @@
-"""Progressive distillation (arXiv 2202.00512): one student step learns several teacher steps.
+"""Progressive adversarial distillation: one student step learns several teacher steps.
 
-Guidance is folded into the first student, as in SDXL-Lightning (arXiv 2402.13929, section 3.1).
-The 1-step student predicts the picture itself ("sample"): divided by sqrt(a_999), a small error in
-noise is a large one in the picture. Text encoders stay as they are.
+Progressive halving is arXiv 2202.00512; guidance folded into the first student and the
+discriminator in latents are SDXL-Lightning's (arXiv 2402.13929, sections 3.1 to 3.3). The 1-step
+student predicts the picture itself ("sample"): divided by sqrt(a_999), a small error in noise is a
+large one in the picture. Text encoders stay as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from tqdm import tqdm
 
+from .adversary import Discriminator, Duel, Times
 from .config import TrainingConfig
+from .dataset import Dataset
 from .diffusion import (
     END,
     Conditioning,
@@ -26,8 +29,6 @@ from .diffusion import (
     trailing_timesteps,
 )
 from .lora import LowRank, fits_lora
-from .teacher import Batch, LatentBucket, draw_batch
-from .text import TextEncoders
 from .training import Length, Stage, run_stage, step_generator
 
 
@@ -59,20 +60,11 @@ class Lesson:
 
 
 LESSONS: dict[int, Lesson] = {
-    4: Lesson(4, "teacher", "teacher", substeps=2, guided=True),
+    8: Lesson(8, "teacher", "teacher", substeps=2, guided=True),
+    4: Lesson(4, "student-8", "student-8", substeps=2),
     2: Lesson(2, "student-4", "student-4", substeps=2),
-    # The 4-step student is near already, and has guidance in it.
-    8: Lesson(8, "student-4", "teacher", substeps=1, guided=True, whole=False),
     1: Lesson(1, "student-4", "student-4", substeps=4),
 }
-
-
-@torch.no_grad()
-def condition(encoders: TextEncoders, batch: Batch) -> Conditioning:
-    """What the frozen text encoders make of a batch."""
-    with torch.autocast(batch.ids.device.type, torch.bfloat16):
-        states, pooled = encoders.encode(batch.ids)
-    return Conditioning(states.float(), pooled.float(), batch.time_ids)
 
 
 def path_timesteps(num_inference_steps: int, substeps: int) -> torch.Tensor:
@@ -87,26 +79,30 @@ def train_student(
     lesson: Lesson,
     student: UNet2DConditionModel | LowRank,
     teacher: UNet2DConditionModel,
-    encoders: TextEncoders,
-    buckets: list[LatentBucket],
+    judge: UNet2DConditionModel,
+    dataset: Dataset,
     length: Length,
     folder: Path,
     config: TrainingConfig,
     device: torch.device,
 ) -> list[float]:
-    """Trains a student to land where its teacher does; squared error in latents."""
+    """Trains a student to land where its teacher does; whole ones against a discriminator, too.
+
+    Args:
+        judge: the undistilled teacher, whose encoder the discriminators start from.
+    """
     student.to(device).train()
+    duel = None
     if isinstance(student, UNet2DConditionModel):
         for name, parameter in student.named_parameters():
             parameter.requires_grad_(fits_lora(name, parameter))
+        duel = _duel(judge.to(device), config, conditional=True)
     teacher.to(device).eval().requires_grad_(False)
-    encoders.freeze(device)
     paths = path_timesteps(lesson.num_inference_steps, lesson.substeps).to(device)
     guidance_scale = config.distill_guidance_scale if lesson.guided else 0.0
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
-        batch = draw_batch(buckets, config.distill_batch, generator, device)
-        given = condition(encoders, batch)
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
+        batch = dataset.draw(config.distill_batch, generator, device)
         size = len(batch.latents)
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
         row = torch.randperm(size, generator=generator) % lesson.num_inference_steps
@@ -114,13 +110,28 @@ def train_student(
         x = add_noise(batch.latents, noise, times[0])
         # The first step starts from noise alone when the model is used.
         x = torch.where((row == 0).to(device)[:, None, None, None], noise, x)
-        target = solve(teacher, x, times, given, guidance_scale)
-        landed = ddim_step(x, predict(student, x, times[0], given), times[0], times[-1])
-        return (landed - target).square().mean()
+        target = solve(teacher, x, times, batch.given, guidance_scale)
+        landed = ddim_step(x, predict(student, x, times[0], batch.given), times[0], times[-1])
+        error = (landed - target).square().mean()
+        if duel is None:
+            return error
+        ends = Times(times[0], times[-1])
+        doubt = duel.student_loss(progress, landed, target, x, ends, batch.given, generator)
+        return error + config.adversarial_weight * doubt
 
     key, lr = ("unet", config.distill_lr) if lesson.whole else ("lora", config.lora_lr)
-    stage = Stage(lesson.name, {key: student}, loss, lr, config.distill_ema)
+    stage = Stage(
+        lesson.name, {key: student}, loss, lr, config.distill_ema, duel.rival if duel else None
+    )
     return run_stage(stage, length, folder, config)
+
+
+def _duel(judge: UNet2DConditionModel, config: TrainingConfig, *, conditional: bool) -> Duel | None:
+    if config.adversarial_weight == 0:
+        return None
+    torch.manual_seed(config.seed)
+    forms = [Discriminator(judge, conditional=form).to(judge.device) for form in (False, True)]
+    return Duel(forms[1] if conditional else None, forms[0], config)
 
 
 @dataclass(frozen=True)
@@ -129,48 +140,64 @@ class Target:
 
     noise: torch.Tensor
     latents: torch.Tensor
-    batch: Batch
+    given: Conditioning
 
 
 @torch.no_grad()
 def cache_targets(
     teacher: UNet2DConditionModel,
-    encoders: TextEncoders,
-    buckets: list[LatentBucket],
+    dataset: Dataset,
     substeps: int,
     config: TrainingConfig,
     device: torch.device,
 ) -> list[Target]:
     """The teacher's pictures for fixed noises, computed once for the whole 1-step stage."""
     teacher.to(device).eval()
-    encoders.freeze(device)
     targets = []
     for number in tqdm(range(config.cached_targets // config.distill_batch), desc="targets"):
         generator = step_generator(config.seed + 1, number)
-        batch = draw_batch(buckets, config.distill_batch, generator, device)
+        batch = dataset.draw(config.distill_batch, generator, device)
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        given = condition(encoders, batch)
-        targets.append(Target(noise, sample_latents(teacher, noise, given, substeps), batch))
+        made = sample_latents(teacher, noise, batch.given, substeps)
+        targets.append(Target(noise, made, batch.given))
     return targets
 
 
 def train_one_step(
     student: UNet2DConditionModel,
-    encoders: TextEncoders,
+    judge: UNet2DConditionModel,
     targets: list[Target],
     length: Length,
     folder: Path,
     config: TrainingConfig,
     device: torch.device,
 ) -> list[float]:
-    """Trains the student to paint the teacher's picture at once, in "sample" form."""
+    """Trains the student to paint the teacher's picture at once, in "sample" form.
+
+    From noise alone no path is left to follow, so only the relaxed discriminator judges.
+    """
     student.to(device).train()
+    duel = _duel(judge.to(device), config, conditional=False)
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         target = targets[int(torch.randint(len(targets), (1,), generator=generator))]
-        timesteps = torch.full((len(target.noise),), trailing_timesteps(1)[0], device=device)
-        made = predict(student, target.noise, timesteps, condition(encoders, target.batch))
-        return (made - target.latents).square().mean()
+        start = torch.full((len(target.noise),), trailing_timesteps(1)[0], device=device)
+        made = predict(student, target.noise, start, target.given)
+        error = (made - target.latents).square().mean()
+        if duel is None:
+            return error
+        ends = Times(start, torch.full_like(start, END))
+        doubt = duel.student_loss(
+            progress, made, target.latents, target.noise, ends, target.given, generator
+        )
+        return error + config.adversarial_weight * doubt
 
-    stage = Stage(LESSONS[1].name, {"unet": student}, loss, config.one_step_lr, config.distill_ema)
+    stage = Stage(
+        LESSONS[1].name,
+        {"unet": student},
+        loss,
+        config.one_step_lr,
+        config.distill_ema,
+        duel.rival if duel else None,
+    )
     return run_stage(stage, length, folder, config)

@@ -13,9 +13,10 @@ from PIL import Image
 from .architecture import MiniatureComponents, save_model
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts
-from .vocabulary import words
+from .vocabulary import EXAMPLES, words
 
-SHEET_BYTES = 400_000
+COLUMNS = 8
+HELD_OUT_EXAMPLES = 48 - len(EXAMPLES)
 
 
 def export_model(
@@ -51,15 +52,17 @@ def file_table(folder: Path) -> list[str]:
     return lines
 
 
-def write_examples(folder: Path, num_inference_steps: int = 4, count: int = 24) -> Image.Image:
-    """Draws examples.png through the exported files, small enough to be kept in a repository."""
-    prompts = sheet_prompts(count)
-    pictures = draw_prompts(folder, prompts, num_inference_steps, seed=1)
-    sheet = captioned_sheet(pictures, prompts, columns=8)
-    path = folder / "examples.png"
-    for colours in (0, 256, 128, 64):
-        image = sheet.quantize(colours, dither=Image.Dither.NONE) if colours else sheet
-        image.save(path, optimize=True)
-        if path.stat().st_size <= SHEET_BYTES:
-            break
-    return sheet
+def write_examples(folder: Path) -> None:
+    """Draws examples.jpg (4 steps) and steps.jpg (the same prompts at 1, 2, 4 and 8 steps)."""
+    prompts = sheet_prompts(len(EXAMPLES) + HELD_OUT_EXAMPLES)
+    pictures = draw_prompts(folder, prompts, 4, seed=1)
+    _save(captioned_sheet(pictures, prompts, COLUMNS), folder / "examples.jpg")
+    few, rows, captions = prompts[:COLUMNS], [], []
+    for steps in (1, 2, 4, 8):
+        rows += draw_prompts(folder, few, steps, seed=1)
+        captions += [f"{steps} step{'s' * (steps > 1)}"] * len(few)
+    _save(captioned_sheet(rows, captions, COLUMNS), folder / "steps.jpg")
+
+
+def _save(sheet: Image.Image, path: Path) -> None:
+    sheet.save(path, quality=92, subsampling=0, optimize=True)

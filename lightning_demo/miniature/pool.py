@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from .captions import Caption, write_caption
 from .config import TrainingConfig
-from .world import BUCKET_SHARES, BUCKETS, draw_scene, sample_scene
+from .picture import draw_scene
+from .world import BUCKET_SHARES, BUCKETS, sample_scene
 
 FIRST_SEED = 1_000_000  # scenes of evaluation use the seeds below
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
 from ..model.lora import fuse
-from .captions import write_caption
-from .vocabulary import EXAMPLES, SUBJECTS
-from .world import sample_held_out
+from . import suites
+from .vocabulary import EXAMPLES
 
+BATCH = 16
 CAPTION_HEIGHT = 26  # px, two lines
 
 
@@ -47,13 +47,20 @@ def draw_prompts(
     width: int = 128,
     height: int = 128,
     guidance_scale: float = 0.0,
+    unet: UNet2DConditionModel | None = None,
 ) -> list[Image.Image]:
-    """One picture per prompt, each from its own seed (seed, seed + 1, …)."""
+    """One picture per prompt, each from its own seed (seed, seed + 1, …).
+
+    Args:
+        unet: stands in for the one of that step count.
+    """
     pipeline, prediction_type = load_pipeline(folder, 0 if guidance_scale else num_inference_steps)
+    if unet is not None:
+        pipeline.unet = unet.eval()
     pipeline.scheduler.register_to_config(prediction_type=prediction_type)
     pictures: list[Image.Image] = []
-    for start in range(0, len(prompts), 16):
-        part = prompts[start : start + 16]
+    for start in range(0, len(prompts), BATCH):
+        part = prompts[start : start + BATCH]
         generators = [
             torch.Generator().manual_seed(seed + start + number) for number in range(len(part))
         ]
@@ -69,14 +76,21 @@ def draw_prompts(
 
 
 def held_out_prompts(count: int) -> list[str]:
-    """Full captions of scenes whose subject, colour and place never met in training."""
-    prompts: list[str] = []
-    seed = 0
-    while len(prompts) < count:
-        caption = write_caption(sample_held_out(seed), seed)
-        if len(caption.claims) == 5 and caption.claims["name"] in SUBJECTS:
-            prompts.append(caption.text)
-        seed += 1
+    """One subject, two, and several in turn; their combinations never met in training.
+
+    None shows what one before it shows while there is anything else.
+    """
+    one, two, several = (
+        kind(4 * count) for kind in (suites.one_subject, suites.two_subjects, suites.counts)
+    )
+    turns = (one, two, one, several)
+    seen: set[object] = set()
+    prompts = []
+    for number in range(count):
+        tasks = turns[number % len(turns)]
+        task = next((t for t in tasks if t.scene and t.scene.things[0] not in seen), tasks[number])
+        seen.update(task.scene.things if task.scene else ())
+        prompts.append(task.prompt)
     return prompts
 
 

@@ -20,7 +20,7 @@ from .captions import Caption, write_caption
 from .config import TrainingConfig
 from .tokenizer import MAX_LENGTH
 from .training import Length, Stage, run_stage
-from .vocabulary import COLOURS, PLACES, SHAPES, SUBJECTS, TIMES
+from .vocabulary import COLOURS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import sample_scene
 
 _NAMES = (*SUBJECTS, *SHAPES)
@@ -30,9 +30,12 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "colour": tuple(COLOURS),
     "name_2": _NAMES,
     "colour_2": tuple(COLOURS),
-    "side": ("left", "centre", "right", "ordered"),
+    "side": ("left", "centre", "right"),
+    "relation": ("beside", "front", "above"),
     "place": tuple(PLACES),
     "time": tuple(TIMES),
+    "weather": tuple(WEATHERS)[1:],
+    "style": tuple(STYLES)[1:],
     "background": tuple(COLOURS),
 }
 IGNORED = -100  # cross_entropy's own mark
@@ -126,7 +129,7 @@ def pretrain_text(
     for module in modules.values():
         module.to(device).train()
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         captions = sample_captions(config.text_batch, generator, 0.5)
         ids = tokenize(tokenizer, [caption.text for caption in captions]).to(device)
         labels = torch.tensor([label_caption(caption) for caption in captions], device=device)

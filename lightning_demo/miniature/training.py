@@ -34,17 +34,33 @@ class Length:
 
 
 @dataclass
+class Rival:
+    """A discriminator, trained in turn with the networks that it judges.
+
+    `loss` is called after the stage's own loss of the same step, whose pictures it judges, and
+    returns None while there is nothing to judge.
+    """
+
+    modules: Mapping[str, nn.Module]
+    loss: Callable[[], torch.Tensor | None]
+    lr: float
+    betas: tuple[float, float] = (0.5, 0.99)
+
+
+@dataclass
 class Stage:
     """One training: which networks, at which rates, towards which loss.
 
-    `loss` gets a generator seeded for the step and returns a scalar.
+    `loss` gets a generator seeded for the step and the progress of the stage (0..1), and returns a
+    scalar.
     """
 
     name: str
     modules: Mapping[str, nn.Module]
-    loss: Callable[[torch.Generator], torch.Tensor]
+    loss: Callable[[torch.Generator, float], torch.Tensor]
     lr: LrPlan
     ema_decay: float
+    rival: Rival | None = None
 
 
 def lr_at(plan: LrPlan, step: int, progress: float) -> float:
@@ -111,6 +127,17 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.parameters, betas=config.betas, weight_decay=config.weight_decay
         )
+        rival = stage.rival
+        self.rival_modules = dict(rival.modules) if rival else {}
+        self.rival_optimizer = (
+            torch.optim.Adam(
+                [p for m in self.rival_modules.values() for p in m.parameters()],
+                lr=rival.lr,
+                betas=rival.betas,
+            )
+            if rival
+            else None
+        )
         if self.checkpoint.exists():
             self._load()
 
@@ -122,6 +149,10 @@ class _Run:
             for key, value in saved["averages"][name].items():
                 self.averages[name][key].copy_(value)
         self.optimizer.load_state_dict(saved["optimizer"])
+        for name, module in self.rival_modules.items():
+            module.load_state_dict(saved["rivals"][name])
+        if self.rival_optimizer:
+            self.rival_optimizer.load_state_dict(saved["rival_optimizer"])
 
     def save(self) -> None:
         """Writes the checkpoint; a crash while writing leaves the one before."""
@@ -131,6 +162,8 @@ class _Run:
             "averages": self.averages,
             "modules": {name: m.state_dict() for name, m in self.stage.modules.items()},
             "optimizer": self.optimizer.state_dict(),
+            "rivals": {name: m.state_dict() for name, m in self.rival_modules.items()},
+            "rival_optimizer": self.rival_optimizer and self.rival_optimizer.state_dict(),
         }
         new = self.checkpoint.with_suffix(".new")
         torch.save(state, new)
@@ -141,15 +174,26 @@ class _Run:
         started = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = lr_at(self.stage.lr, self.step, progress)
-        loss = self.stage.loss(step_generator(self.config.seed, self.step))
+        loss = self.stage.loss(step_generator(self.config.seed, self.step), progress)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         self.optimizer.step()
+        self._train_rival()
         self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
         self.seconds += time.monotonic() - started
         return loss.item()
+
+    def _train_rival(self) -> None:
+        if self.stage.rival is None or self.rival_optimizer is None:
+            return
+        # The stage's own loss has left gradients in the discriminator, too.
+        self.rival_optimizer.zero_grad(set_to_none=True)
+        loss = self.stage.rival.loss()
+        if loss is not None:
+            loss.backward()
+            self.rival_optimizer.step()
 
     @torch.no_grad()
     def _average(self, decay: float) -> None:

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "house": ("house", "cottage", "home", "cabin"),
+    "castle": ("castle", "fortress", "palace"),
+    "lighthouse": ("lighthouse", "beacon"),
     "tree": ("tree", "oak"),
-    "boat": ("boat", "sailboat", "ship"),
-    "balloon": ("balloon", "hot air balloon", "air balloon"),
     "flower": ("flower", "blossom", "daisy"),
-    "car": ("car", "automobile"),
+    "mushroom": ("mushroom", "toadstool"),
     "cat": ("cat", "kitten", "kitty"),
+    "dog": ("dog", "puppy", "doggy"),
+    "bird": ("bird", "songbird"),
+    "fish": ("fish", "goldfish"),
+    "person": ("person", "child", "girl", "boy", "man", "woman"),
+    "boat": ("boat", "sailboat", "ship"),
+    "car": ("car", "automobile"),
+    "train": ("train", "locomotive"),
+    "balloon": ("balloon", "hot air balloon", "air balloon"),
     "rocket": ("rocket", "spaceship", "space rocket"),
 }
+# What comes to mind without a colour: a little likelier when a scene is drawn by lot.
+USUAL_COLOURS: dict[str, str] = {
+    "tree": "green",
+    "mushroom": "red",
+    "lighthouse": "red",
+    "cat": "orange",
+    "fish": "orange",
+    "bird": "blue",
+    "house": "red",
+    "rocket": "white",
+    "flower": "pink",
+    "dog": "white",
+}
+FLYING = frozenset({"balloon", "rocket", "bird", "fish"})  # drawn in the air
+AFLOAT = frozenset({"boat"})  # drawn on the water, where there is some
 SHAPES: dict[str, tuple[str, ...]] = {
     "circle": ("circle", "disc", "dot"),
     "square": ("square", "box"),
@@ -61,44 +84,78 @@ PLACES: dict[str, tuple[str, ...]] = {
         "near a mountain",
     ),
     "desert": ("in the desert", "in a desert", "on the dunes", "on the sand", "among cacti"),
-    "snow": ("in the snow", "in winter", "on the snow", "in a snowy forest", "in the ice"),
+    "snow": ("in the snow", "in winter", "on the snow", "in a winter landscape", "in the ice"),
     "city": ("in the city", "in a city", "in town", "downtown", "on the street", "in the street"),
+    "forest": ("in the forest", "in a forest", "in the woods", "among the trees", "in the jungle"),
+    "space": ("in space", "on the moon", "in outer space", "on another planet", "among the stars"),
 }
 PLACE_WORDS: dict[str, tuple[str, ...]] = {
     "sea": ("sea", "the sea", "ocean", "beach", "seaside", "coast"),
     "hills": ("hills", "green hills", "meadow", "countryside", "field"),
     "mountains": ("mountains", "mountain", "alps", "snowy peaks"),
     "desert": ("desert", "dunes", "sand dunes"),
-    "snow": ("snow", "winter", "snowy forest", "snowy landscape"),
+    "snow": ("winter", "snow", "winter landscape", "snowy landscape"),
     "city": ("city", "town", "skyline", "street", "downtown"),
+    "forest": ("forest", "woods", "jungle", "woodland"),
+    "space": ("space", "moon surface", "outer space", "planet"),
 }
 TIMES: dict[str, tuple[str, ...]] = {
-    "day": (
-        "by day",
-        "on a sunny day",
-        "at noon",
-        "in the morning",
-        "in the sunshine",
-        "in summer",
-    ),
+    "day": ("by day", "on a sunny day", "at noon", "in the sunshine", "in summer"),
     "sunset": ("at sunset", "in the evening", "at dusk", "at sundown", "in the evening light"),
     "night": ("at night", "at midnight", "under the moon", "under the stars", "in the moonlight"),
-    "storm": ("in a storm", "in the rain", "on a rainy day", "in bad weather", "in a thunderstorm"),
+    "dawn": ("at dawn", "at sunrise", "in the morning", "early in the morning", "at daybreak"),
 }
 TIME_WORDS: dict[str, tuple[str, ...]] = {
-    "day": ("day", "sunny day", "daytime", "morning", "blue sky"),
+    "day": ("day", "sunny day", "daytime", "noon", "blue sky"),
     "sunset": ("sunset", "evening", "dusk", "sundown"),
     "night": ("night", "midnight", "moonlight", "starry night", "night sky"),
-    "storm": ("storm", "rain", "thunderstorm", "rainy day"),
+    "dawn": ("dawn", "sunrise", "morning", "early morning", "daybreak"),
 }
 TIME_ADJECTIVES: dict[str, tuple[str, ...]] = {
     "day": ("sunny", "bright"),
     "sunset": ("glowing",),
     "night": ("starry", "moonlit"),
-    "storm": ("stormy", "rainy"),
+    "dawn": ("early",),
+}
+# Clear weather is what an unsaid word means.
+WEATHERS: dict[str, tuple[str, ...]] = {
+    "clear": (),
+    "rain": ("in the rain", "on a rainy day", "while it rains", "in a drizzle"),
+    "snow": ("while it snows", "in falling snow", "in a snowfall", "under snowflakes"),
+    "storm": ("in a storm", "in a thunderstorm", "in bad weather", "under lightning"),
+    "fog": ("in the fog", "in the mist", "on a foggy day", "in the haze"),
+    "rainbow": ("under a rainbow", "with a rainbow", "below a rainbow"),
+}
+WEATHER_WORDS: dict[str, tuple[str, ...]] = {
+    "rain": ("rain", "rainy", "rainy day"),
+    "snow": ("snowfall", "snowing", "falling snow"),
+    "storm": ("storm", "stormy", "thunderstorm", "lightning"),
+    "fog": ("fog", "foggy", "mist", "misty"),
+    "rainbow": ("rainbow",),
+}
+# A flat illustration is what an unsaid word means.
+STYLES: dict[str, tuple[str, ...]] = {
+    "flat": (),
+    "watercolour": ("watercolor", "watercolour", "aquarelle", "watercolor painting"),
+    "paper cut": ("paper cut", "papercut", "paper art", "paper craft"),
+    "pixel art": ("pixel art", "pixelated", "8-bit", "retro pixel art"),
+    "line drawing": ("line drawing", "line art", "sketch", "ink drawing"),
 }
 COUNTS: dict[int, tuple[str, ...]] = {1: ("a", "one"), 2: ("two", "2"), 3: ("three", "3")}
-PLURALS: dict[str, str] = {"daisy": "daisies", "kitty": "kitties", "box": "boxes"}
+PLURALS: dict[str, str] = {
+    "daisy": "daisies",
+    "kitty": "kitties",
+    "puppy": "puppies",
+    "doggy": "doggies",
+    "box": "boxes",
+    "fortress": "fortresses",
+    "fish": "fish",
+    "goldfish": "goldfish",
+    "person": "people",
+    "child": "children",
+    "man": "men",
+    "woman": "women",
+}
 
 # Adjectives that change nothing in the picture: the model learns to read past them.
 FILLERS: tuple[str, ...] = (
@@ -170,6 +227,11 @@ GLUE: tuple[str, ...] = (
     "it",
     "under",
     "above",
+    "over",
+    "below",
+    "behind",
+    "style",
+    "as",
     "between",
     "landscape",
     "scene",
@@ -190,12 +252,15 @@ GLUE: tuple[str, ...] = (
 
 EXAMPLES: tuple[str, ...] = (
     "a red house by the sea at sunset",
-    "a yellow balloon over the mountains by day",
-    "a black cat in the snow at night",
-    "a blue boat by the sea in a storm",
-    "three pink flowers in a meadow",
-    "a purple rocket in the desert at night",
-    "two orange cats in the hills",
+    "a black cat to the left of an orange mushroom in the forest",
+    "a yellow balloon above a white castle in the mountains at dawn",
+    "a purple rocket in space",
+    "two blue birds in the hills under a rainbow",
+    "a green train in the snow at night",
+    "a white lighthouse in a storm, watercolor",
+    "a pink person with an orange dog in the city, pixel art",
+    "three red flowers in a meadow, paper cut",
+    "a yellow boat by the sea in the fog, line drawing",
     "a red heart on a pink background",
 )
 
@@ -209,11 +274,21 @@ def plural(phrase: str) -> str:
 
 def known_words() -> list[str]:
     """Every single word of the world, sorted; each becomes one token."""
-    phrases: list[str] = [*FILLERS, *OPENINGS, *ENDINGS, *GLUE, "over"]
+    phrases: list[str] = [*FILLERS, *OPENINGS, *ENDINGS, *GLUE]
     for table in (SUBJECTS, SHAPES):
         for names in table.values():
             phrases += [*names, *map(plural, names)]
-    for table in (COLOURS, PLACES, PLACE_WORDS, TIMES, TIME_WORDS, TIME_ADJECTIVES):
+    for table in (
+        COLOURS,
+        PLACES,
+        PLACE_WORDS,
+        TIMES,
+        TIME_WORDS,
+        TIME_ADJECTIVES,
+        WEATHERS,
+        WEATHER_WORDS,
+        STYLES,
+    ):
         for names in table.values():
             phrases += names
     for names in COUNTS.values():
@@ -228,8 +303,10 @@ def words() -> dict[str, object]:
             "subjects": list(SUBJECTS),
             "shapes": list(SHAPES),
             "colours": list(COLOURS),
-            "places": list(PLACES),
-            "times": list(TIMES),
+            "places": [phrases[0] for phrases in PLACES.values()],
+            "times": [phrases[0] for phrases in TIMES.values()],
+            "weather": [phrases[0] for phrases in WEATHERS.values() if phrases],
+            "styles": [phrases[0] for phrases in STYLES.values() if phrases],
             "counts": ["one", "two", "three"],
         },
         "examples": list(EXAMPLES),

@@ -10,17 +10,21 @@ from diffusers import UNet2DConditionModel
 
 from .architecture import MiniatureComponents, build_components, build_tokenizer
 from .autoencoder import psnr, train_autoencoder, train_decoder
+from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
+from .dataset import Dataset, build_dataset
 from .distill import LESSONS, Lesson, cache_targets, train_one_step, train_student
+from .evaluate import CLASSIFIER
 from .export import export_model
 from .lora import LowRank, lora_tensors
+from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
-from .teacher import LatentBucket, cache_latents, train_teacher
+from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
-from .world import BUCKETS, draw_scene, sample_scene
+from .world import BUCKETS, sample_scene
 
-LORA_SHARE = 0.35  # of the minutes of a step count that has a whole student first
+LORA_SHARE = 0.25  # of the minutes of a step count
 FRESH = 256  # pictures outside the pool, that measure the autoencoder
 
 
@@ -52,6 +56,7 @@ class Workshop:
         for steps, lesson in LESSONS.items():
             self.distill(steps, minutes * BUDGET_SHARES[lesson.name])
         self.train("decoder", minutes * BUDGET_SHARES["decoder"])
+        self.train("classifier", minutes * BUDGET_SHARES["classifier"])
 
     def train(self, stage: str, minutes: float) -> None:
         """One stage that is no distillation; those it needs must be done."""
@@ -66,24 +71,22 @@ class Workshop:
             heads = MeaningHeads()
             self._need("text", {**self.encoders.modules, "heads": heads})
             print("meaning of two-thing captions:", _rounded(self._meaning(heads)))
+        elif stage == "classifier":
+            if not (self.folder / "classifier.pt").exists():
+                square = self.render()[0]
+                train_classifier(square, length, self.folder, self.config, self.device)
+            judge = Classifier()
+            self._need("classifier", {"classifier": judge})
+            print("held-out renders told right:", _rounded(judge_accuracy(judge.eval())))
         elif stage == "decoder":
             self._need("autoencoder", {"vae": self.parts.vae})
             if not (self.folder / "decoder.pt").exists():
                 self._decoder("decoder", self.parts.vae.decoder, self.config.decoder_lr, length)
         else:
-            latents = self._latents()
+            dataset = self._dataset()
             if not (self.folder / "teacher.pt").exists():
-                self._need("text", self.encoders.modules)
-                train_teacher(
-                    self.parts.unet,
-                    self.encoders,
-                    self.tokenizer,
-                    latents,
-                    length,
-                    self.folder,
-                    self.config,
-                    self.device,
-                )
+                shared = (length, self.folder, self.config, self.device)
+                train_teacher(self.parts.unet, dataset, *shared)
 
     def distill(self, num_inference_steps: int, minutes: float) -> None:
         """One step count; its teacher must be done."""
@@ -92,10 +95,8 @@ class Workshop:
         if num_inference_steps == 1:
             self._one_step(lesson, Length(minutes=minutes))
             return
-        if lesson.whole:
-            self._student(lesson, Length(minutes=minutes * (1 - LORA_SHARE)))
-            minutes *= LORA_SHARE
-        self._student(lesson.as_lora(), Length(minutes=minutes))
+        self._student(lesson, Length(minutes=minutes * (1 - LORA_SHARE)))
+        self._student(lesson.as_lora(), Length(minutes=minutes * LORA_SHARE))
 
     def _student(self, lesson: Lesson, length: Length) -> None:
         if (self.folder / f"{lesson.name}.pt").exists():
@@ -112,8 +113,8 @@ class Workshop:
             lesson,
             student,
             self._unet(lesson.teacher),
-            self.encoders,
-            self._latents(),
+            self._unet("teacher"),
+            self._dataset(),
             length,
             self.folder,
             self.config,
@@ -124,11 +125,10 @@ class Workshop:
         if (self.folder / f"{lesson.name}.pt").exists():
             return
         shared = (self.config, self.device)
-        targets = cache_targets(
-            self._unet(lesson.teacher), self.encoders, self._latents(), lesson.substeps, *shared
-        )
-        student = self._unet(lesson.start)
-        train_one_step(student, self.encoders, targets, length, self.folder, *shared)
+        teacher = self._unet(lesson.teacher)
+        targets = cache_targets(teacher, self._dataset(), lesson.substeps, *shared)
+        student, judge = self._unet(lesson.start), self._unet("teacher")
+        train_one_step(student, judge, targets, length, self.folder, *shared)
 
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
@@ -143,6 +143,9 @@ class Workshop:
                 loras[steps] = LowRank.tensors(
                     torch.load(path, weights_only=True)["modules"]["lora"]
                 )
+        judge = Classifier()
+        if load_stage(self.folder, "classifier", {"classifier": judge}):
+            save_classifier(judge, folder / CLASSIFIER)
         has_one_step = (self.folder / f"{LESSONS[1].name}.pt").exists()
         export_model(
             folder, self.parts, loras, self._unet(LESSONS[1].name) if has_one_step else None
@@ -161,7 +164,8 @@ class Workshop:
     def _decoder(self, name: str, decoder: torch.nn.Module, lr: LrPlan, length: Length) -> None:
         before = self._psnr(decoder)
         shared = (self.render(), length, self.folder, self.config, self.device)
-        train_decoder(name, decoder, lr, self.parts.vae, *shared)
+        critic = decoder is self.parts.vae.decoder
+        train_decoder(name, decoder, lr, self.parts.vae, *shared, critic=critic)
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
@@ -170,10 +174,12 @@ class Workshop:
         vae = self.parts.vae.to(self.device)
         return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)
 
-    def _latents(self) -> list[LatentBucket]:
+    def _dataset(self) -> Dataset:
         self._need("autoencoder", {"vae": self.parts.vae})
-        return cache_latents(
-            self.parts.vae, self.tokenizer, self.render(), self.folder, self.device
+        self._need("text", self.encoders.modules)
+        pool = self.render()
+        return build_dataset(
+            self.parts.vae, self.encoders, self.tokenizer, pool, self.folder, self.device
         )
 
     def _load_teacher(self) -> None:
@@ -193,6 +199,16 @@ class Workshop:
         for module in (*self.encoders.modules.values(), heads):
             module.cpu().eval()
         return meaning_accuracy(self.encoders, heads, self.tokenizer)
+
+
+def whole_students(folder: Path) -> dict[str, UNet2DConditionModel]:
+    """The students of a run before they became LoRAs, by step count."""
+    students = {}
+    for steps in LESSONS:
+        unet = build_components(len(build_tokenizer(folder / "tokenizer"))).unet
+        if steps > 1 and load_stage(folder, f"student-{steps}", {"unet": unet}):
+            students[str(steps)] = unet
+    return students
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

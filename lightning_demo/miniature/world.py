@@ -1,26 +1,36 @@
-"""A scene of the world: what is in it, where and when; sampled from a seed, drawn at any size."""
+"""A scene of the world: what is in it, where and when, in which weather and style; from a seed."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from pathlib import Path
 from typing import Literal
 
-from PIL import Image, ImageDraw
+from .vocabulary import (
+    COLOURS,
+    FLYING,
+    PLACES,
+    SHAPES,
+    STYLES,
+    SUBJECTS,
+    TIMES,
+    USUAL_COLOURS,
+    WEATHERS,
+)
 
-from . import places
-from .palette import INK, mix, paint
-from .subjects import DRAW, FLYING, HEIGHT, WIDTH, shape
-from .vocabulary import COLOURS, PLACES, SHAPES, SUBJECTS, TIMES
-
-SUPERSAMPLING = 2
-BUCKETS: tuple[tuple[int, int], ...] = ((128, 128), (160, 96), (96, 160))  # (width, height), px
-BUCKET_SHARES = (0.7, 0.15, 0.15)
+BUCKETS: tuple[tuple[int, int], ...] = ((128, 128), (192, 128), (128, 192))  # (width, height), px
+BUCKET_SHARES = (0.8, 0.1, 0.1)
 HELD_OUT_SHARE = 0.06
+HELD_OUT_FILE = Path(__file__).with_name("held_out.txt")
+SHAPES_SHARE, EMPTY_SHARE, PAIR_SHARE, COUNTS_SHARE = 0.09, 0.04, 0.45, 0.13
+CLEAR_SHARE, FLAT_SHARE = 0.7, 0.78
+USUAL_SHARE = 0.2  # of single things have the colour that comes to mind
 
 Side = Literal["left", "centre", "right"]
+Relation = Literal["beside", "front", "above"]
+Triple = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,18 @@ class Thing:
 class Scene:
     """One picture in words.
 
-    `things` are from left to right: none, one to three equal ones, or two different ones. A scene
-    of shapes has a background colour instead of a place and a time.
+    `things`: none, one to three equal ones, or two different ones: left and right, the one in
+    front and the one behind it, the one above and the one below. A scene of shapes has a
+    background colour instead of a place, a time and a weather.
     """
 
     things: tuple[Thing, ...]
     place: str = ""
     time: str = ""
+    weather: str = "clear"
+    style: str = "flat"
     background: str = ""
+    relation: Relation = "beside"  # of two different things
     side: Side = "centre"  # of a single thing
     detail: int = 0  # seeds everything that no word names
 
@@ -52,17 +66,28 @@ class Scene:
         return len(set(self.things)) == 2
 
     @property
-    def triples(self) -> set[tuple[str, str, str]]:
+    def triples(self) -> set[Triple]:
         """Its (subject, colour, place) combinations."""
         return {(t.name, t.colour, self.place) for t in self.things if self.place}
 
 
 @cache
-def held_out_triples() -> frozenset[tuple[str, str, str]]:
-    """The combinations that training never sees, the same in every run."""
-    triples = list(product(SUBJECTS, COLOURS, PLACES))
-    count = round(HELD_OUT_SHARE * len(triples))
-    return frozenset(random.Random(2402_13929).sample(triples, count))  # noqa: S311
+def held_out_triples() -> frozenset[Triple]:
+    """The combinations that training never sees, as listed in `held_out.txt`."""
+    lines = HELD_OUT_FILE.read_text(encoding="utf-8").splitlines()
+    return frozenset(tuple(line.split()) for line in lines if line and line[0] != "#")  # type: ignore[misc]
+
+
+def choose_held_out() -> list[Triple]:
+    """What `held_out.txt` was written from: as many of each place, colours and subjects in turn."""
+    rng = random.Random(2402_13929)  # noqa: S311
+    share = round(HELD_OUT_SHARE * len(SUBJECTS) * len(COLOURS))
+    chosen: list[Triple] = []
+    for place in PLACES:
+        names = rng.sample(list(SUBJECTS), share)
+        colours = (rng.sample(list(COLOURS), len(COLOURS)) * 2)[:share]
+        chosen += zip(names, colours, (place,) * share, strict=True)
+    return sorted(chosen)
 
 
 def held_out(subject: str, colour: str, place: str) -> bool:
@@ -79,129 +104,79 @@ def sample_scene(seed: int) -> Scene:
             return scene
 
 
-def sample_held_out(seed: int) -> Scene:
-    """A single subject in one of the combinations that training never sees."""
+def sample_held_out(seed: int, things: Literal["one", "pair", "counts"] = "one") -> Scene:
+    """A clear, flat scene whose combinations training never sees.
+
+    Args:
+        things: a single subject, two different ones side by side, or two or three equal ones.
+    """
     rng = random.Random(seed)  # noqa: S311
-    subject, colour, place = rng.choice(sorted(held_out_triples()))
-    thing = Thing(subject, colour)
-    return Scene((thing,), place, rng.choice(list(TIMES)), detail=rng.getrandbits(32))
+    triples = sorted(held_out_triples())
+    subject, colour, place = rng.choice(triples)
+    chosen: tuple[Thing, ...] = (Thing(subject, colour),)
+    if things == "counts":
+        chosen *= rng.choice((2, 3))
+    elif things == "pair":
+        others = [Thing(s, c) for s, c, p in triples if p == place and s != subject]
+        chosen += (rng.choice(others),)
+    return Scene(chosen, place, rng.choice(list(TIMES)), detail=rng.getrandbits(32))
 
 
 def _draw_lots(rng: random.Random) -> Scene:
     lot, detail = rng.random(), rng.getrandbits(32)
-    if lot < 0.14:
-        return _sample_shapes(rng, detail)
+    style = "flat" if rng.random() < FLAT_SHARE else rng.choice(list(STYLES)[1:])
+    if lot < SHAPES_SHARE:
+        return _sample_shapes(rng, style, detail)
+    lot -= SHAPES_SHARE
     place, time = rng.choice(list(PLACES)), rng.choice(list(TIMES))
-    names, colours = list(SUBJECTS), list(COLOURS)
+    weather = "clear" if rng.random() < CLEAR_SHARE else rng.choice(list(WEATHERS)[1:])
+    if place == "space":
+        weather = "clear"
+    names = list(SUBJECTS)
     side: Side = "centre"
-    if lot < 0.19:
+    relation: Relation = "beside"
+    if lot < EMPTY_SHARE:
         things: tuple[Thing, ...] = ()
-    elif lot < 0.36:
+    elif lot < EMPTY_SHARE + PAIR_SHARE:
+        things, relation = _sample_pair(rng)
+    elif lot < EMPTY_SHARE + PAIR_SHARE + COUNTS_SHARE:
+        things = (Thing(rng.choice(names), rng.choice(list(COLOURS))),) * rng.choice((2, 2, 3))
+    else:
+        name, colour = rng.choice(names), rng.choice(list(COLOURS))
+        if rng.random() < USUAL_SHARE:
+            colour = USUAL_COLOURS.get(name, colour)
+        things = (Thing(name, colour),)
+        side = rng.choices(("centre", "left", "right"), (0.7, 0.15, 0.15))[0]  # type: ignore[assignment]
+    return Scene(things, place, time, weather, style, relation=relation, side=side, detail=detail)
+
+
+def _sample_pair(rng: random.Random) -> tuple[tuple[Thing, ...], Relation]:
+    """Two different things; one in seven of a kind, one in ten of a colour."""
+    names, standing = list(SUBJECTS), [name for name in SUBJECTS if name not in FLYING]
+    relation: Relation = rng.choices(("beside", "front", "above"), (0.78, 0.11, 0.11))[0]  # type: ignore[assignment]
+    if relation == "above":
+        first, second = rng.choice(sorted(FLYING)), rng.choice(standing)
+    elif relation == "front":
+        first, second = rng.sample(standing, 2)
+    else:
         first, second = rng.sample(names, 2)
         if rng.random() < 0.15:
-            second = first  # two of a kind in two colours
-        one, two = rng.sample(colours, 2)
-        if second != first and rng.random() < 0.1:
-            two = one
-        things = (Thing(first, one), Thing(second, two))
-    elif lot < 0.5:
-        things = (Thing(rng.choice(names), rng.choice(colours)),) * rng.choice((2, 2, 3))
-    else:
-        things = (Thing(rng.choice(names), rng.choice(colours)),)
-        side = rng.choices(("centre", "left", "right"), (0.7, 0.15, 0.15))[0]  # type: ignore[assignment]
-    return Scene(things, place, time, side=side, detail=detail)
+            second = first
+    one, two = rng.sample(list(COLOURS), 2)
+    if second != first and rng.random() < 0.1:
+        two = one
+    return (Thing(first, one), Thing(second, two)), relation
 
 
-def _sample_shapes(rng: random.Random, detail: int) -> Scene:
+def _sample_shapes(rng: random.Random, style: str, detail: int) -> Scene:
     names, colours = list(SHAPES), list(COLOURS)
     background, one, two = rng.sample(colours, 3)
     kind = rng.random()
-    if kind < 0.6:
+    if kind < 0.5:
         things: tuple[Thing, ...] = (Thing(rng.choice(names), one),)
-    elif kind < 0.8:
+    elif kind < 0.7:
         things = (Thing(rng.choice(names), one),) * rng.choice((2, 3))
     else:
         first, second = rng.sample(names, 2)
         things = (Thing(first, one), Thing(second, two))
-    return Scene(things, background=background, detail=detail)
-
-
-def draw_scene(scene: Scene, width: int, height: int) -> Image.Image:
-    """The picture of a scene, RGB, in pixels."""
-    rng = random.Random(scene.detail)  # noqa: S311
-    size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
-    if scene.background:
-        picture = _draw_shapes(scene, size, rng)
-    else:
-        picture = places.sky(*size, scene.time, rng)
-        places.land(picture, scene.place, scene.time, rng)
-        _draw_things(picture, scene, rng)
-        if scene.time == "storm":
-            places.rain(picture, rng)
-    return picture.resize((width, height), Image.Resampling.BOX)
-
-
-def _columns(count: int, width: int, side: Side, rng: random.Random) -> list[float]:
-    if count == 1:
-        at = {"left": 0.28, "centre": 0.5, "right": 0.72}[side]
-        return [(at + rng.uniform(-0.03, 0.03)) * width]
-    middles = (0.27, 0.73) if count == 2 else (0.18, 0.5, 0.82)
-    return [(at + rng.uniform(-0.015, 0.015)) * width for at in middles]
-
-
-def _draw_things(picture: Image.Image, scene: Scene, rng: random.Random) -> None:
-    width, height = picture.size
-    count = len(scene.things)
-    if not count:
-        return
-    xs = _columns(count, width, scene.side, rng)
-    room = width / count * (0.94 if count > 1 else 0.8)
-    for thing, x in zip(scene.things, xs, strict=True):
-        tall = HEIGHT[thing.name] * {1: 0.56, 2: 0.48, 3: 0.38}[count] * min(height, 1.25 * width)
-        tall = min(tall * rng.uniform(0.93, 1.07), room / WIDTH[thing.name])
-        y = rng.uniform(0.88, 0.93) * height
-        if thing.name in FLYING:
-            y = (rng.uniform(0.68, 0.76) if count < 3 else rng.uniform(0.62, 0.68)) * height
-            y = max(y, tall + 0.03 * height)
-        elif thing.name == "boat" and scene.place == "sea":
-            y = rng.uniform(0.8, 0.83) * height
-        else:
-            _shadow(picture, x, y, 0.46 * WIDTH[thing.name] * tall)
-        DRAW[thing.name](
-            ImageDraw.Draw(picture), x, y, tall, paint(thing.colour, scene.time), scene.time
-        )
-
-
-def _shadow(picture: Image.Image, x: float, y: float, radius: float) -> None:
-    """Darkens the ground under a thing, so that it stands instead of floating."""
-    box = tuple(round(v) for v in (x - radius, y - 0.16 * radius, x + radius, y + 0.16 * radius))
-    mask = Image.new("L", (box[2] - box[0], box[3] - box[1]), 0)
-    ImageDraw.Draw(mask).ellipse((0, 0, mask.width - 1, mask.height - 1), fill=84)
-    picture.paste((16, 22, 44), box[:2], mask)
-
-
-def _draw_shapes(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    width, height = size
-    back = INK[scene.background]
-    picture = Image.new("RGB", size, back)
-    canvas = ImageDraw.Draw(picture)
-    for row in range(height):  # a breath of light from above
-        tone = mix(mix(back, (255, 255, 255), 0.1), mix(back, (0, 0, 0), 0.1), row / height)
-        canvas.line((0, row, width, row), fill=tone)
-    count = len(scene.things)
-    radius = {1: 0.33, 2: 0.2, 3: 0.145}[count] * min(width, 1.3 * height) * rng.uniform(0.94, 1.06)
-    y = height * rng.uniform(0.47, 0.52)
-    for thing, x in zip(scene.things, _columns(count, width, scene.side, rng), strict=True):
-        shape(canvas, thing.name, x, y, min(radius, 0.4 * height), paint(thing.colour, "day"))
-    return picture
-
-
-def contact_sheet(pictures: list[Image.Image], columns: int, gap: int = 4) -> Image.Image:
-    """Pictures of one size in rows on white."""
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), "white")
-    for number, picture in enumerate(pictures):
-        row, column = divmod(number, columns)
-        sheet.paste(picture, (gap + column * (width + gap), gap + row * (height + gap)))
-    return sheet
+    return Scene(things, style=style, background=background, detail=detail)

@@ -145,31 +145,34 @@ _MINIATURE = ASSETS / "miniature"
 # As `python -m lightning_demo miniature export` prints them.
 _MINIATURE_SHA256 = {
     "miniature/base/text_encoder/model.fp16.safetensors": (
-        "c49c6f9dfc6b3133a94de6a27aa26a56dcfb77a4c6fb2be61919ad17c0efd460"
+        "2378dacf4ace2ade901c3c814f516b34c3baaaa6d3664df3a511f1ffbbb68c3d"
     ),
     "miniature/base/text_encoder_2/model.fp16.safetensors": (
-        "de7459c533958cf34daf557236f8259bf2b367d7e46e192a78307a34ab6322c0"
+        "3ddfc5fb362b2fdcf8472c506f6a377870966716e993f88c71e879bd3771c670"
     ),
     "miniature/base/unet/diffusion_pytorch_model.fp16.safetensors": (
-        "55dd326c5ed5355a71809ddf64a29648556c45d94e9c6e46d80bb93bd4f1fc26"
+        "e9ea6c1bc34dffd7c43795bfacfb5e7df5856182f69fdbf0f3e09eb1e2f99a80"
     ),
     "miniature/base/vae/diffusion_pytorch_model.fp16.safetensors": (
-        "58065d125cc94586749c437fb83743a7a47480ecb6369ad0c515850251ad1bc8"
+        "5a3539c10fd0a0c3d6469b8b3e5c6ec399fb0511efdd4a5488b14e75cad44159"
+    ),
+    "miniature/evaluation/classifier.safetensors": (
+        "abe712dadda5918841b202d9ad353fc87d474c8d8cc4e379f90fa8b1cb6fff4e"
     ),
     "miniature/lightning/sdxl_lightning_1step_unet_x0.safetensors": (
-        "047d272b4a67715da9fefda09e50a105584bc1fd7fe03d2ec0201dd17bad965b"
+        "84ef37840e5d91bdd21a5ab551ec6ae56f72bbc6b56717fbc1269d39ee115219"
     ),
     "miniature/lightning/sdxl_lightning_2step_lora.safetensors": (
-        "8bf7d10cfc7327acd3a2575c7d99392c34303f62af2c4d8d95dd7c6c014b41eb"
+        "9f90de36ceb7388e75d5c350da61901efde6c68db0631001e2fb987b90cbe5be"
     ),
     "miniature/lightning/sdxl_lightning_4step_lora.safetensors": (
-        "e9c992230950fa7d409a2588857de5e5f4600bf9f7babfbfec88b48f009b785c"
+        "4898c58a3bd465a056cd99da432df2f1d9422a649cd4ed26179dbcbc6fed5edb"
     ),
     "miniature/lightning/sdxl_lightning_8step_lora.safetensors": (
-        "db5ed30c46bf3468451fd6075b5c202537df1a05912ab4ef818d1ac311c88eff"
+        "e539247256df4e1e3c22d8357ec0d52d7de8763aab6109914ea284852565538c"
     ),
     "miniature/preview/diffusion_pytorch_model.safetensors": (
-        "bb53053f48ea1623732c941d51be9bcaea3c07ac9d4bd883edc6534d962b98e6"
+        "b7130309d61440327bdb0c8e78593d4abfa65ca77d4b5bca9e9a3494681e8d35"
     ),
 }
 
@@ -186,7 +189,7 @@ MINIATURE = Family(
         Checkpoint(4, "sdxl_lightning_4step_lora.safetensors"),
         Checkpoint(8, "sdxl_lightning_8step_lora.safetensors"),
     ),
-    sizes=((128, 128), (160, 96), (96, 160)),
+    sizes=((128, 128), (192, 128), (128, 192)),
     min_side=64,
     max_side=256,
     words=_MINIATURE / "words.json",

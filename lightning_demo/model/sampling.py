@@ -152,7 +152,8 @@ class Sampler:
             negative = None
             if request.guidance_scale > 1:
                 negative = self._prompts.encode_negative(request.negative_prompt, prompt)
-            height, width = request.height, request.width
+            limits = self._components.family.limits
+            width, height = limits.nearest_size(request.width, request.height)
             noise = torch.randn(
                 (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),
                 generator=torch.Generator("cpu").manual_seed(request.seed),
@@ -192,6 +193,12 @@ class Sampler:
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""
         notes = []
+        height, width = (SIZE_MULTIPLE * side for side in row.latents.shape[2:])
+        if (width, height) != (row.request.width, row.request.height):
+            notes.append(
+                f"{row.request.width} × {row.request.height} is not a size this model was trained "
+                f"at: the picture is {width} × {height}, the nearest one."
+            )
         if row.prompt.token_limit is not None:
             notes.append(
                 f"The prompt is long: only its first {row.prompt.token_limit - 2} tokens were read."

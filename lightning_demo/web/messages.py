@@ -91,6 +91,7 @@ def error(sequence: int, problem: LightningError) -> dict[str, Any]:
 def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
     """All that is known of a frame but its picture."""
     request = frame.request
+    width, height = frame.size
     return {
         "type": "frame",
         "sequence": sequence,
@@ -98,8 +99,8 @@ def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
         "num_inference_steps": request.num_inference_steps,
         "final": frame.final,
         "seed": request.seed,
-        "width": request.width,
-        "height": request.height,
+        "width": width,
+        "height": height,
         "timings": dict(frame.timings),
         "notes": list(frame.notes),
         "cached": frame.cached,

@@ -44,8 +44,8 @@ def test_every_control_repaints(tab: Visit) -> None:
     steps = page.locator("#steps")
     assert changed(tab, lambda: steps.get_by_text("8").click())["num_inference_steps"] == 8
     size = page.locator("#size")
-    after = changed(tab, lambda: size.get_by_text("160 × 96").click())
-    assert (after["width"], after["height"]) == (160, 96)
+    after = changed(tab, lambda: size.get_by_text("192 × 128").click())
+    assert (after["width"], after["height"]) == (192, 128)
     number = page.get_by_label("number input for Guidance")
     assert changed(tab, lambda: number.fill("1.5"))["guidance_scale"] == 1.5
     negative = page.get_by_label("Negative prompt")
@@ -165,7 +165,7 @@ def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
     tab = visit(running)
     tab.wait_answered()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
-    changed(tab, lambda: tab.page.locator("#size").get_by_text("96 × 160").click())
+    changed(tab, lambda: tab.page.locator("#size").get_by_text("128 × 192").click())
     changed(tab, lambda: tab.page.get_by_label("Negative prompt").fill("a & b=c#d"))
     tab.type("50% café & <b>? häuser")
     tab.wait_painted("50% café & <b>? häuser")

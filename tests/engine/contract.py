@@ -43,11 +43,11 @@ class EngineContract:
     def test_a_frame_is_a_jpeg_of_the_asked_size(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, _):
-                final = (await collect(engine, ask("a boat", width=160, height=96)))[-1]
+                final = (await collect(engine, ask("a boat", width=192, height=128)))[-1]
                 image = Image.open(io.BytesIO(final.data))
-                assert (image.format, image.size) == ("JPEG", (160, 96))
+                assert (image.format, image.size) == ("JPEG", (192, 128))
                 assert final.media_type == "image/jpeg"
-                assert final.pixels.shape == (96, 160, 3)
+                assert final.pixels.shape == (128, 192, 3)
                 assert set(final.timings) == {
                     "queue",
                     "embed",

@@ -44,8 +44,18 @@ def test_claims_are_true_and_stand_in_the_text(scene_seed: int, seed: int):
         if "colour" + slot in caption.claims:
             assert caption.claims["colour" + slot] == thing.colour
             assert any(name in text for name in COLOURS[thing.colour])
-    for name in ("place", "time", "background"):
+    for name in ("place", "time", "weather", "style", "relation", "background"):
         assert caption.claims.get(name, getattr(scene, name)) == getattr(scene, name)
+
+
+@given(scene_seed=SEEDS, seed=SEEDS)
+def test_weather_and_style_are_said_unless_they_are_the_usual(scene_seed: int, seed: int):
+    scene = sample_scene(scene_seed)
+    caption = write_caption(scene, seed)
+    if caption.claims:
+        assert ("style" in caption.claims) == (scene.style != "flat")
+        if scene.place:
+            assert ("weather" in caption.claims) == (scene.weather != "clear")
 
 
 def test_the_shares_of_kinds_of_captions():
@@ -54,7 +64,7 @@ def test_the_shares_of_kinds_of_captions():
     complete = sum(
         {"name", "colour", "place", "time"} <= caption.claims.keys() for caption in captions
     )
-    assert 0.07 < typed < 0.13, "captions cut while typing"
+    assert 0.05 < typed < 0.11, "captions cut while typing"
     assert 0.35 < complete / len(captions) < 0.75
     assert len({caption.text for caption in captions}) > 2500
 
@@ -62,12 +72,13 @@ def test_the_shares_of_kinds_of_captions():
 def test_the_sentence_of_the_demo_is_made_of_known_words():
     known = set(known_words())
     for prompt in EXAMPLES:
-        assert set(prompt.split()) <= known, prompt
+        assert set(prompt.replace(",", "").split()) <= known, prompt
 
 
 def test_words_for_the_page():
     groups = words()["groups"]
     assert isinstance(groups, dict)
-    assert len(groups["subjects"]) >= 8
-    assert set(groups) == {"subjects", "shapes", "colours", "places", "times", "counts"}
-    assert all(word in known_words() for group in groups.values() for word in group)
+    assert len(groups["subjects"]) >= 16 and len(groups["places"]) >= 8
+    assert {"colours", "shapes", "times", "weather", "styles", "counts"} < set(groups)
+    phrases = [phrase for group in groups.values() for phrase in group]
+    assert all(set(phrase.split()) <= set(known_words()) for phrase in phrases)

@@ -25,13 +25,40 @@ def parse(*arguments: str) -> argparse.Namespace:
         "render --run-dir x",
         "train --run-dir x --budget 90",
         "train teacher --run-dir x --device cuda",
+        "train classifier --run-dir x --threads 1",
         "distill --run-dir x --steps 4",
+        "distill --run-dir x --steps 8 --adversarial-weight 0",
+        "evaluate --fast",
+        "evaluate --run-dir x --write-card",
         "export --run-dir x --to y",
-        "sample --steps 1 --size 160x96",
+        "sample --steps 1 --size 192x128",
+        "sample --steps teacher",
     ],
 )
 def test_every_command_parses_and_can_run(line: str):
     assert callable(parse(*line.split()).run)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("train teacher --run-dir x --budget 0", "--budget: 0 is not above 0 minutes"),
+        ("train --run-dir x --budget nan", "--budget: nan is not above 0 minutes"),
+        ("train --run-dir x --threads 0", "--threads: 0 is not 1 or more"),
+        ("train kitchen --run-dir x", "invalid choice: 'kitchen'"),
+        ("train --run-dir x --device toaster", "--device: invalid choice: 'toaster'"),
+        ("distill --run-dir x --steps 3", "--steps: invalid choice: 3"),
+        ("distill --run-dir x --steps 4 --adversarial-weight -1", "-1 is not 0 or more"),
+        ("evaluate --model /nowhere", "/nowhere has no base/; `export` writes it"),
+        ("sample --size 7x7", "--size: invalid choice: '7x7'"),
+    ],
+)
+def test_a_bad_option_is_named_with_what_is_allowed(
+    line: str, says: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit):
+        parse(*line.split())
+    assert says in capsys.readouterr().err
 
 
 def test_the_shares_of_the_budget_are_all_of_it_and_name_every_stage():

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from lightning_demo.miniature.architecture import build_components, build_tokenizer
-from lightning_demo.miniature.autoencoder import psnr, train_autoencoder
+from lightning_demo.miniature.autoencoder import psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
+from lightning_demo.miniature.dataset import build_dataset
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
-from lightning_demo.miniature.teacher import cache_latents, train_teacher
-from lightning_demo.miniature.text import TextEncoders, label_caption, pretrain_text
-from lightning_demo.miniature.training import Length, Stage, load_stage, lr_at, run_stage
+from lightning_demo.miniature.teacher import train_teacher
+from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
+from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
 
 CPU = torch.device("cpu")
 CONFIG = TrainingConfig(
@@ -39,11 +41,22 @@ def line_stage() -> Stage:
     torch.manual_seed(0)
     line = torch.nn.Linear(3, 1)
 
-    def loss(generator: torch.Generator) -> torch.Tensor:
-        x = torch.randn(16, 3, generator=generator)
-        return (line(x) - x.sum(1, keepdim=True)).square().mean()
+    rival = torch.nn.Linear(1, 1)
+    seen: list[torch.Tensor] = []
 
-    return Stage("line", {"line": line}, loss, LrPlan(0.05, warm_up_steps=2), ema_decay=0.9)
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
+        x = torch.randn(16, 3, generator=generator)
+        made = line(x)
+        seen[:] = [made.detach()] if progress >= 0.3 else []
+        error = (made - x.sum(1, keepdim=True)).square().mean()
+        return error + (1e-3 * rival(made).square().mean() if seen else 0)
+
+    def rival_loss() -> torch.Tensor | None:
+        return (rival(seen[0]) - 1).square().mean() if seen else None
+
+    plan = LrPlan(0.05, warm_up_steps=2)
+    other = Rival({"rival": rival}, rival_loss, lr=0.01)
+    return Stage("line", {"line": line}, loss, plan, ema_decay=0.9, rival=other)
 
 
 def test_a_stage_learns_and_keeps_the_average(tmp_path: Path):
@@ -62,6 +75,10 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
     fresh = line_stage()
     rest = run_stage(fresh, Length(steps=20), tmp_path / "halves", CONFIG)
     assert first + rest == expected
+    assert whole.rival is not None and fresh.rival is not None
+    assert torch.equal(fresh.rival.modules["rival"].weight, whole.rival.modules["rival"].weight), (
+        "the discriminator is resumed, too"
+    )
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
 
 
@@ -80,6 +97,20 @@ def test_the_autoencoder_gets_better_from_its_start(buckets: list[Bucket], tmp_p
     assert sum(losses[-8:]) < sum(losses[:8])
 
 
+def test_a_decoder_is_trained_on_a_finished_encoder_with_a_critic(
+    buckets: list[Bucket], tmp_path: Path
+):
+    vae = build_components(1000).vae
+    encoder = {k: v.clone() for k, v in vae.encoder.state_dict().items()}
+    before = vae.decoder.layers[-1].weight.clone()
+    length, config = Length(steps=6), replace(CONFIG, patch_from=0.4)
+    shared = (buckets, length, tmp_path, config, CPU)
+    losses = train_decoder("decoder", vae.decoder, LrPlan(1e-4), vae, *shared, critic=True)
+    assert len(losses) == 6
+    assert not torch.equal(vae.decoder.layers[-1].weight, before)
+    assert all(torch.equal(v, encoder[k]) for k, v in vae.encoder.state_dict().items())
+
+
 def test_text_encoders_and_teacher_train_and_the_teacher_resumes(
     buckets: list[Bucket], tmp_path: Path
 ):
@@ -88,32 +119,22 @@ def test_text_encoders_and_teacher_train_and_the_teacher_resumes(
     encoders = TextEncoders(parts.text_encoder, parts.text_encoder_2)
     losses = pretrain_text(encoders, tokenizer, Length(steps=6), tmp_path, CONFIG, CPU)
     assert losses[-1] < losses[0]
-    latents = cache_latents(parts.vae, tokenizer, buckets, tmp_path, CPU)
+    dataset = build_dataset(parts.vae, encoders, tokenizer, buckets, tmp_path, CPU)
     start = {k: v.clone() for k, v in parts.unet.state_dict().items()}
     runs = []
     for stops in ((None,), (1, None)):
         folder = tmp_path / f"run-{len(stops)}"
         losses = []
         for stop in stops:
-            fresh = build_components(len(tokenizer))
-            fresh.unet.load_state_dict(start)
-            pair = TextEncoders(fresh.text_encoder, fresh.text_encoder_2)
-            losses += train_teacher(
-                fresh.unet,
-                pair,
-                tokenizer,
-                latents,
-                Length(steps=3),
-                folder,
-                CONFIG,
-                CPU,
-                stop_after=stop,
-            )
-        runs.append((losses, fresh.unet.state_dict()["conv_out.weight"]))
+            unet = build_components(len(tokenizer)).unet
+            unet.load_state_dict(start)
+            shared = (dataset, Length(steps=3), folder, CONFIG, CPU)
+            losses += train_teacher(unet, *shared, stop_after=stop)
+        runs.append((losses, unet.state_dict()["conv_out.weight"]))
     assert runs[0][0] == runs[1][0]
     assert torch.equal(runs[0][1], runs[1][1])
 
 
 def test_every_caption_of_the_pool_has_labels(buckets: list[Bucket]):
     rows = [label_caption(c) for bucket in buckets for row in bucket.captions for c in row]
-    assert {len(row) for row in rows} == {9}
+    assert {len(row) for row in rows} == {len(ATTRIBUTES)}

@@ -17,7 +17,7 @@ from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limit
 LIMITS = Limits(
     num_inference_steps=(2, 4, 8),
     default_steps=4,
-    sizes=((128, 128), (160, 96), (96, 160)),
+    sizes=((128, 128), (192, 128), (128, 192)),
     min_side=64,
     max_side=256,
 )

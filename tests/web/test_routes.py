@@ -70,14 +70,14 @@ def test_a_picture_comes_lossless_with_its_settings(running: Running) -> None:
         "prompt": "a blue boat",
         "seed": 9,
         "num_inference_steps": 2,
-        "width": 160,
-        "height": 96,
+        "width": 192,
+        "height": 128,
     }
     answer = httpx.post(f"{running.url}/picture", json=fields)
     assert answer.headers["content-type"] == "image/png"
     assert 'filename="miniature-9.png"' in answer.headers["content-disposition"]
     picture = Image.open(io.BytesIO(answer.content))
-    assert picture.size == (160, 96)
+    assert picture.size == (192, 128)
     assert picture.getpixel((80, 48)) == color_of("a blue boat")
     settings = json.loads(picture.info["generation"])
     assert settings.items() >= fields.items()

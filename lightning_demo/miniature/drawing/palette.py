@@ -48,12 +48,14 @@ def paint(name: str, time: str) -> Paint:
     if time == "night":
         # A subject must be seen at night: it keeps nearly all its light.
         base = mix(dim(base, 0.92), (120, 140, 255), 0.06)
-    elif time == "storm":
-        base = mix(dim(base, 0.95), (150, 160, 175), 0.08)
     elif time == "sunset":
-        base = mix(base, (255, 150, 90), 0.06)
+        base = mix(base, (255, 150, 90), 0.05)
+    elif time == "dawn":
+        base = mix(base, (255, 220, 226), 0.06)
     if name == "black":
-        rim = {"night": (128, 134, 170), "storm": (96, 100, 116)}.get(time, (86, 86, 104))
+        rim = (128, 134, 170) if time == "night" else (90, 90, 108)
+        if time == "night":
+            base = (62, 64, 84)  # black on a night sky is a dark grey
         return Paint(light=rim, base=base, shade=(28, 28, 36), dark=(14, 14, 20))
     if name == "white":
         return Paint(

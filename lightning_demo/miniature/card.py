@@ -1,0 +1,121 @@
+"""Writes what an evaluation measured into the model card, as a table and a plot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
+COLUMNS = (
+    ("one_subject", "one subject", "{:.0%}"),
+    ("two_subjects", "two subjects", "{:.0%}"),
+    ("counts", "counts", "{:.0%}"),
+    ("bare_prompts", "bare prompts", "{:.0%}"),
+    ("frechet", "Fréchet", "{:.2f}"),
+    ("frechet_latents", "in latents", "{:.3f}"),
+    ("diversity", "diversity", "{:.2f}"),
+    ("sharpness", "sharpness", "{:.2f}"),
+)
+PLOTTED = COLUMNS[:4]  # the shares of right pictures
+LABELS = {"teacher": "teacher, 32 + guidance", "1": "1 step"}
+INKS = ((224, 48, 46), (44, 104, 226), (46, 160, 74), (247, 137, 24))
+SCALE = 2  # drawn larger and averaged, for smooth lines
+
+
+def table(report: dict) -> str:  # type: ignore[type-arg]
+    """The scores as a Markdown table, one row per model."""
+    lines = [
+        "| | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for name, score in report["models"].items():
+        steps, _, kind = name.partition("-")
+        title = LABELS.get(steps, f"{steps} steps") + (", whole UNet" if kind else "")
+        cells = [pattern.format(score[key]) for key, _, pattern in COLUMNS]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def plot(report: dict) -> Image.Image:  # type: ignore[type-arg]
+    """Share of right pictures over steps, the teacher's at the right edge.
+
+    The axis begins below the lowest share, at a multiple of 10 %.
+    """
+    width, height, left, top, right, bottom = 640, 300, 48, 18, 168, 34
+    image = Image.new("RGB", (width * SCALE, height * SCALE), "white")
+    canvas = ImageDraw.Draw(image)
+    font = ImageFont.load_default(12 * SCALE)
+
+    names = ("1", "2", "4", "8", "teacher")
+    shown = [(title, [report[key][name] for name in names]) for key, title, _ in PLOTTED]
+    floor = max(0, int(10 * min(min(shares) for _, shares in shown) - 0.5))
+
+    def at(place: float, share: float) -> tuple[float, float]:
+        x = left + (width - left - right) * place / 4
+        y = top + (height - top - bottom) * (1 - share) / (1 - floor / 10)
+        return x * SCALE, y * SCALE
+
+    for tenth in range(floor, 11, 1 if floor > 4 else 2):
+        canvas.line((*at(0, tenth / 10), *at(4, tenth / 10)), fill=(226, 226, 232), width=SCALE)
+        x, y = at(0, tenth / 10)
+        canvas.text((x - 8 * SCALE, y), f"{tenth * 10} %", (96, 96, 104), font, anchor="rm")
+    for place, name in enumerate(names):
+        x, y = at(place, floor / 10)
+        text = name if name == "teacher" else f"{name} step" + "s" * (name != "1")
+        canvas.text((x, y + 20 * SCALE), text, (96, 96, 104), font, anchor="ms")
+    ends = []
+    for (title, shares), ink in zip(shown, INKS, strict=True):
+        points = [at(place, share) for place, share in enumerate(shares)]
+        canvas.line(points, fill=ink, width=3 * SCALE, joint="curve")
+        for x, y in points:
+            r = 4 * SCALE
+            canvas.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+        ends.append((points[-1][1], title, ink))
+    lowest = 0.0
+    for y, title, ink in sorted(ends, key=lambda end: end[0]):
+        lowest = max(y, lowest + 16 * SCALE if lowest else y)  # names never overlap
+        canvas.text(((width - right + 12) * SCALE, lowest), title, ink, font, anchor="lm")
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def block(report: dict) -> str:  # type: ignore[type-arg]
+    """What stands between the two marks of the card."""
+    prompts, judge, four = report["prompts"], report["judge_accuracy"], report["models"]["4"]
+    return f"""{START}
+{table(report)}
+
+![Share of pictures that show all that was asked, by number of steps](evaluation/evaluation.png)
+
+{prompts["one_subject"]} prompts with one subject (all of subject, colour, place and time right),
+{prompts["two_subjects"]} with two (both subjects, both colours, in order; at 4 steps both subjects
+are there, in whatever order, in {four["pair_names"]:.0%}, both colours in
+{four["pair_colours"]:.0%}), {prompts["counts"]} with two or three of a kind,
+{prompts["bare_prompts"]} of one word. Every combination of subject, colour
+and place was kept out of training (`held_out.txt`). The judge is a classifier trained on renders;
+of fresh held-out renders it tells everything right in {judge["one"]:.1%} (one), {judge["pair"]:.1%}
+(two) and {judge["counts"]:.1%} (counts). Fréchet distances are to renders of the same scenes, lower
+is better; diversity and sharpness are relative to those renders. The 4-step model's Fréchet
+distance is {report["frechet_ratio_4_to_teacher"]:.2f} times the teacher's. The autoencoder keeps
+{report["autoencoder_psnr_db"]:.1f} dB of held-out renders. On one CPU core a picture takes
+{_speeds(report)}.
+{END}"""
+
+
+def _speeds(report: dict) -> str:  # type: ignore[type-arg]
+    parts = [f"{ms:.0f} ms at {steps}" for steps, ms in report["one_core_ms"].items()]
+    return f"{', '.join(parts[:-1])} and {parts[-1]} steps"
+
+
+def write_card(folder: Path, report: dict) -> None:  # type: ignore[type-arg]
+    """Writes evaluation/evaluation.json and .png and the card's block; the marks must be there."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    card.write_text(before + block(report) + after, encoding="utf-8")
+    out = folder / "evaluation"
+    out.mkdir(exist_ok=True)
+    (out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    plot(report).save(out / "evaluation.png", optimize=True)

@@ -1,0 +1,63 @@
+"""Batches: captions belong to their pictures, cut-outs say where they were cut."""
+
+from __future__ import annotations
+
+import torch
+
+from lightning_demo.miniature.dataset import Dataset, LatentBucket
+
+CPU = torch.device("cpu")
+
+
+def numbered() -> Dataset:
+    """Every latent and every state says which picture it belongs to."""
+    square = torch.arange(1, 6).float()[:, None, None, None].expand(5, 4, 16, 16).clone()
+    columns = torch.arange(24).float().expand(1, 4, 16, 24).clone()
+    buckets = [
+        LatentBucket(128, 128, square, torch.arange(1, 6)[:, None].expand(5, 3)),
+        LatentBucket(192, 128, columns, torch.full((1, 3), 6)),
+    ]
+    states = torch.arange(7)[:, None, None].expand(7, 32, 224).half()
+    return Dataset(buckets, states, torch.arange(7)[:, None].expand(7, 128).half())
+
+
+def draws(count: int, **options: float) -> list:
+    dataset = numbered()
+    return [dataset.draw(4, torch.Generator().manual_seed(n), CPU, **options) for n in range(count)]
+
+
+def test_captions_belong_to_their_pictures():
+    for batch in draws(20):
+        if batch.latents.shape[3] == 16:
+            assert torch.equal(batch.latents[:, 0, 0, 0], batch.given.states[:, 0, 0])
+        assert torch.equal(batch.given.states[:, 0, 0], batch.given.pooled[:, 0])
+
+
+def test_the_same_seed_draws_the_same_batch():
+    for first, second in zip(draws(5), draws(5), strict=True):
+        assert torch.equal(first.latents, second.latents)
+        assert torch.equal(first.given.states, second.given.states)
+
+
+def test_some_captions_become_the_empty_one():
+    empty = sum(int((b.given.pooled[:, 0] == 0).sum()) for b in draws(50, empty_share=0.3))
+    assert 30 < empty < 90
+    assert all((b.given.pooled[:, 0] > 0).all() for b in draws(20))
+
+
+def test_cut_outs_are_square_and_say_where_they_were_cut():
+    cut = [b for b in draws(60, crop_share=1.0) if b.given.time_ids[0, 1] == 192]
+    assert len(cut) > 3
+    for batch in cut:
+        height, width, top, left, target_height, target_width = batch.given.time_ids[0].tolist()
+        assert batch.latents.shape[2:] == (16, 16)
+        assert (height, width, top) == (128, 192, 0)
+        assert (target_height, target_width) == (128, 128)
+        assert batch.latents[0, 0, 0, 0] == left / 8, "the first column is the one it was cut at"
+    assert len({b.given.time_ids[0, 3].item() for b in cut}) > 2
+
+
+def test_whole_pictures_say_their_size():
+    for batch in draws(20):
+        h, w = (8 * side for side in batch.latents.shape[2:])
+        assert batch.given.time_ids[0].tolist() == [h, w, 0, 0, h, w]
