@@ -5,13 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from .fillers import ENDINGS, FILLERS, OPENINGS, SYLLABLES
 from .vocabulary import (
     COLOURS,
     COUNTS,
-    ENDINGS,
-    FILLERS,
     FLYING,
-    OPENINGS,
     PLACE_WORDS,
     PLACES,
     SHAPES,
@@ -40,22 +38,6 @@ RELATION_PHRASES: dict[str, tuple[str, ...]] = {
     "front": ("{a} in front of {b}", "{b} behind {a}"),
     "above": ("{a} above {b}", "{a} over {b}", "{b} below {a}", "{b} under {a}"),
 }
-_SYLLABLES = (
-    "ba",
-    "ke",
-    "lo",
-    "mi",
-    "nu",
-    "ra",
-    "si",
-    "to",
-    "vu",
-    "za",
-    "pel",
-    "dor",
-    "gri",
-    "mek",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +70,7 @@ class _Writer:
         self.fillers -= 1
         if self.rng.random() < 0.5:
             return self.rng.choice(FILLERS)
-        return "".join(self.rng.choice(_SYLLABLES) for _ in range(self.rng.randint(1, 3)))
+        return "".join(self.rng.choice(SYLLABLES) for _ in range(self.rng.randint(1, 3)))
 
     def noun(self, thing: Thing, slot: str, *, many: bool, colour: bool) -> str:
         """`red house`, `lovely crimson cottages`."""

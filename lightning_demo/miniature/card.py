@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from .suites import MODELS
+
 START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 COLUMNS = (
     ("one_subject", "one subject", "{:.0%}"),
@@ -48,8 +50,7 @@ def plot(report: dict) -> Image.Image:  # type: ignore[type-arg]
     canvas = ImageDraw.Draw(image)
     font = ImageFont.load_default(12 * SCALE)
 
-    names = ("1", "2", "4", "8", "teacher")
-    shown = [(title, [report[key][name] for name in names]) for key, title, _ in PLOTTED]
+    shown = [(title, [report[key][name] for name in MODELS]) for key, title, _ in PLOTTED]
     floor = max(0, int(10 * min(min(shares) for _, shares in shown) - 0.5))
 
     def at(place: float, share: float) -> tuple[float, float]:
@@ -61,7 +62,7 @@ def plot(report: dict) -> Image.Image:  # type: ignore[type-arg]
         canvas.line((*at(0, tenth / 10), *at(4, tenth / 10)), fill=(226, 226, 232), width=SCALE)
         x, y = at(0, tenth / 10)
         canvas.text((x - 8 * SCALE, y), f"{tenth * 10} %", (96, 96, 104), font, anchor="rm")
-    for place, name in enumerate(names):
+    for place, name in enumerate(MODELS):
         x, y = at(place, floor / 10)
         text = name if name == "teacher" else f"{name} step" + "s" * (name != "1")
         canvas.text((x, y + 20 * SCALE), text, (96, 96, 104), font, anchor="ms")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from .suites import MODELS
 from .world import BUCKETS
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
@@ -55,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_model(sample)
     sample.add_argument(
         "--steps",
-        choices=(*map(str, sorted(STEP_COUNTS)), "teacher"),
+        choices=MODELS,
         default="4",
         help="default: %(default)s",
     )

@@ -21,12 +21,11 @@ from .metrics import diversity, frechet_distance, sharpness
 from .picture import draw_scene
 from .sheet import draw_prompts
 from .speed import one_core_ms
-from .suites import Task
+from .suites import MODELS, Task
 from .world import BUCKETS, sample_held_out
 
 CLASSIFIER = Path("evaluation", "classifier.safetensors")
 TEACHER_STEPS = 32
-MODELS = ("1", "2", "4", "8", "teacher")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from .captions import indefinite
 from .vocabulary import COUNTS, PLACES, SUBJECTS, TIMES, plural
 from .world import Scene, sample_held_out
 
+MODELS = ("1", "2", "4", "8", "teacher")  # that are asked: step counts, and the undistilled one
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

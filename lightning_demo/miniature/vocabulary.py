@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .fillers import ENDINGS, FILLERS, GLUE, OPENINGS
+
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "house": ("house", "cottage", "home", "cabin"),
     "castle": ("castle", "fortress", "palace"),
@@ -156,99 +158,6 @@ PLURALS: dict[str, str] = {
     "man": "men",
     "woman": "women",
 }
-
-# Adjectives that change nothing in the picture: the model learns to read past them.
-FILLERS: tuple[str, ...] = (
-    "beautiful",
-    "lovely",
-    "nice",
-    "pretty",
-    "cute",
-    "little",
-    "small",
-    "big",
-    "old",
-    "lonely",
-    "happy",
-    "colorful",
-    "cozy",
-    "charming",
-    "simple",
-    "wonderful",
-)
-OPENINGS: tuple[str, ...] = (
-    "a picture of",
-    "an illustration of",
-    "a painting of",
-    "a photo of",
-    "a drawing of",
-    "an image of",
-    "a view of",
-    "an artwork of",
-)
-ENDINGS: tuple[str, ...] = (
-    "flat illustration",
-    "highly detailed",
-    "masterpiece",
-    "digital art",
-    "vector art",
-    "best quality",
-    "4k",
-    "8k",
-    "cinematic lighting",
-    "minimal",
-)
-GLUE: tuple[str, ...] = (
-    "a",
-    "an",
-    "the",
-    "and",
-    "with",
-    "of",
-    "on",
-    "in",
-    "at",
-    "by",
-    "to",
-    "next",
-    "beside",
-    "near",
-    "left",
-    "right",
-    "background",
-    "backdrop",
-    "is",
-    "there",
-    "stands",
-    "standing",
-    "front",
-    "from",
-    "its",
-    "it",
-    "under",
-    "above",
-    "over",
-    "below",
-    "behind",
-    "style",
-    "as",
-    "between",
-    "landscape",
-    "scene",
-    "sky",
-    "color",
-    "colored",
-    "moon",
-    "sun",
-    "clouds",
-    "stars",
-    "grey",
-    "gray",
-    "brown",
-    "empty",
-    "plain",
-    "place",
-)
 
 EXAMPLES: tuple[str, ...] = (
     "a red house by the sea at sunset",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -34,22 +34,37 @@ RAINBOW: tuple[Rgb, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Air:
+    """What is drawn on, its size in pixels, and the lots of this picture."""
+
+    picture: Image.Image
+    canvas: Canvas
+    width: int
+    height: int
+    rng: random.Random
+
+    @property
+    def unit(self) -> int:
+        """The shorter side, by which things in the sky are sized."""
+        return min(self.width, self.height)
+
+
 def sky(
     width: int, height: int, time: str, weather: str, place: str, rng: random.Random
 ) -> Image.Image:
     """A new picture of the sky with what stands in it; canvas pixels."""
     stops = SPACE[time] if place == "space" else _weathered(SKIES[time], time, weather)
     picture = _gradient(width, height, stops).copy()
-    canvas = ImageDraw.Draw(picture)
-    unit = min(width, height)
+    air = _Air(picture, ImageDraw.Draw(picture), width, height, rng)
     if place == "space":
-        _space(canvas, width, height, unit, time, rng)
+        _space(air, time)
     elif weather in ("clear", "rainbow"):
-        _LIGHTS[time](picture, canvas, width, height, unit, rng)
+        _LIGHTS[time](air)
     elif weather in ("rain", "storm"):
-        _overcast(canvas, width, height, unit, time, weather, rng)
+        _overcast(air, time, weather)
     if weather == "rainbow":
-        _rainbow(picture, width, height, unit, rng)
+        _rainbow(air)
     return picture
 
 
@@ -77,67 +92,53 @@ def _gradient(width: int, height: int, stops: tuple[Rgb, Rgb, Rgb]) -> Image.Ima
     return Image.fromarray(pixels)
 
 
-def _day(
-    picture: Image.Image, canvas: Canvas, width: int, height: int, unit: int, rng: random.Random
-) -> None:
-    x, y = rng.uniform(0.14, 0.86) * width, rng.uniform(0.13, 0.22) * height
-    disc(canvas, x, y, 0.13 * unit, (255, 244, 178))
-    disc(canvas, x, y, 0.095 * unit, (255, 218, 70))
-    for _ in range(rng.randint(1, 2)):
-        _cloud(canvas, rng, width, height, unit, (255, 255, 255), 0.1, 0.34)
+def _day(air: _Air) -> None:
+    x, y = air.rng.uniform(0.14, 0.86), air.rng.uniform(0.13, 0.22)
+    _sun(air, x, y, ((0.13, (255, 244, 178)), (0.095, (255, 218, 70))))
+    _clouds(air, (255, 255, 255), 0.1, 0.34)
 
 
-def _dawn(
-    picture: Image.Image, canvas: Canvas, width: int, height: int, unit: int, rng: random.Random
-) -> None:
-    x, y = rng.uniform(0.2, 0.8) * width, (HORIZON - 0.05) * height
-    disc(canvas, x, y, 0.2 * unit, (255, 244, 220))
-    disc(canvas, x, y, 0.13 * unit, (255, 252, 240))
-    for _ in range(rng.randint(1, 2)):
-        _cloud(canvas, rng, width, height, unit, (255, 226, 230), 0.08, 0.3)
+def _dawn(air: _Air) -> None:
+    x = air.rng.uniform(0.2, 0.8)
+    _sun(air, x, HORIZON - 0.05, ((0.2, (255, 244, 220)), (0.13, (255, 252, 240))))
+    _clouds(air, (255, 226, 230), 0.08, 0.3)
 
 
-def _sunset(
-    picture: Image.Image, canvas: Canvas, width: int, height: int, unit: int, rng: random.Random
-) -> None:
-    x, y = rng.uniform(0.2, 0.8) * width, (HORIZON - 0.06) * height
-    disc(canvas, x, y, 0.24 * unit, (255, 166, 80))
-    disc(canvas, x, y, 0.16 * unit, (255, 226, 120))
-    for _ in range(rng.randint(1, 2)):
-        _cloud(canvas, rng, width, height, unit, (240, 126, 120), 0.08, 0.28)
+def _sunset(air: _Air) -> None:
+    x = air.rng.uniform(0.2, 0.8)
+    _sun(air, x, HORIZON - 0.06, ((0.24, (255, 166, 80)), (0.16, (255, 226, 120))))
+    _clouds(air, (240, 126, 120), 0.08, 0.28)
 
 
-def _night(
-    picture: Image.Image, canvas: Canvas, width: int, height: int, unit: int, rng: random.Random
-) -> None:
-    _stars(canvas, width, height, unit, rng, rng.randint(6, 9))
-    x, y = rng.uniform(0.16, 0.84) * width, rng.uniform(0.14, 0.22) * height
-    back = picture.getpixel((0, int(y)))
-    disc(canvas, x, y, 0.12 * unit, (255, 246, 196))
-    disc(canvas, x + 0.065 * unit, y - 0.035 * unit, 0.1 * unit, back)  # type: ignore[arg-type]
+def _night(air: _Air) -> None:
+    _stars(air, air.rng.randint(6, 9))
+    x = air.rng.uniform(0.16, 0.84) * air.width
+    y = air.rng.uniform(0.14, 0.22) * air.height
+    back = air.picture.getpixel((0, int(y)))
+    disc(air.canvas, x, y, 0.12 * air.unit, (255, 246, 196))
+    # A moon is a disc with another one of the sky's colour over it.
+    disc(air.canvas, x + 0.065 * air.unit, y - 0.035 * air.unit, 0.1 * air.unit, back)  # type: ignore[arg-type]
 
 
-_LIGHTS: dict[str, Callable[..., None]] = {
-    "day": _day,
-    "dawn": _dawn,
-    "sunset": _sunset,
-    "night": _night,
-}
+_LIGHTS = {"day": _day, "dawn": _dawn, "sunset": _sunset, "night": _night}
 
 
-def _stars(
-    canvas: Canvas, width: int, height: int, unit: int, rng: random.Random, count: int
-) -> None:
+def _sun(air: _Air, x: float, y: float, discs: tuple[tuple[float, Rgb], ...]) -> None:
+    """Discs over each other at a place given in shares of the picture."""
+    for radius, fill in discs:
+        disc(air.canvas, x * air.width, y * air.height, radius * air.unit, fill)
+
+
+def _stars(air: _Air, count: int) -> None:
     for _ in range(count):
-        x, y = rng.random() * width, rng.random() * 0.5 * height
-        disc(canvas, x, y, rng.uniform(0.013, 0.018) * unit, (244, 240, 214))
+        x, y = air.rng.random() * air.width, air.rng.random() * 0.5 * air.height
+        disc(air.canvas, x, y, air.rng.uniform(0.013, 0.018) * air.unit, (244, 240, 214))
 
 
-def _space(
-    canvas: Canvas, width: int, height: int, unit: int, time: str, rng: random.Random
-) -> None:
+def _space(air: _Air, time: str) -> None:
     """Stars and a planet with a ring."""
-    _stars(canvas, width, height, unit, rng, rng.randint(8, 11))
+    canvas, width, height, unit, rng = air.canvas, air.width, air.height, air.unit, air.rng
+    _stars(air, rng.randint(8, 11))
     x, y = rng.uniform(0.16, 0.84) * width, rng.uniform(0.15, 0.24) * height
     tone = {"day": (120, 200, 220), "dawn": (248, 196, 190), "sunset": (250, 160, 90)}.get(
         time, (150, 150, 210)
@@ -149,16 +150,9 @@ def _space(
     canvas.arc(ring, -8, 188, fill=mix(tone, (255, 255, 255), 0.5), width=max(3, round(0.24 * r)))
 
 
-def _overcast(
-    canvas: Canvas,
-    width: int,
-    height: int,
-    unit: int,
-    time: str,
-    weather: str,
-    rng: random.Random,
-) -> None:
+def _overcast(air: _Air, time: str, weather: str) -> None:
     """A bank of clouds along the top; a storm's is dark and lets down one bolt."""
+    canvas, width, height, unit, rng = air.canvas, air.width, air.height, air.unit, air.rng
     tones: tuple[Rgb, ...] = ((128, 138, 156), (150, 158, 174), (170, 178, 192))
     if weather == "storm":
         tones = ((46, 50, 66), (60, 66, 84), (76, 82, 100))
@@ -178,8 +172,9 @@ def _overcast(
         )
 
 
-def _rainbow(picture: Image.Image, width: int, height: int, unit: int, rng: random.Random) -> None:
+def _rainbow(air: _Air) -> None:
     """Five broad bands, half transparent, from the horizon over the picture."""
+    picture, width, height, unit, rng = air.picture, air.width, air.height, air.unit, air.rng
     layer = Image.new("RGB", picture.size)
     mask = Image.new("L", picture.size, 0)
     draw, cut = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
@@ -193,20 +188,13 @@ def _rainbow(picture: Image.Image, width: int, height: int, unit: int, rng: rand
     picture.paste(layer, (0, 0), mask)
 
 
-def _cloud(
-    canvas: Canvas,
-    rng: random.Random,
-    width: int,
-    height: int,
-    unit: int,
-    fill: Rgb,
-    low: float,
-    high: float,
-) -> None:
-    x, y = rng.random() * width, rng.uniform(low, high) * height
-    size = rng.uniform(0.07, 0.1) * unit
-    for dx, dy, r in ((-1.2, 0.25, 0.7), (0.0, 0.0, 1.0), (1.1, 0.25, 0.75)):
-        disc(canvas, x + dx * size, y + dy * size, r * size, fill)
-    canvas.rounded_rectangle(
-        (x - 1.9 * size, y + 0.25 * size, x + 1.85 * size, y + 0.98 * size), 0.36 * size, fill=fill
-    )
+def _clouds(air: _Air, fill: Rgb, low: float, high: float) -> None:
+    """One or two, between these shares of the height."""
+    canvas, rng = air.canvas, air.rng
+    for _ in range(rng.randint(1, 2)):
+        x, y = rng.random() * air.width, rng.uniform(low, high) * air.height
+        size = rng.uniform(0.07, 0.1) * air.unit
+        for dx, dy, r in ((-1.2, 0.25, 0.7), (0.0, 0.0, 1.0), (1.1, 0.25, 0.75)):
+            disc(canvas, x + dx * size, y + dy * size, r * size, fill)
+        base = (x - 1.9 * size, y + 0.25 * size, x + 1.85 * size, y + 0.98 * size)
+        canvas.rounded_rectangle(base, 0.36 * size, fill=fill)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -20,26 +21,26 @@ MIST: dict[str, Rgb] = {
 
 def rain(picture: Image.Image, rng: random.Random) -> None:
     """Slanted streaks, wide enough to survive the autoencoder."""
-    canvas = ImageDraw.Draw(picture)
-    width, height = picture.size
-    unit = min(width, height)
-    for _ in range(round(15 * width * height / unit**2)):
-        x, y = rng.random() * width, rng.random() * height
-        canvas.line(
-            (x, y, x - 0.03 * unit, y + 0.09 * unit),
-            fill=(186, 200, 220),
-            width=max(3, unit // 80),
-        )
+    canvas, unit = ImageDraw.Draw(picture), min(picture.size)
+    for x, y in _scattered(picture, 15, rng):
+        end = (x - 0.03 * unit, y + 0.09 * unit)
+        canvas.line((x, y, *end), fill=(186, 200, 220), width=max(3, unit // 80))
 
 
 def snow(picture: Image.Image, rng: random.Random) -> None:
     """Fat flakes."""
-    canvas = ImageDraw.Draw(picture)
-    width, height = picture.size
-    unit = min(width, height)
-    for _ in range(round(20 * width * height / unit**2)):
-        x, y = rng.random() * width, rng.random() * height
+    canvas, unit = ImageDraw.Draw(picture), min(picture.size)
+    for x, y in _scattered(picture, 20, rng):
         disc(canvas, x, y, rng.uniform(0.014, 0.022) * unit, (250, 252, 255))
+
+
+def _scattered(
+    picture: Image.Image, count: int, rng: random.Random
+) -> Iterator[tuple[float, float]]:
+    """Places all over a picture, `count` of them for a square one."""
+    width, height = picture.size
+    for _ in range(round(count * width * height / min(width, height) ** 2)):
+        yield rng.random() * width, rng.random() * height
 
 
 def fog(picture: Image.Image, time: str, *, before: bool) -> None:
