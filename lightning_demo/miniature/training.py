@@ -96,7 +96,9 @@ def run_stage(
     run = _Run(stage, folder, config)
     losses: list[float] = []
     saved = time.monotonic()
-    with tqdm(total=1000, desc=stage.name, mininterval=10, bar_format=_BAR) as bar:
+    # What an earlier call did says nothing of how fast this one goes on.
+    begun = int(1000 * length.progress(run.step, run.seconds))
+    with tqdm(total=1000, initial=begun, desc=stage.name, mininterval=10, bar_format=_BAR) as bar:
         while (progress := length.progress(run.step, run.seconds)) < 1.0:
             if stop_after is not None and run.step >= stop_after:
                 run.save()

@@ -20,8 +20,8 @@ def word_chips(groups: Mapping[str, tuple[str, ...]]) -> gr.HTML | None:
     )
     return gr.HTML(
         "<section><h2>Words it knows</h2>"
-        "<p>The miniature is a small model with a small world. A word takes the place of "
-        f"another of its kind.</p>{rows}</section>",
+        "<p>The miniature knows a small world. Click a word to use it; it replaces another "
+        f"of its kind.</p>{rows}</section>",
         elem_id="words",
     )
 
