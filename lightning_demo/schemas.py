@@ -140,6 +140,7 @@ class EngineStatus:
     detail: str = ""  # what it is doing, or why it failed and what to do
     progress: float | None = None  # 0 … 1 while loading
     waiting: int = 0  # requests admitted and not yet started
+    tier: str = ""  # how far the model has been compiled; empty where it is not
 
 
 def random_seed() -> int:

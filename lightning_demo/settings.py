@@ -73,6 +73,17 @@ class Settings:
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0
     )
 
+    compile: bool = _setting(
+        True, "compile the model while it serves; on a GPU only, a CPU gains too little"
+    )
+    cuda_graphs: bool = _setting(True, "on a GPU, replay a whole step as one launch")
+    channels_last: bool = _setting(True, "on a GPU, the memory layout its convolutions prefer")
+    cudnn_attention: bool = _setting(True, "on a GPU, prefer cuDNN's attention kernels")
+    cross_attention_cache: bool = _setting(
+        True, "compute a prompt's keys and values once, not at each step"
+    )
+    compile_backend: str = _setting("inductor", "torch.compile's backend", metavar="NAME")
+
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item.name, getattr(self, item.name), item.metadata)

@@ -24,7 +24,8 @@ from websockets.asyncio.client import connect
 
 from ..model.checkpoints import MINIATURE
 from ..model.loading import load_components
-from ..model.sampling import Sampler, euler_step
+from ..model.sampling import Sampler
+from ..model.step import euler_step
 from ..schemas import GenerationRequest
 from ..web.messages import split_frame
 from ..web.server import free_port

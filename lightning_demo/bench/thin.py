@@ -24,8 +24,10 @@ from transformers import (
     CLIPTokenizer,
 )
 
+from ..model.attention import expect_projections
 from ..model.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.loading import Components
+from ..model.profile import small_profile
 
 SIDE = 64  # px
 WIDTH = 16  # channels of both text encoders
@@ -58,19 +60,22 @@ def thin_components() -> Components:
         latent_channels=4,
         norm_num_groups=2,
     )
+    expect_projections(unet)
     for module in (unet, vae):
         module.eval().requires_grad_(False)
     sizes = ((1, 8), (128, 128), (96, 96))
     return Components(
         family=replace(SDXL_LIGHTNING, sizes=((SIDE, SIDE), *sizes), min_side=8, max_side=256),
         device=torch.device("cpu"),
-        dtype=torch.float32,
+        profile=small_profile(torch.float32, 4),
         tokenizers=(tokenizer, tokenizer),
         text_encoders=(
             CLIPTextModel(_text_config(tokenizer, 12)).eval(),
             CLIPTextModelWithProjection(_text_config(tokenizer, 32)).eval(),
         ),
-        unets=SimpleNamespace(get=lambda num_inference_steps: unet),  # type: ignore[arg-type]
+        unets=SimpleNamespace(  # type: ignore[arg-type]
+            get=lambda num_inference_steps: unet, require=lambda num_inference_steps: None
+        ),
         vae=vae,
         preview_vae=vae,
     )

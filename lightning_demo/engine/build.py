@@ -36,10 +36,15 @@ def loader(family: Family, settings: Settings) -> Loader:
     def load(report: Callable[[float, str], None]) -> Sampler:
         import torch
 
-        from ..model.loading import load_components
+        from ..model.loading import load_components, pick_device
         from ..model.sampling import Sampler
+        from ..model.speed import Speed
 
         torch.set_num_threads(settings.threads)
-        return Sampler(load_components(family, settings.device, report=report))
+        speed = Speed.of(settings, pick_device(settings.device).type)
+        components = load_components(
+            family, settings.device, channels_last=speed.channels_last, report=report
+        )
+        return Sampler(components, speed)
 
     return load

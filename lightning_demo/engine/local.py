@@ -38,6 +38,7 @@ MAX_WAITING = 512
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 STOP_SECONDS = 10.0
+IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
 
 
 class LocalEngine:
@@ -127,19 +128,38 @@ class LocalEngine:
             if self._closing:
                 return
             self._about = replace(
-                self._about, state="ready", device=sampler.device_name, detail="", progress=None
+                self._about,
+                state="ready",
+                device=sampler.device_name,
+                detail="",
+                progress=None,
+                tier=sampler.tier,
             )
         log.info("ready: %s on %s", self._about.title, self._about.device)
-        while (job := self._next()) is not None:
-            self._paint(sampler, job)
+        improving = True
+        while not self._closing:
+            job = self._next(IDLE_SECONDS if improving else None)
+            if job is not None:
+                self._paint(sampler, job)
+            elif improving and not self._closing:
+                improving = sampler.improve()
+            self._tell_tier(sampler.tier)
         self._end("closed", "The engine has stopped.")
 
     def _report(self, fraction: float, sentence: str) -> None:
         with self._changed:
             self._about = replace(self._about, progress=fraction, detail=sentence)
 
-    def _next(self) -> Job | None:
-        """The job that has waited longest; waits for one. None when the engine closes."""
+    def _tell_tier(self, tier: str) -> None:
+        if tier != self._about.tier:
+            with self._changed:
+                self._about = replace(self._about, tier=tier)
+
+    def _next(self, patience: float | None) -> Job | None:
+        """The job that has waited longest; waits for one.
+
+        None when the engine closes, or nobody asked for `patience` seconds.
+        """
         with self._changed:
             while not self._closing:
                 while self._line:
@@ -147,7 +167,8 @@ class LocalEngine:
                     if not job.closed:
                         job.place.since = None
                         return job
-                self._changed.wait()
+                if not self._changed.wait(patience):
+                    return None
             return None
 
     def _end(self, state: EngineState, detail: str) -> None:

@@ -67,6 +67,7 @@ class Family:
     sizes: tuple[tuple[int, int], ...]  # (width, height), px, the native one first
     min_side: int
     max_side: int
+    small: bool = False  # all of it fits into any device's memory
     examples: tuple[str, ...] = ()
     words: Path | None = None  # JSON with groups and examples
     # "repository/file" -> sha256, checked at every load; files of other repositories are
@@ -192,6 +193,7 @@ MINIATURE = Family(
     sizes=((128, 128), (192, 128), (128, 192)),
     min_side=64,
     max_side=256,
+    small=True,
     words=_MINIATURE / "words.json",
     sha256=_MINIATURE_SHA256,
 )

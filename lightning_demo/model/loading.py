@@ -1,10 +1,8 @@
-"""Builds the parts of one model family on a device: text encoders, UNets and decoders."""
+"""Builds the parts of one model family on a device: text encoders, decoders and its first UNet."""
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +10,19 @@ from typing import Any
 import diffusers
 import torch
 import transformers
-from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from ..errors import CheckpointError
-from .checkpoints import Checkpoint, Family, Repository
-from .lora import fuse
-from .weights import check_file, fill, load_weights, locate
+from .checkpoints import Family, Repository
+from .profile import Profile, choose_profile, small_profile
+from .unets import Report, UNets
+from .weight_files import WeightFiles, read_weights
+from .weights import check_file, fill, locate
 
 log = logging.getLogger(__name__)
 
-Report = Callable[[float, str], None]  # (fraction done, sentence for the page)
-
 TOKENIZER_FILES = ("vocab.json", "merges.txt")
-UNET_FILE = "diffusion_pytorch_model.fp16.safetensors"
-RESERVE_BYTES = 6 * 2**30  # of a GPU's memory, for all that is not a UNet
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,70 +31,33 @@ class Components:
 
     family: Family
     device: torch.device
-    dtype: torch.dtype
+    profile: Profile
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
     text_encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
     unets: UNets
     vae: AutoencoderKL | AutoencoderTiny
     preview_vae: AutoencoderTiny
 
-
-class UNets:
-    """The family's UNets by step count, each loaded when first used.
-
-    As many stay on the device as its memory holds; the one unused longest makes room.
-    """
-
-    def __init__(self, family: Family, device: torch.device, dtype: torch.dtype) -> None:
-        self._family, self._device, self._dtype = family, device, dtype
-        self._resident: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
-        self._base: dict[str, torch.Tensor] | None = None
-
-    def get(self, num_inference_steps: int) -> UNet2DConditionModel:
-        """The UNet distilled for this many steps.
-
-        Raises:
-            CheckpointError: its file is missing, damaged or another one's.
-        """
-        unet = self._resident.get(num_inference_steps)
-        if unet is None:
-            checkpoint = self._family.checkpoint(num_inference_steps)
-            weights, path = self._weights(checkpoint)
-            unet = UNet2DConditionModel.from_config(_unet_config(self._family))
-            fill(unet, weights, path)
-            self._make_room(unet)
-            unet = unet.to(self._device, self._dtype).eval().requires_grad_(False)
-            self._resident[num_inference_steps] = unet
-            log.info("loaded %s", path.name)
-        self._resident.move_to_end(num_inference_steps)
-        return unet
-
-    def _weights(self, checkpoint: Checkpoint) -> tuple[dict[str, torch.Tensor], Path]:
-        family = self._family
-        weights, path = _load(family, family.lightning, checkpoint.file)
-        if checkpoint.is_lora:
-            if self._base is None:
-                self._base, _ = _load(family, family.base, f"unet/{UNET_FILE}")
-            weights = fuse(self._base, weights, path, self._dtype)
-        return weights, path
-
-    def _make_room(self, unet: UNet2DConditionModel) -> None:
-        if self._device.type != "cuda":
-            return
-        size = sum(p.numel() for p in unet.parameters()) * self._dtype.itemsize
-        total = torch.cuda.get_device_properties(self._device).total_memory
-        while self._resident and (len(self._resident) + 1) * size > total - RESERVE_BYTES:
-            self._resident.popitem(last=False)
-            torch.cuda.empty_cache()
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the models compute in."""
+        return self.profile.dtype
 
 
 def load_components(
-    family: Family, device: str = "auto", *, report: Report = lambda fraction, sentence: None
+    family: Family,
+    device: str = "auto",
+    *,
+    channels_last: bool = False,
+    num_inference_steps: int | None = None,
+    report: Report = lambda fraction, sentence: None,
 ) -> Components:
-    """Loads a family onto a device, half precision on a GPU and float32 elsewhere.
+    """Loads a family onto a device, spread over its memory as its profile says.
 
     Args:
         device: a torch device, or "auto" for the GPU if there is one.
+        channels_last: the memory layout that a GPU's convolutions prefer.
+        num_inference_steps: the UNet to load first; the usual one when absent.
         report: called as loading goes on.
 
     Raises:
@@ -106,7 +65,9 @@ def load_components(
     """
     _quieten()
     place = pick_device(device)
-    dtype = torch.float16 if place.type == "cuda" else torch.float32
+    profile = pick_profile(family, place)
+    log.info("memory profile %s", profile.describe())
+    dtype = profile.dtype
     report(0.0, "Looking for the weights")
     text = (
         "tokenizer/*",
@@ -120,35 +81,67 @@ def load_components(
     tokenizers = (_tokenizer(base / "tokenizer"), _tokenizer(base / "tokenizer_2"))
     first = _text_encoder(CLIPTextModel, family, encoders[0], dtype)
     second = _text_encoder(CLIPTextModelWithProjection, family, encoders[1], dtype)
+    if profile.text_encoders_stay:
+        first, second = first.to(place), second.to(place)
     report(0.5, "Loading the decoders")
-    if family.vae is None:
-        vae = _decoder(family, family.base, "vae/", "diffusion_pytorch_model.fp16.safetensors")
-    else:
-        vae = _decoder(family, family.vae, "", "diffusion_pytorch_model.safetensors")
+    layout = torch.channels_last if channels_last else torch.preserve_format
     preview = _decoder(family, family.preview, "", "diffusion_pytorch_model.safetensors")
+    preview = preview.to(place, dtype, memory_format=layout)
+    if profile.decoder == "tiny":
+        vae = preview
+    else:
+        if family.vae is None:
+            vae = _decoder(family, family.base, "vae/", "diffusion_pytorch_model.fp16.safetensors")
+        else:
+            vae = _decoder(family, family.vae, "", "diffusion_pytorch_model.safetensors")
+        vae = vae.to(place, dtype, memory_format=layout)
+        if profile.decoder == "tiled":
+            vae.enable_tiling()
     report(0.6, "Loading the UNet")
-    unets = UNets(family, place, dtype)
-    unets.get(family.limits.default_steps)
+    step_counts = family.limits.num_inference_steps
+    source = WeightFiles(family, place, dtype, layout, pinned=profile.unets < len(step_counts))
+    unets = UNets(source, profile.unets, len(step_counts))
+    unets.get(num_inference_steps or family.limits.default_steps)
     return Components(
         family=family,
         device=place,
-        dtype=dtype,
+        profile=profile,
         tokenizers=tokenizers,
-        text_encoders=(first.to(place), second.to(place)),
+        text_encoders=(first, second),
         unets=unets,
-        vae=vae.to(place, dtype),
-        preview_vae=preview.to(place, dtype),
+        vae=vae,
+        preview_vae=preview,
     )
 
 
+def pick_profile(family: Family, device: torch.device) -> Profile:
+    """How the family is spread over the device, by what is free there now."""
+    step_counts = len(family.limits.num_inference_steps)
+    if family.small:
+        half = device.type == "cuda"
+        return small_profile(torch.float16 if half else torch.float32, step_counts)
+    return choose_profile(device.type, free_memory(device), step_counts)
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes free on a device; None where it does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "xpu":
+        properties = torch.xpu.get_device_properties(device)
+        return properties.total_memory - torch.xpu.memory_reserved(device)
+    return None
+
+
 def pick_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first GPU, else the CPU.
+    """The torch device of that name; "auto" is the first GPU of any maker, else the CPU.
 
     Raises:
         CheckpointError: torch cannot use that device on this machine.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        name = accelerator.type if accelerator else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -165,18 +158,6 @@ def _quieten() -> None:
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-
-
-def _load(
-    family: Family, repository: Repository, file: str
-) -> tuple[dict[str, torch.Tensor], Path]:
-    path = locate(repository, (file,)) / file
-    return load_weights(path, family.sha256.get(f"{repository.name}/{file}")), path
-
-
-def _unet_config(family: Family) -> dict[str, object]:
-    folder = locate(family.base, ("unet/config.json",)) / "unet"
-    return UNet2DConditionModel.load_config(folder, local_files_only=True)
 
 
 def _tokenizer(folder: Path) -> CLIPTokenizer:
@@ -209,7 +190,7 @@ def _decoder(
     )
     if kind is None:
         raise CheckpointError(f"{folder / 'config.json'} describes no decoder of SDXL.")
-    weights, path = _load(family, repository, f"{prefix}{file}")
+    weights, path = read_weights(family, repository, f"{prefix}{file}")
     decoder = kind.from_config(config)
     fill(decoder, weights, path)
     return decoder.eval().requires_grad_(False)

@@ -7,9 +7,12 @@ steps. Knows nothing of sessions or queues.
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,85 +20,20 @@ from diffusers import UNet2DConditionModel
 
 from ..errors import OutOfMemory
 from ..schemas import SIZE_MULTIPLE, GenerationRequest
-from .decode import decode
+from .attention import project
+from .decode import RenderCall, decode, render
+from .lessons import describe, lessons
 from .loading import Components
 from .prompt import PromptEmbedding, PromptEncoder
-from .schedule import Schedule, StepCoefficients, schedule
+from .schedule import schedule
+from .speed import Speed
+from .step import Row, call_unet, euler_step, unet_rows
+from .tiers import Kind, Tiers
+
+log = logging.getLogger(__name__)
 
 LATENT_CHANNELS = 4
-
-
-@dataclass(slots=True)
-class Row:
-    """One request on its way through the steps."""
-
-    request: GenerationRequest
-    schedule: Schedule
-    latents: torch.Tensor  # float32 [1, 4, height / 8, width / 8]
-    prompt: PromptEmbedding
-    negative: PromptEmbedding | None  # None: guidance is off, one UNet row is enough
-    time_ids: torch.Tensor  # [1, 6] original size, crop, target size (SDXL, arXiv 2307.01952, 2.2)
-    step: int = 0  # steps done
-    denoised: torch.Tensor | None = field(default=None)  # the last step's estimate of the result
-
-    @property
-    def done(self) -> bool:
-        """Whether every step has been taken."""
-        return self.step == self.schedule.num_inference_steps
-
-
-def euler_step(
-    unet: UNet2DConditionModel, rows: Sequence[Row]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One Euler step of every row in a single UNet call; each row at its own place.
-
-    Algorithm 2 of Karras et al. (arXiv 2206.00364) without churn, in the coefficients of
-    `schedule`, so that step counts, step numbers, prediction types and guidance mix freely. A row
-    with guidance is two rows of the UNet (classifier-free guidance, arXiv 2207.12598).
-
-    Args:
-        rows: at least one, all of the same size, none done.
-
-    Returns:
-        The next latents and the denoised estimates, both float32 [B, 4, height / 8, width / 8].
-    """
-    latents = torch.cat([row.latents for row in rows])
-    column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
-    inputs, timesteps = latents / column["scale"], column["timestep"].flatten()
-    time_ids = torch.cat([row.time_ids for row in rows])
-    prompts = [row.prompt for row in rows]
-    guided = [index for index, row in enumerate(rows) if row.negative is not None]
-    if guided:
-        # Their negative rows come first, as in diffusers: [negative of each guided, all rows].
-        place = torch.tensor([*guided, *range(len(rows))], device=latents.device)
-        inputs, timesteps, time_ids = inputs[place], timesteps[place], time_ids[place]
-        prompts = [n for row in rows if (n := row.negative) is not None] + prompts
-    dtype = prompts[0].hidden.dtype
-    output = unet(
-        inputs.to(dtype),
-        timesteps,
-        encoder_hidden_states=torch.cat([prompt.hidden for prompt in prompts]),
-        added_cond_kwargs={
-            "text_embeds": torch.cat([prompt.pooled for prompt in prompts]),
-            "time_ids": time_ids.to(dtype),
-        },
-        return_dict=False,
-    )[0].float()
-    predicted = output[len(guided) :]
-    if guided:
-        scale = torch.tensor([rows[i].request.guidance_scale for i in guided], device=output.device)
-        negative, predicted = output[: len(guided)], predicted.clone()
-        predicted[guided] = negative + scale.view(-1, 1, 1, 1) * (predicted[guided] - negative)
-    denoised = column["p"] * latents + column["q"] * predicted
-    derivative = (latents - denoised) / column["sigma"]
-    return latents + derivative * column["dt"], denoised
-
-
-def _columns(steps: Sequence[StepCoefficients], device: torch.device) -> dict[str, torch.Tensor]:
-    """Each coefficient of the rows as float32 [B, 1, 1, 1]."""
-    names = StepCoefficients.__slots__
-    table = torch.tensor([[getattr(step, name) for name in names] for step in steps], device=device)
-    return {name: table[:, i].view(-1, 1, 1, 1) for i, name in enumerate(names)}
+PROJECTED_PROMPTS = 16  # of SDXL 26 MB each in half precision
 
 
 class Sampler:
@@ -104,9 +42,18 @@ class Sampler:
     Not safe for several threads: the thread that owns the device owns the sampler.
     """
 
-    def __init__(self, components: Components) -> None:
+    def __init__(self, components: Components, speed: Speed | None = None) -> None:
+        """
+        Args:
+            speed: the optimisations that are on; those that need nothing when absent.
+        """
         self._components = components
-        self._prompts = PromptEncoder(components)
+        self._speed = speed or Speed()
+        self._tiers = Tiers(self._speed)
+        self._prompts = PromptEncoder(components, self._tiers)
+        self._projections: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
+        self._lessons = lessons(components.family, self._speed)
+        self._learned = 0
 
     @property
     def device_name(self) -> str:
@@ -120,7 +67,31 @@ class Sampler:
 
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""
-        self._prompts = PromptEncoder(self._components)
+        self._prompts = PromptEncoder(self._components, self._tiers)
+        self._projections.clear()
+
+    @property
+    def tier(self) -> str:
+        """How fast the model runs by now, for people; empty where it stays as it is."""
+        return describe(self._lessons, self._learned)
+
+    def improve(self) -> bool:
+        """Learns one thing that makes later pictures faster; False when nothing is left.
+
+        Takes seconds, minutes where nothing is in the compiler's cache: for when nobody waits.
+        Pictures stay the same to within rounding.
+        """
+        if self._learned == len(self._lessons):
+            return False
+        lesson = self._lessons[self._learned]
+        self._learned += 1
+        try:
+            with lesson.on(self._tiers):
+                self._rehearse(lesson.size, lesson.guidance_scale)
+        except Exception:
+            # A compiler that fails leaves things as they were: eager, and right.
+            log.exception("%s could not be learned", lesson)
+        return True
 
     def warm_up(self) -> None:
         """Paints a picture at the usual step count so that no user pays for the first one.
@@ -130,14 +101,20 @@ class Sampler:
         """
         family = self._components.family
         limits = family.limits
-        width, height = limits.sizes[0]
         shipped = family.lightning.folder is not None
         for steps in limits.num_inference_steps if shipped else (limits.default_steps,):
-            request = GenerationRequest("a", "", steps, 0.0, 0, width, height)
-            row = self.begin(request)
-            self.step([row])
-            self.preview(row)
-            self.finish(row)
+            self._rehearse(limits.sizes[0], 0.0, steps)
+
+    def _rehearse(
+        self, size: tuple[int, int], guidance_scale: float, steps: int | None = None
+    ) -> None:
+        """Computes one step and both decodes of a picture that nobody sees."""
+        steps = steps or self._components.family.limits.default_steps
+        prompt = f"a {self._learned}"  # another for each lesson, so that it is encoded
+        row = self.begin(GenerationRequest(prompt, "", steps, guidance_scale, 0, *size))
+        self.step([row])
+        self.preview(row)
+        self.finish(row)
 
     @torch.inference_mode()
     def begin(self, request: GenerationRequest) -> Row:
@@ -148,10 +125,13 @@ class Sampler:
         with _memory_errors():
             checkpoint = self._components.family.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
+            self._components.unets.require(request.num_inference_steps)
             prompt = self._prompts.encode(request.prompt)
             negative = None
             if request.guidance_scale > 1:
-                negative = self._prompts.encode_negative(request.negative_prompt, prompt)
+                plain = self._prompts.encode_negative(request.negative_prompt, prompt)
+                negative = self._project(request, plain, request.negative_prompt or None)
+            prompt = self._project(request, prompt, request.prompt)
             limits = self._components.family.limits
             width, height = limits.nearest_size(request.width, request.height)
             noise = torch.randn(
@@ -173,7 +153,12 @@ class Sampler:
         """Takes one step of every row; all must share step count (so, weights) and size."""
         with _memory_errors():
             unet = self.unet(rows[0].request.num_inference_steps)
-            latents, denoised = euler_step(unet, rows)
+            # Compiled blocks are alike but for where in `projected` their part begins.
+            projected = self._speed.cross_attention_cache and not self._tiers.by_blocks(
+                (unet_rows(rows), *rows[0].latents.shape[1:])
+            )
+            call = partial(self._tiers.call, "unet", call_unet)
+            latents, denoised = euler_step(unet, rows, call, projected=projected)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]
                 row.denoised = denoised[index : index + 1]
@@ -183,12 +168,34 @@ class Sampler:
         """What the row's picture looks like so far, uint8 [height, width, 3], quickly decoded."""
         assert row.denoised is not None  # noqa: S101
         with _memory_errors():
-            return _to_host(decode(self._components.preview_vae, row.denoised))
+            return _to_host(
+                decode(self._components.preview_vae, row.denoised, self._render("preview"))
+            )
 
     def finish(self, row: Row) -> np.ndarray:
         """The row's picture by the full decoder, uint8 [height, width, 3]."""
         with _memory_errors():
-            return _to_host(decode(self._components.vae, row.latents))
+            return _to_host(decode(self._components.vae, row.latents, self._render("decoder")))
+
+    def _render(self, kind: Kind) -> RenderCall:
+        return partial(self._tiers.call, kind, render)
+
+    def _project(
+        self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
+    ) -> PromptEmbedding:
+        """The embedding with its keys and values for this step count; text None: zeros."""
+        if not self._speed.cross_attention_cache:
+            return embedding
+        key = (request.num_inference_steps, text)
+        found = self._projections.get(key)
+        if found is None:
+            unet = self.unet(request.num_inference_steps)
+            found = replace(embedding, projected=project(unet, embedding.hidden))
+            self._projections[key] = found
+            if len(self._projections) > PROJECTED_PROMPTS:
+                self._projections.popitem(last=False)
+        self._projections.move_to_end(key)
+        return found
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""

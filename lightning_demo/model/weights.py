@@ -131,17 +131,27 @@ def fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     """Puts `weights` into `module`; every name and shape must fit.
 
     Raises:
+        CheckpointError: as `check_fit`.
+    """
+    check_fit(weights, {name: tensor.shape for name, tensor in module.state_dict().items()}, path)
+    module.load_state_dict(dict(weights))
+
+
+def check_fit(
+    weights: Mapping[str, torch.Tensor], shapes: Mapping[str, torch.Size], path: Path
+) -> None:
+    """Checks that names and shapes of a state dict are those of a model.
+
+    Raises:
         CheckpointError: naming the file, when it belongs to another architecture.
     """
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     odd = [
         name
-        for name in sorted(expected.keys() | weights.keys())
-        if name not in expected or name not in weights or weights[name].shape != expected[name]
+        for name in sorted(shapes.keys() | weights.keys())
+        if name not in shapes or name not in weights or weights[name].shape != shapes[name]
     ]
     if odd:
         raise CheckpointError(
-            f"{path} does not fit this model: {len(odd)} of {len(expected)} tensors are missing, "
+            f"{path} does not fit this model: {len(odd)} of {len(shapes)} tensors are missing, "
             f"unknown or of another shape, the first is {odd[0]}."
         )
-    module.load_state_dict(dict(weights))

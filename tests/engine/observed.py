@@ -12,7 +12,8 @@ from lightning_demo.engine.base import Engine
 from lightning_demo.engine.build import about
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.sampling import Row, Sampler
+from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.step import Row
 from lightning_demo.schemas import Frame, GenerationRequest
 
 

@@ -15,7 +15,7 @@ from lightning_demo.errors import CheckpointError, EngineUnavailable
 from lightning_demo.model.checkpoints import MINIATURE
 
 from .contract import EngineContract
-from .observed import collect, observed_engine, settle
+from .observed import ObservedSampler, collect, observed_engine, settle
 
 
 class TestContract(EngineContract):
@@ -126,5 +126,48 @@ def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
             await early
         assert engine.status().state == "closed"
         loaded.set()
+
+    run(check())
+
+
+def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatch):
+    """Improvements happen on the device's thread, between pictures, until none is left."""
+    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
+    seen: list[str] = []
+
+    class Learner(ObservedSampler):
+        left = 3
+
+        @property
+        def tier(self) -> str:
+            return f"compiled {3 - self.left}/3"
+
+        def improve(self) -> bool:
+            if not self.left:
+                return False
+            self.left -= 1
+            self.threads.add(threading.get_ident())
+            seen.append("improve")
+            return True
+
+        def step(self, rows: Any) -> None:
+            super().step(rows)
+            seen.append(rows[0].request.prompt)
+
+    async def check() -> None:
+        sampler = Learner(components)
+        sampler.hold()
+        engine = LocalEngine(lambda report: sampler, about(MINIATURE))
+        waiting = [asyncio.ensure_future(collect(engine, ask(str(n)))) for n in range(3)]
+        sampler.release()
+        await asyncio.gather(*waiting)
+        while engine.status().tier != "compiled 3/3":
+            await settle()
+        assert (await collect(engine, ask("after")))[-1].final
+        await engine.aclose()
+        assert len(sampler.threads) == 1 and sampler.overlaps == 0
+        steps = [what for what in seen if what in "012"]
+        assert seen.index("improve") > seen.index(steps[-1])
+        assert seen.count("improve") == 3
 
     run(check())

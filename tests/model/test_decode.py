@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 
 from lightning_demo.errors import GenerationFailed
-from lightning_demo.model.decode import decode
+from lightning_demo.model.decode import decode, render
 
 
 @pytest.fixture
@@ -48,3 +49,21 @@ def test_values_that_are_no_numbers_are_an_error(
     monkeypatch.setattr(components.vae, "decode", broken)
     with pytest.raises(GenerationFailed, match="no numbers"):
         decode(components.vae, latents)
+
+
+def test_an_overflow_in_half_precision_is_decoded_once_more_in_float32(components: Any):
+    """SDXL's own decoder overflows in float16; values beyond 65504 are fine in float32."""
+    vae = copy.deepcopy(components.preview_vae)
+    with torch.no_grad():
+        for parameter in vae.decoder.layers[0].parameters():
+            parameter.mul_(3e5 / parameter.abs().max() / 10)
+        last = vae.decoder.layers[-1]
+        last.weight.mul_(1e-6)
+    latents = torch.full((1, 4, 8, 8), 3.0)
+    half = vae.half()
+    assert not render(half, latents.half())[1], "the case is a case: half precision overflows"
+    places = [parameter.data_ptr() for parameter in half.parameters()]
+    wanted = decode(copy.deepcopy(half).float(), latents)
+    assert torch.equal(decode(half, latents), wanted)
+    assert [parameter.data_ptr() for parameter in half.parameters()] == places
+    assert all(parameter.dtype == torch.float16 for parameter in half.parameters())

@@ -12,7 +12,9 @@ import torch
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.checkpoints import MINIATURE, Family
-from lightning_demo.model.loading import UNets, load_components, pick_device
+from lightning_demo.model.loading import load_components, pick_device
+from lightning_demo.model.unets import UNets
+from lightning_demo.model.weight_files import WeightFiles
 
 ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
 
@@ -122,7 +124,7 @@ def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
         folder / "sdxl_lightning_4step_lora.safetensors",
     )
     with pytest.raises(CheckpointError, match=r"4step_lora\.safetensors is not a LoRA"):
-        UNets(copy, torch.device("cpu"), torch.float32).get(4)
+        UNets(WeightFiles(copy, torch.device("cpu"), torch.float32), 4, 4).get(4)
 
 
 def test_a_device_that_is_not_there():

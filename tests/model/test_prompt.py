@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,12 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from lightning_demo.model.prompt import PromptEncoder
+from lightning_demo.model.prompt import PromptEncoder, visitor
+from lightning_demo.model.speed import Speed
+from lightning_demo.model.tiers import Tiers
 
 
 @pytest.fixture(scope="module")
 def prompts(components: Any) -> PromptEncoder:
-    return PromptEncoder(components, capacity=3)
+    return PromptEncoder(components, Tiers(Speed()), capacity=3)
 
 
 def test_a_known_prompt_is_not_encoded_again(prompts: PromptEncoder, components: Any):
@@ -59,3 +62,22 @@ def test_no_negative_prompt_is_zeros(prompts: PromptEncoder):
 def test_any_text_can_be_encoded(prompts: PromptEncoder, text: str):
     embedding = prompts.encode(text)
     assert torch.isfinite(embedding.hidden).all() and torch.isfinite(embedding.pooled).all()
+
+
+def test_a_visitor_is_computed_there_and_stays_here():
+    """On "meta", the one other device that is everywhere."""
+    encoder = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3)).eval()
+    places = [tensor.data_ptr() for tensor in encoder.state_dict().values()]
+    there = visitor(encoder, torch.device("meta"))
+    assert there(torch.zeros(2, 3, device="meta")).is_meta
+    after = encoder.state_dict().values()
+    assert [tensor.data_ptr() for tensor in after] == places
+    assert not any(tensor.is_meta for tensor in after)
+
+
+def test_encoders_that_visit_the_device_say_the_same(components: Any):
+    guests = replace(components, profile=replace(components.profile, text_encoders_stay=False))
+    tiers = Tiers(Speed())
+    stay = PromptEncoder(components, tiers).encode("a red house")
+    visit = PromptEncoder(guests, tiers).encode("a red house")
+    assert torch.equal(stay.hidden, visit.hidden) and torch.equal(stay.pooled, visit.pooled)

@@ -12,7 +12,8 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
 from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.sampling import Row, Sampler, euler_step
+from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.step import Row, euler_step
 
 STEPS = MINIATURE.limits.num_inference_steps
 
@@ -125,9 +126,9 @@ def test_the_tolerance_would_notice_a_wrong_input(
             row.step = 1
             right.step = 1
         elif wrong == "prompt":
-            row.prompt = type(other)(other.hidden, row.prompt.pooled, None)
+            row.prompt = type(other)(other.hidden, row.prompt.pooled)
         elif wrong == "pooled":
-            row.prompt = type(other)(row.prompt.hidden, other.pooled, None)
+            row.prompt = type(other)(row.prompt.hidden, other.pooled)
         else:
             row.time_ids = row.time_ids * 2
         ours, wanted = (euler_step(unet, [r])[0] for r in (row, right))
@@ -190,7 +191,7 @@ def test_numbers_that_are_none_are_an_error_not_a_black_picture(sampler: Sampler
 def test_running_out_of_memory_is_a_sentence(
     sampler: Sampler, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    def full(*args: Any) -> None:
+    def full(*args: Any, **options: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     row = sampler.begin(ask())

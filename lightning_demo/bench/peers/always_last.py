@@ -19,7 +19,8 @@ import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
 from ...model.checkpoints import MINIATURE
-from ...model.loading import UNets
+from ...model.unets import UNets
+from ...model.weight_files import WeightFiles
 
 
 def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipeline:
@@ -29,7 +30,8 @@ def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipelin
     pipe = StableDiffusionXLPipeline.from_pretrained(
         MINIATURE.base.folder, variant="fp16", add_watermarker=False
     ).to(torch.float32)
-    pipe.unet = UNets(MINIATURE, torch.device("cpu"), torch.float32).get(num_inference_steps)
+    files = WeightFiles(MINIATURE, torch.device("cpu"), torch.float32)
+    pipe.unet = UNets(files, 1, 1).get(num_inference_steps)
     pipe.scheduler = EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, timestep_spacing="trailing"
     )

@@ -1,0 +1,75 @@
+"""How a model is spread over a device's memory, chosen from how much of it is free.
+
+SDXL in half precision is 5.1 GB of UNet for each step count, 1.6 GB of text encoders and 0.2 GB of
+decoder; a 1024 px picture needs about 2.5 GB on top while the full decoder works, or 1 GB in
+tiles. Fewer steps do not need less: every step count's UNet has the same size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+GIB = 2**30
+UNET_BYTES = int(5.14e9)
+TEXT_BYTES = int(1.64e9)
+WORK_BYTES = int(3.5e9)  # decoders, activations of a full decode, graphs, the CUDA context
+
+Decoder = Literal["full", "tiled", "tiny"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where the parts of a model live and how its pictures are decoded."""
+
+    name: str
+    dtype: torch.dtype
+    unets: int  # on the device at once; further step counts are copied over them in place
+    text_encoders_stay: bool  # else they visit the device for each new prompt
+    decoder: Decoder  # of the settled picture: whole, in tiles, or the preview's tiny one
+
+    def describe(self) -> str:
+        """One line for people."""
+        decoder = {"full": "full decoder", "tiled": "decoder in tiles", "tiny": "tiny decoder"}
+        unets = "1 UNet" if self.unets == 1 else f"{self.unets} UNets"
+        text = "stay" if self.text_encoders_stay else "visit for each new prompt"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{self.name}: {dtype}, {unets} on the device, text encoders {text}, "
+            f"{decoder[self.decoder]}"
+        )
+
+
+def choose_profile(kind: str, free_bytes: int | None, step_counts: int) -> Profile:
+    """The profile of a full-size SDXL.
+
+    Args:
+        kind: a torch device type: "cuda", "mps", "xpu" or "cpu".
+        free_bytes: of the device's memory; None where the device does not tell.
+        step_counts: how many UNets there are at most.
+    """
+    if kind == "cpu":
+        return Profile("CPU", torch.float32, 1, True, "full")
+    if kind == "mps":
+        # The memory is the machine's; half-precision matrix products of CLIP and UNet are sound
+        # there in bfloat16, whose range is that of float32.
+        return Profile("Apple GPU", torch.bfloat16, 1, True, "tiled")
+    dtype = torch.bfloat16 if kind == "xpu" else torch.float16
+    if free_bytes is None:
+        return Profile(f"{kind}, memory not known", dtype, 1, False, "tiled")
+    free = free_bytes / GIB
+    if free >= 22:  # a 24 GB card, less what the desktop takes
+        unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)
+        return Profile("24 GB and more", dtype, min(step_counts, unets), True, "full")
+    if free >= 13:
+        return Profile("16 GB", dtype, 1, True, "full")
+    if free >= 9:
+        return Profile("10 to 12 GB", dtype, 1, False, "tiled")
+    return Profile("8 GB", dtype, 1, False, "tiny")
+
+
+def small_profile(dtype: torch.dtype, step_counts: int) -> Profile:
+    """The profile of a model so small that all of it fits anywhere."""
+    return Profile("everything stays", dtype, step_counts, True, "full")

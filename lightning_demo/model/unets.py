@@ -1,0 +1,159 @@
+"""The UNets of one family on the device: which is where, and how one becomes another.
+
+Switching the step count must not cost a second: as many UNets as the memory holds stay on the
+device; beyond that, the parameters of the one unused longest are overwritten in place from copies
+in the host's memory. In place, because compiled code and CUDA graphs keep the addresses.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from ..errors import CheckpointError
+from .lora import Delta
+
+Report = Callable[[float, str], None]  # (fraction done, sentence for the page)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a UNet's parameters are made of, in the host's memory."""
+
+    weights: Mapping[str, torch.Tensor]  # whole state dict, in the dtype of the UNet
+    deltas: tuple[Delta, ...] = ()  # added in this order, rounded once
+
+
+class Source(Protocol):
+    """Where recipes and empty UNets come from: `loading.WeightFiles`, or random weights."""
+
+    def here(self, num_inference_steps: int) -> bool:
+        """Whether the weights can be read now, without the network."""
+        ...
+
+    def read(self, num_inference_steps: int, report: Report) -> Recipe:
+        """The recipe of a step count; may take minutes. Called from any thread."""
+        ...
+
+    def blank(self) -> UNet2DConditionModel:
+        """A UNet on the device whose parameters have any value."""
+        ...
+
+
+def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
+    """Overwrites the parameters in place. Sums are taken in float32 on the UNet's device."""
+    added: dict[str, list[Delta]] = {}
+    for delta in recipe.deltas:
+        added.setdefault(delta.name, []).append(delta)
+    with torch.no_grad():
+        for name, parameter in unet.state_dict().items():
+            source = recipe.weights[name]
+            if name not in added:
+                parameter.copy_(source, non_blocking=True)
+                continue
+            total = source.to(parameter.device, non_blocking=True).float()
+            for delta in added[name]:
+                factors = Delta(
+                    name,
+                    delta.up.to(parameter.device, non_blocking=True),
+                    delta.down.to(parameter.device, non_blocking=True),
+                    delta.scale,
+                )
+                total = total + factors.matrix(parameter.shape)
+            parameter.copy_(total)
+
+
+class UNets:
+    """The UNet for each step count. Belongs to the thread of the device."""
+
+    def __init__(self, source: Source, capacity: int, step_counts: int) -> None:
+        """
+        Args:
+            capacity: how many UNets the device holds; host copies are kept when that is fewer
+                than `step_counts`.
+            step_counts: how many step counts the family has.
+        """
+        self._source, self._capacity, self._steps = source, max(1, capacity), step_counts
+        self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
+        self._recipes: dict[int, Recipe] = {}
+        self._reading: dict[int, Future[Recipe]] = {}
+        self._news: dict[int, str] = {}
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="weights")
+
+    def resident(self) -> tuple[UNet2DConditionModel, ...]:
+        """The UNets on the device, the one used last at the end."""
+        return tuple(self._live.values())
+
+    def get(self, num_inference_steps: int) -> UNet2DConditionModel:
+        """The UNet distilled for this many steps, its files read now if they have not been.
+
+        Raises:
+            CheckpointError: its file is missing, damaged or another one's.
+        """
+        unet = self._live.get(num_inference_steps)
+        if unet is None:
+            recipe = self._recipe(num_inference_steps)
+            if len(self._live) < self._capacity:
+                unet = self._source.blank()
+            else:
+                _, unet = self._live.popitem(last=False)
+            write(recipe, unet)
+            self._live[num_inference_steps] = unet
+        self._live.move_to_end(num_inference_steps)
+        return unet
+
+    def require(self, num_inference_steps: int) -> None:
+        """Makes sure that `get` will not wait for the network.
+
+        What is not on this machine is fetched on another thread.
+
+        Raises:
+            CheckpointError: the weights are on their way, and how far; or why they are not.
+        """
+        if num_inference_steps in self._live or num_inference_steps in self._recipes:
+            return
+        reading = self._reading.get(num_inference_steps)
+        if reading is None:
+            if self._source.here(num_inference_steps):
+                return
+            reading = self.prefetch(num_inference_steps)
+        if not reading.done():
+            news = self._news.get(num_inference_steps, "waiting for their turn")
+            raise CheckpointError(
+                f"The weights for {num_inference_steps} steps are on their way: {news}. The other "
+                "step counts go on meanwhile.",
+                field="num_inference_steps",
+            )
+        if (error := reading.exception()) is not None:
+            del self._reading[num_inference_steps]  # the next request tries again
+            raise error
+
+    def prefetch(self, num_inference_steps: int) -> Future[Recipe]:
+        """Reads a step count's weights on a thread of its own."""
+        reading = self._reading.get(num_inference_steps)
+        if reading is None:
+
+            def report(fraction: float, sentence: str) -> None:
+                self._news[num_inference_steps] = sentence
+
+            reading = self._reader.submit(self._source.read, num_inference_steps, report)
+            self._reading[num_inference_steps] = reading
+        return reading
+
+    def _recipe(self, num_inference_steps: int) -> Recipe:
+        recipe = self._recipes.get(num_inference_steps)
+        if recipe is None:
+            reading = self._reading.pop(num_inference_steps, None)
+            if reading is not None:
+                recipe = reading.result()
+            else:
+                recipe = self._source.read(num_inference_steps, lambda fraction, sentence: None)
+            if self._capacity < self._steps:
+                self._recipes[num_inference_steps] = recipe
+        return recipe

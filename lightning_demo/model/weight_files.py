@@ -1,0 +1,111 @@
+"""A family's UNet weights as they lie in files: the checkpoint itself, or the base and a LoRA."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from ..errors import CheckpointError
+from .attention import expect_projections
+from .checkpoints import Family, Repository
+from .lora import read_lora
+from .unets import Recipe, Report
+from .weights import check_fit, load_weights, locate
+
+log = logging.getLogger(__name__)
+
+UNET_FILE = "unet/diffusion_pytorch_model.fp16.safetensors"
+
+
+def read_weights(
+    family: Family, repository: Repository, file: str
+) -> tuple[dict[str, torch.Tensor], Path]:
+    """The tensors of one file of a family, checked, and where it lies."""
+    path = locate(repository, (file,)) / file
+    return load_weights(path, family.sha256.get(f"{repository.name}/{file}")), path
+
+
+class WeightFiles:
+    """Reads recipes and makes empty UNets; the `Source` of `UNets`."""
+
+    def __init__(
+        self,
+        family: Family,
+        device: torch.device,
+        dtype: torch.dtype,
+        layout: torch.memory_format = torch.preserve_format,
+        *,
+        pinned: bool = False,
+    ) -> None:
+        """
+        Args:
+            pinned: whether recipes will be copied to a GPU again and again, and so are worth
+                page-locked memory in the GPU's dtype.
+        """
+        self._family, self._device, self._dtype = family, device, dtype
+        self._layout, self._pinned = layout, pinned and device.type == "cuda"
+
+    def here(self, num_inference_steps: int) -> bool:
+        """Whether all files of a step count are on this machine."""
+        family = self._family
+        checkpoint = family.checkpoint(num_inference_steps)
+        try:
+            locate(family.lightning, (checkpoint.file,), download=False)
+            if checkpoint.is_lora:
+                locate(family.base, (UNET_FILE,), download=False)
+        except CheckpointError:
+            return False
+        return True
+
+    def read(self, num_inference_steps: int, report: Report) -> Recipe:
+        """The recipe of a step count.
+
+        Raises:
+            CheckpointError: a file is missing, damaged or another one's.
+        """
+        checkpoint = self._family.checkpoint(num_inference_steps)
+        weights, path = read_weights(self._family, self._family.lightning, checkpoint.file)
+        log.info("read %s", path.name)
+        if checkpoint.is_lora:
+            return Recipe(self._base, read_lora(weights, self._shapes, path))
+        check_fit(weights, self._shapes, path)
+        return Recipe(self._prepare(weights))
+
+    def blank(self) -> UNet2DConditionModel:
+        """A UNet on the device without values: no time is lost on numbers to be overwritten."""
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(self._config)
+        expect_projections(unet)
+        unet = unet.to(self._dtype).to_empty(device=self._device)
+        return unet.to(memory_format=self._layout).eval().requires_grad_(False)
+
+    @cached_property
+    def _config(self) -> dict[str, object]:
+        folder = locate(self._family.base, ("unet/config.json",)) / "unet"
+        return UNet2DConditionModel.load_config(folder, local_files_only=True)
+
+    @cached_property
+    def _shapes(self) -> Mapping[str, torch.Size]:
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(self._config)
+        return {name: tensor.shape for name, tensor in unet.state_dict().items()}
+
+    @cached_property
+    def _base(self) -> Mapping[str, torch.Tensor]:
+        weights, path = read_weights(self._family, self._family.base, UNET_FILE)
+        check_fit(weights, self._shapes, path)
+        return self._prepare(weights)
+
+    def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if not self._pinned:
+            return weights
+        try:
+            return {name: tensor.to(self._dtype).pin_memory() for name, tensor in weights.items()}
+        except RuntimeError as error:
+            log.warning("host copies stay in ordinary memory; switching is slower: %s", error)
+            return weights

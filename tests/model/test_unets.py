@@ -1,0 +1,152 @@
+"""UNets on the device: what stays, what is overwritten in place, and what is fetched meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.lora import Delta
+from lightning_demo.model.unets import Recipe, UNets, write
+from lightning_demo.model.weight_files import WeightFiles
+
+STEPS = MINIATURE.limits.num_inference_steps
+CPU = torch.device("cpu")
+
+
+class CountingFiles(WeightFiles):
+    """The miniature's files, counting what is read, some of them not here yet."""
+
+    def __init__(self) -> None:
+        super().__init__(MINIATURE, CPU, torch.float32)
+        self.read_steps: list[int] = []
+        self.absent: set[int] = set()
+        self.reported, self.arrived = threading.Event(), threading.Event()
+        self.problem: CheckpointError | None = None
+
+    def here(self, num_inference_steps: int) -> bool:
+        return num_inference_steps not in self.absent
+
+    def read(self, num_inference_steps: int, report: Any) -> Recipe:
+        self.read_steps.append(num_inference_steps)
+        if num_inference_steps in self.absent:
+            report(0.25, "1.3 of 5.1 GB")
+            self.reported.set()
+            assert self.arrived.wait(30)
+            if self.problem is not None:
+                raise self.problem
+        return super().read(num_inference_steps, report)
+
+
+@pytest.fixture
+def files() -> CountingFiles:
+    return CountingFiles()
+
+
+def state(unet: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in unet.state_dict().items()}
+
+
+def test_with_room_for_all_each_step_count_keeps_its_own(files: CountingFiles):
+    unets = UNets(files, 4, 4)
+    first = {steps: unets.get(steps) for steps in STEPS}
+    assert len({id(unet) for unet in first.values()}) == 4
+    assert all(unets.get(steps) is first[steps] for steps in STEPS)
+    assert files.read_steps == list(STEPS)
+
+
+def test_with_room_for_one_it_is_overwritten_in_place_with_the_same_numbers(
+    files: CountingFiles, components: Any
+):
+    unets = UNets(files, 1, 4)
+    only = unets.get(4)
+    places = [parameter.data_ptr() for parameter in only.parameters()]
+    for steps in (8, 1, 2, 4, 1):
+        assert unets.get(steps) is only
+        wanted = components.unets.get(steps).state_dict()
+        for name, tensor in only.state_dict().items():
+            assert torch.equal(tensor, wanted[name]), name
+    assert [parameter.data_ptr() for parameter in only.parameters()] == places
+    assert unets.resident() == (only,)
+    assert sorted(files.read_steps) == list(STEPS), "no file is read twice"
+
+
+def test_with_room_for_two_the_one_unused_longest_makes_room(files: CountingFiles):
+    unets = UNets(files, 2, 4)
+    four, eight = unets.get(4), unets.get(8)
+    unets.get(4)
+    assert unets.get(2) is eight
+    assert unets.get(4) is four
+    assert unets.resident() == (eight, four)
+
+
+def test_several_deltas_of_one_weight_are_rounded_once(components: Any):
+    """In half precision, rounding after each would lose what together is worth a digit."""
+    unet = components.unets.get(4)
+    name, shape = next((n, t.shape) for n, t in unet.state_dict().items() if t.dim() == 2)
+    up, down = torch.ones(shape[0], 1), torch.ones(1, shape[1])
+    small = Delta(name, up, down, 2.0**-12)
+    weights = {key: torch.ones_like(tensor) for key, tensor in unet.state_dict().items()}
+    target = CountingFiles().blank().half()
+    write(Recipe(weights, (small,)), target)
+    assert (target.state_dict()[name] == 1).all(), "alone it is too small for half precision"
+    write(Recipe(weights, (small,) * 8), target)
+    assert (target.state_dict()[name] == 1 + 2.0**-9).all()
+
+
+def test_what_is_not_here_is_fetched_while_others_go_on(files: CountingFiles):
+    files.absent = {8}
+    unets = UNets(files, 4, 4)
+    four = unets.get(4)
+    for _ in range(3):
+        with pytest.raises(CheckpointError, match="8 steps are on their way") as caught:
+            unets.require(8)
+        assert caught.value.field == "num_inference_steps"
+    unets.require(4)
+    assert unets.get(4) is four
+    files.arrived.set()
+    reading = unets.prefetch(8)
+    reading.result(30)
+    unets.require(8)
+    assert unets.get(8) is not four
+    assert files.read_steps == [4, 8]
+
+
+def test_how_far_a_download_is_stands_in_the_sentence(files: CountingFiles):
+    files.absent = {2}
+    unets = UNets(files, 4, 4)
+    reading = unets.prefetch(2)
+    assert files.reported.wait(30)
+    with pytest.raises(CheckpointError, match=r"1\.3 of 5\.1 GB"):
+        unets.require(2)
+    files.arrived.set()
+    reading.result(30)
+
+
+def test_a_download_that_failed_says_why_and_is_tried_again(files: CountingFiles):
+    files.absent, files.problem = {8}, CheckpointError("The Hub is down.")
+    files.arrived.set()
+    unets = UNets(files, 4, 4)
+    with pytest.raises(CheckpointError):
+        unets.prefetch(8).result(30)
+    with pytest.raises(CheckpointError, match="The Hub is down"):
+        unets.require(8)
+    files.problem = None
+    unets.prefetch(8).result(30)
+    unets.require(8)
+    assert unets.get(8) is not None
+
+
+def test_the_weights_of_another_architecture_are_refused_before_anything_changes(components: Any):
+    small = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[:1])
+    files = WeightFiles(small, CPU, torch.float32)
+    files.__dict__["_shapes"] = {"conv_in.weight": torch.Size([1])}
+    unets = UNets(files, 1, 1)
+    with pytest.raises(CheckpointError, match=r"unet_x0\.safetensors does not fit this model"):
+        unets.get(1)
+    assert unets.resident() == ()
