@@ -15,7 +15,7 @@ from .errors import InvalidRequest, InvalidSetting, LightningError
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED
 from .settings import Settings, convert, variable
 
-ENGINE_SETTINGS = ("model", "device", "threads")
+ENGINE_SETTINGS = ("model", "device", "lora", "threads")
 
 Command = Callable[[argparse.Namespace], int]
 

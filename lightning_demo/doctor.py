@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import CheckpointError
+from .errors import CheckpointError, InvalidSetting
 from .model.checkpoints import Family, Repository
 from .model.devices import choose_family, cuda_device_count, torch_cuda_version
+from .model.style import styles
 from .settings import Settings
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
@@ -56,6 +57,7 @@ def _findings(settings: Settings, family: Family) -> Iterator[Finding]:
     yield _device(settings, family)
     yield _memory(family)
     yield from _weights(family)
+    yield from _styles(settings)
     yield _port(settings)
 
 
@@ -127,6 +129,20 @@ def _weights(family: Family) -> Iterator[Finding]:
     if family.lightning.folder is None:
         free = shutil.disk_usage(Path.home()).free
         yield Finding("disk", f"{free / 2**30:.0f} GiB free")
+
+
+def _styles(settings: Settings) -> Iterator[Finding]:
+    """Whether the styles' files can be opened; whether they fit shows when they are added."""
+    try:
+        from .model.weights import check_file
+    except ImportError:  # said with the weights
+        return
+    try:
+        for style in styles(settings.lora):
+            check_file(style.path)
+            yield Finding("style", f"{style.path} at scale {style.scale:g}")
+    except (InvalidSetting, CheckpointError) as error:
+        yield Finding("style", settings.lora, str(error))
 
 
 def _port(settings: Settings) -> Finding:

@@ -33,6 +33,12 @@ class Settings:
         choices=("auto", "miniature", "sdxl-lightning"),
     )
     device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
+    lora: str = _setting(
+        "",
+        "styles added to the model: LoRA files as PATH or PATH:SCALE, scale -2 to 2, several "
+        "separated by commas",
+        metavar="FILES",
+    )
     threads: int = _setting(
         2,
         "CPU threads for the model; the miniature is too small to gain from more",

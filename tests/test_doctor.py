@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from lightning_demo import doctor
 from lightning_demo.cli import main
@@ -94,3 +96,15 @@ def _no_network(*args: object, **options: object) -> str:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     raise LocalEntryNotFoundError("not cached")
+
+
+def test_styles_are_looked_at(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    good, bad = tmp_path / "ink.safetensors", tmp_path / "oil.safetensors"
+    save_file({"weight": torch.zeros(1)}, good)
+    bad.write_bytes(b"<html>")
+    assert main([*HERE, "--lora", f"{good}:0.5"]) == 0
+    assert "ink.safetensors at scale 0.5" in capsys.readouterr().out
+    assert main([*HERE, "--lora", f"{good},{bad}"]) == 1
+    assert "oil.safetensors is a web page" in advice(capsys.readouterr().out)
+    assert main([*HERE, "--lora", "gone.safetensors"]) == 1
+    assert "no file gone.safetensors" in advice(capsys.readouterr().out)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.checkpoints import Family
 from ..model.devices import choose_family
+from ..model.style import styles
 from ..schemas import EngineStatus
 from ..settings import Settings
 from .local import Loader, LocalEngine
@@ -31,7 +32,12 @@ def about(family: Family) -> EngineStatus:
 
 
 def loader(family: Family, settings: Settings) -> Loader:
-    """A function that loads the family; torch is imported by the thread that calls it."""
+    """A function that loads the family; torch is imported by the thread that calls it.
+
+    Raises:
+        InvalidSetting: a style cannot be what the setting `lora` says.
+    """
+    wanted = styles(settings.lora)
 
     def load(report: Callable[[float, str], None]) -> Sampler:
         import torch
@@ -43,7 +49,11 @@ def loader(family: Family, settings: Settings) -> Loader:
         torch.set_num_threads(settings.threads)
         speed = Speed.of(settings, pick_device(settings.device).type)
         components = load_components(
-            family, settings.device, channels_last=speed.channels_last, report=report
+            family,
+            settings.device,
+            styles=wanted,
+            channels_last=speed.channels_last,
+            report=report,
         )
         return Sampler(components, speed)
 

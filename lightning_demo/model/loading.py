@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..errors import CheckpointError
 from .checkpoints import Family, Repository
 from .profile import Profile, choose_profile, small_profile
+from .style import Style
+from .style_file import Part, StyleDeltas, read_style, styled
 from .unets import Report, UNets
-from .weight_files import WeightFiles, read_weights
-from .weights import check_file, fill, locate
+from .weight_files import WeightFiles, read_weights, unet_shapes
+from .weights import check_file, check_finite, fill, locate
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ def load_components(
     family: Family,
     device: str = "auto",
     *,
+    styles: Sequence[Style] = (),
     channels_last: bool = False,
     num_inference_steps: int | None = None,
     report: Report = lambda fraction, sentence: None,
@@ -56,6 +60,7 @@ def load_components(
 
     Args:
         device: a torch device, or "auto" for the GPU if there is one.
+        styles: LoRA files added to the text encoders and to every UNet.
         channels_last: the memory layout that a GPU's convolutions prefer.
         num_inference_steps: the UNet to load first; the usual one when absent.
         report: called as loading goes on.
@@ -81,6 +86,9 @@ def load_components(
     tokenizers = (_tokenizer(base / "tokenizer"), _tokenizer(base / "tokenizer_2"))
     first = _text_encoder(CLIPTextModel, family, encoders[0], dtype)
     second = _text_encoder(CLIPTextModelWithProjection, family, encoders[1], dtype)
+    deltas = _read_styles(styles, family, first, second)
+    _add_styles(first, deltas, "text_encoder")
+    _add_styles(second, deltas, "text_encoder_2")
     if profile.text_encoders_stay:
         first, second = first.to(place), second.to(place)
     report(0.5, "Loading the decoders")
@@ -99,7 +107,8 @@ def load_components(
             vae.enable_tiling()
     report(0.6, "Loading the UNet")
     step_counts = family.limits.num_inference_steps
-    source = WeightFiles(family, place, dtype, layout, pinned=profile.unets < len(step_counts))
+    pinned = profile.unets < len(step_counts)
+    source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
     unets = UNets(source, profile.unets, len(step_counts))
     unets.get(num_inference_steps or family.limits.default_steps)
     return Components(
@@ -171,13 +180,28 @@ def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> A
     # The file is checked first: transformers' own messages do not name it.
     path = locate(family.base, (file,)) / file
     check_file(path, family.sha256.get(f"{family.base.name}/{file}"))
-    return (
-        kind.from_pretrained(
-            path.parent, variant="fp16", use_safetensors=True, local_files_only=True, dtype=dtype
-        )
-        .eval()
-        .requires_grad_(False)
+    encoder = kind.from_pretrained(
+        path.parent, variant="fp16", use_safetensors=True, local_files_only=True, dtype=dtype
     )
+    check_finite(encoder.state_dict(), path)
+    return encoder.eval().requires_grad_(False)
+
+
+def _read_styles(
+    styles: Sequence[Style], family: Family, first: torch.nn.Module, second: torch.nn.Module
+) -> tuple[StyleDeltas, ...]:
+    if not styles:
+        return ()
+    shapes = [
+        {name: tensor.shape for name, tensor in module.state_dict().items()}
+        for module in (first, second)
+    ]
+    return tuple(read_style(style, unet_shapes(family), *shapes) for style in styles)
+
+
+def _add_styles(encoder: torch.nn.Module, deltas: Sequence[StyleDeltas], part: Part) -> None:
+    if deltas:
+        encoder.load_state_dict(styled(encoder.state_dict(), deltas, part))
 
 
 def _decoder(

@@ -59,13 +59,7 @@ def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
                 continue
             total = source.to(parameter.device, non_blocking=True).float()
             for delta in added[name]:
-                factors = Delta(
-                    name,
-                    delta.up.to(parameter.device, non_blocking=True),
-                    delta.down.to(parameter.device, non_blocking=True),
-                    delta.scale,
-                )
-                total = total + factors.matrix(parameter.shape)
+                total = total + delta.matrix(parameter.shape, parameter.device)
             parameter.copy_(total)
 
 

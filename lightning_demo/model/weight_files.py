@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from ..errors import CheckpointError
 from .attention import expect_projections
 from .checkpoints import Family, Repository
 from .lora import read_lora
+from .style_file import StyleDeltas
 from .unets import Recipe, Report
-from .weights import check_fit, load_weights, locate
+from .weights import check_finite, check_shapes, load_weights, locate
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,22 @@ def read_weights(
 ) -> tuple[dict[str, torch.Tensor], Path]:
     """The tensors of one file of a family, checked, and where it lies."""
     path = locate(repository, (file,)) / file
-    return load_weights(path, family.sha256.get(f"{repository.name}/{file}")), path
+    weights = load_weights(path, family.sha256.get(f"{repository.name}/{file}"))
+    check_finite(weights, path)
+    return weights, path
+
+
+def unet_config(family: Family) -> dict[str, object]:
+    """How the family's UNets are built."""
+    folder = locate(family.base, ("unet/config.json",)) / "unet"
+    return UNet2DConditionModel.load_config(folder, local_files_only=True)
+
+
+def unet_shapes(family: Family) -> Mapping[str, torch.Size]:
+    """The names and shapes of the family's UNets."""
+    with torch.device("meta"):  # shapes without memory
+        unet = UNet2DConditionModel.from_config(unet_config(family))
+    return {name: tensor.shape for name, tensor in unet.state_dict().items()}
 
 
 class WeightFiles:
@@ -40,15 +57,23 @@ class WeightFiles:
         dtype: torch.dtype,
         layout: torch.memory_format = torch.preserve_format,
         *,
+        styles: Sequence[StyleDeltas] = (),
         pinned: bool = False,
     ) -> None:
         """
         Args:
+            styles: added to every UNet.
             pinned: whether recipes will be copied to a GPU again and again, and so are worth
                 page-locked memory in the GPU's dtype.
         """
         self._family, self._device, self._dtype = family, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
+        self._styles = tuple(
+            replace(delta, scale=delta.scale * style.scale)
+            for style in styles
+            if style.scale
+            for delta in style.unet
+        )
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
@@ -72,33 +97,27 @@ class WeightFiles:
         weights, path = read_weights(self._family, self._family.lightning, checkpoint.file)
         log.info("read %s", path.name)
         if checkpoint.is_lora:
-            return Recipe(self._base, read_lora(weights, self._shapes, path))
-        check_fit(weights, self._shapes, path)
-        return Recipe(self._prepare(weights))
+            lora = read_lora(weights, self._shapes, path)
+            return Recipe(self._base, (*lora, *self._styles))
+        check_shapes(self._shapes, weights, path)
+        return Recipe(self._prepare(weights), self._styles)
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device without values: no time is lost on numbers to be overwritten."""
         with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(self._config)
+            unet = UNet2DConditionModel.from_config(unet_config(self._family))
         expect_projections(unet)
         unet = unet.to(self._dtype).to_empty(device=self._device)
         return unet.to(memory_format=self._layout).eval().requires_grad_(False)
 
     @cached_property
-    def _config(self) -> dict[str, object]:
-        folder = locate(self._family.base, ("unet/config.json",)) / "unet"
-        return UNet2DConditionModel.load_config(folder, local_files_only=True)
-
-    @cached_property
     def _shapes(self) -> Mapping[str, torch.Size]:
-        with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(self._config)
-        return {name: tensor.shape for name, tensor in unet.state_dict().items()}
+        return unet_shapes(self._family)
 
     @cached_property
     def _base(self) -> Mapping[str, torch.Tensor]:
         weights, path = read_weights(self._family, self._family.base, UNET_FILE)
-        check_fit(weights, self._shapes, path)
+        check_shapes(self._shapes, weights, path)
         return self._prepare(weights)
 
     def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -93,11 +93,13 @@ def check_file(path: Path, sha256: str | None = None) -> None:
         raise CheckpointError(f"{path} is missing.")
     with path.open("rb") as file:
         start = file.read(128)
-    if start.startswith(_PICKLE_OR_ZIP):
+    # A safetensors file starts with 8 bytes of length, which can be anything, then with its header.
+    looks_right = start[8:9] == b"{"
+    if start.startswith(_PICKLE_OR_ZIP) and not looks_right:
         raise CheckpointError(f"{path} is a pickle under another name; it was not opened.")
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path} is a Git LFS pointer, not the weights: run `git lfs pull`.")
-    if start.lstrip()[:1] == b"<":
+    if start.lstrip()[:1] == b"<" and not looks_right:
         raise CheckpointError(f"{path} is a web page, not weights: delete it and download again.")
     if sha256 is not None and (found := _sha256(path)) != sha256:
         raise CheckpointError(
@@ -119,6 +121,26 @@ def load_weights(path: Path, sha256: str | None = None) -> dict[str, torch.Tenso
     return load_file(path)
 
 
+def check_finite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Checks that every number of the tensors of `path` is one.
+
+    A single NaN makes every picture black, and says nothing of where it came from.
+
+    Raises:
+        CheckpointError: naming the file and the tensor with a NaN or infinite value.
+    """
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        # Both ends are finite only if all between are; this reads once and allocates nothing.
+        low, high = (tensor if tensor.itemsize > 1 else tensor.half()).aminmax()
+        if not (low.isfinite() and high.isfinite()):
+            raise CheckpointError(
+                f"{path} holds values that are no numbers (NaN or infinite) in {name}: the file is "
+                "damaged or was badly made. Fetch it again, or use another."
+            )
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -131,27 +153,29 @@ def fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     """Puts `weights` into `module`; every name and shape must fit.
 
     Raises:
-        CheckpointError: as `check_fit`.
+        CheckpointError: naming the file, when it belongs to another architecture.
     """
-    check_fit(weights, {name: tensor.shape for name, tensor in module.state_dict().items()}, path)
+    check_shapes(
+        {name: tensor.shape for name, tensor in module.state_dict().items()}, weights, path
+    )
     module.load_state_dict(dict(weights))
 
 
-def check_fit(
-    weights: Mapping[str, torch.Tensor], shapes: Mapping[str, torch.Size], path: Path
+def check_shapes(
+    expected: Mapping[str, torch.Size], weights: Mapping[str, torch.Tensor], path: Path
 ) -> None:
-    """Checks that names and shapes of a state dict are those of a model.
+    """Checks that `weights` have exactly the names and shapes expected.
 
     Raises:
         CheckpointError: naming the file, when it belongs to another architecture.
     """
     odd = [
         name
-        for name in sorted(shapes.keys() | weights.keys())
-        if name not in shapes or name not in weights or weights[name].shape != shapes[name]
+        for name in sorted(expected.keys() | weights.keys())
+        if name not in expected or name not in weights or weights[name].shape != expected[name]
     ]
     if odd:
         raise CheckpointError(
-            f"{path} does not fit this model: {len(odd)} of {len(shapes)} tensors are missing, "
+            f"{path} does not fit this model: {len(odd)} of {len(expected)} tensors are missing, "
             f"unknown or of another shape, the first is {odd[0]}."
         )

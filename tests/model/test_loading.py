@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.checkpoints import MINIATURE, Family
@@ -93,6 +94,18 @@ def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
         load_components(copy, "cpu")
     assert file in str(caught.value) and damage in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", WEIGHTS)
+def test_a_weight_that_is_no_number_is_named(file: str, copy: Family):
+    path = copy.base.folder.parent / file  # type: ignore[union-attr]
+    weights = load_file(path)
+    name = max(weights, key=lambda name: weights[name].numel())
+    weights[name].view(-1)[-1] = float("nan")
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="no numbers") as caught:
+        load_components(copy, "cpu")
+    assert file in str(caught.value) and name.split(".")[-2] in str(caught.value)
 
 
 @pytest.mark.parametrize("file", ["base/tokenizer/vocab.json", "base/unet/config.json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.checkpoints import Repository
-from lightning_demo.model.weights import check_file, fill, load_weights, locate
+from lightning_demo.model.weights import check_file, check_finite, fill, load_weights, locate
 
 
 class Evil:
@@ -60,6 +61,16 @@ def test_a_wrong_file_is_named_and_not_opened(
     assert "a pickle was loaded" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0480, 0x053C])
+def test_a_good_file_may_start_as_a_pickle_or_a_page_does(length: int, tmp_path: Path):
+    """The first bytes are the header's length: 640 is 80 02, as a pickle starts."""
+    entry = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+    header = json.dumps({"weight": entry}).encode().ljust(length)
+    path = tmp_path / "good.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header + b"\0\0\0\0")
+    assert load_weights(path)["weight"].tolist() == [0.0]
+
+
 def test_a_file_cut_short(good: Path):
     good.write_bytes(good.read_bytes()[:-3])
     with pytest.raises(CheckpointError, match=r"good\.safetensors is damaged or cut short"):
@@ -100,6 +111,19 @@ def test_a_missing_file(tmp_path: Path):
 def test_weights_of_another_architecture_are_refused(weights: dict):
     with pytest.raises(CheckpointError, match=r"four\.safetensors does not fit"):
         fill(torch.nn.Linear(3, 2), weights, Path("four.safetensors"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_value_that_is_no_number_is_named(value: float, dtype: torch.dtype):
+    weights = {"good": torch.full((4, 4), 6e4, dtype=dtype), "none": torch.zeros(0, dtype=dtype)}
+    weights["whole"] = torch.arange(4)
+    weights["tiny"] = torch.ones(4).to(torch.float8_e4m3fn)
+    check_finite(weights, Path("four.safetensors"))
+    weights["block.bad"] = torch.ones(4, 4, dtype=dtype)
+    weights["block.bad"][2, 3] = value
+    with pytest.raises(CheckpointError, match=r"four\.safetensors.*NaN or infinite.*block\.bad"):
+        check_finite(weights, Path("four.safetensors"))
 
 
 def test_a_folder_of_this_machine_needs_every_file(tmp_path: Path):
