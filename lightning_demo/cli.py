@@ -1,4 +1,4 @@
-"""The command line: serve, generate, doctor, bench and miniature."""
+"""The command line: serve, generate, download, doctor, bench and miniature."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import InvalidRequest, InvalidSetting, LightningError
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED
 from .settings import Settings, convert, variable
 
-ENGINE_SETTINGS = ("model", "device", "lora", "threads")
+ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_generate(commands)
+    _add_download(commands)
     _add_doctor(commands)
     from .bench.commands import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
@@ -149,6 +150,35 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         from .generate import generate
 
         return generate(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_download(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "download",
+        help="fetch SDXL-Lightning's weights before they are needed",
+        description="Fetches what painting in the given step counts needs from the Hugging Face "
+        "Hub into its ordinary cache; the demo then starts without the network.",
+    )
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        type=_number,
+        metavar="N",
+        help="1, 2, 4, 8; each has its own checkpoint (default: 4)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="fetch nothing; compare every file here with its published hash",
+    )
+    add_settings(parser, ("model", "variant", "base"))
+
+    def run(args: argparse.Namespace) -> int:
+        from .download import download
+
+        return download(args, settings_from(args))
 
     parser.set_defaults(run=run)
 

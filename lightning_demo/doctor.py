@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting
-from .model.checkpoints import Family, Repository
+from .model.checkpoints import Family
 from .model.devices import choose_family, cuda_device_count, torch_cuda_version
 from .model.style import styles
 from .settings import Settings
@@ -35,7 +35,7 @@ class Finding:
 
 def examine(settings: Settings) -> int:
     """Prints what was found; returns 0 when the demo can run, 1 when something is in its way."""
-    family = choose_family(settings.model, settings.device)
+    family = choose_family(settings)
     troubles = 0
     for finding in _findings(settings, family):
         troubles += bool(finding.advice)
@@ -111,24 +111,31 @@ def _memory(family: Family) -> Finding:
 
 def _weights(family: Family) -> Iterator[Finding]:
     try:
-        from .model.weights import check_file, locate
+        from .model.hub import cache_folder, find
+        from .model.weights import check_file
     except ImportError as error:
         yield Finding("weights", f"not looked at: {error.name} is not installed")
         return
-    unets = [(family.lightning, checkpoint.file) for checkpoint in family.checkpoints]
-    base = ("text_encoder/model.fp16.safetensors", "text_encoder_2/model.fp16.safetensors")
-    files: list[tuple[Repository, str]] = [*unets, *((family.base, name) for name in base)]
-    for repository, file in files:
+    wanted = family.files(*family.limits.num_inference_steps)
+    weights = [(r, file) for r, files in wanted for file in files if file.endswith(".safetensors")]
+    for repository, file in weights:
         try:
-            path = locate(repository, (file,), download=False) / file
+            # A single file is not converted for a look at it.
+            path = repository.single_file or find(repository, file, download=False)
             check_file(path, family.sha256.get(f"{repository.name}/{file}"))
         except CheckpointError as error:
             yield Finding("weights", f"{repository.name}/{file}", str(error))
         else:
             yield Finding("weights", f"{repository.name}/{file}")
     if family.lightning.folder is None:
-        free = shutil.disk_usage(Path.home()).free
-        yield Finding("disk", f"{free / 2**30:.0f} GiB free")
+        yield _disk(cache_folder().absolute())
+
+
+def _disk(folder: Path) -> Finding:
+    """The disk of a folder that may not be there yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return Finding("disk", f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free at {folder}")
 
 
 def _styles(settings: Settings) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
         InvalidRequest, InvalidSetting: naming the field or option at fault.
         LightningError: the model cannot be loaded, or a picture cannot be painted.
     """
-    limits = choose_family(settings.model, settings.device).limits
+    limits = choose_family(settings).limits
     fields = {name: getattr(args, name) for name in FIELDS}
     requests = [
         GenerationRequest.parse({"prompt": prompt, **fields}, limits) for prompt in args.prompts

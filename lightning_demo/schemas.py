@@ -189,8 +189,9 @@ def _steps(value: Any, limits: Limits) -> int:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not good or value not in limits.num_inference_steps:
         choices = ", ".join(map(str, limits.num_inference_steps))
+        why = "there is no 1-step LoRA" if value == 1 else "each has its own checkpoint"
         raise InvalidRequest(
-            f"num_inference_steps: must be one of {choices} (each has its own checkpoint).",
+            f"num_inference_steps: must be one of {choices} ({why}).",
             field="num_inference_steps",
         )
     return int(value)

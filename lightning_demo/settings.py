@@ -32,6 +32,18 @@ class Settings:
         "else the miniature",
         choices=("auto", "miniature", "sdxl-lightning"),
     )
+    variant: str = _setting(
+        "auto",
+        "SDXL-Lightning as whole UNets, which paint best, or as LoRAs (2, 4, 8 steps); auto takes "
+        "the LoRAs on another base",
+        choices=("auto", "unet", "lora"),
+    )
+    base: str = _setting(
+        "",
+        "another SDXL model to paint with, by LoRA: owner/name[@revision] on the Hugging Face "
+        "Hub, or a folder in diffusers' layout",
+        metavar="MODEL",
+    )
     device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
     lora: str = _setting(
         "",

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = [
     ["serve"],
     ["generate"],
+    ["download"],
     ["doctor"],
     ["bench"],
     ["bench", "live"],

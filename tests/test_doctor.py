@@ -73,14 +73,16 @@ def test_damaged_weights(
 
 
 def test_the_real_model_needs_a_gpu(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     monkeypatch.setattr(doctor, "cuda_device_count", lambda: 0)
-    monkeypatch.setattr("lightning_demo.model.weights.snapshot_download", _no_network)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "none"))
     assert main(["doctor", "--model", "sdxl-lightning", "--port", "0"]) == 1
     output = capsys.readouterr().out
     assert "use --model miniature here" in output
     assert "sdxl_lightning_4step_unet.safetensors" in output
+    assert "`python -m lightning_demo download` fetches it" in output
+    assert f"GB free at {tmp_path}" in output
 
 
 def test_a_gpu_that_torch_cannot_use(
@@ -90,12 +92,6 @@ def test_a_gpu_that_torch_cannot_use(
     monkeypatch.setattr(doctor, "torch_cuda_version", lambda: None)
     assert main(HERE) == 1
     assert "CUDA build" in advice(capsys.readouterr().out)
-
-
-def _no_network(*args: object, **options: object) -> str:
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    raise LocalEntryNotFoundError("not cached")
 
 
 def test_styles_are_looked_at(capsys: pytest.CaptureFixture[str], tmp_path: Path):

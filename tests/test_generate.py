@@ -109,7 +109,7 @@ def test_the_real_model_without_a_gpu_or_weights_ends_with_a_sentence(
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
-    assert "stabilityai/stable-diffusion-xl-base-1.0 could not be downloaded" in last
+    assert "of stabilityai/stable-diffusion-xl-base-1.0 is not on this machine" in last
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "x.png").exists()
 

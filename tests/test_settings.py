@@ -34,6 +34,7 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
         ("port", "http", "whole number"),
         ("port", "70000", "0 to 65535"),
         ("model", "sd15", "auto, miniature, sdxl-lightning"),
+        ("variant", "1step", "auto, unet, lora"),
         ("debounce_ms", "-1", "0 to 2000"),
         ("debounce_ms", "nan", "0 to 2000"),
         ("memory_mb", "-5", "at least 0"),

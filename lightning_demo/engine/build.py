@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def build_engine(settings: Settings) -> RememberingEngine:
     """The engine that these settings ask for; it starts to load its model at once."""
-    family = choose_family(settings.model, settings.device)
+    family = choose_family(settings)
     memory = FrameMemory(int(settings.memory_mb * 2**20))
     return RememberingEngine(LocalEngine(loader(family, settings), about(family)), memory)
 

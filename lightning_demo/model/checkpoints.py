@@ -17,14 +17,36 @@ from ..settings import ASSETS
 
 PredictionType = Literal["epsilon", "sample"]
 
+# Names in the repositories, as diffusers lays them out.
+TOKENIZER_FILES = tuple(
+    f"{folder}/{file}"
+    for folder in ("tokenizer", "tokenizer_2")
+    for file in ("vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json")
+)
+TEXT_ENCODER_CONFIGS = ("text_encoder/config.json", "text_encoder_2/config.json")
+TEXT_ENCODER_FILES = (
+    "text_encoder/model.fp16.safetensors",
+    "text_encoder_2/model.fp16.safetensors",
+)
+UNET_CONFIG = "unet/config.json"
+BASE_UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
+BASE_VAE = ("vae/config.json", "vae/diffusion_pytorch_model.fp16.safetensors")
+DECODER = ("config.json", "diffusion_pytorch_model.safetensors")
+
 
 @dataclass(frozen=True, slots=True)
 class Repository:
     """A folder of weights: on the Hugging Face Hub at a pinned commit, or on this machine."""
 
     name: str  # "owner/name" on the Hub
-    revision: str = ""  # commit hash
+    revision: str = ""  # commit hash; empty: whatever is newest
     folder: Path | None = None  # where the files are, for repositories that are not on the Hub
+    single_file: Path | None = None  # all in one; converted into such a folder when first used
+
+    @property
+    def local(self) -> bool:
+        """Whether it has nothing to do with the Hub."""
+        return self.folder is not None or self.single_file is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,7 @@ class Family:
     sizes: tuple[tuple[int, int], ...]  # (width, height), px, the native one first
     min_side: int
     max_side: int
+    tokenizers: Repository | None = None  # where `base` has none
     small: bool = False  # all of it fits into any device's memory
     examples: tuple[str, ...] = ()
     words: Path | None = None  # JSON with groups and examples
@@ -96,6 +119,26 @@ class Family:
             if checkpoint.num_inference_steps == num_inference_steps:
                 return checkpoint
         raise KeyError(num_inference_steps)
+
+    def files(self, *num_inference_steps: int) -> tuple[tuple[Repository, tuple[str, ...]], ...]:
+        """Everything that painting in these step counts needs, by repository.
+
+        Raises:
+            KeyError: when a step count has no checkpoint.
+        """
+        checkpoints = [self.checkpoint(steps) for steps in num_inference_steps]
+        base: tuple[str, ...] = (*TEXT_ENCODER_CONFIGS, *TEXT_ENCODER_FILES, UNET_CONFIG)
+        if self.tokenizers is None:
+            base += TOKENIZER_FILES
+        if any(checkpoint.is_lora for checkpoint in checkpoints):
+            base += (BASE_UNET,)
+        return (
+            (self.base, base if self.vae else base + BASE_VAE),
+            *([(self.tokenizers, TOKENIZER_FILES)] if self.tokenizers else []),
+            *([(self.vae, DECODER)] if self.vae else []),
+            (self.preview, DECODER),
+            (self.lightning, tuple(checkpoint.file for checkpoint in checkpoints)),
+        )
 
     def vocabulary(self) -> Vocabulary:
         """The words this model knows; no groups when it knows any."""

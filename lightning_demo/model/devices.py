@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import logging
 import re
 import sys
 from pathlib import Path
 
-from .checkpoints import FAMILIES, MINIATURE, SDXL_LIGHTNING, Family
+from ..errors import InvalidSetting
+from ..settings import Settings
+from .checkpoints import FAMILIES, Family
+from .variants import sdxl_lightning
+
+log = logging.getLogger(__name__)
 
 
-def choose_family(model: str, device: str) -> Family:
-    """The model for the settings `model` and `device`: "auto" takes the real one on a GPU."""
-    if model != "auto":
-        return FAMILIES[model]
-    wants_gpu = device == "auto" or device.startswith("cuda")
-    return SDXL_LIGHTNING if wants_gpu and has_cuda() else MINIATURE
+def choose_family(settings: Settings) -> Family:
+    """The model that the settings ask for: "auto" takes the real one where there is a GPU.
+
+    Raises:
+        InvalidSetting: a variant or base that cannot be, or one of the miniature.
+    """
+    model = settings.model
+    if model == "auto":
+        wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")
+        model = "sdxl-lightning" if wants_gpu and has_cuda() else "miniature"
+    if model == "sdxl-lightning":
+        return sdxl_lightning(settings.variant, settings.base)
+    if settings.base or settings.variant != "auto":
+        if settings.model == "miniature":
+            raise InvalidSetting(
+                "variant, base (LIGHTNING_VARIANT, LIGHTNING_BASE): the miniature has neither; "
+                "take --model sdxl-lightning."
+            )
+        log.warning("no CUDA GPU here: the miniature paints, without the variant and base given")
+    return FAMILIES[model]
 
 
 def has_cuda() -> bool:

@@ -15,17 +15,23 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from ..errors import CheckpointError
-from .checkpoints import Family, Repository
+from .checkpoints import (
+    BASE_VAE,
+    DECODER,
+    TEXT_ENCODER_FILES,
+    TOKENIZER_FILES,
+    Family,
+    Repository,
+)
+from .hub import Report, find, locate, locate_all
 from .profile import Profile, choose_profile, small_profile
 from .style import Style
 from .style_file import Part, StyleDeltas, read_style, styled
-from .unets import Report, UNets
+from .unets import UNets
 from .weight_files import WeightFiles, read_weights, unet_shapes
-from .weights import check_file, check_finite, fill, locate
+from .weights import check_file, check_finite, fill
 
 log = logging.getLogger(__name__)
-
-TOKENIZER_FILES = ("vocab.json", "merges.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +80,14 @@ def load_components(
     log.info("memory profile %s", profile.describe())
     dtype = profile.dtype
     report(0.0, "Looking for the weights")
-    text = (
-        "tokenizer/*",
-        "tokenizer_2/*",
-        "text_encoder/config.json",
-        "text_encoder_2/config.json",
-    )
-    encoders = ("text_encoder/model.fp16.safetensors", "text_encoder_2/model.fp16.safetensors")
-    base = locate(family.base, (*text, *encoders, "unet/config.json"))
+    downloading, report = _shares(report)
+    steps = num_inference_steps or family.limits.default_steps
+    locate_all(family.files(steps), report=downloading)
+    base = locate(family.tokenizers or family.base, TOKENIZER_FILES)
     report(0.2, "Loading the text encoders")
     tokenizers = (_tokenizer(base / "tokenizer"), _tokenizer(base / "tokenizer_2"))
-    first = _text_encoder(CLIPTextModel, family, encoders[0], dtype)
-    second = _text_encoder(CLIPTextModelWithProjection, family, encoders[1], dtype)
+    first = _text_encoder(CLIPTextModel, family, TEXT_ENCODER_FILES[0], dtype)
+    second = _text_encoder(CLIPTextModelWithProjection, family, TEXT_ENCODER_FILES[1], dtype)
     deltas = _read_styles(styles, family, first, second)
     _add_styles(first, deltas, "text_encoder")
     _add_styles(second, deltas, "text_encoder_2")
@@ -93,15 +95,15 @@ def load_components(
         first, second = first.to(place), second.to(place)
     report(0.5, "Loading the decoders")
     layout = torch.channels_last if channels_last else torch.preserve_format
-    preview = _decoder(family, family.preview, "", "diffusion_pytorch_model.safetensors")
+    preview = _decoder(family, family.preview, *DECODER)
     preview = preview.to(place, dtype, memory_format=layout)
     if profile.decoder == "tiny":
         vae = preview
     else:
         if family.vae is None:
-            vae = _decoder(family, family.base, "vae/", "diffusion_pytorch_model.fp16.safetensors")
+            vae = _decoder(family, family.base, *BASE_VAE)
         else:
-            vae = _decoder(family, family.vae, "", "diffusion_pytorch_model.safetensors")
+            vae = _decoder(family, family.vae, *DECODER)
         vae = vae.to(place, dtype, memory_format=layout)
         if profile.decoder == "tiled":
             vae.enable_tiling()
@@ -110,7 +112,7 @@ def load_components(
     pinned = profile.unets < len(step_counts)
     source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
     unets = UNets(source, profile.unets, len(step_counts))
-    unets.get(num_inference_steps or family.limits.default_steps)
+    unets.get(steps)
     return Components(
         family=family,
         device=place,
@@ -169,19 +171,35 @@ def _quieten() -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
+def _shares(report: Report) -> tuple[Report, Report]:
+    """Reports for downloading and for loading, which share one bar.
+
+    Downloading takes most of it; where nothing is downloaded, loading has it all.
+    """
+    begun = 0.0
+
+    def downloading(fraction: float, sentence: str) -> None:
+        nonlocal begun
+        begun = 0.8
+        report(begun * fraction, sentence)
+
+    def loading(fraction: float, sentence: str) -> None:
+        report(begun + (0.95 - begun) * fraction, sentence)
+
+    return downloading, loading
+
+
 def _tokenizer(folder: Path) -> CLIPTokenizer:
-    for name in TOKENIZER_FILES:
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder / name} is missing.")
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> Any:
     # The file is checked first: transformers' own messages do not name it.
-    path = locate(family.base, (file,)) / file
+    path = find(family.base, file)
+    variant = "fp16" if ".fp16." in path.name else None
     check_file(path, family.sha256.get(f"{family.base.name}/{file}"))
     encoder = kind.from_pretrained(
-        path.parent, variant="fp16", use_safetensors=True, local_files_only=True, dtype=dtype
+        path.parent, variant=variant, use_safetensors=True, local_files_only=True, dtype=dtype
     )
     check_finite(encoder.state_dict(), path)
     return encoder.eval().requires_grad_(False)
@@ -205,16 +223,16 @@ def _add_styles(encoder: torch.nn.Module, deltas: Sequence[StyleDeltas], part: P
 
 
 def _decoder(
-    family: Family, repository: Repository, prefix: str, file: str
+    family: Family, repository: Repository, config_file: str, file: str
 ) -> AutoencoderKL | AutoencoderTiny:
-    folder = locate(repository, (f"{prefix}config.json",)) / prefix
-    config = AutoencoderTiny.load_config(folder, local_files_only=True)
+    described = find(repository, config_file)
+    config = AutoencoderTiny.load_config(described.parent, local_files_only=True)
     kind = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}.get(
         config.get("_class_name")
     )
     if kind is None:
-        raise CheckpointError(f"{folder / 'config.json'} describes no decoder of SDXL.")
-    weights, path = read_weights(family, repository, f"{prefix}{file}")
+        raise CheckpointError(f"{described} describes no decoder of SDXL.")
+    weights, path = read_weights(family, repository, file)
     decoder = kind.from_config(config)
     fill(decoder, weights, path)
     return decoder.eval().requires_grad_(False)

@@ -8,7 +8,7 @@ in the host's memory. In place, because compiled code and CUDA graphs keep the a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,8 +18,7 @@ from diffusers import UNet2DConditionModel
 
 from ..errors import CheckpointError
 from .lora import Delta
-
-Report = Callable[[float, str], None]  # (fraction done, sentence for the page)
+from .progress import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,22 +13,22 @@ from diffusers import UNet2DConditionModel
 
 from ..errors import CheckpointError
 from .attention import expect_projections
-from .checkpoints import Family, Repository
+from .checkpoints import BASE_UNET, UNET_CONFIG, Family, Repository
+from .hub import find, locate_all
 from .lora import read_lora
+from .progress import Report
 from .style_file import StyleDeltas
-from .unets import Recipe, Report
-from .weights import check_finite, check_shapes, load_weights, locate
+from .unets import Recipe
+from .weights import check_finite, check_shapes, load_weights
 
 log = logging.getLogger(__name__)
-
-UNET_FILE = "unet/diffusion_pytorch_model.fp16.safetensors"
 
 
 def read_weights(
     family: Family, repository: Repository, file: str
 ) -> tuple[dict[str, torch.Tensor], Path]:
     """The tensors of one file of a family, checked, and where it lies."""
-    path = locate(repository, (file,)) / file
+    path = find(repository, file)
     weights = load_weights(path, family.sha256.get(f"{repository.name}/{file}"))
     check_finite(weights, path)
     return weights, path
@@ -36,7 +36,7 @@ def read_weights(
 
 def unet_config(family: Family) -> dict[str, object]:
     """How the family's UNets are built."""
-    folder = locate(family.base, ("unet/config.json",)) / "unet"
+    folder = find(family.base, UNET_CONFIG).parent
     return UNet2DConditionModel.load_config(folder, local_files_only=True)
 
 
@@ -77,12 +77,8 @@ class WeightFiles:
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
-        family = self._family
-        checkpoint = family.checkpoint(num_inference_steps)
         try:
-            locate(family.lightning, (checkpoint.file,), download=False)
-            if checkpoint.is_lora:
-                locate(family.base, (UNET_FILE,), download=False)
+            locate_all(self._family.files(num_inference_steps), download=False)
         except CheckpointError:
             return False
         return True
@@ -93,6 +89,7 @@ class WeightFiles:
         Raises:
             CheckpointError: a file is missing, damaged or another one's.
         """
+        locate_all(self._family.files(num_inference_steps), report=report)
         checkpoint = self._family.checkpoint(num_inference_steps)
         weights, path = read_weights(self._family, self._family.lightning, checkpoint.file)
         log.info("read %s", path.name)
@@ -116,7 +113,7 @@ class WeightFiles:
 
     @cached_property
     def _base(self) -> Mapping[str, torch.Tensor]:
-        weights, path = read_weights(self._family, self._family.base, UNET_FILE)
+        weights, path = read_weights(self._family, self._family.base, BASE_UNET)
         check_shapes(self._shapes, weights, path)
         return self._prepare(weights)
 

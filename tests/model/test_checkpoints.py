@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from lightning_demo.model.checkpoints import FAMILIES, MINIATURE, SDXL_LIGHTNING, family
+from lightning_demo.model.checkpoints import (
+    BASE_UNET,
+    FAMILIES,
+    MINIATURE,
+    SDXL_LIGHTNING,
+    family,
+)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -27,6 +33,27 @@ def test_there_is_no_one_step_lora():
 def test_a_step_count_without_weights_has_no_checkpoint(steps: int):
     with pytest.raises(KeyError):
         SDXL_LIGHTNING.checkpoint(steps)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_files_are_exact_names_each_repository_once(name: str):
+    entry = family(name)
+    for steps in entry.limits.num_inference_steps:
+        wanted = entry.files(steps)
+        repositories = [repository for repository, _ in wanted]
+        assert len(set(repositories)) == len(repositories)
+        names = [file for _, files in wanted for file in files]
+        assert not any(set(file) & set("*?[") for file in names)
+        assert entry.checkpoint(steps).file in names
+        assert (BASE_UNET in names) == entry.checkpoint(steps).is_lora
+    everything = entry.files(*entry.limits.num_inference_steps)
+    assert len(everything[-1][1]) == len(entry.checkpoints)
+
+
+def test_every_file_that_is_named_is_shipped():
+    for repository, files in MINIATURE.files(1, 2, 4, 8):
+        assert repository.folder is not None
+        assert all((repository.folder / file).is_file() for file in files)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from lightning_demo.errors import InvalidSetting
 from lightning_demo.model import devices
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.settings import Settings
 
 
 def test_what_torch_was_built_for_agrees_with_torch():
@@ -35,7 +37,21 @@ def test_auto_takes_the_real_model_where_there_is_a_gpu(
     model: str, device: str, gpu: bool, expected: object, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(devices, "has_cuda", lambda: gpu)
-    assert devices.choose_family(model, device) is expected
+    assert devices.choose_family(Settings(model=model, device=device)) is expected
+
+
+def test_the_miniature_has_no_variant_and_no_base(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(devices, "has_cuda", lambda: False)
+    for given in ({"variant": "lora"}, {"base": "owner/name"}):
+        with pytest.raises(InvalidSetting, match="the miniature has neither"):
+            devices.choose_family(Settings(model="miniature", **given))
+        caplog.clear()
+        assert devices.choose_family(Settings(**given)) is MINIATURE
+        assert "without the variant and base" in caplog.text
+    monkeypatch.setattr(devices, "has_cuda", lambda: True)
+    assert devices.choose_family(Settings(variant="lora")).limits.num_inference_steps == (2, 4, 8)
 
 
 def test_the_version_file_of_a_cuda_build_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

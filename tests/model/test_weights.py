@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import save_file
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model.checkpoints import Repository
-from lightning_demo.model.weights import check_file, check_finite, fill, load_weights, locate
+from lightning_demo.model.weights import check_file, check_finite, fill, load_weights
 
 
 class Evil:
@@ -124,47 +122,3 @@ def test_a_value_that_is_no_number_is_named(value: float, dtype: torch.dtype):
     weights["block.bad"][2, 3] = value
     with pytest.raises(CheckpointError, match=r"four\.safetensors.*NaN or infinite.*block\.bad"):
         check_finite(weights, Path("four.safetensors"))
-
-
-def test_a_folder_of_this_machine_needs_every_file(tmp_path: Path):
-    (tmp_path / "a.json").touch()
-    repository = Repository("here", folder=tmp_path)
-    assert locate(repository, ("*.json",)) == tmp_path
-    with pytest.raises(CheckpointError, match=r"b\.safetensors is missing"):
-        locate(repository, ("a.json", "b.safetensors"))
-
-
-def hub_cache(root: Path, name: str, revision: str, files: dict[str, bytes]) -> Path:
-    """Lays files out as the Hugging Face Hub's cache does."""
-    folder = root / ("models--" + name.replace("/", "--"))
-    snapshot = folder / "snapshots" / revision
-    for file, content in files.items():
-        (snapshot / file).parent.mkdir(parents=True, exist_ok=True)
-        (snapshot / file).write_bytes(content)
-    (folder / "refs").mkdir()
-    return snapshot
-
-
-def test_the_local_cache_is_asked_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    snapshot = hub_cache(tmp_path, "owner/model", "a" * 40, {"unet/config.json": b"{}"})
-    calls = []
-
-    def offline(*args: object, local_files_only: bool, **options: object) -> str:
-        calls.append(local_files_only)
-        if not local_files_only:
-            raise LocalEntryNotFoundError("no network")
-        return str(snapshot)
-
-    monkeypatch.setattr("lightning_demo.model.weights.snapshot_download", offline)
-    repository = Repository("owner/model", "a" * 40)
-    assert locate(repository, ("unet/config.json",)) == snapshot
-    assert calls == [True], "the network was not asked"
-    with pytest.raises(CheckpointError, match=r"vae/config\.json of owner/model could not be"):
-        locate(repository, ("vae/config.json",))
-    assert calls == [True, True, False]
-
-
-def test_looking_without_downloading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(CheckpointError, match="not on this machine yet"):
-        locate(Repository("owner/other", "b" * 40), ("x.safetensors",), download=False)
