@@ -110,7 +110,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         from .web.server import free_port, serve
 
         free_port(settings.host, settings.port)  # before the model is loaded for nothing
-        code = serve(build_engine(settings), settings)
+        code = serve(build_engine(settings, stand_in=True), settings)
         if any(thread.name == WORKER_NAME for thread in threading.enumerate()):
             # Still loading: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()

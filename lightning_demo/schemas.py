@@ -118,6 +118,7 @@ class Frame:
     timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. that the prompt was cut
     cached: bool = False  # repainted from memory, without the model
+    model: str = ""  # that painted it, told by engines that have more than one
 
     @property
     def size(self) -> tuple[int, int]:
@@ -140,6 +141,8 @@ class EngineStatus:
     detail: str = ""  # what it is doing, or why it failed and what to do
     progress: float | None = None  # 0 … 1 while loading
     waiting: int = 0  # requests admitted and not yet started
+    coming: str = ""  # the model that this one stands in for; `detail` and `progress` are then its
+    coming_title: str = ""  # the same for people
     tier: str = ""  # how far the model has been compiled; empty where it is not
 
 

@@ -111,7 +111,7 @@ export class EventsLink {
     const text = Array.isArray(value) ? value.flat(Infinity).at(-1) : value;
     if (!text) return;
     const message = JSON.parse(text);
-    if (message.type === "status") this.loading = message.state === "loading";
+    if (message.type === "status") this.loading = message.state === "loading" || !!message.coming;
     const { picture, ...header } = message;
     this.hooks.heard(header, picture ? blobOf(picture, header.media_type) : null);
   }

@@ -155,9 +155,18 @@ class Lightning {
   }
 
   answer(message, blob) {
-    if (message.type === "status") this.panel.setStatus(message);
+    if (message.type === "status") this.setStatus(message);
     else if (message.type === "frame") this.painter.offer(message, blob);
     else if (message.type === "error" && this.isCurrent(message)) this.panel.error(message);
+  }
+
+  /** When another model has taken over, what is asked now is painted again by it. */
+  setStatus(status) {
+    const before = this.panel.status;
+    this.panel.setStatus(status);
+    if (!before || before.model === status.model || status.state !== "ready") return;
+    this.panel.note(`${status.title} paints from here on.`);
+    this.submit();
   }
 
   isCurrent({ sequence }) {
@@ -166,7 +175,7 @@ class Lightning {
 
   /** A frame is on the canvas. */
   show(header) {
-    const { sequence, step, final, prompt, seed } = header;
+    const { sequence, step, final, prompt, seed, model } = header;
     const asked = this.sent.get(sequence);
     const now = performance.now();
     let first = null;
@@ -175,9 +184,10 @@ class Lightning {
       if (!asked.first) first = asked.first = now - asked.at;
     }
     this.current = asked?.request ?? this.current;
-    this.painted.push({ sequence, step, final, prompt, seed });
+    this.painted.push({ sequence, step, final, prompt, seed, model });
     if (this.painted.length > REMEMBERED) this.painted.shift();
     this.panel.painted(header, first, final && asked ? now - asked.at : null);
+    if (asked) this.panel.showSize(header, asked.request);
   }
 
   // Actions ----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ const STATES = {
   paused: "paused",
 };
 const TRACE_LENGTH = 40;
+const NOTE_MS = 6000; // what has been done is said for this long
 
 const byId = (name) => document.getElementById(name);
 
@@ -37,6 +38,7 @@ export class Panel {
     this.paintedAt = 0;
     this.steps = 0; // of the picture that is shown
     this.times = []; // [first paint, final] in ms of the last pictures
+    this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     setInterval(() => this.writeAge(), 1000);
   }
 
@@ -46,6 +48,8 @@ export class Panel {
     this.status = status;
     this.refusal = "";
     this.offerSteps(status.limits.num_inference_steps);
+    this.showModel(status);
+    this.showComing(status);
     this.show();
   }
 
@@ -70,12 +74,46 @@ export class Panel {
     write("veil-text", state === "offline" ? lost : veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
-    const about = status ? [status.title, status.device] : [];
+    const about = status ? [status.title, status.coming && "stand-in", status.device] : [];
     const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
-    write("about", [...about, steps, `${STATES[state]} ${percent}`.trim()].filter(Boolean).join(" · "));
+    const how = `${STATES[state]} ${percent}`.trim();
+    write("about", [...about, steps, how, status?.tier].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
-    else if (byId("note").dataset.kind === "offline") this.note("");
+    else if (this.kind === "offline") this.note("");
+  }
+
+  /** Words and examples are those of the model that paints. */
+  showModel({ model, title }) {
+    document.title = document.title.replace(/(– ).*/, (_, dash) => dash + title);
+    for (const each of document.querySelectorAll(".of-model")) {
+      each.classList.toggle("away", !each.classList.contains(`of-${model}`));
+    }
+  }
+
+  /** How far the model is that this one stands in for, or why it will not come. */
+  showComing({ state, coming, coming_title: title, detail, progress }) {
+    const failed = state === "ready" && !coming && Boolean(detail);
+    const loading = state === "ready" && Boolean(coming);
+    const box = byId("coming");
+    box.hidden = !failed && !loading;
+    box.dataset.kind = failed ? "problem" : "";
+    // Every percent read aloud would be no help; a failure is.
+    box.setAttribute("aria-live", failed ? "polite" : "off");
+    const percent = Math.round((progress ?? 0) * 100);
+    write("coming-title", failed ? "" : title);
+    write("coming-detail", failed || !detail ? detail : `: ${detail}`);
+    write("coming-percent", loading ? `${percent} %` : "");
+    const bar = byId("coming-bar");
+    bar.hidden = !loading;
+    bar.setAttribute("aria-valuenow", String(percent));
+    bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
+  }
+
+  /** Says at the sizes when the picture has another one than was asked for. */
+  showSize({ width, height }, asked) {
+    const same = width === asked.width && height === asked.height;
+    byId("size").dataset.painted = same ? "" : `painted at ${width} × ${height}`;
   }
 
   offerSteps(available) {
@@ -157,8 +195,11 @@ export class Panel {
   // Words ------------------------------------------------------------------------------------
 
   note(text, kind = "") {
+    clearTimeout(this.silence);
+    if (text && !kind) this.silence = setTimeout(() => this.note(""), NOTE_MS);
+    this.kind = text ? kind : "";
     write("note", text);
-    byId("note").dataset.kind = text ? kind : "";
+    byId("note").dataset.kind = this.kind;
   }
 
   error({ sequence, field, message }) {
@@ -197,7 +238,7 @@ export class Panel {
       write("prompt-note", "");
       byId("prompt-note").dataset.kind = "";
     }
-    if (byId("note").dataset.kind === "problem" && this.state !== "failed") this.note("");
+    if (this.kind === "problem" && this.state !== "failed") this.note("");
   }
 }
 

@@ -137,6 +137,7 @@ class Sampler:
             noise = torch.randn(
                 (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),
                 generator=torch.Generator("cpu").manual_seed(request.seed),
+                dtype=torch.float32,  # transformers may be changing the default meanwhile
             )
             device = self._components.device
             return Row(

@@ -96,7 +96,8 @@ def euler_step(
     ).float()
     predicted = output[len(guided) :]
     if guided:
-        scale = torch.tensor([rows[i].request.guidance_scale for i in guided], device=output.device)
+        guidance = [rows[i].request.guidance_scale for i in guided]
+        scale = torch.tensor(guidance, dtype=torch.float32, device=output.device)
         negative, predicted = output[: len(guided)], predicted.clone()
         predicted[guided] = negative + scale.view(-1, 1, 1, 1) * (predicted[guided] - negative)
     denoised = column["p"] * latents + column["q"] * predicted
@@ -118,5 +119,6 @@ def _hidden(prompts: Sequence[PromptEmbedding], projected: bool) -> torch.Tensor
 def _columns(steps: Sequence[StepCoefficients], device: torch.device) -> dict[str, torch.Tensor]:
     """Each coefficient of the rows as float32 [B, 1, 1, 1]."""
     names = StepCoefficients.__slots__
-    table = torch.tensor([[getattr(step, name) for name in names] for step in steps], device=device)
+    values = [[getattr(step, name) for name in names] for step in steps]
+    table = torch.tensor(values, dtype=torch.float32, device=device)
     return {name: table[:, i].view(-1, 1, 1, 1) for i, name in enumerate(names)}

@@ -104,6 +104,7 @@ def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
         "timings": dict(frame.timings),
         "notes": list(frame.notes),
         "cached": frame.cached,
+        "model": frame.model,
         "media_type": frame.media_type,
         "prompt": request.prompt[:MAX_LABEL_CHARACTERS],
     }

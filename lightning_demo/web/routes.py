@@ -108,8 +108,9 @@ class Endpoints:
                     final = frame
         if final is None or final.pixels is None:
             raise GenerationFailed("The picture came without its pixels.")
-        data = await asyncio.to_thread(encode_png, final.pixels, request, status.model)
-        name = f"{status.model}-{request.seed}.png"
+        model = final.model or status.model
+        data = await asyncio.to_thread(encode_png, final.pixels, request, model)
+        name = f"{model}-{request.seed}.png"
         headers = {
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",

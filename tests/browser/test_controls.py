@@ -190,7 +190,7 @@ def test_a_link_with_wrong_values_is_told(running: Running, visit: Open) -> None
 
 def test_words_and_examples(tab: Visit) -> None:
     page = tab.page
-    page.locator("#examples .chip").nth(1).click()
+    page.locator(".examples .chip").nth(1).click()
     example = tab.prompt.input_value()
     tab.wait_painted(example)
     tab.prompt.fill("a red house by the sea")

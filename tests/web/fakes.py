@@ -10,8 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from lightning_demo.engine.base import Place
+from lightning_demo.engine.handover import Handover
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.images import encode_jpeg
+from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limits
 
 LIMITS = Limits(
@@ -41,6 +43,7 @@ class FakeEngine:
         self.running = 0
         self.closed = False
         self.notes: tuple[str, ...] = ()
+        self.color_of = color_of
 
     def status(self) -> EngineStatus:
         return self.told
@@ -62,7 +65,8 @@ class FakeEngine:
             fault = self.fault(request)
             if fault is not None:
                 raise fault
-            pixels = np.full((request.height, request.width, 3), color_of(request.prompt), np.uint8)
+            color = self.color_of(request.prompt)
+            pixels = np.full((request.height, request.width, 3), color, np.uint8)
             data = encode_jpeg(pixels)
             for step in range(1, request.num_inference_steps + 1):
                 await asyncio.sleep(self.step_seconds)
@@ -73,3 +77,35 @@ class FakeEngine:
 
     async def aclose(self) -> None:
         self.closed = True
+
+
+class FakePair:
+    """A handover from the miniature to SDXL-Lightning; the test says when, and whether."""
+
+    MISSING = "The weights could not be downloaded."
+
+    def __init__(self) -> None:
+        self.small = FakeEngine(status=replace(STATUS, limits=MINIATURE.limits))
+        self.wanted = FakeEngine(
+            status=EngineStatus(
+                "loading",
+                SDXL_LIGHTNING.name,
+                SDXL_LIGHTNING.title,
+                SDXL_LIGHTNING.limits,
+                detail="Downloading, 1.2 of 5.1 GB",
+                progress=0.24,
+            )
+        )
+        self.wanted.color_of = wanted_color
+        self.engine = Handover(self.wanted, lambda: self.small)
+
+    def arrive(self) -> None:
+        self.wanted.say(state="ready", detail="", progress=None, device="NVIDIA H200")
+
+    def fail(self) -> None:
+        self.wanted.say(state="failed", detail=self.MISSING, progress=None)
+
+
+def wanted_color(prompt: str) -> tuple[int, int, int]:
+    """The colour in which the wanted model of a pair paints a prompt."""
+    return color_of(f"{prompt}, in large")

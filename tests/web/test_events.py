@@ -13,7 +13,7 @@ from gradio_client import Client
 from PIL import Image
 
 from .conftest import Running, wait_for
-from .fakes import FakeEngine
+from .fakes import FakeEngine, FakePair
 from .malformed import MALFORMED
 
 
@@ -48,6 +48,18 @@ def test_frames_come_as_text(client: Client) -> None:
 
 def test_the_status_can_be_asked_for(client: Client) -> None:
     assert json.loads(client.predict(api_name="/status"))["state"] == "ready"
+
+
+def test_a_changeover_is_told_and_the_next_picture_is_the_others(
+    start: Callable[..., Running],
+) -> None:
+    pair = FakePair()
+    for client in _client(start(pair.engine)):
+        for sequence, model in enumerate(("miniature", "sdxl-lightning")):
+            assert json.loads(client.predict(api_name="/status"))["model"] == model
+            frame = answers(client, ask(sequence, width=512, height=512))[-1]
+            assert (frame["final"], frame["model"]) == (True, model)
+            pair.arrive()
 
 
 def test_what_is_malformed_is_answered(client: Client) -> None:

@@ -15,7 +15,7 @@ from lightning_demo.web import service
 from lightning_demo.web.live_socket import FRAMES_IN_FLIGHT
 
 from .conftest import Running, wait_for
-from .fakes import STATUS, FakeEngine, color_of
+from .fakes import STATUS, FakeEngine, FakePair, color_of
 from .malformed import MALFORMED
 
 
@@ -23,6 +23,26 @@ def test_the_status_comes_first(running: Running) -> None:
     with running.socket() as tab:
         status = tab.hear()
     assert (status["type"], status["state"], status["model"]) == ("status", "ready", "miniature")
+
+
+def test_a_changeover_is_told_and_the_next_picture_is_the_others(
+    start: Callable[..., Running],
+) -> None:
+    pair = FakePair()
+    with start(pair.engine).socket() as tab:
+        status = tab.hear()
+        assert (status["model"], status["coming_title"]) == ("miniature", "SDXL-Lightning")
+        tab.ask(1, width=1216, height=832)
+        frame = tab.final(1)[-1]
+        assert (frame["model"], frame["width"], frame["height"]) == ("miniature", 192, 128)
+        pair.wanted.say(progress=0.5)
+        assert tab.until(lambda m: m.get("progress") == 0.5)[-1]["state"] == "ready"
+        pair.arrive()
+        status = tab.until(lambda m: m["type"] == "status" and not m["coming"])[-1]
+        assert (status["model"], status["device"]) == ("sdxl-lightning", "NVIDIA H200")
+        tab.ask(2, width=1216, height=832)
+        frame = tab.final(2)[-1]
+        assert (frame["model"], frame["width"], frame["height"]) == ("sdxl-lightning", 1216, 832)
 
 
 def test_frames_come_step_by_step_and_end_with_the_final(running: Running) -> None:

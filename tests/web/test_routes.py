@@ -16,7 +16,7 @@ from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.web import service
 
 from .conftest import Running, wait_for
-from .fakes import FakeEngine, color_of
+from .fakes import FakeEngine, FakePair, color_of, wanted_color
 
 INVALID: list[tuple[dict[str, Any], str | None]] = [
     ({}, "prompt"),
@@ -63,6 +63,41 @@ def test_health_and_readiness(start: Callable[..., Running]) -> None:
         assert (health.status_code, health.json()["state"]) == (200, state)
         assert (ready.status_code, ready.json()["detail"]) == (503, state)
         assert ready.headers["Retry-After"]
+
+
+def test_a_stand_in_is_ready_and_health_tells_what_is_coming(start: Callable[..., Running]) -> None:
+    pair = FakePair()
+    url = start(pair.engine).url
+    health = httpx.get(f"{url}/healthz").json()
+    assert httpx.get(f"{url}/readyz").status_code == 200
+    assert (health["state"], health["model"], health["coming"]) == (
+        "ready",
+        "miniature",
+        "sdxl-lightning",
+    )
+    assert (health["progress"], health["detail"]) == (0.24, "Downloading, 1.2 of 5.1 GB")
+    pair.fail()
+    health = httpx.get(f"{url}/healthz").json()
+    assert httpx.get(f"{url}/readyz").status_code == 200
+    assert (health["model"], health["coming"], health["progress"]) == ("miniature", "", None)
+    assert health["detail"] == f"Miniature goes on without SDXL-Lightning: {pair.MISSING}"
+
+
+def test_a_picture_names_the_model_that_painted_it(start: Callable[..., Running]) -> None:
+    pair = FakePair()
+    url = start(pair.engine).url
+    for model, side, color in (
+        ("miniature", 128, color_of("a boat")),
+        ("sdxl-lightning", 1024, wanted_color("a boat")),
+    ):
+        answer = httpx.post(f"{url}/picture", json={"prompt": "a boat", "seed": 9})
+        assert f'filename="{model}-9.png"' in answer.headers["content-disposition"]
+        picture = Image.open(io.BytesIO(answer.content))
+        assert picture.size == (side, side)
+        assert picture.getpixel((5, 5)) == color
+        settings = json.loads(picture.info["generation"])
+        assert (settings["model"], settings["width"]) == (model, side)
+        pair.arrive()
 
 
 def test_a_picture_comes_lossless_with_its_settings(running: Running) -> None:

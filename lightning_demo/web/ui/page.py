@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ...model.checkpoints import Vocabulary, family
+from ...schemas import EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
 from ..service import Service
@@ -31,17 +32,21 @@ CHANGED = "(...values) => { globalThis.lightning?.changed(...values); return [];
 
 
 def page(service: Service) -> gr.Blocks:
-    """Builds the Blocks for one service."""
+    """Builds the Blocks for one service.
+
+    Where one model stands in for another, the page is the other's from the start, so that nothing
+    moves when it comes; only words and examples are those of whichever paints.
+    """
     status = service.engine.status()
-    vocabulary = _vocabulary(status.model)
+    vocabularies = _vocabularies(status)
     with gr.Blocks(
-        title=f"{TITLE} – {status.title}",
+        title=f"{TITLE} – {status.coming_title or status.title}",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
         _masthead(service.settings)
-        prompt = prompt_box(vocabulary.examples)
+        prompt = prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="picture-side"):
@@ -50,13 +55,22 @@ def page(service: Service) -> gr.Blocks:
                 actions = action_buttons()
             with gr.Column(elem_id="control-side"):
                 controls, dice = control_panel(status.limits)
-                if not word_chips(vocabulary.groups):
-                    example_chips(vocabulary.examples)
-        if vocabulary.groups:
-            example_chips(vocabulary.examples)
+                for only_with, vocabulary in vocabularies.items():
+                    if not word_chips(vocabulary.groups, only_with):
+                        example_chips(vocabulary.examples, only_with)
+        for only_with, vocabulary in vocabularies.items():
+            if vocabulary.groups:
+                example_chips(vocabulary.examples, only_with)
         _wire(blocks, prompt, controls, actions, dice)
         _events(blocks, EventStreams(service))
     return blocks
+
+
+def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
+    """By model, the one that the page is for first; under no name where there is only one."""
+    if status.coming:
+        return {model: _vocabulary(model) for model in (status.coming, status.model)}
+    return {"": _vocabulary(status.model)}
 
 
 def _vocabulary(model: str) -> Vocabulary:

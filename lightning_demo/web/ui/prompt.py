@@ -7,6 +7,7 @@ from html import escape
 import gradio as gr
 
 from ...schemas import MAX_PROMPT_CHARACTERS
+from .words import shown_with
 
 FALLBACK_EXAMPLE = "a red house by the sea at sunset"
 EXAMPLES_SHOWN = 6
@@ -38,16 +39,17 @@ def prompt_note() -> gr.HTML:
     )
 
 
-def example_chips(examples: tuple[str, ...]) -> gr.HTML | None:
-    """Buttons that put a whole example into the prompt."""
+def example_chips(examples: tuple[str, ...], only_with: str = "") -> gr.HTML | None:
+    """Buttons that put a whole example into the prompt; `only_with` as in `word_chips`."""
     if len(examples) < 2:
         return None
     chips = "".join(
         f'<button type="button" class="chip" data-example="{escape(text)}">{escape(text)}</button>'
         for text in examples[:EXAMPLES_SHOWN]
     )
+    title = f"examples-title{only_with}"
     return gr.HTML(
-        '<h2 id="examples-title">Examples</h2>'
-        f'<div class="chips" role="group" aria-labelledby="examples-title">{chips}</div>',
-        elem_id="examples",
+        f'<h2 id="{title}">Examples</h2>'
+        f'<div class="chips" role="group" aria-labelledby="{title}">{chips}</div>',
+        elem_classes=["examples", *shown_with(only_with)],
     )

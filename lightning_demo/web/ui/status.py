@@ -19,7 +19,17 @@ LINE = """
       title="First paint and final of the last pictures"></canvas>
   </div>
 </div>
-<p id="note" role="status" aria-live="polite"></p>
+<div id="said">
+  <p id="note" role="status" aria-live="polite"></p>
+  <div id="coming" hidden>
+    <p>
+      <span id="coming-words"><span id="coming-title"></span><span class="roomy"> is
+        loading</span><span id="coming-detail"></span></span>
+      <span id="coming-percent"></span>
+    </p>
+    <div id="coming-bar" role="progressbar" aria-labelledby="coming-words" hidden><i></i></div>
+  </div>
+</div>
 """
 
 
@@ -33,7 +43,7 @@ class Actions:
 
 
 def status_line() -> gr.HTML:
-    """Model, device, times and age; `panel.js` keeps it true."""
+    """Model, device, times and age, and below what is to be said; `panel.js` keeps it true."""
     return gr.HTML(LINE, elem_id="status")
 
 

@@ -8,8 +8,12 @@ from html import escape
 import gradio as gr
 
 
-def word_chips(groups: Mapping[str, tuple[str, ...]]) -> gr.HTML | None:
-    """All words by group; nothing for a model that knows any word."""
+def word_chips(groups: Mapping[str, tuple[str, ...]], only_with: str = "") -> gr.HTML | None:
+    """All words by group; nothing for a model that knows any word.
+
+    Args:
+        only_with: the model that knows them, where the page has more than one.
+    """
     if not groups:
         return None
     rows = "".join(
@@ -23,7 +27,13 @@ def word_chips(groups: Mapping[str, tuple[str, ...]]) -> gr.HTML | None:
         "<p>The miniature knows a small world. Click a word to use it; it replaces another "
         f"of its kind.</p>{rows}</section>",
         elem_id="words",
+        elem_classes=shown_with(only_with),
     )
+
+
+def shown_with(model: str) -> list[str]:
+    """The classes of what `panel.js` shows only while `model` paints; none for no model."""
+    return ["of-model", f"of-{model}", "away"] if model else []
 
 
 def _chip(word: str) -> str:

@@ -15,7 +15,7 @@ from lightning_demo.web.server import Server
 from lightning_demo.web.ui.prompt import example_chips
 from lightning_demo.web.ui.words import word_chips
 
-from ..fakes import STATUS, FakeEngine
+from ..fakes import STATUS, FakeEngine, FakePair
 
 SCRIPT = "<script>alert(1)</script>\" onclick='x'"
 
@@ -90,3 +90,37 @@ def test_a_page_without_its_words_still_opens() -> None:
     engine.say(model="no-such-model", state="failed", detail="Files are missing.")
     server = Server(engine, Settings())
     assert server._blocks.title.endswith(STATUS.title)
+
+
+def test_a_page_with_a_stand_in_is_the_wanted_models_from_the_start() -> None:
+    pair = FakePair()
+    config = Server(pair.engine, Settings())._blocks.get_config_file()
+    found = {each["props"].get("elem_id"): each["props"] for each in config["components"]}
+    sizes = [value for _, value in found["size"]["choices"]]
+    assert sizes == [f"{width}x{height}" for width, height in SDXL_LIGHTNING.sizes]
+    assert found["size"]["value"] == "1024x1024"
+    assert config["title"].endswith("SDXL-Lightning")
+    example = found["prompt"]["value"]
+    assert example == SDXL_LIGHTNING.examples[0], "the first picture is one of the wanted model's"
+    assert example == MINIATURE.vocabulary().examples[0], "and one that the miniature can paint"
+    pair.arrive()
+
+
+def test_words_and_examples_of_two_models_wait_until_it_is_known_who_paints() -> None:
+    pair = FakePair()
+    config = Server(pair.engine, Settings())._blocks.get_config_file()
+    classes = [
+        each["props"]["elem_classes"]
+        for each in config["components"]
+        if "of-model" in (each["props"].get("elem_classes") or [])
+    ]
+    assert all("away" in each for each in classes)
+    assert sorted(name for each in classes for name in each if name.startswith("of-")) == [
+        "of-miniature",
+        "of-miniature",
+        "of-model",
+        "of-model",
+        "of-model",
+        "of-sdxl-lightning",
+    ]
+    pair.arrive()

@@ -1,0 +1,152 @@
+"""Two engines as one: while the wanted one loads, another stands in for it.
+
+The real model takes minutes to download and load; the miniature takes seconds. So that nobody
+waits, the miniature answers until the real one is ready. Then requests go there, whatever was still
+on its way is painted there instead, and the stand-in is closed and forgotten. Never imports torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+from ..errors import EngineUnavailable
+from ..schemas import EngineStatus, Frame, GenerationRequest, Limits
+from .base import Engine, Place
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.1  # between two looks at the wanted engine, which announces nothing
+STOP_SECONDS = 10.0
+STOPPED = "The engine has stopped."
+
+
+class Handover:
+    """An engine that is the stand-in first and the wanted engine from some moment on.
+
+    What may be asked for never changes, so that no request comes too late or too early: the wanted
+    engine's steps and sizes, and any side that either of the two allows. The stand-in paints the
+    size of its own nearest to the one asked for.
+    """
+
+    def __init__(self, wanted: Engine, make_stand_in: Callable[[], Engine]) -> None:
+        """
+        Args:
+            wanted: the engine to come, loading.
+            make_stand_in: makes the other one; nothing else may keep it, or its memory stays.
+
+        Raises:
+            ValueError: the stand-in has no checkpoint for a step count of the wanted engine's.
+        """
+        self._wanted = wanted
+        self._stand_in: Engine | None = make_stand_in()  # None once it has been closed
+        self._limits = _either(wanted.status().limits, self._stand_in.status().limits)
+        self._closing = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="handover", daemon=True)
+        self._watcher.start()
+
+    def status(self) -> EngineStatus:
+        """See `Engine.status`; of whichever engine paints now, and of what is coming."""
+        wanted, stand_in = self._wanted.status(), self._stand_in
+        if self._closing.is_set():
+            about = replace(wanted, state="closed", detail=STOPPED, progress=None)
+        elif stand_in is None or wanted.state == "ready":
+            about = wanted
+        else:
+            about = _standing_in(stand_in.status(), wanted)
+        return replace(about, limits=self._limits)
+
+    async def generate(
+        self, request: GenerationRequest, *, place: Place | None = None
+    ) -> AsyncGenerator[Frame, None]:
+        """See `Engine.generate`; a request that the stand-in cannot finish goes on to the other."""
+        shown = 0
+        while True:
+            if self._closing.is_set():
+                raise EngineUnavailable(STOPPED)
+            engine = self._serving()
+            try:
+                async with aclosing(self._paint(engine, request, place)) as frames:
+                    async for frame in frames:
+                        if frame.step > shown:  # a stream never goes back, whoever paints
+                            shown = frame.step
+                            yield frame
+                return
+            except EngineUnavailable:
+                if self._closing.is_set() or engine is self._serving():
+                    raise
+
+    async def aclose(self) -> None:
+        """See `Engine.aclose`."""
+        self._closing.set()
+        engines = [each for each in (self._wanted, self._stand_in) if each is not None]
+        await asyncio.gather(*(engine.aclose() for engine in engines))
+        await asyncio.get_running_loop().run_in_executor(None, self._watcher.join, STOP_SECONDS)
+
+    def _serving(self) -> Engine:
+        """The engine that paints what is asked now: the stand-in, unless the other is ready."""
+        stand_in = self._stand_in
+        if stand_in is None or self._wanted.status().state == "ready":
+            return self._wanted
+        return self._wanted if stand_in.status().state in ("failed", "closed") else stand_in
+
+    async def _paint(
+        self, engine: Engine, request: GenerationRequest, place: Place | None
+    ) -> AsyncGenerator[Frame, None]:
+        """The frames of one of the two engines, each told which model it is of."""
+        about = engine.status()
+        asked = request
+        if engine is not self._wanted:
+            # Not its fault that it has other sizes: asked for its own, it has nothing to remark.
+            width, height = about.limits.nearest_size(request.width, request.height)
+            asked = replace(request, width=width, height=height)
+        async with aclosing(engine.generate(asked, place=place)) as frames:
+            async for frame in frames:
+                yield replace(frame, request=request, model=about.model)
+
+    def _watch(self) -> None:
+        """Waits for the wanted engine and sends the stand-in home; a thread of its own.
+
+        Nobody may be looking at the page when the moment comes.
+        """
+        while (state := self._wanted.status().state) == "loading":
+            if self._closing.wait(WATCH_SECONDS):
+                return
+        stand_in = self._stand_in
+        if state != "ready" or stand_in is None:
+            return
+        self._stand_in = None
+        asyncio.run(stand_in.aclose())  # ends its requests, which go on to the wanted engine
+        log.info("%s has taken over", self._wanted.status().title)
+
+
+def _either(wanted: Limits, stand_in: Limits) -> Limits:
+    """What can be asked for while it is not known which of the two will paint."""
+    if missing := set(wanted.num_inference_steps) - set(stand_in.num_inference_steps):
+        raise ValueError(f"The stand-in has no checkpoint for {sorted(missing)} steps.")
+    return replace(
+        wanted,
+        min_side=min(wanted.min_side, stand_in.min_side),
+        max_side=max(wanted.max_side, stand_in.max_side),
+    )
+
+
+def _standing_in(now: EngineStatus, wanted: EngineStatus) -> EngineStatus:
+    """What to say while the wanted engine is not ready, or never will be."""
+    waiting = now.waiting + wanted.waiting
+    if now.state in ("failed", "closed"):
+        if wanted.state == "loading":
+            return replace(wanted, waiting=waiting)
+        detail = f"{wanted.detail} {now.title} cannot stand in: {now.detail}"
+        return replace(wanted, detail=detail, waiting=waiting)
+    if wanted.state == "loading":
+        now = replace(now, coming=wanted.model, coming_title=wanted.title)
+        if now.state == "ready":
+            now = replace(now, detail=wanted.detail, progress=wanted.progress)
+    elif now.state == "ready":
+        now = replace(now, detail=f"{now.title} goes on without {wanted.title}: {wanted.detail}")
+    return replace(now, waiting=waiting)
