@@ -111,7 +111,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
         free_port(settings.host, settings.port)  # before the model is loaded for nothing
         code = serve(build_engine(settings, stand_in=True), settings)
-        if any(thread.name == WORKER_NAME for thread in threading.enumerate()):
+        if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):
             # Still loading: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()
             sys.stdout.flush()

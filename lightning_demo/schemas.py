@@ -143,6 +143,7 @@ class EngineStatus:
     waiting: int = 0  # requests admitted and not yet started
     coming: str = ""  # the model that this one stands in for; `detail` and `progress` are then its
     coming_title: str = ""  # the same for people
+    patient: bool = False  # pictures are dear here: the page asks on Enter or after a pause
     tier: str = ""  # how far the model has been compiled; empty where it is not
 
 

@@ -131,6 +131,11 @@ class Settings:
         return [(user, password) for user, password in pairs] or None
 
 
+def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this is a ZeroGPU Space of Hugging Face, which lends a GPU for each picture."""
+    return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return ENVIRONMENT_PREFIX + name.upper()

@@ -8,6 +8,7 @@ import { markChips, wireChips } from "./words.js";
 
 const MAX_SEED = 2 ** 32 - 1;
 const REMEMBERED = 200; // requests and painted frames kept for times, downloads and tests
+const PAUSE = 1500; // ms without a change after which a patient page asks by itself
 const TEXTS = ["prompt", "negative_prompt"];
 const NUMBERS = ["num_inference_steps", "guidance_scale", "seed", "width", "height"];
 
@@ -52,9 +53,11 @@ class Lightning {
     this.box.addEventListener("input", (event) => {
       this.change({ prompt: this.box.value }, event.timeStamp);
     });
-    // A prompt is one line; Enter has nothing to submit.
+    // A prompt is one line; Enter has something to submit only where the page is patient.
     this.box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing) event.preventDefault();
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      if (this.unasked) this.submit();
     });
     wireChips(() => this.box.value, (text) => put(this.box, text));
     this.box.focus();
@@ -88,10 +91,24 @@ class Lightning {
     if (!this.seedLocked && !("seed" in news)) this.putSeed(randomSeed());
     markChips(this.request.prompt);
     this.markNegative();
-    this.submit(at);
+    if (this.patient) this.submitLater();
+    else this.submit(at);
+  }
+
+  /** Whether pictures are dear here: a change then waits for Enter or for a pause. */
+  get patient() {
+    return Boolean(this.panel.status?.patient);
+  }
+
+  submitLater() {
+    this.unasked = true;
+    clearTimeout(this.pauseTimer);
+    this.pauseTimer = setTimeout(() => this.submit(), PAUSE);
   }
 
   submit(at = performance.now()) {
+    clearTimeout(this.pauseTimer);
+    this.unasked = false;
     if (!this.request.prompt.trim()) {
       this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
       return;
@@ -157,7 +174,10 @@ class Lightning {
   answer(message, blob) {
     if (message.type === "status") this.setStatus(message);
     else if (message.type === "frame") this.painter.offer(message, blob);
-    else if (message.type === "error" && this.isCurrent(message)) this.panel.error(message);
+    else if (message.type === "error" && this.isCurrent(message)) {
+      this.unasked = this.patient; // Enter tries again
+      this.panel.error(message);
+    }
   }
 
   /** When another model has taken over, what is asked now is painted again by it. */

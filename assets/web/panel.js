@@ -122,7 +122,7 @@ export class Panel {
       const absent = !available.includes(Number(label.textContent.trim()));
       input.disabled = absent;
       label.classList.toggle("absent", absent);
-      label.title = absent ? "This model has no checkpoint for that many steps" : "";
+      label.title = absent ? "There is no checkpoint here for that many steps" : "";
     }
   }
 

@@ -11,7 +11,7 @@ from ..model.checkpoints import MINIATURE, Family
 from ..model.devices import choose_family
 from ..model.style import styles
 from ..schemas import EngineStatus
-from ..settings import Settings
+from ..settings import Settings, on_zerogpu
 from .base import Engine
 from .handover import Handover
 from .local import Loader, LocalEngine
@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 def build_engine(settings: Settings, *, stand_in: bool = False) -> Engine:
     """The engine that these settings ask for; it starts to load its model at once.
 
+    On ZeroGPU it has loaded its model when it is returned.
+
     Args:
         stand_in: whether the miniature may answer while a model that has to be downloaded loads.
     """
     family = choose_family(settings)
+    if on_zerogpu():
+        memory = FrameMemory(int(settings.memory_mb * 2**20))
+        return RememberingEngine(_lent(family, settings), memory)
     load = loader(family, settings)
     if not stand_in or family.lightning.folder is not None:
         return _remembering(load, family, settings)
@@ -41,6 +46,24 @@ def build_engine(settings: Settings, *, stand_in: bool = False) -> Engine:
 def _remembering(load: Loader, family: Family, settings: Settings) -> RememberingEngine:
     memory = FrameMemory(int(settings.memory_mb * 2**20))
     return RememberingEngine(LocalEngine(load, about(family)), memory)
+
+
+def _lent(family: Family, settings: Settings) -> Engine:
+    """The engine of ZeroGPU, where each picture is painted on a GPU lent for it."""
+    # Here and not above: Hugging Face's `spaces`, which this imports, is on no other machine, and
+    # on ZeroGPU it has to come before torch.
+    from .zerogpu import ZeroGpuEngine
+
+    limits = family.limits
+    if family.lightning.folder is None:
+        # What is not loaded at the start would be downloaded in the visitor's time on the GPU,
+        # and what is loaded moves to the GPU anew for each: 5 GB for each step count.
+        limits = replace(limits, num_inference_steps=(limits.default_steps,))
+    # "auto" would ask the driver, which is not here. What one lent process compiles or records is
+    # gone with it.
+    device = "cuda" if settings.device == "auto" else settings.device
+    settings = replace(settings, device=device, compile=False, cuda_graphs=False)
+    return ZeroGpuEngine(loader(family, settings), replace(about(family), limits=limits))
 
 
 def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -44,7 +45,9 @@ class LiveSession:
             debounce=settings.debounce_ms / 1000,
             draft_above=settings.draft_above_ms / 1000,
             draft_steps=self._draft_steps,
+            patient=engine.status().patient,
         )
+        self._context = contextvars.copy_context()
         self._place = Place()
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Task[None] | None = None
@@ -57,6 +60,9 @@ class LiveSession:
         """Asks for a picture; whatever was asked before is superseded."""
         if self._closed:
             return
+        # A turn may start later, from a timer or at another's end; it still belongs to whoever
+        # asked last. (On ZeroGPU the context says whose time on the GPU it takes.)
+        self._context = contextvars.copy_context()
         self._policy.submit(Submission(sequence, request), self._loop.time())
         self._advance()
 
@@ -101,7 +107,7 @@ class LiveSession:
         action = self._policy.action(self._loop.time(), self._engine.status().waiting)
         match action:
             case Start():
-                self._turn = self._loop.create_task(self._run(action))
+                self._turn = self._context.run(self._loop.create_task, self._run(action))
                 self._turn.add_done_callback(self._ended)
             case Cancel():
                 assert self._turn is not None  # noqa: S101

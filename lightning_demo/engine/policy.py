@@ -10,6 +10,7 @@ Every method takes the time as an argument, so the rules can be tested in no tim
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
 * Where a whole picture takes longer than `draft_above`, somebody in the middle of typing first
   gets one with fewer steps, and the asked one right after it.
+* Where the page is patient, every request is meant: the newest always supersedes, none is drafted.
 """
 
 from __future__ import annotations
@@ -83,16 +84,19 @@ class LivePolicy:
         debounce: float,
         draft_above: float,
         draft_steps: Callable[[int], int | None] = lambda steps: None,
+        patient: bool = False,
     ) -> None:
         """
         Args:
             max_stale, debounce, draft_above: seconds; 0 switches the last two off.
             draft_steps: the step count to draft a given one with, or None.
+            patient: requests come on Enter or after a pause, not with each keystroke.
         """
         self._max_stale = max_stale
         self._debounce = debounce
         self._draft_above = draft_above
         self._draft_steps = draft_steps
+        self._patient = patient
         self._turn: _Turn | None = None
         self._pending: Submission | None = None
         self._refine = False  # the pending submission has been drafted
@@ -167,7 +171,11 @@ class LivePolicy:
         submission, self._pending = self._pending, None
         assert submission is not None  # noqa: S101
         request, draft = submission.request, False
-        steps = None if self._refine else self._draft_steps(request.num_inference_steps)
+        steps = (
+            None
+            if self._refine or self._patient
+            else self._draft_steps(request.num_inference_steps)
+        )
         slow = self._pace(request).final > self._draft_above > 0
         if steps is not None and slow and self._typing:
             request, draft = replace(request, num_inference_steps=steps), True
@@ -184,6 +192,8 @@ class LivePolicy:
     def _may_supersede(self, now: float) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
         assert self._turn is not None and self._pending is not None  # noqa: S101
+        if self._patient:
+            return True
         pace = self._pace(self._pending.request)
         stale = max(self._max_stale, pace.final)
         frame_in_time = now + pace.first <= self._last_frame + stale

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ..errors import InvalidSetting
-from ..settings import Settings
+from ..settings import Settings, on_zerogpu
 from .checkpoints import FAMILIES, Family
 from .variants import sdxl_lightning
 
@@ -20,13 +20,15 @@ log = logging.getLogger(__name__)
 def choose_family(settings: Settings) -> Family:
     """The model that the settings ask for: "auto" takes the real one where there is a GPU.
 
+    On ZeroGPU there is one for each picture, though this process sees none.
+
     Raises:
         InvalidSetting: a variant or base that cannot be, or one of the miniature.
     """
     model = settings.model
     if model == "auto":
         wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")
-        model = "sdxl-lightning" if wants_gpu and has_cuda() else "miniature"
+        model = "sdxl-lightning" if wants_gpu and (on_zerogpu() or has_cuda()) else "miniature"
     if model == "sdxl-lightning":
         return sdxl_lightning(settings.variant, settings.base)
     if settings.base or settings.variant != "auto":

@@ -8,6 +8,7 @@ name means is the caller's to say; by default it is kohya's `lora_unet_<path, do
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -165,7 +166,8 @@ def _delta(name: str, parts: Mapping[str, torch.Tensor], shape: torch.Size) -> D
         return None
     rank = down.shape[0]
     fits = up.flatten(1).shape == (shape[0], rank)
-    fits = fits and down.flatten(1).shape == (rank, shape[1:].numel())
+    # Not `shape.numel()`: where `spaces` emulates a GPU (ZeroGPU), shapes are plain tuples.
+    fits = fits and down.flatten(1).shape == (rank, math.prod(shape[1:]))
     if not (rank and fits) or (alpha is not None and alpha.numel() != 1):
         return None
     return Delta(name, up, down, 1.0 if alpha is None else float(alpha) / rank)

@@ -147,6 +147,22 @@ def test_no_draft_for_a_single_change_or_a_fast_picture():
     assert not rules.action(6.0, 0).draft, "4 steps were never slow"
 
 
+def test_a_patient_page_means_every_request():
+    """Slow enough that elsewhere the first would be let finish and the second be drafted."""
+    rules = policy(draft_above=0.4, patient=True)
+    rules.submit(submission(0), 0.0)
+    rules.action(0.0, 0)
+    finish(rules, 0.0, 5.0)
+    for sequence, now in ((1, 10.0), (2, 10.5)):
+        rules.submit(submission(sequence), now)
+        action = rules.action(now, 0)
+        if sequence == 1:
+            assert action == Start(submission(1), submission(1).request, draft=False)
+    assert isinstance(action, Cancel)
+    rules.ended(10.6)
+    assert rules.action(10.6, 0) == Start(submission(2), submission(2).request, draft=False)
+
+
 def test_a_failed_draft_is_not_refined():
     rules = policy(draft_above=0.4)
     rules.submit(submission(1, steps=8), 0.0)

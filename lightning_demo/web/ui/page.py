@@ -13,7 +13,7 @@ from ...model.checkpoints import Vocabulary, family
 from ...schemas import EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
-from ..service import Service
+from ..service import MAX_CONVERSATIONS, Service
 from .controls import Controls, control_panel
 from .picture import picture_stage
 from .prompt import example_chips, prompt_box, prompt_note
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
+PATIENT_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
 MODULE = "import(new URL('web/live.js', document.baseURI))"
@@ -45,7 +46,7 @@ def page(service: Service) -> gr.Blocks:
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
-        _masthead(service.settings)
+        _masthead(service.settings, status)
         prompt = prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
@@ -63,6 +64,9 @@ def page(service: Service) -> gr.Blocks:
                 example_chips(vocabulary.examples, only_with)
         _wire(blocks, prompt, controls, actions, dice)
         _events(blocks, EventStreams(service))
+    if status.patient:
+        # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
+        blocks.queue(max_size=MAX_CONVERSATIONS)
     return blocks
 
 
@@ -82,10 +86,13 @@ def _vocabulary(model: str) -> Vocabulary:
         return Vocabulary({}, ())
 
 
-def _masthead(settings: Settings) -> None:
-    config = escape(json.dumps({"transport": settings.transport}))
+def _masthead(settings: Settings, status: EngineStatus) -> None:
+    # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
+    transport = "events" if status.patient else settings.transport
+    config = escape(json.dumps({"transport": transport}))
+    tagline = PATIENT_WORDS if status.patient else "A picture at every keystroke"
     gr.HTML(
-        f'<header><h1>{TITLE}</h1><p id="tagline">A picture at every keystroke</p></header>'
+        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
         f'<div id="config" data-config="{config}" hidden></div>',
         elem_id="masthead",
     )

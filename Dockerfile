@@ -1,0 +1,35 @@
+# The demo for a host with an NVIDIA GPU. The CUDA libraries come with torch's own wheels; the driver
+# is the host's, lent by the NVIDIA Container Toolkit. See docs/hosting.md.
+FROM python:3.12-slim
+
+# Triton, by which torch compiles the model while it serves, calls a C compiler.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+
+# Weights and compiled code live on a volume, outside the image, and survive an update of it.
+ENV PYTHONUNBUFFERED=1 \
+    HF_HOME=/weights \
+    TORCHINDUCTOR_CACHE_DIR=/weights/compiled \
+    LIGHTNING_HOST=0.0.0.0 \
+    LIGHTNING_PORT=7860
+
+RUN useradd --create-home --uid 1000 lightning \
+    && install --directory --owner=lightning --group=lightning /weights
+
+WORKDIR /app
+COPY requirements.txt ./
+RUN pip install --no-cache-dir --requirement requirements.txt
+COPY app.py ./
+COPY lightning_demo ./lightning_demo
+COPY assets ./assets
+
+USER lightning
+VOLUME /weights
+EXPOSE 7860
+
+# Alive, not yet ready: /readyz answers 200 only once the model is loaded, which may take a download.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"]
+
+CMD ["python", "app.py"]
