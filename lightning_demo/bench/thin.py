@@ -74,7 +74,9 @@ def thin_components() -> Components:
             CLIPTextModelWithProjection(_text_config(tokenizer, 32)).eval(),
         ),
         unets=SimpleNamespace(  # type: ignore[arg-type]
-            get=lambda num_inference_steps: unet, require=lambda num_inference_steps: None
+            get=lambda num_inference_steps: unet,
+            require=lambda num_inference_steps: None,
+            fetch_ahead=lambda: False,
         ),
         vae=vae,
         preview_vae=vae,

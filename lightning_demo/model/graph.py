@@ -24,15 +24,16 @@ class Graphed:
     def __init__(
         self,
         function: Callable[..., object],
-        tensors: tuple[torch.Tensor, ...],
+        inputs: tuple[torch.Tensor, ...],
         capture: Capture,
     ) -> None:
         """
         Args:
             function: its tensors' addresses beside the arguments (parameters) must stay.
-            tensors: arguments of the shapes and dtypes of all later calls.
+            inputs: buffers of the shapes and dtypes of all later calls; graphs of one thread may
+                share them, for each call fills them anew.
         """
-        self._inputs = tuple(tensor.clone() for tensor in tensors)
+        self._inputs = inputs
         self._output: object = None
 
         def body() -> None:

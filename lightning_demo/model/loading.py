@@ -24,7 +24,7 @@ from .checkpoints import (
     Repository,
 )
 from .hub import Report, find, locate, locate_all
-from .profile import Profile, choose_profile, small_profile
+from .profile import Profile, choose_profile, host_has_room, small_profile
 from .style import Style
 from .style_file import Part, StyleDeltas, read_style, styled
 from .unets import UNets
@@ -111,7 +111,7 @@ def load_components(
     step_counts = family.limits.num_inference_steps
     pinned = profile.unets < len(step_counts)
     source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
-    unets = UNets(source, profile.unets, len(step_counts))
+    unets = UNets(source, profile.unets, step_counts, room=lambda: family.small or host_has_room())
     unets.get(steps)
     return Components(
         family=family,

@@ -7,7 +7,9 @@ tiles. Fewer steps do not need less: every step count's UNet has the same size.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -73,3 +75,12 @@ def choose_profile(kind: str, free_bytes: int | None, step_counts: int) -> Profi
 def small_profile(dtype: torch.dtype, step_counts: int) -> Profile:
     """The profile of a model so small that all of it fits anywhere."""
     return Profile("everything stays", dtype, step_counts, True, "full")
+
+
+def host_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
+    """Whether the host's memory holds one more UNet with some to spare; true where untold."""
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+    except OSError:
+        return True
+    return found is None or int(found[1]) * 1024 > 1.5 * UNET_BYTES

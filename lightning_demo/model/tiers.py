@@ -26,7 +26,7 @@ Function = Callable[..., Any]  # (module, *tensors) -> tensors
 
 COMPILED_KINDS = ("unet", "decoder", "preview")  # text encoders are small: recording is enough
 MAX_PROGRAMS = 128
-MAX_GRAPHS = 64
+MAX_GRAPHS = 128
 # Compiled code that does not fit the shapes at hand runs eagerly and is never compiled anew.
 SERVING = "eager_on_recompile"
 
@@ -50,6 +50,7 @@ class Tiers:
         self._learned: set[tuple[Kind, Shapes]] = set()
         self._graphs: OrderedDict[tuple[int, Kind, Shapes], Graphed] = OrderedDict()
         self._learning: frozenset[Kind] = frozenset()
+        self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
         self._unrecordable: set[Kind] = set()
         self._blocks = self._learning_blocks = False
         self._in_blocks: dict[int, torch.nn.Module] = {}  # by id: their blocks are compiled
@@ -150,8 +151,16 @@ class Tiers:
         self, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
     ) -> Graphed:
         self._capture = self._capture or cuda_capture()
+        buffers = tuple(self._buffer(*numbered) for numbered in enumerate(tensors))
         with self._stance(SERVING):
-            return Graphed(lambda *inputs: function(module, *inputs), tensors, self._capture)
+            return Graphed(lambda *inputs: function(module, *inputs), buffers, self._capture)
+
+    def _buffer(self, position: int, like: torch.Tensor) -> torch.Tensor:
+        """One for all graphs: of SDXL, a prompt's keys and values alone are 26 MB."""
+        key = (position, like.shape, like.dtype)
+        if key not in self._buffers:
+            self._buffers[key] = like.clone()
+        return self._buffers[key]
 
     def _call_by_blocks(
         self, function: Function, unet: Any, tensors: tuple[torch.Tensor, ...]

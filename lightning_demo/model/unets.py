@@ -8,7 +8,7 @@ in the host's memory. In place, because compiled code and CUDA graphs keep the a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -65,14 +65,23 @@ def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
 class UNets:
     """The UNet for each step count. Belongs to the thread of the device."""
 
-    def __init__(self, source: Source, capacity: int, step_counts: int) -> None:
+    def __init__(
+        self,
+        source: Source,
+        capacity: int,
+        step_counts: Sequence[int],
+        *,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
         """
         Args:
             capacity: how many UNets the device holds; host copies are kept when that is fewer
-                than `step_counts`.
-            step_counts: how many step counts the family has.
+                than there are step counts.
+            step_counts: all that the family has.
+            room: whether the host's memory holds one more set of weights now.
         """
-        self._source, self._capacity, self._steps = source, max(1, capacity), step_counts
+        self._source, self._capacity, self._room = source, max(1, capacity), room
+        self._step_counts = tuple(step_counts)
         self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
         self._recipes: dict[int, Recipe] = {}
         self._reading: dict[int, Future[Recipe]] = {}
@@ -139,6 +148,28 @@ class UNets:
             self._reading[num_inference_steps] = reading
         return reading
 
+    def fetch_ahead(self) -> bool:
+        """Brings what is on this machine nearer to the device, for when it is asked for.
+
+        Files are read on another thread; what has been read is moved to the device by this one
+        while it has room. False when there is nothing left to do.
+        """
+        for steps in self._step_counts:
+            if steps in self._live or steps in self._recipes:
+                continue
+            reading = self._reading.get(steps)
+            if reading is None and self._room() and self._source.here(steps):
+                reading = self.prefetch(steps)
+            if reading is None or (reading.done() and reading.exception() is not None):
+                continue
+            if reading.done():
+                if len(self._live) < self._capacity:
+                    self.get(steps)
+                else:
+                    self._recipe(steps)
+            return True
+        return False
+
     def _recipe(self, num_inference_steps: int) -> Recipe:
         recipe = self._recipes.get(num_inference_steps)
         if recipe is None:
@@ -147,6 +178,6 @@ class UNets:
                 recipe = reading.result()
             else:
                 recipe = self._source.read(num_inference_steps, lambda fraction, sentence: None)
-            if self._capacity < self._steps:
+            if self._capacity < len(self._step_counts):
                 self._recipes[num_inference_steps] = recipe
         return recipe

@@ -137,7 +137,7 @@ def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
         folder / "sdxl_lightning_4step_lora.safetensors",
     )
     with pytest.raises(CheckpointError, match=r"4step_lora\.safetensors is not a LoRA"):
-        UNets(WeightFiles(copy, torch.device("cpu"), torch.float32), 4, 4).get(4)
+        UNets(WeightFiles(copy, torch.device("cpu"), torch.float32), 4, (1, 2, 4, 8)).get(4)
 
 
 def test_a_device_that_is_not_there():

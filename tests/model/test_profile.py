@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -15,6 +17,7 @@ from lightning_demo.model.profile import (
     UNET_BYTES,
     WORK_BYTES,
     choose_profile,
+    host_has_room,
     small_profile,
 )
 
@@ -67,3 +70,17 @@ def test_a_profile_is_one_line_for_people():
     assert line == (
         "8 GB: float16, 1 UNet on the device, text encoders visit for each new prompt, tiny decoder"
     )
+
+
+@pytest.mark.parametrize(
+    ("meminfo", "room"),
+    [
+        ("MemTotal: 99 kB\nMemAvailable:   9000000 kB\n", True),
+        ("MemAvailable: 6000000 kB\n", False),
+        ("MemTotal: 1 kB\n", True),
+    ],
+)
+def test_the_hosts_memory(meminfo: str, room: bool, tmp_path: Path):
+    (tmp_path / "meminfo").write_text(meminfo)
+    assert host_has_room(tmp_path / "meminfo") is room
+    assert host_has_room(tmp_path / "none"), "not told: nothing is held back"

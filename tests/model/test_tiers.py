@@ -32,12 +32,17 @@ STEPS = MINIATURE.limits.num_inference_steps
 class RandomUNets:
     """Two-level UNets with random weights, another set for each step count."""
 
+    def __init__(self) -> None:
+        self._recipes = {}
+        for steps in STEPS:  # here, not on the thread that reads: all threads share one generator
+            torch.manual_seed(steps)
+            self._recipes[steps] = Recipe(self.blank().state_dict())
+
     def here(self, num_inference_steps: int) -> bool:
         return True
 
     def read(self, num_inference_steps: int, report: Any) -> Recipe:
-        torch.manual_seed(num_inference_steps)
-        return Recipe(self.blank().state_dict())
+        return self._recipes[num_inference_steps]
 
     def blank(self) -> UNet2DConditionModel:
         unet = UNet2DConditionModel(
@@ -61,7 +66,7 @@ class RandomUNets:
 
 def with_unets(components: Any, capacity: int) -> Any:
     family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
-    return replace(components, family=family, unets=UNets(RandomUNets(), capacity, 4))
+    return replace(components, family=family, unets=UNets(RandomUNets(), capacity, STEPS))
 
 
 @pytest.fixture

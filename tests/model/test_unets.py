@@ -53,7 +53,7 @@ def state(unet: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_with_room_for_all_each_step_count_keeps_its_own(files: CountingFiles):
-    unets = UNets(files, 4, 4)
+    unets = UNets(files, 4, STEPS)
     first = {steps: unets.get(steps) for steps in STEPS}
     assert len({id(unet) for unet in first.values()}) == 4
     assert all(unets.get(steps) is first[steps] for steps in STEPS)
@@ -63,7 +63,7 @@ def test_with_room_for_all_each_step_count_keeps_its_own(files: CountingFiles):
 def test_with_room_for_one_it_is_overwritten_in_place_with_the_same_numbers(
     files: CountingFiles, components: Any
 ):
-    unets = UNets(files, 1, 4)
+    unets = UNets(files, 1, STEPS)
     only = unets.get(4)
     places = [parameter.data_ptr() for parameter in only.parameters()]
     for steps in (8, 1, 2, 4, 1):
@@ -77,7 +77,7 @@ def test_with_room_for_one_it_is_overwritten_in_place_with_the_same_numbers(
 
 
 def test_with_room_for_two_the_one_unused_longest_makes_room(files: CountingFiles):
-    unets = UNets(files, 2, 4)
+    unets = UNets(files, 2, STEPS)
     four, eight = unets.get(4), unets.get(8)
     unets.get(4)
     assert unets.get(2) is eight
@@ -101,7 +101,7 @@ def test_several_deltas_of_one_weight_are_rounded_once(components: Any):
 
 def test_what_is_not_here_is_fetched_while_others_go_on(files: CountingFiles):
     files.absent = {8}
-    unets = UNets(files, 4, 4)
+    unets = UNets(files, 4, STEPS)
     four = unets.get(4)
     for _ in range(3):
         with pytest.raises(CheckpointError, match="8 steps are on their way") as caught:
@@ -119,7 +119,7 @@ def test_what_is_not_here_is_fetched_while_others_go_on(files: CountingFiles):
 
 def test_how_far_a_download_is_stands_in_the_sentence(files: CountingFiles):
     files.absent = {2}
-    unets = UNets(files, 4, 4)
+    unets = UNets(files, 4, STEPS)
     reading = unets.prefetch(2)
     assert files.reported.wait(30)
     with pytest.raises(CheckpointError, match=r"1\.3 of 5\.1 GB"):
@@ -131,7 +131,7 @@ def test_how_far_a_download_is_stands_in_the_sentence(files: CountingFiles):
 def test_a_download_that_failed_says_why_and_is_tried_again(files: CountingFiles):
     files.absent, files.problem = {8}, CheckpointError("The Hub is down.")
     files.arrived.set()
-    unets = UNets(files, 4, 4)
+    unets = UNets(files, 4, STEPS)
     with pytest.raises(CheckpointError):
         unets.prefetch(8).result(30)
     with pytest.raises(CheckpointError, match="The Hub is down"):
@@ -146,7 +146,49 @@ def test_the_weights_of_another_architecture_are_refused_before_anything_changes
     small = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[:1])
     files = WeightFiles(small, CPU, torch.float32)
     files.__dict__["_shapes"] = {"conv_in.weight": torch.Size([1])}
-    unets = UNets(files, 1, 1)
+    unets = UNets(files, 1, (1,))
     with pytest.raises(CheckpointError, match=r"unet_x0\.safetensors does not fit this model"):
         unets.get(1)
     assert unets.resident() == ()
+
+
+def test_what_is_here_is_brought_nearer_while_nobody_waits(files: CountingFiles):
+    """Two on the device, the others in the host's memory: no file is read on a slider's move."""
+    unets = UNets(files, 2, STEPS)
+    unets.get(4)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.result(30)
+    assert sorted(files.read_steps) == list(STEPS)
+    assert len(unets.resident()) == 2
+    for steps in STEPS:
+        unets.require(steps)
+        unets.get(steps)
+    assert sorted(files.read_steps) == list(STEPS)
+
+
+def test_nothing_is_fetched_ahead_from_the_network_or_without_room(files: CountingFiles):
+    files.absent = {8}
+    full = UNets(files, 1, STEPS, room=lambda: False)
+    full.get(4)
+    assert not full.fetch_ahead()
+    assert files.read_steps == [4]
+    unets = UNets(files, 4, STEPS)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.result(30)
+    assert 8 not in files.read_steps and len(unets.resident()) == 3
+
+
+def test_a_file_that_cannot_be_read_ahead_stops_nothing(files: CountingFiles):
+    files.problem = CheckpointError("Damaged.")
+    files.arrived.set()
+    unets = UNets(files, 4, STEPS)
+    files.absent = {2}
+    failing = unets.prefetch(2)
+    with pytest.raises(CheckpointError):
+        failing.result(30)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.exception(30)
+    assert len(unets.resident()) == 3

@@ -31,7 +31,7 @@ def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipelin
         MINIATURE.base.folder, variant="fp16", add_watermarker=False
     ).to(torch.float32)
     files = WeightFiles(MINIATURE, torch.device("cpu"), torch.float32)
-    pipe.unet = UNets(files, 1, 1).get(num_inference_steps)
+    pipe.unet = UNets(files, 1, (num_inference_steps,)).get(num_inference_steps)
     pipe.scheduler = EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, timestep_spacing="trailing"
     )
