@@ -1,4 +1,4 @@
-"""The command line: serve, generate, download, doctor, bench and miniature."""
+"""The command line: serve, generate, download, compile, doctor, bench and miniature."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED
 from .settings import Settings, convert, variable
 
 ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
+SPEED_SETTINGS = (
+    "compile",
+    "compile_on_cpu",
+    "compile_backend",
+    "cuda_graphs",
+    "channels_last",
+    "cudnn_attention",
+    "cross_attention_cache",
+)
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -54,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_generate(commands)
     _add_download(commands)
+    _add_compile(commands)
     _add_doctor(commands)
     from .bench.commands import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
@@ -179,6 +189,28 @@ def _add_download(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         from .download import download
 
         return download(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "compile",
+        help="compile the model beforehand, so that serving starts at full speed",
+        description="Compiles every size into torch's cache on disk. The server does the same "
+        "while nobody waits; before a talk it is better done already.",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end early when standard input closes; how the server runs it",
+    )
+    add_settings(parser, (*ENGINE_SETTINGS, *SPEED_SETTINGS))
+
+    def run(args: argparse.Namespace) -> int:
+        from .compile import compile_model
+
+        return compile_model(settings_from(args), args.until_stdin_closes)
 
     parser.set_defaults(run=run)
 

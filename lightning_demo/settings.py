@@ -92,7 +92,10 @@ class Settings:
     )
 
     compile: bool = _setting(
-        True, "compile the model while it serves; on a GPU only, a CPU gains too little"
+        True, "compile the model while it serves; on a GPU only, unless compile_on_cpu"
+    )
+    compile_on_cpu: bool = _setting(
+        False, "compile on a CPU too: a minute of both cores for each size, a quarter off a step"
     )
     cuda_graphs: bool = _setting(True, "on a GPU, replay a whole step as one launch")
     channels_last: bool = _setting(True, "on a GPU, the memory layout its convolutions prefer")
@@ -125,10 +128,25 @@ class Settings:
                 values[item.name] = convert(item.name, text)
         return cls(**values)
 
+    def to_environment(self) -> dict[str, str]:
+        """The variables that make another process choose the same."""
+        words = {True: "yes", False: "no"}
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {
+            variable(name): words[value] if isinstance(value, bool) else str(value)
+            for name, value in values.items()
+        }
+
     def logins(self) -> list[tuple[str, str]] | None:
         """The (user, password) pairs of `auth` in Gradio's form; None when there are none."""
         pairs = [login.partition(":")[::2] for login in filter(None, self.auth.split(","))]
         return [(user, password) for user, password in pairs] or None
+
+
+def compile_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where compiled programs are kept between runs: torch's own variable, or a cache folder."""
+    usual = Path.home() / ".cache" / "lightning-demo" / "compiled"
+    return Path(environment.get("TORCHINDUCTOR_CACHE_DIR") or usual)
 
 
 def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:

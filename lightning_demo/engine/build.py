@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,11 +12,12 @@ from ..model.checkpoints import MINIATURE, Family
 from ..model.devices import choose_family
 from ..model.style import styles
 from ..schemas import EngineStatus
-from ..settings import Settings, on_zerogpu
+from ..settings import Settings, compile_folder, on_zerogpu
 from .base import Engine
 from .handover import Handover
 from .local import Loader, LocalEngine
 from .memory import FrameMemory, RememberingEngine
+from .precompile import Precompiler, stamp
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -94,8 +96,12 @@ def about(family: Family) -> EngineStatus:
     )
 
 
-def loader(family: Family, settings: Settings) -> Loader:
+def loader(family: Family, settings: Settings, *, precompile: bool = True) -> Loader:
     """A function that loads the family; torch is imported by the thread that calls it.
+
+    Args:
+        precompile: whether a child process may compile the model beforehand, where the device
+            has room for a second one.
 
     Raises:
         InvalidSetting: a style cannot be what the setting `lora` says.
@@ -103,6 +109,8 @@ def loader(family: Family, settings: Settings) -> Loader:
     wanted = styles(settings.lora)
 
     def load(report: Callable[[float, str], None]) -> Sampler:
+        # Before torch reads it.
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 
         from ..model.loading import load_components, pick_device
@@ -118,6 +126,10 @@ def loader(family: Family, settings: Settings) -> Loader:
             channels_last=speed.channels_last,
             report=report,
         )
-        return Sampler(components, speed)
+        if not (precompile and speed.compile and components.room_for_another):
+            return Sampler(components, speed)
+        done = stamp(compile_folder(), family, settings, components.device_name)
+        child = Precompiler(done, settings.to_environment())
+        return Sampler(components, speed, may_compile=lambda: not child.running)
 
     return load

@@ -24,7 +24,15 @@ from .checkpoints import (
     Repository,
 )
 from .hub import Report, find, locate, locate_all
-from .profile import Profile, choose_profile, host_has_room, small_profile
+from .profile import (
+    TEXT_BYTES,
+    UNET_BYTES,
+    WORK_BYTES,
+    Profile,
+    choose_profile,
+    host_has_room,
+    small_profile,
+)
 from .style import Style
 from .style_file import Part, StyleDeltas, read_style, styled
 from .unets import UNets
@@ -51,6 +59,20 @@ class Components:
     def dtype(self) -> torch.dtype:
         """What the models compute in."""
         return self.profile.dtype
+
+    @property
+    def device_name(self) -> str:
+        """The device, for people."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return self.device.type
+
+    @property
+    def room_for_another(self) -> bool:
+        """Whether another process could load the same model onto the device now."""
+        free = free_memory(self.device)
+        needed = UNET_BYTES + TEXT_BYTES + WORK_BYTES
+        return self.family.small or (free is not None and free > needed)
 
 
 def load_components(

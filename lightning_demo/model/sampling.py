@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -42,10 +42,17 @@ class Sampler:
     Not safe for several threads: the thread that owns the device owns the sampler.
     """
 
-    def __init__(self, components: Components, speed: Speed | None = None) -> None:
+    def __init__(
+        self,
+        components: Components,
+        speed: Speed | None = None,
+        *,
+        may_compile: Callable[[], bool] = lambda: True,
+    ) -> None:
         """
         Args:
             speed: the optimisations that are on; those that need nothing when absent.
+            may_compile: false while another process is still compiling the same.
         """
         self._components = components
         self._speed = speed or Speed()
@@ -54,12 +61,12 @@ class Sampler:
         self._projections: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
         self._lessons = lessons(components.family, self._speed)
         self._learned = 0
+        self._may_compile = may_compile
 
     @property
     def device_name(self) -> str:
         """The device, for people."""
-        device = self._components.device
-        return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return self._components.device_name
 
     def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet for a step count."""
@@ -75,6 +82,11 @@ class Sampler:
         """How fast the model runs by now, for people; empty where it stays as it is."""
         return describe(self._lessons, self._learned)
 
+    @property
+    def lessons_left(self) -> int:
+        """How much is still to be compiled or recorded."""
+        return len(self._lessons) - self._learned
+
     def improve(self) -> bool:
         """Does one thing that makes later pictures faster; False when nothing is left.
 
@@ -83,8 +95,10 @@ class Sampler:
         same to within rounding.
         """
         fetching = self._components.unets.fetch_ahead()
-        if self._learned == len(self._lessons):
+        if not self.lessons_left:
             return fetching
+        if not self._may_compile():
+            return True
         lesson = self._lessons[self._learned]
         self._learned += 1
         try:
