@@ -56,6 +56,7 @@ def _findings(settings: Settings, family: Family) -> Iterator[Finding]:
     yield from _packages()
     yield _device(settings, family)
     yield _memory(family)
+    yield _profile(settings, family)
     yield from _weights(family)
     yield from _styles(settings)
     yield _port(settings)
@@ -109,6 +110,19 @@ def _memory(family: Family) -> Finding:
     return Finding("memory", f"{free / 2**30:.1f} GiB free", advice)
 
 
+def _profile(settings: Settings, family: Family) -> Finding:
+    """How the model would be spread over the device now."""
+    try:
+        from .model.loading import pick_device, pick_profile
+    except ImportError as error:
+        return Finding("profile", f"not looked at: {error.name} is not installed")
+    try:
+        device = pick_device(settings.device)
+    except CheckpointError as error:
+        return Finding("profile", settings.device, str(error))
+    return Finding("profile", f"{device}, {pick_profile(family, device).describe()}")
+
+
 def _weights(family: Family) -> Iterator[Finding]:
     try:
         from .model.hub import cache_folder, find
@@ -119,14 +133,24 @@ def _weights(family: Family) -> Iterator[Finding]:
     wanted = family.files(*family.limits.num_inference_steps)
     weights = [(r, file) for r, files in wanted for file in files if file.endswith(".safetensors")]
     for repository, file in weights:
+        name = f"{repository.name}/{file}"
         try:
             # A single file is not converted for a look at it.
             path = repository.single_file or find(repository, file, download=False)
-            check_file(path, family.sha256.get(f"{repository.name}/{file}"))
         except CheckpointError as error:
-            yield Finding("weights", f"{repository.name}/{file}", str(error))
+            later = f"{name}: not here yet, fetched when first needed or by `download`"
+            yield (
+                Finding("weights", name, str(error))
+                if repository.local
+                else Finding("weights", later)
+            )
+            continue
+        try:
+            check_file(path, family.sha256.get(name))
+        except CheckpointError as error:
+            yield Finding("weights", name, str(error))
         else:
-            yield Finding("weights", f"{repository.name}/{file}")
+            yield Finding("weights", name)
     if family.lightning.folder is None:
         yield _disk(cache_folder().absolute())
 

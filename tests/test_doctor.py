@@ -26,7 +26,17 @@ def advice(output: str) -> str:
 def test_all_is_well_here(capsys: pytest.CaptureFixture[str]):
     assert main(HERE) == 0
     output = capsys.readouterr().out
-    for what in ("python", "torch", "diffusers", "gradio", "device", "memory", "weights", "port"):
+    for what in (
+        "python",
+        "torch",
+        "diffusers",
+        "gradio",
+        "device",
+        "memory",
+        "profile",
+        "weights",
+        "port",
+    ):
         assert f"ok  {what}" in output
     assert "run `python app.py`" in output
 
@@ -81,7 +91,8 @@ def test_the_real_model_needs_a_gpu(
     output = capsys.readouterr().out
     assert "use --model miniature here" in output
     assert "sdxl_lightning_4step_unet.safetensors" in output
-    assert "`python -m lightning_demo download` fetches it" in output
+    assert "not here yet, fetched when first needed or by `download`" in output
+    assert "profile    cpu, CPU: float32, 1 UNet on the device" in output
     assert f"GB free at {tmp_path}" in output
 
 

@@ -165,12 +165,18 @@ SDXL_LIGHTNING = Family(
         Checkpoint(4, "sdxl_lightning_4step_unet.safetensors"),
         Checkpoint(8, "sdxl_lightning_8step_unet.safetensors"),
     ),
+    # Of SDXL's training buckets of one megapixel (arXiv 2307.01952, appendix I) those in use, then
+    # two smaller squares for speed.
     sizes=(
         (1024, 1024),
+        (1152, 896),
+        (896, 1152),
         (1216, 832),
         (832, 1216),
         (1344, 768),
         (768, 1344),
+        (1536, 640),
+        (640, 1536),
         (768, 768),
         (512, 512),
     ),

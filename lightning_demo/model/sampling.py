@@ -244,5 +244,7 @@ def _memory_errors() -> Iterator[None]:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         raise OutOfMemory(
-            "The device has too little free memory for this picture; a smaller size needs less."
+            "The device has too little free memory for this picture. A smaller size or guidance of "
+            "at most 1 needs less, and so does ending other programs that use the device; fewer "
+            "steps do not."
         ) from error

@@ -1,0 +1,105 @@
+"""SDXL at its real size, on torch's meta device: every shape, none of the numbers.
+
+What the miniature cannot show: that the published configurations, the names in the files and this
+project's own functions fit together at 2.6 billion parameters.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from lightning_demo.model.attention import cross_attention_layers, expect_projections, project
+from lightning_demo.model.checkpoints import SDXL_LIGHTNING
+from lightning_demo.model.decode import render
+from lightning_demo.model.lora import PREFIX, read_lora
+from lightning_demo.model.profile import TEXT_BYTES, UNET_BYTES
+from lightning_demo.model.prompt import PromptEmbedding
+from lightning_demo.model.schedule import schedule
+from lightning_demo.model.sdxl_config import TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE
+from lightning_demo.model.step import Row, euler_step
+from lightning_demo.schemas import GenerationRequest
+
+META = torch.device("meta")
+
+
+@pytest.fixture(scope="module")
+def unet() -> UNet2DConditionModel:
+    with META:
+        unet = UNet2DConditionModel.from_config(UNET)
+    expect_projections(unet)
+    return unet.half().eval()
+
+
+def test_sizes_are_those_published(unet: UNet2DConditionModel):
+    parameters = sum(parameter.numel() for parameter in unet.parameters())
+    assert parameters == 2_567_463_684
+    # The file is its numbers, two bytes each, and a header.
+    assert 0 <= UNET_BYTES - 2 * parameters < 1e7
+    with META:
+        encoders = (
+            CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)),
+            CLIPTextModelWithProjection(CLIPTextConfig(**TEXT_ENCODER_2)),
+        )
+    numbers = sum(p.numel() for encoder in encoders for p in encoder.parameters())
+    assert abs(TEXT_BYTES - 2 * numbers) < 1e7
+    width = sum(encoder.config.hidden_size for encoder in encoders)
+    assert width == unet.config.cross_attention_dim == 2048
+
+
+@pytest.mark.parametrize("size", SDXL_LIGHTNING.sizes)
+@pytest.mark.parametrize("guidance", [0.0, 2.0])
+def test_a_step_at_every_size(unet: UNet2DConditionModel, size: tuple[int, int], guidance: float):
+    width, height = size
+    with torch.inference_mode():
+        hidden = torch.zeros(1, 77, 2048, dtype=torch.float16, device=META)
+        pooled = torch.zeros(1, 1280, dtype=torch.float16, device=META)
+        prompt = PromptEmbedding(hidden, pooled, projected=project(unet, hidden))
+        assert prompt.projected is not None and prompt.projected.shape == (1, 77, 166_400)
+        row = Row(
+            request=GenerationRequest("", "", 4, guidance, 0, width, height),
+            schedule=schedule(4, "epsilon"),
+            latents=torch.zeros(1, 4, height // 8, width // 8, device=META),
+            prompt=prompt,
+            negative=prompt if guidance > 1 else None,
+            time_ids=torch.zeros(1, 6, device=META),
+        )
+        for projected in (True, False):
+            latents, denoised = euler_step(unet, [row], projected=projected)
+            assert latents.shape == denoised.shape == row.latents.shape
+            assert latents.dtype == torch.float32
+
+
+def test_every_cross_attention_layer_is_projected(unet: UNet2DConditionModel):
+    assert len(cross_attention_layers(unet)) == 70
+
+
+def test_the_decoders_give_whole_pictures():
+    with META:
+        decoders = [AutoencoderKL.from_config(VAE), AutoencoderTiny()]
+    with torch.inference_mode():
+        for decoder in decoders:
+            latents = torch.zeros(1, 4, 104, 152, dtype=torch.float16, device=META)
+            pixels, _ = render(decoder.half(), latents)
+            assert pixels.shape == (1, 832, 1216, 3) and pixels.dtype == torch.uint8
+
+
+def test_a_lora_in_the_names_of_the_published_files_fits(unet: UNet2DConditionModel):
+    """Every linear and convolution but none of the norms, as SDXL-Lightning's own LoRAs have."""
+    shapes = {name: tensor.shape for name, tensor in unet.state_dict().items()}
+    lora = {}
+    for name, shape in shapes.items():
+        if not name.endswith(".weight") or len(shape) < 2:
+            continue
+        module = PREFIX + name.removesuffix(".weight").replace(".", "_")
+        kernel = (1, 1) if len(shape) == 4 else ()
+        lora[f"{module}.lora_down.weight"] = torch.empty(64, *shape[1:], device=META)
+        lora[f"{module}.lora_up.weight"] = torch.empty(shape[0], 64, *kernel, device=META)
+        lora[f"{module}.alpha"] = torch.tensor(8.0)
+    deltas = read_lora(lora, shapes, SDXL_LIGHTNING.lightning.folder or META)  # type: ignore[arg-type]
+    assert len(deltas) == len(lora) // 3 > 700
+    assert {delta.scale for delta in deltas} == {0.125}
+    for delta in deltas[:20]:
+        assert delta.matrix(shapes[delta.name]).shape == shapes[delta.name]
