@@ -24,6 +24,7 @@ SPEED_SETTINGS = (
     "channels_last",
     "cudnn_attention",
     "cross_attention_cache",
+    "fp8",
 )
 
 Command = Callable[[argparse.Namespace], int]

@@ -103,6 +103,10 @@ class Settings:
     cross_attention_cache: bool = _setting(
         True, "compute a prompt's keys and values once, not at each step"
     )
+    fp8: bool = _setting(
+        False,
+        "round large layers to 8 bits (Ada, Hopper; needs torchao); changes pictures",
+    )
     compile_backend: str = _setting("inductor", "torch.compile's backend", metavar="NAME")
 
     def __post_init__(self) -> None:

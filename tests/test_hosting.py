@@ -68,7 +68,7 @@ def test_every_option_in_the_text_is_one(document: str):
     for span in re.findall(r"`([^`\n]+)`", text):
         if span.startswith(OTHERS) or span == "--gpus all":
             continue
-        for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", span):
+        for option in re.findall(r"(?<!\S)--[a-z][a-z0-9-]*", span):
             assert option in known, f"{document}: {span}"
 
 

@@ -38,8 +38,9 @@ def build_engine(settings: Settings, *, stand_in: bool = False) -> Engine:
     load = loader(family, settings)
     if not stand_in or family.lightning.folder is not None:
         return _remembering(load, family, settings)
-    # Styles are made for one model and fit no other.
-    first, second = _in_turn(loader(MINIATURE, replace(settings, device="cpu", lora="")), load)
+    # Styles are made for one model and fit no other; float8 needs the GPU.
+    simple = replace(settings, device="cpu", lora="", fp8=False)
+    first, second = _in_turn(loader(MINIATURE, simple), load)
     return Handover(
         _remembering(second, family, settings), lambda: _remembering(first, MINIATURE, settings)
     )
@@ -124,6 +125,7 @@ def loader(family: Family, settings: Settings, *, precompile: bool = True) -> Lo
             settings.device,
             styles=wanted,
             channels_last=speed.channels_last,
+            fp8=speed.fp8,
             report=report,
         )
         if not (precompile and speed.compile and components.room_for_another):

@@ -31,7 +31,7 @@ def stamp(folder: Path, family: Family, settings: Settings, device_name: str) ->
     what = {
         "family": [family.name, family.title, family.sizes],
         "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
-        "cache": settings.cross_attention_cache,
+        "unet": [settings.cross_attention_cache, settings.fp8],
         "device": device_name,
         "packages": [version(name) for name in PACKAGES],
         "python": sys.version_info[:2],

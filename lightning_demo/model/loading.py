@@ -23,6 +23,7 @@ from .checkpoints import (
     Family,
     Repository,
 )
+from .fp8 import check_fp8, to_fp8
 from .hub import Report, find, locate, locate_all
 from .profile import (
     TEXT_BYTES,
@@ -81,6 +82,7 @@ def load_components(
     *,
     styles: Sequence[Style] = (),
     channels_last: bool = False,
+    fp8: bool = False,
     num_inference_steps: int | None = None,
     report: Report = lambda fraction, sentence: None,
 ) -> Components:
@@ -90,15 +92,20 @@ def load_components(
         device: a torch device, or "auto" for the GPU if there is one.
         styles: LoRA files added to the text encoders and to every UNet.
         channels_last: the memory layout that a GPU's convolutions prefer.
+        fp8: whether large linear layers are rounded to 8 bits.
         num_inference_steps: the UNet to load first; the usual one when absent.
         report: called as loading goes on.
 
     Raises:
         CheckpointError: naming the file that is missing or wrong and what to do.
+        InvalidSetting: float8 cannot be had on this device.
     """
     _quieten()
     place = pick_device(device)
     profile = pick_profile(family, place)
+    step_counts = family.limits.num_inference_steps
+    if fp8:
+        check_fp8(place, profile.unets >= len(step_counts))
     log.info("memory profile %s", profile.describe())
     dtype = profile.dtype
     report(0.0, "Looking for the weights")
@@ -130,10 +137,15 @@ def load_components(
         if profile.decoder == "tiled":
             vae.enable_tiling()
     report(0.6, "Loading the UNet")
-    step_counts = family.limits.num_inference_steps
     pinned = profile.unets < len(step_counts)
     source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
-    unets = UNets(source, profile.unets, step_counts, room=lambda: family.small or host_has_room())
+    unets = UNets(
+        source,
+        profile.unets,
+        step_counts,
+        room=lambda: family.small or host_has_room(),
+        finish=to_fp8 if fp8 else lambda unet: None,
+    )
     unets.get(steps)
     return Components(
         family=family,

@@ -72,6 +72,7 @@ class UNets:
         step_counts: Sequence[int],
         *,
         room: Callable[[], bool] = lambda: True,
+        finish: Callable[[UNet2DConditionModel], None] = lambda unet: None,
     ) -> None:
         """
         Args:
@@ -79,8 +80,10 @@ class UNets:
                 than there are step counts.
             step_counts: all that the family has.
             room: whether the host's memory holds one more set of weights now.
+            finish: done to a UNet that has just been given its first weights.
         """
-        self._source, self._capacity, self._room = source, max(1, capacity), room
+        self._source, self._capacity = source, max(1, capacity)
+        self._room, self._finish = room, finish
         self._step_counts = tuple(step_counts)
         self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
         self._recipes: dict[int, Recipe] = {}
@@ -103,9 +106,11 @@ class UNets:
             recipe = self._recipe(num_inference_steps)
             if len(self._live) < self._capacity:
                 unet = self._source.blank()
+                write(recipe, unet)
+                self._finish(unet)
             else:
                 _, unet = self._live.popitem(last=False)
-            write(recipe, unet)
+                write(recipe, unet)
             self._live[num_inference_steps] = unet
         self._live.move_to_end(num_inference_steps)
         return unet
