@@ -31,8 +31,8 @@ def check_fp8(device: torch.device, unets_stay: bool) -> None:
         )
     if not unets_stay:
         raise InvalidSetting(
-            "fp8: needs room for the UNets of all step counts on the GPU (24 GB free): rounded weights "
-            "cannot be overwritten in place."
+            "fp8: needs room for the UNets of all step counts on the GPU (24 GB free): rounded "
+            "weights cannot be overwritten in place."
         )
     try:
         import torchao  # noqa: F401
