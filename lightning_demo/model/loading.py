@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from ..errors import CheckpointError
+from ..schemas import SIZE_MULTIPLE
 from .checkpoints import (
     BASE_VAE,
     DECODER,
@@ -41,6 +42,8 @@ from .weight_files import WeightFiles, read_weights, unet_shapes
 from .weights import check_file, check_finite, fill
 
 log = logging.getLogger(__name__)
+
+TILE = 512  # px, the side of a tile where the decoder works in tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ def load_components(
         vae = vae.to(place, dtype, memory_format=layout)
         if profile.decoder == "tiled":
             vae.enable_tiling()
+            # By itself SDXL's decoder takes 1024 px in one piece.
+            vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
     report(0.6, "Loading the UNet")
     pinned = profile.unets < len(step_counts)
     source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)

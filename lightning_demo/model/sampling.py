@@ -233,7 +233,14 @@ class Sampler:
 
 
 def _to_host(pixels: torch.Tensor) -> np.ndarray:
-    return pixels[0].cpu().numpy()
+    """The first picture in the host's memory; from a GPU by page-locked pages, which is faster."""
+    first = pixels[0]
+    if first.device.type != "cuda":
+        return first.cpu().numpy()
+    host = torch.empty(first.shape, dtype=first.dtype, pin_memory=True)
+    host.copy_(first, non_blocking=True)
+    torch.cuda.current_stream(first.device).synchronize()
+    return host.numpy()
 
 
 @contextmanager

@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
+from lightning_demo.model import loading
 from lightning_demo.model.checkpoints import MINIATURE, Family
+from lightning_demo.model.decode import decode
 from lightning_demo.model.loading import load_components, pick_device
+from lightning_demo.model.profile import choose_profile
+from lightning_demo.model.sampling import Sampler
 from lightning_demo.model.unets import UNets
 from lightning_demo.model.weight_files import WeightFiles
 
@@ -147,3 +152,51 @@ def test_a_device_that_is_not_there():
         with pytest.raises(CheckpointError, match="cuda"):
             pick_device("cuda")
         assert pick_device("auto").type == "cpu"
+
+
+@pytest.mark.parametrize("free", [8, 10, 16, 24])
+def test_every_memory_profile_paints_every_step_count(
+    free: int, components: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Spread as on a GPU of that many GB, computed here: the same picture, but for its decoder."""
+    profile = replace(choose_profile("cuda", free * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    spread = load_components(MINIATURE, "cpu")
+    assert len(spread.unets.resident()) == 1
+    assert (spread.vae is spread.preview_vae) == (profile.decoder == "tiny")
+    usual, sampler = Sampler(components), Sampler(spread)
+    for steps in (4, 8, 1, 4):
+        rows = [
+            each.begin(ask("a red house", num_inference_steps=steps)) for each in (usual, sampler)
+        ]
+        for each, row in zip((usual, sampler), rows, strict=True):
+            while not row.done:
+                each.step([row])
+        assert torch.equal(rows[0].latents, rows[1].latents)
+        wanted = usual.finish(rows[0]) if profile.decoder != "tiny" else usual.preview(rows[0])
+        assert (sampler.finish(rows[1]) == wanted).all()
+    assert len(spread.unets.resident()) == (1 if profile.unets == 1 else 3)
+
+
+def test_a_decoder_in_tiles_gives_nearly_the_same_picture(monkeypatch: pytest.MonkeyPatch):
+    """Of a picture larger than a tile, in SDXL's own class."""
+    torch.manual_seed(0)
+    vae = AutoencoderKL(
+        block_out_channels=(4, 4, 4, 4),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=2,
+        sample_size=1024,
+    ).eval()
+    monkeypatch.setattr(loading, "_decoder", lambda family, repository, *names: vae)
+    profile = replace(choose_profile("cuda", 10 * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    latents = torch.randn(1, 4, 96, 96)
+    whole = decode(vae, latents).int()
+    tiled = load_components(MINIATURE, "cpu").vae
+    calls: list[torch.Size] = []
+    tiled.decoder.register_forward_hook(lambda module, inputs, output: calls.append(output.shape))
+    difference = (decode(tiled, latents).int() - whole).abs().float().mean()
+    assert len(calls) == 4 and calls[0][-1] == 512
+    assert difference < 16
