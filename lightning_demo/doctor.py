@@ -113,7 +113,7 @@ def _memory(family: Family) -> Finding:
 def _profile(settings: Settings, family: Family) -> Finding:
     """How the model would be spread over the device now."""
     try:
-        from .model.loading import pick_device, pick_profile
+        from .model.placement import pick_device, pick_profile
     except ImportError as error:
         return Finding("profile", f"not looked at: {error.name} is not installed")
     try:

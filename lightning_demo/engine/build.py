@@ -114,7 +114,8 @@ def loader(family: Family, settings: Settings, *, precompile: bool = True) -> Lo
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 
-        from ..model.loading import load_components, pick_device
+        from ..model.loading import load_components
+        from ..model.placement import pick_device
         from ..model.sampling import Sampler
         from ..model.speed import Speed
 

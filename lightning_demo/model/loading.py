@@ -26,15 +26,8 @@ from .checkpoints import (
 )
 from .fp8 import check_fp8, to_fp8
 from .hub import Report, find, locate, locate_all
-from .profile import (
-    TEXT_BYTES,
-    UNET_BYTES,
-    WORK_BYTES,
-    Profile,
-    choose_profile,
-    host_has_room,
-    small_profile,
-)
+from .placement import free_memory, pick_device, pick_profile
+from .profile import TEXT_BYTES, UNET_BYTES, WORK_BYTES, Profile, host_has_room
 from .style import Style
 from .style_file import Part, StyleDeltas, read_style, styled
 from .unets import UNets
@@ -162,45 +155,6 @@ def load_components(
         vae=vae,
         preview_vae=preview,
     )
-
-
-def pick_profile(family: Family, device: torch.device) -> Profile:
-    """How the family is spread over the device, by what is free there now."""
-    step_counts = len(family.limits.num_inference_steps)
-    if family.small:
-        half = device.type == "cuda"
-        return small_profile(torch.float16 if half else torch.float32, step_counts)
-    return choose_profile(device.type, free_memory(device), step_counts)
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Bytes free on a device; None where it does not tell."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type == "xpu":
-        properties = torch.xpu.get_device_properties(device)
-        return properties.total_memory - torch.xpu.memory_reserved(device)
-    return None
-
-
-def pick_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first GPU of any maker, else the CPU.
-
-    Raises:
-        CheckpointError: torch cannot use that device on this machine.
-    """
-    if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        name = accelerator.type if accelerator else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CheckpointError(
-            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
-            "`python -m lightning_demo doctor` shows what can."
-        ) from error
-    return device
 
 
 def _quieten() -> None:

@@ -237,7 +237,10 @@ def _to_host(pixels: torch.Tensor) -> np.ndarray:
     first = pixels[0]
     if first.device.type != "cuda":
         return first.cpu().numpy()
-    host = torch.empty(first.shape, dtype=first.dtype, pin_memory=True)
+    try:
+        host = torch.empty(first.shape, dtype=first.dtype, pin_memory=True)
+    except RuntimeError:  # none to be had
+        return first.cpu().numpy()
     host.copy_(first, non_blocking=True)
     torch.cuda.current_stream(first.device).synchronize()
     return host.numpy()

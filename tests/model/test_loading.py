@@ -16,7 +16,8 @@ from lightning_demo.errors import CheckpointError
 from lightning_demo.model import loading
 from lightning_demo.model.checkpoints import MINIATURE, Family
 from lightning_demo.model.decode import decode
-from lightning_demo.model.loading import load_components, pick_device
+from lightning_demo.model.loading import load_components
+from lightning_demo.model.placement import pick_device
 from lightning_demo.model.profile import choose_profile
 from lightning_demo.model.sampling import Sampler
 from lightning_demo.model.unets import UNets

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.model.loading import pick_profile
+from lightning_demo.model.placement import pick_profile
 from lightning_demo.model.profile import (
     GIB,
     TEXT_BYTES,
