@@ -21,9 +21,12 @@ from ..engine.local import LocalEngine
 from ..model.sampling import Sampler
 from ..schemas import GenerationRequest
 from . import report
-from .thin import SIDE, stub_models, thin_components, thin_pipeline
+from .peers.pipe import pipeline
+from .random_sdxl import THIN, random_components
+from .stubs import stub_models
 
 STEPS = 4
+SIDE = 64  # px
 ROUNDS = 8
 PIPE_CALLS = 4  # a round
 ENGINE_CALLS = 40
@@ -34,9 +37,10 @@ def bench_engine(threads: int) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(threads)
-    components = thin_components()
-    pipe = thin_pipeline(components)
-    stub_models(components)
+    components = random_components(THIN)
+    unet = components.unets.get(STEPS)
+    pipe = pipeline(components, unet, components.vae, components.text_encoders)
+    stub_models(components, SIDE)
     sampler = Sampler(components)
     request = GenerationRequest("a red house by the sea at sunset", "", STEPS, 0.0, 7, SIDE, SIDE)
 

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 PACKAGES = ("torch", "diffusers", "transformers", "gradio")
 
 
@@ -30,6 +32,7 @@ def environment() -> dict[str, Any]:
     """Hardware, versions and commit, which every figure belongs to."""
     return {
         "machine": f"{_processor()}, {os.cpu_count()} cores",
+        **_gpu(),
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _commit(),
@@ -50,6 +53,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def finish(result: dict[str, Any]) -> None:
     """Prints the result as the run's last line."""
     print(json.dumps(result), flush=True)
+
+
+def _gpu() -> dict[str, str]:
+    if not torch.cuda.is_available():
+        return {}
+    memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+    return {"gpu": f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"}
 
 
 def _processor() -> str:

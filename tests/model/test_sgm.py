@@ -9,7 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 
-from lightning_demo.bench.thin import thin_components
+from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.model.sdxl_config import UNET
 from lightning_demo.model.sgm import sgm_names
 
@@ -19,7 +19,7 @@ def sdxl() -> Any:
         return UNet2DConditionModel.from_config(UNET)
 
 
-UNETS = {"sdxl": sdxl, "thin": lambda: thin_components().unets.get(4)}
+UNETS = {"sdxl": sdxl, "thin": lambda: random_components(THIN).unets.get(4)}
 
 
 @pytest.mark.parametrize("kind", UNETS)

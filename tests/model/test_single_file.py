@@ -16,7 +16,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from lightning_demo.bench.thin import thin_components
+from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model import single_file
 from lightning_demo.model.sdxl_config import SDXL
@@ -29,7 +29,7 @@ Weights = dict[str, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def thin() -> Any:
-    return thin_components()
+    return random_components(THIN)
 
 
 @pytest.fixture(scope="module")

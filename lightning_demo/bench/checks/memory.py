@@ -1,0 +1,88 @@
+"""Checks of memory: too little of it, each profile, and one UNet in the place of another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ...errors import OutOfMemory
+from ...model.profile import GIB, choose_profile
+from ...model.sampling import Sampler
+from ...schemas import GenerationRequest
+from ..parts import switching
+from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
+from ..subject import PROMPT, Subject, paint, subject
+from ..timing import Clock
+from .setting import STEPS, Setting, Skip, Wrong
+
+PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
+
+
+def out_of_memory(setting: Setting) -> dict[str, Any]:
+    """A picture too large for the memory fails in words; the next smaller one is painted."""
+    if setting.small:
+        raise Skip("a CPU has no memory of its own that could run out")
+    made = subject("full", "cuda")
+    parts = replace(made.components, family=FULL.family, unets=unets_of(made.source, 1, STEPS))
+    sampler, device = Sampler(parts), setting.device
+
+    def request(side: int) -> GenerationRequest:
+        return GenerationRequest(PROMPT, "", 1, 0.0, 7, side, side)
+
+    def reserved(side: int) -> int:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        paint(sampler, request(side))
+        return torch.cuda.max_memory_reserved()
+
+    small, large = reserved(512), reserved(1024)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction((small + large) / 2 / total, device)
+    try:
+        try:
+            paint(sampler, request(1024))
+        except OutOfMemory as error:
+            words = str(error)
+        else:
+            raise Wrong("1024 px fitted into less memory than it took before")
+        paint(sampler, request(512))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+    return {"said": words, "mb_at_512": small // 10**6, "mb_at_1024": large // 10**6}
+
+
+def profiles(setting: Setting) -> dict[str, Any]:
+    """Every memory profile paints, and takes no more memory than it was chosen for."""
+    shape, device, clock = FULL, setting.device, Clock(setting.device)
+    dtype = torch.float16
+    if setting.small:
+        shape, dtype = THIN, torch.float32
+    source = RandomWeights(shape, device, dtype)
+    source.read(4, lambda fraction, sentence: None)
+    measured: dict[str, Any] = {}
+    for free in PROFILES_GIB:
+        profile = replace(choose_profile("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
+        parts = random_components(shape, device, profile, source)
+        clock.forget_peak()
+        made = Subject(setting.random, parts, source)
+        sampler = Sampler(parts)
+        for steps in (4, 8):
+            paint(sampler, made.ask(steps))
+        name = f"{profile.name}, {profile.unets} UNets"
+        measured[name] = {"peak_mb": clock.peak_mb()}
+        if not setting.small:
+            taken = torch.cuda.max_memory_reserved() / GIB
+            measured[name]["reserved_gib"] = round(taken, 2)
+            if taken > free:
+                raise Wrong(f"{name}: {taken:.2f} GiB where {free} GiB are free; {measured}")
+        del parts, made, sampler
+    return measured
+
+
+def switch(setting: Setting) -> dict[str, Any]:
+    """Milliseconds to another step count."""
+    made = subject(setting.random, setting.device.type)
+    return switching(made.source, STEPS, 3, Clock(setting.device))

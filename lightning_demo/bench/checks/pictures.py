@@ -1,0 +1,115 @@
+"""Checks of what is painted: the same pictures in every form, and no black ones."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...model.decode import decode
+from ...model.profile import GIB
+from ...model.sampling import Sampler
+from ..parts import difference
+from ..random_sdxl import FULL, THIN, random_components, unets_of
+from ..stages import RECORDED, WHOLE
+from ..subject import subject
+from ..timing import problems
+from .setting import STEPS, Setting, Skip, Wrong
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def machine(setting: Setting) -> dict[str, Any]:
+    """What the checks run on."""
+    found: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda}
+    if setting.small:
+        return found
+    free, total = torch.cuda.mem_get_info()
+    return {
+        **found,
+        "cudnn": torch.backends.cudnn.version(),
+        "gpu": torch.cuda.get_device_name(),
+        "capability": torch.cuda.get_device_capability(),
+        "free_gib": round(free / GIB, 1),
+        "total_gib": round(total / GIB, 1),
+    }
+
+
+def gpu_tests(setting: Setting) -> dict[str, Any]:
+    """The tests with the marker `gpu`."""
+    folder = ROOT / "tests" / "gpu"
+    if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
+        raise Skip("the tests, or pytest, are not here")
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    done = subprocess.run(  # noqa: S603
+        [*command, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    print(done.stdout, done.stderr)
+    if done.returncode:
+        raise Wrong(done.stdout[-1500:] + done.stderr[-500:])
+    counts = {
+        word: int(count) for count, word in re.findall(r"(\d+) (passed|skipped)", done.stdout)
+    }
+    if not counts.get("passed"):
+        raise Skip(f"{counts.get('skipped', 0)} tests, all for a CUDA GPU")
+    return counts
+
+
+def tiers(setting: Setting) -> dict[str, Any]:
+    """What was learned paints as before, in every step count, with one UNet overwritten in place.
+
+    CUDA graphs on a GPU; elsewhere whole graphs of the compiler.
+    """
+    made = subject(setting.trained, setting.device.type)
+    parts = replace(made.components, unets=unets_of(made.source, 1, STEPS))
+    made = replace(made, components=parts)
+    speed = setting.speed
+    if setting.small:
+        speed = replace(speed, compile=True, backend=setting.backend)
+    plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
+    for steps in STEPS:
+        request = made.ask(steps)
+        row = plain.begin(request)
+        while not row.done:
+            plain.step([row])
+        asked[steps] = (request, plain.finish(row).astype(int))
+    with problems() as found:
+        sampler = Sampler(parts, speed)
+        for _ in range(WHOLE if speed.compile else RECORDED):
+            sampler.improve()
+        differences = {
+            str(steps): difference(sampler, *asked[steps]) for steps in (*STEPS, *STEPS[:2])
+        }
+    if found or max(differences.values()) > 2:
+        raise Wrong(f"pixels differ by {differences}; {found}")
+    return {"tier": sampler.tier, "max_pixel_difference": differences}
+
+
+def half_precision(setting: Setting) -> dict[str, Any]:
+    """Decoders in half precision: finite as they are, and what overflows is decoded again."""
+    made = random_components(FULL if not setting.small else THIN, setting.device)
+    latents = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(0))
+    latents = latents.to(setting.device)
+    with problems() as found:
+        for vae in (made.vae, made.preview_vae):
+            decode(copy.deepcopy(vae).half(), latents * vae.config.scaling_factor)
+    if found:
+        raise Wrong(f"a decoder that should not overflow: {found}")
+    broken = copy.deepcopy(made.preview_vae)
+    for parameter in broken.decoder.layers[0].parameters():
+        parameter.mul_(3e4 / parameter.abs().max())
+    broken.decoder.layers[-1].weight.mul_(1e-6)
+    half = broken.half()
+    wanted = decode(copy.deepcopy(half).float(), 3 * latents)
+    with problems() as found:
+        again = decode(half, 3 * latents)
+    if not any("overflowed" in text for text in found):
+        raise Wrong("a decoder that must overflow in half precision did not")
+    return {"max_pixel_difference": int((again.int() - wanted.int()).abs().max())}

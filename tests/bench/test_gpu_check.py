@@ -1,0 +1,107 @@
+"""`bench gpu-check`: all of it, small, on a CPU; and what fails, hangs or dies stops nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_demo.bench import gpu_check
+from lightning_demo.bench.checks import CHECKS, Check
+from lightning_demo.bench.checks.setting import Setting, Skip, Wrong
+from lightning_demo.bench.gpu_check import Worker, _run
+from lightning_demo.cli import main
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Setting:
+    return Setting(True, tmp_path, tmp_path / "cache", False, float("inf"))
+
+
+def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 0, (
+        tmp_path / "log.txt"
+    ).read_text()[-5000:]
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result == json.loads((tmp_path / "gpu-check.json").read_text())
+    found = {check["name"]: check for check in result["checks"]}
+    assert found.keys() == CHECKS.keys()
+    skipped = {name for name, check in found.items() if check["status"] == "skip"}
+    assert skipped <= {"gpu tests", "out of memory"}, "what needs a GPU"
+    assert {check["status"] for check in result["checks"]} <= {"pass", "skip"}
+    assert max(found["tiers"]["result"]["max_pixel_difference"].values()) <= 1
+    assert found["calibration"]["result"]["64"]["2"]["step_ms"] > 0
+    assert len(found["profiles"]["result"]) == 5
+    assert found["compiler cache"]["result"]["second"]["compiled"] > 0
+    model = json.loads((tmp_path / "model.json").read_text())
+    assert [stage["tier"] for stage in model["stages"] if stage["tier"]] == [
+        "eager",
+        "blocks compiled",
+        "compiled",
+    ]
+    assert model["compiled_pipe"]["steps"]["4"]["compiled_pipe_ms"]["p50"] > 0
+
+
+def test_without_time_everything_is_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    assert main(["bench", "gpu-check", "--small", "--minutes", "0", "--out", str(tmp_path)]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {check["error"] for check in result["checks"]} == {"no time left"}
+
+
+def test_what_hangs_and_what_dies_is_reported(setting: Setting):
+    worker = Worker(setting)
+    try:
+        assert worker.run("machine", 60)["status"] == "pass"
+        slow = worker.run("profiles", 0.01)
+        assert slow["status"] == "fail" and "did not end within" in slow["error"]
+        worker._process.kill()
+        dead = worker.run("machine", 60)
+        assert dead["status"] == "fail" and "died" in dead["error"]
+    finally:
+        worker.end()
+    assert not worker._process.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (Skip("no GPU"), "skip", "no GPU"),
+        (Wrong("black"), "fail", "Wrong: black"),
+        (RuntimeError("CUDA error"), "fail", "RuntimeError: CUDA error"),
+    ],
+)
+def test_a_check_that_raises_says_why(
+    setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: str,
+    words: str,
+):
+    def check(setting: Setting) -> dict[str, Any]:
+        raise error
+
+    monkeypatch.setitem(CHECKS, "machine", Check(check, 1))
+    found = _run("machine", setting)
+    assert (found["status"], found["error"]) == (status, words)
+
+
+def test_a_failure_is_the_commands_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Broken:
+        def __init__(self, setting: Setting) -> None:
+            pass
+
+        def run(self, name: str, seconds: float) -> dict[str, Any]:
+            bad = name == "tiers"
+            return {"status": "fail" if bad else "pass", "seconds": 0.0, "error": name}
+
+        def end(self) -> None:
+            pass
+
+    monkeypatch.setattr(gpu_check, "Worker", Broken)
+    assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 1
+    result = json.loads((tmp_path / "gpu-check.json").read_text())
+    assert [check["status"] for check in result["checks"]].count("pass") == len(CHECKS) - 1

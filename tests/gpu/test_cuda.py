@@ -1,0 +1,138 @@
+"""What only a CUDA GPU can show, on the miniature and on a thin SDXL in half precision.
+
+`python -m lightning_demo bench gpu-check` runs these and the same at full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_components
+from lightning_demo.bench.timing import problems
+from lightning_demo.errors import OutOfMemory
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.decode import decode
+from lightning_demo.model.loading import load_components
+from lightning_demo.model.profile import Profile
+from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.speed import Speed
+from lightning_demo.model.unets import UNets
+from lightning_demo.model.weight_files import WeightFiles
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here"),
+]
+
+CUDA = torch.device("cuda")
+RECORDED = Speed(cuda_graphs=True)
+STEPS = MINIATURE.limits.num_inference_steps
+
+
+@pytest.fixture(scope="module")
+def miniature() -> Any:
+    """The miniature on the GPU, with its native size only: every size is recorded apart."""
+    components = load_components(MINIATURE, "cuda")
+    return replace(components, family=replace(MINIATURE, sizes=MINIATURE.sizes[:1]))
+
+
+@pytest.fixture
+def memory() -> Iterator[None]:
+    """Gives all memory back to the tests that follow."""
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0)
+    torch.cuda.empty_cache()
+
+
+def paint(sampler: Sampler, request: Any) -> np.ndarray:
+    row = sampler.begin(request)
+    while not row.done:
+        sampler.step([row])
+    return sampler.finish(row)
+
+
+def learned(components: Any) -> Sampler:
+    """A sampler whose every call is recorded; whatever could not be fails the test."""
+    sampler = Sampler(components, RECORDED)
+    with problems() as found:
+        while sampler.improve():
+            pass
+    assert found == []
+    return sampler
+
+
+def test_recorded_pictures_are_the_eager_ones(miniature: Any, ask: Any):
+    eager, recorded = Sampler(miniature), learned(miniature)
+    for steps in STEPS:
+        for guidance in (0.0, 2.0):
+            request = ask("a cat", num_inference_steps=steps, guidance_scale=guidance)
+            difference = paint(recorded, request).astype(int) - paint(eager, request)
+            assert np.abs(difference).max() <= 2, request
+
+
+def test_recordings_stay_valid_when_the_unet_is_overwritten(miniature: Any, ask: Any):
+    source = WeightFiles(MINIATURE, CUDA, torch.float16, pinned=True)
+    one = replace(miniature, unets=UNets(source, 1, STEPS))
+    eager, recorded = Sampler(miniature), learned(one)
+    for steps in (*STEPS, *reversed(STEPS)):
+        request = ask("a red house", num_inference_steps=steps)
+        difference = paint(recorded, request).astype(int) - paint(eager, request)
+        assert np.abs(difference).max() <= 2, steps
+
+
+def test_a_seed_gives_the_same_picture_bit_for_bit(miniature: Any, ask: Any):
+    for sampler in (Sampler(miniature), learned(miniature)):
+        first, other = (paint(sampler, ask("a cat", seed=seed)) for seed in (3, 4))
+        assert np.array_equal(paint(sampler, ask("a cat", seed=3)), first)
+        assert not np.array_equal(first, other)
+
+
+def test_pictures_are_those_of_the_cpu(miniature: Any, sampler: Sampler, ask: Any):
+    """To within what half precision loses: a seed means the same everywhere."""
+    request = ask("a red house by the sea")
+    difference = paint(Sampler(miniature), request).astype(int) - paint(sampler, request)
+    assert np.abs(difference).mean() < 4
+
+
+def test_text_encoders_that_visit_leave_no_memory_behind(ask: Any, memory: None):
+    profile = Profile("test", torch.float16, 1, text_encoders_stay=False, decoder="full")
+    source = RandomWeights(THIN, CUDA, torch.float16)
+    sampler = Sampler(random_components(THIN, CUDA, profile, source))
+    request = ask("a cat", width=64, height=64)
+    paint(sampler, request)
+    before = torch.cuda.memory_allocated()
+    paint(sampler, replace(request, prompt="a dog"))
+    grown = torch.cuda.memory_allocated() - before
+    # The prompt itself is remembered: its embedding, keys and values.
+    assert grown < 2e6
+
+
+def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: None):
+    profile = Profile("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
+    family = replace(THIN.family, sizes=((64, 64), (2048, 2048)), max_side=2048)
+    sampler = Sampler(replace(random_components(THIN, CUDA, profile), family=family))
+    small, large = (replace(ask("a cat"), width=side, height=side) for side in (64, 2048))
+    paint(sampler, small)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(CUDA).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 6e7) / total)
+    with pytest.raises(OutOfMemory, match="smaller size"):
+        paint(sampler, large)
+    assert paint(sampler, small).shape == (64, 64, 3)
+
+
+def test_half_precision_decodes_are_finite(memory: None):
+    profile = Profile("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
+    components = random_components(THIN, CUDA, profile)
+    latents = torch.randn(2, 4, 16, 16, device=CUDA)
+    for vae in (components.vae, components.preview_vae):
+        with problems() as found:
+            pixels = decode(vae, latents * vae.config.scaling_factor)
+        assert found == [], "nothing had to be decoded once more in float32"
+        assert pixels.float().std() > 10
