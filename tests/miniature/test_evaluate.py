@@ -82,7 +82,10 @@ def test_the_shipped_judge_tells_renders():
     assert sum(right) >= 0.9 * len(right)
 
 
-def test_an_untrained_model_is_measured_and_written_into_its_card(tmp_path: Path):
+def test_an_untrained_model_is_measured_and_written_into_its_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(suites, "SUBJECTS", SUBJECTS[:3])  # of bare prompts; all take a minute
     save_untrained(tmp_path, seed=1)
     torch.manual_seed(0)
     save_classifier(Classifier(), tmp_path / CLASSIFIER)

@@ -6,6 +6,8 @@ The multiplication itself needs a GPU; here weights alone are rounded, by the sa
 from __future__ import annotations
 
 import copy
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -39,6 +41,10 @@ def test_on_a_gpu_it_needs_room_for_all(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     with pytest.raises(InvalidSetting, match="all step counts"):
         check_fp8(torch.device("cuda"), unets_stay=False)
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    with pytest.raises(InvalidSetting, match="pip install torchao"):
+        check_fp8(torch.device("cuda"), unets_stay=True)
+    monkeypatch.setitem(sys.modules, "torchao", ModuleType("torchao"))
     check_fp8(torch.device("cuda"), unets_stay=True)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
     with pytest.raises(InvalidSetting, match=r"8\.9"):
@@ -48,11 +54,10 @@ def test_on_a_gpu_it_needs_room_for_all(monkeypatch: pytest.MonkeyPatch):
 def test_a_rounded_unet_paints_nearly_the_same(
     components: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    from torchao.quantization import Float8WeightOnlyConfig
-
+    torchao = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
     monkeypatch.setattr(fp8, "MIN_FEATURES", 64)  # the miniature has none so large
     unet = copy.deepcopy(components.unets.get(4))
-    to_fp8(unet, Float8WeightOnlyConfig())
+    to_fp8(unet, torchao.Float8WeightOnlyConfig())
     rounded = [name for name, p in unet.named_parameters() if type(p.data).__name__ != "Tensor"]
     assert rounded and not any("attn2.to_k" in name for name in rounded)
     pictures = []
