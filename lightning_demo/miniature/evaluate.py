@@ -38,6 +38,7 @@ class Size:
     bare_seeds: int = 5
     varied: int = 24  # prompts, each drawn with four seeds
     renders: int = 1536  # real pictures for the Fréchet distance
+    round_trips: int = 256  # pictures through the autoencoder and back
 
 
 FULL, FAST = Size(), Size(one=48, two=48, counts=24, bare_seeds=1, varied=6, renders=384)
@@ -96,7 +97,9 @@ def evaluate(folder: Path, size: Size, unets: dict[str, UNet2DConditionModel] | 
     scores = {}
     for name, unet in tqdm(runs.items(), desc="models"):
         scores[name] = _score(folder, name, unet, tasks, size, judge, vae, references)
-    fresh = np.stack([np.asarray(draw_scene(_fresh(n), *BUCKETS[0])) for n in range(256)])
+    fresh = np.stack(
+        [np.asarray(draw_scene(_fresh(n), *BUCKETS[0])) for n in range(size.round_trips)]
+    )
     report: dict[str, object] = {
         key: {name: round(getattr(score, key), 4) for name, score in scores.items()}
         for key in ("one_subject", "two_subjects", "counts", "bare_prompts")

@@ -29,14 +29,13 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first GPU of any maker, else the CPU.
+    """The torch device of that name; "auto" is the first CUDA GPU, else the CPU.
 
     Raises:
         CheckpointError: torch cannot use that device on this machine.
     """
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        name = accelerator.type if accelerator else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
