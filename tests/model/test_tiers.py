@@ -201,7 +201,7 @@ def test_a_compiler_that_breaks_down_half_way_does_too(four: Any, ask: Any):
     torch._dynamo.reset()
     sampler = Sampler(four, Speed(compile=True, backend=broken))  # type: ignore[arg-type]
     wanted = paint(Sampler(four), ask())
-    learn_all(sampler)
+    sampler.improve()
     assert np.array_equal(paint(sampler, ask()), wanted)
 
 
