@@ -104,13 +104,16 @@ class UNets:
         unet = self._live.get(num_inference_steps)
         if unet is None:
             recipe = self._recipe(num_inference_steps)
-            if len(self._live) < self._capacity:
-                unet = self._source.blank()
-                write(recipe, unet)
-                self._finish(unet)
-            else:
-                _, unet = self._live.popitem(last=False)
-                write(recipe, unet)
+            # Parameters made in inference mode are another kind of tensor: code compiled for one
+            # kind does not fit the other, and they could not be overwritten outside of it.
+            with torch.inference_mode(False):
+                if len(self._live) < self._capacity:
+                    unet = self._source.blank()
+                    write(recipe, unet)
+                    self._finish(unet)
+                else:
+                    _, unet = self._live.popitem(last=False)
+                    write(recipe, unet)
             self._live[num_inference_steps] = unet
         self._live.move_to_end(num_inference_steps)
         return unet

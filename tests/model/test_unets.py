@@ -192,3 +192,16 @@ def test_a_file_that_cannot_be_read_ahead_stops_nothing(files: CountingFiles):
         for reading in list(unets._reading.values()):
             reading.exception(30)
     assert len(unets.resident()) == 3
+
+
+def test_a_unet_made_while_painting_is_like_one_made_at_the_start(files: CountingFiles):
+    """Compiled code tells tensors of inference mode from others, and so does overwriting."""
+    unets = UNets(files, 2, STEPS)
+    first = unets.get(4)
+    with torch.inference_mode():
+        second = unets.get(8)
+    for unet in (first, second):
+        assert not any(parameter.is_inference() for parameter in unet.parameters())
+    assert unets.get(1) is first and unets.get(2) is second, "overwritten outside of it"
+    with torch.inference_mode():
+        assert unets.get(4) is first
