@@ -42,7 +42,10 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
         GenerationRequest.parse({"prompt": prompt, **fields}, limits) for prompt in args.prompts
     ]
     files = _files(args.out, args.prompts)
-    asyncio.run(_paint_all(build_engine(settings), requests, files))
+    # One step count for all; its weights are waited for, however long they take to arrive.
+    steps = requests[0].num_inference_steps
+    engine = build_engine(settings, num_inference_steps=steps)
+    asyncio.run(_paint_all(engine, requests, files))
     return 0
 
 

@@ -127,3 +127,21 @@ def test_damaged_weights_end_with_a_sentence_and_an_exit_code(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and f"{file} is damaged or cut short" in error
     assert not (tmp_path / "x.png").exists()
+
+
+def test_the_weights_that_are_asked_for_are_loaded_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A command waits for its download; a page would be told to come back."""
+    from lightning_demo.model import loading
+
+    load, asked = loading.load_components, []
+
+    def watched(*arguments: object, **options: object) -> object:
+        asked.append(options["num_inference_steps"])
+        return load(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loading, "load_components", watched)
+    options = ["--num-inference-steps", "8", "--out", str(tmp_path / "x.png")]
+    assert main(["generate", "a red house", *options, *HERE]) == 0
+    assert asked == [8]

@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from ..model.sampling import Sampler
 
 
-def build_engine(settings: Settings, *, stand_in: bool = False) -> Engine:
+def build_engine(
+    settings: Settings, *, stand_in: bool = False, num_inference_steps: int | None = None
+) -> Engine:
     """The engine that these settings ask for; it starts to load its model at once.
 
     On ZeroGPU it has loaded its model when it is returned.
 
     Args:
         stand_in: whether the miniature may answer while a model that has to be downloaded loads.
+        num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
     """
     family = choose_family(settings)
     if on_zerogpu():
         memory = FrameMemory(int(settings.memory_mb * 2**20))
         return RememberingEngine(_lent(family, settings), memory)
-    load = loader(family, settings)
+    load = loader(family, settings, num_inference_steps=num_inference_steps)
     if not stand_in or family.lightning.folder is not None:
         return _remembering(load, family, settings)
     # Styles are made for one model and fit no other; float8 needs the GPU.
@@ -97,12 +100,19 @@ def about(family: Family) -> EngineStatus:
     )
 
 
-def loader(family: Family, settings: Settings, *, precompile: bool = True) -> Loader:
+def loader(
+    family: Family,
+    settings: Settings,
+    *,
+    precompile: bool = True,
+    num_inference_steps: int | None = None,
+) -> Loader:
     """A function that loads the family; torch is imported by the thread that calls it.
 
     Args:
         precompile: whether a child process may compile the model beforehand, where the device
             has room for a second one.
+        num_inference_steps: whose weights are loaded first; the usual when absent.
 
     Raises:
         InvalidSetting: a style cannot be what the setting `lora` says.
@@ -127,6 +137,7 @@ def loader(family: Family, settings: Settings, *, precompile: bool = True) -> Lo
             styles=wanted,
             channels_last=speed.channels_last,
             fp8=speed.fp8,
+            num_inference_steps=num_inference_steps,
             report=report,
         )
         if not (precompile and speed.compile and components.room_for_another):

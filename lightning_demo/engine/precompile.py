@@ -55,7 +55,6 @@ class Precompiler:
             stamp: written by the child when it is done.
             environment: variables of the child beside this process's own.
         """
-        self._stamp = stamp
         self._child: subprocess.Popen[bytes] | None = None
         if stamp.exists():
             return

@@ -110,7 +110,7 @@ class Sampler:
         return True
 
     def warm_up(self) -> None:
-        """Paints a picture at the usual step count so that no user pays for the first one.
+        """Paints a picture with what is loaded, so that no user pays for the first one.
 
         At every step count where the weights are part of the project; others are downloaded only
         when somebody asks for them.
@@ -118,7 +118,8 @@ class Sampler:
         family = self._components.family
         limits = family.limits
         shipped = family.lightning.folder is not None
-        for steps in limits.num_inference_steps if shipped else (limits.default_steps,):
+        loaded = self._components.unets.resident_steps()
+        for steps in limits.num_inference_steps if shipped else loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
 
     def _rehearse(

@@ -95,6 +95,10 @@ class UNets:
         """The UNets on the device, the one used last at the end."""
         return tuple(self._live.values())
 
+    def resident_steps(self) -> tuple[int, ...]:
+        """The step counts of `resident`, in the same order."""
+        return tuple(self._live)
+
     def get(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet distilled for this many steps, its files read now if they have not been.
 

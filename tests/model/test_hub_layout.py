@@ -143,3 +143,17 @@ def test_a_step_count_that_is_not_in_the_cache_is_named(cached: Path):
         assert unets.get(4) is unets.get(4)
     finally:
         aside.rename(file)
+
+
+def test_warming_up_asks_only_for_the_step_count_that_was_loaded(cached: Path):
+    """Of the real model: the usual step count may not even be on this machine."""
+    (lightning,) = cached.glob("models--ByteDance--SDXL-Lightning/snapshots/*")
+    file = lightning / "sdxl_lightning_4step_unet.safetensors"
+    aside = file.rename(file.with_suffix(".aside"))
+    try:
+        components = load_components(SDXL_LIGHTNING, "cpu", num_inference_steps=8)
+        small = replace(SDXL_LIGHTNING, sizes=((SIDE, SIDE),), min_side=SIDE)
+        Sampler(replace(components, family=small)).warm_up()
+        assert components.unets.resident_steps() == (8,)
+    finally:
+        aside.rename(file)
