@@ -419,7 +419,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
     async def check() -> None:
         asked: list[tuple[str, str, str]] = []
 
-        def nothing_loads(family: Family, settings: Settings) -> Any:
+        def nothing_loads(family: Family, settings: Settings, **_: Any) -> Any:
             def load(report: Any) -> Any:
                 asked.append((family.name, settings.device, settings.lora))
                 raise CheckpointError(MISSING)
