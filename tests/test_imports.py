@@ -52,7 +52,16 @@ def test_imports_go_one_way():
 
 
 @pytest.mark.parametrize(
-    "module", ["web.server", "web.events", "engine.live", "engine.memory", "engine.build", "cli"]
+    "module",
+    [
+        "web.server",
+        "web.events",
+        "engine.live",
+        "engine.memory",
+        "engine.metrics",
+        "engine.build",
+        "cli",
+    ],
 )
 def test_the_page_never_imports_torch(module: str):
     code = f"import sys, lightning_demo.{module}; sys.exit('torch' in sys.modules)"

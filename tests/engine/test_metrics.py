@@ -1,0 +1,188 @@
+"""Measurements: what Prometheus reads, and the last seconds in short."""
+
+from __future__ import annotations
+
+import threading
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+from prometheus_client.parser import text_string_to_metric_families
+
+from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.window import KEPT_WAITS, SECONDS, Window
+
+
+class Clock:
+    """A monotonic clock that goes when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def everything(metrics: Metrics) -> None:
+    metrics.queued(0.2)
+    metrics.embedded(2, 0.004)
+    metrics.stepped(3, 0.03)
+    metrics.decoded("preview", 1, 0.002)
+    metrics.decoded("decoder", 2, 0.02)
+    metrics.encoded(0.003)
+    metrics.first_paint(0.05)
+    metrics.finished(0.3)
+    metrics.superseded(2)
+    metrics.failed()
+    metrics.hit()
+    metrics.miss()
+    metrics.shared()
+    metrics.sessions(5, 2)
+    metrics.waiting(4)
+
+
+def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """Each sample's value by its name and its labels' values."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(metrics.exposition().decode())
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("sample", "value"),
+    [
+        (("lightning_queue_wait_seconds_sum",), 0.2),
+        (("lightning_embed_seconds_sum",), 0.004),
+        (("lightning_prompts_total",), 2),
+        (("lightning_step_seconds_sum", "3"), 0.03),
+        (("lightning_batch_rows_sum",), 3),
+        (("lightning_steps_total",), 3),
+        (("lightning_decode_seconds_sum", "preview"), 0.002),
+        (("lightning_decode_seconds_sum", "decoder"), 0.02),
+        (("lightning_decoded_total", "decoder"), 2),
+        (("lightning_encode_seconds_sum",), 0.003),
+        (("lightning_first_paint_seconds_sum",), 0.05),
+        (("lightning_request_seconds_sum",), 0.3),
+        (("lightning_requests_total", "finished"), 1),
+        (("lightning_requests_total", "superseded"), 1),
+        (("lightning_requests_total", "failed"), 1),
+        (("lightning_wasted_steps_total",), 2),
+        (("lightning_memory_total", "hit"), 1),
+        (("lightning_memory_total", "miss"), 1),
+        (("lightning_memory_total", "shared"), 1),
+        (("lightning_sessions",), 5),
+        (("lightning_sessions_waiting",), 2),
+        (("lightning_waiting",), 4),
+    ],
+)
+def test_prometheus_reads_what_was_measured(sample: tuple[str, ...], value: float):
+    metrics = Metrics()
+    everything(metrics)
+    assert values(metrics)[sample] == pytest.approx(value)
+
+
+def test_what_has_not_happened_yet_is_exposed_as_zero():
+    found = values(Metrics())
+    assert found["lightning_requests_total", "failed"] == 0
+    assert found["lightning_memory_total", "hit"] == 0
+
+
+def test_two_engines_in_one_process_do_not_meet():
+    first, second = Metrics(), Metrics()
+    first.stepped(4, 0.01)
+    assert values(second)["lightning_steps_total",] == 0
+
+
+def test_the_summary_is_of_the_last_seconds():
+    clock = Clock()
+    metrics = Metrics(clock)
+    metrics.sessions(3)
+    for wait in (0.1, 0.2, 0.9):
+        metrics.queued(wait)
+    metrics.stepped(4, 0.01)
+    metrics.stepped(2, 0.01)
+    metrics.superseded(3)
+    metrics.miss()
+    metrics.hit()
+    for _ in range(6):
+        metrics.finished(0.3)
+    clock.now += 3
+    assert metrics.summary() == {
+        "sessions": 3,
+        "pictures_per_second": 2.0,
+        "rows_per_step": 3.0,
+        "queue_wait_ms": 200.0,
+        "hit_rate": 0.5,
+        "wasted": 0.5,
+    }
+
+
+def test_only_sessions_and_hit_rate_are_older_than_the_window():
+    clock = Clock()
+    metrics = Metrics(clock)
+    everything(metrics)
+    clock.now += SECONDS + 1
+    assert metrics.summary() == {
+        "sessions": 5,
+        "pictures_per_second": 0.0,
+        "rows_per_step": None,
+        "queue_wait_ms": None,
+        "hit_rate": 0.3333,
+        "wasted": None,
+    }
+
+
+def test_nothing_measured_is_not_zero():
+    summary = Metrics(Clock()).summary()
+    assert summary["hit_rate"] is summary["wasted"] is summary["queue_wait_ms"] is None
+
+
+@given(
+    st.integers(0, 3) | st.floats(0, 10_000),
+    st.lists(st.tuples(st.floats(0, 25), st.integers(1, 9)), max_size=40),
+)
+def test_the_window_holds_the_last_ten_seconds_and_no_more(
+    start: float, events: list[tuple[float, int]]
+):
+    clock = Clock(start)
+    window = Window(clock)
+    steps = []
+    for pause, rows in events:
+        clock.now += pause
+        window.current().steps += rows
+        steps.append((clock.now, rows))
+        total = window.total().steps
+        assert sum(rows for at, rows in steps if at > clock.now - SECONDS + 1) <= total
+        assert total <= sum(rows for at, rows in steps if at > clock.now - SECONDS)
+        assert 1 <= window.covered() <= SECONDS
+        assert total == sum(rows for at, rows in steps if int(at) > int(clock.now) - SECONDS)
+
+
+def test_waits_kept_are_bounded_and_the_newest():
+    clock = Clock()
+    window = Window(clock)
+    for wait in [9.0] * 1000 + [1.0] * KEPT_WAITS:
+        window.waited(wait)
+    assert window.median_wait() == 1.0
+
+
+def test_a_clock_that_stands_still_divides_by_nothing():
+    metrics = Metrics(Clock(0.0))
+    metrics.finished(0.1)
+    assert metrics.summary()["pictures_per_second"] == 1.0
+
+
+def test_threads_may_share_it():
+    metrics = Metrics(Clock())
+    threads = [
+        threading.Thread(target=lambda: [metrics.stepped(2, 0.001) for _ in range(500)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert values(metrics)["lightning_steps_total",] == 4000
+    assert metrics.summary()["rows_per_step"] == 2.0
