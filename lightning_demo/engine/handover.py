@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ..errors import EngineUnavailable
 from ..schemas import EngineStatus, Frame, GenerationRequest, Limits
-from .base import Engine, Place
+from .base import Engine, Forecast, Place
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,14 @@ class Handover:
             about = _standing_in(stand_in.status(), wanted)
         return replace(about, limits=self._limits)
 
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        """See `Engine.forecast`; by whichever engine paints now."""
+        return self._serving().forecast(request, place=place, draft=draft)
+
     async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
         """See `Engine.generate`; a request that the stand-in cannot finish goes on to the other."""
         shown = 0
@@ -70,7 +76,7 @@ class Handover:
                 raise EngineUnavailable(STOPPED)
             engine = self._serving()
             try:
-                async with aclosing(self._paint(engine, request, place)) as frames:
+                async with aclosing(self._paint(engine, request, place, draft)) as frames:
                     async for frame in frames:
                         if frame.step > shown:  # a stream never goes back, whoever paints
                             shown = frame.step
@@ -95,7 +101,7 @@ class Handover:
         return self._wanted if stand_in.status().state in ("failed", "closed") else stand_in
 
     async def _paint(
-        self, engine: Engine, request: GenerationRequest, place: Place | None
+        self, engine: Engine, request: GenerationRequest, place: Place | None, draft: bool
     ) -> AsyncGenerator[Frame, None]:
         """The frames of one of the two engines, each told which model it is of."""
         about = engine.status()
@@ -104,7 +110,7 @@ class Handover:
             # Not its fault that it has other sizes: asked for its own, it has nothing to remark.
             width, height = about.limits.nearest_size(request.width, request.height)
             asked = replace(request, width=width, height=height)
-        async with aclosing(engine.generate(asked, place=place)) as frames:
+        async with aclosing(engine.generate(asked, place=place, draft=draft)) as frames:
             async for frame in frames:
                 yield replace(frame, request=request, model=about.model)
 

@@ -1,31 +1,31 @@
 """The engine of one process: one worker thread that owns the device.
 
 Loading, prompts, steps and decoding all happen on that thread, so the device never does two things
-at once; encoding to JPEG happens beside it. Knows no HTTP and no sessions, and imports torch only
-through the sampler that it is given a loader for: until that is there, requests wait in line.
+at once; encoding to JPEG happens beside it. Requests of different sessions share UNet calls as
+`batching` says. Knows no HTTP and no sessions, and imports torch only through the sampler that it
+is given a loader for: until that is there, requests wait in line.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
-import secrets
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..errors import EngineUnavailable, GenerationFailed, LightningError
-from ..images import encode_jpeg
+from ..errors import EngineUnavailable, LightningError
 from ..schemas import EngineState, EngineStatus, Frame, GenerationRequest
-from .base import Place
+from .base import Forecast, Place
+from .batching import Batcher, Entry
+from .calibrate import calibrate
+from .costs import Costs
 from .job import Job
+from .metrics import Metrics
+from .painter import Entries, Painter
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -42,20 +42,32 @@ IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
 
 
 class LocalEngine:
-    """Paints requests one after another, the one that has waited longest first."""
+    """Paints requests together where that is worthwhile, who has waited longest first."""
 
-    def __init__(self, load: Loader, about: EngineStatus) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        about: EngineStatus,
+        *,
+        metrics: Metrics | None = None,
+        costs: Costs | None = None,
+    ) -> None:
         """Starts the worker thread, which loads the model first.
 
         Args:
             load: makes the sampler; called once, on the worker thread, with a function that
                 takes (fraction, sentence) as loading goes on.
             about: what is known of the model before it is loaded.
+            metrics: told what happens.
+            costs: what calls take, where that is known; measured at the start otherwise.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)
-        self._line: list[tuple[float, int, Job]] = []
-        self._order = itertools.count()
+        self._metrics = metrics or Metrics()
+        self._costs = costs or Costs()
+        self._calibrated = costs is not None
+        self._sampler: Sampler | None = None
+        self._batcher: Batcher[Job] = Batcher(self._costs, self._bringing)
         self._changed = threading.Condition()
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
@@ -65,14 +77,28 @@ class LocalEngine:
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
         with self._changed:
-            waiting = sum(not job.closed for _, _, job in self._line)
+            waiting = sum(not (e.started or e.item.closed) for e in self._batcher)
             return replace(self._about, waiting=waiting)
 
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        """See `Engine.forecast`."""
+        with self._changed:
+            if self._about.state != "ready":
+                return None
+            self._prune()
+            standing = place is not None and place.since is not None
+            for entry in self._batcher if standing else ():
+                if entry.item.place is place and not entry.started:
+                    return self._batcher.forecast(entry)
+            return self._batcher.forecast(self._entry(Job(request, place or Place(), draft=draft)))
+
     async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
         """See `Engine.generate`."""
-        job = Job(request, place or Place(), asyncio.get_running_loop())
+        job = Job(request, place or Place(), asyncio.get_running_loop(), draft=draft)
         self._admit(job)
         try:
             while True:
@@ -95,21 +121,69 @@ class LocalEngine:
             self._end("closed", "The engine has stopped.")
         self._encoders.shutdown()
 
+    # The line ---------------------------------------------------------------------------------
+
     def _admit(self, job: Job) -> None:
         with self._changed:
             if self._about.state in ("failed", "closed") or self._closing:
                 raise EngineUnavailable(self._about.detail or "The engine has stopped.")
-            self._line = [entry for entry in self._line if not entry[2].closed]
-            if len(self._line) >= MAX_WAITING:
-                heapq.heapify(self._line)
+            self._prune()
+            if self._batcher.waiting >= MAX_WAITING:
                 raise EngineUnavailable(
                     f"{MAX_WAITING} pictures are waiting already; try again in a moment."
                 )
             if job.place.since is None:
                 job.place.since = time.monotonic()
-            self._line.append((job.place.since, next(self._order), job))
-            heapq.heapify(self._line)
+            self._batcher.add(self._entry(job))
             self._changed.notify_all()
+
+    def _entry(self, job: Job) -> Entry[Job]:
+        request = job.request
+        since = job.place.since
+        return Entry(
+            job,
+            request.num_inference_steps,
+            self._about.limits.nearest_size(request.width, request.height),
+            steps=request.num_inference_steps,
+            since=time.monotonic() if since is None else since,
+            rows=2 if request.guidance_scale > 1 else 1,
+            client=job.place.client,
+            draft=job.draft,
+        )
+
+    def _prune(self) -> None:
+        """Drops who has gone; who has ended already was dropped by the worker."""
+        for entry in self._batcher.keep(lambda entry: not entry.item.closed):
+            if not entry.item.over:
+                self._metrics.superseded(0 if entry.item.row is None else entry.item.row.step)
+
+    def _next(self, patience: float | None) -> list[Entry[Job]]:
+        """The jobs that take a step now; waits for one.
+
+        None when the engine closes, or nobody asked for `patience` seconds.
+        """
+        with self._changed:
+            while not self._closing:
+                self._prune()
+                batch = self._batcher.next()
+                for entry in batch:
+                    entry.started = True
+                    entry.item.place.since = None
+                self._metrics.waiting(self._batcher.waiting)
+                if batch:
+                    return batch
+                if not self._changed.wait(patience):
+                    return []
+            return []
+
+    def _end(self, state: EngineState, detail: str) -> None:
+        with self._changed:
+            self._about = replace(self._about, state=state, detail=detail, progress=None)
+            line = self._batcher.keep(lambda entry: False)
+        for entry in line:
+            entry.item.fail(EngineUnavailable(detail))
+
+    # The worker -------------------------------------------------------------------------------
 
     def _work(self) -> None:
         try:
@@ -118,6 +192,8 @@ class LocalEngine:
                 return
             self._report(0.95, "Warming up")
             sampler.warm_up()
+            if not self._calibrated:
+                self._calibrate(sampler)
         except Exception as error:
             known = isinstance(error, LightningError)
             log.error("the model could not be loaded: %s", error, exc_info=not known)
@@ -127,6 +203,7 @@ class LocalEngine:
         with self._changed:
             if self._closing:
                 return
+            self._sampler = sampler
             self._about = replace(
                 self._about,
                 state="ready",
@@ -136,111 +213,53 @@ class LocalEngine:
                 tier=sampler.tier,
             )
         log.info("ready: %s on %s", self._about.title, self._about.device)
+        self._serve(sampler)
+        self._end("closed", "The engine has stopped.")
+
+    def _serve(self, sampler: Sampler) -> None:
+        painter = Painter(sampler, self._costs, self._metrics, self._encoders)
         improving = True
         while not self._closing:
-            job = self._next(IDLE_SECONDS if improving else None)
-            if job is not None:
-                self._paint(sampler, job)
+            batch = self._next(IDLE_SECONDS if improving else None)
+            if batch:
+                with self._changed:
+                    crowded = len(self._batcher) > len(batch)
+                try:
+                    painter.advance(batch, self._took, crowded)
+                except Exception as error:  # the worker goes on whatever happens
+                    for entry in batch:
+                        painter.fail(entry.item, error)
+                with self._changed:
+                    self._batcher.keep(lambda entry: not entry.item.over)
             elif improving and not self._closing:
                 improving = sampler.improve()
-            self._tell_tier(sampler.tier)
-        self._end("closed", "The engine has stopped.")
+            if self._tell_tier(sampler.tier):
+                self._calibrate(sampler)
+
+    def _took(self, part: Entries, seconds: float) -> None:
+        with self._changed:
+            self._batcher.took(part, seconds)
+
+    def _bringing(self, num_inference_steps: int) -> float:
+        sampler = self._sampler
+        return 0.0 if sampler is None else sampler.seconds_to_bring(num_inference_steps)
 
     def _report(self, fraction: float, sentence: str) -> None:
         with self._changed:
             self._about = replace(self._about, progress=fraction, detail=sentence)
 
-    def _tell_tier(self, tier: str) -> None:
-        if tier != self._about.tier:
-            with self._changed:
-                self._about = replace(self._about, tier=tier)
-
-    def _next(self, patience: float | None) -> Job | None:
-        """The job that has waited longest; waits for one.
-
-        None when the engine closes, or nobody asked for `patience` seconds.
-        """
+    def _tell_tier(self, tier: str) -> bool:
+        """Says how fast the model runs by now; whether that is news."""
+        if tier == self._about.tier:
+            return False
         with self._changed:
-            while not self._closing:
-                while self._line:
-                    _, _, job = heapq.heappop(self._line)
-                    if not job.closed:
-                        job.place.since = None
-                        return job
-                if not self._changed.wait(patience):
-                    return None
-            return None
+            self._about = replace(self._about, tier=tier)
+        return True
 
-    def _end(self, state: EngineState, detail: str) -> None:
-        with self._changed:
-            self._about = replace(self._about, state=state, detail=detail, progress=None)
-            line, self._line = self._line, []
-        for _, _, job in line:
-            job.fail(EngineUnavailable(detail))
-
-    def _paint(self, sampler: Sampler, job: Job) -> None:
+    def _calibrate(self, sampler: Sampler) -> None:
+        """Measures calls anew, at the usual size; other sizes are known by it and by being used."""
+        self._costs.forget()
         try:
-            self._steps(sampler, job)
-        except LightningError as error:
-            job.fail(error)
-        except Exception:
-            # The user gets a number to quote, the log gets everything.
-            incident = secrets.token_hex(4)
-            log.exception("request failed, incident %s", incident)
-            job.fail(GenerationFailed(f"This picture could not be painted (incident {incident})."))
-
-    def _steps(self, sampler: Sampler, job: Job) -> None:
-        timings = {"queue": job.age_ms()}
-        row = sampler.begin(job.request)
-        timings["embed"] = job.age_ms() - timings["queue"]
-        notes = sampler.notes(row)
-        while True:
-            sampler.step([row])
-            if job.closed:
-                return
-            if self._closing:
-                raise EngineUnavailable("The engine is stopping.")
-            if row.done:
-                break
-            if job.wants_preview():
-                self._send(job, sampler.preview(row), row.step, False, dict(timings), notes)
-        timings["steps"] = job.age_ms() - sum(timings.values())
-        pixels = sampler.finish(row)
-        timings["decode"] = job.age_ms() - sum(timings.values())
-        self._send(job, pixels, row.step, True, timings, notes)
-
-    def _send(
-        self,
-        job: Job,
-        pixels: np.ndarray[Any, np.dtype[np.uint8]],
-        step: int,
-        final: bool,
-        timings: dict[str, float],
-        notes: tuple[str, ...],
-    ) -> None:
-        """Encodes beside the worker and hands the frame to the job."""
-
-        def encode() -> None:
-            begun = job.age_ms()
-            try:
-                data = encode_jpeg(pixels)
-            except Exception as error:
-                log.exception("encoding failed")
-                job.fail(GenerationFailed(f"This picture could not be encoded ({error})."))
-                return
-            timings["encode"] = job.age_ms() - begun
-            timings["total"] = job.age_ms()
-            job.deliver(
-                Frame(
-                    request=job.request,
-                    data=data,
-                    media_type="image/jpeg",
-                    step=step,
-                    final=final,
-                    pixels=pixels,
-                    timings=timings,
-                    notes=notes,
-                )
-            )
-
-        self._encoders.submit(encode)
+            calibrate(sampler, self._costs, self._about.limits.sizes[0])
+        except Exception:  # what is not known yet will be known from serving
+            log.exception("calls could not be measured")

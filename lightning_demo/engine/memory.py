@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from ..schemas import EngineStatus, Frame, GenerationRequest
-from .base import Engine, Place
+from .base import Engine, Forecast, Place
 
 Key = tuple[str, GenerationRequest]  # model and request: another model paints another picture
 
@@ -66,17 +66,23 @@ class RememberingEngine:
         """See `Engine.status`."""
         return self._engine.status()
 
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        """See `Engine.forecast`."""
+        return self._engine.forecast(request, place=place, draft=draft)
+
     async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
         """See `Engine.generate`; a remembered request is one final frame at once."""
         key = (self._engine.status().model, request)
         if (frame := self.memory.get(key)) is not None:
             yield replace(frame, cached=True, timings={"total": 0.0})
             return
-        async with aclosing(self._engine.generate(request, place=place)) as frames:
+        async with aclosing(self._engine.generate(request, place=place, draft=draft)) as frames:
             async for frame in frames:
-                if frame.final:
+                if frame.final and not draft:
                     self.memory.put(key, frame)
                 yield frame
 

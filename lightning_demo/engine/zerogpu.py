@@ -30,7 +30,7 @@ from gradio.exceptions import Error as GradioError
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..images import encode_jpeg
 from ..schemas import EngineStatus, Frame, GenerationRequest
-from .base import Place
+from .base import Forecast, Place
 from .job import Job
 from .local import MAX_WAITING, STOP_SECONDS, WORKER_NAME, Loader
 
@@ -103,10 +103,16 @@ class ZeroGpuEngine:
             waiting = sum(not job.closed for job in self._waiting)
             return replace(self._about, waiting=waiting)
 
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        """Not known: whose turn it is, ZeroGPU decides."""
+        return None
+
     async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
-        """See `Engine.generate`; `place` is not used, ZeroGPU has a line of its own.
+        """See `Engine.generate`; every picture is whole, and ZeroGPU has a line of its own.
 
         Raises:
             EngineUnavailable: nobody is there to be asked for GPU time: only Gradio's events carry
@@ -178,6 +184,7 @@ class ZeroGpuEngine:
                 if isinstance(each, LightningError):
                     raise each
                 if each.final or job.wants_preview():
+                    job.preview_sent()
                     self._deliver(job, each)
 
     def _refuse_when_closing(self) -> None:

@@ -1,7 +1,8 @@
 """What a model learns while nobody waits, one lesson after another, so that it gets faster.
 
 First block by block at the usual size, which is ready soon; then whole graphs for each size, the
-usual one first, each without and with guidance (which doubles the UNet's rows).
+usual one first, each without and with guidance (which doubles the UNet's rows); then more rows, for
+several people's pictures in one call.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from .checkpoints import Family
 from .speed import Speed
 from .tiers import Kind, Tiers
 
+# Of all rows of a call together: beyond, a GPU is busy with fewer and rows gain nothing.
+MAX_PIXELS = 4 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -22,6 +26,7 @@ class Lesson:
     size: tuple[int, int]  # (width, height), px
     guidance_scale: float
     kinds: tuple[Kind, ...]  # empty: UNets block by block
+    rows: int = 1  # pictures in one call
 
     @contextmanager
     def on(self, tiers: Tiers) -> Iterator[None]:
@@ -44,6 +49,13 @@ def lessons(family: Family, speed: Speed) -> tuple[Lesson, ...]:
     ]
     for size in others:
         plan += [Lesson(size, 0.0, ("unet", *decoders)), Lesson(size, 2.0, ("unet",))]
+    # Two rows are learned already: with guidance one picture is two.
+    plan += [
+        Lesson(size, 0.0, ("unet",), rows)
+        for rows in (4, 8)
+        for size in family.limits.sizes
+        if rows * size[0] * size[1] <= MAX_PIXELS
+    ]
     return tuple(plan)
 
 

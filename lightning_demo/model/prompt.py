@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.func import functional_call
-from transformers import CLIPTextModel
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from .loading import Components
 from .tiers import Tiers
@@ -40,16 +40,26 @@ class PromptEncoder:
         self._capacity = capacity
         self._memory: OrderedDict[str, PromptEmbedding] = OrderedDict()
 
-    @torch.inference_mode()
     def encode(self, prompt: str) -> PromptEmbedding:
         """The embedding of a prompt; what goes beyond the encoders' tokens is cut off."""
-        embedding = self._memory.get(prompt)
-        if embedding is None:
-            embedding = self._memory[prompt] = self._encode(prompt)
-            if len(self._memory) > self._capacity:
-                self._memory.popitem(last=False)
-        self._memory.move_to_end(prompt)
-        return embedding
+        self.encode_all([prompt])
+        return self._memory[prompt]
+
+    @torch.inference_mode()
+    def encode_all(self, prompts: Iterable[str]) -> None:
+        """Remembers the embeddings of all prompts; the new ones share one call of each encoder."""
+        prompts = list(dict.fromkeys(prompts))
+        new = [prompt for prompt in prompts if prompt not in self._memory]
+        # Recorded, one at a time is faster than all together eagerly.
+        shape = (1, self._tokenizers[0].model_max_length)
+        together = 1 if self._tiers.learned("text", shape) else max(1, len(new))
+        for start in range(0, len(new), together):
+            batch = new[start : start + together]
+            self._memory.update(zip(batch, self._encode(batch), strict=True))
+        for prompt in prompts:
+            self._memory.move_to_end(prompt)
+        while len(self._memory) > self._capacity:
+            self._memory.popitem(last=False)
 
     def encode_negative(self, negative_prompt: str, like: PromptEmbedding) -> PromptEmbedding:
         """The embedding to steer away from: zeros when there is no negative prompt.
@@ -61,24 +71,22 @@ class PromptEncoder:
             return self.encode(negative_prompt)
         return PromptEmbedding(torch.zeros_like(like.hidden), torch.zeros_like(like.pooled))
 
-    def _encode(self, prompt: str) -> PromptEmbedding:
-        hidden, pooled, token_limit = [], None, None
+    def _encode(self, prompts: Sequence[str]) -> list[PromptEmbedding]:
+        states, limits, pooled = [], [], None
         for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
-            tokens = tokenizer(
-                prompt,
-                padding="max_length",
-                max_length=tokenizer.model_max_length,
-                truncation=True,
-                return_overflowing_tokens=True,
-                return_tensors="pt",
-            )
-            if len(tokens.input_ids) > 1:
-                token_limit = tokenizer.model_max_length
-            states, pooled = self._states(encoder, tokens.input_ids[:1].to(self._device))
-            hidden.append(states)
+            tokens = [_tokens(tokenizer, prompt) for prompt in prompts]
+            limits.append([tokenizer.model_max_length if cut else None for _, cut in tokens])
+            input_ids = torch.cat([ids for ids, _ in tokens]).to(self._device)
+            hidden, pooled = self._states(encoder, input_ids)
+            states.append(hidden)
         # The second encoder's output is the projected, pooled text.
         assert pooled is not None  # noqa: S101
-        return PromptEmbedding(torch.cat(hidden, dim=-1), pooled, token_limit)
+        hidden = torch.cat(states, dim=-1)
+        return [
+            # Copies: a view would keep the whole batch in memory for as long as one is remembered.
+            PromptEmbedding(hidden[i : i + 1].clone(), pooled[i : i + 1].clone(), first or second)
+            for i, (first, second) in enumerate(zip(*limits, strict=True))
+        ]
 
     def _states(
         self, encoder: CLIPTextModel, input_ids: torch.Tensor
@@ -86,6 +94,19 @@ class PromptEncoder:
         if self._stay:
             return self._tiers.call("text", text_states, encoder, input_ids)
         return text_states(visitor(encoder, self._device), input_ids)
+
+
+def _tokens(tokenizer: CLIPTokenizer, prompt: str) -> tuple[torch.Tensor, bool]:
+    """Token numbers [1, tokens] of a prompt, and whether its end did not fit."""
+    tokens = tokenizer(
+        prompt,
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_overflowing_tokens=True,
+        return_tensors="pt",
+    )
+    return tokens.input_ids[:1], len(tokens.input_ids) > 1
 
 
 def text_states(

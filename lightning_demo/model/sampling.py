@@ -21,6 +21,7 @@ from diffusers import UNet2DConditionModel
 from ..errors import OutOfMemory
 from ..schemas import SIZE_MULTIPLE, GenerationRequest
 from .attention import project
+from .checkpoints import Family
 from .decode import RenderCall, decode, render
 from .lessons import describe, lessons
 from .loading import Components
@@ -72,6 +73,25 @@ class Sampler:
         """The UNet for a step count."""
         return self._components.unets.get(num_inference_steps)
 
+    @property
+    def family(self) -> Family:
+        """The model that it paints with."""
+        return self._components.family
+
+    def painted_size(self, request: GenerationRequest) -> tuple[int, int]:
+        """The (width, height) that a request is painted at."""
+        return self._components.family.limits.nearest_size(request.width, request.height)
+
+    def seconds_to_bring(self, num_inference_steps: int) -> float:
+        """How long the UNet of a step count would take to the device; 0 when it is there."""
+        return self._components.unets.seconds_to_bring(num_inference_steps)
+
+    def synchronize(self) -> None:
+        """Waits until everything asked of the device so far has been computed."""
+        device = self._components.device
+        if device.type in ("cuda", "xpu", "mps"):
+            torch.get_device_module(device).synchronize()
+
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""
         self._prompts = PromptEncoder(self._components, self._tiers)
@@ -103,7 +123,7 @@ class Sampler:
         self._learned += 1
         try:
             with lesson.on(self._tiers):
-                self._rehearse(lesson.size, lesson.guidance_scale)
+                self._rehearse(lesson.size, lesson.guidance_scale, rows=lesson.rows)
         except Exception:
             # A compiler that fails leaves things as they were: eager, and right.
             log.exception("%s could not be learned", lesson)
@@ -123,15 +143,27 @@ class Sampler:
             self._rehearse(limits.sizes[0], 0.0, steps)
 
     def _rehearse(
-        self, size: tuple[int, int], guidance_scale: float, steps: int | None = None
+        self, size: tuple[int, int], guidance_scale: float, steps: int | None = None, rows: int = 1
     ) -> None:
-        """Computes one step and both decodes of a picture that nobody sees."""
+        """Computes one step and both decodes of pictures that nobody sees."""
         steps = steps or self._components.family.limits.default_steps
         prompt = f"a {self._learned}"  # another for each lesson, so that it is encoded
-        row = self.begin(GenerationRequest(prompt, "", steps, guidance_scale, 0, *size))
-        self.step([row])
-        self.preview(row)
-        self.finish(row)
+        request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
+        batch = [self.begin(request) for _ in range(rows)]
+        self.step(batch)
+        self.previews(batch)
+        self.finals(batch)
+
+    def prepare(self, requests: Sequence[GenerationRequest]) -> None:
+        """Encodes all prompts that are new in one go, which `begin` then finds encoded."""
+        prompts = [request.prompt for request in requests]
+        prompts += [
+            request.negative_prompt
+            for request in requests
+            if request.guidance_scale > 1 and request.negative_prompt
+        ]
+        with _memory_errors():
+            self._prompts.encode_all(prompts)
 
     @torch.inference_mode()
     def begin(self, request: GenerationRequest) -> Row:
@@ -168,32 +200,57 @@ class Sampler:
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row]) -> None:
-        """Takes one step of every row; all must share step count (so, weights) and size."""
+        """Takes one step of every row; all must share step count (so, weights) and size.
+
+        A row changes only when the step has been computed: after an error it can be taken again.
+        """
         with _memory_errors():
             unet = self.unet(rows[0].request.num_inference_steps)
+            sample = rows[0].latents.shape[1:]
+            batch = [*rows, *self._padding(rows)]
             # Compiled blocks are alike but for where in `projected` their part begins.
             projected = self._speed.cross_attention_cache and not self._tiers.by_blocks(
-                (unet_rows(rows), *rows[0].latents.shape[1:])
+                (unet_rows(batch), *sample)
             )
             call = partial(self._tiers.call, "unet", call_unet)
-            latents, denoised = euler_step(unet, rows, call, projected=projected)
+            latents, denoised = euler_step(unet, batch, call, projected=projected)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]
                 row.denoised = denoised[index : index + 1]
                 row.step += 1
 
-    def preview(self, row: Row) -> np.ndarray:
-        """What the row's picture looks like so far, uint8 [height, width, 3], quickly decoded."""
-        assert row.denoised is not None  # noqa: S101
+    def _padding(self, rows: Sequence[Row]) -> list[Row]:
+        """Copies of the last row that make a batch as large as the next one that was learned.
+
+        A compiled call of four rows is faster than an eager one of three. None where the batch
+        itself was learned, or nothing larger.
+        """
+        count, sample = unet_rows(rows), rows[0].latents.shape[1:]
+        each = unet_rows(rows[-1:])
+        for more in range(len(rows) + 1):
+            if self._tiers.learned("unet", (count + more * each, *sample)):
+                return [rows[-1]] * more
+        return []
+
+    def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """What each row's picture looks like so far, uint8 [height, width, 3], quickly decoded."""
+        latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
         with _memory_errors():
-            return _to_host(
-                decode(self._components.preview_vae, row.denoised, self._render("preview"))
-            )
+            return _to_host(decode(self._components.preview_vae, latents, self._render("preview")))
+
+    def finals(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Each row's picture by the full decoder, uint8 [height, width, 3]."""
+        latents = torch.cat([row.latents for row in rows])
+        with _memory_errors():
+            return _to_host(decode(self._components.vae, latents, self._render("decoder")))
+
+    def preview(self, row: Row) -> np.ndarray:
+        """The preview of one row."""
+        return self.previews([row])[0]
 
     def finish(self, row: Row) -> np.ndarray:
-        """The row's picture by the full decoder, uint8 [height, width, 3]."""
-        with _memory_errors():
-            return _to_host(decode(self._components.vae, row.latents, self._render("decoder")))
+        """The picture of one row."""
+        return self.finals([row])[0]
 
     def _render(self, kind: Kind) -> RenderCall:
         return partial(self._tiers.call, kind, render)
@@ -233,18 +290,17 @@ class Sampler:
         return tuple(notes)
 
 
-def _to_host(pixels: torch.Tensor) -> np.ndarray:
-    """The first picture in the host's memory; from a GPU by page-locked pages, which is faster."""
-    first = pixels[0]
-    if first.device.type != "cuda":
-        return first.cpu().numpy()
+def _to_host(pixels: torch.Tensor) -> list[np.ndarray]:
+    """Each picture in the host's memory; from a GPU by page-locked pages, which is faster."""
+    if pixels.device.type != "cuda":
+        return list(pixels.cpu().numpy())
     try:
-        host = torch.empty(first.shape, dtype=first.dtype, pin_memory=True)
+        host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
     except RuntimeError:  # none to be had
-        return first.cpu().numpy()
-    host.copy_(first, non_blocking=True)
-    torch.cuda.current_stream(first.device).synchronize()
-    return host.numpy()
+        return list(pixels.cpu().numpy())
+    host.copy_(pixels, non_blocking=True)
+    torch.cuda.current_stream(pixels.device).synchronize()
+    return list(host.numpy())
 
 
 @contextmanager

@@ -71,8 +71,13 @@ class Tiers:
         """Whether the UNet runs block by block for a sample of this shape."""
         if not self._blocks or "unet" in self._learning:
             return False
-        learned = (shapes[0][0] for kind, shapes in self._learned if kind == "unet")
-        return torch.Size(sample) not in set(learned)
+        return not self.learned("unet", sample)
+
+    def learned(self, kind: Kind, sample: tuple[int, ...]) -> bool:
+        """Whether a function has been learned for a first tensor of this shape."""
+        return any(
+            shapes[0][0] == torch.Size(sample) for each, shapes in self._learned if each == kind
+        )
 
     @contextmanager
     def learning(self, *kinds: Kind) -> Iterator[None]:

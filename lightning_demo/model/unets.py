@@ -7,6 +7,7 @@ in the host's memory. In place, because compiled code and CUDA graphs keep the a
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -89,6 +90,7 @@ class UNets:
         self._recipes: dict[int, Recipe] = {}
         self._reading: dict[int, Future[Recipe]] = {}
         self._news: dict[int, str] = {}
+        self._overwriting = 0.0  # seconds that the last one took
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="weights")
 
     def resident(self) -> tuple[UNet2DConditionModel, ...]:
@@ -117,10 +119,17 @@ class UNets:
                     self._finish(unet)
                 else:
                     _, unet = self._live.popitem(last=False)
+                    begun = time.perf_counter()
                     write(recipe, unet)
+                    self._overwriting = time.perf_counter() - begun
             self._live[num_inference_steps] = unet
         self._live.move_to_end(num_inference_steps)
         return unet
+
+    def seconds_to_bring(self, num_inference_steps: int) -> float:
+        """How long `get` would take to overwrite another UNet, by the last time; 0 without."""
+        there = num_inference_steps in self._live or len(self._live) < self._capacity
+        return 0.0 if there else self._overwriting
 
     def require(self, num_inference_steps: int) -> None:
         """Makes sure that `get` will not wait for the network.

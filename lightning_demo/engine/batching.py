@@ -1,0 +1,182 @@
+"""Which requests take the next step together: the rules alone, without clock, thread or torch.
+
+The local engine asks before every step; the simulator runs the very same rules. They are:
+
+* Rows share a UNet call when they share weights (so, step count) and size. As many share one as
+  `Costs.cap` finds worthwhile; they join and leave at any step.
+* Within such a group who has waited longest is first, and who has started is finished first:
+  taking turns step by step would make everybody as late as the last.
+* Between groups, the device time that a request has used makes it that much younger (start-time
+  fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
+  picture is no slower for the 1-step pictures that came after it had its share.
+* Weights that would have to be brought to the device first wait a little for their turn, so that
+  bringing them is never most of the work.
+* Requests of one client take turns: its second stands behind the first of everybody else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from .base import Forecast
+from .costs import Costs, Kind, Size
+
+BRINGING = 5.0  # times the seconds of bringing weights that another group goes on before it
+
+Item = TypeVar("Item")
+Group = tuple[int, Size]  # step count (so, weights) and size
+_order = itertools.count()
+
+
+@dataclass(slots=True, eq=False)
+class Entry(Generic[Item]):
+    """One request on its way, as far as the rules need to know."""
+
+    item: Item
+    weights: int  # the step count whose UNet paints it
+    size: Size  # (width, height) that it is painted at, px
+    steps: int  # still to take
+    since: float  # when its session began to wait, seconds of any clock
+    rows: int = 1  # of the UNet; 2 with guidance
+    client: Hashable = None  # None: a client of its own
+    draft: bool = False  # ends with the preview decoder
+    started: bool = False
+    served: float = 0.0  # device seconds it has used, shared ones in full
+    order: int = field(default_factory=lambda: next(_order))
+
+    @property
+    def group(self) -> Group:
+        """What requests must have in common to share a UNet call."""
+        return self.weights, self.size
+
+    @property
+    def decoder(self) -> Kind:
+        """The kind of call that makes its final picture."""
+        return "preview" if self.draft else "decoder"
+
+
+class Batcher(Generic[Item]):
+    """Every request that is waiting or being painted. Not safe for several threads."""
+
+    def __init__(self, costs: Costs, bringing: Callable[[int], float] = lambda weights: 0) -> None:
+        """
+        Args:
+            bringing: seconds until the UNet of a step count is on the device; 0 when it is.
+        """
+        self.costs = costs
+        self._bringing = bringing
+        self._entries: list[Entry[Item]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry[Item]]:
+        return iter(self._entries)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not started."""
+        return sum(not entry.started for entry in self._entries)
+
+    def add(self, entry: Entry[Item]) -> None:
+        """A request joins the line."""
+        self._entries.append(entry)
+
+    def keep(self, wanted: Callable[[Entry[Item]], bool]) -> list[Entry[Item]]:
+        """Drops the entries that are not wanted any more, and returns them."""
+        dropped = [entry for entry in self._entries if not wanted(entry)]
+        self._entries = [entry for entry in self._entries if entry not in dropped]
+        return dropped
+
+    def next(self) -> list[Entry[Item]]:
+        """The requests that take a step now, in one UNet call; none when there are none."""
+        if not self._entries:
+            return []
+        ranks = _ranks(self._entries)
+        groups: dict[Group, list[Entry[Item]]] = defaultdict(list)
+        for entry in self._entries:
+            groups[entry.group].append(entry)
+
+        def turn(group: Group) -> tuple[int, float, int]:
+            patience = BRINGING * self._bringing(group[0])
+            first = min(groups[group], key=lambda e: (ranks[e], e.since + e.served, e.order))
+            return ranks[first], first.since + first.served + patience, first.order
+
+        chosen = groups[min(groups, key=turn)]
+        chosen.sort(key=lambda e: (not e.started, ranks[e], e.since, e.order))
+        return self._fill(chosen)
+
+    def took(self, batch: Iterable[Entry[Item]], seconds: float) -> None:
+        """A batch has taken its step, which took this long."""
+        for entry in batch:
+            entry.steps -= 1
+            entry.served += seconds
+
+    def forecast(self, entry: Entry[Item]) -> Forecast:
+        """How the entry will fare, whether it is in the line or would come last.
+
+        An estimate: nobody leaves, and who is in another group has an equal share of the device.
+        """
+        if entry.started:
+            return Forecast(0, 0.0, self._work(entry, entry.rows))
+        before = self._before(entry)
+        line = [other for other in before if other.group == entry.group]
+        cap = self.costs.cap("step", entry.size)
+        rows = sum(other.rows for other in line)
+        work = self._work(entry, min(cap, rows + entry.rows))
+        wait = 0.0
+        if rows + entry.rows > cap:
+            wait = sum(self._device_seconds(other, cap) for other in line)
+        others = sum(
+            self._device_seconds(other, self.costs.cap("step", other.size))
+            for other in before
+            if other.group != entry.group
+        )
+        ahead = sum(not other.started for other in before)
+        return Forecast(ahead, wait + min(others, wait + work), work)
+
+    def _before(self, entry: Entry[Item]) -> list[Entry[Item]]:
+        """Those that are painted already or stand before the entry."""
+        entries = self._entries if entry in self._entries else [*self._entries, entry]
+        ranks = _ranks(entries)
+        mine = (ranks[entry], entry.since, entry.order)
+        return [
+            other
+            for other in entries
+            if other is not entry
+            and (other.started or (ranks[other], other.since, other.order) < mine)
+        ]
+
+    def _fill(self, line: list[Entry[Item]]) -> list[Entry[Item]]:
+        cap = self.costs.cap("step", line[0].size)
+        batch, rows = [line[0]], line[0].rows
+        for entry in line[1:]:
+            if rows + entry.rows <= cap:
+                batch.append(entry)
+                rows += entry.rows
+        return batch
+
+    def _work(self, entry: Entry[Item], rows: int) -> float:
+        """Seconds from its next step to its picture, when this many rows share each step."""
+        step = self.costs.seconds("step", entry.size, rows)
+        return entry.steps * step + self.costs.seconds(entry.decoder, entry.size, 1)
+
+    def _device_seconds(self, entry: Entry[Item], rows: int) -> float:
+        """Its part of the device's time, when its steps are shared by this many rows."""
+        share = self.costs.seconds("step", entry.size, rows) * entry.rows / max(rows, entry.rows)
+        return entry.steps * share + self.costs.seconds(entry.decoder, entry.size, 1)
+
+
+def _ranks(entries: Iterable[Entry[Item]]) -> dict[Entry[Item], int]:
+    """How many requests of its own client stand before each."""
+    ranks: dict[Entry[Item], int] = {}
+    met: dict[Hashable, int] = defaultdict(int)
+    for entry in sorted(entries, key=lambda e: (not e.started, e.since, e.order)):
+        ranks[entry] = 0 if entry.client is None else met[entry.client]
+        if entry.client is not None:
+            met[entry.client] += 1
+    return ranks
