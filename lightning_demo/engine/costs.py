@@ -6,11 +6,12 @@ fits a latency budget. The simulator plans with the same figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["step", "decoder", "preview"]
 Size: TypeAlias = tuple[int, int]  # (width, height), px
+Curve: TypeAlias = Mapping[int, float]  # seconds of a call by its rows
 
 BUCKETS = (1, 2, 4, 8)  # rows of a call that are measured, compiled and recorded
 LEARNING = 0.2  # weight of the newest measurement in an estimate
@@ -23,46 +24,50 @@ WORTHWHILE = 1.15
 
 
 class Costs:
-    """Estimates of seconds by kind of call, size of the picture and rows in the call."""
+    """Seconds by kind of call, size of the picture and rows in the call.
+
+    Calibrated ones say how many rows are worthwhile, and change only when they are measured anew:
+    a moment in which the machine was busy must not end the sharing. What serving takes at this
+    moment, which waits are told by, is scaled from them by what calls took of late.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Kind, Size], dict[int, float]] = {}
+        self._curves: dict[tuple[Kind, Size], dict[int, float]] = {}
         self._ceilings: dict[tuple[Kind, Size], int] = {}
+        self._pace: dict[tuple[Kind, Size], float] = {}  # of late, times what was calibrated
 
     def __iter__(self) -> Iterator[tuple[Kind, Size, int, float]]:
-        """What has been measured: kind, size, rows, seconds."""
-        for (kind, size), rows in self._known.items():
-            for count, seconds in sorted(rows.items()):
-                yield kind, size, count, seconds
+        """What has been calibrated: kind, size, rows, seconds."""
+        for (kind, size), curve in self._curves.items():
+            for rows, seconds in sorted(curve.items()):
+                yield kind, size, rows, seconds
+
+    def calibrate(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
+        """A call takes this long when nothing else happens."""
+        self._curves.setdefault((kind, size), {})[rows] = seconds
 
     def observe(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
-        """A call has taken this long."""
-        known = self._known.setdefault((kind, size), {})
-        before = known.get(rows)
-        known[rows] = seconds if before is None else before + LEARNING * (seconds - before)
+        """A call that served somebody has taken this long."""
+        pace = seconds / self._calibrated(kind, size, rows)
+        before = self._pace.get((kind, size), 1.0)
+        self._pace[kind, size] = before + LEARNING * (pace - before)
 
     def forget(self) -> None:
-        """Drops every estimate, as when the model has become faster."""
-        self._known.clear()
+        """Drops every figure, as when the model has become faster."""
+        self._curves.clear()
+        self._pace.clear()
 
     def seconds(self, kind: Kind, size: Size, rows: int) -> float:
-        """The estimate for a call: between what has been measured, else by proportion."""
-        known = self._known.get((kind, size))
-        if known:
-            return _interpolate(sorted(known.items()), rows)
-        others = [each for each in self._known if each[0] == kind]
-        if not others:
-            return GUESS * rows
-        nearest = min(others, key=lambda each: abs(_area(each[1]) - _area(size)))
-        share = _area(size) / _area(nearest[1])
-        return share * _interpolate(sorted(self._known[nearest].items()), rows)
+        """What a call is expected to take now."""
+        return self._pace.get((kind, size), 1.0) * self._calibrated(kind, size, rows)
 
     def cap(self, kind: Kind, size: Size) -> int:
         """The most rows of one call for which sharing it is worthwhile: one of `BUCKETS`."""
         ceiling = self._ceilings.get((kind, size), BUCKETS[-1])
         cap = BUCKETS[0]
         for bucket in BUCKETS[1:]:
-            gain = self.seconds(kind, size, cap) * bucket / (self.seconds(kind, size, bucket) * cap)
+            each = self._calibrated(kind, size, cap) / cap
+            gain = each * bucket / self._calibrated(kind, size, bucket)
             if bucket > ceiling or gain < WORTHWHILE:
                 break
             cap = bucket
@@ -72,21 +77,28 @@ class Costs:
         """This many rows did not fit the memory: from now on there are fewer."""
         self._ceilings[kind, size] = max((b for b in BUCKETS if b < rows), default=BUCKETS[0])
 
+    def _calibrated(self, kind: Kind, size: Size, rows: int) -> float:
+        """Of this size, or else in proportion to the area of the nearest that was calibrated."""
+        curve = self._curves.get((kind, size))
+        if curve:
+            return _along(curve, rows)
+        sizes = [each for of, each in self._curves if of == kind]
+        if not sizes:
+            return GUESS * rows
+        nearest = min(sizes, key=lambda each: abs(_area(each) - _area(size)))
+        return _area(size) / _area(nearest) * _along(self._curves[kind, nearest], rows)
+
 
 def _area(size: Size) -> int:
     return size[0] * size[1]
 
 
-def _interpolate(points: list[tuple[int, float]], rows: int) -> float:
-    """Piecewise linear through the points; one point alone says that rows cost alike."""
+def _along(curve: Curve, rows: int) -> float:
+    """Piecewise linear through the points of a curve; a single one says that rows cost alike."""
+    points = sorted(curve.items())
     if len(points) == 1:
         return points[0][1] * rows / points[0][0]
-    before, after = points[0], points[1]
-    for after in points[1:]:
-        if after[0] >= rows:
-            break
-        before = after
-    else:
-        before = points[-2]
-    slope = (after[1] - before[1]) / (after[0] - before[0])
-    return max(before[1] + slope * (rows - before[0]), min(seconds for _, seconds in points) / 2)
+    place = next((i for i, point in enumerate(points) if point[0] >= rows), len(points) - 1)
+    (left, low), (right, high) = points[max(0, place - 1) : max(0, place - 1) + 2]
+    # Never less than half of the cheapest: beyond the points a noisy slope could lead to nothing.
+    return max(low + (high - low) * (rows - left) / (right - left), min(curve.values()) / 2)

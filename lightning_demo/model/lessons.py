@@ -1,8 +1,8 @@
 """What a model learns while nobody waits, one lesson after another, so that it gets faster.
 
 First block by block at the usual size, which is ready soon; then whole graphs for each size, the
-usual one first, each without and with guidance (which doubles the UNet's rows); then more rows, for
-several people's pictures in one call.
+usual one first, each without and with guidance (which doubles the UNet's rows); then more rows of
+the usual size, for several people's pictures in one call.
 """
 
 from __future__ import annotations
@@ -51,10 +51,9 @@ def lessons(family: Family, speed: Speed) -> tuple[Lesson, ...]:
         plan += [Lesson(size, 0.0, ("unet", *decoders)), Lesson(size, 2.0, ("unet",))]
     # Two rows are learned already: with guidance one picture is two.
     plan += [
-        Lesson(size, 0.0, ("unet",), rows)
+        Lesson(native, 0.0, ("unet",), rows)
         for rows in (4, 8)
-        for size in family.limits.sizes
-        if rows * size[0] * size[1] <= MAX_PIXELS
+        if rows * native[0] * native[1] <= MAX_PIXELS
     ]
     return tuple(plan)
 

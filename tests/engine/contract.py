@@ -66,11 +66,13 @@ class EngineContract:
                 request = ask("a cat in the snow")
                 alone = (await collect(engine, request))[-1]
             async with open_engine() as (engine, _):
-                others = [ask(f"{n} trees", seed=n, num_inference_steps=2) for n in range(5)]
+                steps = (2, 4, 4, 4, 8)
+                others = [ask(f"{n} trees", seed=n, num_inference_steps=steps[n]) for n in range(5)]
                 results = await asyncio.gather(
                     *(collect(engine, other) for other in others), collect(engine, request)
                 )
-                assert np.array_equal(results[-1][-1].pixels, alone.pixels)
+                difference = results[-1][-1].pixels.astype(int) - alone.pixels
+                assert np.abs(difference).max() <= 1
                 for other, frames in zip(others, results, strict=False):
                     assert frames[-1].request == other
 

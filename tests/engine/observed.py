@@ -10,7 +10,9 @@ from typing import Any
 
 from lightning_demo.engine.base import Engine
 from lightning_demo.engine.build import about
+from lightning_demo.engine.costs import Costs
 from lightning_demo.engine.local import LocalEngine
+from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.checkpoints import MINIATURE
 from lightning_demo.model.sampling import Sampler
 from lightning_demo.model.step import Row
@@ -30,11 +32,21 @@ class ObservedSampler(Sampler):
         self._gate.set()
         self._at_gate = threading.Event()
         self.after_step: Callable[[Row], None] = lambda row: None
+        self.batches: list[list[str]] = []  # prompts of every UNet call
+        self.memory_rows = 8  # beyond, a step runs out of memory
+        self.refused = 0
+        self._until_hold = 0
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
         self._at_gate.clear()
         self._gate.clear()
+
+    def hold_after(self, steps: int) -> None:
+        """Lets this many steps go on, then holds as `hold` does."""
+        self._until_hold = steps
+        self._at_gate.clear()
+        self._gate.set()
 
     async def reached(self) -> None:
         """Waits until a step waits."""
@@ -48,17 +60,26 @@ class ObservedSampler(Sampler):
     def step(self, rows: Sequence[Row]) -> None:
         """One real step, watched."""
         self.threads.add(threading.get_ident())
-        self._at_gate.set()
-        self._gate.wait(30)
+        if self._gate.is_set() and self._until_hold:
+            self._until_hold -= 1
+            if not self._until_hold:
+                self._gate.clear()
+        if not self._until_hold:
+            self._at_gate.set()
+            self._gate.wait(30)
         if not self.busy.acquire(blocking=False):
             self.overlaps += 1
             self.busy.acquire()
         try:
             if any(row.request.prompt == "poison" for row in rows):
                 raise ValueError("secret: /home/me/key")
+            if len(rows) > self.memory_rows:
+                self.refused += 1
+                raise OutOfMemory("The device has too little free memory.")
             super().step(rows)
         finally:
             self.busy.release()
+        self.batches.append([row.request.prompt for row in rows])
         for row in rows:
             self.steps.append(row.request.prompt)
             self.after_step(row)
@@ -68,7 +89,7 @@ class ObservedSampler(Sampler):
 async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
     """A local engine around an observed sampler of the shipped miniature."""
     sampler = ObservedSampler(components)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE))
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), costs=known_costs())
     try:
         while engine.status().state == "loading":
             await settle()
@@ -77,6 +98,17 @@ async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, O
     finally:
         sampler.release()
         await engine.aclose()
+
+
+def known_costs() -> Costs:
+    """What calls of the miniature take on some machine: nothing is measured, batches are alike."""
+    costs = Costs()
+    for size in MINIATURE.sizes:
+        for rows, seconds in ((1, 0.014), (2, 0.019), (4, 0.029), (8, 0.040)):
+            costs.calibrate("step", size, rows, seconds)
+            costs.calibrate("decoder", size, rows, 0.026 * rows)
+            costs.calibrate("preview", size, rows, 0.0035 * rows)
+    return costs
 
 
 async def settle(seconds: float = 0.01) -> None:

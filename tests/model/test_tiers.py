@@ -118,9 +118,9 @@ def requests(ask: Any) -> list[Any]:
 
 def test_all_is_learned_in_order(learned: tuple[Sampler, list[str]]):
     assert learned[1] == [
-        "eager, compiling 0/6",
-        "blocks compiled 1/6",
-        *(f"compiled {n}/6" for n in range(2, 6)),
+        "eager, compiling 0/8",
+        "blocks compiled 1/8",
+        *(f"compiled {n}/8" for n in range(2, 8)),
         "compiled",
     ]
 
@@ -157,6 +157,32 @@ def test_nothing_is_compiled_after_the_lessons(
     assert graphs_compiled() == before
 
 
+def test_batches_are_filled_up_to_one_that_was_learned(
+    learned: tuple[Sampler, list[str]], four: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """1, 2, 4 and 8 rows are learned; any number of people is served by those."""
+    eager, before = Sampler(four), graphs_compiled()
+    monkeypatch.setattr("lightning_demo.model.tiers.SERVING", "fail_on_recompile")
+    met = []
+    call = learned[0]._tiers.call
+
+    def watched(kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+        met.append(len(tensors[0]))
+        return call(kind, function, module, *tensors)
+
+    monkeypatch.setattr(learned[0]._tiers, "call", watched)
+    for people in range(1, 9):
+        batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
+        rows = [learned[0].begin(request) for request in batch]
+        met.clear()
+        while not rows[0].done:
+            learned[0].step(rows)
+        assert set(met) == {min(bucket for bucket in (1, 2, 4, 8) if bucket >= people)}
+        last = learned[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
+        assert np.abs(last).max() <= 1
+    assert graphs_compiled() == before
+
+
 def test_the_test_above_would_notice_a_compilation(
     one: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -178,7 +204,7 @@ def test_shapes_not_learned_stay_eager(one: Any, four: Any, ask: Any):
 
 def test_another_resident_unet_is_not_compiled_again(four: Any, ask: Any):
     sampler = Sampler(four, COMPILED)
-    while sampler.tier != "compiled 4/6":
+    while sampler.tier != "compiled 4/8":
         sampler.improve()
     learned = graphs_compiled()
     pictures = [paint(sampler, ask("a cat", num_inference_steps=steps)) for steps in STEPS]

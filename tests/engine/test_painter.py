@@ -1,0 +1,244 @@
+"""Batches on the device: who shares a call, and whose fault it is when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightning_demo.engine.build import about
+from lightning_demo.engine.costs import Costs
+from lightning_demo.engine.local import LocalEngine
+from lightning_demo.engine.metrics import Metrics
+from lightning_demo.errors import GenerationFailed, OutOfMemory
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.decode import render
+
+from .observed import ObservedSampler, collect, known_costs, settle
+
+
+class Crowd:
+    """An engine whose batches are seen, and requests that are all in line before it begins."""
+
+    def __init__(self, components: Any) -> None:
+        self.sampler = ObservedSampler(components)
+        self.costs = known_costs()
+        self.metrics = Metrics()
+        self.engine = LocalEngine(
+            lambda report: self.sampler, about(MINIATURE), metrics=self.metrics, costs=self.costs
+        )
+
+    async def paint(self, *requests: Any) -> list[Any]:
+        """The frames of each, or its error; the first alone is on the device when others come."""
+        self.sampler.hold()
+        tasks = [asyncio.ensure_future(collect(self.engine, requests[0]))]
+        await self.sampler.reached()
+        for request in requests[1:]:
+            tasks.append(asyncio.ensure_future(collect(self.engine, request)))
+            await settle(0.001)
+        self.sampler.release()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    def total(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"lightning_{name}", labels) or 0.0
+
+
+@asynccontextmanager
+async def crowd(components: Any) -> Any:
+    made = Crowd(components)
+    try:
+        while made.engine.status().state == "loading":
+            await settle()
+        made.sampler.batches.clear()
+        made.sampler.steps.clear()
+        yield made
+    finally:
+        made.sampler.release()
+        await made.engine.aclose()
+
+
+def test_requests_alike_share_steps_and_join_where_the_others_are(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            await made.paint(*(ask(f"{n}") for n in range(4)))
+            # One step alone, then three that came meanwhile join; the first leaves before them.
+            assert made.sampler.batches == [["0"], *[["0", "1", "2", "3"]] * 3, ["1", "2", "3"]]
+
+    run(check())
+
+
+def test_what_cannot_share_takes_turns(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            few, many = ask("few", num_inference_steps=2), ask("many", num_inference_steps=8)
+            wide = ask("wide", num_inference_steps=2, width=192)
+            await made.paint(many, few, wide)
+            assert all(len(batch) == 1 for batch in made.sampler.batches)
+            order = [batch[0] for batch in made.sampler.batches]
+            assert Counter(order) == {"many": 8, "few": 2, "wide": 2}
+            assert order.index("few") < 4 and order.index("wide") < 5, "8 steps do not go first"
+
+    run(check())
+
+
+def test_in_company_a_picture_is_the_same_to_a_level(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            requests = [
+                ask(f"a red house {n}", seed=n, guidance_scale=2.0 * (n % 2)) for n in range(5)
+            ]
+            together = await made.paint(*requests)
+            assert max(map(len, made.sampler.batches)) > 2
+            for request, frames in zip(requests, together, strict=True):
+                alone = (await collect(made.engine, request))[-1].pixels.astype(int)
+                assert np.abs(frames[-1].pixels - alone).max() <= 1
+
+    run(check())
+
+
+def test_only_the_row_at_fault_fails(run, components, ask, caplog: pytest.LogCaptureFixture):
+    async def check() -> None:
+        async with crowd(components) as made:
+            *frames, error, last = await made.paint(
+                *(ask(f"{n}") for n in range(4)), ask("poison"), ask("5")
+            )
+            assert isinstance(error, GenerationFailed) and "incident" in str(error)
+            for each in [*frames, last]:
+                assert each[-1].final
+            assert Counter(made.sampler.steps) == {name: 4 for name in "01235"}, "no step twice"
+
+    run(check())
+
+
+def test_only_the_picture_with_values_that_are_no_numbers_fails(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+
+            def spoil(row: Any) -> None:
+                if row.request.prompt == "2":
+                    row.latents = row.latents * float("nan")
+                    row.denoised = row.denoised * float("nan")
+
+            made.sampler.after_step = spoil
+            for kind in ("decoder", "preview"):  # as if decoding together were worthwhile
+                for rows in (1, 2, 4, 8):
+                    made.costs.calibrate(kind, MINIATURE.sizes[0], rows, 0.01)
+            results = await made.paint(*(ask(f"{n}") for n in range(4)))
+            assert isinstance(results.pop(2), GenerationFailed)
+            assert all(frames[-1].final for frames in results)
+
+    run(check())
+
+
+def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            made.sampler.memory_rows = 2
+            results = await made.paint(*(ask(f"{n}") for n in range(8)))
+            assert all(frames[-1].final for frames in results)
+            assert made.costs.cap("step", MINIATURE.sizes[0]) == 2
+            refused = made.sampler.refused
+            assert 0 < refused <= 3, "at 8, 4 and perhaps 3 rows"
+            await made.paint(*(ask(f"again {n}") for n in range(8)))
+            assert made.sampler.refused == refused, "it has learned"
+
+            made.sampler.memory_rows = 0
+            (error,) = await made.paint(ask("nothing fits"))
+            assert isinstance(error, OutOfMemory)
+            made.sampler.memory_rows = 8
+            assert (await collect(made.engine, ask("room again")))[-1].final
+
+    run(check())
+
+
+def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            made.sampler.hold()
+            kept = asyncio.ensure_future(collect(made.engine, ask("kept", num_inference_steps=8)))
+            await made.sampler.reached()
+            leaves = asyncio.ensure_future(
+                collect(made.engine, ask("leaves", num_inference_steps=8))
+            )
+            await settle()
+            made.sampler.hold_after(2)
+            await made.sampler.reached()
+            leaves.cancel()
+            await asyncio.gather(leaves, return_exceptions=True)
+            made.sampler.release()
+            await kept
+            assert made.sampler.steps.count("leaves") <= 2
+            assert made.sampler.batches[-1] == ["kept"]
+            assert made.total("requests_total", outcome="superseded") == 1
+            assert made.total("wasted_steps_total") == made.sampler.steps.count("leaves")
+            assert made.total("steps_total") == len(made.sampler.steps)
+
+    run(check())
+
+
+def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeypatch):
+    async def check() -> None:
+        async with crowd(components) as made:
+            vaes = []
+
+            def watched(vae: Any, latents: Any) -> Any:
+                vaes.append(vae)
+                return render(vae, latents)
+
+            monkeypatch.setattr("lightning_demo.model.sampling.render", watched)
+            async with aclosing(made.engine.generate(ask("quick"), draft=True)) as frames:
+                draft = [frame async for frame in frames][-1]
+            assert draft.final and components.vae not in vaes
+            row = made.sampler.begin(ask("quick"))
+            while not row.done:
+                made.sampler.step([row])
+            assert np.array_equal(draft.pixels, made.sampler.preview(row))
+
+    run(check())
+
+
+def test_prompts_of_a_batch_are_encoded_together(run, components, ask, monkeypatch):
+    async def check() -> None:
+        async with crowd(components) as made:
+            calls = []
+            encode = made.sampler._prompts._encode
+            monkeypatch.setattr(
+                made.sampler._prompts, "_encode", lambda new: calls.append(new) or encode(new)
+            )
+            await made.paint(*(ask(f"new {n}") for n in range(4)))
+            assert calls == [["new 0"], ["new 1", "new 2", "new 3"]]
+
+    run(check())
+
+
+def test_while_others_wait_only_the_first_preview_is_made(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            made.costs.lower("step", MINIATURE.sizes[0], 2)  # one at a time
+            first, second = await made.paint(ask("0"), ask("1"))
+            assert [frame.step for frame in first] in ([1, 4], [4])
+            assert second[-1].final
+
+    run(check())
+
+
+def test_calls_are_measured_before_anybody_waits(run, components, ask):
+    async def check() -> None:
+        costs = Costs()
+        engine = LocalEngine(lambda report: ObservedSampler(components), about(MINIATURE))
+        engine._costs = engine._batcher.costs = costs
+        while engine.status().state == "loading":
+            await settle()
+        assert {(kind, rows) for kind, _, rows, _ in costs} >= {
+            (kind, rows) for kind in ("step", "preview", "decoder") for rows in (1, 2)
+        }
+        forecast = engine.forecast(ask("a cat"))
+        assert forecast.ahead == 0 and forecast.wait == 0 and forecast.work > 0
+        await engine.aclose()
+        assert engine.forecast(ask("a cat")) is None
+
+    run(check())
