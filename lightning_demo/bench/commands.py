@@ -25,8 +25,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     engine.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     engine.set_defaults(run=_run_engine)
 
+    _add_together(benches)
     _add_model(benches)
     _add_gpu_check(benches)
+
+
+def _add_together(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    together = benches.add_parser(
+        "together",
+        help="several people's pictures at once, beside pipe(...) one after another",
+    )
+    together.add_argument("--users", type=_positive, default=8, help="default: 8")
+    together.add_argument(
+        "--weights",
+        choices=("auto", "miniature", "thin", "full", "real"),
+        default="thin",
+        help="as for `bench model` (default: thin)",
+    )
+    together.add_argument("--num-inference-steps", type=int, default=4, choices=(1, 2, 4, 8))
+    together.add_argument("--rounds", type=_positive, default=5, help="default: 5")
+    together.add_argument("--threads", type=_positive, default=2, help="CPU threads (default: 2)")
+    together.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
+    together.set_defaults(run=_run_together)
 
 
 def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -106,6 +126,23 @@ def _run_engine(args: argparse.Namespace) -> int:
     from .report import finish
 
     finish(bench_engine(args.threads))
+    return 0
+
+
+def _run_together(args: argparse.Namespace) -> int:
+    from .report import finish
+    from .together import bench_together
+
+    finish(
+        bench_together(
+            args.weights,
+            args.users,
+            args.num_inference_steps,
+            args.rounds,
+            args.threads,
+            args.device,
+        )
+    )
     return 0
 
 

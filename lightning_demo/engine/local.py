@@ -22,7 +22,7 @@ from ..schemas import EngineState, EngineStatus, Frame, GenerationRequest
 from .base import Forecast, Place
 from .batching import Batcher, Entry
 from .calibrate import calibrate
-from .costs import Costs
+from .costs import Costs, Size
 from .job import Job
 from .metrics import Metrics
 from .painter import Entries, Painter
@@ -38,6 +38,7 @@ MAX_WAITING = 512
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 STOP_SECONDS = 10.0
+ALIKE = 2.0  # times the area, within which sizes are told by one another
 IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
 
 
@@ -59,13 +60,12 @@ class LocalEngine:
                 takes (fraction, sentence) as loading goes on.
             about: what is known of the model before it is loaded.
             metrics: told what happens.
-            costs: what calls take, where that is known; measured at the start otherwise.
+            costs: what calls take; measured at the start unless it has been.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)
         self._metrics = metrics or Metrics()
-        self._costs = costs or Costs()
-        self._calibrated = costs is not None
+        self._costs = Costs() if costs is None else costs
         self._sampler: Sampler | None = None
         self._batcher: Batcher[Job] = Batcher(self._costs, self._bringing)
         self._changed = threading.Condition()
@@ -192,8 +192,8 @@ class LocalEngine:
                 return
             self._report(0.95, "Warming up")
             sampler.warm_up()
-            if not self._calibrated:
-                self._calibrate(sampler)
+            if not any(self._costs):
+                self._calibrate(sampler, self._about.limits.sizes[0])
         except Exception as error:
             known = isinstance(error, LightningError)
             log.error("the model could not be loaded: %s", error, exc_info=not known)
@@ -232,9 +232,10 @@ class LocalEngine:
                 with self._changed:
                     self._batcher.keep(lambda entry: not entry.item.over)
             elif improving and not self._closing:
-                improving = sampler.improve()
+                improving = sampler.improve() or self._calibrate_another(sampler)
             if self._tell_tier(sampler.tier):
-                self._calibrate(sampler)
+                self._costs.forget()
+                self._calibrate(sampler, self._about.limits.sizes[0])
 
     def _took(self, part: Entries, seconds: float) -> None:
         with self._changed:
@@ -256,10 +257,18 @@ class LocalEngine:
             self._about = replace(self._about, tier=tier)
         return True
 
-    def _calibrate(self, sampler: Sampler) -> None:
-        """Measures calls anew, at the usual size; other sizes are known by it and by being used."""
-        self._costs.forget()
+    def _calibrate(self, sampler: Sampler, size: Size) -> None:
         try:
-            calibrate(sampler, self._costs, self._about.limits.sizes[0])
-        except Exception:  # what is not known yet will be known from serving
-            log.exception("calls could not be measured")
+            calibrate(sampler, self._costs, size)
+        except Exception:  # it goes on with what is known
+            log.exception("calls at %d x %d could not be measured", *size)
+
+    def _calibrate_another(self, sampler: Sampler) -> bool:
+        """Measures a size that is too unlike those measured to be told by them, if there is one."""
+        known = {size for kind, size, _, _ in self._costs if kind == "step"}
+        for size in self._about.limits.sizes:
+            shares = [size[0] * size[1] / (other[0] * other[1]) for other in known]
+            if shares and not any(1 / ALIKE < share < ALIKE for share in shares):
+                self._calibrate(sampler, size)
+                return any(size == measured for _, measured, _, _ in self._costs)
+        return False

@@ -46,6 +46,17 @@ def test_bench_engine_leaves_out_the_models(
     assert result["speedup_cached"] > result["speedup_uncached"] > 1
 
 
+def test_bench_together_paints_the_same_pictures_in_three_ways(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert main(["bench", "together", "--users", "2", "--rounds", "1"]) == 0
+    result = last_line(capsys)
+    assert set(result["pictures_per_second"]) == {"pipe", "one_by_one", "together"}
+    assert min(result["pictures_per_second"].values()) > 0
+    assert result["rows_in_a_call"] in (1, 2, 4, 8)
+    assert result["speedup_vs_pipe"] > 0
+
+
 def test_a_program_that_does_not_start_says_why():
     with (
         pytest.raises(RuntimeError, match="no_such_module"),
