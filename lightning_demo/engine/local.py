@@ -179,6 +179,7 @@ class LocalEngine:
     def _end(self, state: EngineState, detail: str) -> None:
         with self._changed:
             self._about = replace(self._about, state=state, detail=detail, progress=None)
+            self._sampler = None  # nobody needs the model's memory any more
             line = self._batcher.keep(lambda entry: False)
         for entry in line:
             entry.item.fail(EngineUnavailable(detail))

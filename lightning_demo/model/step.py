@@ -76,7 +76,9 @@ def euler_step(
     """
     latents = torch.cat([row.latents for row in rows])
     column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
-    inputs, timesteps = latents / column["scale"], column["timestep"].flatten()
+    inputs = latents / column["scale"]
+    # Contiguous, as it is where rows are rearranged below: another layout is another program.
+    timesteps = column["timestep"].flatten().contiguous()
     time_ids = torch.cat([row.time_ids for row in rows])
     prompts = [row.prompt for row in rows]
     guided = [index for index, row in enumerate(rows) if row.negative is not None]

@@ -95,6 +95,7 @@ def test_the_debounce_waits_only_while_others_keep_the_engine_busy(run, componen
             others = [Tab(engine, SETTINGS) for _ in range(5)]
             for n, tab in enumerate(others):
                 tab.session.submit(0, ask(f"other {n}"))
+                await sampler.reached()  # the first is on the device, the others wait
             while engine.status().waiting < 4:
                 await settle()
             idle.session.submit(1, ask("half wo"))
