@@ -29,6 +29,7 @@ from .costs import Costs, Kind, Size
 BRINGING = 5.0  # times the seconds of bringing weights that another group goes on before it
 
 Item = TypeVar("Item")
+Bringing = Callable[[int], float]  # step count -> seconds; 0 when its UNet is there
 Group = tuple[int, Size]  # step count (so, weights) and size
 _order = itertools.count()
 
@@ -66,13 +67,13 @@ Ranks: TypeAlias = "dict[Entry[Item], int]"  # places behind the first of its cl
 class Batcher(Generic[Item]):
     """Every request that is waiting or being painted. Not safe for several threads."""
 
-    def __init__(self, costs: Costs, bringing: Callable[[int], float] = lambda weights: 0) -> None:
+    def __init__(self, costs: Costs, bringing: Bringing = lambda num_inference_steps: 0.0) -> None:
         """
         Args:
-            bringing: seconds until the UNet of a step count is on the device; 0 when it is.
+            bringing: how long the UNet of a step count would take to the device.
         """
         self.costs = costs
-        self._bringing = bringing
+        self.bringing = bringing
         # A dict for its order and for leaving at once: all that is done for each step is then in
         # proportion to the line, and less than a millisecond for a thousand requests.
         self._entries: dict[Entry[Item], None] = {}
@@ -161,7 +162,7 @@ class Batcher(Generic[Item]):
         rank, virtual, order = min(
             (ranks.get(entry, 0), entry.since + entry.served, entry.order) for entry in group
         )
-        return rank, virtual + BRINGING * self._bringing(group[0].weights), order
+        return rank, virtual + BRINGING * self.bringing(group[0].weights), order
 
     def _fill(self, line: list[Entry[Item]], ranks: Ranks[Item]) -> list[Entry[Item]]:
         """The first of a group's line, as many as may share a call, and always one."""

@@ -66,8 +66,7 @@ class LocalEngine:
         self._about = replace(about, state="loading", progress=0.0)
         self._metrics = metrics or Metrics()
         self._costs = Costs() if costs is None else costs
-        self._sampler: Sampler | None = None
-        self._batcher: Batcher[Job] = Batcher(self._costs, self._bringing)
+        self._batcher: Batcher[Job] = Batcher(self._costs)
         self._changed = threading.Condition()
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
@@ -179,8 +178,8 @@ class LocalEngine:
     def _end(self, state: EngineState, detail: str) -> None:
         with self._changed:
             self._about = replace(self._about, state=state, detail=detail, progress=None)
-            self._sampler = None  # nobody needs the model's memory any more
-            line = self._batcher.keep(lambda entry: False)
+            line = list(self._batcher)
+            self._batcher = Batcher(self._costs)  # which holds on to no sampler
         for entry in line:
             entry.item.fail(EngineUnavailable(detail))
 
@@ -204,7 +203,7 @@ class LocalEngine:
         with self._changed:
             if self._closing:
                 return
-            self._sampler = sampler
+            self._batcher.bringing = sampler.seconds_to_bring
             self._about = replace(
                 self._about,
                 state="ready",
@@ -241,10 +240,6 @@ class LocalEngine:
     def _took(self, part: Entries, seconds: float) -> None:
         with self._changed:
             self._batcher.took(part, seconds)
-
-    def _bringing(self, num_inference_steps: int) -> float:
-        sampler = self._sampler
-        return 0.0 if sampler is None else sampler.seconds_to_bring(num_inference_steps)
 
     def _report(self, fraction: float, sentence: str) -> None:
         with self._changed:
