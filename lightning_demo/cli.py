@@ -118,10 +118,12 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         settings = settings_from(args)
         from .engine.build import build_engine
         from .engine.local import WORKER_NAME
+        from .engine.metrics import Metrics
         from .web.server import free_port, serve
 
         free_port(settings.host, settings.port)  # before the model is loaded for nothing
-        code = serve(build_engine(settings, stand_in=True), settings)
+        metrics = Metrics()
+        code = serve(build_engine(settings, stand_in=True, metrics=metrics), settings, metrics)
         if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):
             # Still loading: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()

@@ -1,10 +1,11 @@
-// The two ways to the server. Each has send(text); what comes back goes to the hooks:
-// heard(message, blob) and state("open" | "closed").
+// The two ways to the server. Each has send(text) and watch(on), which asks for the load; what comes
+// back goes to the hooks: heard(message, blob) and state("open" | "closed").
 
 const FIRST_WAIT = 250; // ms before connecting again, doubled up to the last
 const LAST_WAIT = 5000;
 const OPEN_WITHIN = 5000; // ms for the first handshake before the other way is tried
 const ASK_LOADING = 500; // ms between questions for the status, over events
+const ASK_WATCHING = 1000;
 const ASK_READY = 5000;
 
 /** A WebSocket that comes back by itself. */
@@ -70,6 +71,10 @@ export class SocketLink {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
   }
 
+  watch(on) {
+    this.send(JSON.stringify({ watch: on }));
+  }
+
   soon(wait) {
     clearTimeout(this.timer);
     if (!this.socket) this.timer = setTimeout(() => this.socket || this.connect(), wait);
@@ -91,6 +96,7 @@ export class EventsLink {
     this.hooks = hooks;
     this.messages = [];
     this.loading = true;
+    this.watching = false;
     setTimeout(() => hooks.state("open"));
     this.ask();
   }
@@ -98,6 +104,13 @@ export class EventsLink {
   send(text) {
     this.messages.push(text);
     document.getElementById("events-send").click();
+  }
+
+  watch(on) {
+    this.watching = on;
+    this.send(JSON.stringify({ watch: on }));
+    clearTimeout(this.timer);
+    this.ask();
   }
 
   /** Called by the hidden button's event: the message to send. */
@@ -112,13 +125,15 @@ export class EventsLink {
     if (!text) return;
     const message = JSON.parse(text);
     if (message.type === "status") this.loading = message.state === "loading" || !!message.coming;
-    const { picture, ...header } = message;
+    const { picture, load, ...header } = message;
+    if (load) this.hooks.heard(load, null);
     this.hooks.heard(header, picture ? blobOf(picture, header.media_type) : null);
   }
 
   ask() {
     document.getElementById("events-ask").click();
-    setTimeout(() => this.ask(), this.loading ? ASK_LOADING : ASK_READY);
+    const wait = this.loading ? ASK_LOADING : this.watching ? ASK_WATCHING : ASK_READY;
+    this.timer = setTimeout(() => this.ask(), wait);
   }
 }
 

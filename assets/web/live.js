@@ -4,6 +4,8 @@
 import { EventsLink, SocketLink } from "./link.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
+import { Room } from "./room.js";
+import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -23,6 +25,8 @@ class Lightning {
     this.painted = [];
     this.paused = false;
     this.panel = new Panel();
+    this.waterfall = new Waterfall();
+    this.room = new Room((open) => this.link?.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.box = document.querySelector("#prompt textarea, #prompt input");
   }
@@ -168,11 +172,14 @@ class Lightning {
   linkChanged(state) {
     this.panel.online = state === "open";
     this.panel.show();
-    if (state === "open") this.submit();
+    if (state !== "open") return;
+    if (this.room.open) this.link.watch(true);
+    this.submit();
   }
 
   answer(message, blob) {
     if (message.type === "status") this.setStatus(message);
+    else if (message.type === "load") this.room.show(message);
     else if (message.type === "frame") this.painter.offer(message, blob);
     else if (message.type === "error" && this.isCurrent(message)) {
       this.unasked = this.patient; // Enter tries again
@@ -207,6 +214,7 @@ class Lightning {
     this.painted.push({ sequence, step, final, prompt, seed, model });
     if (this.painted.length > REMEMBERED) this.painted.shift();
     this.panel.painted(header, first, final && asked ? now - asked.at : null);
+    if (asked && final) this.waterfall.finished(header, now - asked.at);
     if (asked) this.panel.showSize(header, asked.request);
   }
 

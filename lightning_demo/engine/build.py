@@ -17,6 +17,7 @@ from .base import Engine
 from .handover import Handover
 from .local import Loader, LocalEngine
 from .memory import FrameMemory, RememberingEngine
+from .metrics import Metrics
 from .precompile import Precompiler, stamp
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 
 def build_engine(
-    settings: Settings, *, stand_in: bool = False, num_inference_steps: int | None = None
+    settings: Settings,
+    *,
+    stand_in: bool = False,
+    num_inference_steps: int | None = None,
+    metrics: Metrics | None = None,
 ) -> Engine:
     """The engine that these settings ask for; it starts to load its model at once.
 
@@ -33,28 +38,31 @@ def build_engine(
     Args:
         stand_in: whether the miniature may answer while a model that has to be downloaded loads.
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
+        metrics: where to write what is measured; a stand-in writes to the same.
     """
     family = choose_family(settings)
+    metrics = metrics or Metrics()
     if on_zerogpu():
-        memory = FrameMemory(int(settings.memory_mb * 2**20))
-        return RememberingEngine(_lent(family, settings), memory)
+        return _remembering(_lent(family, settings, metrics), settings, metrics)
     load = loader(family, settings, num_inference_steps=num_inference_steps)
     if not stand_in or family.lightning.folder is not None:
-        return _remembering(load, family, settings)
+        return _remembering(LocalEngine(load, about(family), metrics=metrics), settings, metrics)
     # Styles are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-    return Handover(
-        _remembering(second, family, settings), lambda: _remembering(first, MINIATURE, settings)
-    )
+
+    def engine(load: Loader, family: Family) -> Engine:
+        return _remembering(LocalEngine(load, about(family), metrics=metrics), settings, metrics)
+
+    return Handover(engine(second, family), lambda: engine(first, MINIATURE))
 
 
-def _remembering(load: Loader, family: Family, settings: Settings) -> RememberingEngine:
+def _remembering(engine: Engine, settings: Settings, metrics: Metrics) -> RememberingEngine:
     memory = FrameMemory(int(settings.memory_mb * 2**20))
-    return RememberingEngine(LocalEngine(load, about(family)), memory)
+    return RememberingEngine(engine, memory, metrics)
 
 
-def _lent(family: Family, settings: Settings) -> Engine:
+def _lent(family: Family, settings: Settings, metrics: Metrics) -> Engine:
     """The engine of ZeroGPU, where each picture is painted on a GPU lent for it."""
     # Here and not above: Hugging Face's `spaces`, which this imports, is on no other machine, and
     # on ZeroGPU it has to come before torch.
@@ -69,7 +77,8 @@ def _lent(family: Family, settings: Settings) -> Engine:
     # gone with it.
     device = "cuda" if settings.device == "auto" else settings.device
     settings = replace(settings, device=device, compile=False, cuda_graphs=False)
-    return ZeroGpuEngine(loader(family, settings), replace(about(family), limits=limits))
+    known = replace(about(family), limits=limits)
+    return ZeroGpuEngine(loader(family, settings), known, metrics=metrics)
 
 
 def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:

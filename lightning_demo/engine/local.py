@@ -86,7 +86,7 @@ class LocalEngine:
         with self._changed:
             if self._about.state != "ready":
                 return None
-            self._prune()
+            self._prune(waiting=True)
             standing = place is not None and place.since is not None
             for entry in self._batcher if standing else ():
                 if entry.item.place is place and not entry.started:
@@ -126,7 +126,7 @@ class LocalEngine:
         with self._changed:
             if self._about.state in ("failed", "closed") or self._closing:
                 raise EngineUnavailable(self._about.detail or "The engine has stopped.")
-            self._prune()
+            self._prune(waiting=True)
             if self._batcher.waiting >= MAX_WAITING:
                 raise EngineUnavailable(
                     f"{MAX_WAITING} pictures are waiting already; try again in a moment."
@@ -150,9 +150,15 @@ class LocalEngine:
             draft=job.draft,
         )
 
-    def _prune(self) -> None:
-        """Drops who has gone; who has ended already was dropped by the worker."""
-        for entry in self._batcher.keep(lambda entry: not entry.item.closed):
+    def _prune(self, *, waiting: bool = False) -> None:
+        """Drops who has gone; who has ended already was dropped by the worker.
+
+        Args:
+            waiting: only out of the line: who has begun may be in a step at this moment, which
+                is counted only when it is over.
+        """
+        gone = self._batcher.keep(lambda e: not e.item.closed or (waiting and e.started))
+        for entry in gone:
             if not entry.item.over:
                 self._metrics.superseded(0 if entry.item.row is None else entry.item.row.step)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..schemas import EngineStatus, Frame, GenerationRequest
 from .base import Engine, Forecast, Place
+from .metrics import Metrics
 
 Key = tuple[str, GenerationRequest]  # model and request: another model paints another picture
 
@@ -58,9 +59,10 @@ def _size(frame: Frame) -> int:
 class RememberingEngine:
     """Another engine, behind a memory of what it has painted."""
 
-    def __init__(self, engine: Engine, memory: FrameMemory) -> None:
+    def __init__(self, engine: Engine, memory: FrameMemory, metrics: Metrics | None = None) -> None:
         self._engine = engine
         self.memory = memory
+        self._metrics = metrics or Metrics()
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
@@ -78,8 +80,10 @@ class RememberingEngine:
         """See `Engine.generate`; a remembered request is one final frame at once."""
         key = (self._engine.status().model, request)
         if (frame := self.memory.get(key)) is not None:
+            self._metrics.hit()
             yield replace(frame, cached=True, timings={"total": 0.0})
             return
+        self._metrics.miss()
         async with aclosing(self._engine.generate(request, place=place, draft=draft)) as frames:
             async for frame in frames:
                 if frame.final and not draft:

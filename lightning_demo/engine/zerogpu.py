@@ -33,6 +33,7 @@ from ..schemas import EngineStatus, Frame, GenerationRequest
 from .base import Forecast, Place
 from .job import Job
 from .local import MAX_WAITING, STOP_SECONDS, WORKER_NAME, Loader
+from .metrics import Metrics
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -62,15 +63,24 @@ Pictures = Generator[Painted | LightningError, None, None]
 class ZeroGpuEngine:
     """Paints each request in a process that ZeroGPU gives a GPU, in the name of the visitor."""
 
-    def __init__(self, load: Loader, about: EngineStatus, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        about: EngineStatus,
+        *,
+        metrics: Metrics | None = None,
+        at_once: int = AT_ONCE,
+    ) -> None:
         """Loads the model.
 
         Args:
             load: makes the sampler.
             about: what is known of the model before it is loaded; its limits are kept.
+            metrics: where to write what is measured outside the forked processes.
             at_once: requests handed to ZeroGPU at a time; more wait here, first come first served.
         """
         self._about = replace(about, patient=True)
+        self._metrics = metrics or Metrics()
         self._sampler: Sampler | None = None
         self._lock = threading.Lock()
         self._waiting: set[Job] = set()
@@ -164,14 +174,13 @@ class ZeroGpuEngine:
         with self._lock:
             self._waiting.discard(job)
         try:
-            if not job.closed:
+            if job.closed:
+                self._metrics.superseded(0)
+            else:
                 self._stream(job)
-        except LightningError as error:
-            job.fail(error)
-        except GradioError as error:  # what `spaces` says of quota and queue is for the visitor
-            job.fail(EngineUnavailable(f"{error.title}: {error.message}"))
         except Exception as error:
-            job.fail(_failure(error))
+            self._metrics.failed()
+            job.fail(_told(error))
 
     def _stream(self, job: Job) -> None:
         self._refuse_when_closing()
@@ -179,6 +188,7 @@ class ZeroGpuEngine:
         with contextlib.closing(self._paint(job.request)) as pictures:
             for each in pictures:
                 if job.closed:
+                    self._metrics.superseded(0 if isinstance(each, LightningError) else each.step)
                     return
                 self._refuse_when_closing()
                 if isinstance(each, LightningError):
@@ -198,6 +208,7 @@ class ZeroGpuEngine:
         data = encode_jpeg(painted.pixels)
         timings["encode"] = job.age_ms() - begun
         timings["total"] = job.age_ms()
+        self._measure(job, painted.final, timings)
         job.deliver(
             Frame(
                 request=job.request,
@@ -210,6 +221,15 @@ class ZeroGpuEngine:
                 notes=painted.notes,
             )
         )
+
+    def _measure(self, job: Job, final: bool, timings: dict[str, float]) -> None:
+        self._metrics.encoded(timings["encode"] / 1000)
+        if not job.shown:
+            job.shown = True
+            self._metrics.first_paint(timings["total"] / 1000)
+        if final:
+            self._metrics.queued(timings["queue"] / 1000)
+            self._metrics.finished(timings["total"] / 1000)
 
 
 def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
@@ -253,6 +273,14 @@ class _Clock:
         now = time.perf_counter()
         past, self._last = now - self._last, now
         return past * 1000
+
+
+def _told(error: Exception) -> LightningError:
+    if isinstance(error, LightningError):
+        return error
+    if isinstance(error, GradioError):  # what `spaces` says of quota and queue is for the visitor
+        return EngineUnavailable(f"{error.title}: {error.message}")
+    return _failure(error)
 
 
 def _failure(error: Exception) -> GenerationFailed:

@@ -26,6 +26,7 @@ class Conversation:
         self.draining = False
         self.seen: int | None = None  # frames acknowledged; None: the page does not acknowledge
         self.acknowledged = asyncio.Event()
+        self.watching = False  # whether the page shows how much there is to do
         self._newest = -1
 
     @property
@@ -48,6 +49,8 @@ class Conversation:
             elif message.seen is not None:
                 self.seen = message.seen
                 self.acknowledged.set()
+            elif message.watch is not None:
+                self.watching = message.watch
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
                 self.submit(message.sequence, message.fields)

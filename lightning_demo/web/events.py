@@ -50,9 +50,13 @@ class EventStreams:
             elif event.frame is not None:
                 yield messages.frame_text(event.sequence, event.frame)
 
-    def status(self) -> str:
-        """The state of engine and server as JSON text."""
-        return json.dumps(self._service.status())
+    def status(self, request: gr.Request) -> str:
+        """The state of engine and server as JSON text, and the load for a tab that shows it."""
+        status = self._service.status()
+        stream = self._streams.get(request.session_hash or "")
+        if stream is not None and stream.conversation.watching:
+            status["load"] = self._service.load()
+        return json.dumps(status)
 
     async def forget(self, request: gr.Request) -> None:
         """Ends the conversation of a tab that has been closed."""

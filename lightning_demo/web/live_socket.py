@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..errors import EngineUnavailable
 from . import messages
 from .conversation import Conversation
-from .service import POLL_SECONDS, Service
+from .service import LOAD_SECONDS, POLL_SECONDS, Service
 
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
@@ -41,7 +41,7 @@ class LiveSocket:
             ended = await _first_to_end(
                 _listen(socket, conversation),
                 _send_frames(socket, conversation),
-                self._send_status(socket),
+                self._send_status(socket, conversation),
                 _wait(conversation.ended),
             )
             if ended == 3:
@@ -52,14 +52,19 @@ class LiveSocket:
         finally:
             await self._service.close(conversation)
 
-    async def _send_status(self, socket: WebSocket) -> None:
-        """Sends the status at once and whenever it changes."""
+    async def _send_status(self, socket: WebSocket, conversation: Conversation) -> None:
+        """Sends the status at once and whenever it changes, and the load to who shows it."""
         said: dict[str, Any] = {}
+        loop = asyncio.get_running_loop()
+        due = 0.0
         while True:
             status = self._service.status()
             if {**status, "waiting": 0} != {**said, "waiting": 0}:
                 await socket.send_text(json.dumps(status))
                 said = status
+            if conversation.watching and loop.time() >= due:
+                due = loop.time() + LOAD_SECONDS
+                await socket.send_text(json.dumps(self._service.load()))
             await asyncio.sleep(POLL_SECONDS)
 
 

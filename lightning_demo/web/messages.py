@@ -1,7 +1,8 @@
 """What page and server say to each other, whichever way the messages travel.
 
-A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}` or `{"seen": n}`.
-The server answers with JSON text (`status`, `error`) and with frames. Knows no transport.
+A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
+`{"watch": true}`. The server answers with JSON text (`status`, `error`, `load`) and with frames.
+Knows no transport.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes eac
 MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
 
-_FIELDS = {"sequence", "request", "pause", "seen"}
+_FIELDS = {"sequence", "request", "pause", "seen", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class ClientMessage:
     fields: Mapping[str, Any] | None = None  # of the request; None: not a request
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
+    watch: bool | None = None  # whether the page wants to hear how much there is to do
 
 
 def parse(text: str | bytes) -> ClientMessage:
@@ -53,6 +55,10 @@ def parse(text: str | bytes) -> ClientMessage:
         return ClientMessage(pause=True)
     if "seen" in content:
         return ClientMessage(seen=_count("seen", content["seen"]))
+    if "watch" in content:
+        if not isinstance(content["watch"], bool):
+            raise InvalidRequest("watch: must be true or false.", field="watch")
+        return ClientMessage(watch=content["watch"])
     if not isinstance(content.get("request"), dict):
         raise InvalidRequest("request: must be an object with named fields.", field="request")
     return ClientMessage(_count("sequence", content.get("sequence")), content["request"])
@@ -76,6 +82,11 @@ def parse_fields(text: bytes) -> Mapping[str, Any]:
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     """The engine's state as a message."""
     return {"type": "status", **asdict(engine), "draining": draining}
+
+
+def load(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """How much there is to do (`Metrics.summary`) as a message."""
+    return {"type": "load", **summary}
 
 
 def error(sequence: int, problem: LightningError) -> dict[str, Any]:

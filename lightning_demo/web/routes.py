@@ -1,4 +1,4 @@
-"""The HTTP routes beside Gradio's: health, pictures to keep, and the page's own files."""
+"""The HTTP routes beside Gradio's: health, metrics, pictures to keep, the page's own files."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ..settings import ASSETS
 from . import messages
 from .guard import logged_in
 from .live_socket import LiveSocket
+from .metrics import exposition
 from .problem import problem, problem_of
 from .service import Service
 
@@ -43,6 +44,7 @@ def routes(service: Service) -> list[BaseRoute]:
         WebSocketRoute("/live", endpoints.live),
         Route("/healthz", endpoints.health),
         Route("/readyz", endpoints.ready),
+        Route("/metrics", endpoints.metrics),
         Route("/picture", endpoints.picture, methods=["POST"]),
         *files,
     ]
@@ -74,6 +76,12 @@ class Endpoints:
             return await self.health(request)
         state = "draining" if status["draining"] else status["state"]
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, state)
+
+    async def metrics(self, request: Request) -> Response:
+        """What is measured, for Prometheus."""
+        if not logged_in(request):
+            return problem(HTTPStatus.UNAUTHORIZED, "Log in on the page first.")
+        return exposition(self._service)
 
     async def picture(self, request: Request) -> Response:
         """The picture of a request as PNG, its settings inside."""

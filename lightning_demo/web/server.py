@@ -28,6 +28,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ..engine.base import Engine
+from ..engine.metrics import Metrics
 from ..errors import InvalidSetting
 from ..settings import Settings
 from .guard import Guard
@@ -49,9 +50,9 @@ EVENTS_AT_ONCE = 200  # of the way over Gradio's events; waiting ones cost nothi
 class Server:
     """One page on one port, served from a thread of its own."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics | None = None) -> None:
         self._settings = settings
-        self._service = Service(engine, settings)
+        self._service = Service(engine, settings, metrics)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._blocks = _within_loop(lambda: build(self._service))
 
@@ -154,11 +155,15 @@ def build(service: Service) -> gr.Blocks:
         return page(service)
 
 
-def serve(engine: Engine, settings: Settings) -> int:
-    """Serves the page until a signal ends it; returns the process's exit code."""
+def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) -> int:
+    """Serves the page until a signal ends it; returns the process's exit code.
+
+    Args:
+        metrics: where the engine writes what it measures; absent: it measures nothing.
+    """
     with _signals() as asked:
         try:
-            server = Server(engine, settings)
+            server = Server(engine, settings, metrics)
             server.start()
         except InvalidSetting as error:
             print(f"error: {error}", file=sys.stderr)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ..engine.base import Engine
+from ..engine.metrics import Metrics
 from ..errors import EngineUnavailable
 from ..settings import Settings
 from . import messages
@@ -19,15 +20,21 @@ from .conversation import DRAINING, Conversation
 MAX_CONVERSATIONS = 200
 MAX_DOWNLOADS = 8
 POLL_SECONDS = 0.25
+LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
 
 
 class Service:
     """The engine as the web sees it. Everything but the constructor belongs to one loop."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, metrics: Metrics | None = None) -> None:
+        """
+        Args:
+            metrics: where the engine writes what it measures; absent: it measures nothing.
+        """
         self.engine = engine
         self.settings = settings
+        self.metrics = metrics or Metrics()
         self.draining = False
         self._conversations: set[Conversation] = set()
         self._downloads = 0
@@ -35,6 +42,10 @@ class Service:
     def status(self) -> dict[str, Any]:
         """The state of engine and server as a message."""
         return messages.status(self.engine.status(), draining=self.draining)
+
+    def load(self) -> dict[str, Any]:
+        """How much there is to do, as a message."""
+        return messages.load(self.metrics.summary())
 
     def open(self) -> Conversation:
         """A new conversation.
@@ -51,11 +62,13 @@ class Service:
             )
         conversation = Conversation(self.engine, self.settings)
         self._conversations.add(conversation)
+        self.metrics.sessions(len(self._conversations))
         return conversation
 
     async def close(self, conversation: Conversation) -> None:
         """Ends a conversation and its work."""
         self._conversations.discard(conversation)
+        self.metrics.sessions(len(self._conversations))
         await conversation.aclose()
 
     @contextlib.asynccontextmanager

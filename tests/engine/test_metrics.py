@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import hypothesis.strategies as st
@@ -9,8 +10,15 @@ import pytest
 from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
 
+from lightning_demo.engine.build import about
+from lightning_demo.engine.local import LocalEngine
+from lightning_demo.engine.memory import FrameMemory, RememberingEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.window import KEPT_WAITS, SECONDS, Window
+from lightning_demo.errors import GenerationFailed
+from lightning_demo.model.checkpoints import MINIATURE
+
+from .observed import ObservedSampler, collect, known_costs
 
 
 class Clock:
@@ -186,3 +194,41 @@ def test_threads_may_share_it():
         thread.join()
     assert values(metrics)["lightning_steps_total",] == 4000
     assert metrics.summary()["rows_per_step"] == 2.0
+
+
+def test_the_local_engine_measures_what_it_does(run, components, ask):
+    metrics = Metrics()
+
+    async def check() -> None:
+        sampler = ObservedSampler(components)
+        local = LocalEngine(
+            lambda report: sampler, about(MINIATURE), metrics=metrics, costs=known_costs()
+        )
+        engine = RememberingEngine(local, FrameMemory(2**20), metrics)
+        try:
+            for _ in range(2):
+                await collect(engine, ask("a boat", num_inference_steps=2))
+            with pytest.raises(GenerationFailed):
+                await collect(engine, ask("poison"))
+            sampler.hold()
+            gone = asyncio.ensure_future(collect(engine, ask("a cat", num_inference_steps=4)))
+            await sampler.reached()
+            gone.cancel()
+            await asyncio.wait([gone])
+            sampler.release()
+            await collect(engine, ask("a house", num_inference_steps=1))
+        finally:
+            await engine.aclose()
+
+    run(check())
+    found = values(metrics)
+    outcomes = ("finished", "failed", "superseded")
+    assert [found["lightning_requests_total", name] for name in outcomes] == [2, 1, 1]
+    assert [found["lightning_memory_total", name] for name in ("hit", "miss")] == [1, 4]
+    assert found["lightning_wasted_steps_total",] == 1
+    assert found["lightning_steps_total",] == 2 + 1 + 1
+    assert found["lightning_batch_rows_count",] == found["lightning_steps_total",]
+    assert found["lightning_decoded_total", "decoder"] == 2
+    assert found["lightning_first_paint_seconds_count",] == 2
+    assert found["lightning_queue_wait_seconds_count",] == 4
+    assert metrics.summary()["hit_rate"] == 0.2

@@ -18,8 +18,9 @@ from gradio.exceptions import Error as GradioError
 from lightning_demo.engine import build
 from lightning_demo.engine.build import about
 from lightning_demo.engine.live import LiveSession
+from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.zerogpu import ZeroGpuEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable
+from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed
 from lightning_demo.model import devices
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings, on_zerogpu
@@ -54,6 +55,26 @@ def test_it_is_patient_and_ready_at_once(run, components):
             assert (status.state, status.device, status.patient) == ("ready", "cpu", True)
 
     run(check())
+
+
+def test_it_measures_what_happens_outside_the_forked_process(run, components, ask):
+    metrics = Metrics()
+
+    async def check() -> None:
+        LocalContext.request.set("a visitor")
+        engine = ZeroGpuEngine(
+            lambda _: ObservedSampler(components), about(MINIATURE), metrics=metrics
+        )
+        await collect(engine, ask("a boat"))
+        with pytest.raises(GenerationFailed):
+            await collect(engine, ask("poison"))
+        await engine.aclose()
+
+    run(check())
+    text = metrics.exposition().decode()
+    assert 'lightning_requests_total{outcome="finished"} 1.0' in text
+    assert 'lightning_requests_total{outcome="failed"} 1.0' in text
+    assert "lightning_first_paint_seconds_count 1.0" in text
 
 
 def test_whoever_is_not_on_the_page_gets_no_gpu(run, components, ask):

@@ -43,6 +43,7 @@ class FakeEngine:
         self.running = 0
         self.closed = False
         self.notes: tuple[str, ...] = ()
+        self.timings: dict[str, float] = {}
         self.color_of = color_of
 
     def status(self) -> EngineStatus:
@@ -71,7 +72,8 @@ class FakeEngine:
             for step in range(1, request.num_inference_steps + 1):
                 await asyncio.sleep(self.step_seconds)
                 final = step == request.num_inference_steps
-                yield Frame(request, data, "image/jpeg", step, final, pixels, {}, self.notes)
+                about = (self.timings, self.notes)
+                yield Frame(request, data, "image/jpeg", step, final, pixels, *about)
         finally:
             self.running -= 1
 

@@ -47,6 +47,7 @@ MALFORMED = {
     "control character": _request(prompt="a\u0000b"),
     "half a character": '{"sequence": 1, "request": {"prompt": "\\ud800"}}',
     "steps without checkpoint": _request(num_inference_steps=3),
+    "half a wish to watch": '{"watch": 1}',
     "text steps": _request(num_inference_steps="4"),
     "negative guidance": _request(guidance_scale=-0.1),
     "seed too large": _request(seed=2**64),

@@ -152,6 +152,7 @@ def test_without_the_login_there_is_only_health(start: Callable[..., Running]) -
     assert (health.status_code, health.json()) == (200, {"type": "status"})
     assert httpx.get(f"{running.url}/readyz").status_code == 200
     assert httpx.get(f"{running.url}/config").status_code == 401
+    assert httpx.get(f"{running.url}/metrics").status_code == 401
     assert httpx.post(f"{running.url}/picture", json=PICTURE).status_code == 401
     with pytest.raises(InvalidStatus) as caught, running.socket():
         pass
@@ -170,6 +171,7 @@ def test_with_the_login_everything_works(start: Callable[..., Running]) -> None:
         cookies = {c.name: str(c.value) for c in client.cookies.jar if "unsecure" in c.name}
         assert client.post("/picture", json=PICTURE).status_code == 200
         assert client.get("/healthz").json()["state"] == "ready"
+        assert client.get("/metrics").status_code == 200
     cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
     with running.socket(additional_headers={"Cookie": cookie}) as tab:
         tab.ask(1)

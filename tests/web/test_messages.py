@@ -34,11 +34,12 @@ def test_no_message_raises_anything_else(text: str | bytes) -> None:
         messages.parse(text)
 
 
-def test_the_three_messages_of_a_page() -> None:
+def test_the_four_messages_of_a_page() -> None:
     asked = messages.parse('{"sequence": 7, "request": {"prompt": "x"}}')
     assert (asked.sequence, asked.fields) == (7, {"prompt": "x"})
     assert messages.parse('{"pause": true}').pause
     assert messages.parse('{"seen": 3}').seen == 3
+    assert [messages.parse(f'{{"watch": {on}}}').watch for on in ("true", "false")] == [True, False]
 
 
 def test_a_frame_can_be_read_back() -> None:

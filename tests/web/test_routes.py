@@ -182,9 +182,9 @@ def test_only_some_pictures_are_saved_at_once(
     assert answers == [200]
 
 
-@pytest.mark.parametrize("name", ["live.js", "painter.js", "link.js", "panel.js", "words.js"])
+@pytest.mark.parametrize("name", ["live", "link", "painter", "panel", "room", "waterfall", "words"])
 def test_the_pages_files_are_served(running: Running, name: str) -> None:
-    answer = httpx.get(f"{running.url}/web/{name}")
+    answer = httpx.get(f"{running.url}/web/{name}.js")
     assert "javascript" in answer.headers["content-type"]
     assert answer.headers["cache-control"] == "no-cache"
 

@@ -17,6 +17,7 @@ from ..service import MAX_CONVERSATIONS, Service
 from .controls import Controls, control_panel
 from .picture import picture_stage
 from .prompt import example_chips, prompt_box, prompt_note
+from .room import engine_room
 from .status import Actions, action_buttons, status_line
 from .words import word_chips
 
@@ -59,6 +60,7 @@ def page(service: Service) -> gr.Blocks:
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):
                         example_chips(vocabulary.examples, only_with)
+                engine_room()
         for only_with, vocabulary in vocabularies.items():
             if vocabulary.groups:
                 example_chips(vocabulary.examples, only_with)

@@ -10,15 +10,21 @@ LINE = """
 <div id="line">
   <div id="state-side"><span id="state" data-state="loading"></span><span id="about"></span></div>
   <div id="age"></div>
-  <div>
+  <button id="times" type="button" aria-expanded="false" aria-controls="waterfall"
+    title="Where the time of the last picture went">
     <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
     <span class="number">final <b id="final">&ndash;</b> ms</span>
-  </div>
-  <div id="trace-side">
-    <canvas id="trace" role="img" aria-label="Times of the last pictures"
-      title="First paint and final of the last pictures"></canvas>
-  </div>
+    <canvas id="trace" role="img" aria-label="Times of the last pictures"></canvas>
+  </button>
 </div>
+<section id="waterfall" aria-labelledby="waterfall-title" hidden>
+  <h2>
+    <span id="waterfall-title">The last picture</span>
+    <span id="waterfall-sum">is still to come</span>
+  </h2>
+  <button id="waterfall-close" type="button" aria-label="Close">&times;</button>
+  <ol></ol>
+</section>
 <div id="said">
   <p id="note" role="status" aria-live="polite"></p>
   <div id="coming" hidden>

@@ -1,0 +1,35 @@
+// The engine room: how much there is to do, told once a second while the panel is open.
+
+const KINDS = {
+  sessions: (n) => String(n),
+  pictures_per_second: (n) => n.toFixed(1),
+  rows_per_step: (n) => n.toFixed(1),
+  queue_wait_ms: (n) => `${Math.round(n)} ms`,
+  hit_rate: percent,
+  wasted: percent,
+};
+
+export class Room {
+  /** @param watch  called with true when the panel is opened, with false when it is closed */
+  constructor(watch) {
+    this.box = document.getElementById("room");
+    this.box.addEventListener("toggle", () => watch(this.open));
+  }
+
+  get open() {
+    return this.box.open;
+  }
+
+  /** Writes a summary of the engine's load; what was not measured is a dash. */
+  show(load) {
+    for (const [name, write] of Object.entries(KINDS)) {
+      const place = this.box.querySelector(`[data-name="${name}"]`);
+      const text = load[name] == null ? "–" : write(load[name]);
+      if (place.textContent !== text) place.textContent = text;
+    }
+  }
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}

@@ -1,0 +1,90 @@
+// Where the time of one picture went: its stages one below the other, each from where it began.
+
+const STAGES = [
+  ["queue", "Line"],
+  ["embed", "Prompt"],
+  ["steps", "Steps"],
+  ["decode", "Decode"],
+  ["encode", "Encode"],
+];
+const OUTSIDE = "Network and page";
+
+/**
+ * The stages of a picture, first to last: [{ label, start, length }] in ms.
+ *
+ * The server's stages follow one another; encoding ends where the server's time ends, so that what
+ * it waited before shows as a gap. The rest of the page's own time is the network's and the page's.
+ *
+ * @param timings  ms by stage, as the final frame's header has them, with their "total"
+ * @param whole    ms from the keystroke to the picture on the canvas, by the page's clock
+ */
+export function stages(timings, whole) {
+  const total = timings.total ?? 0;
+  let start = 0;
+  const rows = STAGES.map(([name, label]) => {
+    const length = timings[name] ?? 0;
+    if (name === "encode") start = Math.max(start, total - length);
+    const row = { label, start, length };
+    start += length;
+    return row;
+  });
+  return [...rows, { label: OUTSIDE, start: total, length: Math.max(0, whole - total) }];
+}
+
+/** The panel that shows them: opened and closed by its button, closed by Escape. */
+export class Waterfall {
+  constructor() {
+    this.box = document.getElementById("waterfall");
+    this.button = document.getElementById("times");
+    this.last = null; // header and ms of the last finished picture
+    this.button.addEventListener("click", () => this.toggle());
+    document.getElementById("waterfall-close").addEventListener("click", () => this.toggle(false));
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !this.box.hidden) this.toggle(false);
+    });
+  }
+
+  toggle(open = this.box.hidden) {
+    const inside = this.box.contains(document.activeElement);
+    this.box.hidden = !open;
+    this.button.setAttribute("aria-expanded", String(open));
+    if (open) this.draw();
+    else if (inside) this.button.focus();
+  }
+
+  /** A final frame is on the canvas, so many ms after its keystroke. */
+  finished(header, whole) {
+    this.last = { header, whole };
+    if (!this.box.hidden) this.draw();
+  }
+
+  draw() {
+    if (!this.last) return;
+    const { header, whole } = this.last;
+    const end = Math.max(whole, header.timings.total ?? 0, 1);
+    const list = this.box.querySelector("ol");
+    list.replaceChildren(...stages(header.timings, whole).map((stage) => line(stage, end)));
+    const { num_inference_steps: steps } = header;
+    const from = header.cached ? "from memory" : steps === 1 ? "1 step" : `${steps} steps`;
+    document.getElementById("waterfall-sum").textContent = `${ms(whole)} · ${from}`;
+  }
+}
+
+function line({ label, start, length }, end) {
+  const item = document.createElement("li");
+  const [name, track, number] = ["span", "i", "b"].map((tag) => document.createElement(tag));
+  name.textContent = label;
+  number.textContent = length ? ms(length) : "–";
+  if (length) {
+    const bar = document.createElement("i");
+    bar.style.left = `${(100 * start) / end}%`;
+    bar.style.width = `${(100 * length) / end}%`;
+    track.append(bar);
+  }
+  item.append(name, track, number);
+  return item;
+}
+
+function ms(time) {
+  return `${time < 9.95 ? time.toFixed(1) : Math.round(time)} ms`;
+}

@@ -1,0 +1,107 @@
+"""The engine room, and where the time of a picture went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..web.conftest import Running, wait_for
+from ..web.fakes import FakeEngine
+from .conftest import DESKTOP, PHONE, Visit
+from .test_looks import BOXES
+
+Open = Callable[..., Visit]
+TIMINGS = {
+    "queue": 10.0,
+    "embed": 4.0,
+    "steps": 60.0,
+    "decode": 20.0,
+    "encode": 2.0,
+    "total": 100.0,
+}
+STAGES = """async (whole) => (await import(new URL("web/waterfall.js", document.baseURI)))
+  .stages(%s, whole).map(({ label, start, length }) => [label, start, length])"""
+
+ON_TOP = """() => [...document.querySelectorAll("#waterfall span, #waterfall b")].every(each => {
+  const { x, y, width, height } = each.getBoundingClientRect();
+  return each.contains(document.elementFromPoint(x + width / 2, y + height / 2)); })"""
+
+
+def test_the_engine_room_is_told_how_it_goes_while_it_is_open(
+    running: Running, visit: Open
+) -> None:
+    tab = visit(running)
+    tab.wait_answered()
+    people = tab.page.locator("#room [data-name=sessions]")
+    assert not people.is_visible()
+    tab.page.get_by_text("Engine room").focus()
+    tab.page.keyboard.press("Enter")
+    tab.wait("() => Number(document.querySelector('#room [data-name=sessions]').textContent) > 0")
+    assert people.is_visible()
+    assert tab.page.locator("#room [data-name=pictures_per_second]").inner_text() == "0.0"
+    assert tab.page.locator("#room [data-name=queue_wait_ms]").inner_text() == "–"
+    open_pages = running.server._service._conversations
+    assert any(each.watching for each in open_pages)
+    tab.page.keyboard.press("Enter")
+    wait_for(lambda: not any(each.watching for each in open_pages))
+
+
+def test_the_room_goes_on_after_a_lost_connection(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own(transport="socket"))
+    tab.wait_answered()
+    tab.page.get_by_text("Engine room").click()
+    shown = "() => Number(document.querySelector('#room [data-name=sessions]').textContent) > 0"
+    tab.wait(shown)
+    tab.page.evaluate(
+        "() => { document.querySelector('#room [data-name=sessions]').textContent = '';"
+        " lightning.link.socket.close(); }"
+    )
+    tab.wait(shown)
+
+
+def test_the_stages_follow_one_another(shared: Callable[[str], Running], visit: Open) -> None:
+    tab = visit(shared("socket"))
+    assert tab.page.evaluate(STAGES % TIMINGS, 130) == [
+        ["Line", 0, 10],
+        ["Prompt", 10, 4],
+        ["Steps", 14, 60],
+        ["Decode", 74, 20],
+        ["Encode", 98, 2],
+        ["Network and page", 100, 30],
+    ]
+    remembered = tab.page.evaluate(STAGES % {"total": 0}, 9)
+    assert [length for _, _, length in remembered] == [0, 0, 0, 0, 0, 9]
+    slow_clock = tab.page.evaluate(STAGES % TIMINGS, 90)
+    assert slow_clock[-1] == ["Network and page", 100, 0]
+
+
+def test_the_waterfall_opens_beside_what_stays_in_place(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    engine = FakeEngine()
+    engine.timings = TIMINGS
+    tab = visit(own(engine))
+    tab.wait_answered()
+    page, box, button = tab.page, tab.page.locator("#waterfall"), tab.page.locator("#times")
+    page.evaluate("document.fonts.ready.then(() => null)")
+    for viewport in (DESKTOP, PHONE):
+        page.set_viewport_size(viewport)
+        before = page.evaluate(BOXES)
+        button.focus()
+        page.keyboard.press("Enter")
+        assert button.get_attribute("aria-expanded") == "true"
+        assert page.evaluate(BOXES) == before
+        assert "4 steps" in box.inner_text() and "60 ms" in box.inner_text()
+        place = box.bounding_box()
+        assert place and place["x"] >= 0 and place["x"] + place["width"] <= viewport["width"]
+        assert place["y"] >= 0 and place["y"] + place["height"] <= viewport["height"]
+        assert page.evaluate(ON_TOP)
+        page.get_by_role("button", name="Close").focus()
+        page.keyboard.press("Escape")
+        assert not box.is_visible()
+        assert button.get_attribute("aria-expanded") == "false"
+        assert page.evaluate("document.activeElement.id") == "times"
+    button.click()
+    engine.timings = {**TIMINGS, "steps": 61.0}
+    tab.type("another one")
+    tab.wait_painted("another one")
+    assert "61 ms" in box.inner_text(), "it shows the newest picture"
