@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,6 +105,37 @@ def test_a_model_that_cannot_be_loaded_says_why(run, ask):
         with pytest.raises(EngineUnavailable, match="x.safetensors"):
             await collect(engine, ask())
         await engine.aclose()
+
+    run(check())
+
+
+def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
+    """A machine that slept: everybody is served, and in turn. (The wall clock is never asked.)"""
+    shift = 0.0
+    # Only the engine's: the event loop has timers of its own.
+    jumping = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + shift, perf_counter=lambda: time.perf_counter() + shift
+    )
+    for module in ("local", "job", "painter"):
+        monkeypatch.setattr(f"lightning_demo.engine.{module}.time", jumping)
+
+    async def check() -> None:
+        nonlocal shift
+        async with observed_engine(components) as (engine, sampler):
+            sampler.hold()
+            tasks = [asyncio.ensure_future(collect(engine, ask("0", num_inference_steps=8)))]
+            await sampler.reached()
+            for n in range(1, 4):
+                shift += 3600.0 * n
+                tasks.append(asyncio.ensure_future(collect(engine, ask(str(n)))))
+                await settle()
+            assert engine.forecast(ask("late")).ahead == 3
+            sampler.release()
+            for frames in await asyncio.gather(*tasks):
+                assert frames[-1].final
+                assert all(value >= 0 for value in frames[-1].timings.values())
+            first = list(dict.fromkeys(sampler.steps))
+            assert first == ["0", "1", "2", "3"]
 
     run(check())
 
