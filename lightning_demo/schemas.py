@@ -17,6 +17,7 @@ from .errors import InvalidRequest
 MAX_PROMPT_CHARACTERS = 100_000
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE_SCALE = 20.0
+MAX_LATENCY_BUDGET = 60_000.0  # ms
 SIZE_MULTIPLE = 8  # the autoencoder's compression: one latent is 8 x 8 pixels
 
 EngineState = Literal["loading", "ready", "failed", "closed"]
@@ -145,6 +146,15 @@ class EngineStatus:
     coming_title: str = ""  # the same for people
     patient: bool = False  # pictures are dear here: the page asks on Enter or after a pause
     tier: str = ""  # how far the model has been compiled; empty where it is not
+
+
+def parse_latency_budget(value: Any) -> float:
+    """An untrusted latency budget in milliseconds, 0 … 60000.
+
+    Raises:
+        InvalidRequest: naming the field and its range.
+    """
+    return _number("budget", value, 0.0, MAX_LATENCY_BUDGET)
 
 
 def random_seed() -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InvalidSetting
+from .schemas import MAX_LATENCY_BUDGET
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
@@ -80,12 +81,12 @@ class Settings:
         low=0,
         high=2_000,
     )
-    draft_above_ms: float = _setting(
-        400.0,
-        "while typing, pictures slower than this are drafted with fewer steps first; "
-        "0 switches it off",
+    latency_budget: float = _setting(
+        200.0,
+        "milliseconds: while typing, a picture that would take longer is drafted first, with fewer "
+        "steps, at a smaller size, by the quick decoder; visitors may change it; 0 switches it off",
         low=0,
-        high=60_000,
+        high=MAX_LATENCY_BUDGET,
     )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0

@@ -17,7 +17,7 @@ ALLOWED = {
     "engine": FOUNDATION | {"model"},
     "web": FOUNDATION | {"model", "engine"},
     "miniature": FOUNDATION | {"model", "engine"},
-    "bench": FOUNDATION | {"model", "engine", "web"},
+    "bench": FOUNDATION | {"model", "engine", "web", "miniature"},
 }
 
 

@@ -18,7 +18,7 @@ class Lightning {
   constructor(values) {
     this.values = values; // as Gradio last told them: prompt, negative, steps, size, …
     this.request = requestOf(values);
-    this.seedLocked = values[6];
+    [this.seedLocked, this.budget] = values.slice(6);
     this.rolled = new Set(); // seeds put into the field by us, so that they are not news
     this.sequence = 0;
     this.sent = new Map(); // sequence -> { request, at, first, final }
@@ -49,7 +49,7 @@ class Lightning {
     const size = `${r.width}x${r.height}`;
     return [
       r.prompt, r.negative_prompt, r.num_inference_steps, size, r.guidance_scale, r.seed,
-      this.seedLocked,
+      this.seedLocked, this.budget,
     ];
   }
 
@@ -74,7 +74,7 @@ class Lightning {
   changed(...values) {
     const known = this.values;
     this.values = values;
-    const [prompt, negative, steps, size, guidance, seed, locked] = values;
+    const [prompt, negative, steps, size, guidance, seed, locked, budget] = values;
     const news = {};
     // What the field says now counts: Gradio may be telling of a moment ago.
     if (prompt === this.box.value) news.prompt = prompt;
@@ -84,6 +84,7 @@ class Lightning {
     if (guidance !== known[4]) news.guidance_scale = guidance;
     if (seed !== known[5] && !this.rolled.delete(seed)) news.seed = seed;
     this.seedLocked = locked;
+    this.budget = budget; // from the next keystroke on; no picture depends on it
     this.change(news, performance.now());
   }
 
@@ -121,7 +122,8 @@ class Lightning {
     this.sequence += 1;
     this.sent.set(this.sequence, { request: { ...this.request }, at });
     this.sent.delete(this.sequence - REMEMBERED);
-    this.link.send(JSON.stringify({ sequence: this.sequence, request: this.request }));
+    const { sequence, request, budget } = this;
+    this.link.send(JSON.stringify({ sequence, request, budget }));
   }
 
   // Seeds ------------------------------------------------------------------------------------
@@ -215,7 +217,8 @@ class Lightning {
     if (this.painted.length > REMEMBERED) this.painted.shift();
     this.panel.painted(header, first, final && asked ? now - asked.at : null);
     if (asked && final) this.waterfall.finished(header, now - asked.at);
-    if (asked) this.panel.showSize(header, asked.request);
+    if (asked && header.draft) this.panel.showDraft(header, asked.request);
+    else if (asked) this.panel.showSize(header, asked.request);
   }
 
   // Actions ----------------------------------------------------------------------------------

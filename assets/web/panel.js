@@ -6,6 +6,7 @@ const FIELDS = {
   num_inference_steps: "steps",
   guidance_scale: "guidance",
   seed: "seed",
+  budget: "budget",
   width: "size",
   height: "size",
 };
@@ -20,6 +21,7 @@ const STATES = {
 };
 const TRACE_LENGTH = 40;
 const NOTE_MS = 6000; // what has been done is said for this long
+const DRAFTING_MS = 1200; // after the last draft, so that the words stay between two keystrokes
 
 const byId = (name) => document.getElementById(name);
 
@@ -116,6 +118,19 @@ export class Panel {
     byId("size").dataset.painted = same ? "" : `painted at ${width} × ${height}`;
   }
 
+  /** Says how a draft differs from what was asked for, as long as drafts come. */
+  showDraft({ num_inference_steps: steps, width, height, draft }, asked) {
+    const how = [
+      steps !== asked.num_inference_steps && `${steps} ${steps === 1 ? "step" : "steps"}`,
+      width * height < asked.width * asked.height && `${width} × ${height}`,
+      "quick decoder",
+    ];
+    const words = how.filter(Boolean).join(", ");
+    write("drafting", `drafts: ${words} (budget ${draft.budget} ms)`);
+    clearTimeout(this.drafting);
+    this.drafting = setTimeout(() => write("drafting", ""), DRAFTING_MS);
+  }
+
   offerSteps(available) {
     for (const input of document.querySelectorAll("#steps input[type=radio]")) {
       const label = input.closest("label");
@@ -130,9 +145,11 @@ export class Panel {
 
   /** A frame is on the canvas; `first` and `final` are ms since its keystroke, where known. */
   painted(header, first, final) {
-    const news = !this.paintedAt || this.steps !== header.num_inference_steps;
+    // A draft's own steps are told by `showDraft`.
+    const steps = (header.draft && this.steps) || header.num_inference_steps;
+    const news = !this.paintedAt || this.steps !== steps;
     this.paintedAt = performance.now();
-    this.steps = header.num_inference_steps;
+    this.steps = steps;
     if (news) this.show();
     byId("canvas").setAttribute("aria-label", header.prompt);
     if (first != null) {
@@ -144,18 +161,18 @@ export class Panel {
       write("final", String(Math.round(final)));
       if (this.times.length) this.times[this.times.length - 1][1] = final;
     }
-    this.drawSteps(header);
+    this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
     this.drawTrace();
     this.writeAge();
     this.clearErrors();
     write("prompt-note", header.notes.join(" "));
   }
 
-  drawSteps({ step, num_inference_steps: steps, final }) {
+  drawSteps(done, steps, final) {
     const box = byId("steps-done");
     while (box.childElementCount < steps) box.append(document.createElement("i"));
     while (box.childElementCount > steps) box.lastElementChild.remove();
-    [...box.children].forEach((mark, place) => mark.classList.toggle("done", place < step));
+    [...box.children].forEach((mark, place) => mark.classList.toggle("done", place < done));
     box.classList.toggle("final", final);
   }
 

@@ -25,6 +25,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     engine.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     engine.set_defaults(run=_run_engine)
 
+    refine = benches.add_parser(
+        "refine", help="how far the picture jumps from a draft to what was asked for"
+    )
+    refine.add_argument("--prompts", type=_positive, default=96, help="default: 96")
+    refine.add_argument("--threads", type=_positive, default=2, help="CPU threads (default: 2)")
+    refine.set_defaults(run=_run_refine)
+
     _add_together(benches)
     _add_model(benches)
     _add_gpu_check(benches)
@@ -143,6 +150,14 @@ def _run_together(args: argparse.Namespace) -> int:
             args.device,
         )
     )
+    return 0
+
+
+def _run_refine(args: argparse.Namespace) -> int:
+    from .refine import bench_refine
+    from .report import finish
+
+    finish(bench_refine(args.prompts, args.threads))
     return 0
 
 

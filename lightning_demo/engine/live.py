@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
-from .base import Engine, Place
+from . import governor
+from .base import Engine, Forecast, Place
 from .policy import Cancel, LivePolicy, Start, Submission, Wait
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class LiveEvent:
     sequence: int
     frame: Frame | None
     error: LightningError | None = None
+    budget: float | None = None  # ms; where the frame is of a draft, the budget it was chosen for
 
 
 class LiveSession:
@@ -43,10 +45,10 @@ class LiveSession:
         self._policy = LivePolicy(
             max_stale=settings.max_stale_ms / 1000,
             debounce=settings.debounce_ms / 1000,
-            draft_above=settings.draft_above_ms / 1000,
-            draft_steps=self._draft_steps,
+            draft=self._draft,
             patient=engine.status().patient,
         )
+        self._budget = settings.latency_budget
         self._context = contextvars.copy_context()
         self._place = Place()
         self._loop = asyncio.get_running_loop()
@@ -56,10 +58,18 @@ class LiveSession:
         self._wake = asyncio.Event()
         self._closed = False
 
-    def submit(self, sequence: int, request: GenerationRequest) -> None:
-        """Asks for a picture; whatever was asked before is superseded."""
+    def submit(
+        self, sequence: int, request: GenerationRequest, budget: float | None = None
+    ) -> None:
+        """Asks for a picture; whatever was asked before is superseded.
+
+        Args:
+            budget: milliseconds, from now on; 0: no drafts. None: as it was before.
+        """
         if self._closed:
             return
+        if budget is not None:
+            self._budget = budget
         # A turn may start later, from a timer or at another's end; it still belongs to whoever
         # asked last. (On ZeroGPU the context says whose time on the GPU it takes.)
         self._context = contextvars.copy_context()
@@ -104,11 +114,14 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        action = self._policy.action(self._loop.time(), self._engine.status().waiting)
+        waiting = self._engine.status().waiting
+        in_line = self._place.since is not None
+        action = self._policy.action(self._loop.time(), waiting, in_line)
         match action:
             case Start():
                 self._turn = self._context.run(self._loop.create_task, self._run(action))
                 self._turn.add_done_callback(self._ended)
+                self._advance()
             case Cancel():
                 assert self._turn is not None  # noqa: S101
                 self._turn.cancel()
@@ -118,13 +131,15 @@ class LiveSession:
     async def _run(self, start: Start) -> None:
         """One turn: streams one request until its end or until it is superseded."""
         sequence = start.submission.sequence
+        budget = self._budget if start.draft else None
         try:
-            stream = self._engine.generate(start.request, place=self._place)
+            stream = self._engine.generate(start.request, place=self._place, draft=start.draft)
             async with aclosing(stream) as frames:
                 async for frame in frames:
                     self._policy.frame(frame.final, self._loop.time())
-                    shown = replace(frame, final=False) if start.draft else frame
-                    self._show(LiveEvent(sequence, shown))
+                    if start.shows(frame.step):
+                        shown = replace(frame, final=False) if start.draft else frame
+                        self._show(LiveEvent(sequence, shown, budget=budget))
                     if not frame.final:
                         self._advance()
         except LightningError as error:
@@ -144,11 +159,11 @@ class LiveSession:
         self._newest = event
         self._wake.set()
 
-    def _draft_steps(self, num_inference_steps: int) -> int | None:
-        """The fewest steps below these that still give a good picture: 1 is experimental."""
-        fewer = [
-            steps
-            for steps in self._engine.status().limits.num_inference_steps
-            if 1 < steps < num_inference_steps
-        ]
-        return min(fewer, default=None)
+    def _draft(self, request: GenerationRequest) -> GenerationRequest | None:
+        """What to paint first for somebody who is typing."""
+
+        def forecast(request: GenerationRequest, draft: bool) -> Forecast | None:
+            return self._engine.forecast(request, place=self._place, draft=draft)
+
+        limits = self._engine.status().limits
+        return governor.choose(request, limits, self._budget / 1000, forecast)

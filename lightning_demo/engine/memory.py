@@ -37,6 +37,10 @@ class FrameMemory:
         self._frames.move_to_end(key)
         return frame
 
+    def holds(self, key: Key) -> bool:
+        """Whether a request is remembered; to ask is not to use it."""
+        return key in self._frames
+
     def put(self, key: Key, frame: Frame) -> None:
         """Remembers a final frame; the ones unused longest make room."""
         size = _size(frame)
@@ -71,7 +75,9 @@ class RememberingEngine:
     def forecast(
         self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> Forecast | None:
-        """See `Engine.forecast`."""
+        """See `Engine.forecast`; what is remembered is there at once."""
+        if self.memory.holds((self._engine.status().model, request)):
+            return Forecast(ahead=0, wait=0.0, work=0.0)
         return self._engine.forecast(request, place=place, draft=draft)
 
     async def generate(

@@ -8,21 +8,24 @@ Every method takes the time as an argument, so the rules can be tested in no tim
   picture for `FINAL_EVERY`.
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
-* Where a whole picture takes longer than `draft_above`, somebody in the middle of typing first
-  gets one with fewer steps, and the asked one right after it.
+* Somebody in the middle of typing may be painted a draft (`governor`); the asked picture comes
+  right after it if no key does, or, while others keep the engine busy, after the same wait.
+* A draft that still stands in line when typing has paused gives its place to the asked picture.
 * Where the page is patient, every request is meant: the newest always supersedes, none is drafted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..schemas import GenerationRequest
 
 FINAL_EVERY = 1.0  # seconds; a finished picture appears about this often while typing
 BURST_GAP = 1.0  # seconds between two keystrokes that still count as typing
 BUSY_LINE = 4  # waiting requests of others at which the full debounce applies
+SILENCE = 0.3  # seconds without a key after which typing has paused
+NEARER = 0.75  # of the steps after which a preview is nearer to the final than any draft
 LEARNING = 0.3  # weight of the newest measurement in an estimate
 
 
@@ -36,11 +39,20 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Give this request to the engine; `draft`: its final is not yet the answer."""
+    """Give this request to the engine."""
 
     submission: Submission
     request: GenerationRequest
-    draft: bool
+    draft: bool = False  # its final is not yet the answer
+    refines: bool = False  # a draft of it has been painted
+
+    def shows(self, step: int) -> bool:
+        """Whether the frame after this many steps is better than what is already seen.
+
+        After a draft the first previews of the asked picture are a step back: they are further
+        from the final than the draft is (`bench refine`).
+        """
+        return not self.refines or step >= NEARER * self.request.num_inference_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +94,23 @@ class LivePolicy:
         *,
         max_stale: float,
         debounce: float,
-        draft_above: float,
-        draft_steps: Callable[[int], int | None] = lambda steps: None,
+        draft: Callable[[GenerationRequest], GenerationRequest | None] = lambda request: None,
         patient: bool = False,
     ) -> None:
         """
         Args:
-            max_stale, debounce, draft_above: seconds; 0 switches the last two off.
-            draft_steps: the step count to draft a given one with, or None.
+            max_stale, debounce: seconds; 0 switches the last one off.
+            draft: what to paint first for a request of somebody who is typing, or None.
             patient: requests come on Enter or after a pause, not with each keystroke.
         """
         self._max_stale = max_stale
         self._debounce = debounce
-        self._draft_above = draft_above
-        self._draft_steps = draft_steps
+        self._draft = draft
         self._patient = patient
         self._turn: _Turn | None = None
         self._pending: Submission | None = None
-        self._refine = False  # the pending submission has been drafted
+        self._settle = False  # what is pending is to be painted as it was asked, not drafted
+        self._refine = False  # and has been drafted
         self._pending_since = 0.0
         self._submitted = -BURST_GAP
         self._typing = False
@@ -114,13 +125,15 @@ class LivePolicy:
 
     def submit(self, submission: Submission, now: float) -> None:
         """The user asks for something new."""
-        if self.idle:
+        turn = self._turn
+        if self._pending is None and (turn is None or turn.start.refines):
+            # Whatever was asked for has been shown, if only as a draft.
             self._last_frame = self._last_final = now
         self._typing = now - self._submitted < BURST_GAP
         self._submitted = now
-        if self._pending is None or self._refine:
+        if self._pending is None or self._settle:
             self._pending_since = now
-        self._pending, self._refine = submission, False
+        self._pending, self._settle, self._refine = submission, False, False
 
     def forget(self) -> None:
         """The user wants nothing any more; what runs is to stop."""
@@ -146,20 +159,18 @@ class LivePolicy:
         """The running request has finished, failed or stopped."""
         turn, self._turn = self._turn, None
         if turn is not None and turn.start.draft and turn.painted and self._pending is None:
-            self._pending, self._refine = turn.start.submission, True
-            self._pending_since = now
+            self._paint_as_asked(turn.start.submission)
+            self._refine = True
 
-    def action(self, now: float, waiting: int) -> Action:
+    def action(self, now: float, waiting: int, in_line: bool = False) -> Action:
         """What to do now.
 
         Args:
             waiting: requests of everybody that stand in the engine's line.
+            in_line: whether the running request is one of them.
         """
         if self._turn is not None:
-            if self._pending is None or self._turn.cancelled or not self._may_supersede(now):
-                return None
-            self._turn.cancelled = True
-            return Cancel()
+            return self._replace(self._turn, now, in_line)
         if self._pending is None:
             return None
         begin = self._pending_since + self._hold(waiting)
@@ -167,32 +178,47 @@ class LivePolicy:
             return Wait(begin)
         return self._begin(now)
 
+    def _replace(self, turn: _Turn, now: float, in_line: bool) -> Action:
+        """Whether what runs is to stop, and when to ask again."""
+        if turn.cancelled:
+            return None
+        if self._pending is None:
+            if not turn.start.draft or turn.painted:
+                return None
+            paused = self._submitted + SILENCE
+            if now < paused:
+                return Wait(paused)
+            if not in_line:
+                return None
+            self._paint_as_asked(turn.start.submission)
+        elif not self._may_supersede(now):
+            return None
+        turn.cancelled = True
+        return Cancel()
+
+    def _paint_as_asked(self, submission: Submission) -> None:
+        self._pending, self._settle = submission, True
+        self._pending_since = self._submitted
+
     def _begin(self, now: float) -> Start:
         submission, self._pending = self._pending, None
         assert submission is not None  # noqa: S101
-        request, draft = submission.request, False
-        steps = (
-            None
-            if self._refine or self._patient
-            else self._draft_steps(request.num_inference_steps)
-        )
-        slow = self._pace(request).final > self._draft_above > 0
-        if steps is not None and slow and self._typing:
-            request, draft = replace(request, num_inference_steps=steps), True
-        self._refine = False
-        start = Start(submission, request, draft)
+        typing = self._typing and now - self._submitted < SILENCE
+        draft = None
+        if typing and not self._settle and not self._patient:
+            draft = self._draft(submission.request)
+        start = Start(submission, draft or submission.request, draft is not None, self._refine)
+        self._settle = self._refine = False
         self._turn = _Turn(start, now)
         return start
 
     def _hold(self, waiting: int) -> float:
-        if self._refine:
-            return 0.0
         return self._debounce * min(1.0, waiting / BUSY_LINE)
 
     def _may_supersede(self, now: float) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
         assert self._turn is not None and self._pending is not None  # noqa: S101
-        if self._patient:
+        if self._patient or self._turn.start.refines:
             return True
         pace = self._pace(self._pending.request)
         stale = max(self._max_stale, pace.final)

@@ -53,13 +53,16 @@ class Conversation:
                 self.watching = message.watch
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
-                self.submit(message.sequence, message.fields)
+                self.submit(message.sequence, message.fields, message.budget)
         except LightningError as problem:
             return messages.error(sequence, problem)
         return None
 
-    def submit(self, sequence: int, fields: Mapping[str, Any]) -> None:
+    def submit(self, sequence: int, fields: Mapping[str, Any], budget: float | None = None) -> None:
         """Asks for a picture; whatever was asked before is superseded.
+
+        Args:
+            budget: as of `LiveSession.submit`.
 
         Raises:
             LightningError: the fields cannot be painted, or the server is going away.
@@ -67,7 +70,7 @@ class Conversation:
         if self.draining:
             raise EngineUnavailable(DRAINING)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
-        self._session.submit(sequence, request)
+        self._session.submit(sequence, request, budget)
 
     def events(self) -> AsyncIterator[LiveEvent]:
         """Yields the newest frame or error not yet read, until the conversation is closed."""

@@ -48,7 +48,7 @@ class EventStreams:
             if event.error is not None:
                 yield json.dumps(messages.error(event.sequence, event.error))
             elif event.frame is not None:
-                yield messages.frame_text(event.sequence, event.frame)
+                yield messages.frame_text(event.sequence, event.frame, event.budget)
 
     def status(self, request: gr.Request) -> str:
         """The state of engine and server as JSON text, and the load for a tab that shows it."""

@@ -85,7 +85,7 @@ async def _send_frames(socket: WebSocket, conversation: Conversation) -> None:
         if event.error is not None:
             await socket.send_text(json.dumps(messages.error(event.sequence, event.error)))
         elif event.frame is not None:
-            await socket.send_bytes(messages.frame_bytes(event.sequence, event.frame))
+            await socket.send_bytes(messages.frame_bytes(event.sequence, event.frame, event.budget))
             sent += 1
             while conversation.seen is not None and sent - conversation.seen >= FRAMES_IN_FLIGHT:
                 conversation.acknowledged.clear()

@@ -1,7 +1,8 @@
 """What page and server say to each other, whichever way the messages travel.
 
 A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
-`{"watch": true}`. The server answers with JSON text (`status`, `error`, `load`) and with frames.
+`{"watch": true}`; a request may bring a latency budget in milliseconds, `"budget": n`, which holds
+from then on. The server answers with JSON text (`status`, `error`, `load`) and with frames.
 Knows no transport.
 """
 
@@ -15,13 +16,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import InvalidRequest, LightningError
-from ..schemas import EngineStatus, Frame
+from ..schemas import EngineStatus, Frame, parse_latency_budget
 
 MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes each fit
 MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
 
-_FIELDS = {"sequence", "request", "pause", "seen", "watch"}
+_FIELDS = {"sequence", "request", "budget", "pause", "seen", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class ClientMessage:
 
     sequence: int = 0
     fields: Mapping[str, Any] | None = None  # of the request; None: not a request
+    budget: float | None = None  # ms that come with a request; None: as before
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
     watch: bool | None = None  # whether the page wants to hear how much there is to do
@@ -61,7 +63,12 @@ def parse(text: str | bytes) -> ClientMessage:
         return ClientMessage(watch=content["watch"])
     if not isinstance(content.get("request"), dict):
         raise InvalidRequest("request: must be an object with named fields.", field="request")
-    return ClientMessage(_count("sequence", content.get("sequence")), content["request"])
+    budget = content.get("budget")
+    return ClientMessage(
+        _count("sequence", content.get("sequence")),
+        content["request"],
+        None if budget is None else parse_latency_budget(budget),
+    )
 
 
 def parse_fields(text: bytes) -> Mapping[str, Any]:
@@ -99,8 +106,8 @@ def error(sequence: int, problem: LightningError) -> dict[str, Any]:
     }
 
 
-def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
-    """All that is known of a frame but its picture."""
+def frame_header(sequence: int, frame: Frame, budget: float | None = None) -> dict[str, Any]:
+    """All that is known of a frame but its picture; `budget`: as in `LiveEvent`."""
     request = frame.request
     width, height = frame.size
     return {
@@ -118,12 +125,13 @@ def frame_header(sequence: int, frame: Frame) -> dict[str, Any]:
         "model": frame.model,
         "media_type": frame.media_type,
         "prompt": request.prompt[:MAX_LABEL_CHARACTERS],
+        "draft": None if budget is None else {"budget": budget, "decoder": "preview"},
     }
 
 
-def frame_bytes(sequence: int, frame: Frame) -> bytes:
+def frame_bytes(sequence: int, frame: Frame, budget: float | None = None) -> bytes:
     """A frame for the socket: header length (4 bytes, big-endian), header JSON, picture."""
-    header = json.dumps(frame_header(sequence, frame)).encode()
+    header = json.dumps(frame_header(sequence, frame, budget)).encode()
     return struct.pack(">I", len(header)) + header + frame.data
 
 
@@ -133,10 +141,10 @@ def split_frame(data: bytes) -> tuple[dict[str, Any], bytes]:
     return json.loads(data[4 : 4 + length]), data[4 + length :]
 
 
-def frame_text(sequence: int, frame: Frame) -> str:
+def frame_text(sequence: int, frame: Frame, budget: float | None = None) -> str:
     """A frame as JSON with the picture as a data URI, for ways that carry only text."""
     picture = base64.b64encode(frame.data).decode()
-    header = frame_header(sequence, frame)
+    header = frame_header(sequence, frame, budget)
     return json.dumps({**header, "picture": f"data:{frame.media_type};base64,{picture}"})
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ..web.conftest import Running
-from ..web.fakes import color_of
+from ..web.fakes import FakeEngine, color_of, slow
 from .conftest import Visit
 
 Open = Callable[..., Visit]
@@ -113,6 +113,29 @@ def test_an_open_lock_gives_every_change_its_own_seed(tab: Visit) -> None:
     tab.prompt.fill("three, kept")
     assert tab.wait_painted("three, kept")["seed"] == seeds[-1]
     assert tab.sequence() == before + 1
+
+
+def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    engine = FakeEngine()
+    engine.forecast_of = slow
+    tab = visit(own(engine))
+    tab.wait_answered()
+    words = "() => document.getElementById('drafting').textContent"
+    tab.prompt.press_sequentially(" and a long tail of words", delay=5)
+    tab.wait(f"{words} === 'drafts: 2 steps, quick decoder (budget 200 ms)'")
+    assert tab.wait_answered()["step"] == 4
+    assert "4 steps" in tab.text("about"), "what is asked for stays there"
+    tab.wait(f"{words} === ''")
+    before = tab.sequence()
+    tab.page.locator("#budget").get_by_text("off").click()
+    tab.wait("() => lightning.budget === 0")
+    assert tab.sequence() == before, "no picture depends on it"
+    engine.requests.clear()
+    tab.type("now without")
+    tab.wait_painted("now without")
+    assert {request.num_inference_steps for request in engine.requests} == {4}
 
 
 def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:

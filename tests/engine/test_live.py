@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from lightning_demo.engine import policy
+from lightning_demo.engine.base import Engine, Forecast
 from lightning_demo.engine.live import LiveSession
+from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
-from .observed import observed_engine, settle
+from .observed import collect, observed_engine, settle
 from .test_promises import SETTINGS, Tab
 
 
@@ -64,21 +69,91 @@ def test_superseding_before_the_turn_has_begun(run, components, ask):
     run(check())
 
 
-def test_a_draft_is_followed_by_the_asked_picture(run, components, ask):
+@pytest.fixture
+def always_typing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has submitted once is typing from then on, however slow the machine is."""
+    monkeypatch.setattr(policy, "BURST_GAP", 3600.0)
+    monkeypatch.setattr(policy, "SILENCE", 3600.0)
+
+
+class Foretold:
+    """An engine that says it takes a second a step, and a second more for a whole picture."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.status, self.aclose = engine.status, engine.aclose
+        self.drafts: list[GenerationRequest] = []
+
+    def forecast(self, request, *, place=None, draft=False) -> Forecast:
+        return Forecast(0, 0.0, request.num_inference_steps + (0.0 if draft else 1.0))
+
+    def generate(self, request, *, place=None, draft=False):
+        if draft:
+            self.drafts.append(request)
+        return self._engine.generate(request, place=place, draft=draft)
+
+
+def test_a_draft_is_followed_by_the_asked_picture(run, components, ask, always_typing):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
-            tab = Tab(engine, Settings(draft_above_ms=0.001, debounce_ms=0))
+            foretold = Foretold(engine)
+            tab = Tab(foretold, Settings(latency_budget=2500, debounce_ms=0))
             for n in range(2):
                 tab.session.submit(n, ask(f"word {n}", num_inference_steps=8))
                 final = await tab.answer(n)
-            assert final.frame.request.num_inference_steps == 8
-            drafts = [
-                event.frame
-                for event in tab.seen
-                if event.sequence == 1 and event.frame.request.num_inference_steps == 2
-            ]
-            assert drafts and not any(frame.final for frame in drafts)
+            assert final.frame.request == ask("word 1", num_inference_steps=8)
+            assert final.budget is None
+            drafts = [event for event in tab.seen if event.sequence == 1 and event is not final]
+            assert foretold.drafts == [ask("word 1", num_inference_steps=2)]
+            assert drafts[0].frame.request == foretold.drafts[0]
+            assert drafts[0].budget == 2500
+            assert not any(event.frame.final for event in drafts)
+            assert all(e.frame.step >= 6 for e in drafts if e.budget is None), "no step back"
             assert sampler.steps.count("word 1") == 2 + 8
+            plain = (await collect(engine, final.frame.request))[-1]
+            assert plain.data == final.frame.data, "what stays does not depend on the draft"
+            await tab.close()
+
+    run(check())
+
+
+def test_the_budget_can_be_changed_and_switched_off(run, components, ask, always_typing):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, _):
+            foretold = Foretold(engine)
+            tab = Tab(foretold, Settings(latency_budget=0, debounce_ms=0))
+            for n, budget in enumerate((None, None, 4500, None, 0, None)):
+                tab.session.submit(n, ask(f"word {n}", num_inference_steps=8), budget)
+                await tab.answer(n)
+            drafted = [(each.prompt, each.num_inference_steps) for each in foretold.drafts]
+            assert drafted == [("word 2", 4), ("word 3", 4)]
+            await tab.close()
+
+    run(check())
+
+
+def test_a_draft_in_line_becomes_the_picture_when_typing_pauses(
+    run, components, ask, always_typing, monkeypatch
+):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            foretold = Foretold(engine)
+            tab = Tab(foretold, Settings(latency_budget=2500, debounce_ms=0))
+            sampler.hold()
+            ahead = [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(9)]
+            await sampler.reached()
+            for n in range(2):
+                tab.session.submit(n, ask(f"word {n}", num_inference_steps=8))
+            while not foretold.drafts:
+                await settle()
+            while engine.status().waiting < 2:  # eight others share the step that is held
+                await settle()
+            monkeypatch.setattr(policy, "SILENCE", 0.0)
+            tab.session._advance()  # as the session's own timer would
+            sampler.release()
+            await tab.answer(1)
+            assert sampler.steps.count("word 1") == 8, "no step for a draft"
+            await asyncio.gather(*ahead)
             await tab.close()
 
     run(check())

@@ -5,20 +5,25 @@ from __future__ import annotations
 import heapq
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from lightning_demo.engine.base import Forecast
+from lightning_demo.engine.governor import choose
 from lightning_demo.engine.policy import (
     BUSY_LINE,
     FINAL_EVERY,
+    SILENCE,
     Cancel,
     LivePolicy,
     Start,
     Submission,
     Wait,
 )
+from lightning_demo.model.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
 REQUEST = GenerationRequest("a", "", 4, 0.0, 7, 128, 128)
@@ -30,17 +35,20 @@ def submission(sequence: int, steps: int = 4) -> Submission:
     )
 
 
-def policy(**settings: float) -> LivePolicy:
-    values = {"max_stale": 0.3, "debounce": 0.0, "draft_above": 0.0, **settings}
-    return LivePolicy(**values, draft_steps=lambda steps: 2 if steps > 2 else None)  # type: ignore[arg-type]
+def two_steps(request: GenerationRequest) -> GenerationRequest | None:
+    """A governor that drafts whatever has more than two steps."""
+    few = request.num_inference_steps <= 2
+    return None if few else replace(request, num_inference_steps=2)
+
+
+def policy(**settings: Any) -> LivePolicy:
+    return LivePolicy(**{"max_stale": 0.3, "debounce": 0.0, **settings})
 
 
 def test_an_idle_engine_gets_the_request_at_once():
     rules = policy(debounce=0.15)
     rules.submit(submission(1), now=0.0)
-    assert rules.action(now=0.0, waiting=0) == Start(
-        submission(1), submission(1).request, draft=False
-    )
+    assert rules.action(now=0.0, waiting=0) == Start(submission(1), submission(1).request)
 
 
 def test_running_work_is_superseded():
@@ -120,36 +128,81 @@ def finish(rules: LivePolicy, start: float, seconds: float) -> None:
     rules.ended(start + seconds)
 
 
-def test_slow_pictures_are_drafted_while_typing_and_then_refined():
-    rules = policy(draft_above=0.4)
+def test_whoever_types_may_be_painted_a_draft_and_then_what_was_asked():
+    rules = policy(draft=two_steps)
     rules.submit(submission(1, steps=8), 0.0)
-    assert not rules.action(0.0, 0).draft, "nothing is known to be slow yet"
+    assert not rules.action(0.0, 0).draft, "one change is not typing"
     finish(rules, 0.0, 0.9)
     rules.submit(submission(2, steps=8), 0.95)
     draft = rules.action(0.95, 0)
     assert (draft.draft, draft.request.num_inference_steps) == (True, 2)
     finish(rules, 0.95, 0.2)
-    refine = rules.action(1.15, 0)
-    assert (refine.draft, refine.request) == (False, submission(2, steps=8).request)
+    request = submission(2, steps=8).request
+    assert rules.action(1.15, 0) == Start(submission(2, steps=8), request, refines=True)
     finish(rules, 1.15, 0.9)
     assert rules.idle
 
 
-def test_no_draft_for_a_single_change_or_a_fast_picture():
-    rules = policy(draft_above=0.4)
+def test_no_draft_where_the_governor_wants_none_or_typing_has_paused():
+    rules = policy(draft=two_steps)
+    rules.submit(submission(1), 0.0)
+    rules.action(0.0, 0)
+    finish(rules, 0.0, 0.1)
+    rules.submit(submission(2, steps=2), 0.2)
+    assert not rules.action(0.2, 0).draft, "nothing is quicker"
+    finish(rules, 0.2, 0.05)
+    rules.submit(submission(3), 0.3)
+    assert not rules.action(0.3 + SILENCE, 0).draft, "it came late, and no key since"
+
+
+def test_a_key_during_the_refining_stops_it_at_once():
+    rules = policy(draft=two_steps)
     rules.submit(submission(1, steps=8), 0.0)
     rules.action(0.0, 0)
-    finish(rules, 0.0, 0.9)
-    rules.submit(submission(2, steps=8), 5.0)
-    assert not rules.action(5.0, 0).draft, "not typing"
-    finish(rules, 5.0, 0.9)
-    rules.submit(submission(3, steps=4), 6.0)
-    assert not rules.action(6.0, 0).draft, "4 steps were never slow"
+    finish(rules, 0.0, 5.0)
+    rules.submit(submission(2, steps=8), 5.1)
+    rules.submit(submission(3, steps=8), 5.2)
+    assert rules.action(5.2, 0).draft
+    finish(rules, 5.2, 1.0)
+    assert rules.action(6.2, 0).refines
+    rules.submit(submission(4, steps=8), 9.0)
+    assert isinstance(rules.action(9.0, 0), Cancel), "nobody waits for a picture shown in draft"
+
+
+def test_refining_waits_for_the_next_key_while_others_wait():
+    rules = policy(draft=two_steps, debounce=0.15)
+    for now in (0.0, 0.1):
+        rules.submit(submission(1), now)
+    assert rules.action(0.1, 0).draft
+    finish(rules, 0.1, 0.05)
+    assert rules.action(0.15, BUSY_LINE) == Wait(pytest.approx(0.25)), "from the key on"
+    rules.submit(submission(2), 0.2)
+    assert isinstance(rules.action(0.2, 0), Start)
+
+
+def test_a_draft_in_line_gives_its_place_to_the_picture_when_typing_pauses():
+    rules = policy(draft=two_steps)
+    for now in (0.0, 0.1):
+        rules.submit(submission(1), now)
+    assert rules.action(0.1, 3).draft
+    assert rules.action(0.1, 3, in_line=True) == Wait(pytest.approx(0.1 + SILENCE))
+    assert isinstance(rules.action(0.1 + SILENCE, 3, in_line=True), Cancel)
+    assert rules.action(0.1 + SILENCE, 3, in_line=True) is None, "asked to stop only once"
+    rules.ended(0.41)
+    assert rules.action(0.41, 3) == Start(submission(1), submission(1).request)
+
+
+def test_a_draft_that_is_being_painted_is_finished():
+    rules = policy(draft=two_steps)
+    for now in (0.0, 0.1):
+        rules.submit(submission(1), now)
+    assert rules.action(0.1, 3).draft
+    assert rules.action(0.1 + SILENCE, 3, in_line=False) is None
 
 
 def test_a_patient_page_means_every_request():
     """Slow enough that elsewhere the first would be let finish and the second be drafted."""
-    rules = policy(draft_above=0.4, patient=True)
+    rules = policy(draft=two_steps, patient=True)
     rules.submit(submission(0), 0.0)
     rules.action(0.0, 0)
     finish(rules, 0.0, 5.0)
@@ -157,19 +210,17 @@ def test_a_patient_page_means_every_request():
         rules.submit(submission(sequence), now)
         action = rules.action(now, 0)
         if sequence == 1:
-            assert action == Start(submission(1), submission(1).request, draft=False)
+            assert action == Start(submission(1), submission(1).request)
     assert isinstance(action, Cancel)
     rules.ended(10.6)
-    assert rules.action(10.6, 0) == Start(submission(2), submission(2).request, draft=False)
+    assert rules.action(10.6, 0) == Start(submission(2), submission(2).request)
 
 
 def test_a_failed_draft_is_not_refined():
-    rules = policy(draft_above=0.4)
-    rules.submit(submission(1, steps=8), 0.0)
-    rules.action(0.0, 0)
-    finish(rules, 0.0, 0.9)
-    rules.submit(submission(2, steps=8), 0.95)
-    assert rules.action(0.95, 0).draft
+    rules = policy(draft=two_steps)
+    for now in (0.0, 0.1):
+        rules.submit(submission(2, steps=8), now)
+    assert rules.action(0.1, 0).draft
     rules.ended(1.0)
     assert rules.idle
 
@@ -189,26 +240,33 @@ def test_forgetting_leaves_nothing():
 class Running:
     start: Start
     steps_left: int
+    in_line: bool = True
     stopping: bool = False
 
 
 class AnyTyping(RuleBasedStateMachine):
-    """A session typed at in any way, on an engine that takes `step` seconds a step."""
+    """A session typed at in any way, on an engine that takes `step` seconds a step.
+
+    Others who wait come first, each for a step; a request that replaces one in line takes its
+    place.
+    """
 
     @initialize(
         step=st.sampled_from([0.004, 0.02, 0.09, 0.25, 0.7]),
         debounce=st.sampled_from([0.0, 0.15]),
-        draft_above=st.sampled_from([0.0, 0.4]),
+        budget=st.sampled_from([0.0, 0.1, 0.4]),
     )
-    def begin(self, step: float, debounce: float, draft_above: float) -> None:
-        self.step, self.debounce = step, debounce
-        self.rules = policy(debounce=debounce, draft_above=draft_above)
+    def begin(self, step: float, debounce: float, budget: float) -> None:
+        self.step, self.debounce, self.budget = step, debounce, budget
+        self.rules = policy(debounce=debounce, draft=self.draft)
         self.now = 0.0
         self.waiting = 0
         self.events: list[tuple[float, int, str]] = []
         self.order = itertools.count()
         self.running: Running | None = None
+        self.place: float | None = None  # in line: when the work of whoever has it begins
         self.sequence = 0
+        self.asked: dict[int, GenerationRequest] = {}
         self.painted: list[tuple[float, int, bool]] = []  # time, sequence, the answer itself
         self.hungry_since: float | None = None  # since when the user waits for any frame
         self.unfinished_since: float | None = None
@@ -216,16 +274,20 @@ class AnyTyping(RuleBasedStateMachine):
     @rule(pause=st.floats(0.0, 0.4), steps=st.sampled_from([4, 4, 4, 8, 2]))
     def key(self, pause: float, steps: int) -> None:
         self.pass_time(self.now + pause)
-        if self.rules.idle:
+        running = self.running
+        drafted = running is not None and running.start.refines
+        if self.rules.idle or (drafted and running.start.submission.sequence == self.sequence):
             self.hungry_since = self.unfinished_since = self.now
         self.sequence += 1
-        self.rules.submit(submission(self.sequence, steps), self.now)
+        asked = submission(self.sequence, steps)
+        self.asked[self.sequence] = asked.request
+        self.rules.submit(asked, self.now)
         self.act()
 
-    @rule(pause=st.floats(0.05, 0.3), keys=st.integers(5, 20))
-    def burst(self, pause: float, keys: int) -> None:
+    @rule(pause=st.floats(0.05, 0.3), keys=st.integers(5, 20), steps=st.sampled_from([4, 8]))
+    def burst(self, pause: float, keys: int, steps: int) -> None:
         for _ in range(keys):
-            self.key(pause, 4)
+            self.key(pause, steps)
 
     @rule(pause=st.floats(0.0, 3.0))
     def rest(self, pause: float) -> None:
@@ -243,41 +305,59 @@ class AnyTyping(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "rules") or not self.sequence:
             return
-        self.pass_time(self.now + 60)
+        self.pass_time(self.now + 120)
         assert self.rules.idle, "the session comes to rest"
         assert self.painted[-1][1:] == (self.sequence, True), "the last word wins"
+
+    def draft(self, request: GenerationRequest) -> GenerationRequest | None:
+        def forecast(request: GenerationRequest, draft: bool) -> Forecast:
+            work = self.step * (request.num_inference_steps + (0.2 if draft else 1.0))
+            return Forecast(self.waiting, self.waiting * self.step, work)
+
+        return choose(request, MINIATURE.limits, self.budget, forecast)
 
     def pass_time(self, until: float) -> None:
         while self.events and self.events[0][0] <= until:
             self.now, _, what = heapq.heappop(self.events)
-            if what == "step":
+            if what == "begin":
+                self.begin_work()
+            elif what == "step":
                 self.one_step()
             self.act()
         self.now = until
         self.act()
 
+    def begin_work(self) -> None:
+        running = self.running
+        if running is not None and running.in_line and self.now >= (self.place or 0.0) - 1e-9:
+            running.in_line, self.place = False, None
+            self.later("step", self.step)
+
     def one_step(self) -> None:
         running = self.running
-        assert running is not None
+        assert running is not None and not running.in_line
         running.steps_left -= 1
         if running.stopping:
-            self.running = None
-            self.rules.ended(self.now)
+            self.stop()
             return
         final = running.steps_left == 0
         start = running.start
         self.rules.frame(final, self.now)
-        self.painted.append((self.now, start.submission.sequence, final and not start.draft))
-        self.fed(final, start.request.num_inference_steps)
+        if start.shows(start.request.num_inference_steps - running.steps_left):
+            self.painted.append((self.now, start.submission.sequence, final and not start.draft))
+            self.fed(final)
         if final:
-            self.running = None
-            self.rules.ended(self.now)
+            self.stop()
         else:
             self.later("step", self.step)
 
-    def fed(self, final: bool, steps: int) -> None:
+    def stop(self) -> None:
+        self.running = None
+        self.rules.ended(self.now)
+
+    def fed(self, final: bool) -> None:
         """No starvation: nothing new for no longer than the promise says."""
-        picture = self.step * 8  # the slowest that may be asked for
+        picture = self.step * (8 + 6)  # the slowest that may be asked for, behind the longest line
         slack = 2 * self.step + self.debounce  # a step to stop, a step to show
         assert self.hungry_since is not None and self.unfinished_since is not None
         assert self.now - self.hungry_since <= max(0.3, picture) + slack + 1e-9
@@ -289,22 +369,33 @@ class AnyTyping(RuleBasedStateMachine):
 
     def act(self) -> None:
         while True:
-            action = self.rules.action(self.now, self.waiting)
-            match action:
-                case Start():
-                    assert self.running is None, "one running request"
-                    self.running = Running(action, action.request.num_inference_steps)
-                    self.later("step", self.step)
+            in_line = self.running is not None and self.running.in_line
+            match self.rules.action(self.now, self.waiting, in_line):
+                case Start() as start:
+                    self.check(start)
+                    self.running = Running(start, start.request.num_inference_steps)
+                    if self.place is None:
+                        self.place = self.now + self.waiting * self.step
+                    self.later("begin", max(0.0, self.place - self.now))
                 case Cancel():
                     assert self.running is not None
-                    self.running.stopping = True
-                    return
+                    if not self.running.in_line:
+                        self.running.stopping = True
+                        return
+                    self.stop()
                 case Wait(until):
-                    assert until - self.now <= self.debounce + 1e-9, "a bounded wait"
+                    assert self.now < until <= self.now + max(self.debounce, SILENCE) + 1e-9
                     heapq.heappush(self.events, (until, next(self.order), "look"))
                     return
                 case None:
                     return
+
+    def check(self, start: Start) -> None:
+        assert self.running is None, "one running request"
+        assert not (start.draft and self.budget == 0), "a budget of 0 is off"
+        if not start.draft:
+            asked = self.asked[start.submission.sequence]
+            assert start.request == asked, "what stays is exactly what was asked for"
 
     def later(self, what: str, delay: float) -> None:
         heapq.heappush(self.events, (self.now + delay, next(self.order), what))

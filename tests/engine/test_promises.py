@@ -24,7 +24,7 @@ from lightning_demo.settings import Settings
 from .observed import collect, observed_engine, settle
 
 # No drafts: whether a machine is slow enough for them must not decide a test.
-SETTINGS = Settings(model="miniature", device="cpu", debounce_ms=0, draft_above_ms=0)
+SETTINGS = Settings(model="miniature", device="cpu", debounce_ms=0, latency_budget=0)
 SENTENCE = "a red house by the sea at sunset"
 
 

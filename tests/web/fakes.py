@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lightning_demo.engine.base import Place
+from lightning_demo.engine.base import Forecast, Place
 from lightning_demo.engine.handover import Handover
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.images import encode_jpeg
@@ -24,6 +24,11 @@ LIMITS = Limits(
     max_side=256,
 )
 STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu")
+
+
+def slow(request: GenerationRequest, draft: bool) -> Forecast:
+    """An engine that would take a tenth of a second a step, and as long for a full decode."""
+    return Forecast(0, 0.0, 0.1 * (request.num_inference_steps + (0 if draft else 1)))
 
 
 def color_of(prompt: str) -> tuple[int, int, int]:
@@ -45,6 +50,9 @@ class FakeEngine:
         self.notes: tuple[str, ...] = ()
         self.timings: dict[str, float] = {}
         self.color_of = color_of
+        self.forecast_of: Callable[[GenerationRequest, bool], Forecast | None] = (
+            lambda request, draft: None
+        )
 
     def status(self) -> EngineStatus:
         return self.told
@@ -53,8 +61,13 @@ class FakeEngine:
         """Changes the status."""
         self.told = replace(self.told, **changes)  # type: ignore[arg-type]
 
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        return self.forecast_of(request, draft)
+
     async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
         self.requests.append(request)
         self.running += 1

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from lightning_demo.engine import policy
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.settings import Settings
 from lightning_demo.web import service as module
 from lightning_demo.web.service import Service
 
-from .fakes import FakeEngine
+from .fakes import FakeEngine, slow
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -38,6 +39,35 @@ def test_it_answers_errors_and_streams_the_rest(run: Run) -> None:
         async for event in conversation.events():
             if event.frame is not None and event.frame.final:
                 break
+        await service.close(conversation)
+
+    run(talk())
+
+
+def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BURST_GAP", "SILENCE"):  # one is typing, however slow the machine is
+        monkeypatch.setattr(policy, name, 3600.0)
+
+    async def talk() -> None:
+        engine = FakeEngine()
+        engine.forecast_of = slow
+        service = Service(engine, Settings())
+        conversation = service.open()
+        heard = []
+        for sequence, budget in enumerate((0, 0, 350, 10), 1):
+            message = {"sequence": sequence, "request": {"prompt": str(sequence)}}
+            conversation.hear(json.dumps({**message, "budget": budget}))
+            async for event in conversation.events():
+                assert event.frame is not None
+                if event.budget is not None:
+                    heard.append((event.sequence, event.budget))
+                if event.frame.final:
+                    break
+        assert set(heard) == {(3, 350), (4, 10)}
+        steps = [request.num_inference_steps for request in engine.requests]
+        assert steps == [4, 4, 2, 4, 2, 4]
+        answer = conversation.hear('{"sequence": 9, "request": {"prompt": "x"}, "budget": -1}')
+        assert answer is not None and answer["field"] == "budget"
         await service.close(conversation)
 
     run(talk())

@@ -42,6 +42,28 @@ def test_the_four_messages_of_a_page() -> None:
     assert [messages.parse(f'{{"watch": {on}}}').watch for on in ("true", "false")] == [True, False]
 
 
+def test_a_request_may_bring_a_latency_budget() -> None:
+    text = '{"sequence": 1, "request": {"prompt": "x"}, "budget": %s}'
+    assert messages.parse('{"sequence": 1, "request": {"prompt": "x"}}').budget is None
+    assert [messages.parse(text % n).budget for n in ("0", "62.5", "60000", "null")] == [
+        0,
+        62.5,
+        60_000,
+        None,
+    ]
+    with pytest.raises(InvalidRequest) as caught:
+        messages.parse(text % "60000.5")
+    assert caught.value.field == "budget"
+    assert caught.value.message == "budget: must be a number from 0 to 60000."
+
+
+def test_a_frame_tells_whether_it_is_a_draft() -> None:
+    assert messages.frame_header(9, FRAME)["draft"] is None
+    header, _ = messages.split_frame(messages.frame_bytes(9, FRAME, 200.0))
+    assert header["draft"] == {"budget": 200.0, "decoder": "preview"}
+    assert json.loads(messages.frame_text(9, FRAME, 200.0))["draft"] == header["draft"]
+
+
 def test_a_frame_can_be_read_back() -> None:
     header, picture = messages.split_frame(messages.frame_bytes(9, FRAME))
     assert picture == FRAME.data

@@ -10,6 +10,7 @@ from ...schemas import MAX_PROMPT_CHARACTERS, MAX_SEED, Limits
 
 STEP_CHOICES = (1, 2, 4, 8)  # all that SDXL-Lightning was distilled for
 GUIDANCE_TOP = 2.0
+BUDGETS = (0, 100, 200, 400, 800)  # ms; 0: no drafts
 FIRST_SEED = 42  # the same first picture for every visitor
 
 
@@ -23,6 +24,7 @@ class Controls:
     guidance_scale: gr.Slider
     seed: gr.Number
     seed_lock: gr.Checkbox
+    budget: gr.Radio
 
     def in_order(self) -> list[gr.components.Component]:
         """All of them."""
@@ -33,11 +35,19 @@ class Controls:
             self.guidance_scale,
             self.seed,
             self.seed_lock,
+            self.budget,
         ]
 
 
-def control_panel(limits: Limits) -> tuple[Controls, gr.Button]:
-    """The panel beside the picture, and its dice."""
+def control_panel(
+    limits: Limits, latency_budget: float, *, patient: bool
+) -> tuple[Controls, gr.Button]:
+    """The panel beside the picture, and its dice.
+
+    Args:
+        latency_budget: the one that a visitor begins with, ms.
+        patient: there are no drafts, and so no budget to choose.
+    """
     with gr.Column(elem_id="controls"):
         steps = gr.Radio(
             [(str(steps), steps) for steps in sorted({*STEP_CHOICES, *limits.num_inference_steps})],
@@ -86,4 +96,13 @@ def control_panel(limits: Limits) -> tuple[Controls, gr.Button]:
             max_length=MAX_PROMPT_CHARACTERS,
             elem_id="negative",
         )
-    return Controls(negative, steps, size, guidance, seed, lock), dice
+        budget = gr.Radio(
+            [(f"{ms:g}" if ms else "off", ms) for ms in sorted({*BUDGETS, latency_budget})],
+            value=latency_budget,
+            label="Latency budget, ms",
+            info="A picture that would take longer is drafted while you type.",
+            elem_id="budget",
+            elem_classes="segments",
+            visible=not patient,
+        )
+    return Controls(negative, steps, size, guidance, seed, lock, budget), dice

@@ -56,7 +56,9 @@ def page(service: Service) -> gr.Blocks:
                 status_line()
                 actions = action_buttons()
             with gr.Column(elem_id="control-side"):
-                controls, dice = control_panel(status.limits)
+                controls, dice = control_panel(
+                    status.limits, service.settings.latency_budget, patient=status.patient
+                )
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):
                         example_chips(vocabulary.examples, only_with)

@@ -8,7 +8,8 @@ import gradio as gr
 
 LINE = """
 <div id="line">
-  <div id="state-side"><span id="state" data-state="loading"></span><span id="about"></span></div>
+  <div id="state-side"><span id="state" data-state="loading"></span><span id="about"></span>
+    <span id="drafting"></span></div>
   <div id="age"></div>
   <button id="times" type="button" aria-expanded="false" aria-controls="waterfall"
     title="Where the time of the last picture went">

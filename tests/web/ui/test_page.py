@@ -48,7 +48,22 @@ def test_every_control_has_a_label() -> None:
     found = components(MINIATURE)
     for name in ("prompt", "negative", "steps", "size", "guidance", "seed", "seed-lock"):
         assert found[name]["label"], name
+    assert found["budget"]["label"] == "Latency budget, ms"
     assert "only when guidance is above 1" in found["negative"]["info"]
+
+
+def test_the_budget_begins_with_the_setting() -> None:
+    def budget(engine: FakeEngine, **settings: float) -> dict[str, Any]:
+        config = Server(engine, Settings(**settings))._blocks.get_config_file()  # type: ignore[arg-type]
+        found = {each["props"].get("elem_id"): each["props"] for each in config["components"]}
+        return found["budget"]
+
+    chosen = budget(FakeEngine(), latency_budget=250)
+    assert chosen["value"] == 250
+    assert [label for label, _ in chosen["choices"]] == ["off", "100", "200", "250", "400", "800"]
+    patient = FakeEngine()
+    patient.say(patient=True)
+    assert not budget(patient)["visible"], "a patient page has no drafts"
 
 
 def test_the_first_picture_needs_no_typing() -> None:
