@@ -48,6 +48,23 @@ class EngineUnavailable(LightningError):
     status = 503
 
 
+class RateLimited(LightningError):
+    """One client asks for too much; others are served, and so is this one in `seconds`."""
+
+    status = 429
+
+    def __init__(self, message: str, *, field: str | None = None, seconds: float = 1.0) -> None:
+        super().__init__(message, field=field)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_limit, (self.message, self.field, self.seconds))
+
+
+def _rebuild_limit(message: str, field: str | None, seconds: float) -> RateLimited:
+    return RateLimited(message, field=field, seconds=seconds)
+
+
 class OutOfMemory(LightningError):
     """The device had too little memory for this request; smaller ones still work."""
 

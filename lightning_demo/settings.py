@@ -71,6 +71,19 @@ class Settings:
         "how frames reach the browser: a WebSocket, Gradio's own events, or the first that works",
         choices=("auto", "socket", "events"),
     )
+    max_sessions: int = _setting(
+        64,
+        "pages that may paint at once; further ones wait in line for a seat and are told so",
+        low=1,
+        high=1_000,
+    )
+    sessions_per_address: int = _setting(
+        500,
+        "pages that may be open from one address, behind which may sit a whole audience; "
+        "0: no limit",
+        low=0,
+        high=1_000,
+    )
     max_stale_ms: float = _setting(
         300.0, "while typing without pause, a new picture appears this often", low=0, high=10_000
     )

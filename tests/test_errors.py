@@ -16,3 +16,8 @@ def test_errors_survive_pickling(kind: type[errors.LightningError]):
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert type(again) is kind
     assert (str(again), again.field, again.status) == ("something is wrong", "seed", kind.status)
+
+
+def test_a_limit_says_when_it_ends():
+    again = pickle.loads(pickle.dumps(errors.RateLimited("slowly", seconds=7.5)))  # noqa: S301
+    assert (again.status, again.seconds) == (429, 7.5)

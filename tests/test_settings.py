@@ -38,6 +38,8 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
         ("debounce_ms", "-1", "0 to 2000"),
         ("debounce_ms", "nan", "0 to 2000"),
         ("memory_mb", "-5", "at least 0"),
+        ("max_sessions", "0", "1 to 1000"),
+        ("sessions_per_address", "-1", "0 to 1000"),
         ("share", "maybe", "yes or no"),
         ("threads", "0", "1 to 256"),
         ("auth", "only-a-user", "user:password"),

@@ -173,6 +173,7 @@ class Lightning {
 
   linkChanged(state) {
     this.panel.online = state === "open";
+    this.panel.setLine({ what: null }); // a new connection stands in no line yet
     this.panel.show();
     if (state !== "open") return;
     if (this.room.open) this.link.watch(true);
@@ -183,6 +184,7 @@ class Lightning {
     if (message.type === "status") this.setStatus(message);
     else if (message.type === "load") this.room.show(message);
     else if (message.type === "frame") this.painter.offer(message, blob);
+    else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "error" && this.isCurrent(message)) {
       this.unasked = this.patient; // Enter tries again
       this.panel.error(message);

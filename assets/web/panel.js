@@ -37,6 +37,7 @@ export class Panel {
     this.online = true;
     this.refusal = ""; // why the server ended the connection, when it said so
     this.paused = false;
+    this.line = ""; // who is served before, and for about how long
     this.paintedAt = 0;
     this.steps = 0; // of the picture that is shown
     this.times = []; // [first paint, final] in ms of the last pictures
@@ -73,7 +74,8 @@ export class Panel {
     const progress = status?.progress;
     const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
     const lost = this.refusal || "The connection is lost; trying again.";
-    write("veil-text", state === "offline" ? lost : veil(state, status, percent));
+    const waiting = state === "ready" && this.line;
+    write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
     const about = status ? [status.title, status.coming && "stand-in", status.device] : [];
@@ -83,6 +85,15 @@ export class Panel {
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");
+  }
+
+  /** Where this page stands in line; not read aloud at each change, as it goes by itself. */
+  setLine(message) {
+    const line = lineWords(message);
+    if (line === this.line) return;
+    this.line = line;
+    write("place", line);
+    this.show();
   }
 
   /** Words and examples are those of the model that paints. */
@@ -257,6 +268,17 @@ export class Panel {
     }
     if (this.kind === "problem" && this.state !== "failed") this.note("");
   }
+}
+
+/** Words for a `line` message: for a seat "All places are taken: you are next, about 2 min". */
+function lineWords({ what, ahead, seconds }) {
+  if (!what) return "";
+  const people = ahead === 1 ? "1 person" : `${ahead} people`;
+  const who = ahead === 0 ? "you are next" : `${people} ahead${what === "seat" ? " of you" : ""}`;
+  const long = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  const words = seconds === null ? who : `${who}, about ${long}`;
+  if (what === "seat") return `All places are taken: ${words}`;
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function veil(state, status, percent) {

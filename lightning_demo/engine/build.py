@@ -19,6 +19,7 @@ from .local import Loader, LocalEngine
 from .memory import FrameMemory, RememberingEngine
 from .metrics import Metrics
 from .precompile import Precompiler, stamp
+from .shared import SharingEngine
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -43,17 +44,19 @@ def build_engine(
     family = choose_family(settings)
     metrics = metrics or Metrics()
     if on_zerogpu():
+        # Not shared: each picture is painted in somebody's own time, and fails with it.
         return _remembering(_lent(family, settings, metrics), settings, metrics)
     load = loader(family, settings, num_inference_steps=num_inference_steps)
+
+    def engine(load: Loader, family: Family) -> Engine:
+        local = LocalEngine(load, about(family), metrics=metrics)
+        return _remembering(SharingEngine(local, metrics), settings, metrics)
+
     if not stand_in or family.lightning.folder is not None:
-        return _remembering(LocalEngine(load, about(family), metrics=metrics), settings, metrics)
+        return engine(load, family)
     # Styles are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-
-    def engine(load: Loader, family: Family) -> Engine:
-        return _remembering(LocalEngine(load, about(family), metrics=metrics), settings, metrics)
-
     return Handover(engine(second, family), lambda: engine(first, MINIATURE))
 
 

@@ -64,7 +64,8 @@ class Handover:
         self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> Forecast | None:
         """See `Engine.forecast`; by whichever engine paints now."""
-        return self._serving().forecast(request, place=place, draft=draft)
+        engine = self._serving()
+        return engine.forecast(self._for(engine, request), place=place, draft=draft)
 
     async def generate(
         self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
@@ -104,15 +105,19 @@ class Handover:
         self, engine: Engine, request: GenerationRequest, place: Place | None, draft: bool
     ) -> AsyncGenerator[Frame, None]:
         """The frames of one of the two engines, each told which model it is of."""
-        about = engine.status()
-        asked = request
-        if engine is not self._wanted:
-            # Not its fault that it has other sizes: asked for its own, it has nothing to remark.
-            width, height = about.limits.nearest_size(request.width, request.height)
-            asked = replace(request, width=width, height=height)
+        model = engine.status().model
+        asked = self._for(engine, request)
         async with aclosing(engine.generate(asked, place=place, draft=draft)) as frames:
             async for frame in frames:
-                yield replace(frame, request=request, model=about.model)
+                yield replace(frame, request=request, model=model)
+
+    def _for(self, engine: Engine, request: GenerationRequest) -> GenerationRequest:
+        """The request as one of the two engines is asked for it."""
+        if engine is self._wanted:
+            return request
+        # Not its fault that it has other sizes: asked for its own, it has nothing to remark.
+        width, height = engine.status().limits.nearest_size(request.width, request.height)
+        return replace(request, width=width, height=height)
 
     def _watch(self) -> None:
         """Waits for the wanted engine and sends the stand-in home; a thread of its own.

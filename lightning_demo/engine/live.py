@@ -53,6 +53,7 @@ class LiveSession:
         self._place = Place()
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Task[None] | None = None
+        self._asked: Start | None = None  # what the turn asks of the engine
         self._timer: asyncio.TimerHandle | None = None
         self._newest: LiveEvent | None = None
         self._wake = asyncio.Event()
@@ -86,6 +87,17 @@ class LiveSession:
     def idle(self) -> bool:
         """Whether everything asked for has been answered."""
         return self._policy.idle
+
+    def forecast(self) -> Forecast | None:
+        """What the running request has to expect while it waits in the engine's line.
+
+        None when it does not wait, or when that is not known.
+        """
+        start = self._asked
+        if start is None or self._place.since is None:
+            return None
+        forecast = self._engine.forecast(start.request, place=self._place, draft=start.draft)
+        return None if self._place.since is None else forecast
 
     async def events(self) -> AsyncIterator[LiveEvent]:
         """Yields the newest event not yet seen, until the session is closed."""
@@ -132,6 +144,7 @@ class LiveSession:
         """One turn: streams one request until its end or until it is superseded."""
         sequence = start.submission.sequence
         budget = self._budget if start.draft else None
+        self._asked = start
         try:
             stream = self._engine.generate(start.request, place=self._place, draft=start.draft)
             async with aclosing(stream) as frames:
@@ -150,7 +163,7 @@ class LiveSession:
         # enters its body.
         if not turn.cancelled() and (error := turn.exception()) is not None:
             log.error("a turn failed", exc_info=error)
-        self._turn = None
+        self._turn = self._asked = None
         self._policy.ended(self._loop.time())
         if not self._closed:
             self._advance()

@@ -151,7 +151,10 @@ class LocalEngine:
         )
 
     def _prune(self, *, waiting: bool = False) -> None:
-        """Drops who has gone; who has ended already was dropped by the worker.
+        """Drops who has gone, and looks at the places of those who wait again.
+
+        Who has ended already was dropped by the worker. A place becomes earlier when somebody
+        joins a request that has waited for longer (see `shared`).
 
         Args:
             waiting: only out of the line: who has begun may be in a step at this moment, which
@@ -161,6 +164,10 @@ class LocalEngine:
         for entry in gone:
             if not entry.item.over:
                 self._metrics.superseded(0 if entry.item.row is None else entry.item.row.step)
+        for entry in self._batcher:
+            place = entry.item.place
+            if not entry.started and place.since is not None:
+                entry.since, entry.client = place.since, place.client
 
     def _next(self, patience: float | None) -> list[Entry[Job]]:
         """The jobs that take a step now; waits for one.

@@ -83,7 +83,7 @@ class RememberingEngine:
     async def generate(
         self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
-        """See `Engine.generate`; a remembered request is one final frame at once."""
+        """See `Engine.generate`; a remembered request is one final frame at once, draft or not."""
         key = (self._engine.status().model, request)
         if (frame := self.memory.get(key)) is not None:
             self._metrics.hit()

@@ -138,10 +138,8 @@ class Metrics:
             self._asked += 1
 
     def shared(self) -> None:
-        """A request gets the picture that is being painted for another one."""
+        """A request, a miss, gets the picture that is being painted for another one."""
         self._shared.inc()
-        with self._lock:
-            self._asked += 1
 
     # What is so at this moment ------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import contextvars
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ..engine.base import Engine
@@ -12,29 +14,46 @@ from ..errors import EngineUnavailable, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import messages
+from .lobby import Lobby
+from .notices import Notices
 
 DRAINING = "The demo is being restarted; the page comes back by itself."
+LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
+NO_LINE = messages.line(None)
 
 
 class Conversation:
     """What one tab asks and hears. Belongs to one event loop; one reader of `events`."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, lobby: Lobby) -> None:
         self._engine = engine
         self._session = LiveSession(engine, settings)
+        self._lobby = lobby
+        self._kept: Callable[[], None] | None = None  # submits what was last asked for
+        self._budget: float | None = None
         self.ended = asyncio.Event()  # set when the server wants it to end
         self.draining = False
         self.seen: int | None = None  # frames acknowledged; None: the page does not acknowledge
         self.acknowledged = asyncio.Event()
         self.watching = False  # whether the page shows how much there is to do
+        self.load_due = 0.0  # when it is told next, by time.monotonic()
+        self.notices = Notices()
+        self.line = NO_LINE  # as it was last told
+        self._status: messages.Message = {}
         self._newest = -1
+        self._silent = 0  # looks in a row at which nothing was known of a wait
 
     @property
     def busy(self) -> bool:
         """Whether a picture that was asked for has not come yet."""
+        return self.painting or self._kept is not None
+
+    @property
+    def painting(self) -> bool:
+        """Whether the engine works for it."""
         return not self._session.idle
 
-    def hear(self, text: str | bytes, *, in_order: bool = True) -> dict[str, object] | None:
+    def hear(self, text: str | bytes, *, in_order: bool = True) -> messages.Message | None:
         """Acts on a message; returns the answer when that is an error.
 
         Args:
@@ -45,7 +64,7 @@ class Conversation:
             message = messages.parse(text)
             sequence = message.sequence
             if message.pause:
-                self._session.pause()
+                self._pause()
             elif message.seen is not None:
                 self.seen = message.seen
                 self.acknowledged.set()
@@ -61,6 +80,8 @@ class Conversation:
     def submit(self, sequence: int, fields: Mapping[str, Any], budget: float | None = None) -> None:
         """Asks for a picture; whatever was asked before is superseded.
 
+        Without a seat the request is kept, and painted when there is one.
+
         Args:
             budget: as of `LiveSession.submit`.
 
@@ -70,13 +91,70 @@ class Conversation:
         if self.draining:
             raise EngineUnavailable(DRAINING)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
-        self._session.submit(sequence, request, budget)
+        self._budget = self._budget if budget is None else budget
+        # The context says whose picture it is (see LiveSession), whoever's leaving makes room.
+        context = contextvars.copy_context()
+        self._kept = partial(context.run, self._session.submit, sequence, request, self._budget)
+        if self._lobby.ask(self):
+            self.let_in()
 
-    def events(self) -> AsyncIterator[LiveEvent]:
+    def let_in(self) -> None:
+        """It has a seat: what it last asked for is painted."""
+        self.tell_line(NO_LINE)
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept()
+
+    def drain(self) -> None:
+        """Asks for nothing new; what is being painted may finish."""
+        self.draining = True
+        self._kept = None
+
+    def tell_status(self, status: messages.Message) -> None:
+        """The state of engine and server; told when it is news."""
+        # The number of waiting requests changes all the time.
+        if {**status, "waiting": 0} != {**self._status, "waiting": 0}:
+            self._status = status
+            self.notices.put(status)
+
+    def tell_line(self, message: messages.Message) -> None:
+        """How long the line before it is; told when it is news."""
+        if message != self.line:
+            self.line = message
+            self.notices.put(message)
+
+    def look(self) -> None:
+        """Looks how long its picture still waits in the engine's line; often called."""
+        if self._kept is not None:
+            return
+        forecast = self._session.forecast()
+        told = self.line["what"] is not None
+        if forecast is not None and (told or forecast.wait > LINE_SECONDS):
+            self._silent = 0
+            self.tell_line(messages.line("picture", forecast.ahead, forecast.wait))
+        elif told:
+            # Between two requests of somebody who types there is none for a moment.
+            self._silent += 1
+            if self._silent > 1:
+                self.tell_line(NO_LINE)
+
+    async def events(self) -> AsyncIterator[LiveEvent]:
         """Yields the newest frame or error not yet read, until the conversation is closed."""
-        return self._session.events()
+        async for event in self._session.events():
+            if self._kept is None:
+                self.tell_line(NO_LINE)
+            yield event
 
     async def aclose(self) -> None:
         """Stops all work."""
         self.ended.set()
+        self._kept = None
+        self._lobby.leave(self)
         await self._session.aclose()
+
+    def _pause(self) -> None:
+        self._session.pause()
+        if self._kept is not None:
+            self._kept = None
+            self._lobby.leave(self)
+        self.tell_line(NO_LINE)

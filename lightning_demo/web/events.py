@@ -17,6 +17,7 @@ import gradio as gr
 from ..engine.live import LiveEvent
 from ..errors import LightningError
 from . import messages
+from .addresses import normal
 from .conversation import Conversation
 from .service import POLL_SECONDS, Service
 
@@ -36,7 +37,7 @@ class EventStreams:
         A newer message of the same tab takes the rest of the stream over.
         """
         try:
-            stream = await self._stream(request.session_hash or "")
+            stream = await self._stream(request)
         except LightningError as problem:
             yield json.dumps(messages.error(0, problem))
             return
@@ -44,11 +45,8 @@ class EventStreams:
         if answer is not None:
             yield json.dumps(answer)
             return
-        async for event in stream.listen():
-            if event.error is not None:
-                yield json.dumps(messages.error(event.sequence, event.error))
-            elif event.frame is not None:
-                yield messages.frame_text(event.sequence, event.frame, event.budget)
+        async for said in stream.listen():
+            yield said
 
     def status(self, request: gr.Request) -> str:
         """The state of engine and server as JSON text, and the load for a tab that shows it."""
@@ -64,13 +62,15 @@ class EventStreams:
         if stream is not None:
             await stream.aclose(self._service)
 
-    async def _stream(self, session: str) -> _Stream:
+    async def _stream(self, request: gr.Request) -> _Stream:
+        session = request.session_hash or ""
         for name, stream in list(self._streams.items()):
             if stream.conversation.ended.is_set() or stream.silent_for() > FORGET_SECONDS:
                 self._streams.pop(name, None)
                 await stream.aclose(self._service)
         if session not in self._streams:
-            self._streams[session] = _Stream(self._service.open())
+            address = normal(request.client.host if request.client else "")
+            self._streams[session] = _Stream(self._service.open(address))
         return self._streams[session]
 
 
@@ -80,22 +80,29 @@ class _Stream:
     def __init__(self, conversation: Conversation) -> None:
         self.conversation = conversation
         self._newest: LiveEvent | None = None
+        self._line = conversation.line  # as it was last told
         self._turn = 0
         self._wake = asyncio.Event()
         self._heard = time.monotonic()
         self._pump = asyncio.ensure_future(self._read())
 
-    async def listen(self) -> AsyncIterator[LiveEvent]:
-        """Yields events until all that was asked for has come, or a newer listener takes over."""
+    async def listen(self) -> AsyncIterator[str]:
+        """Yields answers until all that was asked for has come, or a newer listener takes over."""
         self._heard = time.monotonic()
         self._turn += 1
         turn = self._turn
         self._wake.set()
         while turn == self._turn:
             self._wake.clear()
-            if self._newest is not None:
+            if self._line is not self.conversation.line:
+                self._line = self.conversation.line
+                yield json.dumps(self._line)
+            elif self._newest is not None:
                 event, self._newest = self._newest, None
-                yield event
+                if event.error is not None:
+                    yield json.dumps(messages.error(event.sequence, event.error))
+                elif event.frame is not None:
+                    yield messages.frame_text(event.sequence, event.frame, event.budget)
             elif not self.conversation.busy or self.conversation.ended.is_set():
                 return
             else:

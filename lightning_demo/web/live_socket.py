@@ -9,10 +9,12 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..errors import EngineUnavailable
+from ..errors import LightningError
 from . import messages
+from .addresses import address_of
 from .conversation import Conversation
-from .service import LOAD_SECONDS, POLL_SECONDS, Service
+from .ear import Ear
+from .service import Service
 
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
@@ -32,8 +34,8 @@ class LiveSocket:
         """Serves one connection until either side ends it."""
         await socket.accept()
         try:
-            conversation = self._service.open()
-        except EngineUnavailable as problem:
+            conversation = self._service.open(address_of(socket))
+        except LightningError as problem:
             await socket.send_text(json.dumps(messages.error(0, problem)))
             await socket.close(TRY_AGAIN_LATER)
             return
@@ -41,7 +43,7 @@ class LiveSocket:
             ended = await _first_to_end(
                 _listen(socket, conversation),
                 _send_frames(socket, conversation),
-                self._send_status(socket, conversation),
+                _send_notices(socket, conversation),
                 _wait(conversation.ended),
             )
             if ended == 3:
@@ -52,31 +54,27 @@ class LiveSocket:
         finally:
             await self._service.close(conversation)
 
-    async def _send_status(self, socket: WebSocket, conversation: Conversation) -> None:
-        """Sends the status at once and whenever it changes, and the load to who shows it."""
-        said: dict[str, Any] = {}
-        loop = asyncio.get_running_loop()
-        due = 0.0
-        while True:
-            status = self._service.status()
-            if {**status, "waiting": 0} != {**said, "waiting": 0}:
-                await socket.send_text(json.dumps(status))
-                said = status
-            if conversation.watching and loop.time() >= due:
-                due = loop.time() + LOAD_SECONDS
-                await socket.send_text(json.dumps(self._service.load()))
-            await asyncio.sleep(POLL_SECONDS)
-
 
 async def _listen(socket: WebSocket, conversation: Conversation) -> None:
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        text = message.get("text")
-        answer = conversation.hear(text if text is not None else message.get("bytes") or b"")
+    def act(text: str | bytes) -> None:
+        answer = conversation.hear(text)
         if answer is not None:
-            await socket.send_text(json.dumps(answer))
+            conversation.notices.put(answer)
+
+    ear = Ear(act, asyncio.get_running_loop())
+    try:
+        while (message := await socket.receive())["type"] != "websocket.disconnect":
+            text = message.get("text")
+            wait = ear.hear(text if text is not None else message.get("bytes") or b"")
+            if wait:
+                await asyncio.sleep(wait)
+    finally:
+        ear.close()
+
+
+async def _send_notices(socket: WebSocket, conversation: Conversation) -> None:
+    async for notice in conversation.notices.read():
+        await socket.send_text(json.dumps(notice))
 
 
 async def _send_frames(socket: WebSocket, conversation: Conversation) -> None:

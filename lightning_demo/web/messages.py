@@ -2,7 +2,7 @@
 
 A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
 `{"watch": true}`; a request may bring a latency budget in milliseconds, `"budget": n`, which holds
-from then on. The server answers with JSON text (`status`, `error`, `load`) and with frames.
+from then on. The server answers with JSON text (`status`, `line`, `error`, `load`) and with frames.
 Knows no transport.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import InvalidRequest, LightningError
 from ..schemas import EngineStatus, Frame, parse_latency_budget
@@ -21,6 +22,8 @@ from ..schemas import EngineStatus, Frame, parse_latency_budget
 MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes each fit
 MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
+
+Message = dict[str, Any]
 
 _FIELDS = {"sequence", "request", "budget", "pause", "seen", "watch"}
 
@@ -106,6 +109,19 @@ def error(sequence: int, problem: LightningError) -> dict[str, Any]:
     }
 
 
+def line(
+    what: Literal["seat", "picture"] | None, ahead: int = 0, seconds: float | None = None
+) -> dict[str, Any]:
+    """How many are served before this page, and for about how long; None: it does not wait.
+
+    Args:
+        what: what it waits for.
+        seconds: None where no honest estimate is possible. What is sent is rounded up, more
+            coarsely the longer it is, so that it is read more often than it changes.
+    """
+    return {"type": "line", "what": what, "ahead": ahead, "seconds": _rounded(seconds)}
+
+
 def frame_header(sequence: int, frame: Frame, budget: float | None = None) -> dict[str, Any]:
     """All that is known of a frame but its picture; `budget`: as in `LiveEvent`."""
     request = frame.request
@@ -146,6 +162,13 @@ def frame_text(sequence: int, frame: Frame, budget: float | None = None) -> str:
     picture = base64.b64encode(frame.data).decode()
     header = frame_header(sequence, frame, budget)
     return json.dumps({**header, "picture": f"data:{frame.media_type};base64,{picture}"})
+
+
+def _rounded(seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    unit = 1 if seconds <= 10 else 5 if seconds <= 60 else 60
+    return max(1, math.ceil(seconds / unit)) * unit
 
 
 def _count(name: str, value: Any) -> int:

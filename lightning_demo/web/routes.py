@@ -15,11 +15,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from ..engine.base import Place
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..images import encode_png
 from ..schemas import Frame, GenerationRequest
 from ..settings import ASSETS
 from . import messages
+from .addresses import address_of
 from .guard import logged_in
 from .live_socket import LiveSocket
 from .metrics import exposition
@@ -89,12 +91,16 @@ class Endpoints:
             return problem(HTTPStatus.UNAUTHORIZED, "Log in on the page first.")
         if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
             return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+        address = address_of(request)
         try:
+            self._service.count_picture(address)
             body = await asyncio.wait_for(request.body(), BODY_SECONDS)
+        except LightningError as error:
+            return problem_of(error)
         except asyncio.TimeoutError:
             return problem(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
         try:
-            return await self._paint(body)
+            return await self._paint(body, address)
         except LightningError as error:
             return problem_of(error)
         except Exception:
@@ -103,15 +109,17 @@ class Endpoints:
             detail = f"The picture could not be painted (reference {reference})."
             return problem_of(GenerationFailed(detail))
 
-    async def _paint(self, body: bytes) -> Response:
+    async def _paint(self, body: bytes, address: str) -> Response:
         engine = self._service.engine
         status = engine.status()
         request = GenerationRequest.parse(messages.parse_fields(body), status.limits)
         if status.state in ("failed", "closed"):
             raise EngineUnavailable(status.detail or "The engine has stopped.")
-        async with self._service.download():
+        # Pictures of one address take turns.
+        place = Place(client=("address", address))
+        async with self._service.download(address):
             final: Frame | None = None
-            async with contextlib.aclosing(engine.generate(request)) as frames:
+            async with contextlib.aclosing(engine.generate(request, place=place)) as frames:
                 async for frame in frames:
                     final = frame
         if final is None or final.pixels is None:

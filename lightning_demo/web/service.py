@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ..engine.base import Engine
 from ..engine.metrics import Metrics
-from ..errors import EngineUnavailable
+from ..errors import EngineUnavailable, RateLimited
 from ..settings import Settings
 from . import messages
+from .addresses import Allowance
 from .conversation import DRAINING, Conversation
+from .lobby import Lobby
 
-MAX_CONVERSATIONS = 200
+log = logging.getLogger(__name__)
+
+MAX_CONVERSATIONS = 1000
 MAX_DOWNLOADS = 8
+DOWNLOADS_PER_ADDRESS = 4  # at once
+PICTURES_AT_ONCE = 60  # of one address without waiting, and then
+PICTURES_PER_SECOND = 4.0
 POLL_SECONDS = 0.25
 LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
@@ -36,8 +46,13 @@ class Service:
         self.settings = settings
         self.metrics = metrics or Metrics()
         self.draining = False
-        self._conversations: set[Conversation] = set()
-        self._downloads = 0
+        self._lobby = Lobby(settings.max_sessions)
+        self._conversations: dict[Conversation, str] = {}  # and their addresses
+        self._pages: Counter[str] = Counter()  # by address
+        self._downloads: Counter[str] = Counter()
+        self._pictures = Allowance(PICTURES_AT_ONCE, PICTURES_PER_SECOND)
+        self._told: dict[str, Any] = {}
+        self._watch: asyncio.Task[None] | None = None
 
     def status(self) -> dict[str, Any]:
         """The state of engine and server as a message."""
@@ -47,11 +62,12 @@ class Service:
         """How much there is to do, as a message."""
         return messages.load(self.metrics.summary())
 
-    def open(self) -> Conversation:
-        """A new conversation.
+    def open(self, address: str = "") -> Conversation:
+        """A new conversation with a page at `address`.
 
         Raises:
             EngineUnavailable: when too many are open, or the server is going away.
+            RateLimited: when too many are open at that address.
         """
         if self.draining:
             raise EngineUnavailable(DRAINING)
@@ -60,41 +76,76 @@ class Service:
                 f"{MAX_CONVERSATIONS} pages are open already, as many as this server takes; "
                 "try again in a minute."
             )
-        conversation = Conversation(self.engine, self.settings)
-        self._conversations.add(conversation)
-        self.metrics.sessions(len(self._conversations))
+        limit = self.settings.sessions_per_address
+        if limit and self._pages[address] >= limit:
+            raise RateLimited(
+                f"{limit} pages are open at your address already, as many as this server takes "
+                "from one; close another."
+            )
+        conversation = Conversation(self.engine, self.settings, self._lobby)
+        conversation.tell_status(self.status())
+        self._conversations[conversation] = address
+        self._pages[address] += 1
+        self._count_sessions()
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._look(), name="watch")
         return conversation
 
     async def close(self, conversation: Conversation) -> None:
         """Ends a conversation and its work."""
-        self._conversations.discard(conversation)
-        self.metrics.sessions(len(self._conversations))
+        address = self._conversations.pop(conversation, None)
+        if address is not None:
+            _discount(self._pages, address)
+        self._count_sessions()
+        if not self._conversations and self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         await conversation.aclose()
 
+    def count_picture(self, address: str) -> None:
+        """Counts one request for a picture to keep.
+
+        Raises:
+            RateLimited: when the address has asked for too many of late.
+        """
+        wait = self._pictures.take(address, time.monotonic())
+        if wait:
+            raise RateLimited(
+                f"At most {PICTURES_PER_SECOND:g} pictures a second can be saved for one address; "
+                "try again in a moment.",
+                seconds=wait,
+            )
+
     @contextlib.asynccontextmanager
-    async def download(self) -> AsyncIterator[None]:
+    async def download(self, address: str = "") -> AsyncIterator[None]:
         """Counts one picture that is painted for saving.
 
         Raises:
             EngineUnavailable: when too many are being painted, or the server is going away.
+            RateLimited: when too many are being painted for that address.
         """
         if self.draining:
             raise EngineUnavailable(DRAINING)
-        if self._downloads >= MAX_DOWNLOADS:
+        if self._downloads.total() >= MAX_DOWNLOADS:
             raise EngineUnavailable(
                 f"{MAX_DOWNLOADS} pictures are being saved already; try again in a moment."
             )
-        self._downloads += 1
+        if self._downloads[address] >= DOWNLOADS_PER_ADDRESS:
+            raise RateLimited(
+                f"{DOWNLOADS_PER_ADDRESS} pictures are being saved for your address already; "
+                "try again in a moment."
+            )
+        self._downloads[address] += 1
         try:
             yield
         finally:
-            self._downloads -= 1
+            _discount(self._downloads, address)
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new, lets running pictures finish for up to `seconds`, ends all."""
         self.draining = True
         for conversation in self._conversations:
-            conversation.draining = True
+            conversation.drain()
         await _until(lambda: not self._busy(), seconds)
         for conversation in self._conversations:
             conversation.ended.set()
@@ -104,7 +155,43 @@ class Service:
             await self.close(conversation)
 
     def _busy(self) -> bool:
-        return self._downloads > 0 or any(each.busy for each in self._conversations)
+        return bool(self._downloads) or any(each.painting for each in self._conversations)
+
+    async def _look(self) -> None:
+        """Tells all pages what is new; one task for all, so that an idle page costs nothing."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                self._tell()
+            except Exception:  # the next look may go well, and all pages depend on it
+                log.exception("while looking what is new")
+
+    def _tell(self) -> None:
+        status = self.status()
+        news = {**status, "waiting": 0} != {**self._told, "waiting": 0}
+        self._told = status
+        self._lobby.advance()
+        self._count_sessions()
+        now = time.monotonic()
+        for conversation in self._conversations:
+            if news:
+                conversation.tell_status(status)
+            if conversation.watching and now >= conversation.load_due:
+                conversation.load_due = now + LOAD_SECONDS
+                conversation.notices.put(self.load())
+            if conversation.busy:
+                conversation.look()
+
+    def _count_sessions(self) -> None:
+        waiting = self._lobby.waiting
+        self.metrics.sessions(len(self._conversations) - waiting, waiting)
+
+
+def _discount(counts: Counter[str], address: str) -> None:
+    """One less; an address that has none is forgotten."""
+    counts[address] -= 1
+    if counts[address] <= 0:
+        del counts[address]
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> None:

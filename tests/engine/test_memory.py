@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from lightning_demo.engine.base import Forecast
 from lightning_demo.engine.memory import FrameMemory, RememberingEngine
+from lightning_demo.engine.shared import SharingEngine
 from lightning_demo.schemas import Frame, GenerationRequest
 
 from .contract import EngineContract
 from .observed import collect, observed_engine
+from .test_promises import Tab
 
 REQUEST = GenerationRequest("a", "", 4, 0.0, 0, 8, 8)
 
@@ -28,7 +31,7 @@ def frame(seed: int, size: int) -> Frame:
 @asynccontextmanager
 async def remembering(components: Any) -> AsyncIterator[Any]:
     async with observed_engine(components) as (engine, sampler):
-        yield RememberingEngine(engine, FrameMemory(2**20)), sampler
+        yield RememberingEngine(SharingEngine(engine), FrameMemory(2**20)), sampler
 
 
 class TestContract(EngineContract):
@@ -82,5 +85,50 @@ def test_a_remembered_request_is_one_final_frame_without_a_step(run, components,
             assert [f.cached for f in again] == [True]
             assert again[0].data == first[-1].data
             assert np.array_equal(again[0].pixels, first[-1].pixels)
+
+    run(check())
+
+
+def test_what_is_remembered_takes_no_time(run, components, ask):
+    async def check() -> None:
+        async with remembering(components) as (engine, _):
+            await collect(engine, ask("a boat"))
+            counted = (engine.memory.hits, engine.memory.misses)
+            assert engine.forecast(ask("a boat")) == Forecast(0, 0.0, 0.0)
+            assert (engine.memory.hits, engine.memory.misses) == counted
+
+    run(check())
+
+
+def test_a_draft_is_not_remembered_and_answered_by_what_is(run, components, ask):
+    async def check() -> None:
+        async with remembering(components) as (engine, sampler):
+            await collect(engine, ask("a boat"), draft=True)
+            assert len(engine.memory) == 0
+            full = await collect(engine, ask("a boat"))
+            assert not full[-1].cached and len(sampler.steps) == 8
+            (again,) = await collect(engine, ask("a boat"), draft=True)
+            assert again.cached and again.data == full[-1].data
+
+    run(check())
+
+
+def test_backspace_undo_and_slider_back_repaint_without_a_step(run, components, ask):
+    async def check() -> None:
+        async with remembering(components) as (engine, sampler):
+            tab = Tab(engine)
+            typed = [ask("a cat"), ask("a cat in snow"), ask("a cat", guidance_scale=1.5)]
+            for sequence, request in enumerate(typed):
+                tab.session.submit(sequence, request)
+                await tab.answer(sequence)
+            sampler.steps.clear()
+            for sequence, back in enumerate((typed[0], typed[1], typed[2], typed[0]), start=10):
+                before = len(tab.seen)
+                tab.session.submit(sequence, back)
+                frame = (await tab.answer(sequence)).frame
+                assert (frame.cached, frame.request) == (True, back)
+                assert len(tab.seen) == before + 1, "one frame, and that at once"
+            assert sampler.steps == [] and engine.memory.hits == 4
+            await tab.close()
 
     run(check())

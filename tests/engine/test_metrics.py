@@ -137,7 +137,7 @@ def test_only_sessions_and_hit_rate_are_older_than_the_window():
         "pictures_per_second": 0.0,
         "rows_per_step": None,
         "queue_wait_ms": None,
-        "hit_rate": 0.3333,
+        "hit_rate": 0.5,  # who shares has missed
         "wasted": None,
     }
 

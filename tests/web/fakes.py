@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
@@ -53,6 +54,10 @@ class FakeEngine:
         self.forecast_of: Callable[[GenerationRequest, bool], Forecast | None] = (
             lambda request, draft: None
         )
+        self.padding = 0  # bytes more in each frame
+        self.places: list[Place] = []
+        self.asked_for_forecasts = 0
+        self.line: Forecast | None = None  # while there is one, every request waits in line
 
     def status(self) -> EngineStatus:
         return self.told
@@ -61,19 +66,18 @@ class FakeEngine:
         """Changes the status."""
         self.told = replace(self.told, **changes)  # type: ignore[arg-type]
 
-    def forecast(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> Forecast | None:
-        return self.forecast_of(request, draft)
-
     async def generate(
         self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
     ) -> AsyncGenerator[Frame, None]:
         self.requests.append(request)
         self.running += 1
         try:
-            while self.told.state == "loading":  # noqa: ASYNC110
+            place = place or Place()
+            self.places.append(place)
+            place.since = place.since or time.monotonic()
+            while self.told.state == "loading" or self.line:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+            place.since = None
             if self.told.state != "ready":
                 raise EngineUnavailable(self.told.detail or "The engine has stopped.")
             fault = self.fault(request)
@@ -81,7 +85,7 @@ class FakeEngine:
                 raise fault
             color = self.color_of(request.prompt)
             pixels = np.full((request.height, request.width, 3), color, np.uint8)
-            data = encode_jpeg(pixels)
+            data = encode_jpeg(pixels) + bytes(self.padding)
             for step in range(1, request.num_inference_steps + 1):
                 await asyncio.sleep(self.step_seconds)
                 final = step == request.num_inference_steps
@@ -89,6 +93,12 @@ class FakeEngine:
                 yield Frame(request, data, "image/jpeg", step, final, pixels, *about)
         finally:
             self.running -= 1
+
+    def forecast(
+        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
+    ) -> Forecast | None:
+        self.asked_for_forecasts += 1
+        return self.line or self.forecast_of(request, draft)
 
     async def aclose(self) -> None:
         self.closed = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from lightning_demo.engine import policy
-from lightning_demo.errors import EngineUnavailable
+from lightning_demo.errors import EngineUnavailable, RateLimited
 from lightning_demo.settings import Settings
 from lightning_demo.web import service as module
 from lightning_demo.web.service import Service
@@ -141,5 +142,77 @@ def test_conversations_are_counted(run: Run, monkeypatch: pytest.MonkeyPatch) ->
             service.open()
         await service.close(first)
         service.open()
+
+    run(talk())
+
+
+def test_so_are_those_of_one_address(run: Run) -> None:
+    async def talk() -> None:
+        service = Service(FakeEngine(), Settings(sessions_per_address=1))
+        first = service.open("here")
+        service.open("elsewhere")
+        with pytest.raises(RateLimited):
+            service.open("here")
+        await service.close(first)
+        await service.close(first)  # as often as one likes
+        service.open("here")
+        with pytest.raises(RateLimited):
+            service.open("here")
+
+    run(talk())
+
+
+def test_who_waits_for_a_seat_is_not_waited_for_at_the_end(run: Run) -> None:
+    async def talk() -> None:
+        engine = FakeEngine(step_seconds=0.02)
+        service = Service(engine, Settings(max_sessions=1))
+        seated, waiting = service.open(), service.open()
+        seated.hear(ask(1, "painted"))
+        waiting.hear(ask(1, "never painted"))
+        assert waiting.busy and not waiting.painting
+        await service.drain(30)
+        assert [request.prompt for request in engine.requests] == ["painted"]
+
+    run(talk())
+
+
+def test_what_was_kept_is_painted_in_the_name_of_whoever_asked(run: Run) -> None:
+    visitor: contextvars.ContextVar[str] = contextvars.ContextVar("visitor")
+    names = []
+
+    class Engine(FakeEngine):
+        async def generate(self, *arguments: Any, **options: Any) -> Any:
+            names.append(visitor.get())
+            async for frame in super().generate(*arguments, **options):
+                yield frame
+
+    async def talk() -> None:
+        service = Service(Engine(), Settings(max_sessions=1))
+        first, second = service.open(), service.open()
+        for name, conversation in (("one", first), ("two", second)):
+            visitor.set(name)
+            conversation.hear(ask(1))
+        visitor.set("somebody who leaves")
+        await asyncio.sleep(0)
+        await service.close(first)
+        async for event in second.events():
+            if event.frame is not None and event.frame.final:
+                break
+        assert names == ["one", "two"]
+        await service.close(second)
+
+    run(talk())
+
+
+def test_nothing_runs_when_the_last_one_has_gone(run: Run) -> None:
+    async def talk() -> None:
+        before = asyncio.all_tasks()
+        service = Service(FakeEngine(), Settings())
+        conversations = [service.open() for _ in range(3)]
+        assert len(asyncio.all_tasks() - before) == 1, "one looks for all of them"
+        for conversation in conversations:
+            await service.close(conversation)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == before
 
     run(talk())

@@ -90,3 +90,23 @@ def test_status_is_json() -> None:
     status = json.loads(json.dumps(messages.status(STATUS, draining=False)))
     assert status["limits"]["num_inference_steps"] == [2, 4, 8]
     assert (status["type"], status["state"], status["draining"]) == ("status", "ready", False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (None, None),
+        (0.0, 1),
+        (0.2, 1),
+        (1.1, 2),
+        (9.5, 10),
+        (10.1, 15),
+        (59.0, 60),
+        (61.0, 120),
+        (299.0, 300),
+    ],
+)
+def test_a_wait_is_told_the_more_coarsely_the_longer_it_is(
+    seconds: float | None, told: int | None
+) -> None:
+    assert messages.line("seat", 3, seconds)["seconds"] == told

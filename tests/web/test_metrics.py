@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.settings import Settings
-from lightning_demo.web import live_socket
+from lightning_demo.web import service
 from lightning_demo.web.metrics import exposition
 from lightning_demo.web.service import Service
 
@@ -74,7 +74,7 @@ def test_they_can_only_be_read_and_under_our_own_name(running: Running) -> None:
 def test_only_a_page_that_watches_is_told_the_load(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_socket, "LOAD_SECONDS", 3600.0)
+    monkeypatch.setattr(service, "LOAD_SECONDS", 3600.0)
     running = start()
 
     def until_device(name: str) -> list[str]:
@@ -90,7 +90,7 @@ def test_only_a_page_that_watches_is_told_the_load(
         tab.say({"watch": True})
         assert tab.hear() == {**SUMMARY, "type": "load", "sessions": 1}
         assert until_device("two") == ["status"], "not again before its time"
-    monkeypatch.setattr(live_socket, "LOAD_SECONDS", 0.0)
+    monkeypatch.setattr(service, "LOAD_SECONDS", 0.0)
     with running.socket() as tab:
         tab.say({"watch": True})
         for _ in range(2):

@@ -28,6 +28,7 @@ LINE = """
 </section>
 <div id="said">
   <p id="note" role="status" aria-live="polite"></p>
+  <p id="place"></p>
   <div id="coming" hidden>
     <p>
       <span id="coming-words"><span id="coming-title"></span><span class="roomy"> is
