@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -34,6 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     _add_together(benches)
     _add_model(benches)
+    _add_many(benches)
     _add_gpu_check(benches)
 
 
@@ -94,6 +96,49 @@ def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     model.set_defaults(run=_run_model)
 
 
+def _add_many(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    many = benches.add_parser(
+        "many",
+        help="many people typing at once, beside the usual ways to serve them",
+        description="Types at the running demo and at its peers, in turns, over real sockets.",
+    )
+    many.add_argument(
+        "--users",
+        type=_whole(1, 200),
+        nargs="+",
+        default=(16,),
+        metavar="N",
+        help="people typing at the same time, 1 to 200; several numbers one after another "
+        "(default: 16)",
+    )
+    many.add_argument(
+        "--seconds", type=_whole(1, 600), default=16, help="of typing, 1 to 600 (default: 16)"
+    )
+    many.add_argument(
+        "--rounds", type=_whole(1, 100), default=1, help="each side's turns (default: 1)"
+    )
+    peers = ("always_last", "gradio_stream", "fifo")
+    many.add_argument(
+        "--peers",
+        nargs="*",
+        choices=peers,
+        default=peers,
+        metavar="PEER",
+        help=f"of {', '.join(peers)}; none after the option: ours alone (default: all)",
+    )
+    many.add_argument(
+        "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
+    )
+    many.add_argument(
+        "--threads", type=_whole(1, 256), default=2, help="CPU threads a server (default: 2)"
+    )
+    many.add_argument(
+        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
+    )
+    many.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+    many.set_defaults(run=_run_many)
+
+
 def _add_gpu_check(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = benches.add_parser(
         "gpu-check",
@@ -118,6 +163,21 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A parser of whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}")
+        return value
+
+    return parse
 
 
 def _run_live(args: argparse.Namespace) -> int:
@@ -162,7 +222,8 @@ def _run_refine(args: argparse.Namespace) -> int:
 
 
 def _run_model(args: argparse.Namespace) -> int:
-    from .chart import check_suffix, draw
+    from .chart import draw
+    from .shapes import check_suffix
 
     if args.plot:
         check_suffix(args.plot)
@@ -185,6 +246,30 @@ def _run_model(args: argparse.Namespace) -> int:
         draw(args.plot, *bars(result))
     finish(result)
     return int(any("error" in stage for stage in result["stages"]))
+
+
+def _run_many(args: argparse.Namespace) -> int:
+    from .shapes import check_suffix
+
+    if args.plot:
+        check_suffix(args.plot)
+    from .many import Plan, bench_many, plot
+    from .report import finish, save
+
+    plan = Plan(
+        users=tuple(args.users),
+        seconds=args.seconds,
+        rounds=args.rounds,
+        peers=tuple(dict.fromkeys(args.peers)),
+        num_inference_steps=args.num_inference_steps,
+        threads=args.threads,
+    )
+    result = bench_many(plan)
+    save(result, args.out)
+    if args.plot:
+        plot(args.plot, result)
+    finish(result)
+    return 0
 
 
 def _run_gpu_check(args: argparse.Namespace) -> int:

@@ -7,14 +7,9 @@ each round; a bare generation (UNet calls and decode, nothing else) is timed in 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +23,8 @@ from ..model.sampling import Sampler
 from ..model.step import euler_step
 from ..schemas import GenerationRequest
 from ..web.messages import split_frame
-from ..web.server import free_port
 from . import report
+from .program import program
 from .typing_trace import KEYS_PER_SECOND, Shown, Trace, Typed, score, trace
 
 PATIENCE = 30.0  # seconds
@@ -189,27 +184,3 @@ def type_gradio(url: str, typing: Trace) -> Typed:
             running, waiting = (waiting, job), None
         time.sleep(0.0005)
     return Typed(tuple(keys), tuple(shown))
-
-
-@contextlib.contextmanager
-def program(arguments: list[str]) -> Iterator[str]:
-    """Runs a Python program that prints "Open URL"; "{port}" becomes a free port."""
-    port = str(free_port("127.0.0.1", 0))
-    command = [sys.executable, *(part.replace("{port}", port) for part in arguments)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    with (
-        tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(  # noqa: S603
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None  # noqa: S101
-            for line in process.stdout:
-                if line.startswith("Open "):
-                    yield line.split()[1].rstrip("/") + "/"
-                    return
-            log.seek(0)
-            raise RuntimeError(f"{' '.join(command)} did not start:\n{log.read()[-2000:]}")
-        finally:
-            process.terminate()

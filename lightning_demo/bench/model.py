@@ -8,7 +8,6 @@ first stage is as slow as the code can be, the last is what serving reaches.
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import os
 import tempfile
@@ -95,14 +94,8 @@ def bench_model(plan: Plan) -> dict[str, Any]:
                 torch.cuda.empty_cache()
             result["warm_start"] = warm_start(weights, plan.device, speed, plan.threads)
     print_tables(result)
-    save(result, plan.out)
+    report.save(result, plan.out)
     return result
-
-
-def save(result: dict[str, Any], path: Path | None) -> None:
-    """Keeps what has been measured, so that a run that is ended early is not lost."""
-    if path is not None:
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 class _Bench:
@@ -148,7 +141,7 @@ class _Bench:
             measured, sampler = self._stage(ladder, stage)
             self.result["stages"].append(measured)
             last = (stage, sampler) if sampler else last
-            save(self.result, plan.out)
+            report.save(self.result, plan.out)
         self.result["switching"] = switching(
             self.subject.source, plan.steps, plan.rounds, self.clock
         )

@@ -55,6 +55,12 @@ def finish(result: dict[str, Any]) -> None:
     print(json.dumps(result), flush=True)
 
 
+def save(result: dict[str, Any], path: Path | None) -> None:
+    """Keeps what has been measured, so that a run that is ended early is not lost."""
+    if path is not None:
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
 def _gpu() -> dict[str, str]:
     if not torch.cuda.is_available():
         return {}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_demo.bench.chart import OURS, PEER, Bar, draw
+from lightning_demo.bench.chart import Bar, draw
+from lightning_demo.bench.shapes import OURS, PEER
 from lightning_demo.errors import InvalidSetting
 
 BARS = [Bar("pipe(...)", 1, "200 ms", peer=True), Bar("ours <eager> & plain", 0.5, "2x")]

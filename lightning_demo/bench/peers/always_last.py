@@ -21,6 +21,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from ...model.checkpoints import MINIATURE
 from ...model.unets import UNets
 from ...model.weight_files import WeightFiles
+from .step_count import StepCount
 
 
 def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipeline:
@@ -64,8 +65,13 @@ def build(pipe: StableDiffusionXLPipeline, num_inference_steps: int) -> gr.Block
 def main() -> None:
     """`python -m lightning_demo.bench.peers.always_last PORT THREADS STEPS`."""
     port, threads, steps = map(int, sys.argv[1:4])
-    build(pipeline(threads, steps), steps).launch(
-        server_port=port, quiet=True, prevent_thread_lock=True
+    pipe = pipeline(threads, steps)
+    count = StepCount(pipe.unet)
+    build(pipe, steps).launch(
+        server_port=port,
+        quiet=True,
+        prevent_thread_lock=True,
+        app_kwargs={"routes": [count.route()]},
     )
     print(f"Open http://127.0.0.1:{port}/", flush=True)
     while True:

@@ -1,0 +1,271 @@
+"""One user's end of the line, for each kind of page: what its own JavaScript would send and show.
+
+All of them only take bytes: nobody decodes pictures here, so that one process can be many users.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import secrets
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from ..model.checkpoints import MINIATURE
+from ..web.messages import split_frame
+
+# (key, step, steps, final, painted): a picture is there; `painted`: not from a memory
+Shown = Callable[[int, int, int, bool, bool], None]
+Failed = Callable[[str], None]
+
+CONNECTIONS = 6  # that a browser opens to one host over HTTP/1.1
+OPEN_WITHIN = 60.0  # seconds; many users connect at once
+MAX_FRAME_BYTES = 2**24
+
+
+class Client(Protocol):
+    """One user's page. Belongs to one event loop."""
+
+    async def open(self) -> None:
+        """Connects."""
+
+    async def press(self, key: int, text: str) -> None:
+        """The box holds `text` now; never waits for a picture."""
+
+    async def close(self) -> None:
+        """The tab is closed, whatever is still on its way."""
+
+
+class LivePage:
+    """Our page's socket (`assets/web/link.js`): every key is sent, every frame acknowledged."""
+
+    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+        self._url = url.replace("http", "ws", 1) + "live"
+        width, height = MINIATURE.sizes[0]
+        self._request = {
+            "negative_prompt": "",
+            "num_inference_steps": steps,
+            "guidance_scale": 0,
+            "seed": seed,
+            "width": width,
+            "height": height,
+        }
+        self._shown = shown
+        self._failed = failed
+        self._work = _Work(failed)
+        self._socket: ClientConnection | None = None
+
+    async def open(self) -> None:
+        """Connects."""
+        self._socket = await connect(
+            self._url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=OPEN_WITHIN
+        )
+        self._work.start(self._read(self._socket))
+
+    async def press(self, key: int, text: str) -> None:
+        """Sends the request, numbered by its key."""
+        assert self._socket is not None  # noqa: S101
+        message = {"sequence": key, "request": {"prompt": text, **self._request}}
+        try:
+            await self._socket.send(json.dumps(message))
+        except ConnectionClosed as problem:
+            self._failed(str(problem))
+
+    async def close(self) -> None:
+        """Closes the socket."""
+        await self._work.stop()
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _read(self, socket: ClientConnection) -> None:
+        received = newest = 0
+        async for message in socket:
+            if isinstance(message, str):
+                content = json.loads(message)
+                if content["type"] == "error":
+                    self._failed(content["message"])
+                continue
+            received += 1
+            await socket.send(json.dumps({"seen": received}))
+            header, _ = split_frame(message)
+            key = header["sequence"]
+            if key >= newest:  # the painter never goes back
+                newest = key
+                steps, painted = header["num_inference_steps"], not header["cached"]
+                self._shown(key, header["step"], steps, header["final"], painted)
+
+
+class GradioPage:
+    """A Gradio page with `trigger_mode="always_last"` and one picture.
+
+    One event at a time; of the keys pressed meanwhile only the last becomes the next one. Each
+    event is posted to the queue and heard over a stream of server-sent events; each picture is a
+    file that is fetched, while the event goes on.
+    """
+
+    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+        self._http = _http(url)
+        self._seed = seed
+        self._steps = steps
+        self._shown = shown
+        self._failed = failed
+        self._work = _Work(failed)
+        self._session = secrets.token_hex(6)
+        self._function = 0
+        self._waiting: tuple[int, str] | None = None
+        self._pressed = asyncio.Event()
+        self._newest = (0, 0)
+
+    async def open(self) -> None:
+        """Reads the page's configuration, as the page does."""
+        config = (await self._http.get("config")).raise_for_status().json()
+        self._function = next(
+            each["id"] for each in config["dependencies"] if each["api_name"] == "paint"
+        )
+        self._work.start(self._run())
+
+    async def press(self, key: int, text: str) -> None:
+        """Becomes the next event, unless another key comes before."""
+        self._waiting = key, text
+        self._pressed.set()
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._work.stop()
+        await self._http.aclose()
+
+    async def _run(self) -> None:
+        while True:
+            await self._pressed.wait()
+            self._pressed.clear()
+            while self._waiting is not None:
+                (key, text), self._waiting = self._waiting, None
+                try:
+                    await self._event(key, text)
+                except httpx.HTTPError as problem:
+                    self._failed(f"{type(problem).__name__}: {problem}")
+
+    async def _event(self, key: int, text: str) -> None:
+        event = {
+            "data": [text, self._seed],
+            "event_data": None,
+            "fn_index": self._function,
+            "trigger_id": None,
+            "session_hash": self._session,
+        }
+        joined = await self._http.post("gradio_api/queue/join", json=event)
+        joined.raise_for_status()
+        answer = {"session_hash": self._session}
+        step, url = 0, ""
+        async with self._http.stream("GET", "gradio_api/queue/data", params=answer) as stream:
+            async for line in stream.aiter_lines():
+                if not line.startswith("data:"):
+                    continue
+                message = json.loads(line.removeprefix("data:"))
+                if message["msg"] == "process_generating" and message["success"]:
+                    step, url = step + 1, picture_url(message, url)
+                    self._work.start(self._fetch(url, key, step))
+                elif message["msg"] == "process_completed":
+                    if not message["success"]:
+                        self._failed(str(message["output"].get("error")))
+                    elif step == 0:  # no generator: the only picture
+                        url = picture_url(message, url)
+                        self._work.start(self._fetch(url, key, self._steps))
+
+    async def _fetch(self, url: str, key: int, step: int) -> None:
+        (await self._http.get(url)).raise_for_status()
+        if (key, step) >= self._newest:  # else the page already loads another
+            self._newest = key, step
+            self._shown(key, step, self._steps, step == self._steps, True)
+
+
+class FetchPage:
+    """A page that fetches a picture for every key and shows each as it comes."""
+
+    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+        self._http = _http(url)
+        self._seed = seed
+        self._steps = steps
+        self._shown = shown
+        self._work = _Work(failed)
+        self._free = asyncio.Semaphore(CONNECTIONS)  # first come, first served
+        self._newest = 0
+
+    async def open(self) -> None:
+        """Nothing to do: connections are made when they are needed."""
+
+    async def press(self, key: int, text: str) -> None:
+        """Asks for the picture, or stands in the browser's line for a connection."""
+        self._work.start(self._ask(key, text))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._work.stop()
+        await self._http.aclose()
+
+    async def _ask(self, key: int, text: str) -> None:
+        async with self._free:
+            request = {"prompt": text, "seed": self._seed}
+            (await self._http.post("paint", json=request)).raise_for_status()
+        if key >= self._newest:
+            self._newest = key
+            self._shown(key, self._steps, self._steps, True, True)
+
+
+def picture_url(message: dict[str, Any], before: str) -> str:
+    """Where the picture of a message is.
+
+    Args:
+        before: that of the message before: a generator's later ones only tell what has changed.
+    """
+    picture = message["output"]["data"][0]
+    if isinstance(picture, dict):
+        return str(picture["url"])
+    changed = [value for action, path, value in picture if (action, path) == ("replace", ["url"])]
+    return str(changed[-1]) if changed else before
+
+
+class _Work:
+    """The tasks of one page; what goes wrong in one is told, not raised."""
+
+    def __init__(self, failed: Failed) -> None:
+        self._failed = failed
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._failed(f"{type(problem).__name__}: {problem}")
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all: httpx otherwise makes one for each user, which takes longer than a picture."""
+    return ssl.create_default_context()
+
+
+def _http(url: str) -> httpx.AsyncClient:
+    limits = httpx.Limits(max_connections=CONNECTIONS)
+    timeout = httpx.Timeout(None, connect=OPEN_WITHIN)
+    return httpx.AsyncClient(
+        base_url=url, limits=limits, timeout=timeout, verify=_tls(), trust_env=False
+    )

@@ -1,0 +1,115 @@
+"""The peer `gradio_stream`: a Gradio text box whose generator yields a picture after each step.
+
+What people write who want to see pictures form: the pipeline's loop unrolled into a generator (as
+the "live preview" helpers of many Spaces do), every visitor's event running at once
+(`concurrency_limit=None`), and `trigger_mode="always_last"`: with "multiple" each keystroke would
+run to its end and stale pictures would replace newer ones, with Gradio's default the last keys
+would be lost. One lock stands for the one device: 40 threads that compute at once only slow each
+other. Run as a program: prints its address, serves until it is ended.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
+
+from ...model.checkpoints import MINIATURE
+from .always_last import pipeline
+from .step_count import StepCount
+
+
+class Painter:
+    """The pipeline's loop, one step at a time."""
+
+    def __init__(self, pipe: StableDiffusionXLPipeline, num_inference_steps: int) -> None:
+        self._pipe = pipe
+        self._preview_vae = AutoencoderTiny.from_pretrained(MINIATURE.preview.folder)
+        self._steps = num_inference_steps
+        self._device = threading.Lock()
+
+    def paint(self, prompt: str, seed: float) -> Iterator[Any]:
+        """Yields what the picture looks like after each step, then the finished one."""
+        pipe = self._pipe
+        width, height = MINIATURE.sizes[0]
+        # Its own: a noise scheduler remembers which step it is at.
+        scheduler = copy.deepcopy(pipe.scheduler)
+        scheduler.set_timesteps(self._steps)
+        noise = torch.randn(
+            (1, pipe.unet.config.in_channels, height // 8, width // 8),
+            generator=torch.Generator("cpu").manual_seed(int(seed)),
+        )
+        latents = noise * scheduler.init_noise_sigma
+        with self._device, torch.no_grad():
+            hidden, _, pooled, _ = pipe.encode_prompt(prompt, do_classifier_free_guidance=False)
+        conditions = {
+            "text_embeds": pooled,
+            "time_ids": torch.tensor([[height, width, 0, 0, height, width]]),
+        }
+        for number, timestep in enumerate(scheduler.timesteps, start=1):
+            with self._device, torch.no_grad():
+                output = pipe.unet(
+                    scheduler.scale_model_input(latents, timestep),
+                    timestep,
+                    encoder_hidden_states=hidden,
+                    added_cond_kwargs=conditions,
+                    return_dict=False,
+                )[0]
+                stepped = scheduler.step(output, timestep, latents)
+                latents = stepped.prev_sample
+                if number < self._steps:
+                    picture = self._picture(self._preview_vae, stepped.pred_original_sample)
+                else:
+                    picture = self._picture(pipe.vae, latents)
+            yield picture
+
+    def _picture(self, vae: Any, latents: torch.Tensor) -> Any:
+        pixels = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+        return self._pipe.image_processor.postprocess(pixels, output_type="pil")[0]
+
+
+def build(painter: Painter) -> gr.Blocks:
+    """The page."""
+    with gr.Blocks() as demo:
+        prompt = gr.Textbox(label="Prompt")
+        seed = gr.Number(7, label="Seed")
+        image = gr.Image()
+        prompt.input(
+            painter.paint,
+            [prompt, seed],
+            image,
+            trigger_mode="always_last",
+            concurrency_limit=None,
+            api_name="paint",
+        )
+    return demo
+
+
+def main() -> None:
+    """`python -m lightning_demo.bench.peers.gradio_stream PORT THREADS STEPS`."""
+    port, threads, steps = map(int, sys.argv[1:4])
+    pipe = pipeline(threads, steps)
+    count = StepCount(pipe.unet)
+    build(Painter(pipe, steps)).launch(
+        server_port=port,
+        quiet=True,
+        prevent_thread_lock=True,
+        app_kwargs={"routes": [count.route()]},
+    )
+    print(f"Open http://127.0.0.1:{port}/", flush=True)
+    while True:
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()

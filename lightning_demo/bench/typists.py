@@ -1,0 +1,105 @@
+"""Many people typing: what stands in whose box when. Everything follows from a seed.
+
+A typist writes in bursts of 4 to 25 keys, 90 to 260 ms apart, and rests in between: a hesitation, a
+look at the picture, now and then a long thought. Wrong letters and second thoughts are taken back
+key by key; what has grown long is selected and written over.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BURST = (4, 25)  # keys
+BETWEEN_KEYS = (0.09, 0.26)  # seconds
+HESITATION = (0.4, 0.9)  # seconds; too short to wait for a picture
+LOOK = (1.0, 3.0)
+THOUGHT = (3.0, 6.0)
+PAUSES = (HESITATION, LOOK, THOUGHT)
+HOW_OFTEN = (0.3, 0.55, 0.15)
+STARTS_WITHIN = 2.0  # seconds; nobody begins at the same moment
+WAIT = 1.0  # seconds; whoever rests for so long waits for the finished picture
+LONG = 64  # characters; then a new sentence is begun
+TYPO = 0.04  # of all keys
+SECOND_THOUGHT = 0.3  # of all sentences
+SEED_SPACING = 1009  # a prime between the seeds of two typists
+
+COLOURS = ("red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange")
+THINGS = ("house", "castle", "tree", "cat", "dog", "boat", "train", "balloon", "lighthouse")
+PLACES = ("by the sea", "in the hills", "in the snow", "in the city", "in the desert", "in space")
+TIMES = ("at sunset", "at night", "by day", "in the rain", "in the fog", "under a rainbow")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: the box holds `text` from `at` on."""
+
+    at: float  # seconds since everybody's beginning
+    text: str  # never empty, never the same as before
+    waits: bool  # the typist now rests for at least `WAIT`, or has finished
+
+
+@dataclass(frozen=True, slots=True)
+class Typist:
+    """One visit of one user: every key, and the seed of all pictures."""
+
+    keys: tuple[Key, ...]
+    seed: int
+
+
+def typist(number: int, visit: int, seconds: float) -> Typist:
+    """The typing of user `number` (0, 1, …) on the given visit (0, 1, …), each another.
+
+    Args:
+        seconds: no burst begins after these, and one that is being typed ends soon: no key comes
+            later than `STARTS_WITHIN` and four keys after them.
+    """
+    seed = 1 + number + SEED_SPACING * visit
+    rng = random.Random(seed)  # noqa: S311
+    begin = rng.uniform(0, STARTS_WITHIN)
+    texts = _texts(rng)
+    keys: list[Key] = []
+    now = 0.0
+    while now < seconds:
+        length = rng.randint(*BURST)
+        for number_in_burst in range(length):
+            if number_in_burst >= BURST[0] and now > seconds:
+                break
+            keys.append(Key(begin + now, next(texts), waits=False))
+            now += rng.uniform(*BETWEEN_KEYS)
+        (pause,) = rng.choices(PAUSES, HOW_OFTEN)
+        now = keys[-1].at - begin + rng.uniform(*pause)
+    following = [key.at for key in keys[1:]] + [float("inf")]
+    rests = [after - key.at >= WAIT for key, after in zip(keys, following, strict=True)]
+    marked = (Key(key.at, key.text, rest) for key, rest in zip(keys, rests, strict=True))
+    return Typist(tuple(marked), seed)
+
+
+def _texts(rng: random.Random) -> Iterator[str]:
+    """What the box holds after each key, without end."""
+    text = ""
+    while True:
+        goal = f"a {rng.choice(COLOURS)} {rng.choice(THINGS)} {rng.choice(PLACES)}"
+        if text:
+            goal = f"{text}, {rng.choice(TIMES)}"
+        yield from _typed(text, goal, rng)
+        text = goal
+        if rng.random() < SECOND_THOUGHT:
+            word = text.rpartition(" ")[2]
+            stem = text.removesuffix(word)
+            yield from (text[:end] for end in range(len(text) - 1, len(stem) - 1, -1))
+            text = stem + rng.choice([each for each in COLOURS + THINGS if each != word])
+            yield from _typed(stem, text, rng)
+        if len(text) > LONG:
+            text = ""  # selected: the next letter replaces all of it
+
+
+def _typed(text: str, goal: str, rng: random.Random) -> Iterator[str]:
+    """The rest of `goal` behind `text`, its beginning; typos are taken back at once."""
+    for end in range(len(text), len(goal)):
+        before, right = goal[:end], goal[end]
+        if before and rng.random() < TYPO:
+            yield before + rng.choice([letter for letter in "etaoinshrdlu" if letter != right])
+            yield before
+        yield goal[: end + 1]
