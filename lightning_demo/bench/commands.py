@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from ..errors import InvalidSetting
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `bench` and what can be measured to the command line."""
@@ -36,6 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_together(benches)
     _add_model(benches)
     _add_many(benches)
+    _add_simulate(benches)
     _add_gpu_check(benches)
 
 
@@ -137,6 +140,74 @@ def _add_many(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     many.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
     many.set_defaults(run=_run_many)
+
+
+def _add_simulate(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    simulate = benches.add_parser(
+        "simulate",
+        help="many people typing at GPUs that are not here",
+        description="Runs the real scheduling code on a virtual clock; the same every time.",
+    )
+    simulate.add_argument(
+        "--users",
+        type=_whole(1, 10_000),
+        nargs="+",
+        default=(1, 16, 64, 256, 1000),
+        metavar="N",
+        help="people typing at the same time, 1 to 10000 (default: 1 16 64 256 1000)",
+    )
+    simulate.add_argument(
+        "--gpus",
+        type=_whole(1, 1024),
+        nargs="+",
+        default=(1, 4, 16, 64),
+        metavar="N",
+        help="GPUs that share them, 1 to 1024 (default: 1 4 16 64)",
+    )
+    simulate.add_argument(
+        "--costs",
+        default="h200-1024",
+        metavar="MODEL",
+        help="what calls take: h200-1024, h200-512 (published figures and targets), miniature "
+        "(measured here), or a JSON file (default: h200-1024)",
+    )
+    simulate.add_argument(
+        "--seconds", type=_whole(1, 3600), default=60, help="of typing, 1 to 3600 (default: 60)"
+    )
+    simulate.add_argument(
+        "--num-inference-steps",
+        type=int,
+        nargs="+",
+        choices=(1, 2, 4, 8),
+        default=(4,),
+        help="several: users take them in turn (default: 4)",
+    )
+    simulate.add_argument(
+        "--latency-budget",
+        type=_whole(0, 60_000),
+        default=0,
+        metavar="MS",
+        help="of each session, 0 to 60000; 0: no drafts while typing (default: 0)",
+    )
+    simulate.add_argument(
+        "--threads", type=_whole(1, 256), default=2, help="of the miniature (default: 2)"
+    )
+    kind = simulate.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--caps",
+        action="store_true",
+        help="compare how many rows may share a call, in scenarios of their own on one GPU",
+    )
+    kind.add_argument(
+        "--check",
+        action="store_true",
+        help="type at the real miniature in this process, and at its simulation",
+    )
+    simulate.add_argument(
+        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
+    )
+    simulate.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+    simulate.set_defaults(run=_run_simulate)
 
 
 def _add_gpu_check(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -265,6 +336,29 @@ def _run_many(args: argparse.Namespace) -> int:
         threads=args.threads,
     )
     result = bench_many(plan)
+
+
+def _run_simulate(args: argparse.Namespace) -> int:
+    from .shapes import check_suffix
+
+    if args.plot:
+        if args.caps or args.check:
+            raise InvalidSetting("plot: there are no curves to draw of --caps and --check.")
+        check_suffix(args.plot)
+    from .report import finish, save
+    from .simulate import Plan, bench_caps, bench_check, bench_simulate, plot
+
+    plan = Plan(
+        users=tuple(sorted(set(args.users))),
+        gpus=tuple(sorted(set(args.gpus))),
+        costs=args.costs,
+        seconds=args.seconds,
+        num_inference_steps=tuple(args.num_inference_steps),
+        latency_budget=args.latency_budget,
+        threads=args.threads,
+    )
+    bench = bench_caps if args.caps else bench_check if args.check else bench_simulate
+    result = bench(plan)
     save(result, args.out)
     if args.plot:
         plot(args.plot, result)

@@ -11,7 +11,8 @@ The local engine asks before every step; the simulator runs the very same rules.
   picture is no slower for the 1-step pictures that came after it had its share.
 * Weights that would have to be brought to the device first wait a little for their turn, so that
   bringing them is never most of the work.
-* Requests of one client take turns: its second stands behind the first of everybody else.
+* Requests of one client take turns: its second stands behind the first of everybody else, and the
+  device time that any of them uses makes those that wait younger, so that a flood slows itself.
 """
 
 from __future__ import annotations
@@ -47,13 +48,18 @@ class Entry(Generic[Item]):
     client: Hashable = None  # None: a client of its own
     draft: bool = False  # ends with the preview decoder
     started: bool = False
-    served: float = 0.0  # device seconds it has used, shared ones in full
+    served: float = 0.0  # device seconds it has used, or its client while it waits; shared in full
     order: int = field(default_factory=lambda: next(_order))
 
     @property
     def group(self) -> Group:
         """What requests must have in common to share a UNet call."""
         return self.weights, self.size
+
+    @property
+    def age(self) -> float:
+        """Since when it has waited, less what its client has had meanwhile."""
+        return self.since if self.started else self.since + self.served
 
     @property
     def decoder(self) -> Kind:
@@ -119,9 +125,15 @@ class Batcher(Generic[Item]):
 
     def took(self, batch: Iterable[Entry[Item]], seconds: float) -> None:
         """A batch has taken its step, which took this long."""
+        clients = set()
         for entry in batch:
             entry.steps -= 1
             entry.served += seconds
+            clients.add(entry.client)
+        clients.discard(None)
+        for entry in self._entries if clients else ():
+            if not entry.started and entry.client in clients:
+                entry.served += seconds
 
     def forecast(self, entry: Entry[Item]) -> Forecast:
         """How the entry will fare, whether it is in the line or would come last.
@@ -149,12 +161,12 @@ class Batcher(Generic[Item]):
     def _before(self, entry: Entry[Item]) -> list[Entry[Item]]:
         """Those that are painted already or stand before the entry."""
         ranks = _ranks(self._entries if entry in self._entries else [*self._entries, entry])
-        mine = (ranks.get(entry, 0), entry.since, entry.order)
+        mine = (ranks.get(entry, 0), entry.age, entry.order)
         return [
             other
             for other in self._entries
             if other is not entry
-            and (other.started or (ranks.get(other, 0), other.since, other.order) < mine)
+            and (other.started or (ranks.get(other, 0), other.age, other.order) < mine)
         ]
 
     def _turn(self, group: list[Entry[Item]], ranks: Ranks[Item]) -> tuple[int, float, int]:
@@ -167,7 +179,7 @@ class Batcher(Generic[Item]):
     def _fill(self, line: list[Entry[Item]], ranks: Ranks[Item]) -> list[Entry[Item]]:
         """The first of a group's line, as many as may share a call, and always one."""
         cap = self.costs.cap("step", line[0].size)
-        heap = [(not e.started, ranks.get(e, 0), e.since, e.order, e) for e in line]
+        heap = [(not e.started, ranks.get(e, 0), e.age, e.order, e) for e in line]
         heapq.heapify(heap)  # few are taken, so there is no need to sort all
         first = heapq.heappop(heap)[-1]
         batch, rows = [first], first.rows

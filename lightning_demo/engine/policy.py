@@ -6,6 +6,8 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * Running work that is superseded stops, unless the user would then see nothing new for too long:
   no frame for `max_stale` seconds (or a picture's time, where that is longer), or no finished
   picture for `FINAL_EVERY`.
+* What has not started is always replaced: its place in line stays, so that nobody waits longer for
+  typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
 * Somebody in the middle of typing may be painted a draft (`governor`); the asked picture comes
@@ -191,7 +193,7 @@ class LivePolicy:
             if not in_line:
                 return None
             self._paint_as_asked(turn.start.submission)
-        elif not self._may_supersede(now):
+        elif not (in_line or self._may_supersede(now)):
             return None
         turn.cancelled = True
         return Cancel()

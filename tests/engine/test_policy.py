@@ -92,6 +92,15 @@ def test_a_replacement_must_be_able_to_show_itself_before_max_stale():
     assert isinstance(rules.action(1.2, 0), Cancel), "one frame was owed, and has come"
 
 
+def test_what_stands_in_line_is_always_replaced():
+    rules = policy()
+    rules.submit(submission(1), 0.0)
+    rules.action(0.0, 8)
+    rules.submit(submission(2), 5.0)
+    assert rules.action(5.0, 8, in_line=False) is None, "a frame is long overdue"
+    assert isinstance(rules.action(5.0, 8, in_line=True), Cancel)
+
+
 def test_somebody_typing_on_and_on_gets_a_finished_picture_every_second():
     rules = policy()
     rules.submit(submission(1), 0.0)

@@ -1,0 +1,156 @@
+"""`bench simulate`: how long typists wait with more people and more GPUs than are here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..settings import Settings
+from .curves import Curve, draw_curves
+from .report import environment, table
+from .simulation.caps import compare_caps
+from .simulation.cost_models import cost_model, miniature
+from .simulation.run import figures, simulate, typists
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to simulate; the command line has checked it."""
+
+    users: tuple[int, ...]
+    gpus: tuple[int, ...]
+    costs: str = "h200-1024"
+    seconds: float = 60.0
+    num_inference_steps: tuple[int, ...] = (4,)
+    latency_budget: float = 0.0  # ms; 0: no drafts
+    threads: int = 2
+
+    @property
+    def settings(self) -> Settings:
+        """Of the live sessions."""
+        return Settings(latency_budget=self.latency_budget)
+
+
+def bench_simulate(plan: Plan) -> dict[str, Any]:
+    """Simulates every number of users on every number of GPUs and prints the table.
+
+    Raises:
+        InvalidSetting: there are no such costs.
+    """
+    model = cost_model(plan.costs, plan.threads)
+    typing = typists(max(plan.users), plan.seconds)
+    runs = []
+    begun = time.perf_counter()
+    for gpus in plan.gpus:
+        for users in plan.users:
+            outcome = simulate(model, typing[:users], gpus, plan.num_inference_steps, plan.settings)
+            runs.append(figures(outcome))
+    print(_table(runs))
+    print(f"simulated in {time.perf_counter() - begun:.1f} s")
+    return {
+        "benchmark": "simulate",
+        "runs": runs,
+        "costs": model.as_dict(),
+        "step_cap": model.costs.cap("step", model.size),
+        **_settings(plan),
+        **environment(),
+    }
+
+
+def bench_caps(plan: Plan) -> dict[str, Any]:
+    """Compares numbers of rows a step, and prints p50 / p95 from last key to final of each."""
+    found = compare_caps(plan.seconds, plan.settings)
+    rows = []
+    for each in found:
+        cells = []
+        for cap, felt in each["rows"].items():
+            waits = felt["last_key_to_final_ms"]
+            mark = "*" if int(cap) == each["by_rule"] else " "
+            cells.append(f"{waits['p50']:.0f} / {waits['p95']:.0f}{mark}")
+        steps = "/".join(map(str, each["steps"]))
+        rows.append([f"{each['scenario']}, {each['users']} users, {steps} steps", *cells])
+    print(table(["last key to final, ms (* the rule)", "1 row", "2", "4", "8"], rows))
+    return {"benchmark": "simulate caps", "scenarios": found, **_settings(plan), **environment()}
+
+
+def bench_check(plan: Plan) -> dict[str, Any]:
+    """Types at the real miniature beside its simulation, and prints both."""
+    from .simulation.check import check
+
+    torch.set_num_threads(plan.threads)
+    sampler = miniature()
+    runs = [
+        check(sampler, users, plan.seconds, plan.num_inference_steps, plan.settings)
+        for users in plan.users
+    ]
+    rows = [
+        [
+            f"{run['users']} users, {name}, ms",
+            *(f"{side[key]['p50']:.0f} / {side[key]['p95']:.0f}" for side in sides),
+            f"{run['ratio'].get(f'{key}_p50', 0):.2f} / {run['ratio'].get(f'{key}_p95', 0):.2f}",
+        ]
+        for run in runs
+        for sides in [(run["simulated"], run["measured"])]
+        for name, key in (
+            ("last key to final", "last_key_to_final_ms"),
+            ("first paint", "first_paint_ms"),
+        )
+    ]
+    print(table(["p50 / p95", "simulated", "measured", "ratio"], rows))
+    return {"benchmark": "simulate check", "runs": runs, **_settings(plan), **environment()}
+
+
+def plot(path: Path, result: dict[str, Any]) -> None:
+    """Draws how long users wait, over their number; the file's ending says how."""
+    runs = result["runs"]
+    lines = [
+        Curve(
+            f"{gpus} GPU{'s' if gpus > 1 else ''}",
+            tuple(
+                (run["users"], run["last_key_to_final_ms"]["p95"])
+                for run in runs
+                if run["gpus"] == gpus
+            ),
+            peer=number > 0,
+        )
+        for number, gpus in enumerate(dict.fromkeys(run["gpus"] for run in runs))
+    ]
+    steps = "/".join(map(str, result["num_inference_steps"]))
+    title = f"Simulated: {result['costs']['name']}, {steps} steps"
+    waiting = "last key to finished picture, p95, ms"
+    draw_curves(path, title, "people typing at once", waiting, lines)
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    return {
+        "seconds": plan.seconds,
+        "num_inference_steps": list(plan.num_inference_steps),
+        "latency_budget": plan.latency_budget,
+    }
+
+
+def _table(runs: Sequence[dict[str, Any]]) -> str:
+    heads = [
+        *("GPUs, users", "final ms p50/p95/max", "first paint p50/p95", "fairness", "lost"),
+        *("wasted", "rows a step", "busy", "finals/s"),
+    ]
+    rows = [
+        [
+            f"{run['gpus']}, {run['users']}",
+            " / ".join(f"{each:.0f}" for each in run["last_key_to_final_ms"].values()),
+            " / ".join(f"{run['first_paint_ms'][share]:.0f}" for share in ("p50", "p95")),
+            f"{run['fairness']:.3f}",
+            str(run["lost_finals"]),
+            f"{run['wasted_steps'] / max(1, run['steps']):.0%}",
+            "-" if run["rows_per_step"] is None else f"{run['rows_per_step']:.1f}",
+            f"{run['utilisation']:.0%}",
+            f"{run['finals_per_second']:.1f}",
+        ]
+        for run in runs
+    ]
+    return table(heads, rows)

@@ -1,0 +1,105 @@
+"""How many rows should share a UNet call: the engine's rule beside every fixed number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...engine.costs import BUCKETS, Costs, Kind, Size
+from ...settings import Settings
+from ..typists import typist
+from .cost_models import CostModel, linear
+from .run import Outcome, felt, simulate
+
+VISITS = 3  # each scenario is typed by so many times its users, one crowd after another
+
+
+class Capped(Costs):
+    """The costs of another with a fixed number of rows a step."""
+
+    def __init__(self, like: Costs, cap: int) -> None:
+        super().__init__()
+        self._cap = cap
+        for call in like:
+            self.calibrate(*call)
+
+    def cap(self, kind: Kind, size: Size) -> int:
+        """See `Costs.cap`."""
+        return self._cap if kind == "step" else super().cap(kind, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Users on one GPU."""
+
+    model: CostModel
+    users: int
+    steps: tuple[int, ...] = (4,)
+
+
+def _large(first: float, further: float) -> CostModel:
+    return linear(f"1024 px, {first:g}+{further:g} ms", 1024, (first, further), 35, 3)
+
+
+def _small(first: float, further: float) -> CostModel:
+    return linear(f"512 px, {first:g}+{further:g} ms", 512, (first, further), 9, 1)
+
+
+SCENARIOS = (
+    Scenario(_large(24, 24), 8),
+    Scenario(_large(24, 15), 8),
+    Scenario(_large(24, 15), 16),
+    Scenario(_large(22, 11), 8),
+    Scenario(_large(22, 11), 16),
+    Scenario(_large(22, 11), 64),
+    Scenario(_large(22, 11), 8, (1, 2, 4, 8)),
+    Scenario(_small(10, 3), 8),
+    Scenario(_small(10, 3), 24),
+    Scenario(_small(10, 3), 64),
+)
+
+
+def compare_caps(
+    seconds: float, settings: Settings, scenarios: Sequence[Scenario] = SCENARIOS
+) -> list[dict[str, Any]]:
+    """What users wait for in each scenario with at most 1, 2, 4 and 8 rows, and by the rule.
+
+    Returns:
+        Of each: `scenario`, `users`, `steps`, `by_rule` (the rows that the rule allows), and
+        `rows`: by number of rows the figures of `felt`, and `finals_per_second`.
+    """
+    found = []
+    for each in scenarios:
+        caps = {}
+        for cap in BUCKETS:
+            model = replace(each.model, costs=Capped(each.model.costs, cap))
+            crowds = [
+                simulate(
+                    model,
+                    [typist(number, visit, seconds) for number in range(each.users)],
+                    1,
+                    each.steps,
+                    settings,
+                )
+                for visit in range(VISITS)
+            ]
+            caps[str(cap)] = _together(crowds)
+        found.append(
+            {
+                "scenario": each.model.name,
+                "users": each.users,
+                "steps": list(each.steps),
+                "by_rule": each.model.costs.cap("step", each.model.size),
+                "rows": caps,
+            }
+        )
+    return found
+
+
+def _together(crowds: Sequence[Outcome]) -> dict[str, Any]:
+    finals = sum(gpu.work.finals for crowd in crowds for gpu in crowd.gpus)
+    return {
+        **felt([record for crowd in crowds for record in crowd.records]),
+        "finals_per_second": round(finals / sum(crowd.seconds for crowd in crowds), 2),
+    }

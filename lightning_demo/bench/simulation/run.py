@@ -1,0 +1,97 @@
+"""Simulates one number of users on one number of GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...schemas import GenerationRequest
+from ...settings import Settings
+from ..report import percentile
+from ..typists import Typist, typist
+from .clock import Clock
+from .cost_models import CostModel
+from .gpu import Gpu
+from .record import Record, jain
+from .typing_user import TypingUser
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one simulation."""
+
+    seconds: float  # until the last user had their last picture
+    records: tuple[Record, ...]  # by user
+    gpus: tuple[Gpu, ...]
+
+
+def typists(users: int, seconds: float) -> list[Typist]:
+    """The typists of `bench many`, on their first visit."""
+    return [typist(number, 0, seconds) for number in range(users)]
+
+
+def simulate(
+    model: CostModel,
+    typing: Sequence[Typist],
+    gpus: int,
+    steps: Sequence[int] = (4,),
+    settings: Settings | None = None,
+) -> Outcome:
+    """Lets everybody type until they have their last picture.
+
+    A session stays with one GPU, so that its pictures stay in that one's memory; a new one goes to
+    the GPU with the fewest.
+
+    Args:
+        steps: step counts, which the users take in turn.
+        settings: of the live sessions; the defaults when absent.
+    """
+    clock = Clock()
+    devices = tuple(Gpu(clock, model) for _ in range(gpus))
+    settings = settings or Settings()
+    users = []
+    for number, each in enumerate(typing):
+        count = steps[number % len(steps)]
+        request = GenerationRequest("", "", count, 0.0, each.seed, *model.size)
+        # Round robin is the fewest first, as nobody leaves; but it would give everybody of one
+        # step count the same GPU.
+        gpu = min(devices, key=lambda device: device.sessions)
+        users.append(TypingUser(clock, gpu, settings, request, each.keys))
+    clock.run()
+    return Outcome(clock.now, tuple(user.record for user in users), devices)
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """The figures of one simulation, named as `bench many` names them."""
+    works = [gpu.work for gpu in outcome.gpus]
+    steps, calls = sum(w.steps for w in works), sum(w.calls for w in works)
+    return {
+        "users": len(outcome.records),
+        "gpus": len(works),
+        **felt(outcome.records),
+        "pictures_per_second": round(sum(r.pictures for r in outcome.records) / outcome.seconds, 2),
+        "finals_per_second": round(sum(w.finals for w in works) / outcome.seconds, 2),
+        "steps": steps,
+        "wasted_steps": steps - sum(w.useful for w in works),
+        "rows_per_step": round(steps / calls, 2) if calls else None,
+        "utilisation": round(sum(w.busy for w in works) / len(works) / outcome.seconds, 3),
+    }
+
+
+def felt(records: Sequence[Record]) -> dict[str, Any]:
+    """What the users waited for, in milliseconds."""
+    waits = [1000 * wait for record in records for wait in record.waits]
+    paints = [1000 * wait for record in records for wait in record.first_paints]
+    return {
+        "last_key_to_final_ms": _spread(waits),
+        "first_paint_ms": _spread(paints),
+        "fairness": round(jain([record.rate for record in records]), 3),
+        "waits": len(waits),
+        "lost_finals": sum(record.lost for record in records),
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    shares = {"p50": 0.5, "p95": 0.95, "max": 1.0}
+    return {name: round(percentile(values, share), 2) for name, share in shares.items()}

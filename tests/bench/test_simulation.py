@@ -1,0 +1,374 @@
+"""The simulator: it does what the real engine does, it is exact, and it says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from lightning_demo.bench.simulation.clock import Clock
+from lightning_demo.bench.simulation.cost_models import GIVEN, CostModel, cost_model, linear
+from lightning_demo.bench.simulation.gpu import Gpu, Job
+from lightning_demo.bench.simulation.record import Record, jain
+from lightning_demo.bench.simulation.run import figures, simulate, typists
+from lightning_demo.bench.typists import Key, Typist
+from lightning_demo.cli import main
+from lightning_demo.engine import local, painter
+from lightning_demo.engine.base import Place
+from lightning_demo.engine.build import about
+from lightning_demo.engine.costs import Costs
+from lightning_demo.engine.local import LocalEngine
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.sampling import Sampler
+from lightning_demo.schemas import GenerationRequest
+from lightning_demo.settings import Settings
+
+from ..engine.observed import settle
+
+NO_DRAFTS = Settings(latency_budget=0)
+
+
+# Simulator and reality -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request of somebody, who wants nothing else any more."""
+
+    at: float  # seconds of the virtual clock
+    user: int
+    prompt: str
+    steps: int = 4
+    guidance: float = 0.0
+    width: int = 128
+
+    def request(self, ask: Any) -> GenerationRequest:
+        return ask(
+            self.prompt,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            width=self.width,
+        )
+
+
+def crowd_costs() -> Costs:
+    costs = Costs()
+    for size in MINIATURE.sizes:
+        for rows in (1, 2, 4, 8):
+            # Odd, so that no two groups are ever equally old but for a rounding.
+            costs.calibrate("step", size, rows, 0.010137 + 0.003219 * (rows - 1))
+            costs.calibrate("decoder", size, rows, 0.008311 * rows)
+            costs.calibrate("preview", size, rows, 0.001073 * (rows + 1))
+    return costs
+
+
+# The first is alone; all others come while somebody is being painted.
+SCRIPT = (
+    Arrival(0.000, 0, "first"),
+    Arrival(0.001, 1, "second"),
+    Arrival(0.002, 2, "one step", steps=1),
+    Arrival(0.003, 3, "in line, replaced"),
+    Arrival(0.004, 4, "eight steps", steps=8),
+    Arrival(0.005, 5, "guided", guidance=5.0),
+    Arrival(0.0055, 6, "wide", steps=2, width=192),
+    Arrival(0.006, 3, "in line, kept place", steps=4),
+    *(Arrival(0.015 + 0.001 * n, 10 + n, f"crowd {n}") for n in range(9)),
+    Arrival(0.031, 1, "second again"),  # while its first is being painted
+    *(Arrival(0.040 + 0.011 * n, 30 + n, f"quick {n}", steps=1) for n in range(4)),
+    *(Arrival(0.080 + 0.002 * n, 50 + n, f"pair {n}", steps=2) for n in range(3)),
+    Arrival(0.110, 30, "late", steps=2),
+    Arrival(0.111, 31, "later", steps=8),
+)
+
+
+class VirtualTime:
+    """Stands for the module `time`: passes only by the calls of the model."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    perf_counter = monotonic
+
+
+class TimedSampler(Sampler):
+    """The real miniature; each call takes what the costs say, while others come."""
+
+    def __init__(self, components: Any, costs: Costs, clock: VirtualTime) -> None:
+        super().__init__(components)
+        self.costs, self.clock = costs, clock
+        self.batches: list[tuple[float, frozenset[str]]] = []
+        self.previewed: Counter[str] = Counter()
+        self.come: Callable[[float], None] = lambda until: None
+        self.begun = threading.Event()
+        self.begun.set()  # until it is warm
+
+    def step(self, rows: Sequence[Any]) -> None:
+        self.begun.wait(30)
+        prompts = frozenset(row.request.prompt for row in rows)
+        self.batches.append((round(self.clock.now, 6), prompts))
+        super().step(rows)
+        count = sum(2 if row.request.guidance_scale > 1 else 1 for row in rows)
+        self._take("step", rows, count)
+
+    def previews(self, rows: Sequence[Any]) -> Any:
+        self._take("preview", rows, len(rows))
+        self.previewed.update(row.request.prompt for row in rows)
+        return super().previews(rows)
+
+    def finals(self, rows: Sequence[Any]) -> Any:
+        self._take("decoder", rows, len(rows))
+        return super().finals(rows)
+
+    def _take(self, kind: Any, rows: Sequence[Any], count: int) -> None:
+        size = rows[0].request.width, rows[0].request.height
+        until = self.clock.now + crowd_costs().seconds(kind, size, count)
+        self.come(until)
+        self.clock.now = until
+
+
+async def really(
+    script: Sequence[Arrival], components: Any, ask: Any, clock: VirtualTime
+) -> list[tuple[float, frozenset[str]]]:
+    """The UNet calls of the real engine, which others come to while it works."""
+    sampler = TimedSampler(components, crowd_costs(), clock)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), costs=crowd_costs())
+    while engine.status().state == "loading":
+        await settle()
+    sampler.batches.clear()
+    sampler.previewed.clear()
+    sampler.begun.clear()
+    clock.now = 0.0
+    loop = asyncio.get_running_loop()
+    places: dict[int, Place] = {}
+    tasks: dict[int, asyncio.Task[None]] = {}
+    wanted: dict[int, str] = {}  # prompts by user
+    seen: Counter[str] = Counter()
+    left = list(script)
+
+    async def read(arrival: Arrival) -> None:
+        place = places.setdefault(arrival.user, Place())
+        async with aclosing(engine.generate(arrival.request(ask), place=place)) as frames:
+            async for _ in frames:
+                seen[arrival.prompt] += 1
+
+    async def arrive(until: float) -> None:
+        # Previews on their way are seen before the worker goes on: which thread is quicker must
+        # not decide who has the next one.
+        while any(seen[prompt] < sampler.previewed[prompt] for prompt in wanted.values()):
+            await settle(0.001)
+        while left and left[0].at <= until:
+            arrival = left.pop(0)
+            clock.now = arrival.at
+            if arrival.user in tasks:
+                tasks[arrival.user].cancel()
+                await asyncio.gather(tasks[arrival.user], return_exceptions=True)
+            wanted[arrival.user] = arrival.prompt
+            tasks[arrival.user] = asyncio.ensure_future(read(arrival))
+            await asyncio.sleep(0)
+
+    sampler.come = lambda until: asyncio.run_coroutine_threadsafe(arrive(until), loop).result(30)
+    await arrive(0.0)
+    sampler.begun.set()
+    while left or not all(task.done() for task in tasks.values()):
+        await settle()
+    await engine.aclose()
+    return sampler.batches
+
+
+class Tab:
+    """Somebody at the simulated GPU who only looks."""
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self.job: Job | None = None
+
+    def show(self, job: Job, step: int, final: bool) -> None:
+        if final:
+            job.closed = True
+
+
+def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, frozenset[str]]]:
+    clock = Clock()
+    model = CostModel("crowd", (128, 128), crowd_costs())
+    gpu = Gpu(clock, model, keep_batches=True)
+    tabs: dict[int, Tab] = defaultdict(Tab)
+
+    def come(arrival: Arrival) -> None:
+        tab = tabs[arrival.user]
+        if tab.job is not None:
+            gpu.close(tab.job)
+        tab.job = gpu.admit(tab, arrival.request(ask))
+
+    for arrival in script:
+        clock.at(arrival.at, partial(come, arrival))
+    clock.run()
+    assert gpu.work.batches is not None
+    return [(round(time, 6), prompts) for time, prompts in gpu.work.batches]
+
+
+def test_the_simulator_does_what_the_real_engine_does(run, components, ask, monkeypatch):
+    clock = VirtualTime()
+    monkeypatch.setattr(local, "time", clock)
+    monkeypatch.setattr(painter, "time", clock)
+    calls = run(really(SCRIPT, components, ask, clock))
+    assert calls == simulated(SCRIPT, ask)
+    prompts = [batch for _, batch in calls]
+    assert max(map(len, prompts)) == 8, "the script fills a call"
+    assert not any("in line, replaced" in batch for batch in prompts)
+    assert 1 <= sum("second" in batch for batch in prompts) < 4, "it left while being painted"
+    assert len({len(batch) for batch in prompts}) > 3
+
+
+# What users feel -------------------------------------------------------------------------------
+
+
+def test_one_user_waits_for_exactly_the_work():
+    model = linear("even", 512, (10, 5), 4, 1, prompt=2, encode=3)
+    alone = Typist((Key(0.0, "a", False), Key(5.0, "a cat", True)), seed=1)
+    outcome = simulate(model, [alone], 1, settings=NO_DRAFTS)
+    (record,) = outcome.records
+    # Of previews a second is begun when the first has arrived; the third step has none.
+    assert record.first_paints == pytest.approx([0.002 + 0.010 + 0.001 + 0.003] * 2)
+    assert record.waits == pytest.approx([0.002 + 4 * 0.010 + 3 * 0.001 + 0.004 + 0.003])
+    found = figures(outcome)
+    assert (found["steps"], found["wasted_steps"], found["lost_finals"]) == (8, 0, 0)
+    assert (found["rows_per_step"], found["fairness"]) == (1.0, 1.0)
+
+
+@given(
+    users=st.integers(1, 12),
+    gpus=st.integers(1, 4),
+    steps=st.lists(st.sampled_from((1, 2, 4, 8)), min_size=1, max_size=4),
+    first=st.floats(1, 60),
+    further=st.floats(0.5, 60),
+    budget=st.sampled_from((0, 50, 200, 1000)),
+)
+@settings(max_examples=25)
+def test_whoever_types_gets_the_last_picture(users, gpus, steps, first, further, budget):
+    model = linear("any", 512, (first, further), 9, 1, prompt=1, encode=1)
+    typing = typists(users, 3)
+    rules = Settings(latency_budget=budget)
+    outcome = simulate(model, typing, gpus, steps, rules)
+    found = figures(outcome)
+    assert found["lost_finals"] == 0
+    assert found["waits"] == sum(key.waits for each in typing for key in each.keys)
+    assert 0 <= found["wasted_steps"] < found["steps"]
+    assert 0 < found["fairness"] <= 1
+    assert 0 < found["utilisation"] <= 1
+    sessions = sorted(gpu.sessions for gpu in outcome.gpus)
+    assert sum(sessions) == users and sessions[-1] - sessions[0] <= 1
+    assert figures(simulate(model, typing, gpus, steps, rules)) == found, "the same every time"
+
+
+def test_more_gpus_make_nobody_wait_longer():
+    typing = typists(24, 5)
+    waits = [
+        figures(simulate(GIVEN["h200-1024"], typing, gpus, settings=NO_DRAFTS))
+        for gpus in (1, 4, 24)
+    ]
+    p95 = [each["last_key_to_final_ms"]["p95"] for each in waits]
+    assert p95[0] > p95[1] > p95[2]
+    assert waits[2]["wasted_steps"] >= 0
+
+
+def test_mixed_step_counts_are_all_served():
+    """Nobody of 8 steps starves beside those of 1: all wait alike but for their own work."""
+    model = linear("mixed", 1024, (22, 11), 9, 3)
+    outcome = simulate(model, typists(16, 10), 1, (1, 2, 4, 8), NO_DRAFTS)
+    means = [1 / record.rate for record in outcome.records]
+    few, many = sum(means[0::4]) / 4, sum(means[3::4]) / 4
+    assert few < many < 4 * few, "though it is eight times the work"
+
+
+def test_a_wait_ends_with_a_later_picture_too():
+    record = Record()
+    for key in range(3):
+        record.pressed(key, key, waits=key != 1)
+    record.showed(1, 4.0, final=False)
+    record.showed(1, 5.0, final=True)
+    assert (record.waits, record.first_paints, record.lost) == ([5.0], [4.0, 3.0], 1)
+    record.showed(2, 6.0, final=True)
+    assert (record.waits, record.lost, record.rate) == ([5.0, 4.0], 0, 2 / 9)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=20))
+def test_fairness_is_jains_index(values: list[float]):
+    assert 0 < jain(values) <= 1 + 1e-9
+    assert jain([2.0, 2.0]) == 1 and jain([1.0, 0.0, 0.0, 0.0]) == 0.25
+
+
+# The command -----------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_table_and_one_document(capsys, tmp_path: Path):
+    plot, out = tmp_path / "p95.svg", tmp_path / "run.json"
+    arguments = ["--users", "1", "6", "--gpus", "1", "2", "--seconds", "2"]
+    code = main(["bench", "simulate", *arguments, "--plot", str(plot), "--out", str(out)])
+    assert code == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(run["gpus"], run["users"]) for run in result["runs"]] == [
+        (1, 1),
+        (1, 6),
+        (2, 1),
+        (2, 6),
+    ]
+    for run in result["runs"]:
+        waits = run["last_key_to_final_ms"]
+        assert 0 < waits["p50"] <= waits["p95"] <= waits["max"]
+    assert json.loads(out.read_text()) == result
+    assert "2 GPUs" in plot.read_text()
+
+
+def test_its_own_costs_can_be_read_again(tmp_path: Path):
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps(GIVEN["h200-512"].as_dict()))
+    assert cost_model(str(path)).as_dict() == GIVEN["h200-512"].as_dict()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "none of h200-1024, h200-512, miniature, nor a file"),
+        ("{", "is not JSON"),
+        ("[]", "must hold"),
+        ('{"size": [8, 8], "calls": []}', "must hold"),
+        ('{"size": [8, 8], "calls": [["step", [8, 8], 1, -1]]}', "seconds above 0"),
+        ('{"size": [8, 8], "calls": [["stop", [8, 8], 1, 1]]}', "step, decoder, preview"),
+    ],
+)
+def test_costs_that_are_none_are_refused(tmp_path: Path, content: str | None, words: str):
+    path = tmp_path / "costs.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InvalidSetting, match=words):
+        cost_model(str(path))
+
+
+@pytest.mark.parametrize("option", [["--users", "0"], ["--gpus", "x"], ["--seconds", "-1"]])
+def test_numbers_out_of_range_are_refused(capsys, option: list[str]):
+    with pytest.raises(SystemExit):
+        main(["bench", "simulate", *option])
+    assert "must be a whole number from 1 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "cap"),
+    [(1024, (24, 15), 2), (1024, (24, 24), 1), (1024, (22, 11), 4), (512, (10, 3), 8)],
+)
+def test_the_rule_for_sharing_on_known_curves(size: int, step: tuple[float, float], cap: int):
+    assert linear("known", size, step, 9, 1).costs.cap("step", (size, size)) == cap
