@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import InvalidSetting
+from .arguments import positive
+from .many_commands import add_parsers as add_many
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,34 +31,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     refine = benches.add_parser(
         "refine", help="how far the picture jumps from a draft to what was asked for"
     )
-    refine.add_argument("--prompts", type=_positive, default=96, help="default: 96")
-    refine.add_argument("--threads", type=_positive, default=2, help="CPU threads (default: 2)")
+    refine.add_argument("--prompts", type=positive, default=96, help="default: 96")
+    refine.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
     refine.set_defaults(run=_run_refine)
 
-    _add_together(benches)
     _add_model(benches)
-    _add_many(benches)
-    _add_simulate(benches)
+    add_many(benches)
     _add_gpu_check(benches)
-
-
-def _add_together(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    together = benches.add_parser(
-        "together",
-        help="several people's pictures at once, beside pipe(...) one after another",
-    )
-    together.add_argument("--users", type=_positive, default=8, help="default: 8")
-    together.add_argument(
-        "--weights",
-        choices=("auto", "miniature", "thin", "full", "real"),
-        default="thin",
-        help="as for `bench model` (default: thin)",
-    )
-    together.add_argument("--num-inference-steps", type=int, default=4, choices=(1, 2, 4, 8))
-    together.add_argument("--rounds", type=_positive, default=5, help="default: 5")
-    together.add_argument("--threads", type=_positive, default=2, help="CPU threads (default: 2)")
-    together.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
-    together.set_defaults(run=_run_together)
 
 
 def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,14 +53,14 @@ def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="thin and full are random in SDXL's shape; auto: on a GPU the real ones if they are "
         "on this machine, else full; without a GPU the miniature",
     )
-    model.add_argument("--rounds", type=_positive, default=8, help="default: 8")
+    model.add_argument("--rounds", type=positive, default=8, help="default: 8")
     counts = (1, 2, 4, 8)
     model.add_argument(
         "--steps", type=int, nargs="+", choices=counts, default=counts, help="default: 1 2 4 8"
     )
     model.add_argument(
         "--batches",
-        type=_positive,
+        type=positive,
         nargs="*",
         default=counts,
         metavar="B",
@@ -93,121 +72,10 @@ def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="compile, and compare with pipe(...) compiled; minutes (default: on a GPU only)",
     )
     model.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
-    model.add_argument("--threads", type=_positive, default=2, help="CPU threads (default: 2)")
+    model.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
     model.add_argument("--plot", type=Path, metavar="FILE", help="bars as FILE.png or FILE.svg")
     model.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
     model.set_defaults(run=_run_model)
-
-
-def _add_many(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    many = benches.add_parser(
-        "many",
-        help="many people typing at once, beside the usual ways to serve them",
-        description="Types at the running demo and at its peers, in turns, over real sockets.",
-    )
-    many.add_argument(
-        "--users",
-        type=_whole(1, 200),
-        nargs="+",
-        default=(16,),
-        metavar="N",
-        help="people typing at the same time, 1 to 200; several numbers one after another "
-        "(default: 16)",
-    )
-    many.add_argument(
-        "--seconds", type=_whole(1, 600), default=16, help="of typing, 1 to 600 (default: 16)"
-    )
-    many.add_argument(
-        "--rounds", type=_whole(1, 100), default=1, help="each side's turns (default: 1)"
-    )
-    peers = ("always_last", "gradio_stream", "fifo")
-    many.add_argument(
-        "--peers",
-        nargs="*",
-        choices=peers,
-        default=peers,
-        metavar="PEER",
-        help=f"of {', '.join(peers)}; none after the option: ours alone (default: all)",
-    )
-    many.add_argument(
-        "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
-    )
-    many.add_argument(
-        "--threads", type=_whole(1, 256), default=2, help="CPU threads a server (default: 2)"
-    )
-    many.add_argument(
-        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
-    )
-    many.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
-    many.set_defaults(run=_run_many)
-
-
-def _add_simulate(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    simulate = benches.add_parser(
-        "simulate",
-        help="many people typing at GPUs that are not here",
-        description="Runs the real scheduling code on a virtual clock; the same every time.",
-    )
-    simulate.add_argument(
-        "--users",
-        type=_whole(1, 10_000),
-        nargs="+",
-        default=(1, 16, 64, 256, 1000),
-        metavar="N",
-        help="people typing at the same time, 1 to 10000 (default: 1 16 64 256 1000)",
-    )
-    simulate.add_argument(
-        "--gpus",
-        type=_whole(1, 1024),
-        nargs="+",
-        default=(1, 4, 16, 64),
-        metavar="N",
-        help="GPUs that share them, 1 to 1024 (default: 1 4 16 64)",
-    )
-    simulate.add_argument(
-        "--costs",
-        default="h200-1024",
-        metavar="MODEL",
-        help="what calls take: h200-1024, h200-512 (published figures and targets), miniature "
-        "(measured here), or a JSON file (default: h200-1024)",
-    )
-    simulate.add_argument(
-        "--seconds", type=_whole(1, 3600), default=60, help="of typing, 1 to 3600 (default: 60)"
-    )
-    simulate.add_argument(
-        "--num-inference-steps",
-        type=int,
-        nargs="+",
-        choices=(1, 2, 4, 8),
-        default=(4,),
-        help="several: users take them in turn (default: 4)",
-    )
-    simulate.add_argument(
-        "--latency-budget",
-        type=_whole(0, 60_000),
-        default=0,
-        metavar="MS",
-        help="of each session, 0 to 60000; 0: no drafts while typing (default: 0)",
-    )
-    simulate.add_argument(
-        "--threads", type=_whole(1, 256), default=2, help="of the miniature (default: 2)"
-    )
-    kind = simulate.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--caps",
-        action="store_true",
-        help="compare how many rows may share a call, in scenarios of their own on one GPU",
-    )
-    kind.add_argument(
-        "--check",
-        action="store_true",
-        help="type at the real miniature in this process, and at its simulation",
-    )
-    simulate.add_argument(
-        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
-    )
-    simulate.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
-    simulate.set_defaults(run=_run_simulate)
 
 
 def _add_gpu_check(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -229,28 +97,6 @@ def _add_gpu_check(benches: argparse._SubParsersAction[argparse.ArgumentParser])
     check.set_defaults(run=_run_gpu_check)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
 def _run_live(args: argparse.Namespace) -> int:
     from .live import bench_live
     from .report import finish
@@ -264,23 +110,6 @@ def _run_engine(args: argparse.Namespace) -> int:
     from .report import finish
 
     finish(bench_engine(args.threads))
-    return 0
-
-
-def _run_together(args: argparse.Namespace) -> int:
-    from .report import finish
-    from .together import bench_together
-
-    finish(
-        bench_together(
-            args.weights,
-            args.users,
-            args.num_inference_steps,
-            args.rounds,
-            args.threads,
-            args.device,
-        )
-    )
     return 0
 
 
@@ -317,53 +146,6 @@ def _run_model(args: argparse.Namespace) -> int:
         draw(args.plot, *bars(result))
     finish(result)
     return int(any("error" in stage for stage in result["stages"]))
-
-
-def _run_many(args: argparse.Namespace) -> int:
-    from .shapes import check_suffix
-
-    if args.plot:
-        check_suffix(args.plot)
-    from .many import Plan, bench_many, plot
-    from .report import finish, save
-
-    plan = Plan(
-        users=tuple(args.users),
-        seconds=args.seconds,
-        rounds=args.rounds,
-        peers=tuple(dict.fromkeys(args.peers)),
-        num_inference_steps=args.num_inference_steps,
-        threads=args.threads,
-    )
-    result = bench_many(plan)
-
-
-def _run_simulate(args: argparse.Namespace) -> int:
-    from .shapes import check_suffix
-
-    if args.plot:
-        if args.caps or args.check:
-            raise InvalidSetting("plot: there are no curves to draw of --caps and --check.")
-        check_suffix(args.plot)
-    from .report import finish, save
-    from .simulate import Plan, bench_caps, bench_check, bench_simulate, plot
-
-    plan = Plan(
-        users=tuple(sorted(set(args.users))),
-        gpus=tuple(sorted(set(args.gpus))),
-        costs=args.costs,
-        seconds=args.seconds,
-        num_inference_steps=tuple(args.num_inference_steps),
-        latency_budget=args.latency_budget,
-        threads=args.threads,
-    )
-    bench = bench_caps if args.caps else bench_check if args.check else bench_simulate
-    result = bench(plan)
-    save(result, args.out)
-    if args.plot:
-        plot(args.plot, result)
-    finish(result)
-    return 0
 
 
 def _run_gpu_check(args: argparse.Namespace) -> int:

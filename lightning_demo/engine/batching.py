@@ -9,6 +9,8 @@ The local engine asks before every step; the simulator runs the very same rules.
 * Between groups, the device time that a request has used makes it that much younger (start-time
   fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
   picture is no slower for the 1-step pictures that came after it had its share.
+* A draft, for somebody who types on, lets pictures go first that somebody waits for, but not for
+  longer than a person takes to miss it.
 * Weights that would have to be brought to the device first wait a little for their turn, so that
   bringing them is never most of the work.
 * Requests of one client take turns: its second stands behind the first of everybody else, and the
@@ -28,6 +30,8 @@ from .base import Forecast
 from .costs import Costs, Kind, Size
 
 BRINGING = 5.0  # times the seconds of bringing weights that another group goes on before it
+
+DRAFT_PATIENCE = 0.3  # seconds that a draft counts as younger than it is
 
 Item = TypeVar("Item")
 Bringing = Callable[[int], float]  # step count -> seconds; 0 when its UNet is there
@@ -57,9 +61,14 @@ class Entry(Generic[Item]):
         return self.weights, self.size
 
     @property
+    def due(self) -> float:
+        """When its turn is due: a draft's later than its waiting began."""
+        return self.since + DRAFT_PATIENCE if self.draft else self.since
+
+    @property
     def age(self) -> float:
-        """Since when it has waited, less what its client has had meanwhile."""
-        return self.since if self.started else self.since + self.served
+        """When its turn is due, later by what its client has had while it waited."""
+        return self.due if self.started else self.due + self.served
 
     @property
     def decoder(self) -> Kind:
@@ -172,7 +181,7 @@ class Batcher(Generic[Item]):
     def _turn(self, group: list[Entry[Item]], ranks: Ranks[Item]) -> tuple[int, float, int]:
         """Sorts groups by when their turn is: that of whoever has the best claim in it."""
         rank, virtual, order = min(
-            (ranks.get(entry, 0), entry.since + entry.served, entry.order) for entry in group
+            (ranks.get(entry, 0), entry.due + entry.served, entry.order) for entry in group
         )
         return rank, virtual + BRINGING * self.bringing(group[0].weights), order
 
@@ -199,6 +208,14 @@ class Batcher(Generic[Item]):
         """Its part of the device's time, when its steps are shared by this many rows."""
         share = self.costs.seconds("step", entry.size, rows) * entry.rows / max(rows, entry.rows)
         return entry.steps * share + self.costs.seconds(entry.decoder, entry.size, 1)
+
+
+def shows_preview(step: int, *, draft: bool, crowded: bool) -> bool:
+    """Whether a preview is worth its decoding after this many steps.
+
+    While others wait only the first one of a picture is, and none of a draft, which is soon done.
+    """
+    return not crowded or (step == 1 and not draft)
 
 
 def _ranks(entries: Iterable[Entry[Item]]) -> Ranks[Item]:

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import GenerationFailed, LightningError, OutOfMemory
 from ..images import encode_jpeg
 from ..schemas import Frame
-from .batching import Entry
+from .batching import Entry, shows_preview
 from .costs import Costs, Kind
 from .job import Job
 from .metrics import Metrics
@@ -56,7 +56,7 @@ class Painter:
         Args:
             batch: of one step count and one size; those new to the device are begun first.
             took: told which of them have taken the step, and seconds.
-            crowded: whether others wait: then only first previews are shown.
+            crowded: whether others wait.
         """
         self._begin([entry for entry in batch if entry.item.row is None])
         rows = [entry for entry in batch if not entry.item.over]
@@ -74,7 +74,7 @@ class Painter:
                 for entry in stepped
                 if not _row(entry).done
                 and entry.item.wants_preview()
-                and (_row(entry).step == 1 or not crowded)
+                and shows_preview(_row(entry).step, draft=entry.draft, crowded=crowded)
             ],
             final=False,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ...engine.base import Forecast
-from ...engine.batching import Batcher, Entry
+from ...engine.batching import Batcher, Entry, shows_preview
 from ...engine.costs import Kind, Size
 from ...schemas import GenerationRequest, Limits
 from .clock import Clock, Process
@@ -153,7 +153,9 @@ class Gpu:
         previews = [
             entry
             for entry in stepped
-            if entry.steps and not entry.item.previewing and (entry.item.steps == 1 or not crowded)
+            if entry.steps
+            and not entry.item.previewing
+            and shows_preview(entry.item.steps, draft=entry.draft, crowded=crowded)
         ]
         yield from self._decode("preview", previews, final=False)
         for entry in batch:
