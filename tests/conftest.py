@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+
+# Before anything imports torch, and for every child process: the models here are so small that a
+# second thread only waits for the first, and spins meanwhile.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
 import pytest

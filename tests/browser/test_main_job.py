@@ -8,9 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -22,27 +25,56 @@ from .conftest import PHONE, Visit
 ROOT = Path(__file__).parents[2]
 SENTENCE = "a red house by the sea at sunset"
 Open = Callable[..., Visit]
+TRANSPORTS = ("socket", "events")
 
 
-@pytest.fixture(scope="module", params=["socket", "events"])
-def demo(request: pytest.FixtureRequest) -> Iterator[SimpleNamespace]:
-    """The demo as a newcomer starts it, on any free port."""
-    options = ["--port", "0", "--model", "miniature", "--transport", request.param]
-    child = subprocess.Popen(  # noqa: S603
-        [sys.executable, "app.py", *options],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
-    with child:
-        assert child.stdout is not None
-        line = child.stdout.readline()
-        assert line.startswith("Open http://127.0.0.1:"), line
-        yield SimpleNamespace(url=line.split()[1].rstrip("/"), transport=request.param)
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(20) == 0
+@pytest.fixture(scope="module")
+def demos() -> Iterator[dict[str, SimpleNamespace]]:
+    """The demo as a newcomer starts it, on any free port; once for each transport, both at once."""
+    with ExitStack() as stack:
+        children = {}
+        for transport in TRANSPORTS:
+            options = ["--port", "0", "--model", "miniature", "--transport", transport]
+            children[transport] = stack.enter_context(
+                subprocess.Popen(  # noqa: S603
+                    [sys.executable, "app.py", *options],
+                    cwd=ROOT,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    env={**os.environ, "HF_HUB_OFFLINE": "1"},
+                )
+            )
+            stack.callback(children[transport].kill)
+        started = {}
+        for transport, child in children.items():
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            assert line.startswith("Open http://127.0.0.1:"), line
+            url = line.split()[1].rstrip("/")
+            started[transport] = SimpleNamespace(url=url, transport=transport)
+        yield started
+        for child in children.values():
+            child.send_signal(signal.SIGTERM)
+        assert [child.wait(20) for child in children.values()] == [0, 0]
+
+
+@pytest.fixture(params=TRANSPORTS)
+def demo(request: pytest.FixtureRequest, demos: dict[str, SimpleNamespace]) -> SimpleNamespace:
+    """The demo with each of the two ways that frames travel."""
+    return demos[request.param]
+
+
+def wait_ready(demo: SimpleNamespace) -> None:
+    """Waits for the model; a machine with more to do may take longer than a page is waited for."""
+    while True:
+        try:
+            urlopen(f"{demo.url}/readyz").close()  # noqa: S310
+            return
+        except HTTPError as error:
+            assert error.code == 503 and b"failed" not in error.read()
+            error.close()
+            time.sleep(0.05)
 
 
 def png(demo: SimpleNamespace, request: dict) -> np.ndarray:
@@ -68,7 +100,8 @@ def canvas(tab: Visit, width: int, height: int) -> np.ndarray:
 
 def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
     tab = visit(demo)
-    tab.type(SENTENCE)
+    tab.type(SENTENCE)  # perhaps while the model still loads
+    wait_ready(demo)
     tab.wait_painted(SENTENCE)
     assert tab.page.evaluate("lightning.transport") == demo.transport
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lightning_demo.miniature import evaluate as module
-from lightning_demo.miniature import suites
+from lightning_demo.miniature import speed, suites
 from lightning_demo.miniature.architecture import save_untrained
 from lightning_demo.miniature.card import END, START, block, plot, write_card
 from lightning_demo.miniature.classifier import (
@@ -29,7 +29,7 @@ from lightning_demo.miniature.vocabulary import SUBJECTS, plural
 from lightning_demo.miniature.world import Scene, Thing, held_out, sample_scene
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
-TINY = Size(one=4, two=4, counts=2, bare_seeds=1, varied=2, renders=300, round_trips=16)
+TINY = Size(one=4, two=4, counts=2, bare_seeds=1, varied=2, renders=64, round_trips=8)
 
 
 def test_labels_say_what_a_scene_shows():
@@ -88,10 +88,12 @@ def test_the_shipped_judge_tells_renders():
 def test_an_untrained_model_is_measured_and_written_into_its_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    # Fewer of what takes a minute: bare prompts, seeds, and what the judge is judged by.
+    # Fewer of what takes a minute: steps, seeds, prompts, timed rounds, the judge's own renders.
+    monkeypatch.setattr(module, "TEACHER_STEPS", 2)
     monkeypatch.setattr(module, "SEEDS_EACH", 2)
-    monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:3]))
+    monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:2]))
     monkeypatch.setattr(module, "judge_accuracy", partial(judge_accuracy, count=8))
+    monkeypatch.setattr(speed, "ROUNDS", 1)
     save_untrained(tmp_path, seed=1)
     torch.manual_seed(0)
     save_classifier(Classifier(), tmp_path / CLASSIFIER)

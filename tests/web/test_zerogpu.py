@@ -162,6 +162,26 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     scheduler.server_close()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A process that loads and paints as a Space does; it runs while the Space is tested."""
+    folder = tmp_path_factory.mktemp("loading")
+    request, picture = _request("a red house by the sea"), folder / "picture.npy"
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-c", PREPARE + LOADING, json.dumps(request), str(picture)],
+            cwd=ROOT,
+            env=variables(folder, "http://127.0.0.1:9"),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as child,
+    ):
+        yield SimpleNamespace(request=request, picture=picture, child=child, log=folder / "log")
+        child.kill()
+
+
 @pytest.fixture
 def visitor(space: SimpleNamespace) -> Iterator[Client]:
     """A visitor whose requests carry the token that the Hub gives to each."""
@@ -251,30 +271,24 @@ def test_the_page_uses_events_and_says_how_it_paints(space: SimpleNamespace) -> 
     assert "&quot;transport&quot;: &quot;events&quot;" in text
 
 
-def test_the_model_is_put_on_the_gpu_before_there_is_one(tmp_path: Path, sampler: Any) -> None:
+def test_the_model_is_put_on_the_gpu_before_there_is_one(
+    loading: SimpleNamespace, sampler: Any
+) -> None:
     """`spaces` packs what was put on the GPU it makes torch believe in, to move it after a fork.
 
     It refuses to compute with tensors of two devices as a GPU would, so a picture painted there, in
     half precision, shows that everything is where it should be.
     """
-    request, picture = _request("a red house by the sea"), tmp_path / "picture.npy"
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", PREPARE + LOADING, json.dumps(request), str(picture)],
-        cwd=ROOT,
-        env=variables(tmp_path, "http://127.0.0.1:9"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    state, device, packed = done.stdout.split("|")
+    told, _ = loading.child.communicate()
+    assert loading.child.returncode == 0, loading.log.read_text()
+    state, device, packed = told.split("|")
     assert (state, device) == ("ready", "NVIDIA H200")
     unets = sum(path.stat().st_size for path in (ASSETS / "miniature" / "base").glob("unet/*"))
     assert int(packed) > 4 * unets, "all four step counts, and the encoders and decoders"
-    row = sampler.begin(GenerationRequest(**request))
+    row = sampler.begin(GenerationRequest(**loading.request))
     while not row.done:
         sampler.step([row])
-    difference = np.load(picture).astype(int) - sampler.finish(row)
+    difference = np.load(loading.picture).astype(int) - sampler.finish(row)
     assert np.abs(difference).mean() < 1
 
 

@@ -69,7 +69,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
         clock.forget_peak()
         made = Subject(setting.random, parts, source)
         sampler = Sampler(parts)
-        for steps in (4, 8):
+        for steps in STEPS[:2]:
             paint(sampler, made.ask(steps))
         name = f"{profile.name}, {profile.unets} UNets"
         measured[name] = {"peak_mb": clock.peak_mb()}
