@@ -53,9 +53,9 @@ class Settings:
         metavar="FILES",
     )
     threads: int = _setting(
-        2,
-        "CPU threads for the model; the miniature is too small to gain from more",
-        low=1,
+        0,
+        "CPU threads for the model; 0: half of the cores, at most 2",
+        low=0,
         high=256,
     )
     share: bool = _setting(False, "also open a public gradio.live link")
@@ -159,6 +159,15 @@ class Settings:
         """The (user, password) pairs of `auth` in Gradio's form; None when there are none."""
         pairs = [login.partition(":")[::2] for login in filter(None, self.auth.split(","))]
         return [(user, password) for user, password in pairs] or None
+
+
+def cpu_threads(asked: int = 0) -> int:
+    """How many threads the model computes with on a CPU.
+
+    Unless asked otherwise, half of the cores and at most 2: the miniature is too small to gain from
+    more, and threads that share their core with the server wait for one another (`bench many`).
+    """
+    return asked or max(1, min(2, (os.cpu_count() or 1) // 2))
 
 
 def compile_folder(environment: Mapping[str, str] = os.environ) -> Path:

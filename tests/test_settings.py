@@ -41,7 +41,7 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
         ("max_sessions", "0", "1 to 1000"),
         ("sessions_per_address", "-1", "0 to 1000"),
         ("share", "maybe", "yes or no"),
-        ("threads", "0", "1 to 256"),
+        ("threads", "-1", "0 to 256"),
         ("auth", "only-a-user", "user:password"),
         ("transport", "pigeon", "auto, socket, events"),
     ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+THREADS = "CPU threads (default: half of the cores, at most 2)"
+
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .arguments import positive
+from ..settings import cpu_threads
+from .arguments import THREADS, positive
 from .many_commands import add_parsers as add_many
 
 
@@ -21,7 +22,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     live = benches.add_parser("live", help="typing at the running demo, beside the usual way")
     live.add_argument("--seeds", type=int, default=3, help="rounds of typing (default: 3)")
     live.add_argument("--num-inference-steps", type=int, default=4, help="default: 4")
-    live.add_argument("--threads", type=int, default=2, help="CPU threads a server (default: 2)")
+    live.add_argument("--threads", type=positive, default=cpu_threads(), help=THREADS)
     live.set_defaults(run=_run_live)
 
     engine = benches.add_parser("engine", help="what Python costs around the models")
@@ -32,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "refine", help="how far the picture jumps from a draft to what was asked for"
     )
     refine.add_argument("--prompts", type=positive, default=96, help="default: 96")
-    refine.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
+    refine.add_argument("--threads", type=positive, default=cpu_threads(), help=THREADS)
     refine.set_defaults(run=_run_refine)
 
     _add_model(benches)
@@ -72,7 +73,7 @@ def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="compile, and compare with pipe(...) compiled; minutes (default: on a GPU only)",
     )
     model.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
-    model.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
+    model.add_argument("--threads", type=positive, default=cpu_threads(), help=THREADS)
     model.add_argument("--plot", type=Path, metavar="FILE", help="bars as FILE.png or FILE.svg")
     model.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
     model.set_defaults(run=_run_model)

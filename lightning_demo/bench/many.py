@@ -55,7 +55,7 @@ class Plan:
     rounds: int = 1
     peers: tuple[str, ...] = PEERS
     num_inference_steps: int = 4
-    threads: int = 2  # of each server
+    threads: int = 1  # of each server
 
 
 @dataclass
@@ -145,6 +145,7 @@ def _command(name: str, plan: Plan) -> list[str]:
         arguments = ["{port}", str(plan.threads), str(plan.num_inference_steps)]
         return ["-m", f"lightning_demo.bench.peers.{name}", *arguments]
     options = ["--model", "miniature", "--device", "cpu", "--threads", str(plan.threads)]
+    options += ["--max-sessions", "1000"]  # everybody is let in, as by the peers
     return ["-m", "lightning_demo", "serve", *options, "--port", "{port}"]
 
 

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..errors import InvalidSetting
-from .arguments import positive, whole
+from ..settings import cpu_threads
+from .arguments import THREADS, positive, whole
 
 
 def add_parsers(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,7 +31,7 @@ def _add_together(benches: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     together.add_argument("--num-inference-steps", type=int, default=4, choices=(1, 2, 4, 8))
     together.add_argument("--rounds", type=positive, default=5, help="default: 5")
-    together.add_argument("--threads", type=positive, default=2, help="CPU threads (default: 2)")
+    together.add_argument("--threads", type=positive, default=cpu_threads(), help=THREADS)
     together.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
     together.set_defaults(run=_run_together)
 
@@ -68,9 +69,7 @@ def _add_many(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     many.add_argument(
         "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
     )
-    many.add_argument(
-        "--threads", type=whole(1, 256), default=2, help="CPU threads a server (default: 2)"
-    )
+    many.add_argument("--threads", type=whole(1, 256), default=cpu_threads(), help=THREADS)
     many.add_argument(
         "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
     )
@@ -125,9 +124,7 @@ def _add_simulate(benches: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="MS",
         help="of each session, 0 to 60000; 0: no drafts while typing (default: 0)",
     )
-    simulate.add_argument(
-        "--threads", type=whole(1, 256), default=2, help="of the miniature (default: 2)"
-    )
+    simulate.add_argument("--threads", type=whole(1, 256), default=cpu_threads(), help=THREADS)
     kind = simulate.add_mutually_exclusive_group()
     kind.add_argument(
         "--caps",

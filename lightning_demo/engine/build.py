@@ -12,7 +12,7 @@ from ..model.checkpoints import MINIATURE, Family
 from ..model.devices import choose_family
 from ..model.style import styles
 from ..schemas import EngineStatus
-from ..settings import Settings, compile_folder, on_zerogpu
+from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .handover import Handover
 from .local import Loader, LocalEngine
@@ -141,7 +141,7 @@ def loader(
         from ..model.sampling import Sampler
         from ..model.speed import Speed
 
-        torch.set_num_threads(settings.threads)
+        torch.set_num_threads(cpu_threads(settings.threads))
         speed = Speed.of(settings, pick_device(settings.device).type)
         components = load_components(
             family,

@@ -15,14 +15,14 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import EngineUnavailable, LightningError
 from ..schemas import EngineState, EngineStatus, Frame, GenerationRequest
 from .base import Forecast, Place
 from .batching import Batcher, Entry
 from .calibrate import calibrate
-from .costs import Costs, Size
+from .costs import Costs, Kind, Size
 from .job import Job
 from .metrics import Metrics
 from .painter import Entries, Painter
@@ -67,6 +67,7 @@ class LocalEngine:
         self._metrics = metrics or Metrics()
         self._costs = Costs() if costs is None else costs
         self._batcher: Batcher[Job] = Batcher(self._costs)
+        self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
         self._changed = threading.Condition()
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
@@ -206,7 +207,7 @@ class LocalEngine:
             self._report(0.95, "Warming up")
             sampler.warm_up()
             if not any(self._costs):
-                self._calibrate(sampler, self._about.limits.sizes[0])
+                self._calibrate(sampler, "step", self._about.limits.sizes[0])
         except Exception as error:
             known = isinstance(error, LightningError)
             log.error("the model could not be loaded: %s", error, exc_info=not known)
@@ -248,7 +249,9 @@ class LocalEngine:
                 improving = sampler.improve() or self._calibrate_another(sampler)
             if self._tell_tier(sampler.tier):
                 self._costs.forget()
-                self._calibrate(sampler, self._about.limits.sizes[0])
+                self._tried.clear()
+                improving = True
+                self._calibrate(sampler, "step", self._about.limits.sizes[0])
 
     def _took(self, part: Entries, seconds: float) -> None:
         with self._changed:
@@ -266,18 +269,24 @@ class LocalEngine:
             self._about = replace(self._about, tier=tier)
         return True
 
-    def _calibrate(self, sampler: Sampler, size: Size) -> None:
+    def _calibrate(self, sampler: Sampler, kind: Kind, size: Size) -> None:
+        self._tried.add((kind, size))
         try:
-            calibrate(sampler, self._costs, size)
+            calibrate(sampler, self._costs, kind, size)
         except Exception:  # it goes on with what is known
-            log.exception("calls at %d x %d could not be measured", *size)
+            log.exception("calls of the %s at %d x %d could not be measured", kind, *size)
 
     def _calibrate_another(self, sampler: Sampler) -> bool:
-        """Measures a size that is too unlike those measured to be told by them, if there is one."""
-        known = {size for kind, size, _, _ in self._costs if kind == "step"}
+        """Measures one more kind of call; at sizes too unlike those measured to be told by them."""
         for size in self._about.limits.sizes:
-            shares = [size[0] * size[1] / (other[0] * other[1]) for other in known]
-            if shares and not any(1 / ALIKE < share < ALIKE for share in shares):
-                self._calibrate(sampler, size)
-                return any(size == measured for _, measured, _, _ in self._costs)
+            for kind in get_args(Kind):
+                known = {other for of, other, _, _ in self._costs if of == kind}
+                if (kind, size) not in self._tried and not any(_alike(size, k) for k in known):
+                    self._calibrate(sampler, kind, size)
+                    return True
         return False
+
+
+def _alike(size: Size, other: Size) -> bool:
+    share = size[0] * size[1] / (other[0] * other[1])
+    return 1 / ALIKE < share < ALIKE

@@ -111,7 +111,8 @@ def measured(sampler: Sampler) -> CostModel:
     family = sampler.family
     size: Size = family.limits.sizes[0]
     costs = Costs()
-    calibrate(sampler, costs, size)
+    for kind in KINDS:
+        calibrate(sampler, costs, kind, size)
     prompts = [f"a red house by the sea {number}" for number in range(8)]
     begun = time.perf_counter()
     rows = [sampler.begin(GenerationRequest(text, "", 1, 0.0, 0, *size)) for text in prompts]
