@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import OutOfMemory
 from ..schemas import GenerationRequest
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ALIKE = 2.0  # times the area, within which sizes are told by one another
 ROUNDS = 2  # the quicker counts: the first finds nothing prepared
 
 
@@ -47,6 +48,46 @@ def calibrate(sampler: Sampler, costs: Costs, kind: Kind, size: Size) -> None:
         if costs.cap(kind, size) < rows:
             break
     log.info("%d x %d: up to %d rows of one %s", *size, costs.cap(kind, size), kind)
+
+
+class Calibration:
+    """Measures the calls of one sampler: what decides at once, the rest while nobody waits."""
+
+    def __init__(self, sampler: Sampler, costs: Costs) -> None:
+        self._sampler, self._costs = sampler, costs
+        self._sizes = sampler.family.limits.sizes
+        self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
+
+    def first(self) -> None:
+        """Measures steps at the usual size; whatever was known is forgotten."""
+        self._costs.forget()
+        self._tried.clear()
+        self._measure("step", self._sizes[0])
+
+    def another(self) -> bool:
+        """Measures one kind of call more, if there is one that is not known; whether there was.
+
+        Sizes are told by those that were measured, unless they are too unlike.
+        """
+        for size in self._sizes:
+            for kind in get_args(Kind):
+                known = {other for of, other, _, _ in self._costs if of == kind}
+                if (kind, size) not in self._tried and not any(_alike(size, k) for k in known):
+                    self._measure(kind, size)
+                    return True
+        return False
+
+    def _measure(self, kind: Kind, size: Size) -> None:
+        self._tried.add((kind, size))
+        try:
+            calibrate(self._sampler, self._costs, kind, size)
+        except Exception:  # the engine goes on with what is known
+            log.exception("calls of the %s at %d x %d could not be measured", kind, *size)
+
+
+def _alike(size: Size, other: Size) -> bool:
+    share = size[0] * size[1] / (other[0] * other[1])
+    return 1 / ALIKE < share < ALIKE
 
 
 def _call(sampler: Sampler, kind: Kind) -> Callable[[list[Row]], object]:

@@ -82,7 +82,8 @@ class Costs:
         curve = self._curves.get((kind, size))
         if curve:
             return _along(curve, rows)
-        sizes = [each for of, each in self._curves if of == kind]
+        # A copy: the worker may be measuring while somebody else asks for a forecast.
+        sizes = [each for of, each in list(self._curves) if of == kind]
         if not sizes:
             return GUESS * rows
         nearest = min(sizes, key=lambda each: abs(_area(each) - _area(size)))

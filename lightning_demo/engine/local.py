@@ -15,14 +15,14 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from ..errors import EngineUnavailable, LightningError
 from ..schemas import EngineState, EngineStatus, Frame, GenerationRequest
 from .base import Forecast, Place
 from .batching import Batcher, Entry
-from .calibrate import calibrate
-from .costs import Costs, Kind, Size
+from .calibrate import Calibration
+from .costs import Costs
 from .job import Job
 from .metrics import Metrics
 from .painter import Entries, Painter
@@ -38,7 +38,6 @@ MAX_WAITING = 512
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 STOP_SECONDS = 10.0
-ALIKE = 2.0  # times the area, within which sizes are told by one another
 IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
 
 
@@ -67,7 +66,6 @@ class LocalEngine:
         self._metrics = metrics or Metrics()
         self._costs = Costs() if costs is None else costs
         self._batcher: Batcher[Job] = Batcher(self._costs)
-        self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
         self._changed = threading.Condition()
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
@@ -173,7 +171,7 @@ class LocalEngine:
     def _next(self, patience: float | None) -> list[Entry[Job]]:
         """The jobs that take a step now; waits for one.
 
-        None when the engine closes, or nobody asked for `patience` seconds.
+        Empty when the engine closes, or nobody asked for `patience` seconds.
         """
         with self._changed:
             while not self._closing:
@@ -206,8 +204,9 @@ class LocalEngine:
                 return
             self._report(0.95, "Warming up")
             sampler.warm_up()
+            calibration = Calibration(sampler, self._costs)
             if not any(self._costs):
-                self._calibrate(sampler, "step", self._about.limits.sizes[0])
+                calibration.first()
         except Exception as error:
             known = isinstance(error, LightningError)
             log.error("the model could not be loaded: %s", error, exc_info=not known)
@@ -227,10 +226,10 @@ class LocalEngine:
                 tier=sampler.tier,
             )
         log.info("ready: %s on %s", self._about.title, self._about.device)
-        self._serve(sampler)
+        self._serve(sampler, calibration)
         self._end("closed", "The engine has stopped.")
 
-    def _serve(self, sampler: Sampler) -> None:
+    def _serve(self, sampler: Sampler, calibration: Calibration) -> None:
         painter = Painter(sampler, self._costs, self._metrics, self._encoders)
         improving = True
         while not self._closing:
@@ -246,12 +245,10 @@ class LocalEngine:
                 with self._changed:
                     self._batcher.keep(lambda entry: not entry.item.over)
             elif improving and not self._closing:
-                improving = sampler.improve() or self._calibrate_another(sampler)
+                improving = sampler.improve() or calibration.another()
             if self._tell_tier(sampler.tier):
-                self._costs.forget()
-                self._tried.clear()
+                calibration.first()
                 improving = True
-                self._calibrate(sampler, "step", self._about.limits.sizes[0])
 
     def _took(self, part: Entries, seconds: float) -> None:
         with self._changed:
@@ -268,25 +265,3 @@ class LocalEngine:
         with self._changed:
             self._about = replace(self._about, tier=tier)
         return True
-
-    def _calibrate(self, sampler: Sampler, kind: Kind, size: Size) -> None:
-        self._tried.add((kind, size))
-        try:
-            calibrate(sampler, self._costs, kind, size)
-        except Exception:  # it goes on with what is known
-            log.exception("calls of the %s at %d x %d could not be measured", kind, *size)
-
-    def _calibrate_another(self, sampler: Sampler) -> bool:
-        """Measures one more kind of call; at sizes too unlike those measured to be told by them."""
-        for size in self._about.limits.sizes:
-            for kind in get_args(Kind):
-                known = {other for of, other, _, _ in self._costs if of == kind}
-                if (kind, size) not in self._tried and not any(_alike(size, k) for k in known):
-                    self._calibrate(sampler, kind, size)
-                    return True
-        return False
-
-
-def _alike(size: Size, other: Size) -> bool:
-    share = size[0] * size[1] / (other[0] * other[1])
-    return 1 / ALIKE < share < ALIKE

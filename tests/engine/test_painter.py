@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lightning_demo.engine.build import about
+from lightning_demo.engine.calibrate import Calibration, calibrate
 from lightning_demo.engine.costs import Costs
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
@@ -226,19 +228,54 @@ def test_while_others_wait_only_the_first_preview_is_made(run, components, ask):
     run(check())
 
 
-def test_calls_are_measured_before_anybody_waits(run, components, ask):
+def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypatch):
+    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
+
     async def check() -> None:
         costs = Costs()
-        engine = LocalEngine(lambda report: ObservedSampler(components), about(MINIATURE))
-        engine._costs = engine._batcher.costs = costs
+        engine = LocalEngine(
+            lambda report: ObservedSampler(components), about(MINIATURE), costs=costs
+        )
         while engine.status().state == "loading":
             await settle()
-        assert {(kind, rows) for kind, _, rows, _ in costs} >= {
-            (kind, rows) for kind in ("step", "preview", "decoder") for rows in (1, 2)
-        }
+        assert {rows for kind, _, rows, _ in costs if kind == "step"} >= {1, 2}
         forecast = engine.forecast(ask("a cat"))
         assert forecast.ahead == 0 and forecast.wait == 0 and forecast.work > 0
+        # The rest while nobody asks; other sizes are alike and told by the usual one.
+        while {kind for kind, *_ in costs} != {"step", "preview", "decoder"}:
+            await settle()
+        assert {size for _, size, *_ in costs} == {MINIATURE.sizes[0]}
+        assert (await collect(engine, ask("a cat", width=192)))[-1].final
         await engine.aclose()
         assert engine.forecast(ask("a cat")) is None
 
     run(check())
+
+
+def test_sizes_unlike_any_other_are_measured_too(components):
+    sampler = ObservedSampler(components)
+    costs, small = Costs(), (64, 64)
+    family = replace(MINIATURE, sizes=(MINIATURE.sizes[0], small))
+    sampler._components = replace(components, family=family)
+    calibration = Calibration(sampler, costs)
+    calibration.first()
+    measured = [{(kind, size) for kind, size, *_ in costs}]
+    while calibration.another():
+        measured.append({(kind, size) for kind, size, *_ in costs})
+    assert measured[0] == {("step", MINIATURE.sizes[0])}
+    assert measured[-1] == {
+        (kind, size)
+        for kind in ("step", "preview", "decoder")
+        for size in (MINIATURE.sizes[0], small)
+    }
+
+
+def test_memory_that_holds_few_rows_is_found_out_while_measuring(components):
+    sampler = ObservedSampler(components)
+    sampler.memory_rows = 2
+    costs, size = Costs(), MINIATURE.sizes[0]
+    calibrate(sampler, costs, "step", size)
+    assert costs.cap("step", size) <= 2
+    sampler.memory_rows = 0
+    with pytest.raises(OutOfMemory):
+        calibrate(sampler, Costs(), "step", size)
