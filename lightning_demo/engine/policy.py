@@ -113,6 +113,7 @@ class LivePolicy:
         self._pending: Submission | None = None
         self._settle = False  # what is pending is to be painted as it was asked, not drafted
         self._refine = False  # and has been drafted
+        self._in_line = False  # and takes the place of a request that stood in line
         self._pending_since = 0.0
         self._submitted = -BURST_GAP
         self._typing = False
@@ -140,6 +141,7 @@ class LivePolicy:
     def forget(self) -> None:
         """The user wants nothing any more; what runs is to stop."""
         self._pending = None
+        self._in_line = False
         if self._turn is not None:
             self._turn.cancelled = True
 
@@ -175,7 +177,8 @@ class LivePolicy:
             return self._replace(self._turn, now, in_line)
         if self._pending is None:
             return None
-        begin = self._pending_since + self._hold(waiting)
+        # What replaces a request in line takes its place now: waiting longer would be for nothing.
+        begin = self._pending_since + (0.0 if self._in_line else self._hold(waiting))
         if now < begin:
             return Wait(begin)
         return self._begin(now)
@@ -196,6 +199,7 @@ class LivePolicy:
         elif not (in_line or self._may_supersede(now)):
             return None
         turn.cancelled = True
+        self._in_line = in_line
         return Cancel()
 
     def _paint_as_asked(self, submission: Submission) -> None:
@@ -210,7 +214,7 @@ class LivePolicy:
         if typing and not self._settle and not self._patient:
             draft = self._draft(submission.request)
         start = Start(submission, draft or submission.request, draft is not None, self._refine)
-        self._settle = self._refine = False
+        self._settle = self._refine = self._in_line = False
         self._turn = _Turn(start, now)
         return start
 
