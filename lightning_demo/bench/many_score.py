@@ -14,10 +14,12 @@ nobody who is served late asks less. Three ways a wait can end:
 First paint, for every key, is the same until any picture of that text or a later one.
 
 Fairness is Jain's index (sum of x)^2 / (n * sum of x^2) of x = 1 / mean wait of each user, over all
-visits: the rate at which a user who waits is served. It is 1 when everybody waits as long on
-average and k/n when k of n users are served and the others hardly at all. Shares of finals received
-would be 1 for everybody wherever nothing is lost, however long some wait. Users wait only a few
-times each, at moments of their own: chance alone keeps it below 1, the more so the fewer rounds.
+visits: the rate at which a user who waits is served. Mean waits below `NOTICED` count as that long:
+whose picture was in the server's memory is not served unfairly often. It is 1 when everybody waits
+as long on average and k/n when k of n are served and the others hardly at all. Shares of finals
+received would be 1 for everybody wherever nothing is lost, however long some wait. Users wait only
+a few times each, at moments of their own: chance alone keeps it below 1, the more so the fewer
+rounds.
 
 Wasted steps are those that the server executed and nobody saw: all, less the highest step shown of
 each request, if it was painted for it and not remembered.
@@ -31,6 +33,7 @@ from typing import Any
 
 from .report import p50_p95, percentile
 
+NOTICED = 0.1  # seconds; a shorter wait feels like none
 PATIENCE = 30.0  # seconds after a user's last key
 
 
@@ -123,6 +126,11 @@ def jain(values: Sequence[float]) -> float:
     return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
 
 
+def rate(waits: Sequence[float]) -> float:
+    """Waits served per second of waiting; 0 when there was none."""
+    return len(waits) / max(sum(waits), NOTICED * len(waits)) if waits else 0.0
+
+
 def score(rounds: Sequence[Round]) -> dict[str, Any]:
     """The figures of one server, over all rounds."""
     visits = [visit for each in rounds for visit in each.visits]
@@ -157,7 +165,7 @@ def _rates(rounds: Sequence[Round]) -> list[float]:
     rates = []
     for user in range(len(rounds[0].visits)):
         own = [wait.seconds for each in rounds for wait in waits(each.visits[user])]
-        rates.append(len(own) / max(sum(own), 1e-6))
+        rates.append(rate(own))
     return rates
 
 

@@ -124,3 +124,10 @@ def test_jain_of_some_served_alike_and_others_not_at_all(served: int, starved: i
 
 def test_jain_of_nobody_served_is_even():
     assert jain([0.0, 0.0]) == 1
+
+
+def test_a_picture_from_memory_does_not_make_the_others_look_starved():
+    waiting = [visit({0.0: True}, [final(1.0, 0)], 1.0)] * 3
+    lucky = visit({0.0: True}, [final(0.001, 0)], 1.0)
+    found = score([Round((*waiting, lucky), 4, 0.0)])
+    assert found["fairness"] == pytest.approx((3 + 10) ** 2 / (4 * (3 + 100)), abs=0.001)

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from lightning_demo.bench.simulation.clock import Clock
 from lightning_demo.bench.simulation.cost_models import GIVEN, CostModel, cost_model, linear
 from lightning_demo.bench.simulation.gpu import Gpu, Job
-from lightning_demo.bench.simulation.record import Record, jain
+from lightning_demo.bench.simulation.record import Record
 from lightning_demo.bench.simulation.run import figures, simulate, typists
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
@@ -304,12 +304,6 @@ def test_a_wait_ends_with_a_later_picture_too():
     assert (record.waits, record.first_paints, record.lost) == ([5.0], [4.0, 3.0], 1)
     record.showed(2, 6.0, final=True)
     assert (record.waits, record.lost, record.rate) == ([5.0, 4.0], 0, 2 / 9)
-
-
-@given(st.lists(st.floats(0, 1e6), max_size=20))
-def test_fairness_is_jains_index(values: list[float]):
-    assert 0 < jain(values) <= 1 + 1e-9
-    assert jain([2.0, 2.0]) == 1 and jain([1.0, 0.0, 0.0, 0.0]) == 0.25
 
 
 # The command -----------------------------------------------------------------------------------

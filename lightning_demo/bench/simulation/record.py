@@ -8,7 +8,8 @@ until any picture of it or of a later one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+
+from ..many_score import rate
 
 
 class Record:
@@ -41,14 +42,8 @@ class Record:
 
     @property
     def rate(self) -> float:
-        """Waits served per second of waiting; 0 when there was none."""
-        return len(self.waits) / max(sum(self.waits), 1e-6)
-
-
-def jain(values: Sequence[float]) -> float:
-    """Jain's index of values from 0 up, 1/n to 1; of none or of zeros alone it is 1."""
-    squares = sum(value * value for value in values)
-    return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
+        """See `many_score.rate`."""
+        return rate(self.waits)
 
 
 def _end(waiting: deque[tuple[int, float]], key: int, now: float, ended: list[float]) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from ...schemas import GenerationRequest
 from ...settings import Settings
+from ..many_score import jain
 from ..report import percentile
 from ..typists import Typist, typist
 from .clock import Clock
 from .cost_models import CostModel
 from .gpu import Gpu
-from .record import Record, jain
+from .record import Record
 from .typing_user import TypingUser
 
 
