@@ -5,7 +5,7 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * Latest wins: there is one running and one pending request; a new one replaces the pending one.
 * Running work that is superseded stops, unless the user would then see nothing new for too long:
   no frame for `max_stale` seconds (or a picture's time, where that is longer), or no finished
-  picture for `FINAL_EVERY`.
+  picture for `FINAL_EVERY` (or two pictures' time: in a crowd nothing could be superseded else).
 * What has not started is always replaced: its place in line stays, so that nobody waits longer for
   typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
@@ -229,7 +229,8 @@ class LivePolicy:
         pace = self._pace(self._pending.request)
         stale = max(self._max_stale, pace.final)
         frame_in_time = now + pace.first <= self._last_frame + stale
-        final_in_time = now + pace.final <= self._last_final + FINAL_EVERY
+        finished = max(FINAL_EVERY, 2 * pace.final)
+        final_in_time = now + pace.final <= self._last_final + finished
         return frame_in_time and final_in_time
 
     def _pace(self, request: GenerationRequest) -> _Pace:

@@ -372,7 +372,7 @@ class AnyTyping(RuleBasedStateMachine):
         assert self.now - self.hungry_since <= max(0.3, picture) + slack + 1e-9
         self.hungry_since = self.now
         if final:
-            limit = max(FINAL_EVERY, picture) + picture + slack
+            limit = max(FINAL_EVERY, 2 * picture) + picture + slack
             assert self.now - self.unfinished_since <= limit + 1e-9
             self.unfinished_since = self.now
 
