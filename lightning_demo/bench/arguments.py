@@ -1,11 +1,24 @@
-"""Types of options: whole numbers within a range."""
+"""Options that several benchmarks have, and whole numbers within a range."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 THREADS = "CPU threads (default: half of the cores, at most 2)"
+
+
+def add_files(parser: argparse.ArgumentParser, drawn: str) -> None:
+    """Adds the options that keep a benchmark's document, and draw it.
+
+    Args:
+        drawn: what a plot shows, for the help.
+    """
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help=f"{drawn} as FILE.png or FILE.svg"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
 
 
 def positive(text: str) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..settings import cpu_threads
-from .arguments import THREADS, positive
+from .arguments import THREADS, add_files, positive
 from .many_commands import add_parsers as add_many
 
 
@@ -74,8 +74,7 @@ def _add_model(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     model.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
     model.add_argument("--threads", type=positive, default=cpu_threads(), help=THREADS)
-    model.add_argument("--plot", type=Path, metavar="FILE", help="bars as FILE.png or FILE.svg")
-    model.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+    add_files(model, "bars")
     model.set_defaults(run=_run_model)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..errors import InvalidSetting
 from ..settings import cpu_threads
-from .arguments import THREADS, positive, whole
+from .arguments import THREADS, add_files, positive, whole
 
 
 def add_parsers(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,10 +69,7 @@ def _add_many(benches: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
     )
     many.add_argument("--threads", type=whole(1, 256), default=cpu_threads(), help=THREADS)
-    many.add_argument(
-        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
-    )
-    many.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+    add_files(many, "waiting over users")
     many.set_defaults(run=_run_many)
 
 
@@ -136,10 +132,7 @@ def _add_simulate(benches: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="store_true",
         help="type at the real miniature in this process, and at its simulation",
     )
-    simulate.add_argument(
-        "--plot", type=Path, metavar="FILE", help="waiting over users as FILE.png or FILE.svg"
-    )
-    simulate.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+    add_files(simulate, "waiting over users")
     simulate.set_defaults(run=_run_simulate)
 
 

@@ -80,14 +80,17 @@ class Painter:
         )
 
     def _begin(self, new: Entries) -> None:
+        if not new:
+            return
         for entry in new:
             self._metrics.queued(entry.item.lap("queue") / 1000)
         begun = time.perf_counter()
-        if len(new) > 1:
-            try:
-                self._sampler.prepare([entry.item.request for entry in new])
-            except Exception:  # begun one by one, it will be seen whose fault it is
-                log.warning("prompts could not be encoded together", exc_info=True)
+        try:
+            encoded = self._sampler.prepare([entry.item.request for entry in new])
+            if encoded:
+                self._metrics.embedded(encoded, time.perf_counter() - begun)
+        except Exception:  # begun one by one, it will be seen whose fault it is
+            log.warning("prompts could not be encoded together", exc_info=True)
         for entry in new:
             job = entry.item
             try:
@@ -96,8 +99,6 @@ class Painter:
             except Exception as error:
                 self.fail(job, error)
             job.lap("embed")
-        if new:
-            self._metrics.embedded(len(new), time.perf_counter() - begun)
 
     def _step(self, batch: Entries) -> float:
         """The UNet call, with what it takes; the seconds that it took."""

@@ -46,8 +46,12 @@ class PromptEncoder:
         return self._memory[prompt]
 
     @torch.inference_mode()
-    def encode_all(self, prompts: Iterable[str]) -> None:
-        """Remembers the embeddings of all prompts; the new ones share one call of each encoder."""
+    def encode_all(self, prompts: Iterable[str]) -> int:
+        """Remembers the embeddings of all prompts; the new ones share one call of each encoder.
+
+        Returns:
+            How many were new.
+        """
         prompts = list(dict.fromkeys(prompts))
         new = [prompt for prompt in prompts if prompt not in self._memory]
         # Recorded, one at a time is faster than all together eagerly.
@@ -60,6 +64,7 @@ class PromptEncoder:
             self._memory.move_to_end(prompt)
         while len(self._memory) > self._capacity:
             self._memory.popitem(last=False)
+        return len(new)
 
     def encode_negative(self, negative_prompt: str, like: PromptEmbedding) -> PromptEmbedding:
         """The embedding to steer away from: zeros when there is no negative prompt.

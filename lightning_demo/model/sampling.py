@@ -22,7 +22,7 @@ from ..errors import OutOfMemory
 from ..schemas import SIZE_MULTIPLE, GenerationRequest
 from .attention import project
 from .checkpoints import Family
-from .decode import RenderCall, decode, render
+from .decode import RenderCall, decode, render, to_host
 from .lessons import describe, lessons
 from .loading import Components
 from .prompt import PromptEmbedding, PromptEncoder
@@ -154,8 +154,12 @@ class Sampler:
         self.previews(batch)
         self.finals(batch)
 
-    def prepare(self, requests: Sequence[GenerationRequest]) -> None:
-        """Encodes all prompts that are new in one go, which `begin` then finds encoded."""
+    def prepare(self, requests: Sequence[GenerationRequest]) -> int:
+        """Encodes all prompts that are new in one go, which `begin` then finds encoded.
+
+        Returns:
+            How many were new.
+        """
         prompts = [request.prompt for request in requests]
         prompts += [
             request.negative_prompt
@@ -163,7 +167,7 @@ class Sampler:
             if request.guidance_scale > 1 and request.negative_prompt
         ]
         with _memory_errors():
-            self._prompts.encode_all(prompts)
+            return self._prompts.encode_all(prompts)
 
     @torch.inference_mode()
     def begin(self, request: GenerationRequest) -> Row:
@@ -236,13 +240,13 @@ class Sampler:
         """What each row's picture looks like so far, uint8 [height, width, 3], quickly decoded."""
         latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
         with _memory_errors():
-            return _to_host(decode(self._components.preview_vae, latents, self._render("preview")))
+            return to_host(decode(self._components.preview_vae, latents, self._render("preview")))
 
     def finals(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture by the full decoder, uint8 [height, width, 3]."""
         latents = torch.cat([row.latents for row in rows])
         with _memory_errors():
-            return _to_host(decode(self._components.vae, latents, self._render("decoder")))
+            return to_host(decode(self._components.vae, latents, self._render("decoder")))
 
     def preview(self, row: Row) -> np.ndarray:
         """The preview of one row."""
@@ -288,19 +292,6 @@ class Sampler:
         if row.request.negative_prompt and row.negative is None:
             notes.append("The negative prompt acts only above guidance 1.")
         return tuple(notes)
-
-
-def _to_host(pixels: torch.Tensor) -> list[np.ndarray]:
-    """Each picture in the host's memory; from a GPU by page-locked pages, which is faster."""
-    if pixels.device.type != "cuda":
-        return list(pixels.cpu().numpy())
-    try:
-        host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
-    except RuntimeError:  # none to be had
-        return list(pixels.cpu().numpy())
-    host.copy_(pixels, non_blocking=True)
-    torch.cuda.current_stream(pixels.device).synchronize()
-    return list(host.numpy())
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 import warnings
 from typing import Any
 
@@ -21,6 +20,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from ...model.checkpoints import MINIATURE
 from ...model.unets import UNets
 from ...model.weight_files import WeightFiles
+from .gradio_page import serve
 from .step_count import StepCount
 
 
@@ -67,15 +67,7 @@ def main() -> None:
     port, threads, steps = map(int, sys.argv[1:4])
     pipe = pipeline(threads, steps)
     count = StepCount(pipe.unet)
-    build(pipe, steps).launch(
-        server_port=port,
-        quiet=True,
-        prevent_thread_lock=True,
-        app_kwargs={"routes": [count.route()]},
-    )
-    print(f"Open http://127.0.0.1:{port}/", flush=True)
-    while True:
-        time.sleep(3600)
+    serve(build(pipe, steps), port, count)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import copy
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +25,7 @@ from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
 
 from ...model.checkpoints import MINIATURE
 from .always_last import pipeline
+from .gradio_page import serve
 from .step_count import StepCount
 
 
@@ -100,15 +100,7 @@ def main() -> None:
     port, threads, steps = map(int, sys.argv[1:4])
     pipe = pipeline(threads, steps)
     count = StepCount(pipe.unet)
-    build(Painter(pipe, steps)).launch(
-        server_port=port,
-        quiet=True,
-        prevent_thread_lock=True,
-        app_kwargs={"routes": [count.route()]},
-    )
-    print(f"Open http://127.0.0.1:{port}/", flush=True)
-    while True:
-        time.sleep(3600)
+    serve(build(Painter(pipe, steps)), port, count)
 
 
 if __name__ == "__main__":
