@@ -23,7 +23,7 @@ class Job:
         closed: whether the reader has gone. Read by the worker without a lock: a late look costs
             one step.
         over: whether the worker has nothing more to do for it.
-        shown: whether the worker has made a frame of it.
+        shown: steps of the last frame that was made of it; 0 before the first.
         row: its latents, from its first step on; the worker's own.
         timings: milliseconds by stage so far; the worker's own.
         notes: what the user should know about how the request was read.
@@ -42,7 +42,7 @@ class Job:
         self.draft = draft
         self.closed = False
         self.over = False
-        self.shown = False
+        self.shown = 0
         self.row: Row | None = None
         self.timings: dict[str, float] = {}
         self.notes: tuple[str, ...] = ()

@@ -162,7 +162,8 @@ class LocalEngine:
         gone = self._batcher.keep(lambda e: not e.item.closed or (waiting and e.started))
         for entry in gone:
             if not entry.item.over:
-                self._metrics.superseded(0 if entry.item.row is None else entry.item.row.step)
+                taken = 0 if entry.item.row is None else entry.item.row.step
+                self._metrics.superseded(taken - entry.item.shown)
         for entry in self._batcher:
             place = entry.item.place
             if not entry.started and place.since is not None:

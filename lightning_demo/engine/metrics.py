@@ -50,7 +50,9 @@ class Metrics:
         self._prompts = self._count("prompts", "Prompts encoded.")
         self._decoded = self._count("decoded", "Rows decoded to pixels.", "kind")
         self._steps = self._count("steps", "Steps taken: rows times UNet calls.")
-        self._wasted = self._count("wasted_steps", "Steps of requests that were superseded.")
+        self._wasted = self._count(
+            "wasted_steps", "Of superseded requests, after their last frame."
+        )
         requests = self._count("requests", "Requests that the model had to do with.", "outcome")
         self._finished = requests.labels("finished")
         self._superseded = requests.labels("superseded")
@@ -111,12 +113,12 @@ class Metrics:
         with self._lock:
             self._window.current().pictures += 1
 
-    def superseded(self, steps_taken: int) -> None:
-        """Nobody wants a request any more, for which so many steps were taken (0 or more)."""
+    def superseded(self, wasted: int) -> None:
+        """Nobody wants a request any more; so many steps were taken after its last frame."""
         self._superseded.inc()
-        self._wasted.inc(steps_taken)
+        self._wasted.inc(wasted)
         with self._lock:
-            self._window.current().wasted += steps_taken
+            self._window.current().wasted += wasted
 
     def failed(self) -> None:
         """A request ended with an error."""
@@ -165,8 +167,8 @@ class Metrics:
 
         `sessions` that are open now; `pictures_per_second` finished by the model; `rows_per_step`,
         the mean (1 or more); `queue_wait_ms`, the median; `hit_rate`, the share of all requests so
-        far that were repainted from memory, and `wasted`, the share of steps whose request was
-        superseded (both 0 to 1). None where there was nothing to measure.
+        far that were repainted from memory, and `wasted`, the share of steps of which nothing
+        was shown (both 0 to 1). None where there was nothing to measure.
         """
         with self._lock:
             total = self._window.total()

@@ -163,7 +163,7 @@ class Painter:
         """Encodes beside the worker and hands the frame to the job."""
         assert job.row is not None  # noqa: S101
         step, first = job.row.step, not job.shown
-        job.shown = True
+        job.shown = step
         if final:
             job.lap("decode")
             job.over = True

@@ -19,7 +19,7 @@ class Sums:
     pictures: int = 0
     calls: int = 0  # of a UNet
     steps: int = 0  # rows of those calls
-    wasted: int = 0  # steps of requests that were superseded
+    wasted: int = 0  # steps of superseded requests after their last frame
 
 
 class Window:

@@ -188,7 +188,9 @@ class ZeroGpuEngine:
         with contextlib.closing(self._paint(job.request)) as pictures:
             for each in pictures:
                 if job.closed:
-                    self._metrics.superseded(0 if isinstance(each, LightningError) else each.step)
+                    self._metrics.superseded(
+                        0 if isinstance(each, LightningError) else each.step - job.shown
+                    )
                     return
                 self._refuse_when_closing()
                 if isinstance(each, LightningError):
@@ -208,7 +210,7 @@ class ZeroGpuEngine:
         data = encode_jpeg(painted.pixels)
         timings["encode"] = job.age_ms() - begun
         timings["total"] = job.age_ms()
-        self._measure(job, painted.final, timings)
+        self._measure(job, painted, timings)
         job.deliver(
             Frame(
                 request=job.request,
@@ -222,12 +224,12 @@ class ZeroGpuEngine:
             )
         )
 
-    def _measure(self, job: Job, final: bool, timings: dict[str, float]) -> None:
+    def _measure(self, job: Job, painted: Painted, timings: dict[str, float]) -> None:
         self._metrics.encoded(timings["encode"] / 1000)
         if not job.shown:
-            job.shown = True
             self._metrics.first_paint(timings["total"] / 1000)
-        if final:
+        job.shown = painted.step
+        if painted.final:
             self._metrics.queued(timings["queue"] / 1000)
             self._metrics.finished(timings["total"] / 1000)
 

@@ -157,7 +157,12 @@ def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, componen
     run(check())
 
 
-def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(run, components, ask):
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
+    run, components, ask, monkeypatch, shown: bool
+):
+    monkeypatch.setattr("lightning_demo.engine.painter.shows_preview", lambda *a, **k: shown)
+
     async def check() -> None:
         async with crowd(components) as made:
             made.sampler.hold()
@@ -176,7 +181,10 @@ def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(run, components
             assert made.sampler.steps.count("leaves") <= 2
             assert made.sampler.batches[-1] == ["kept"]
             assert made.total("requests_total", outcome="superseded") == 1
-            assert made.total("wasted_steps_total") == made.sampler.steps.count("leaves")
+            taken, wasted = made.sampler.steps.count("leaves"), made.total("wasted_steps_total")
+            assert taken > 0
+            # What was seen is no waste: the first preview, at least.
+            assert (wasted < taken) if shown else (wasted == taken)
             assert made.total("steps_total") == len(made.sampler.steps)
 
     run(check())
