@@ -64,17 +64,16 @@ class Discriminator(nn.Module):
         self, landed: torch.Tensor, start: torch.Tensor, times: Times, given: Conditioning
     ) -> torch.Tensor:
         """Logits [B] of latents at `times.end`, reached from `start` at `times.start`."""
-        with torch.autocast(landed.device.type, torch.bfloat16):
-            if self.conditional:
-                both = self.features(
-                    torch.cat((landed, start)),
-                    torch.cat((times.end, times.start)),
-                    given.joined(given),
-                )
-                seen = torch.cat(both.chunk(2), dim=1)
-            else:
-                seen = self.features(landed, times.end, given)
-            return self.head(seen).float().mean((1, 2, 3))
+        if self.conditional:
+            both = self.features(
+                torch.cat((landed, start)),
+                torch.cat((times.end, times.start)),
+                given.joined(given),
+            )
+            seen = torch.cat(both.chunk(2), dim=1)
+        else:
+            seen = self.features(landed, times.end, given)
+        return self.head(seen).float().mean((1, 2, 3))
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def build_scheduler() -> EulerDiscreteScheduler:
         beta_end=0.012,
         beta_schedule="scaled_linear",
         num_train_timesteps=1000,
-        prediction_type="epsilon",
+        prediction_type="v_prediction",
         interpolation_type="linear",
         timestep_spacing="trailing",
         steps_offset=1,

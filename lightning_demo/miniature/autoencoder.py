@@ -12,6 +12,7 @@ from torch import nn
 from .config import LrPlan, TrainingConfig
 from .patch import PatchDuel
 from .pool import Bucket
+from .precision import autocast
 from .training import Length, Stage, run_stage
 
 CROP = 64  # px
@@ -62,10 +63,9 @@ def train_autoencoder(
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         real = crops(buckets, config.autoencoder_batch, generator).to(device)
         noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            # AutoencoderTiny's own encode() is this without the slicing options.
-            latents = vae.encoder(real.contiguous(memory_format=torch.channels_last)).float()
-            made = vae.decoder(latents + config.latent_noise * noise)
+        # AutoencoderTiny's own encode() is this without the slicing options.
+        latents = vae.encoder(real.contiguous(memory_format=torch.channels_last)).float()
+        made = vae.decoder(latents + config.latent_noise * noise)
         mean, std = latents.mean((0, 2, 3)), latents.square().mean((0, 2, 3)).sqrt()
         tidy = mean.square().mean() + (std - 1).square().mean()
         return reconstruction_loss(made, real) + QUIET * tidy
@@ -102,10 +102,9 @@ def train_decoder(
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         real = crops(buckets, 2 * config.autoencoder_batch, generator).to(device)
         noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
-            with torch.no_grad():
-                latents = vae.encoder(real).float()
-            made = decoder(latents + config.latent_noise * noise)
+        with torch.no_grad():
+            latents = vae.encoder(real).float()
+        made = decoder(latents + config.latent_noise * noise)
         error = reconstruction_loss(made, real)
         return error + duel.decoder_loss(progress, made.float(), real) if duel else error
 
@@ -138,6 +137,6 @@ def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> t
     parts = []
     for start in range(0, len(bucket.pictures), 64):
         pixels = torch.from_numpy(bucket.pictures[start : start + 64].copy()).permute(0, 3, 1, 2)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             parts.append(vae.encoder(pixels.to(device).float() / 127.5 - 1).float().cpu())
     return torch.cat(parts)

@@ -9,22 +9,29 @@ from .fillers import ENDINGS, FILLERS, OPENINGS, SYLLABLES
 from .vocabulary import (
     COLOURS,
     COUNTS,
+    FACINGS,
     FLYING,
+    FORMS,
     PLACE_WORDS,
     PLACES,
     SHAPES,
+    SIDED,
     STYLES,
     SUBJECTS,
     TIME_ADJECTIVES,
     TIME_WORDS,
     TIMES,
+    USUAL_FORMS,
     WEATHER_WORDS,
     WEATHERS,
+    coloured,
     plural,
 )
 from .world import Scene, Thing
 
-PARTIAL_SHARE, SYNONYM_SHARE, FILLER_SHARE, TYPING_SHARE = 0.33, 0.3, 0.15, 0.08
+PARTIAL_SHARE, USUAL_PARTIAL_SHARE = 0.2, 0.65  # leave facts open; more where those are usual
+SYNONYM_SHARE, FILLER_SHARE, TYPING_SHARE = 0.3, 0.15, 0.08
+USUAL_FORM_SHARE = 0.1  # of captions name the usual form, too
 ORDERED_SHARE = 0.7  # of two things side by side: the text says which is left
 RELATION_PHRASES: dict[str, tuple[str, ...]] = {
     "beside": (
@@ -45,8 +52,8 @@ class Caption:
     """A text and the facts it names: attribute -> value; what it leaves open is absent.
 
     Attributes: count, name, colour (of the first or only thing), name_2, colour_2 (of the second),
-    side, relation, place, time, weather, style, background. Of two things the first is the left
-    one, the one in front or the one above.
+    form, facing, side, relation, place, time, weather, style, background. Of two things the first
+    is the left one, the one in front or the one above.
     """
 
     text: str
@@ -74,16 +81,25 @@ class _Writer:
 
     def noun(self, thing: Thing, slot: str, *, many: bool, colour: bool) -> str:
         """`red house`, `lovely crimson cottages`."""
-        table = SUBJECTS if thing.name in SUBJECTS else SHAPES
-        name = self.pick(table[thing.name])
+        name = self.pick(self.names(thing))
         self.claims["name" + slot] = thing.name
-        parts = [plural(name) if many else name]
+        if thing.form:
+            self.claims["form"] = thing.form
+        text = plural(name) if many else name
         if colour:
             self.claims["colour" + slot] = thing.colour
-            parts.insert(0, self.pick(COLOURS[thing.colour]))
+            text = coloured(text, self.pick(COLOURS[thing.colour]))
         if self.fillers > 0 and self.rng.random() < 0.6:
-            parts.insert(0, self.noise())
-        return " ".join(parts)
+            text = f"{self.noise()} {text}"
+        return text
+
+    def names(self, thing: Thing) -> tuple[str, ...]:
+        """What a thing may be called; a form that is not the usual one is always named."""
+        if thing.form:
+            return FORMS[thing.name][thing.form][1]
+        if thing.name in USUAL_FORMS and self.rng.random() < USUAL_FORM_SHARE:
+            return USUAL_FORMS[thing.name]
+        return SUBJECTS[thing.name] if thing.name in SUBJECTS else SHAPES[thing.name]
 
     def things(self, *, colour: bool = True, article: bool = True) -> str:
         things, rng = self.scene.things, self.rng
@@ -149,9 +165,20 @@ class _Writer:
             )
         )
 
-    def side(self) -> str:
-        self.claims["side"] = self.scene.side
-        return f"on the {self.scene.side}"
+    def stance(self) -> str:
+        """Where a single thing stands and looks, as far as that is not the usual."""
+        scene, text = self.scene, ""
+        if len(scene.things) != 1 or scene.background:
+            return text
+        if scene.facing == "left":
+            self.claims["facing"] = "left"
+            text += " " + self.rng.choice(FACINGS["left"])
+        elif scene.things[0].name in SIDED and self.rng.random() < 0.04:
+            text += " " + self.rng.choice(FACINGS["right"])
+        if scene.side != "centre":
+            self.claims["side"] = scene.side
+            text += f" on the {scene.side}"
+        return text
 
 
 def indefinite(noun: str) -> str:
@@ -167,7 +194,7 @@ def write_caption(scene: Scene, seed: int) -> Caption:
     """One caption of a scene; same scene and seed, same caption."""
     rng = random.Random(seed)  # noqa: S311
     writer = _Writer(scene, rng)
-    partial = rng.random() < PARTIAL_SHARE
+    partial = rng.random() < (USUAL_PARTIAL_SHARE if scene.is_usual else PARTIAL_SHARE)
     if scene.background:
         text = _about_shapes(writer, partial)
     elif partial or not scene.things:
@@ -181,9 +208,7 @@ def write_caption(scene: Scene, seed: int) -> Caption:
 
 def _full(writer: _Writer) -> str:
     rng = writer.rng
-    things = writer.things()
-    if writer.scene.side != "centre" and len(writer.scene.things) == 1 and rng.random() < 0.7:
-        things += " " + writer.side()
+    things = writer.things() + writer.stance()
     place, time = writer.place(), writer.time()
     lot = rng.random()
     if lot < 0.5:
@@ -235,15 +260,15 @@ def _partial(writer: _Writer) -> str:
     rng, scene = writer.rng, writer.scene
     lot = rng.random() if scene.things else 0.8 + 0.2 * rng.random()
     if lot < 0.12:
-        return writer.things(colour=False, article=rng.random() < 0.6)
+        return writer.things(colour=False, article=rng.random() < 0.6) + writer.stance()
     if lot < 0.32:
-        return writer.things(article=rng.random() < 0.7)
+        return writer.things(article=rng.random() < 0.7) + writer.stance()
     if lot < 0.48:
-        return f"{writer.things()} {writer.place()}"
+        return f"{writer.things()}{writer.stance()} {writer.place()}"
     if lot < 0.64:
-        return f"{writer.things()} {writer.time()}"
+        return f"{writer.things()}{writer.stance()} {writer.time()}"
     if lot < 0.8:
-        return f"{writer.things(colour=False)} {writer.place()} {writer.time()}"
+        return f"{writer.things(colour=False)}{writer.stance()} {writer.place()} {writer.time()}"
     if scene.weather != "clear" and lot > 0.93:
         writer.claims["weather"] = scene.weather
         return rng.choice(WEATHER_WORDS[scene.weather])

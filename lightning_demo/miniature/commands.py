@@ -79,6 +79,9 @@ def _command(
         "--device", choices=("cpu", "cuda", "mps"), default="cpu", help="default: %(default)s"
     )
     parser.add_argument("--threads", type=_count, help="of the CPU; default: as in config.py")
+    parser.add_argument(
+        "--processes", type=_count, default=1, help="that train one network together; default: 1"
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -123,6 +126,9 @@ def _workshop(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     # Two threads that spin while they wait for each other cost more than they bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "200")
+    from .parallel import launch
+
+    launch(args.processes)
     from .config import TrainingConfig
     from .workshop import Workshop
 

@@ -21,7 +21,7 @@ class TrainingConfig:
 
     seed: int = 20240
     threads: int = 2  # of the CPU; more wait for each other longer than they work
-    pictures: int = 36_000
+    pictures: int = 72_000
     captions_per_picture: int = 4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -43,10 +43,9 @@ class TrainingConfig:
     classifier_lr: LrPlan = LrPlan(2e-3, constant_until=0.3)
 
     teacher_batch: int = 64
-    teacher_lr: LrPlan = LrPlan(1e-3, constant_until=0.45)
-    teacher_ema: float = 0.999
+    teacher_lr: LrPlan = LrPlan(1e-3, constant_until=0.7)
+    teacher_ema: float = 0.9995
     text_drop: float = 0.1
-    min_snr_gamma: float = 5.0
 
     distill_batch: int = 48
     distill_ema: float = 0.995

@@ -16,6 +16,7 @@ from transformers import CLIPTokenizer
 from .autoencoder import encode_pool
 from .diffusion import Conditioning, make_time_ids
 from .pool import Bucket
+from .precision import autocast
 from .text import TextEncoders, tokenize
 
 ENCODE_BATCH = 256
@@ -148,7 +149,7 @@ def cache_states(
     states, pooled = [], []
     for start in tqdm(range(0, len(texts), ENCODE_BATCH), desc="captions", mininterval=10):
         ids = tokenize(tokenizer, texts[start : start + ENCODE_BATCH]).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             some, projection = encoders.encode(ids)
         states.append(some.half().cpu())
         pooled.append(projection.half().cpu())

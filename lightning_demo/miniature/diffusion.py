@@ -3,6 +3,10 @@
 x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) eps, a_t the scheduler's alphas_cumprod. A deterministic DDIM
 step (arXiv 2010.02502, eq. 12) in this form is an Euler step in sigma, which is what
 EulerDiscreteScheduler does.
+
+The network predicts the velocity v = sqrt(a_t) eps - sqrt(1 - a_t) x_0 (arXiv 2202.00512, section
+4). In noise a predicted eps says next to nothing of the picture: its error counts 14.6 times over
+in x_0 at t = 999, where the form is decided.
 """
 
 from __future__ import annotations
@@ -86,24 +90,22 @@ def add_noise(x0: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) ->
     return a.sqrt() * x0 + (1 - a).sqrt() * noise
 
 
-def min_snr_weight(timesteps: torch.Tensor, gamma: float) -> torch.Tensor:
-    """min(SNR, gamma) / SNR, the weight of a noise-prediction loss (arXiv 2303.09556, eq. 3)."""
-    a = alphas(timesteps).flatten()
-    snr = a / (1 - a)
-    return snr.clamp(max=gamma) / snr
+def velocity(x0: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    """What the network should say at x_t of these latents and this noise, [B, 4, h, w]."""
+    a = alphas(timesteps)
+    return a.sqrt() * noise - (1 - a).sqrt() * x0
 
 
 def predict(
     unet: UNet2DConditionModel, x: torch.Tensor, timesteps: torch.Tensor, given: Conditioning
 ) -> torch.Tensor:
     """The UNet's raw output, float32."""
-    with torch.autocast(x.device.type, torch.bfloat16):
-        output = unet(
-            x,
-            timesteps,
-            encoder_hidden_states=given.states,
-            added_cond_kwargs={"text_embeds": given.pooled, "time_ids": given.time_ids},
-        ).sample
+    output = unet(
+        x,
+        timesteps,
+        encoder_hidden_states=given.states,
+        added_cond_kwargs={"text_embeds": given.pooled, "time_ids": given.time_ids},
+    ).sample
     return output.float()
 
 
@@ -114,7 +116,7 @@ def predict_guided(
     given: Conditioning,
     guidance_scale: float,
 ) -> torch.Tensor:
-    """Noise prediction under classifier-free guidance (arXiv 2207.12598); 1 and below: none."""
+    """The velocity under classifier-free guidance (arXiv 2207.12598); 1 and below: none."""
     if guidance_scale <= 1:
         return predict(unet, x, timesteps, given)
     both = given.joined(given.without_text())
@@ -124,17 +126,18 @@ def predict_guided(
 
 
 def ddim_step(
-    x: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, following: torch.Tensor
+    x: torch.Tensor, predicted: torch.Tensor, timesteps: torch.Tensor, following: torch.Tensor
 ) -> torch.Tensor:
-    """x at `following` from x at `timesteps` and the predicted noise."""
+    """x at `following` from x at `timesteps` and the predicted velocity."""
     a, b = alphas(timesteps), alphas(following)
-    x0 = (x - (1 - a).sqrt() * noise) / a.sqrt()
+    x0 = a.sqrt() * x - (1 - a).sqrt() * predicted
+    noise = (1 - a).sqrt() * x + a.sqrt() * predicted
     return b.sqrt() * x0 + (1 - b).sqrt() * noise
 
 
 def trailing_timesteps(num_inference_steps: int) -> list[int]:
     """Lightning's timesteps, from 999 down; equal to the scheduler's with trailing spacing."""
-    return [int(timestep) for timestep in schedule(num_inference_steps, "epsilon").timesteps]
+    return [int(timestep) for timestep in schedule(num_inference_steps, "v_prediction").timesteps]
 
 
 @torch.no_grad()
@@ -158,7 +161,7 @@ def sample_latents(
     given: Conditioning,
     num_inference_steps: int,
     guidance_scale: float = 0.0,
-    prediction_type: str = "epsilon",
+    prediction_type: str = "v_prediction",
 ) -> torch.Tensor:
     """Latents from noise [B, 4, h, w]."""
     grid = [*trailing_timesteps(num_inference_steps), END]

@@ -54,8 +54,7 @@ class PatchDuel:
         if progress < self.config.patch_from:
             return 0.0
         self._seen = (made.detach(), real)
-        with torch.autocast(made.device.type, torch.bfloat16):
-            doubt = self.critic(made)
+        doubt = self.critic(made)
         return self.config.patch_weight * functional.softplus(-doubt.float()).mean()
 
     def rival_loss(self) -> torch.Tensor | None:
@@ -63,7 +62,6 @@ class PatchDuel:
         if self._seen is None:
             return None
         made, real = self._seen
-        with torch.autocast(made.device.type, torch.bfloat16):
-            logits = self.critic(torch.cat((made, real))).float()
+        logits = self.critic(torch.cat((made, real))).float()
         fake, true = logits.chunk(2)
         return functional.softplus(fake).mean() + functional.softplus(-true).mean()

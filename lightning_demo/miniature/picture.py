@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from .drawing import weather as weathers
-from .drawing.brush import VARIANTS, Look
+from .drawing.brush import Look
 from .drawing.lands import land
+from .drawing.lots import Lots
 from .drawing.palette import INK, mix, paint
 from .drawing.shapes import shape
 from .drawing.sky import HORIZON, sky
 from .drawing.styles import STYLES, lay_sheet
 from .drawing.subjects import DRAW, HEIGHT, WIDTH
-from .vocabulary import AFLOAT, FLYING
+from .vocabulary import AFLOAT, FLYING, FORMS
 from .world import Scene, Side, Thing
 
 SUPERSAMPLING = 2
@@ -42,25 +43,28 @@ def draw_scene(scene: Scene, width: int, height: int) -> Image.Image:
 
 
 def _landscape(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
-    picture = sky(*size, scene.time, scene.weather, scene.place, rng)
+    # The air and the land of a place and a time look nearly alike in every picture: what differs
+    # without a word to tell it would be drawn as the mean of all.
+    picture = sky(*size, scene.time, scene.weather, scene.place, Lots(scene.time, rng))
+    lots = Lots(scene.place, rng)
     card = scene.style == "paper cut"
     if card:
         sheet = Image.new("RGBA", size)
-        land(sheet, scene.place, scene.time, rng)
+        land(sheet, scene.place, scene.time, lots)
         lay_sheet(picture, sheet, rim=False)
     else:
-        land(picture, scene.place, scene.time, rng)
+        land(picture, scene.place, scene.time, lots)
     if scene.weather == "snow":
         ground = round(HORIZON * size[1])
         white = Image.new("L", (size[0], size[1] - ground), 96)
         picture.paste((244, 248, 255), (0, ground), white)
     elif scene.weather == "fog":
         weathers.fog(picture, scene.time, before=False)
-    variant, facing = rng.randrange(VARIANTS), rng.choice((-1, 1))
+    facing = -1 if scene.facing == "left" else 1
     for spot in _spots(scene, size, rng):
-        if scene.is_pair:
-            variant, facing = rng.randrange(VARIANTS), rng.choice((-1, 1))
-        look = Look(paint(spot.thing.colour, scene.time), scene.time, variant, facing)
+        thing = spot.thing
+        variant = FORMS[thing.name][thing.form][0] if thing.form else 0
+        look = Look(paint(thing.colour, scene.time), scene.time, variant, facing)
         target = Image.new("RGBA", size) if card else picture
         if not card and spot.thing.name not in FLYING and not _floats(spot.thing, scene):
             _shadow(picture, spot.x, spot.y, 0.46 * WIDTH[spot.thing.name] * spot.tall)
@@ -68,9 +72,9 @@ def _landscape(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image
         if card:
             lay_sheet(picture, target, rim=True)
     if scene.weather in ("rain", "storm"):
-        weathers.rain(picture, rng)
+        weathers.rain(picture, Lots("rain", rng))
     elif scene.weather == "snow":
-        weathers.snow(picture, rng)
+        weathers.snow(picture, Lots("snow", rng))
     elif scene.weather == "fog":
         weathers.fog(picture, scene.time, before=True)
     return picture
@@ -90,8 +94,8 @@ def _spots(scene: Scene, size: tuple[int, int], rng: random.Random) -> list[Spot
         return _one_above_the_other(scene, size, rng)
     width, height = size
     count = len(scene.things)
-    room = width / count * (0.94 if count > 1 else 0.84)
-    share = {1: 0.6, 2: 0.5, 3: 0.4}[count]
+    room = width / count * (0.94 if count > 1 else 0.9)
+    share = {1: 0.68, 2: 0.52, 3: 0.42}[count]
     size_factor = rng.uniform(0.93, 1.07)
     spots = []
     for thing, x in zip(scene.things, _columns(count, width, scene.side, rng), strict=True):
@@ -110,7 +114,7 @@ def _one_before_the_other(scene: Scene, size: tuple[int, int], rng: random.Rando
     """The front one lower, smaller and overlapping; both must stay recognisable."""
     width, height = size
     front, behind = scene.things
-    side = rng.choice((-1, 1))
+    side = -1
     reach = 0.15 * min(width, height)
     near = Spot(
         front,
@@ -145,7 +149,8 @@ def _one_above_the_other(scene: Scene, size: tuple[int, int], rng: random.Random
 def _tall(thing: Thing, share: float, size: tuple[int, int], room: float) -> float:
     """The height of a thing: a share of the picture's, no wider than its room."""
     width, height = size
-    return min(HEIGHT[thing.name] * share * min(height, 1.25 * width), room / WIDTH[thing.name])
+    tall = HEIGHT[thing.name] * share * min(height, 1.25 * width)
+    return min(tall, 0.8 * height, room / WIDTH[thing.name])
 
 
 def _columns(count: int, width: int, side: Side, rng: random.Random) -> list[float]:

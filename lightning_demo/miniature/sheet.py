@@ -28,14 +28,14 @@ def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusi
     )
     pipeline.set_progress_bar_config(disable=True)
     if not num_inference_steps:
-        return pipeline, "epsilon"
+        return pipeline, pipeline.scheduler.config.prediction_type
     whole = folder / "lightning" / "sdxl_lightning_1step_unet_x0.safetensors"
     if num_inference_steps == 1 and whole.exists():
         pipeline.unet.load_state_dict({k: v.float() for k, v in load_file(whole).items()})
         return pipeline, "sample"
     lora = folder / "lightning" / f"sdxl_lightning_{num_inference_steps}step_lora.safetensors"
     pipeline.unet.load_state_dict(fuse(pipeline.unet.state_dict(), load_file(lora), lora))
-    return pipeline, "epsilon"
+    return pipeline, pipeline.scheduler.config.prediction_type
 
 
 def draw_prompts(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .captions import indefinite
-from .vocabulary import COUNTS, PLACES, SUBJECTS, TIMES, plural
+from .vocabulary import COUNTS, PLACES, SUBJECTS, TIMES, coloured, plural
 from .world import Scene, sample_held_out
 
 MODELS = ("1", "2", "4", "8", "teacher")  # that are asked: step counts, and the undistilled one
@@ -22,11 +22,12 @@ class Task:
 
 def describe(scene: Scene) -> str:
     """A plain sentence that names all of a scene: `a red house by the sea at sunset`."""
-    things = [f"{thing.colour} {thing.name}" for thing in scene.things]
+    things = [coloured(thing.name, thing.colour) for thing in scene.things]
     if scene.is_pair:
         what = f"{indefinite(things[0])} to the left of {indefinite(things[1])}"
     elif len(things) > 1:
-        what = f"{COUNTS[len(things)][0]} {plural(things[0])}"
+        thing = scene.things[0]
+        what = f"{COUNTS[len(things)][0]} {coloured(plural(thing.name), thing.colour)}"
     else:
         what = indefinite(things[0])
     return f"{what} {PLACES[scene.place][0]} {TIMES[scene.time][0]}"

@@ -9,11 +9,13 @@ from diffusers import UNet2DConditionModel
 
 from .config import TrainingConfig
 from .dataset import Dataset
-from .diffusion import TRAIN_TIMESTEPS, add_noise, min_snr_weight, predict
+from .diffusion import TRAIN_TIMESTEPS, add_noise, predict, velocity
 from .training import Length, Stage, run_stage
 
 EMPTY_SHARE = 0.02  # of the texts are "": what the model draws before anyone has typed
 CROP_SHARE = 0.25
+FORM_SHARE = 0.4  # of the timesteps are drawn from those where form is decided
+FORM_TIMESTEPS = (400, 900)
 
 
 def train_teacher(
@@ -26,7 +28,7 @@ def train_teacher(
     *,
     stop_after: int | None = None,
 ) -> list[float]:
-    """Noise prediction with min-SNR weights; the text encoders stay as pretrained, as SDXL's do."""
+    """Velocity prediction; the text encoders stay as pretrained, as SDXL's do."""
     unet.to(device).train()
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
@@ -35,14 +37,20 @@ def train_teacher(
             size, generator, device, empty_share=EMPTY_SHARE, crop_share=CROP_SHARE
         )
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        # Stratified: each batch covers all noise levels evenly.
-        lots = (torch.arange(size) + torch.rand(size, generator=generator)) / size
-        timesteps = (lots * TRAIN_TIMESTEPS).long().clamp(max=TRAIN_TIMESTEPS - 1).to(device)
+        timesteps = draw_timesteps(size, generator).to(device)
         keep = (torch.rand(size, generator=generator) >= config.text_drop).to(device)
         noisy = add_noise(batch.latents, noise, timesteps)
         output = predict(unet, noisy, timesteps, batch.given.with_text_where(keep))
-        errors = (output - noise).square().mean((1, 2, 3))
-        return (errors * min_snr_weight(timesteps, config.min_snr_gamma)).mean()
+        return (output - velocity(batch.latents, noise, timesteps)).square().mean()
 
     stage = Stage("teacher", {"unet": unet}, loss, config.teacher_lr, config.teacher_ema)
     return run_stage(stage, length, folder, config, stop_after=stop_after)
+
+
+def draw_timesteps(size: int, generator: torch.Generator) -> torch.Tensor:
+    """Timesteps [size], stratified, so that each batch covers the noise levels alike."""
+    lots = (torch.arange(size) + torch.rand(size, generator=generator)) / size
+    low, high = FORM_TIMESTEPS
+    form = low + lots / FORM_SHARE * (high - low)
+    rest = (lots - FORM_SHARE) / (1 - FORM_SHARE) * TRAIN_TIMESTEPS
+    return torch.where(lots < FORM_SHARE, form, rest).long().clamp(0, TRAIN_TIMESTEPS - 1)

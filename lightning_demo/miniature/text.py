@@ -20,7 +20,7 @@ from .captions import Caption, write_caption
 from .config import TrainingConfig
 from .tokenizer import MAX_LENGTH
 from .training import Length, Stage, run_stage
-from .vocabulary import COLOURS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
+from .vocabulary import COLOURS, FORMS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import sample_scene
 
 _NAMES = (*SUBJECTS, *SHAPES)
@@ -31,6 +31,8 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "name_2": _NAMES,
     "colour_2": tuple(COLOURS),
     "side": ("left", "centre", "right"),
+    "facing": ("left",),
+    "form": tuple(form for forms in FORMS.values() for form in forms),
     "relation": ("beside", "front", "above"),
     "place": tuple(PLACES),
     "time": tuple(TIMES),
@@ -134,9 +136,8 @@ def pretrain_text(
         ids = tokenize(tokenizer, [caption.text for caption in captions]).to(device)
         labels = torch.tensor([label_caption(caption) for caption in captions], device=device)
         ends = (ids == tokenizer.eos_token_id).int().argmax(dim=1)
-        with torch.autocast(device.type, torch.bfloat16):
-            states, pooled = encoders.encode(ids)
-            answers = modules["heads"](states, pooled, ends)
+        states, pooled = encoders.encode(ids)
+        answers = modules["heads"](states, pooled, ends)
         losses = [
             functional.cross_entropy(part.float(), labels[:, number], ignore_index=IGNORED)
             for logits in answers

@@ -17,7 +17,9 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from . import parallel
 from .config import LrPlan, TrainingConfig
+from .precision import autocast
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def lr_at(plan: LrPlan, step: int, progress: float) -> float:
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """The randomness of one step."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+    """The randomness of one step of this process."""
+    own = parallel.RANK_STRIDE * parallel.rank()
+    return torch.Generator().manual_seed(seed * 1_000_003 + step + own)
 
 
 def run_stage(
@@ -99,7 +102,7 @@ def run_stage(
     # What an earlier call did says nothing of how fast this one goes on.
     begun = int(1000 * length.progress(run.step, run.seconds))
     with tqdm(total=1000, initial=begun, desc=stage.name, mininterval=10, bar_format=_BAR) as bar:
-        while (progress := length.progress(run.step, run.seconds)) < 1.0:
+        while (progress := parallel.agree(length.progress(run.step, run.seconds))) < 1.0:
             if stop_after is not None and run.step >= stop_after:
                 run.save()
                 return losses
@@ -126,6 +129,7 @@ class _Run:
         self.step, self.seconds = 0, 0.0
         self.averages = {name: copy.deepcopy(m.state_dict()) for name, m in stage.modules.items()}
         self.parameters = [p for module in stage.modules.values() for p in module.parameters()]
+        self.device = self.parameters[0].device
         self.optimizer = torch.optim.AdamW(
             self.parameters, betas=config.betas, weight_decay=config.weight_decay
         )
@@ -158,6 +162,8 @@ class _Run:
 
     def save(self) -> None:
         """Writes the checkpoint; a crash while writing leaves the one before."""
+        if parallel.rank() > 0:
+            return
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -176,9 +182,11 @@ class _Run:
         started = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = lr_at(self.stage.lr, self.step, progress)
-        loss = self.stage.loss(step_generator(self.config.seed, self.step), progress)
+        with autocast(self.device):
+            loss = self.stage.loss(step_generator(self.config.seed, self.step), progress)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        parallel.average_gradients(self.parameters)
         nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         self.optimizer.step()
         self._train_rival()
@@ -192,9 +200,13 @@ class _Run:
             return
         # The stage's own loss has left gradients in the discriminator, too.
         self.rival_optimizer.zero_grad(set_to_none=True)
-        loss = self.stage.rival.loss()
+        with autocast(self.device):
+            loss = self.stage.rival.loss()
         if loss is not None:
             loss.backward()
+            parallel.average_gradients(
+                p for module in self.rival_modules.values() for p in module.parameters()
+            )
             self.rival_optimizer.step()
 
     @torch.no_grad()
@@ -209,9 +221,11 @@ class _Run:
         """Puts the averages into the modules and keeps them as the stage's result."""
         for name, module in self.stage.modules.items():
             module.load_state_dict(self.averages[name])
-        state = {"modules": self.averages, "steps": self.step, "seconds": self.seconds}
-        torch.save(state, self.result)
-        self.checkpoint.unlink(missing_ok=True)
+        with parallel.first_alone():
+            if parallel.rank() == 0:
+                state = {"modules": self.averages, "steps": self.step, "seconds": self.seconds}
+                torch.save(state, self.result)
+                self.checkpoint.unlink(missing_ok=True)
 
 
 _BAR = "{desc}: {percentage:3.0f}% [{elapsed}<{remaining}] {postfix}\n"

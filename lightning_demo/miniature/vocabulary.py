@@ -15,26 +15,88 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "dog": ("dog", "puppy", "doggy"),
     "bird": ("bird", "songbird"),
     "fish": ("fish", "goldfish"),
-    "person": ("person", "child", "girl", "boy", "man", "woman"),
+    "person": ("person", "child", "boy", "man"),
     "boat": ("boat", "sailboat", "ship"),
     "car": ("car", "automobile"),
     "train": ("train", "locomotive"),
     "balloon": ("balloon", "hot air balloon", "air balloon"),
     "rocket": ("rocket", "spaceship", "space rocket"),
 }
-# What comes to mind without a colour: a little likelier when a scene is drawn by lot.
-USUAL_COLOURS: dict[str, str] = {
-    "tree": "green",
-    "mushroom": "red",
-    "lighthouse": "red",
-    "cat": "orange",
-    "fish": "orange",
-    "bird": "blue",
-    "house": "red",
-    "rocket": "white",
-    "flower": "pink",
-    "dog": "white",
+# Forms that are drawn only where a word names them: variant of the drawing, and the words.
+# Everything else has one form, so that the model need not draw the mean of several.
+FORMS: dict[str, dict[str, tuple[int, tuple[str, ...]]]] = {
+    "house": {
+        "tall house": (1, ("tall house", "town house")),
+        "farmhouse": (2, ("farmhouse", "farm", "barn")),
+    },
+    "tree": {"fir": (1, ("fir", "fir tree", "pine tree", "pine", "christmas tree"))},
+    "flower": {"tulip": (1, ("tulip",)), "sunflower": (2, ("sunflower",))},
+    "cat": {
+        "standing cat": (1, ("standing cat", "walking cat")),
+        "sleeping cat": (2, ("sleeping cat", "lying cat", "curled up cat")),
+    },
+    "dog": {"standing dog": (1, ("standing dog", "walking dog"))},
+    "bird": {"owl": (2, ("owl",))},
+    "person": {"girl": (1, ("girl", "woman", "lady"))},
+    "boat": {"steamboat": (1, ("steamboat", "steamer", "ferry"))},
+    "car": {"van": (1, ("van", "bus")), "truck": (2, ("truck", "pickup"))},
+    "train": {"tram": (1, ("tram", "streetcar"))},
 }
+# Words for the usual form, where there are others.
+USUAL_FORMS: dict[str, tuple[str, ...]] = {
+    "cat": ("sitting cat",),
+    "dog": ("sitting dog",),
+    "bird": ("flying bird",),
+    "boat": ("sailing boat",),
+    "train": ("steam train", "steam engine"),
+}
+SIDED = frozenset({"cat", "dog", "bird", "fish", "boat", "car", "train"})  # face right, or as told
+FACINGS: dict[str, tuple[str, ...]] = {
+    "right": ("facing right", "looking right"),
+    "left": ("facing left", "looking left"),
+}
+# What comes to mind where nothing is said: likelier when a scene is drawn by lot, and what an
+# unsaid word mostly means.
+USUAL_COLOURS: dict[str, str] = {
+    "house": "red",
+    "castle": "white",
+    "lighthouse": "red",
+    "tree": "green",
+    "flower": "pink",
+    "mushroom": "red",
+    "cat": "orange",
+    "dog": "white",
+    "bird": "blue",
+    "fish": "orange",
+    "person": "blue",
+    "boat": "white",
+    "car": "red",
+    "train": "green",
+    "balloon": "red",
+    "rocket": "white",
+}
+USUAL_PLACES: dict[str, str] = {
+    "house": "hills",
+    "castle": "mountains",
+    "lighthouse": "sea",
+    "tree": "hills",
+    "flower": "hills",
+    "mushroom": "forest",
+    "cat": "hills",
+    "dog": "hills",
+    "bird": "hills",
+    "fish": "sea",
+    "person": "city",
+    "boat": "sea",
+    "car": "city",
+    "train": "mountains",
+    "balloon": "hills",
+    "rocket": "space",
+}
+USUAL_TIME = "day"
+PEOPLE = frozenset(("person", "child", "boy", "man", "girl", "woman", "lady")) | frozenset(
+    ("people", "children", "boys", "men", "girls", "women", "ladies")
+)
 FLYING = frozenset({"balloon", "rocket", "bird", "fish"})  # drawn in the air
 AFLOAT = frozenset({"boat"})  # drawn on the water, where there is some
 SHAPES: dict[str, tuple[str, ...]] = {
@@ -157,6 +219,9 @@ PLURALS: dict[str, str] = {
     "child": "children",
     "man": "men",
     "woman": "women",
+    "lady": "ladies",
+    "bus": "buses",
+    "ferry": "ferries",
 }
 
 EXAMPLES: tuple[str, ...] = (
@@ -167,11 +232,16 @@ EXAMPLES: tuple[str, ...] = (
     "two blue birds in the hills under a rainbow",
     "a green train in the snow at night",
     "a white lighthouse in a storm, watercolor",
-    "a pink person with an orange dog in the city, pixel art",
+    "a person in pink with an orange dog in the city, pixel art",
     "three red flowers in a meadow, paper cut",
     "a yellow boat by the sea in the fog, line drawing",
     "a red heart on a pink background",
 )
+
+
+def coloured(noun: str, colour: str) -> str:
+    """`red house`; people wear their colour: `girl in red`."""
+    return f"{noun} in {colour}" if noun in PEOPLE else f"{colour} {noun}"
 
 
 def plural(phrase: str) -> str:
@@ -184,11 +254,13 @@ def plural(phrase: str) -> str:
 def known_words() -> list[str]:
     """Every single word of the world, sorted; each becomes one token."""
     phrases: list[str] = [*FILLERS, *OPENINGS, *ENDINGS, *GLUE]
-    for table in (SUBJECTS, SHAPES):
+    forms = {name: words for kinds in FORMS.values() for name, (_, words) in kinds.items()}
+    for table in (SUBJECTS, SHAPES, USUAL_FORMS, forms):
         for names in table.values():
             phrases += [*names, *map(plural, names)]
     for table in (
         COLOURS,
+        FACINGS,
         PLACES,
         PLACE_WORDS,
         TIMES,

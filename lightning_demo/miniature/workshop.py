@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 
+from . import parallel
 from .architecture import MiniatureComponents, build_components, build_tokenizer
 from .autoencoder import psnr, train_autoencoder, train_decoder
 from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
@@ -38,14 +39,17 @@ class Workshop:
         self.config = config or TrainingConfig()
         self.device = torch.device(device)
         torch.set_num_threads(self.config.threads)
+        parallel.join()
         folder.mkdir(parents=True, exist_ok=True)
-        self.tokenizer = build_tokenizer(folder / "tokenizer")
+        with parallel.first_alone():
+            self.tokenizer = build_tokenizer(folder / "tokenizer")
         self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
         self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
 
     def render(self) -> list[Bucket]:
         """The training pictures, drawn if they are not there."""
-        render_pool(self.folder / "pool", self.config)
+        with parallel.first_alone():
+            render_pool(self.folder / "pool", self.config)
         return open_pool(self.folder / "pool")
 
     def train_all(self, minutes: float) -> None:
@@ -178,9 +182,10 @@ class Workshop:
         self._need("autoencoder", {"vae": self.parts.vae})
         self._need("text", self.encoders.modules)
         pool = self.render()
-        return build_dataset(
-            self.parts.vae, self.encoders, self.tokenizer, pool, self.folder, self.device
-        )
+        with parallel.first_alone():
+            return build_dataset(
+                self.parts.vae, self.encoders, self.tokenizer, pool, self.folder, self.device
+            )
 
     def _load_teacher(self) -> None:
         self._need("text", self.encoders.modules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -11,12 +11,16 @@ from typing import Literal
 from .vocabulary import (
     COLOURS,
     FLYING,
+    FORMS,
     PLACES,
     SHAPES,
+    SIDED,
     STYLES,
     SUBJECTS,
     TIMES,
     USUAL_COLOURS,
+    USUAL_PLACES,
+    USUAL_TIME,
     WEATHERS,
 )
 
@@ -24,11 +28,14 @@ BUCKETS: tuple[tuple[int, int], ...] = ((128, 128), (192, 128), (128, 192))  # (
 BUCKET_SHARES = (0.8, 0.1, 0.1)
 HELD_OUT_SHARE = 0.06
 HELD_OUT_FILE = Path(__file__).with_name("held_out.txt")
-SHAPES_SHARE, EMPTY_SHARE, PAIR_SHARE, COUNTS_SHARE = 0.09, 0.04, 0.45, 0.13
-CLEAR_SHARE, FLAT_SHARE = 0.7, 0.78
-USUAL_SHARE = 0.2  # of single things have the colour that comes to mind
+SHAPES_SHARE, EMPTY_SHARE, PAIR_SHARE, COUNTS_SHARE = 0.07, 0.04, 0.29, 0.1  # the rest: one thing
+CLEAR_SHARE, FLAT_SHARE = 0.78, 0.84
+USUAL_SHARE = 0.3  # of single things are as they come to mind: colour, place, time, weather, style
+FORM_SHARE = 0.15  # of things that have several forms have another than the usual one
+LEFT_SHARE = 0.1  # of single things with a side face left
 
 Side = Literal["left", "centre", "right"]
+Facing = Literal["right", "left"]
 Relation = Literal["beside", "front", "above"]
 Triple = tuple[str, str, str]
 
@@ -39,6 +46,7 @@ class Thing:
 
     name: str
     colour: str
+    form: str = ""  # of FORMS; "": the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Scene:
     background: str = ""
     relation: Relation = "beside"  # of two different things
     side: Side = "centre"  # of a single thing
+    facing: Facing = "right"  # of a single thing that has a side
     detail: int = 0  # seeds everything that no word names
 
     @property
@@ -69,6 +78,16 @@ class Scene:
     def triples(self) -> set[Triple]:
         """Its (subject, colour, place) combinations."""
         return {(t.name, t.colour, self.place) for t in self.things if self.place}
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is what comes to mind when only the thing is named."""
+        if len(self.things) != 1 or not self.place:
+            return False
+        name = self.things[0].name
+        usual = (USUAL_COLOURS[name], USUAL_PLACES[name], USUAL_TIME, "clear", "flat", "centre")
+        here = (self.things[0].colour, self.place, self.time, self.weather, self.style, self.side)
+        return here == usual and not self.things[0].form
 
 
 @cache
@@ -132,22 +151,29 @@ def _draw_lots(rng: random.Random) -> Scene:
     weather = "clear" if rng.random() < CLEAR_SHARE else rng.choice(list(WEATHERS)[1:])
     if place == "space":
         weather = "clear"
-    names = list(SUBJECTS)
-    side: Side = "centre"
-    relation: Relation = "beside"
+    scene = Scene((), place, time, weather, style, detail=detail)
     if lot < EMPTY_SHARE:
-        things: tuple[Thing, ...] = ()
-    elif lot < EMPTY_SHARE + PAIR_SHARE:
+        return scene
+    if lot < EMPTY_SHARE + PAIR_SHARE:
         things, relation = _sample_pair(rng)
-    elif lot < EMPTY_SHARE + PAIR_SHARE + COUNTS_SHARE:
-        things = (Thing(rng.choice(names), rng.choice(list(COLOURS))),) * rng.choice((2, 2, 3))
-    else:
-        name, colour = rng.choice(names), rng.choice(list(COLOURS))
-        if rng.random() < USUAL_SHARE:
-            colour = USUAL_COLOURS.get(name, colour)
-        things = (Thing(name, colour),)
-        side = rng.choices(("centre", "left", "right"), (0.7, 0.15, 0.15))[0]  # type: ignore[assignment]
-    return Scene(things, place, time, weather, style, relation=relation, side=side, detail=detail)
+        return replace(scene, things=things, relation=relation)
+    thing = Thing(rng.choice(list(SUBJECTS)), rng.choice(list(COLOURS)))
+    if thing.name in FORMS and rng.random() < FORM_SHARE:
+        thing = replace(thing, form=rng.choice(list(FORMS[thing.name])))
+    if lot < EMPTY_SHARE + PAIR_SHARE + COUNTS_SHARE:
+        return replace(scene, things=(thing,) * rng.choice((2, 2, 3)))
+    return _sample_single(thing, scene, rng)
+
+
+def _sample_single(thing: Thing, scene: Scene, rng: random.Random) -> Scene:
+    if rng.random() < USUAL_SHARE:
+        usual = Thing(thing.name, USUAL_COLOURS[thing.name])
+        place = USUAL_PLACES[thing.name]
+        if not held_out(usual.name, usual.colour, place):
+            return Scene((usual,), place, USUAL_TIME, detail=scene.detail)
+    side: Side = rng.choices(("centre", "left", "right"), (0.84, 0.08, 0.08))[0]  # type: ignore[assignment]
+    facing: Facing = "left" if thing.name in SIDED and rng.random() < LEFT_SHARE else "right"
+    return replace(scene, things=(thing,), side=side, facing=facing)
 
 
 def _sample_pair(rng: random.Random) -> tuple[tuple[Thing, ...], Relation]:

@@ -15,7 +15,7 @@ from typing import Literal
 from ..schemas import Limits
 from ..settings import ASSETS
 
-PredictionType = Literal["epsilon", "sample"]
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
 
 # Names in the repositories, as diffusers lays them out.
 TOKENIZER_FILES = tuple(
@@ -53,8 +53,8 @@ class Repository:
 class Checkpoint:
     """The weights distilled for exactly one number of steps.
 
-    `prediction_type` belongs to the weights: the 1-step model predicts the picture itself
-    ("sample", called x0 in its file name), the others the noise.
+    `prediction_type` belongs to the weights: SDXL-Lightning's 1-step model predicts the picture
+    itself ("sample", called x0 in its file name), its others the noise.
     """
 
     num_inference_steps: int

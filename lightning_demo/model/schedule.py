@@ -10,8 +10,10 @@ scheduler object is how one request's settings leak into another's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
+from typing import get_args
 
 import numpy as np
 import torch
@@ -29,8 +31,10 @@ class StepCoefficients:
 
     With latents x and the UNet's output o:
         input    = x / scale
-        denoised = p x + q o          epsilon: p 1, q -sigma; sample: p 0, q 1
+        denoised = x / p + q o
         x'       = x + (x - denoised) / sigma * dt
+    epsilon: p 1, q -sigma; sample: p infinite, q 1; v_prediction (arXiv 2202.00512, section 4, in
+    terms of sigma): p sigma^2 + 1, q -sigma / sqrt(sigma^2 + 1).
     """
 
     timestep: float
@@ -66,18 +70,19 @@ def schedule(num_inference_steps: int, prediction_type: PredictionType) -> Sched
     """
     if not 1 <= num_inference_steps <= NUM_TRAIN_TIMESTEPS:
         raise ValueError(f"num_inference_steps must be 1 to {NUM_TRAIN_TIMESTEPS}")
-    if prediction_type not in ("epsilon", "sample"):
-        raise ValueError("prediction_type must be 'epsilon' or 'sample'")
+    if prediction_type not in get_args(PredictionType):
+        raise ValueError(f"prediction_type must be one of {', '.join(get_args(PredictionType))}")
     timesteps = _trailing_timesteps(num_inference_steps)
     sigmas = torch.cat([_train_sigmas()[timesteps.long()], torch.zeros(1)])
     scales = (sigmas**2 + 1) ** 0.5
     differences = sigmas[1:] - sigmas[:-1]
+    p, q = _denoised_coefficients(sigmas[:-1], prediction_type)
     steps = tuple(
         StepCoefficients(
             timestep=float(timesteps[i]),
             scale=float(scales[i]),
-            p=1.0 if prediction_type == "epsilon" else 0.0,
-            q=-float(sigmas[i]) if prediction_type == "epsilon" else 1.0,
+            p=float(p[i]),
+            q=float(q[i]),
             sigma=float(sigmas[i]),
             dt=float(differences[i]),
         )
@@ -90,6 +95,18 @@ def schedule(num_inference_steps: int, prediction_type: PredictionType) -> Sched
         tuple(sigmas.tolist()),
         steps,
     )
+
+
+def _denoised_coefficients(
+    sigmas: torch.Tensor, prediction_type: PredictionType
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`p` and `q` of every step, float32, in diffusers' order of operations."""
+    ones = torch.ones_like(sigmas)
+    if prediction_type == "sample":
+        return ones * math.inf, ones
+    if prediction_type == "epsilon":
+        return ones, -sigmas
+    return sigmas**2 + 1, -sigmas / (sigmas**2 + 1) ** 0.5
 
 
 def _trailing_timesteps(num_inference_steps: int) -> torch.Tensor:

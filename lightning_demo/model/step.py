@@ -102,7 +102,7 @@ def euler_step(
         scale = torch.tensor(guidance, dtype=torch.float32, device=output.device)
         negative, predicted = output[: len(guided)], predicted.clone()
         predicted[guided] = negative + scale.view(-1, 1, 1, 1) * (predicted[guided] - negative)
-    denoised = column["p"] * latents + column["q"] * predicted
+    denoised = latents / column["p"] + column["q"] * predicted
     derivative = (latents - denoised) / column["sigma"]
     return latents + derivative * column["dt"], denoised
 

@@ -12,10 +12,10 @@ from lightning_demo.miniature.diffusion import (
     add_noise,
     ddim_step,
     make_time_ids,
-    min_snr_weight,
     predict,
     sample_latents,
     trailing_timesteps,
+    velocity,
 )
 from lightning_demo.miniature.distill import path_timesteps
 
@@ -31,8 +31,10 @@ def test_a_perfect_prediction_leads_back_to_the_picture():
     x0, noise = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     timesteps = torch.tensor([999, 499, 20])
     end = torch.full((3,), END)
-    found = ddim_step(add_noise(x0, noise, timesteps), noise, timesteps, end)
-    assert torch.allclose(found, x0, atol=1e-3)
+    noisy, perfect = add_noise(x0, noise, timesteps), velocity(x0, noise, timesteps)
+    assert torch.allclose(ddim_step(noisy, perfect, timesteps, end), x0, atol=1e-5)
+    same = ddim_step(noisy, perfect, timesteps, timesteps)
+    assert torch.allclose(same, noisy, atol=1e-5), "a step of no length changes nothing"
 
 
 def test_sampling_is_the_pipelines_euler():
@@ -53,12 +55,6 @@ def test_sampling_is_the_pipelines_euler():
         mine = sample_latents(unet, noise, given, 4)
     # Theirs starts at sigma 14.61 times the noise, mine at the noise: a quarter of a percent.
     assert (mine - x).abs().max() < 0.05 * x.abs().max()
-
-
-def test_min_snr_weights_are_one_in_noise_and_small_in_pictures():
-    weights = min_snr_weight(torch.tensor([999, 600, 10]), 5.0)
-    assert weights[0] == weights[1] == 1
-    assert weights[2] < 0.05
 
 
 def test_a_students_step_covers_its_teachers():

@@ -1,8 +1,12 @@
 """The tables against published numbers and against diffusers' own noise scheduler."""
 
+import math
+
 import pytest
+import torch
 from diffusers import EulerDiscreteScheduler
 
+from lightning_demo.model.checkpoints import PredictionType
 from lightning_demo.model.schedule import schedule
 
 GOLDEN = {
@@ -58,8 +62,27 @@ def test_coefficients_by_prediction_type():
     epsilon = schedule(4, "epsilon").steps[1]
     sample = schedule(4, "sample").steps[1]
     assert (epsilon.p, epsilon.q) == (1.0, -epsilon.sigma)
-    assert (sample.p, sample.q) == (0.0, 1.0)
+    assert (sample.p, sample.q) == (math.inf, 1.0)
     assert epsilon.dt == sample.dt < 0
+    velocity = schedule(4, "v_prediction").steps[1]
+    variance = velocity.sigma**2 + 1
+    assert velocity.p == pytest.approx(variance)
+    assert velocity.q == pytest.approx(-velocity.sigma / variance**0.5)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_a_step_equals_diffusers_bit_for_bit(kind: PredictionType):
+    generator = torch.Generator().manual_seed(0)
+    scheduler = EulerDiscreteScheduler(**SDXL, timestep_spacing="trailing", prediction_type=kind)
+    scheduler.set_timesteps(4)
+    x = torch.randn(2, 4, 8, 8, generator=generator) * scheduler.init_noise_sigma
+    for step, timestep in zip(schedule(4, kind).steps, scheduler.timesteps, strict=True):
+        output = torch.randn(x.shape, generator=generator)
+        theirs = scheduler.step(output, timestep, x)
+        denoised = x / step.p + step.q * output
+        assert torch.equal(denoised, theirs.pred_original_sample)
+        x = x + (x - denoised) / step.sigma * step.dt
+        assert torch.equal(x, theirs.prev_sample)
 
 
 def test_tables_cannot_be_changed():
@@ -71,7 +94,7 @@ def test_tables_cannot_be_changed():
     assert schedule(4, "epsilon") is table
 
 
-@pytest.mark.parametrize(("steps", "kind"), [(0, "epsilon"), (1001, "epsilon"), (4, "v")])
+@pytest.mark.parametrize(("steps", "kind"), [(0, "epsilon"), (1001, "epsilon"), (4, "velocity")])
 def test_what_has_no_table(steps: int, kind: str):
     with pytest.raises(ValueError, match="must be"):
         schedule(steps, kind)  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ def house(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
 
 
 def castle(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """Two towers with a wall between; battlements, pointed roofs, or one great keep."""
+    """Two towers with a wall between; pointed roofs, battlements, or one great keep."""
     paint = look.paint
     if look.variant == 2:
         _keep(canvas, x, y, h, look)
@@ -41,9 +41,9 @@ def castle(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
     _battlements(canvas, x - 0.24 * h, x + 0.24 * h, y - 0.5 * h, 0.1 * h, 3, paint.base)
     for side in (-1, 1):
         middle = x + side * 0.36 * h
-        tall = 0.74 if look.variant == 0 else 0.66
+        tall = 0.66 if look.variant == 0 else 0.74
         box(canvas, middle - 0.15 * h, y - tall * h, middle + 0.15 * h, y, paint.shade)
-        if look.variant == 0:
+        if look.variant == 1:
             low, top = middle - 0.19 * h, y - tall * h
             box(canvas, low, top - 0.1 * h, low + 0.38 * h, top, paint.base)
             _battlements(canvas, low, low + 0.38 * h, top - 0.1 * h, 0.1 * h, 3, paint.base)

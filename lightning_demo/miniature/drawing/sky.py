@@ -93,26 +93,26 @@ def _gradient(width: int, height: int, stops: tuple[Rgb, Rgb, Rgb]) -> Image.Ima
 
 
 def _day(air: _Air) -> None:
-    x, y = air.rng.uniform(0.14, 0.86), air.rng.uniform(0.13, 0.22)
+    x, y = air.rng.uniform(0.78, 0.9), air.rng.uniform(0.13, 0.22)
     _sun(air, x, y, ((0.13, (255, 244, 178)), (0.095, (255, 218, 70))))
     _clouds(air, (255, 255, 255), 0.1, 0.34)
 
 
 def _dawn(air: _Air) -> None:
-    x = air.rng.uniform(0.2, 0.8)
+    x = air.rng.uniform(0.66, 0.82)
     _sun(air, x, HORIZON - 0.05, ((0.2, (255, 244, 220)), (0.13, (255, 252, 240))))
     _clouds(air, (255, 226, 230), 0.08, 0.3)
 
 
 def _sunset(air: _Air) -> None:
-    x = air.rng.uniform(0.2, 0.8)
+    x = air.rng.uniform(0.18, 0.34)
     _sun(air, x, HORIZON - 0.06, ((0.24, (255, 166, 80)), (0.16, (255, 226, 120))))
     _clouds(air, (240, 126, 120), 0.08, 0.28)
 
 
 def _night(air: _Air) -> None:
     _stars(air, air.rng.randint(6, 9))
-    x = air.rng.uniform(0.16, 0.84) * air.width
+    x = air.rng.uniform(0.14, 0.26) * air.width
     y = air.rng.uniform(0.14, 0.22) * air.height
     back = air.picture.getpixel((0, int(y)))
     disc(air.canvas, x, y, 0.12 * air.unit, (255, 246, 196))
@@ -139,7 +139,7 @@ def _space(air: _Air, time: str) -> None:
     """Stars and a planet with a ring."""
     canvas, width, height, unit, rng = air.canvas, air.width, air.height, air.unit, air.rng
     _stars(air, rng.randint(8, 11))
-    x, y = rng.uniform(0.16, 0.84) * width, rng.uniform(0.15, 0.24) * height
+    x, y = rng.uniform(0.74, 0.86) * width, rng.uniform(0.15, 0.24) * height
     tone = {"day": (120, 200, 220), "dawn": (248, 196, 190), "sunset": (250, 160, 90)}.get(
         time, (150, 150, 210)
     )
@@ -164,7 +164,7 @@ def _overcast(air: _Air, time: str, weather: str) -> None:
         y = rng.uniform(-0.02, 0.08) * height
         disc(canvas, x, y, rng.uniform(0.14, 0.2) * unit, rng.choice(tones))
     if weather == "storm":
-        x = rng.uniform(0.14, 0.86) * width
+        x = rng.uniform(0.12, 0.22) * width
         bolt = ((0, 0), (0.1, 0), (0.055, 0.12), (0.12, 0.12), (-0.03, 0.35), (0.01, 0.18))
         bolt += ((-0.055, 0.18),)
         canvas.polygon(
@@ -178,7 +178,7 @@ def _rainbow(air: _Air) -> None:
     layer = Image.new("RGB", picture.size)
     mask = Image.new("L", picture.size, 0)
     draw, cut = ImageDraw.Draw(layer), ImageDraw.Draw(mask)
-    x, y = rng.uniform(0.3, 0.7) * width, (HORIZON + 0.06) * height
+    x, y = rng.uniform(0.42, 0.58) * width, (HORIZON + 0.06) * height
     outer, band = 0.56 * unit, 0.032 * unit
     for number, colour in enumerate(RAINBOW):
         disc(draw, x, y, outer - number * band, colour)
@@ -189,11 +189,12 @@ def _rainbow(air: _Air) -> None:
 
 
 def _clouds(air: _Air, fill: Rgb, low: float, high: float) -> None:
-    """One or two, between these shares of the height."""
+    """A large one on the left and a small one, between these shares of the height."""
     canvas, rng = air.canvas, air.rng
-    for _ in range(rng.randint(1, 2)):
-        x, y = rng.random() * air.width, rng.uniform(low, high) * air.height
-        size = rng.uniform(0.07, 0.1) * air.unit
+    for middle, scale in ((0.2, 1.0), (0.58, 0.7)):
+        x = (middle + rng.uniform(-0.08, 0.08)) * air.width
+        y = rng.uniform(low, high) * air.height
+        size = scale * rng.uniform(0.08, 0.1) * air.unit
         for dx, dy, r in ((-1.2, 0.25, 0.7), (0.0, 0.0, 1.0), (1.1, 0.25, 0.75)):
             disc(canvas, x + dx * size, y + dy * size, r * size, fill)
         base = (x - 1.9 * size, y + 0.25 * size, x + 1.85 * size, y + 0.98 * size)
