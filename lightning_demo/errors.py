@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
+
 
 class LightningError(Exception):
     """An error whose message is written for the person at the page.
@@ -75,3 +78,15 @@ class GenerationFailed(LightningError):
     """This one request could not be painted; the engine goes on."""
 
     status = 500
+
+
+def report_incident(error: Exception, sentence: str, log: logging.Logger) -> LightningError:
+    """The error itself if it is one for people; else the sentence and a number to quote.
+
+    The log gets everything under the same number; a stranger's error may hold secrets.
+    """
+    if isinstance(error, LightningError):
+        return error
+    incident = secrets.token_hex(4)
+    log.error("%s (incident %s)", sentence, incident, exc_info=error)
+    return GenerationFailed(f"{sentence} (incident {incident}).")

@@ -6,15 +6,14 @@ import argparse
 import asyncio
 import json
 import re
-from contextlib import aclosing
 from pathlib import Path
 
-from .engine.base import Engine
+from .engine.base import Engine, Work, final_frame
 from .engine.build import build_engine
-from .errors import GenerationFailed, InvalidSetting
+from .errors import InvalidSetting
 from .images import encode_png
 from .model.devices import choose_family
-from .schemas import Frame, GenerationRequest
+from .schemas import GenerationRequest
 from .settings import Settings
 
 FIELDS = (
@@ -52,7 +51,7 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
 async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: list[Path]) -> None:
     try:
         for request, file in zip(requests, files, strict=True):
-            frame = await _final(engine, request)
+            frame = await final_frame(engine, Work(request))
             model = engine.status().model
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(encode_png(frame.pixels, request, model))
@@ -67,14 +66,6 @@ async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: l
             print(json.dumps(report), flush=True)
     finally:
         await engine.aclose()
-
-
-async def _final(engine: Engine, request: GenerationRequest) -> Frame:
-    async with aclosing(engine.generate(request)) as frames:
-        async for frame in frames:
-            if frame.final:
-                return frame
-    raise GenerationFailed("The engine ended without a picture.")
 
 
 def _files(out: str | None, prompts: list[str]) -> list[Path]:

@@ -59,6 +59,16 @@ class GenerationRequest:
     width: int
     height: int
 
+    @property
+    def guided(self) -> bool:
+        """Whether guidance acts (arXiv 2207.12598): each step then asks the UNet twice."""
+        return self.guidance_scale > 1
+
+    @property
+    def unet_rows(self) -> int:
+        """Rows of a UNet call that it takes."""
+        return 2 if self.guided else 1
+
     @classmethod
     def parse(cls, fields: Mapping[str, Any], limits: Limits) -> GenerationRequest:
         """Checks untrusted fields against `limits` and fills in what is absent.

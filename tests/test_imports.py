@@ -59,7 +59,7 @@ def test_the_page_never_imports_torch():
         "assert os.environ['GRADIO_ANALYTICS_ENABLED'] == 'False', 'Gradio would call home'"
     )
     modules = (
-        "cli model.checkpoints engine.live engine.memory engine.metrics engine.build"
+        "cli model.checkpoints engine.session engine.cached engine.metrics engine.build"
         " web.server web.events"
     )
     done = subprocess.run(  # noqa: S603

@@ -11,11 +11,11 @@ import asyncio
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import aclosing
 from typing import Any
 
 import torch
 
+from ..engine.base import Work, final_frame
 from ..engine.build import about
 from ..engine.local import LocalEngine
 from ..model.sampling import Sampler
@@ -113,9 +113,7 @@ async def _through_engine(sampler: Sampler, family: Any, request: GenerationRequ
     times = []
     for _ in range(WARM_UP + ROUNDS * ENGINE_CALLS):
         begun = time.perf_counter()
-        async with aclosing(engine.generate(request)) as frames:
-            async for _ in frames:
-                pass
+        await final_frame(engine, Work(request))
         times.append((time.perf_counter() - begun) * 1000)
     await engine.aclose()
     return times[WARM_UP:]

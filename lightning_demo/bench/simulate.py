@@ -14,7 +14,7 @@ from ..settings import Settings
 from .curves import Curve, draw_curves
 from .report import environment, table
 from .simulation.caps import compare_caps
-from .simulation.cost_models import cost_model, miniature
+from .simulation.device_model import device_model, miniature
 from .simulation.run import figures, simulate, typists
 
 
@@ -42,7 +42,7 @@ def bench_simulate(plan: Plan) -> dict[str, Any]:
     Raises:
         InvalidSetting: there are no such costs.
     """
-    model = cost_model(plan.costs, plan.threads)
+    model = device_model(plan.costs, plan.threads)
     typing = typists(max(plan.users), plan.seconds)
     runs = []
     begun = time.perf_counter()
@@ -56,7 +56,7 @@ def bench_simulate(plan: Plan) -> dict[str, Any]:
         "benchmark": "simulate",
         "runs": runs,
         "costs": model.as_dict(),
-        "step_cap": model.costs.cap("step", model.size),
+        "step_cap": model.latency_model.cap("step", model.size),
         **_settings(plan),
         **environment(),
     }

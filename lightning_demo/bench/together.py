@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 import torch
 
+from ..engine.base import Work, final_frame
 from ..engine.build import about
-from ..engine.costs import BUCKETS, Costs
+from ..engine.latency_model import BUCKETS, LatencyModel
 from ..engine.local import LocalEngine
 from ..model.sampling import Sampler
 from ..model.speed import Speed
@@ -46,7 +46,7 @@ def bench_together(
         for request in (each for _ in range(users) for each in ask()):
             pipe.jpeg(request)
 
-    shared, alone = Costs(), Costs()
+    shared, alone = LatencyModel(), LatencyModel()
     size = components.family.sizes[0]
     alone.lower("step", size, BUCKETS[1])
     sampler = partial(Sampler, components, Speed())  # eager, as pipe(...) is
@@ -54,8 +54,10 @@ def bench_together(
 
     async def compare() -> None:
         engines = {
-            name: LocalEngine(lambda report: sampler(), about(components.family), costs=costs)
-            for name, costs in (("one by one", alone), ("together", shared))
+            name: LocalEngine(
+                lambda report: sampler(), about(components.family), latency_model=known
+            )
+            for name, known in (("one by one", alone), ("together", shared))
         }
         for engine in engines.values():
             while engine.status().state == "loading":  # noqa: ASYNC110
@@ -80,9 +82,7 @@ def bench_together(
 async def _paint(engine: LocalEngine, people: Sequence[Sequence[GenerationRequest]]) -> None:
     async def person(requests: Sequence[GenerationRequest]) -> None:
         for request in requests:
-            async with aclosing(engine.generate(request)) as frames:
-                async for _ in frames:
-                    pass
+            await final_frame(engine, Work(request))
 
     await asyncio.gather(*(person(requests) for requests in people))
 

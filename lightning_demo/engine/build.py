@@ -14,12 +14,11 @@ from ..model.style import styles
 from ..schemas import EngineStatus
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
-from .handover import Handover
+from .cached import CachedEngine, FrameCache
 from .local import Loader, LocalEngine
-from .memory import FrameMemory, RememberingEngine
 from .metrics import Metrics
 from .precompile import Precompiler, stamp
-from .shared import SharingEngine
+from .standby import StandbyEngine
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -45,24 +44,25 @@ def build_engine(
     metrics = metrics or Metrics()
     if on_zerogpu():
         # Not shared: each picture is painted in somebody's own time, and fails with it.
-        return _remembering(_lent(family, settings, metrics), settings, metrics)
+        return CachedEngine(
+            _lent(family, settings, metrics), _cache(settings), metrics, shares=False
+        )
     load = loader(family, settings, num_inference_steps=num_inference_steps)
 
     def engine(load: Loader, family: Family) -> Engine:
         local = LocalEngine(load, about(family), metrics=metrics)
-        return _remembering(SharingEngine(local, metrics), settings, metrics)
+        return CachedEngine(local, _cache(settings), metrics)
 
     if not stand_in or family.lightning.folder is not None:
         return engine(load, family)
     # Styles are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-    return Handover(engine(second, family), lambda: engine(first, MINIATURE))
+    return StandbyEngine(engine(second, family), lambda: engine(first, MINIATURE))
 
 
-def _remembering(engine: Engine, settings: Settings, metrics: Metrics) -> RememberingEngine:
-    memory = FrameMemory(int(settings.memory_mb * 2**20))
-    return RememberingEngine(engine, memory, metrics)
+def _cache(settings: Settings) -> FrameCache:
+    return FrameCache(int(settings.memory_mb * 2**20))
 
 
 def _lent(family: Family, settings: Settings, metrics: Metrics) -> Engine:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ..errors import OutOfMemory
 from ..schemas import GenerationRequest
-from .costs import BUCKETS, Costs, Kind, Size
+from .latency_model import BUCKETS, Kind, LatencyModel, Size
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -21,11 +21,11 @@ ALIKE = 2.0  # times the area, within which sizes are told by one another
 ROUNDS = 2  # the quicker counts: the first finds nothing prepared
 
 
-def calibrate(sampler: Sampler, costs: Costs, kind: Kind, size: Size) -> None:
+def calibrate(sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: Size) -> None:
     """Measures one kind of call at a size, with more rows for as long as those are worthwhile.
 
     Steps of the miniature take a third of a second on two cores. Seconds of the calls are told to
-    `costs`; so is a number of rows that the memory does not hold.
+    `latency_model`; so is a number of rows that the memory does not hold.
 
     Raises:
         OutOfMemory: it does not hold one.
@@ -42,25 +42,25 @@ def calibrate(sampler: Sampler, costs: Costs, kind: Kind, size: Size) -> None:
         except OutOfMemory:
             if rows == BUCKETS[0]:
                 raise
-            costs.lower(kind, size, rows)
+            latency_model.lower(kind, size, rows)
             break
-        costs.calibrate(kind, size, rows, seconds)
-        if costs.cap(kind, size) < rows:
+        latency_model.calibrate(kind, size, rows, seconds)
+        if latency_model.cap(kind, size) < rows:
             break
-    log.info("%d x %d: up to %d rows of one %s", *size, costs.cap(kind, size), kind)
+    log.info("%d x %d: up to %d rows of one %s", *size, latency_model.cap(kind, size), kind)
 
 
 class Calibration:
     """Measures the calls of one sampler: what decides at once, the rest while nobody waits."""
 
-    def __init__(self, sampler: Sampler, costs: Costs) -> None:
-        self._sampler, self._costs = sampler, costs
+    def __init__(self, sampler: Sampler, latency_model: LatencyModel) -> None:
+        self._sampler, self._latency_model = sampler, latency_model
         self._sizes = sampler.family.limits.sizes
         self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
 
     def first(self) -> None:
         """Measures steps at the usual size; whatever was known is forgotten."""
-        self._costs.forget()
+        self._latency_model.forget()
         self._tried.clear()
         self._measure("step", self._sizes[0])
 
@@ -71,7 +71,7 @@ class Calibration:
         """
         for size in self._sizes:
             for kind in get_args(Kind):
-                known = {other for of, other, _, _ in self._costs if of == kind}
+                known = {other for of, other, _, _ in self._latency_model if of == kind}
                 if (kind, size) not in self._tried and not any(_alike(size, k) for k in known):
                     self._measure(kind, size)
                     return True
@@ -80,7 +80,7 @@ class Calibration:
     def _measure(self, kind: Kind, size: Size) -> None:
         self._tried.add((kind, size))
         try:
-            calibrate(self._sampler, self._costs, kind, size)
+            calibrate(self._sampler, self._latency_model, kind, size)
         except Exception:  # the engine goes on with what is known
             log.exception("calls of the %s at %d x %d could not be measured", kind, *size)
 

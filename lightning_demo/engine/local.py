@@ -1,9 +1,8 @@
-"""The engine of one process: one worker thread that owns the device.
+"""The engine of one process: a thread around the core, which owns the device.
 
 Loading, prompts, steps and decoding all happen on that thread, so the device never does two things
-at once; encoding to JPEG happens beside it. Requests of different sessions share UNet calls as
-`batching` says. Knows no HTTP and no sessions, and imports torch only through the sampler that it
-is given a loader for: until that is there, requests wait in line.
+at once; encoding to JPEG happens beside it. Knows no HTTP and no sessions, and imports torch only
+through the sampler that it is given a loader for: until that is there, requests wait.
 """
 
 from __future__ import annotations
@@ -12,20 +11,21 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import EngineUnavailable, LightningError
-from ..schemas import EngineState, EngineStatus, Frame, GenerationRequest
-from .base import Forecast, Place
-from .batching import Batcher, Entry
+from ..errors import EngineUnavailable, LightningError, report_incident
+from ..schemas import EngineState, EngineStatus
+from .base import Forecast, Stream, Work
 from .calibrate import Calibration
-from .costs import Costs
-from .job import Job
+from .core import Called, Dropped, EngineCore, Event, Failed, Painted, Scheduled
+from .latency_model import LatencyModel
 from .metrics import Metrics
-from .painter import Entries, Painter
+from .queue import InFlightRequest
+from .reader import Reader
+from .runner import SamplerRunner
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[Callable[[float, str], None]], "Sampler"]
 
-MAX_WAITING = 512
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 STOP_SECONDS = 10.0
 IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
+STOPPED = "The engine has stopped."
 
 
 class LocalEngine:
@@ -50,219 +50,197 @@ class LocalEngine:
         about: EngineStatus,
         *,
         metrics: Metrics | None = None,
-        costs: Costs | None = None,
+        latency_model: LatencyModel | None = None,
     ) -> None:
-        """Starts the worker thread, which loads the model first.
+        """Starts the thread, which loads the model first.
 
         Args:
-            load: makes the sampler; called once, on the worker thread, with a function that
-                takes (fraction, sentence) as loading goes on.
+            load: makes the sampler; called once, on the thread, with a function that takes
+                (fraction, sentence) as loading goes on.
             about: what is known of the model before it is loaded.
             metrics: told what happens.
-            costs: what calls take; measured at the start unless it has been.
+            latency_model: what calls take; measured at the start unless it has been.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)
         self._metrics = metrics or Metrics()
-        self._costs = Costs() if costs is None else costs
-        self._batcher: Batcher[Job] = Batcher(self._costs)
-        self._changed = threading.Condition()
+        self._core = EngineCore(about.limits, latency_model or LatencyModel())
+        self._readers: dict[InFlightRequest, Reader] = {}
+        self._wake = threading.Event()  # somebody asks, or it is time to stop
         self._closing = False
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
-        self._worker = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
-        self._worker.start()
+        self._thread = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
+        self._thread.start()
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        with self._changed:
-            waiting = sum(not (e.started or e.item.closed) for e in self._batcher)
-            return replace(self._about, waiting=waiting)
+        return replace(self._about, waiting=self._core.waiting)
 
-    def forecast(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> Forecast | None:
+    def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
-        with self._changed:
-            if self._about.state != "ready":
-                return None
-            self._prune(waiting=True)
-            standing = place is not None and place.since is not None
-            for entry in self._batcher if standing else ():
-                if entry.item.place is place and not entry.started:
-                    return self._batcher.forecast(entry)
-            return self._batcher.forecast(self._entry(Job(request, place or Place(), draft=draft)))
+        if self._about.state != "ready":
+            return None
+        return self._core.forecast(work, time.monotonic())
 
-    async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> AsyncGenerator[Frame, None]:
+    async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
-        job = Job(request, place or Place(), asyncio.get_running_loop(), draft=draft)
-        self._admit(job)
+        self._refuse_when_stopped()
+        request = self._core.admit(work, time.monotonic())
+        reader = self._readers[request] = Reader(work.request, asyncio.get_running_loop())
+        self._wake.set()
         try:
-            while True:
-                frame = await job.next_frame()
-                yield frame
-                if frame.final:
-                    return
+            # Only now: had it stopped before the request was there, nobody would tell this one.
+            self._refuse_when_stopped()
+            while (value := await reader.get()) is not None:
+                self._core.take(request)
+                yield value
         finally:
-            job.close()
+            reader.closed = True
+            self._core.drop(request)
+            self._readers.pop(request, None)
+            self._wake.set()
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._closing = True
+        self._wake.set()
         # A step ends soon; loading may take minutes and is left to end with the process.
         patience = 0.1 if self._about.state == "loading" else STOP_SECONDS
-        await asyncio.get_running_loop().run_in_executor(None, self._worker.join, patience)
-        if self._worker.is_alive():
-            self._end("closed", "The engine has stopped.")
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
+        if self._thread.is_alive():
+            self._end("closed", STOPPED)
         self._encoders.shutdown()
 
-    # The line ---------------------------------------------------------------------------------
+    def _refuse_when_stopped(self) -> None:
+        if self._closing or self._about.state in ("failed", "closed"):
+            raise EngineUnavailable(self._about.detail or STOPPED)
 
-    def _admit(self, job: Job) -> None:
-        with self._changed:
-            if self._about.state in ("failed", "closed") or self._closing:
-                raise EngineUnavailable(self._about.detail or "The engine has stopped.")
-            self._prune(waiting=True)
-            if self._batcher.waiting >= MAX_WAITING:
-                raise EngineUnavailable(
-                    f"{MAX_WAITING} pictures are waiting already; try again in a moment."
-                )
-            if job.place.since is None:
-                job.place.since = time.monotonic()
-            self._batcher.add(self._entry(job))
-            self._changed.notify_all()
-
-    def _entry(self, job: Job) -> Entry[Job]:
-        request = job.request
-        since = job.place.since
-        return Entry(
-            job,
-            request.num_inference_steps,
-            self._about.limits.nearest_size(request.width, request.height),
-            steps=request.num_inference_steps,
-            since=time.monotonic() if since is None else since,
-            rows=2 if request.guidance_scale > 1 else 1,
-            client=job.place.client,
-            draft=job.draft,
-        )
-
-    def _prune(self, *, waiting: bool = False) -> None:
-        """Drops who has gone, and looks at the places of those who wait again.
-
-        Who has ended already was dropped by the worker. A place becomes earlier when somebody
-        joins a request that has waited for longer (see `shared`).
-
-        Args:
-            waiting: only out of the line: who has begun may be in a step at this moment, which
-                is counted only when it is over.
-        """
-        gone = self._batcher.keep(lambda e: not e.item.closed or (waiting and e.started))
-        for entry in gone:
-            if not entry.item.over:
-                taken = 0 if entry.item.row is None else entry.item.row.step
-                self._metrics.superseded(taken - entry.item.shown)
-        for entry in self._batcher:
-            place = entry.item.place
-            if not entry.started and place.since is not None:
-                entry.since, entry.client = place.since, place.client
-
-    def _next(self, patience: float | None) -> list[Entry[Job]]:
-        """The jobs that take a step now; waits for one.
-
-        Empty when the engine closes, or nobody asked for `patience` seconds.
-        """
-        with self._changed:
-            while not self._closing:
-                self._prune()
-                batch = self._batcher.next()
-                for entry in batch:
-                    entry.started = True
-                    entry.item.place.since = None
-                self._metrics.waiting(self._batcher.waiting)
-                if batch:
-                    return batch
-                if not self._changed.wait(patience):
-                    return []
-            return []
-
-    def _end(self, state: EngineState, detail: str) -> None:
-        with self._changed:
-            self._about = replace(self._about, state=state, detail=detail, progress=None)
-            line = list(self._batcher)
-            self._batcher = Batcher(self._costs)  # which holds on to no sampler
-        for entry in line:
-            entry.item.fail(EngineUnavailable(detail))
-
-    # The worker -------------------------------------------------------------------------------
+    # On the thread --------------------------------------------------------------------------
 
     def _work(self) -> None:
+        """Loads, serves, and whatever ends it: says so and answers everybody who waits."""
+        state: EngineState = "failed"
+        detail = "The engine has failed; it must be restarted."
         try:
             sampler = self._load(self._report)
-            if self._closing:
-                return
-            self._report(0.95, "Warming up")
-            sampler.warm_up()
-            calibration = Calibration(sampler, self._costs)
-            if not any(self._costs):
-                calibration.first()
-        except Exception as error:
-            known = isinstance(error, LightningError)
-            log.error("the model could not be loaded: %s", error, exc_info=not known)
-            detail = str(error) if known else f"The model could not be loaded ({error})."
-            self._end("failed", detail)
-            return
-        with self._changed:
-            if self._closing:
-                return
-            self._batcher.bringing = sampler.seconds_to_bring
-            self._about = replace(
-                self._about,
-                state="ready",
-                device=sampler.device_name,
-                detail="",
-                progress=None,
-                tier=sampler.tier,
-            )
-        log.info("ready: %s on %s", self._about.title, self._about.device)
-        self._serve(sampler, calibration)
-        self._end("closed", "The engine has stopped.")
+            if not self._closing:
+                self._serve(sampler)
+            state, detail = "closed", STOPPED
+        except LightningError as error:
+            log.error("the engine ends: %s", error)
+            detail = str(error)
+        except BaseException as error:  # also what ends a thread without a word
+            log.exception("the engine ends")
+            detail = f"{self._failure()} ({error})."
+        finally:
+            self._end(state, detail)
 
-    def _serve(self, sampler: Sampler, calibration: Calibration) -> None:
-        painter = Painter(sampler, self._costs, self._metrics, self._encoders)
+    def _failure(self) -> str:
+        loading = self._about.state == "loading"
+        return "The model could not be loaded" if loading else "The engine has failed"
+
+    def _serve(self, sampler: Sampler) -> None:
+        self._report(0.95, "Warming up")
+        sampler.warm_up()
+        calibration = Calibration(sampler, self._core.latency_model)
+        if not any(self._core.latency_model):
+            calibration.first()
+        self._core.start(SamplerRunner(sampler))
+        self._about = replace(
+            self._about,
+            state="ready",
+            device=sampler.device_name,
+            detail="",
+            progress=None,
+            tier=sampler.tier,
+        )
+        log.info("ready: %s on %s", self._about.title, self._about.device)
         improving = True
         while not self._closing:
-            batch = self._next(IDLE_SECONDS if improving else None)
-            if batch:
-                with self._changed:
-                    crowded = len(self._batcher) > len(batch)
-                try:
-                    painter.advance(batch, self._took, crowded)
-                except Exception as error:  # the worker goes on whatever happens
-                    for entry in batch:
-                        painter.fail(entry.item, error)
-                with self._changed:
-                    self._batcher.keep(lambda entry: not entry.item.over)
-            elif improving and not self._closing:
-                improving = sampler.improve() or calibration.another()
-            if self._tell_tier(sampler.tier):
+            self._wake.clear()
+            if self._core.in_flight:
+                for event in self._core.step():
+                    self._handle(event)
+                self._metrics.waiting(self._core.waiting)
+            elif not self._wake.wait(IDLE_SECONDS if improving else None):
+                improving = _improve(sampler, calibration)
+            if sampler.tier != self._about.tier:  # faster than before: other batches are worthwhile
+                self._about = replace(self._about, tier=sampler.tier)
                 calibration.first()
                 improving = True
 
-    def _took(self, part: Entries, seconds: float) -> None:
-        with self._changed:
-            self._batcher.took(part, seconds)
+    def _handle(self, event: Event) -> None:
+        """Tells the reader and the metrics what has happened."""
+        match event:
+            case Called():
+                self._called(event)
+            case Dropped():
+                self._metrics.superseded(event.wasted_steps)
+            case Scheduled(request):
+                if reader := self._readers.get(request):
+                    self._metrics.queued(reader.lap("queue") / 1000)
+                    reader.start()
+            case Failed(request, error):
+                self._metrics.failed()
+                if reader := self._readers.get(request):
+                    reader.fail(error)
+            case Painted(request):
+                if reader := self._readers.get(request):
+                    if event.final:
+                        reader.lap("decode")
+                    self._encoders.submit(self._send, reader, event, dict(reader.timings))
+
+    def _called(self, call: Called) -> None:
+        kind, rows, seconds = call.kind, call.rows, call.seconds
+        if kind == "step":
+            self._metrics.stepped(len(call.batch), seconds)
+        elif kind == "prompt":
+            if rows:
+                self._metrics.embedded(rows, seconds)
+        else:
+            self._metrics.decoded(kind, rows, seconds)
+        stage = {"prompt": "embed", "step": "steps"}.get(kind, "")
+        for request in call.batch if stage else ():
+            reader = self._readers.get(request)
+            if reader and (kind == "prompt" or not request.steps_left):
+                reader.lap(stage)
+
+    def _send(self, reader: Reader, painted: Painted, timings: dict[str, float]) -> None:
+        """Encodes a picture, on a thread of its own, and hands it to the reader."""
+        try:
+            frame = reader.frame(
+                painted.pixels,
+                painted.step,
+                final=painted.final,
+                timings=timings,
+                notes=painted.notes,
+            )
+        except Exception as error:
+            self._metrics.failed()
+            reader.fail(report_incident(error, "This picture could not be encoded", log))
+            return
+        self._metrics.encoded(frame.timings["encode"] / 1000)
+        if painted.first:
+            self._metrics.first_paint(frame.timings["total"] / 1000)
+        if frame.final:
+            self._metrics.finished(frame.timings["total"] / 1000)
+        reader.deliver(frame)
+
+    def _end(self, state: EngineState, detail: str) -> None:
+        self._about = replace(self._about, state=state, detail=detail, progress=None)
+        for request in self._core.in_flight:
+            self._core.drop(request)
+            if reader := self._readers.get(request):
+                reader.fail(EngineUnavailable(detail))
 
     def _report(self, fraction: float, sentence: str) -> None:
-        with self._changed:
-            self._about = replace(self._about, progress=fraction, detail=sentence)
+        self._about = replace(self._about, progress=fraction, detail=sentence)
 
-    def _tell_tier(self, tier: str) -> bool:
-        """Says how fast the model runs by now; whether that is news."""
-        if tier == self._about.tier:
-            return False
-        with self._changed:
-            self._about = replace(self._about, tier=tier)
-        return True
+
+def _improve(sampler: Sampler, calibration: Calibration) -> bool:
+    """Uses a quiet moment to get faster; whether there is more to do."""
+    try:
+        return sampler.improve() or calibration.another()
+    except Exception:
+        log.exception("what was tried in a quiet moment failed; serving goes on")
+        return False

@@ -12,7 +12,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .window import Window
+from .rolling_stats import RollingStats
 
 # Seconds: a step of the miniature takes milliseconds, a line of strangers half a minute.
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -65,7 +65,7 @@ class Metrics:
         self._sessions_waiting = self._gauge("sessions_waiting", "Sessions not let in yet.")
         self._waiting = self._gauge("waiting", "Requests in line.")
         self._lock = threading.Lock()  # of all below
-        self._window = Window(clock)
+        self._window = RollingStats(clock)
         self._here = 0
         self._asked = 0
         self._repainted = 0

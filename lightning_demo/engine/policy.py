@@ -10,7 +10,7 @@ Every method takes the time as an argument, so the rules can be tested in no tim
   typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
-* Somebody in the middle of typing may be painted a draft (`governor`); the asked picture comes
+* Somebody in the middle of typing may be painted a draft (`draft_policy`); the asked picture comes
   right after it if no key does, or, while others keep the engine busy, after the same wait.
 * A draft that still stands in line when typing has paused gives its place to the asked picture.
 * Where the page is patient, every request is meant: the newest always supersedes, none is drafted.

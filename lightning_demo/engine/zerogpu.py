@@ -14,26 +14,24 @@ import contextlib
 import contextvars
 import logging
 import multiprocessing
-import secrets
 import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import spaces
 from gradio.context import LocalContext
 from gradio.exceptions import Error as GradioError
 
-from ..errors import EngineUnavailable, GenerationFailed, LightningError
-from ..images import encode_jpeg
-from ..schemas import EngineStatus, Frame, GenerationRequest
-from .base import Forecast, Place
-from .job import Job
-from .local import MAX_WAITING, STOP_SECONDS, WORKER_NAME, Loader
+from ..errors import EngineUnavailable, LightningError, report_incident
+from ..schemas import EngineStatus, GenerationRequest
+from .base import Forecast, Stream, Work
+from .core import MAX_WAITING
+from .local import STOP_SECONDS, STOPPED, WORKER_NAME, Loader
 from .metrics import Metrics
+from .reader import Reader
+from .runner import Pixels, SamplerRunner
 
 if TYPE_CHECKING:
     from ..model.sampling import Sampler
@@ -43,6 +41,7 @@ log = logging.getLogger(__name__)
 # Asked for with each picture, and refused to whoever has less left today. Not measured: moving
 # SDXL to the GPU takes seconds, its four steps less than one.
 GPU_SECONDS = 15
+FAILED = "This picture could not be painted"
 AT_ONCE = 16  # pictures on GPUs or in ZeroGPU's own line, which decides whose turn it is
 
 
@@ -50,7 +49,7 @@ AT_ONCE = 16  # pictures on GPUs or in ZeroGPU's own line, which decides whose t
 class Painted:
     """One picture as it comes out of the forked process, not yet encoded: that needs no GPU."""
 
-    pixels: np.ndarray[Any, np.dtype[np.uint8]]  # [height, width, 3]
+    pixels: Pixels
     step: int
     final: bool
     timings: dict[str, float]  # milliseconds by stage
@@ -83,7 +82,8 @@ class ZeroGpuEngine:
         self._metrics = metrics or Metrics()
         self._sampler: Sampler | None = None
         self._lock = threading.Lock()
-        self._waiting: set[Job] = set()
+        self._waiting: set[Reader] = set()
+        self._unread: set[Reader] = set()  # have not taken their last preview
         self._closing = False
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=WORKER_NAME)
 
@@ -110,18 +110,14 @@ class ZeroGpuEngine:
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
         with self._lock:
-            waiting = sum(not job.closed for job in self._waiting)
+            waiting = sum(not reader.closed for reader in self._waiting)
             return replace(self._about, waiting=waiting)
 
-    def forecast(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> Forecast | None:
+    def forecast(self, work: Work) -> Forecast | None:
         """Not known: whose turn it is, ZeroGPU decides."""
         return None
 
-    async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> AsyncGenerator[Frame, None]:
+    async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`; every picture is whole, and ZeroGPU has a line of its own.
 
         Raises:
@@ -132,28 +128,27 @@ class ZeroGpuEngine:
             raise EngineUnavailable(
                 "This Space paints only what is asked for on its page: press Enter there first."
             )
-        job = Job(request, place or Place(), asyncio.get_running_loop())
+        reader = Reader(work.request, asyncio.get_running_loop())
         # `spaces` reads the visitor's token from the context in which its generator is first asked
         # for a value; a thread starts with an empty one. This copy is of the Gradio event that
         # submitted the request, which `LiveSession` runs its turns in.
         context = contextvars.copy_context()
         with self._lock:
             if self._closing or self._about.state != "ready":
-                raise EngineUnavailable(self._about.detail or "The engine has stopped.")
+                raise EngineUnavailable(self._about.detail or STOPPED)
             if len(self._waiting) >= MAX_WAITING:
                 raise EngineUnavailable(
                     f"{MAX_WAITING} pictures are waiting already; try again in a moment."
                 )
-            self._waiting.add(job)
-            self._threads.submit(context.run, self._work, job)
+            self._waiting.add(reader)
+            self._threads.submit(context.run, self._work, reader)
         try:
-            while True:
-                frame = await job.next_frame()
-                yield frame
-                if frame.final:
-                    return
+            while (value := await reader.get()) is not None:
+                self._unread.discard(reader)
+                yield value
         finally:
-            job.close()
+            reader.closed = True
+            self._unread.discard(reader)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -167,71 +162,62 @@ class ZeroGpuEngine:
         for worker in multiprocessing.active_children():
             worker.terminate()
         with self._lock:
-            self._about = replace(self._about, state="closed", detail="The engine has stopped.")
+            self._about = replace(self._about, state="closed", detail=STOPPED)
 
-    def _work(self, job: Job) -> None:
+    def _work(self, reader: Reader) -> None:
         """One request, on a thread of the pool, from its turn to its end."""
         with self._lock:
-            self._waiting.discard(job)
+            self._waiting.discard(reader)
         try:
-            if job.closed:
+            if reader.closed:
                 self._metrics.superseded(0)
             else:
-                self._stream(job)
+                self._stream(reader)
         except Exception as error:
             self._metrics.failed()
-            job.fail(_told(error))
+            reader.fail(_told(error))
 
-    def _stream(self, job: Job) -> None:
+    def _stream(self, reader: Reader) -> None:
         self._refuse_when_closing()
+        reader.start()
+        shown = 0
         # Closing the iterator tells the forked process to stop at its next step.
-        with contextlib.closing(self._paint(job.request)) as pictures:
+        with contextlib.closing(self._paint(reader.request)) as pictures:
             for each in pictures:
-                if job.closed:
+                if reader.closed:
                     self._metrics.superseded(
-                        0 if isinstance(each, LightningError) else each.step - job.shown
+                        0 if isinstance(each, LightningError) else each.step - shown
                     )
                     return
                 self._refuse_when_closing()
                 if isinstance(each, LightningError):
                     raise each
-                if each.final or job.wants_preview():
-                    job.preview_sent()
-                    self._deliver(job, each)
+                if each.final or reader not in self._unread:
+                    self._unread.add(reader)
+                    self._deliver(reader, each, first=not shown)
+                    shown = each.step
 
     def _refuse_when_closing(self) -> None:
         if self._closing:
             raise EngineUnavailable("The engine is stopping.")
 
-    def _deliver(self, job: Job, painted: Painted) -> None:
+    def _deliver(self, reader: Reader, painted: Painted, *, first: bool) -> None:
         timings = dict(painted.timings)
-        timings["queue"] = max(0.0, job.age_ms() - sum(timings.values()))
-        begun = job.age_ms()
-        data = encode_jpeg(painted.pixels)
-        timings["encode"] = job.age_ms() - begun
-        timings["total"] = job.age_ms()
-        self._measure(job, painted, timings)
-        job.deliver(
-            Frame(
-                request=job.request,
-                data=data,
-                media_type="image/jpeg",
-                step=painted.step,
-                final=painted.final,
-                pixels=painted.pixels,
-                timings=timings,
-                notes=painted.notes,
-            )
+        timings["queue"] = max(0.0, reader.age_ms() - sum(timings.values()))
+        frame = reader.frame(
+            painted.pixels,
+            painted.step,
+            final=painted.final,
+            timings=timings,
+            notes=painted.notes,
         )
-
-    def _measure(self, job: Job, painted: Painted, timings: dict[str, float]) -> None:
-        self._metrics.encoded(timings["encode"] / 1000)
-        if not job.shown:
-            self._metrics.first_paint(timings["total"] / 1000)
-        job.shown = painted.step
+        self._metrics.encoded(frame.timings["encode"] / 1000)
+        if first:
+            self._metrics.first_paint(frame.timings["total"] / 1000)
         if painted.final:
             self._metrics.queued(timings["queue"] / 1000)
-            self._metrics.finished(timings["total"] / 1000)
+            self._metrics.finished(frame.timings["total"] / 1000)
+        reader.deliver(frame)
 
 
 def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
@@ -242,51 +228,27 @@ def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
     # OpenMP would wait for them for ever.
     torch.set_num_threads(1)
     try:
-        yield from _steps(sampler, request)
-    except LightningError as error:
-        yield error
+        yield from _steps(SamplerRunner(sampler), request)
     except Exception as error:
-        yield _failure(error)
+        yield report_incident(error, FAILED, log)
 
 
-def _steps(sampler: Sampler, request: GenerationRequest) -> Generator[Painted, None, None]:
-    clock = _Clock()
-    row = sampler.begin(request)
-    timings = {"embed": clock.lap()}
-    notes = sampler.notes(row)
-    while True:
-        sampler.step([row])
-        if row.done:
-            break
-        yield Painted(sampler.preview(row), row.step, False, dict(timings), notes)
-    timings["steps"] = clock.lap()
-    pixels = sampler.finish(row)
-    timings["decode"] = clock.lap()
-    yield Painted(pixels, row.step, True, timings, notes)
-
-
-class _Clock:
-    """Milliseconds since the last lap."""
-
-    def __init__(self) -> None:
-        self._last = time.perf_counter()
-
-    def lap(self) -> float:
-        now = time.perf_counter()
-        past, self._last = now - self._last, now
-        return past * 1000
+def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Painted, None, None]:
+    (row,), _, seconds = runner.begin([request])
+    if isinstance(row, Exception):
+        raise row
+    timings = {"embed": 1000 * seconds, "steps": 0.0}
+    notes = runner.notes(row)
+    while not row.done:
+        timings["steps"] += 1000 * runner.step([row])
+        if not row.done:
+            (pixels,), _ = runner.decode("preview", [row])
+            yield Painted(pixels, row.step, False, {"embed": timings["embed"]}, notes)
+    (pixels,), seconds = runner.decode("decoder", [row])
+    yield Painted(pixels, row.step, True, {**timings, "decode": 1000 * seconds}, notes)
 
 
 def _told(error: Exception) -> LightningError:
-    if isinstance(error, LightningError):
-        return error
     if isinstance(error, GradioError):  # what `spaces` says of quota and queue is for the visitor
         return EngineUnavailable(f"{error.title}: {error.message}")
-    return _failure(error)
-
-
-def _failure(error: Exception) -> GenerationFailed:
-    """A number for the visitor to quote; the log gets everything."""
-    incident = secrets.token_hex(4)
-    log.error("request failed, incident %s", incident, exc_info=error)
-    return GenerationFailed(f"This picture could not be painted (incident {incident}).")
+    return report_incident(error, FAILED, log)

@@ -164,7 +164,7 @@ class Sampler:
         prompts += [
             request.negative_prompt
             for request in requests
-            if request.guidance_scale > 1 and request.negative_prompt
+            if request.guided and request.negative_prompt
         ]
         with _memory_errors():
             return self._prompts.encode_all(prompts)
@@ -181,7 +181,7 @@ class Sampler:
             self._components.unets.require(request.num_inference_steps)
             prompt = self._prompts.encode(request.prompt)
             negative = None
-            if request.guidance_scale > 1:
+            if request.guided:
                 plain = self._prompts.encode_negative(request.negative_prompt, prompt)
                 negative = self._project(request, plain, request.negative_prompt or None)
             prompt = self._project(request, prompt, request.prompt)

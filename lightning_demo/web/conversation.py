@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..engine.base import Engine
-from ..engine.live import LiveEvent, LiveSession
+from ..engine.session import LiveEvent, LiveSession
 from ..errors import EngineUnavailable, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings

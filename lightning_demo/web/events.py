@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 
 import gradio as gr
 
-from ..engine.live import LiveEvent
+from ..engine.session import LiveEvent
 from ..errors import LightningError
 from . import messages
 from .addresses import normal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from ..engine.base import Place
+from ..engine.base import Work, final_frame
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..images import encode_png
-from ..schemas import Frame, GenerationRequest
+from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from . import messages
 from .addresses import address_of
@@ -116,13 +115,10 @@ class Endpoints:
         if status.state in ("failed", "closed"):
             raise EngineUnavailable(status.detail or "The engine has stopped.")
         # Pictures of one address take turns.
-        place = Place(client=("address", address))
+        work = Work(request, client=("address", address))
         async with self._service.download(address):
-            final: Frame | None = None
-            async with contextlib.aclosing(engine.generate(request, place=place)) as frames:
-                async for frame in frames:
-                    final = frame
-        if final is None or final.pixels is None:
+            final = await final_frame(engine, work)
+        if final.pixels is None:
             raise GenerationFailed("The picture came without its pixels.")
         model = final.model or status.model
         data = await asyncio.to_thread(encode_png, final.pixels, request, model)

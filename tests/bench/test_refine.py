@@ -20,7 +20,7 @@ from lightning_demo.bench.refine import (
     ways,
 )
 from lightning_demo.cli import main
-from lightning_demo.engine.governor import drafts
+from lightning_demo.engine.draft_policy import drafts
 from lightning_demo.miniature.classifier import Classifier, to_pixels
 from lightning_demo.model.checkpoints import MINIATURE
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,22 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from lightning_demo.bench.simulation.clock import Clock
-from lightning_demo.bench.simulation.cost_models import GIVEN, CostModel, cost_model, linear
-from lightning_demo.bench.simulation.gpu import Gpu, Job
+from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, device_model, linear
+from lightning_demo.bench.simulation.engine import SimulatedEngine
 from lightning_demo.bench.simulation.record import Record
 from lightning_demo.bench.simulation.run import figures, simulate, typists
+from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
-from lightning_demo.engine import local, painter
-from lightning_demo.engine.base import Place
+from lightning_demo.engine import local, runner
+from lightning_demo.engine.base import Engine, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.costs import Costs
+from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.model.checkpoints import MINIATURE
 from lightning_demo.model.sampling import Sampler
-from lightning_demo.schemas import GenerationRequest
+from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
 from ..engine.observed import settle
@@ -63,15 +62,15 @@ class Arrival:
         )
 
 
-def crowd_costs() -> Costs:
-    costs = Costs()
+def crowd_latencies() -> LatencyModel:
+    model = LatencyModel()
     for size in MINIATURE.sizes:
         for rows in (1, 2, 4, 8):
             # Odd, so that no two groups are ever equally old but for a rounding.
-            costs.calibrate("step", size, rows, 0.010137 + 0.003219 * (rows - 1))
-            costs.calibrate("decoder", size, rows, 0.008311 * rows)
-            costs.calibrate("preview", size, rows, 0.001073 * (rows + 1))
-    return costs
+            model.calibrate("step", size, rows, 0.010137 + 0.003219 * (rows - 1))
+            model.calibrate("decoder", size, rows, 0.008311 * rows)
+            model.calibrate("preview", size, rows, 0.001073 * (rows + 1))
+    return model
 
 
 # The first is alone; all others come while somebody is being painted.
@@ -106,11 +105,11 @@ class VirtualTime:
 
 
 class TimedSampler(Sampler):
-    """The real miniature; each call takes what the costs say, while others come."""
+    """The real miniature; each call takes what the model says, while others come."""
 
-    def __init__(self, components: Any, costs: Costs, clock: VirtualTime) -> None:
+    def __init__(self, components: Any, clock: VirtualTime) -> None:
         super().__init__(components)
-        self.costs, self.clock = costs, clock
+        self.clock = clock
         self.batches: list[tuple[float, frozenset[str]]] = []
         self.previewed: Counter[str] = Counter()
         self.come: Callable[[float], None] = lambda until: None
@@ -122,7 +121,7 @@ class TimedSampler(Sampler):
         prompts = frozenset(row.request.prompt for row in rows)
         self.batches.append((round(self.clock.now, 6), prompts))
         super().step(rows)
-        count = sum(2 if row.request.guidance_scale > 1 else 1 for row in rows)
+        count = sum(row.request.unet_rows for row in rows)
         self._take("step", rows, count)
 
     def previews(self, rows: Sequence[Any]) -> Any:
@@ -136,17 +135,49 @@ class TimedSampler(Sampler):
 
     def _take(self, kind: Any, rows: Sequence[Any], count: int) -> None:
         size = rows[0].request.width, rows[0].request.height
-        until = self.clock.now + crowd_costs().seconds(kind, size, count)
+        until = self.clock.now + crowd_latencies().seconds(kind, size, count)
         self.come(until)
         self.clock.now = until
+
+
+class People:
+    """Those of a script, at any engine; each wants only what they asked for last."""
+
+    def __init__(self, engine: Engine, ask: Any) -> None:
+        self.engine, self.ask = engine, ask
+        self.seen: Counter[str] = Counter()  # frames by prompt
+        self.wanted: dict[int, str] = {}  # prompts by user
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._waiting: dict[int, float] = {}  # since when, by user
+
+    async def arrive(self, arrival: Arrival) -> None:
+        """Somebody asks, in place of what they asked for before."""
+        if arrival.user in self._tasks:
+            self._tasks[arrival.user].cancel()
+            await asyncio.gather(self._tasks[arrival.user], return_exceptions=True)
+        self.wanted[arrival.user] = arrival.prompt
+        self._tasks[arrival.user] = asyncio.create_task(self._read(arrival))
+        await asyncio.sleep(0)
+
+    async def leave(self) -> None:
+        """Waits until all have what they want."""
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _read(self, arrival: Arrival) -> None:
+        since = self._waiting.setdefault(arrival.user, arrival.at)
+        work = Work(arrival.request(self.ask), since=since)
+        async with aclosing(self.engine.generate(work)) as values:
+            async for value in values:
+                self._waiting.pop(arrival.user, None)
+                self.seen[arrival.prompt] += isinstance(value, Frame)
 
 
 async def really(
     script: Sequence[Arrival], components: Any, ask: Any, clock: VirtualTime
 ) -> list[tuple[float, frozenset[str]]]:
     """The UNet calls of the real engine, which others come to while it works."""
-    sampler = TimedSampler(components, crowd_costs(), clock)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE), costs=crowd_costs())
+    sampler = TimedSampler(components, clock)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=crowd_latencies())
     while engine.status().state == "loading":
         await settle()
     sampler.batches.clear()
@@ -154,79 +185,47 @@ async def really(
     sampler.begun.clear()
     clock.now = 0.0
     loop = asyncio.get_running_loop()
-    places: dict[int, Place] = {}
-    tasks: dict[int, asyncio.Task[None]] = {}
-    wanted: dict[int, str] = {}  # prompts by user
-    seen: Counter[str] = Counter()
+    people = People(engine, ask)
     left = list(script)
-
-    async def read(arrival: Arrival) -> None:
-        place = places.setdefault(arrival.user, Place())
-        async with aclosing(engine.generate(arrival.request(ask), place=place)) as frames:
-            async for _ in frames:
-                seen[arrival.prompt] += 1
 
     async def arrive(until: float) -> None:
         # Previews on their way are seen before the worker goes on: which thread is quicker must
         # not decide who has the next one.
-        while any(seen[prompt] < sampler.previewed[prompt] for prompt in wanted.values()):
+        while any(people.seen[each] < sampler.previewed[each] for each in people.wanted.values()):
             await settle(0.001)
         while left and left[0].at <= until:
             arrival = left.pop(0)
             clock.now = arrival.at
-            if arrival.user in tasks:
-                tasks[arrival.user].cancel()
-                await asyncio.gather(tasks[arrival.user], return_exceptions=True)
-            wanted[arrival.user] = arrival.prompt
-            tasks[arrival.user] = asyncio.ensure_future(read(arrival))
-            await asyncio.sleep(0)
+            await people.arrive(arrival)
 
     sampler.come = lambda until: asyncio.run_coroutine_threadsafe(arrive(until), loop).result(30)
     await arrive(0.0)
     sampler.begun.set()
-    while left or not all(task.done() for task in tasks.values()):
+    while left:
         await settle()
+    await people.leave()
     await engine.aclose()
     return sampler.batches
 
 
-class Tab:
-    """Somebody at the simulated GPU who only looks."""
-
-    def __init__(self) -> None:
-        self.since: float | None = None
-        self.job: Job | None = None
-
-    def show(self, job: Job, step: int, final: bool) -> None:
-        if final:
-            job.closed = True
-
-
-def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, frozenset[str]]]:
-    clock = Clock()
-    model = CostModel("crowd", (128, 128), crowd_costs())
-    gpu = Gpu(clock, model, keep_batches=True)
-    tabs: dict[int, Tab] = defaultdict(Tab)
-
-    def come(arrival: Arrival) -> None:
-        tab = tabs[arrival.user]
-        if tab.job is not None:
-            gpu.close(tab.job)
-        tab.job = gpu.admit(tab, arrival.request(ask))
-
+async def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, frozenset[str]]]:
+    engine = SimulatedEngine(
+        DeviceModel("crowd", (128, 128), crowd_latencies()), MINIATURE.limits, keep_batches=True
+    )
+    people, loop = People(engine, ask), asyncio.get_running_loop()
     for arrival in script:
-        clock.at(arrival.at, partial(come, arrival))
-    clock.run()
-    assert gpu.work.batches is not None
-    return [(round(time, 6), prompts) for time, prompts in gpu.work.batches]
+        await asyncio.sleep(arrival.at - loop.time())
+        await people.arrive(arrival)
+    await people.leave()
+    return [(round(time, 6), prompts) for time, prompts in engine.tally.batches]
 
 
 def test_the_simulator_does_what_the_real_engine_does(run, components, ask, monkeypatch):
     clock = VirtualTime()
     monkeypatch.setattr(local, "time", clock)
-    monkeypatch.setattr(painter, "time", clock)
+    monkeypatch.setattr(runner, "time", clock)
     calls = run(really(SCRIPT, components, ask, clock))
-    assert calls == simulated(SCRIPT, ask)
+    assert calls == run_virtual(simulated(SCRIPT, ask))
     prompts = [batch for _, batch in calls]
     assert max(map(len, prompts)) == 8, "the script fills a call"
     assert not any("in line, replaced" in batch for batch in prompts)
@@ -331,7 +330,7 @@ def test_the_command_prints_a_table_and_one_document(capsys, tmp_path: Path):
 def test_its_own_costs_can_be_read_again(tmp_path: Path):
     path = tmp_path / "costs.json"
     path.write_text(json.dumps(GIVEN["h200-512"].as_dict()))
-    assert cost_model(str(path)).as_dict() == GIVEN["h200-512"].as_dict()
+    assert device_model(str(path)).as_dict() == GIVEN["h200-512"].as_dict()
 
 
 @pytest.mark.parametrize(
@@ -350,7 +349,7 @@ def test_costs_that_are_none_are_refused(tmp_path: Path, content: str | None, wo
     if content is not None:
         path.write_text(content)
     with pytest.raises(InvalidSetting, match=words):
-        cost_model(str(path))
+        device_model(str(path))
 
 
 @pytest.mark.parametrize("option", [["--users", "0"], ["--gpus", "x"], ["--seconds", "-1"]])
@@ -365,4 +364,4 @@ def test_numbers_out_of_range_are_refused(capsys, option: list[str]):
     [(1024, (24, 15), 2), (1024, (24, 24), 1), (1024, (22, 11), 4), (512, (10, 3), 8)],
 )
 def test_the_rule_for_sharing_on_known_curves(size: int, step: tuple[float, float], cap: int):
-    assert linear("known", size, step, 9, 1).costs.cap("step", (size, size)) == cap
+    assert linear("known", size, step, 9, 1).latency_model.cap("step", (size, size)) == cap

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_demo.engine.base import Engine
+from lightning_demo.engine.base import Engine, Work
 from lightning_demo.errors import EngineUnavailable, LightningError
 
-from .observed import ObservedSampler, collect, settle
+from .observed import ObservedSampler, collect, only_frames, settle
 
 Open = Callable[[], AbstractAsyncContextManager[tuple[Engine, ObservedSampler]]]
 
@@ -82,7 +82,7 @@ class EngineContract:
         async def check() -> None:
             async with open_engine() as (engine, sampler):
                 sampler.hold()
-                stream = engine.generate(ask("stop me", num_inference_steps=8))
+                stream = engine.generate(Work(ask("stop me", num_inference_steps=8)))
                 reading = asyncio.ensure_future(anext(stream))
                 await sampler.reached()
                 reading.cancel()
@@ -130,7 +130,9 @@ class EngineContract:
     def test_a_reader_that_is_slow_gets_the_final(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, sampler):
-                async with aclosing(engine.generate(ask("slow", num_inference_steps=8))) as frames:
+                work = Work(ask("slow", num_inference_steps=8))
+                async with aclosing(engine.generate(work)) as values:
+                    frames = only_frames(values)
                     first = await anext(frames)
                     while len(sampler.steps) < 8:
                         await settle()

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from lightning_demo.engine.base import Engine
+from lightning_demo.engine.base import Engine, Started, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.costs import Costs
+from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.checkpoints import MINIATURE
@@ -89,7 +89,7 @@ class ObservedSampler(Sampler):
 async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
     """A local engine around an observed sampler of the shipped miniature."""
     sampler = ObservedSampler(components)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE), costs=known_costs())
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
     try:
         while engine.status().state == "loading":
             await settle()
@@ -100,15 +100,15 @@ async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, O
         await engine.aclose()
 
 
-def known_costs() -> Costs:
+def known_latencies() -> LatencyModel:
     """What calls of the miniature take on some machine: nothing is measured, batches are alike."""
-    costs = Costs()
+    model = LatencyModel()
     for size in MINIATURE.sizes:
         for rows, seconds in ((1, 0.014), (2, 0.019), (4, 0.029), (8, 0.040)):
-            costs.calibrate("step", size, rows, seconds)
-            costs.calibrate("decoder", size, rows, 0.026 * rows)
-            costs.calibrate("preview", size, rows, 0.0035 * rows)
-    return costs
+            model.calibrate("step", size, rows, seconds)
+            model.calibrate("decoder", size, rows, 0.026 * rows)
+            model.calibrate("preview", size, rows, 0.0035 * rows)
+    return model
 
 
 async def settle(seconds: float = 0.01) -> None:
@@ -117,6 +117,13 @@ async def settle(seconds: float = 0.01) -> None:
 
 
 async def collect(engine: Engine, request: GenerationRequest, **options: Any) -> list[Frame]:
-    """All frames of a request."""
-    async with aclosing(engine.generate(request, **options)) as frames:
-        return [frame async for frame in frames]
+    """All frames of a request; options are those of `Work`."""
+    async with aclosing(engine.generate(Work(request, **options))) as values:
+        return [frame async for frame in only_frames(values)]
+
+
+async def only_frames(values: AsyncIterator[Started | Frame]) -> AsyncIterator[Frame]:
+    """What is to be seen of a stream."""
+    async for value in values:
+        if isinstance(value, Frame):
+            yield value

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.engine.base import Place
+from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.local import MAX_WAITING, LocalEngine
+from lightning_demo.engine.core import MAX_WAITING
+from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable
 from lightning_demo.model.checkpoints import MINIATURE
 
@@ -32,19 +33,18 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
             sampler.hold()
             tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
             await sampler.reached()
-            place = Place()
-            replaced = asyncio.ensure_future(collect(engine, ask("replaced"), place=place))
+            since = time.monotonic()
+            replaced = asyncio.ensure_future(collect(engine, ask("replaced"), since=since))
             await settle()
             tasks.append(asyncio.ensure_future(collect(engine, ask("second"))))
             await settle()
             replaced.cancel()
             await asyncio.gather(replaced, return_exceptions=True)
-            tasks.append(asyncio.ensure_future(collect(engine, ask("kept"), place=place)))
+            tasks.append(asyncio.ensure_future(collect(engine, ask("kept"), since=since)))
             await settle()
             sampler.release()
             await asyncio.gather(*tasks)
             assert list(dict.fromkeys(sampler.steps)) == ["running", "kept", "second"]
-            assert place.since is None, "a place is given up when work starts"
 
     run(check())
 
@@ -116,7 +116,7 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
     jumping = SimpleNamespace(
         monotonic=lambda: time.monotonic() + shift, perf_counter=lambda: time.perf_counter() + shift
     )
-    for module in ("local", "job", "painter"):
+    for module in ("local", "reader", "runner"):
         monkeypatch.setattr(f"lightning_demo.engine.{module}.time", jumping)
 
     async def check() -> None:
@@ -129,7 +129,7 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
                 shift += 3600.0 * n
                 tasks.append(asyncio.ensure_future(collect(engine, ask(str(n)))))
                 await settle()
-            assert engine.forecast(ask("late")).ahead == 3
+            assert engine.forecast(Work(ask("late"))).ahead == 3
             sampler.release()
             for frames in await asyncio.gather(*tasks):
                 assert frames[-1].final

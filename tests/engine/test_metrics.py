@@ -11,14 +11,14 @@ from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
 
 from lightning_demo.engine.build import about
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.memory import FrameMemory, RememberingEngine
 from lightning_demo.engine.metrics import Metrics
-from lightning_demo.engine.window import KEPT_WAITS, SECONDS, Window
+from lightning_demo.engine.rolling_stats import KEPT_WAITS, SECONDS, RollingStats
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.checkpoints import MINIATURE
 
-from .observed import ObservedSampler, collect, known_costs
+from .observed import ObservedSampler, collect, known_latencies
 
 
 class Clock:
@@ -155,7 +155,7 @@ def test_the_window_holds_the_last_ten_seconds_and_no_more(
     start: float, events: list[tuple[float, int]]
 ):
     clock = Clock(start)
-    window = Window(clock)
+    window = RollingStats(clock)
     steps = []
     for pause, rows in events:
         clock.now += pause
@@ -170,7 +170,7 @@ def test_the_window_holds_the_last_ten_seconds_and_no_more(
 
 def test_waits_kept_are_bounded_and_the_newest():
     clock = Clock()
-    window = Window(clock)
+    window = RollingStats(clock)
     for wait in [9.0] * 1000 + [1.0] * KEPT_WAITS:
         window.waited(wait)
     assert window.median_wait() == 1.0
@@ -202,9 +202,12 @@ def test_the_local_engine_measures_what_it_does(run, components, ask):
     async def check() -> None:
         sampler = ObservedSampler(components)
         local = LocalEngine(
-            lambda report: sampler, about(MINIATURE), metrics=metrics, costs=known_costs()
+            lambda report: sampler,
+            about(MINIATURE),
+            metrics=metrics,
+            latency_model=known_latencies(),
         )
-        engine = RememberingEngine(local, FrameMemory(2**20), metrics)
+        engine = CachedEngine(local, FrameCache(2**20), metrics)
         try:
             for _ in range(2):
                 await collect(engine, ask("a boat", num_inference_steps=2))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.governor import choose
+from lightning_demo.engine.draft_policy import choose
 from lightning_demo.engine.policy import (
     BUSY_LINE,
     FINAL_EVERY,
@@ -36,7 +36,7 @@ def submission(sequence: int, steps: int = 4) -> Submission:
 
 
 def two_steps(request: GenerationRequest) -> GenerationRequest | None:
-    """A governor that drafts whatever has more than two steps."""
+    """A draft policy that drafts whatever has more than two steps."""
     few = request.num_inference_steps <= 2
     return None if few else replace(request, num_inference_steps=2)
 
@@ -152,7 +152,7 @@ def test_whoever_types_may_be_painted_a_draft_and_then_what_was_asked():
     assert rules.idle
 
 
-def test_no_draft_where_the_governor_wants_none_or_typing_has_paused():
+def test_no_draft_where_the_draft_policy_wants_none_or_typing_has_paused():
     rules = policy(draft=two_steps)
     rules.submit(submission(1), 0.0)
     rules.action(0.0, 0)

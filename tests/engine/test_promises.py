@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_demo.engine.live import LiveEvent, LiveSession
-from lightning_demo.engine.memory import FrameMemory, RememberingEngine
+from lightning_demo.engine.cached import CachedEngine, FrameCache
+from lightning_demo.engine.session import LiveEvent, LiveSession
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.settings import Settings
 
@@ -214,7 +214,7 @@ def test_8_nobody_waits_for_more_than_one_turn_of_each_other(run, components, as
 def test_9_nothing_grows(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (inner, _):
-            engine = RememberingEngine(inner, FrameMemory(200_000))
+            engine = CachedEngine(inner, cache := FrameCache(200_000))
 
             async def batch() -> None:
                 for owner in range(6):
@@ -243,7 +243,7 @@ def test_9_nothing_grows(run, components, ask):
                 await settle()
                 after = census()
             assert all(after[kind] <= before[kind] for kind in after), (before, after)
-            assert engine.memory.bytes <= 200_000
+            assert cache.bytes <= 200_000
             assert inner.status().waiting == 0
 
     run(check())
@@ -262,7 +262,7 @@ def test_10_one_thread_owns_the_device(run, components, ask):
 def test_11_undo_is_free(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (inner, sampler):
-            tab = Tab(RememberingEngine(inner, FrameMemory(10**7)))
+            tab = Tab(CachedEngine(inner, FrameCache(10**7)))
             for n, prompt in enumerate(["a house", "a house by the sea"]):
                 tab.session.submit(n, ask(prompt))
                 await tab.answer(n)

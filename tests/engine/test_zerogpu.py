@@ -17,8 +17,8 @@ from gradio.exceptions import Error as GradioError
 
 from lightning_demo.engine import build
 from lightning_demo.engine.build import about
-from lightning_demo.engine.live import LiveSession
 from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.session import LiveSession
 from lightning_demo.engine.zerogpu import ZeroGpuEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed
 from lightning_demo.model import devices

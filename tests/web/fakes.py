@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from lightning_demo.engine.base import Forecast, Place
-from lightning_demo.engine.handover import Handover
+from lightning_demo.engine.base import Forecast, Started, Stream, Work
+from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.images import encode_jpeg
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
@@ -55,7 +54,7 @@ class FakeEngine:
             lambda request, draft: None
         )
         self.padding = 0  # bytes more in each frame
-        self.places: list[Place] = []
+        self.works: list[Work] = []
         self.asked_for_forecasts = 0
         self.line: Forecast | None = None  # while there is one, every request waits in line
 
@@ -66,23 +65,20 @@ class FakeEngine:
         """Changes the status."""
         self.told = replace(self.told, **changes)  # type: ignore[arg-type]
 
-    async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> AsyncGenerator[Frame, None]:
+    async def generate(self, work: Work) -> Stream:
+        request = work.request
         self.requests.append(request)
+        self.works.append(work)
         self.running += 1
         try:
-            place = place or Place()
-            self.places.append(place)
-            place.since = place.since or time.monotonic()
             while self.told.state == "loading" or self.line:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            place.since = None
             if self.told.state != "ready":
                 raise EngineUnavailable(self.told.detail or "The engine has stopped.")
             fault = self.fault(request)
             if fault is not None:
                 raise fault
+            yield Started()
             color = self.color_of(request.prompt)
             pixels = np.full((request.height, request.width, 3), color, np.uint8)
             data = encode_jpeg(pixels) + bytes(self.padding)
@@ -94,18 +90,16 @@ class FakeEngine:
         finally:
             self.running -= 1
 
-    def forecast(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> Forecast | None:
+    def forecast(self, work: Work) -> Forecast | None:
         self.asked_for_forecasts += 1
-        return self.line or self.forecast_of(request, draft)
+        return self.line or self.forecast_of(work.request, work.draft)
 
     async def aclose(self) -> None:
         self.closed = True
 
 
 class FakePair:
-    """A handover from the miniature to SDXL-Lightning; the test says when, and whether."""
+    """A standby from the miniature to SDXL-Lightning; the test says when, and whether."""
 
     MISSING = "The weights could not be downloaded."
 
@@ -122,7 +116,7 @@ class FakePair:
             )
         )
         self.wanted.color_of = wanted_color
-        self.engine = Handover(self.wanted, lambda: self.small)
+        self.engine = StandbyEngine(self.wanted, lambda: self.small)
 
     def arrive(self) -> None:
         self.wanted.say(state="ready", detail="", progress=None, device="NVIDIA H200")

@@ -296,8 +296,8 @@ def test_pictures_to_keep_are_limited_by_address(
     assert 900 < int(refused.headers["Retry-After"]) <= 1000
     assert refused.json()["title"] == "Too Many Requests"
     assert save(**{"X-Forwarded-For": "203.0.113.7"}).status_code == 200
-    places = [place.client for place in running.engine.places]
-    assert places == [("address", "127.0.0.1")] * 2 + [("address", "203.0.113.7")]
+    clients = [work.client for work in running.engine.works]
+    assert clients == [("address", "127.0.0.1")] * 2 + [("address", "203.0.113.7")]
 
 
 def test_a_stranger_who_claims_another_address_is_not_believed(
@@ -308,7 +308,7 @@ def test_a_stranger_who_claims_another_address_is_not_believed(
     stranger = httpx.HTTPTransport(local_address="127.0.0.2")
     with httpx.Client(transport=stranger, headers={"X-Forwarded-For": "203.0.113.7"}) as client:
         assert client.post(f"{running.url}/picture", json={"prompt": "x"}).status_code == 200
-    assert running.engine.places[-1].client == ("address", "127.0.0.2")
+    assert running.engine.works[-1].client == ("address", "127.0.0.2")
 
 
 def test_one_address_cannot_take_all_the_pictures_being_saved(

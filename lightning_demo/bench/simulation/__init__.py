@@ -1,7 +1,7 @@
-"""Many typists on GPUs that are not here: the scheduling code itself, on a virtual clock.
+"""Many typists on GPUs that are not here: the engine's core and the live session in virtual time.
 
-`clock` tells the time, `typing_user` types and keeps the rules of a live session, `gpu` does what
-the engine's worker does with the seconds that `cost_models` say, `record` scores, `run` puts it
-together. What decides, `engine.batching`, `engine.costs`, `engine.policy`, is not a model of the
-real code but the real code. Nothing is random but the typists, and those follow from their seeds.
+`virtual_loop` is an event loop whose seconds cost nothing, `engine` the real core with a device
+that only says how long it takes (`device_model`), `visit` somebody who types at the real
+`LiveSession`, `record` what they felt. Nothing is random but the typists, and those follow from
+their seeds.
 """

@@ -6,26 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...engine.costs import BUCKETS, Costs, Kind, Size
+from ...engine.latency_model import BUCKETS, Kind, LatencyModel, Size
 from ...settings import Settings
 from ..typists import typist
-from .cost_models import CostModel, linear
+from .device_model import DeviceModel, linear
 from .run import Outcome, felt, simulate
 
 VISITS = 3  # each scenario is typed by so many times its users, one crowd after another
 
 
-class Capped(Costs):
-    """The costs of another with a fixed number of rows a step."""
+class Capped(LatencyModel):
+    """The seconds of another with a fixed number of rows a step."""
 
-    def __init__(self, like: Costs, cap: int) -> None:
+    def __init__(self, like: LatencyModel, cap: int) -> None:
         super().__init__()
         self._cap = cap
         for call in like:
             self.calibrate(*call)
 
     def cap(self, kind: Kind, size: Size) -> int:
-        """See `Costs.cap`."""
+        """See `LatencyModel.cap`."""
         return self._cap if kind == "step" else super().cap(kind, size)
 
 
@@ -33,16 +33,16 @@ class Capped(Costs):
 class Scenario:
     """Users on one GPU."""
 
-    model: CostModel
+    model: DeviceModel
     users: int
     steps: tuple[int, ...] = (4,)
 
 
-def _large(first: float, further: float) -> CostModel:
+def _large(first: float, further: float) -> DeviceModel:
     return linear(f"1024 px, {first:g}+{further:g} ms", 1024, (first, further), 35, 3)
 
 
-def _small(first: float, further: float) -> CostModel:
+def _small(first: float, further: float) -> DeviceModel:
     return linear(f"512 px, {first:g}+{further:g} ms", 512, (first, further), 9, 1)
 
 
@@ -73,7 +73,7 @@ def compare_caps(
     for each in scenarios:
         caps = {}
         for cap in BUCKETS:
-            model = replace(each.model, costs=Capped(each.model.costs, cap))
+            model = replace(each.model, latency_model=Capped(each.model.latency_model, cap))
             crowds = [
                 simulate(
                     model,
@@ -90,7 +90,7 @@ def compare_caps(
                 "scenario": each.model.name,
                 "users": each.users,
                 "steps": list(each.steps),
-                "by_rule": each.model.costs.cap("step", each.model.size),
+                "by_rule": each.model.latency_model.cap("step", each.model.size),
                 "rows": caps,
             }
         )
@@ -98,7 +98,7 @@ def compare_caps(
 
 
 def _together(crowds: Sequence[Outcome]) -> dict[str, Any]:
-    finals = sum(gpu.work.finals for crowd in crowds for gpu in crowd.gpus)
+    finals = sum(gpu.tally.finals for crowd in crowds for gpu in crowd.gpus)
     return {
         **felt([record for crowd in crowds for record in crowd.records]),
         "finals_per_second": round(finals / sum(crowd.seconds for crowd in crowds), 2),

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ...engine.build import about
-from ...engine.live import LiveSession
 from ...engine.local import LocalEngine
 from ...model.checkpoints import MINIATURE
 from ...model.sampling import Sampler
 from ...schemas import GenerationRequest
 from ...settings import Settings
 from ..typists import Typist
-from .cost_models import measured
+from .device_model import measured
 from .record import Record
 from .run import felt, simulate, typists
+from .visit import visit
 
 PATIENCE = 30.0  # seconds after the last key
 LOOK = 0.01  # seconds between two looks at whether all is over
@@ -41,7 +38,8 @@ def check(
     model = measured(sampler)
     typing = typists(users, seconds)
     simulated = felt(simulate(model, typing, 1, steps, settings).records)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE), costs=copy.deepcopy(model.costs))
+    known = copy.deepcopy(model.latency_model)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known)
     real = felt(asyncio.run(_type(engine, typing, steps, settings)))
     ratio = {
         f"{key}_{share}": round(real[key][share] / simulated[key][share], 2)
@@ -59,44 +57,20 @@ async def _type(
     size = MINIATURE.limits.sizes[0]
     while engine.status().state == "loading":  # noqa: ASYNC110 - an engine has no event for it
         await asyncio.sleep(LOOK)
-    begun = time.perf_counter()
+    begun = asyncio.get_running_loop().time()
     try:
         return await asyncio.gather(
             *(
-                _visit(
-                    LiveSession(engine, settings),
+                visit(
+                    engine,
+                    settings,
                     GenerationRequest("", "", steps[number % len(steps)], 0.0, each.seed, *size),
                     each,
                     begun,
+                    PATIENCE,
                 )
                 for number, each in enumerate(typing)
             )
         )
     finally:
         await engine.aclose()
-
-
-async def _visit(
-    session: LiveSession, like: GenerationRequest, typing: Typist, begun: float
-) -> Record:
-    record = Record()
-
-    async def read() -> None:
-        """Reads until the finished picture of the last key."""
-        async for event in session.events():
-            if event.frame is not None:
-                now = time.perf_counter() - begun
-                record.showed(event.sequence, now, event.frame.final)
-                if event.frame.final and event.sequence == len(typing.keys) - 1:
-                    return
-
-    reading = asyncio.ensure_future(read())
-    for number, key in enumerate(typing.keys):
-        await asyncio.sleep(begun + key.at - time.perf_counter())
-        record.pressed(number, key.at, key.waits)
-        session.submit(number, replace(like, prompt=key.text))
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.shield(reading), PATIENCE)
-    await session.aclose()
-    await reading
-    return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,11 @@ from ...settings import Settings
 from ..many_score import jain
 from ..report import percentile
 from ..typists import Typist, typist
-from .clock import Clock
-from .cost_models import CostModel
-from .gpu import Gpu
+from .device_model import DeviceModel
+from .engine import SimulatedEngine
 from .record import Record
-from .typing_user import TypingUser
+from .virtual_loop import run_virtual
+from .visit import visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Outcome:
 
     seconds: float  # until the last user had their last picture
     records: tuple[Record, ...]  # by user
-    gpus: tuple[Gpu, ...]
+    gpus: tuple[SimulatedEngine, ...]
 
 
 def typists(users: int, seconds: float) -> list[Typist]:
@@ -33,7 +34,7 @@ def typists(users: int, seconds: float) -> list[Typist]:
 
 
 def simulate(
-    model: CostModel,
+    model: DeviceModel,
     typing: Sequence[Typist],
     gpus: int,
     steps: Sequence[int] = (4,),
@@ -48,24 +49,33 @@ def simulate(
         steps: step counts, which the users take in turn.
         settings: of the live sessions; the defaults when absent.
     """
-    clock = Clock()
-    devices = tuple(Gpu(clock, model) for _ in range(gpus))
-    settings = settings or Settings()
-    users = []
+    return run_virtual(_simulate(model, typing, gpus, steps, settings or Settings()))
+
+
+async def _simulate(
+    model: DeviceModel,
+    typing: Sequence[Typist],
+    gpus: int,
+    steps: Sequence[int],
+    settings: Settings,
+) -> Outcome:
+    engines = tuple(SimulatedEngine(model) for _ in range(gpus))
+    visits = []
     for number, each in enumerate(typing):
         count = steps[number % len(steps)]
         request = GenerationRequest("", "", count, 0.0, each.seed, *model.size)
         # Round robin is the fewest first, as nobody leaves; but it would give everybody of one
         # step count the same GPU.
-        gpu = min(devices, key=lambda device: device.sessions)
-        users.append(TypingUser(clock, gpu, settings, request, each.keys))
-    clock.run()
-    return Outcome(clock.now, tuple(user.record for user in users), devices)
+        engine = min(engines, key=lambda engine: engine.sessions)
+        engine.sessions += 1
+        visits.append(visit(engine, settings, request, each, begun=0.0))
+    records = await asyncio.gather(*visits)
+    return Outcome(asyncio.get_running_loop().time(), tuple(records), engines)
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
     """The figures of one simulation, named as `bench many` names them."""
-    works = [gpu.work for gpu in outcome.gpus]
+    works = [gpu.tally for gpu in outcome.gpus]
     steps, calls = sum(w.steps for w in works), sum(w.calls for w in works)
     return {
         "users": len(outcome.records),

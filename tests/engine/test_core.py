@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.calibrate import Calibration, calibrate
-from lightning_demo.engine.costs import Costs
+from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.model.checkpoints import MINIATURE
 from lightning_demo.model.decode import render
 
-from .observed import ObservedSampler, collect, known_costs, settle
+from .observed import ObservedSampler, collect, known_latencies, settle
 
 
 class Crowd:
@@ -28,10 +29,13 @@ class Crowd:
 
     def __init__(self, components: Any) -> None:
         self.sampler = ObservedSampler(components)
-        self.costs = known_costs()
+        self.latencies = known_latencies()
         self.metrics = Metrics()
         self.engine = LocalEngine(
-            lambda report: self.sampler, about(MINIATURE), metrics=self.metrics, costs=self.costs
+            lambda report: self.sampler,
+            about(MINIATURE),
+            metrics=self.metrics,
+            latency_model=self.latencies,
         )
 
     async def paint(self, *requests: Any) -> list[Any]:
@@ -116,7 +120,7 @@ def test_only_the_row_at_fault_fails(run, components, ask, caplog: pytest.LogCap
     run(check())
 
 
-def test_only_the_picture_with_values_that_are_no_numbers_fails(run, components, ask):
+def test_only_the_picture_with_nan_fails(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:
 
@@ -128,7 +132,7 @@ def test_only_the_picture_with_values_that_are_no_numbers_fails(run, components,
             made.sampler.after_step = spoil
             for kind in ("decoder", "preview"):  # as if decoding together were worthwhile
                 for rows in (1, 2, 4, 8):
-                    made.costs.calibrate(kind, MINIATURE.sizes[0], rows, 0.01)
+                    made.latencies.calibrate(kind, MINIATURE.sizes[0], rows, 0.01)
             results = await made.paint(*(ask(f"{n}") for n in range(4)))
             assert isinstance(results.pop(2), GenerationFailed)
             assert all(frames[-1].final for frames in results)
@@ -142,7 +146,7 @@ def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, componen
             made.sampler.memory_rows = 2
             results = await made.paint(*(ask(f"{n}") for n in range(8)))
             assert all(frames[-1].final for frames in results)
-            assert made.costs.cap("step", MINIATURE.sizes[0]) == 2
+            assert made.latencies.cap("step", MINIATURE.sizes[0]) == 2
             refused = made.sampler.refused
             assert 0 < refused <= 3, "at 8, 4 and perhaps 3 rows"
             await made.paint(*(ask(f"again {n}") for n in range(8)))
@@ -161,7 +165,7 @@ def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, componen
 def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
     run, components, ask, monkeypatch, shown: bool
 ):
-    monkeypatch.setattr("lightning_demo.engine.painter.shows_preview", lambda *a, **k: shown)
+    monkeypatch.setattr("lightning_demo.engine.core.shows_preview", lambda *a, **k: shown)
 
     async def check() -> None:
         async with crowd(components) as made:
@@ -200,8 +204,7 @@ def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeyp
                 return render(vae, latents)
 
             monkeypatch.setattr("lightning_demo.model.sampling.render", watched)
-            async with aclosing(made.engine.generate(ask("quick"), draft=True)) as frames:
-                draft = [frame async for frame in frames][-1]
+            draft = (await collect(made.engine, ask("quick"), draft=True))[-1]
             assert draft.final and components.vae not in vaes
             row = made.sampler.begin(ask("quick"))
             while not row.done:
@@ -228,7 +231,7 @@ def test_prompts_of_a_batch_are_encoded_together(run, components, ask, monkeypat
 def test_while_others_wait_only_the_first_preview_is_made(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:
-            made.costs.lower("step", MINIATURE.sizes[0], 2)  # one at a time
+            made.latencies.lower("step", MINIATURE.sizes[0], 2)  # one at a time
             first, second = await made.paint(ask("0"), ask("1"))
             assert [frame.step for frame in first] in ([1, 4], [4])
             assert second[-1].final
@@ -240,36 +243,36 @@ def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypat
     monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
 
     async def check() -> None:
-        costs = Costs()
+        latencies = LatencyModel()
         engine = LocalEngine(
-            lambda report: ObservedSampler(components), about(MINIATURE), costs=costs
+            lambda report: ObservedSampler(components), about(MINIATURE), latency_model=latencies
         )
         while engine.status().state == "loading":
             await settle()
-        assert {rows for kind, _, rows, _ in costs if kind == "step"} >= {1, 2}
-        forecast = engine.forecast(ask("a cat"))
+        assert {rows for kind, _, rows, _ in latencies if kind == "step"} >= {1, 2}
+        forecast = engine.forecast(Work(ask("a cat")))
         assert forecast.ahead == 0 and forecast.wait == 0 and forecast.work > 0
         # The rest while nobody asks; other sizes are alike and told by the usual one.
-        while {kind for kind, *_ in costs} != {"step", "preview", "decoder"}:
+        while {kind for kind, *_ in latencies} != {"step", "preview", "decoder"}:
             await settle()
-        assert {size for _, size, *_ in costs} == {MINIATURE.sizes[0]}
+        assert {size for _, size, *_ in latencies} == {MINIATURE.sizes[0]}
         assert (await collect(engine, ask("a cat", width=192)))[-1].final
         await engine.aclose()
-        assert engine.forecast(ask("a cat")) is None
+        assert engine.forecast(Work(ask("a cat"))) is None
 
     run(check())
 
 
 def test_sizes_unlike_any_other_are_measured_too(components):
     sampler = ObservedSampler(components)
-    costs, small = Costs(), (64, 64)
+    latencies, small = LatencyModel(), (64, 64)
     family = replace(MINIATURE, sizes=(MINIATURE.sizes[0], small))
     sampler._components = replace(components, family=family)
-    calibration = Calibration(sampler, costs)
+    calibration = Calibration(sampler, latencies)
     calibration.first()
-    measured = [{(kind, size) for kind, size, *_ in costs}]
+    measured = [{(kind, size) for kind, size, *_ in latencies}]
     while calibration.another():
-        measured.append({(kind, size) for kind, size, *_ in costs})
+        measured.append({(kind, size) for kind, size, *_ in latencies})
     assert measured[0] == {("step", MINIATURE.sizes[0])}
     assert measured[-1] == {
         (kind, size)
@@ -281,9 +284,9 @@ def test_sizes_unlike_any_other_are_measured_too(components):
 def test_memory_that_holds_few_rows_is_found_out_while_measuring(components):
     sampler = ObservedSampler(components)
     sampler.memory_rows = 2
-    costs, size = Costs(), MINIATURE.sizes[0]
-    calibrate(sampler, costs, "step", size)
-    assert costs.cap("step", size) <= 2
+    latencies, size = LatencyModel(), MINIATURE.sizes[0]
+    calibrate(sampler, latencies, "step", size)
+    assert latencies.cap("step", size) <= 2
     sampler.memory_rows = 0
     with pytest.raises(OutOfMemory):
-        calibrate(sampler, Costs(), "step", size)
+        calibrate(sampler, LatencyModel(), "step", size)

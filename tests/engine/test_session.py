@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from lightning_demo.engine import policy
-from lightning_demo.engine.base import Engine, Forecast
-from lightning_demo.engine.live import LiveSession
+from lightning_demo.engine.base import Engine, Forecast, Stream, Work
+from lightning_demo.engine.session import LiveSession
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
@@ -84,13 +84,13 @@ class Foretold:
         self.status, self.aclose = engine.status, engine.aclose
         self.drafts: list[GenerationRequest] = []
 
-    def forecast(self, request, *, place=None, draft=False) -> Forecast:
-        return Forecast(0, 0.0, request.num_inference_steps + (0.0 if draft else 1.0))
+    def forecast(self, work: Work) -> Forecast:
+        return Forecast(0, 0.0, work.request.num_inference_steps + (0.0 if work.draft else 1.0))
 
-    def generate(self, request, *, place=None, draft=False):
-        if draft:
-            self.drafts.append(request)
-        return self._engine.generate(request, place=place, draft=draft)
+    def generate(self, work: Work) -> Stream:
+        if work.draft:
+            self.drafts.append(work.request)
+        return self._engine.generate(work)
 
 
 def test_a_draft_is_followed_by_the_asked_picture(run, components, ask, always_typing):

@@ -22,7 +22,7 @@ class Sums:
     wasted: int = 0  # steps of superseded requests after their last frame
 
 
-class Window:
+class RollingStats:
     """Sums over the last `SECONDS` seconds, one slot for each; memory never grows.
 
     Not thread-safe: whoever shares one holds a lock.

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 
 from lightning_demo.engine import build as module
 from lightning_demo.engine.build import about, build_engine
-from lightning_demo.engine.handover import Handover
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.memory import FrameMemory, RememberingEngine
+from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
 from lightning_demo.schemas import GenerationRequest
@@ -61,10 +61,10 @@ class Model:
         self._fault = CheckpointError(MISSING)
         self._told.set()
 
-    def engine(self, memory: FrameMemory | None = None) -> RememberingEngine:
-        """An engine that loads it; without a memory every request reaches the model."""
+    def engine(self, cache: FrameCache | None = None) -> CachedEngine:
+        """An engine that loads it; without a cache every request reaches the model."""
         local = LocalEngine(self._load, about(self.family))
-        return RememberingEngine(local, FrameMemory(0) if memory is None else memory)
+        return CachedEngine(local, FrameCache(0) if cache is None else cache)
 
     def _load(self, report: Callable[[float, str], None]) -> ObservedSampler:
         report(0.25, "Downloading")
@@ -80,7 +80,7 @@ class Pair:
     def __init__(self, components: Any, wanted: Family = LARGE) -> None:
         self.wanted = Model(components, wanted)
         self.small = Model(components)
-        self.engine = Handover(self.wanted.engine(), self.small.engine)
+        self.engine = StandbyEngine(self.wanted.engine(), self.small.engine)
 
     async def until(self, state: str, model: str, coming: str = "") -> None:
         """Waits until the handover says so."""
@@ -256,11 +256,11 @@ def test_what_is_on_its_way_is_painted_by_the_wanted_model(run, components):
     run(check())
 
 
-def test_the_stand_in_leaves_no_memory_behind(run, components):
+def test_the_stand_in_leaves_no_cache_behind(run, components):
     async def check() -> None:
         wanted, small = Model(components, LARGE), Model(components)
         left = weakref.ref(small.sampler)
-        engine = Handover(wanted.engine(), small.engine)
+        engine = StandbyEngine(wanted.engine(), small.engine)
         small.arrive()
         while engine.status().state != "ready":
             await settle()
@@ -285,8 +285,8 @@ def test_pictures_of_the_stand_in_are_not_remembered_for_the_other(run, componen
     async def check() -> None:
         # Under one name, so that nothing but where the memories are keeps them apart.
         wanted, small = Model(components, replace(LARGE, name="miniature")), Model(components)
-        engine = Handover(
-            wanted.engine(FrameMemory(2**24)), lambda: small.engine(FrameMemory(2**24))
+        engine = StandbyEngine(
+            wanted.engine(FrameCache(2**24)), lambda: small.engine(FrameCache(2**24))
         )
         small.arrive()
         while engine.status().state != "ready":
@@ -367,7 +367,7 @@ def test_a_stand_in_without_a_step_count_is_a_mistake(run, components):
         models = Model(components, LARGE), Model(components, few)
         wanted, small = (model.engine() for model in models)
         with pytest.raises(ValueError, match=r"no checkpoint for \[1\] steps"):
-            Handover(wanted, lambda: small)
+            StandbyEngine(wanted, lambda: small)
         for model, engine in zip(models, (wanted, small), strict=True):
             model.arrive()
             await engine.aclose()
@@ -429,9 +429,9 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
         monkeypatch.setattr(module, "loader", nothing_loads)
         real = Settings(model="sdxl-lightning", device="cuda", lora="ink.safetensors")
         for chosen, stand_in, kind in (
-            (real, True, Handover),
-            (real, False, RememberingEngine),
-            (Settings(model="miniature", device="cpu"), True, RememberingEngine),
+            (real, True, StandbyEngine),
+            (real, False, CachedEngine),
+            (Settings(model="miniature", device="cpu"), True, CachedEngine),
         ):
             asked.clear()
             engine = build_engine(chosen, stand_in=stand_in)
@@ -439,7 +439,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
             while engine.status().state == "loading":
                 await settle()
             assert engine.status().limits.sizes[0] in (SDXL_LIGHTNING.sizes[0], MINIATURE.sizes[0])
-            expected = [("miniature", "cpu", "")] if kind is Handover else []
+            expected = [("miniature", "cpu", "")] if kind is StandbyEngine else []
             expected.append((chosen.model, chosen.device, chosen.lora))
             assert asked == expected, "the stand-in loads first, and without the other's styles"
             await engine.aclose()

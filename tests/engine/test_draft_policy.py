@@ -1,4 +1,4 @@
-"""The governor: which draft for which budget, whatever the engine forecasts."""
+"""The draft policy: which draft for which budget, whatever the engine forecasts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.governor import Forecaster, choose, drafts
+from lightning_demo.engine.draft_policy import Forecaster, choose, drafts
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest, Limits
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
-from . import governor
-from .base import Engine, Forecast, Place
+from . import draft_policy
+from .base import Engine, Forecast, Started, Work
+from .latest import Latest
 from .policy import Cancel, LivePolicy, Start, Submission, Wait
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,11 @@ class LiveSession:
         )
         self._budget = settings.latency_budget
         self._context = contextvars.copy_context()
-        self._place = Place()
         self._loop = asyncio.get_running_loop()
         self._turn: asyncio.Task[None] | None = None
-        self._asked: Start | None = None  # what the turn asks of the engine
+        self._waiting: Work | None = None  # in the engine's queue; what replaces it waits as long
         self._timer: asyncio.TimerHandle | None = None
-        self._newest: LiveEvent | None = None
-        self._wake = asyncio.Event()
+        self._latest: Latest[LiveEvent] = Latest()
         self._closed = False
 
     def submit(
@@ -80,6 +79,7 @@ class LiveSession:
     def pause(self) -> None:
         """Stops what runs and forgets what is pending."""
         self._policy.forget()
+        self._waiting = None
         if self._turn is not None:
             self._turn.cancel()
 
@@ -89,31 +89,22 @@ class LiveSession:
         return self._policy.idle
 
     def forecast(self) -> Forecast | None:
-        """What the running request has to expect while it waits in the engine's line.
+        """What the running request has to expect while it waits in the engine's queue.
 
         None when it does not wait, or when that is not known.
         """
-        start = self._asked
-        if start is None or self._place.since is None:
+        if self._waiting is None or self._turn is None:
             return None
-        forecast = self._engine.forecast(start.request, place=self._place, draft=start.draft)
-        return None if self._place.since is None else forecast
+        return self._engine.forecast(self._waiting)
 
-    async def events(self) -> AsyncIterator[LiveEvent]:
+    def events(self) -> AsyncIterator[LiveEvent]:
         """Yields the newest event not yet seen, until the session is closed."""
-        while True:
-            while self._newest is None:
-                if self._closed:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-            event, self._newest = self._newest, None
-            yield event
+        return aiter(self._latest)
 
     async def aclose(self) -> None:
         """Stops all work and ends `events`."""
         self._closed = True
-        self._wake.set()
+        self._latest.end()
         if self._timer is not None:
             self._timer.cancel()
         self.pause()
@@ -127,7 +118,7 @@ class LiveSession:
             self._timer.cancel()
             self._timer = None
         waiting = self._engine.status().waiting
-        in_line = self._place.since is not None
+        in_line = self._waiting is not None
         action = self._policy.action(self._loop.time(), waiting, in_line)
         match action:
             case Start():
@@ -144,39 +135,42 @@ class LiveSession:
         """One turn: streams one request until its end or until it is superseded."""
         sequence = start.submission.sequence
         budget = self._budget if start.draft else None
-        self._asked = start
+        replaced = self._waiting
+        since = self._loop.time() if replaced is None else replaced.since
+        self._waiting = work = Work(start.request, since=since, draft=start.draft)
         try:
-            stream = self._engine.generate(start.request, place=self._place, draft=start.draft)
-            async with aclosing(stream) as frames:
-                async for frame in frames:
-                    self._policy.frame(frame.final, self._loop.time())
-                    if start.shows(frame.step):
-                        shown = replace(frame, final=False) if start.draft else frame
-                        self._show(LiveEvent(sequence, shown, budget=budget))
-                    if not frame.final:
+            async with aclosing(self._engine.generate(work)) as values:
+                async for value in values:
+                    self._waiting = None
+                    if isinstance(value, Started):
+                        continue
+                    self._policy.frame(value.final, self._loop.time())
+                    if start.shows(value.step):
+                        shown = replace(value, final=False) if start.draft else value
+                        self._latest.put(LiveEvent(sequence, shown, budget=budget))
+                    if not value.final:
                         self._advance()
         except LightningError as error:
-            self._show(LiveEvent(sequence, None, error))
+            self._waiting = None
+            self._latest.put(LiveEvent(sequence, None, error))
 
     def _ended(self, turn: asyncio.Task[None]) -> None:
         # A callback and not a `finally`: a task that is cancelled before its first step never
         # enters its body.
         if not turn.cancelled() and (error := turn.exception()) is not None:
             log.error("a turn failed", exc_info=error)
-        self._turn = self._asked = None
+        self._turn = None
         self._policy.ended(self._loop.time())
         if not self._closed:
             self._advance()
 
-    def _show(self, event: LiveEvent) -> None:
-        self._newest = event
-        self._wake.set()
-
     def _draft(self, request: GenerationRequest) -> GenerationRequest | None:
         """What to paint first for somebody who is typing."""
 
+        since = None if self._waiting is None else self._waiting.since
+
         def forecast(request: GenerationRequest, draft: bool) -> Forecast | None:
-            return self._engine.forecast(request, place=self._place, draft=draft)
+            return self._engine.forecast(Work(request, since=since, draft=draft))
 
         limits = self._engine.status().limits
-        return governor.choose(request, limits, self._budget / 1000, forecast)
+        return draft_policy.choose(request, limits, self._budget / 1000, forecast)

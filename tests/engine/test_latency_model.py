@@ -6,19 +6,19 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from lightning_demo.engine.costs import BUCKETS, GUESS, Costs
+from lightning_demo.engine.latency_model import BUCKETS, GUESS, LatencyModel
 
 SIZE, HALF = (1024, 1024), (512, 1024)
 
 
-def costs(*points: tuple[int, float]) -> Costs:
-    made = Costs()
+def costs(*points: tuple[int, float]) -> LatencyModel:
+    made = LatencyModel()
     for rows, seconds in points:
         made.calibrate("step", SIZE, rows, seconds)
     return made
 
 
-def line(first: float, further: float) -> Costs:
+def line(first: float, further: float) -> LatencyModel:
     return costs(*((rows, first + further * (rows - 1)) for rows in BUCKETS))
 
 
@@ -40,8 +40,8 @@ def test_other_sizes_cost_by_their_area():
 
 
 def test_before_anything_is_known_it_is_guessed_and_not_shared():
-    assert Costs().seconds("decoder", SIZE, 3) == pytest.approx(3 * GUESS)
-    assert Costs().cap("decoder", SIZE) == 1
+    assert LatencyModel().seconds("decoder", SIZE, 3) == pytest.approx(3 * GUESS)
+    assert LatencyModel().cap("decoder", SIZE) == 1
 
 
 @pytest.mark.parametrize(

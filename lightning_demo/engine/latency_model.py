@@ -23,7 +23,7 @@ GUESS = 0.02  # seconds a row, before anything has been measured
 WORTHWHILE = 1.15
 
 
-class Costs:
+class LatencyModel:
     """Seconds by kind of call, size of the picture and rows in the call.
 
     Calibrated ones say how many rows are worthwhile, and change only when they are measured anew:

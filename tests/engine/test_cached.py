@@ -1,24 +1,28 @@
-"""One stream for all who ask for the same: who joins, who leaves, and what is left behind.
-
-The contract of engines runs with it in test_memory.py.
-"""
+"""Frames painted once: a budget in bytes for what is kept, one stream for who asks for the same."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
+import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from lightning_demo.engine.base import Forecast, Place
-from lightning_demo.engine.shared import SharingEngine
+from lightning_demo.engine.base import Forecast, Started, Stream, Work
+from lightning_demo.engine.build import about
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.errors import GenerationFailed
-from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
-from .observed import collect, observed_engine, settle
+from .contract import EngineContract
+from .observed import collect, observed_engine, only_frames, settle
+from .test_promises import Tab
 
 STEPS = 4
 
@@ -31,48 +35,50 @@ class Hand:
     """An engine whose steps are taken by the test."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[GenerationRequest, bool]] = []
-        self.places: list[Place] = []
-        self.running: dict[int, asyncio.Queue[Frame | Exception]] = {}
+        self.asked: list[Work] = []
+        self.running: dict[int, asyncio.Queue[Started | Frame | Exception]] = {}
         self.told: Forecast | None = Forecast(ahead=3, wait=2.0, work=1.0)
 
+    def status(self) -> EngineStatus:
+        return about(MINIATURE)
+
     def frame(self, number: int, step: int) -> Frame:
-        return Frame(self.asked[number][0], bytes([step]), "image/jpeg", step, step == STEPS)
+        request = self.asked[number].request
+        return Frame(request, bytes([step]), "image/jpeg", step, step == STEPS)
+
+    def start(self, number: int) -> None:
+        self.running[number].put_nowait(Started())
 
     def paint(self, number: int, step: int) -> None:
-        self.places[number].since = None
         self.running[number].put_nowait(self.frame(number, step))
 
-    async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> AsyncGenerator[Frame, None]:
-        assert place is not None
+    async def generate(self, work: Work) -> Stream:
         number = len(self.asked)
-        self.asked.append((request, draft))
-        self.places.append(place)
+        self.asked.append(work)
         self.running[number] = asyncio.Queue()
         try:
             while True:
-                frame = await self.running[number].get()
-                if isinstance(frame, Exception):
-                    raise frame
-                yield frame
+                value = await self.running[number].get()
+                if isinstance(value, Exception):
+                    raise value
+                yield value
         finally:
             del self.running[number]
 
-    def forecast(self, request: GenerationRequest, **_: Any) -> Forecast | None:
+    def forecast(self, work: Work) -> Forecast | None:
         return self.told
 
 
-def pair() -> tuple[Hand, SharingEngine]:
+def pair() -> tuple[Hand, CachedEngine]:
+    """Nothing is kept, so that each request reaches the hand."""
     hand = Hand()
-    return hand, SharingEngine(hand)  # type: ignore[arg-type]
+    return hand, CachedEngine(hand, FrameCache(0))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
 async def sharing(components: Any) -> AsyncIterator[Any]:
     async with observed_engine(components) as (engine, sampler):
-        yield SharingEngine(engine), sampler
+        yield CachedEngine(engine, FrameCache(0)), sampler
 
 
 def test_two_who_ask_for_the_same_get_one_computation(run, components, ask):
@@ -86,7 +92,6 @@ def test_two_who_ask_for_the_same_get_one_computation(run, components, ask):
             assert sampler.steps == ["a boat"] * 4
             assert len({frames[-1].data for frames in results}) == 1
             assert all(frames[-1].final for frames in results)
-            assert engine.shared == 2
 
     run(check())
 
@@ -94,18 +99,18 @@ def test_two_who_ask_for_the_same_get_one_computation(run, components, ask):
 def test_who_joins_late_gets_the_newest_frame_at_once(run):
     async def check() -> None:
         hand, engine = pair()
-        first = engine.generate(request(0))
+        first = only_frames(engine.generate(Work(request(0))))
         reading = asyncio.ensure_future(anext(first))
         await settle()
         hand.paint(0, 2)
         assert (await reading).step == 2
-        second = engine.generate(request(0))
+        second = only_frames(engine.generate(Work(request(0))))
         assert (await anext(second)).step == 2
         waiting = [asyncio.ensure_future(anext(each)) for each in (first, second)]
         await settle()
         hand.paint(0, STEPS)
         assert [frame.final for frame in await asyncio.gather(*waiting)] == [True, True]
-        third = engine.generate(request(0))  # the others have not left yet
+        third = only_frames(engine.generate(Work(request(0))))  # the others have not left yet
         assert (await anext(third)).final
         assert len(hand.asked) == 1
         for each in (first, second, third):
@@ -159,35 +164,40 @@ def test_a_full_one_serves_a_draft_and_a_draft_never_a_full_one(run):
             for draft in (True, False, True, False)
         ]
         await settle()
-        assert [draft for _, draft in hand.asked] == [True, False]
+        assert [work.draft for work in hand.asked] == [True, False]
         hand.paint(1, STEPS)
         hand.paint(0, STEPS)
         finals = [frames[-1] for frames in await asyncio.gather(*tasks)]
         assert all(frame.final for frame in finals)
-        assert engine.shared == 2
 
     run(check())
 
 
-def test_the_place_is_the_earliest_and_the_client_the_only_one(run):
+def test_it_waits_since_the_earliest_and_for_the_only_client(run):
     async def check() -> None:
         hand, engine = pair()
-        places = [Place(30.0, "a"), Place(10.0, "a"), Place(20.0, "b"), Place()]
-        seen, streams = [], []
-        for place in places:
-            streams.append(asyncio.ensure_future(collect(engine, request(0), place=place)))
+        asked, streams = [(30.0, "a"), (10.0, "a"), (20.0, "b"), (40.0, "b")], []
+        seen = []
+        for since, client in asked:
+            streams.append(
+                asyncio.ensure_future(collect(engine, request(0), since=since, client=client))
+            )
             await settle()
-            seen.append((hand.places[0].since, hand.places[0].client))
+            seen.append((hand.asked[-1].since, hand.asked[-1].client))
         assert seen == [(30.0, "a"), (10.0, "a"), (10.0, None), (10.0, None)]
-        assert places[3].since is not None, "waits like everybody"
+        assert len(hand.asked) == 3, "the last one changes nothing"
         streams[1].cancel()
         await asyncio.gather(streams[1], return_exceptions=True)
-        assert (hand.places[0].since, places[1].since) == (20.0, 10.0), "who leaves keeps his"
-        hand.paint(0, 1)
         await settle()
-        assert [place.since for place in places] == [None, 10.0, None, None]
-        hand.running[0].put_nowait(hand.frame(0, STEPS))
+        (number,) = hand.running
+        hand.start(number)
+        await settle()
+        streams.append(asyncio.ensure_future(collect(engine, request(0), since=1.0)))
+        await settle()
+        assert list(hand.running) == [number], "what has started is not asked for anew"
+        hand.paint(number, STEPS)
         await asyncio.gather(*streams, return_exceptions=True)
+        assert hand.running == {}
 
     run(check())
 
@@ -204,10 +214,10 @@ def test_a_request_moves_up_when_somebody_joins_who_has_waited_longer(run, compo
             await settle()
             tasks.append(asyncio.ensure_future(collect(engine, shared)))
             await settle()
-            assert engine.forecast(shared, place=Place()).ahead == 1
-            tasks.append(asyncio.ensure_future(collect(engine, shared, place=Place(since=0.0))))
+            assert engine.forecast(Work(shared)).ahead == 1
+            tasks.append(asyncio.ensure_future(collect(engine, shared, since=0.0)))
             await settle()
-            assert engine.forecast(shared, place=Place()).ahead == 0
+            assert engine.forecast(Work(shared)).ahead == 0
             sampler.release()
             await asyncio.gather(*tasks)
             prompts = list(dict.fromkeys(sampler.steps))
@@ -219,16 +229,16 @@ def test_a_request_moves_up_when_somebody_joins_who_has_waited_longer(run, compo
 def test_forecasts_are_of_the_stream_that_answers(run):
     async def check() -> None:
         hand, engine = pair()
-        assert engine.forecast(request(0)) == hand.told
-        mine = Place()
-        reading = asyncio.ensure_future(collect(engine, request(0), place=mine))
+        work = Work(request(0))
+        assert engine.forecast(work) == hand.told
+        reading = asyncio.ensure_future(collect(engine, request(0)))
         await settle()
-        assert engine.forecast(request(0)) == hand.told, "it waits, as this one would"
-        hand.places[0].since = None
-        assert engine.forecast(request(0)) == Forecast(ahead=0, wait=0.0, work=1.0)
-        assert mine.since is None, "and is told so before its first frame"
+        assert engine.forecast(work) == hand.told, "it waits, as this one would"
+        hand.start(0)
+        await settle()
+        assert engine.forecast(work) == Forecast(ahead=0, wait=0.0, work=1.0)
         hand.told = None
-        assert engine.forecast(request(0)) is None
+        assert engine.forecast(work) is None
         hand.paint(0, STEPS)
         await reading
 
@@ -253,8 +263,8 @@ def test_whatever_happens_nothing_is_left_and_who_stays_gets_the_final(moves):
 
         async def read(number: int, draft: bool) -> Frame:
             last = 0
-            async with aclosing(engine.generate(request(number), draft=draft)) as frames:
-                async for frame in frames:
+            async with aclosing(engine.generate(Work(request(number), draft=draft))) as values:
+                async for frame in only_frames(values):
                     assert frame.step > last and frame.request == request(number)
                     last = frame.step
             return frame
@@ -267,8 +277,8 @@ def test_whatever_happens_nothing_is_left_and_who_stays_gets_the_final(moves):
                 readers.pop(which % len(readers)).cancel()
             elif what == "frame" and running:
                 number = running[which % len(running)]
-                steps[number] = min(STEPS - 1, steps.get(number, 0) + 1)
-                if hand.running[number].empty() and steps[number] < STEPS:
+                if hand.running[number].empty() and steps.get(number, 0) < STEPS - 1:
+                    steps[number] = steps.get(number, 0) + 1
                     hand.paint(number, steps[number])
             elif what == "error" and running:
                 broken = True
@@ -289,3 +299,115 @@ def test_whatever_happens_nothing_is_left_and_who_stays_gets_the_final(moves):
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(play())
+
+
+# What is kept ---------------------------------------------------------------------------------
+
+REQUEST = GenerationRequest("a", "", 4, 0.0, 0, 8, 8)
+
+
+def frame(seed: int, size: int) -> Frame:
+    return Frame(replace(REQUEST, seed=seed), b"x" * size, "image/jpeg", 4, True)
+
+
+@asynccontextmanager
+async def caching(components: Any) -> AsyncIterator[Any]:
+    async with observed_engine(components) as (engine, sampler):
+        yield CachedEngine(engine, FrameCache(2**20)), sampler
+
+
+class TestContract(EngineContract):
+    @pytest.fixture
+    def open_engine(self, components: Any):
+        return lambda: caching(components)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 500))))
+def test_the_budget_holds_whatever_is_put(puts: list[tuple[int, int]]):
+    cache = FrameCache(1000)
+    for seed, size in puts:
+        cache.put(("m", replace(REQUEST, seed=seed)), frame(seed, size))
+        kept = [cache.get(("m", replace(REQUEST, seed=n))) for n in range(10)]
+        sizes = [len(f.data) + 4 for f in kept if f is not None]
+        assert cache.bytes == sum(sizes) <= 1000
+        assert len(cache) == len(sizes)
+
+
+def test_the_one_unused_longest_makes_room():
+    cache = FrameCache(1000)
+    keys = [("m", replace(REQUEST, seed=n)) for n in range(4)]
+    for n in range(3):
+        cache.put(keys[n], frame(n, 300))
+    cache.get(keys[0])
+    cache.put(keys[3], frame(3, 300))
+    assert cache.get(keys[1]) is None
+    assert cache.get(keys[0]) is not None
+
+
+def test_a_frame_larger_than_the_budget_is_not_kept():
+    cache = FrameCache(100)
+    cache.put(("m", REQUEST), frame(0, 300))
+    assert len(cache) == cache.bytes == 0
+
+
+def test_another_model_paints_another_picture():
+    cache = FrameCache(1000)
+    cache.put(("one", REQUEST), frame(0, 10))
+    assert cache.get(("other", REQUEST)) is None
+
+
+def test_a_kept_request_is_one_final_frame_without_a_step(run, components, ask):
+    async def check() -> None:
+        async with caching(components) as (engine, sampler):
+            first = await collect(engine, ask("a boat"))
+            sampler.steps.clear()
+            again = await collect(engine, ask("a boat"))
+            assert sampler.steps == []
+            assert [f.cached for f in again] == [True]
+            assert again[0].data == first[-1].data
+            assert np.array_equal(again[0].pixels, first[-1].pixels)
+
+    run(check())
+
+
+def test_what_is_kept_takes_no_time(run, components, ask):
+    async def check() -> None:
+        async with caching(components) as (engine, _):
+            await collect(engine, ask("a boat"))
+            assert engine.forecast(Work(ask("a boat"))) == Forecast(0, 0.0, 0.0)
+
+    run(check())
+
+
+def test_a_draft_is_not_kept_and_answered_by_what_is(run, components, ask):
+    async def check() -> None:
+        async with caching(components) as (engine, sampler):
+            await collect(engine, ask("a boat"), draft=True)
+            assert len(engine.cache) == 0
+            full = await collect(engine, ask("a boat"))
+            assert not full[-1].cached and len(sampler.steps) == 8
+            (again,) = await collect(engine, ask("a boat"), draft=True)
+            assert again.cached and again.data == full[-1].data
+
+    run(check())
+
+
+def test_backspace_undo_and_slider_back_repaint_without_a_step(run, components, ask):
+    async def check() -> None:
+        async with caching(components) as (engine, sampler):
+            tab = Tab(engine)
+            typed = [ask("a cat"), ask("a cat in snow"), ask("a cat", guidance_scale=1.5)]
+            for sequence, request in enumerate(typed):
+                tab.session.submit(sequence, request)
+                await tab.answer(sequence)
+            sampler.steps.clear()
+            for sequence, back in enumerate((typed[0], typed[1], typed[2], typed[0]), start=10):
+                before = len(tab.seen)
+                tab.session.submit(sequence, back)
+                frame = (await tab.answer(sequence)).frame
+                assert (frame.cached, frame.request) == (True, back)
+                assert len(tab.seen) == before + 1, "one frame, and that at once"
+            assert sampler.steps == []
+            await tab.close()
+
+    run(check())

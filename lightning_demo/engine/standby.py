@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
 from ..errors import EngineUnavailable
-from ..schemas import EngineStatus, Frame, GenerationRequest, Limits
-from .base import Engine, Forecast, Place
+from ..schemas import EngineStatus, Frame, Limits
+from .base import Engine, Forecast, Started, Stream, Work
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ STOP_SECONDS = 10.0
 STOPPED = "The engine has stopped."
 
 
-class Handover:
+class StandbyEngine:
     """An engine that is the stand-in first and the wanted engine from some moment on.
 
     What may be asked for never changes, so that no request comes too late or too early: the wanted
@@ -60,28 +60,25 @@ class Handover:
             about = _standing_in(stand_in.status(), wanted)
         return replace(about, limits=self._limits)
 
-    def forecast(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> Forecast | None:
+    def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`; by whichever engine paints now."""
         engine = self._serving()
-        return engine.forecast(self._for(engine, request), place=place, draft=draft)
+        return engine.forecast(self._for(engine, work))
 
-    async def generate(
-        self, request: GenerationRequest, *, place: Place | None = None, draft: bool = False
-    ) -> AsyncGenerator[Frame, None]:
+    async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`; a request that the stand-in cannot finish goes on to the other."""
-        shown = 0
+        shown = -1
         while True:
             if self._closing.is_set():
                 raise EngineUnavailable(STOPPED)
             engine = self._serving()
             try:
-                async with aclosing(self._paint(engine, request, place, draft)) as frames:
-                    async for frame in frames:
-                        if frame.step > shown:  # a stream never goes back, whoever paints
-                            shown = frame.step
-                            yield frame
+                async with aclosing(self._paint(engine, work)) as values:
+                    async for value in values:
+                        step = value.step if isinstance(value, Frame) else 0
+                        if step > shown:  # a stream never goes back, whoever paints
+                            shown = step
+                            yield value
                 return
             except EngineUnavailable:
                 if self._closing.is_set() or engine is self._serving():
@@ -101,23 +98,24 @@ class Handover:
             return self._wanted
         return self._wanted if stand_in.status().state in ("failed", "closed") else stand_in
 
-    async def _paint(
-        self, engine: Engine, request: GenerationRequest, place: Place | None, draft: bool
-    ) -> AsyncGenerator[Frame, None]:
-        """The frames of one of the two engines, each told which model it is of."""
+    async def _paint(self, engine: Engine, work: Work) -> Stream:
+        """What one of the two engines yields, each frame told which model it is of."""
         model = engine.status().model
-        asked = self._for(engine, request)
-        async with aclosing(engine.generate(asked, place=place, draft=draft)) as frames:
-            async for frame in frames:
-                yield replace(frame, request=request, model=model)
+        async with aclosing(engine.generate(self._for(engine, work))) as values:
+            async for value in values:
+                if isinstance(value, Started):
+                    yield value
+                else:
+                    yield replace(value, request=work.request, model=model)
 
-    def _for(self, engine: Engine, request: GenerationRequest) -> GenerationRequest:
-        """The request as one of the two engines is asked for it."""
+    def _for(self, engine: Engine, work: Work) -> Work:
+        """The work as one of the two engines is asked for it."""
         if engine is self._wanted:
-            return request
+            return work
         # Not its fault that it has other sizes: asked for its own, it has nothing to remark.
+        request = work.request
         width, height = engine.status().limits.nearest_size(request.width, request.height)
-        return replace(request, width=width, height=height)
+        return replace(work, request=replace(request, width=width, height=height))
 
     def _watch(self) -> None:
         """Waits for the wanted engine and sends the stand-in home; a thread of its own.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ...engine.costs import BUCKETS, Costs, Kind, Size
+from ...engine.latency_model import BUCKETS, Kind, LatencyModel, Size
 from ...errors import InvalidSetting
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ KINDS = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True)
-class CostModel:
+class DeviceModel:
     """What everything takes on one device, for pictures of one size."""
 
     name: str
     size: Size
-    costs: Costs
+    latency_model: LatencyModel
     prompt: float = 0.0  # seconds to begin one request, on the device
     encode: float = 0.0  # seconds from pixels to what is shown, beside the device
 
@@ -35,7 +35,7 @@ class CostModel:
             "size": list(self.size),
             "prompt": self.prompt,
             "encode": self.encode,
-            "calls": [[kind, list(size), rows, s] for kind, size, rows, s in self.costs],
+            "calls": [[kind, list(size), rows, s] for kind, size, rows, s in self.latency_model],
         }
 
 
@@ -48,7 +48,7 @@ def linear(
     *,
     prompt: float = 0.0,
     encode: float = 0.0,
-) -> CostModel:
+) -> DeviceModel:
     """A model of square pictures, all in milliseconds.
 
     Args:
@@ -56,12 +56,12 @@ def linear(
         step: of one row, and of each further one.
         decoder, preview: of each picture; sharing these calls saves nothing.
     """
-    costs, size = Costs(), (side, side)
+    latency_model, size = LatencyModel(), (side, side)
     for rows in BUCKETS:
-        costs.calibrate("step", size, rows, (step[0] + step[1] * (rows - 1)) / 1000)
-        costs.calibrate("decoder", size, rows, decoder * rows / 1000)
-        costs.calibrate("preview", size, rows, preview * rows / 1000)
-    return CostModel(name, size, costs, prompt / 1000, encode / 1000)
+        latency_model.calibrate("step", size, rows, (step[0] + step[1] * (rows - 1)) / 1000)
+        latency_model.calibrate("decoder", size, rows, decoder * rows / 1000)
+        latency_model.calibrate("preview", size, rows, preview * rows / 1000)
+    return DeviceModel(name, size, latency_model, prompt / 1000, encode / 1000)
 
 
 # Published figures and targets for one H200, half precision; not measured by us. docs/scaling.md
@@ -72,7 +72,7 @@ GIVEN = {
 }
 
 
-def cost_model(name: str, threads: int = 2) -> CostModel:
+def device_model(name: str, threads: int = 2) -> DeviceModel:
     """The model of a name: one of `GIVEN`, `miniature`, or a JSON file.
 
     Args:
@@ -102,7 +102,7 @@ def miniature() -> Sampler:
     return sampler
 
 
-def measured(sampler: Sampler) -> CostModel:
+def measured(sampler: Sampler) -> DeviceModel:
     """The model of a sampler on this machine, as the engine measures it."""
     from ...engine.calibrate import calibrate
     from ...images import encode_jpeg
@@ -110,9 +110,9 @@ def measured(sampler: Sampler) -> CostModel:
 
     family = sampler.family
     size: Size = family.limits.sizes[0]
-    costs = Costs()
+    latency_model = LatencyModel()
     for kind in KINDS:
-        calibrate(sampler, costs, kind, size)
+        calibrate(sampler, latency_model, kind, size)
     prompts = [f"a red house by the sea {number}" for number in range(8)]
     begun = time.perf_counter()
     rows = [sampler.begin(GenerationRequest(text, "", 1, 0.0, 0, *size)) for text in prompts]
@@ -120,10 +120,10 @@ def measured(sampler: Sampler) -> CostModel:
     pixels = sampler.finals(rows[:1])[0]
     begun = time.perf_counter()
     encode_jpeg(pixels)
-    return CostModel(family.name, size, costs, prompt, time.perf_counter() - begun)
+    return DeviceModel(family.name, size, latency_model, prompt, time.perf_counter() - begun)
 
 
-def from_file(path: Path) -> CostModel:
+def from_file(path: Path) -> DeviceModel:
     """Reads a model: `name`, `size` [width, height], `prompt` and `encode` in seconds (0 when
     absent), and `calls`: [kind, [width, height], rows, seconds] each, as `Costs` iterates.
 
@@ -141,12 +141,12 @@ def from_file(path: Path) -> CostModel:
         raise InvalidSetting(f"costs: {path} is not JSON.") from None
     try:
         size = _size(content["size"])
-        costs = Costs()
+        latency_model = LatencyModel()
         for kind, of, rows, seconds in content["calls"]:
             if kind not in KINDS or not (isinstance(rows, int) and rows > 0 < _seconds(seconds)):
                 raise ValueError
-            costs.calibrate(kind, _size(of), rows, seconds)
-        if {kind for kind, *_ in costs} != set(KINDS):
+            latency_model.calibrate(kind, _size(of), rows, seconds)
+        if {kind for kind, *_ in latency_model} != set(KINDS):
             raise ValueError
         prompt, encode = (_seconds(content.get(name, 0)) for name in ("prompt", "encode"))
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -155,7 +155,7 @@ def from_file(path: Path) -> CostModel:
             f"[kind, [width, height], rows, seconds] with all of {', '.join(KINDS)}, rows from 1 "
             "and seconds above 0; `prompt` and `encode` are seconds from 0."
         ) from None
-    return CostModel(str(content.get("name", path.stem)), size, costs, prompt, encode)
+    return DeviceModel(str(content.get("name", path.stem)), size, latency_model, prompt, encode)
 
 
 def _size(value: Any) -> Size:

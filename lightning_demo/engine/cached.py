@@ -1,0 +1,249 @@
+"""An engine that is asked only once: finished frames are kept, and equal requests share a stream.
+
+Undo, backspace and slider-back repaint without the model; what several ask for at the same time is
+painted once. Never imports torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Hashable
+from contextlib import aclosing
+from dataclasses import replace
+
+from ..errors import GenerationFailed
+from ..schemas import EngineStatus, Frame, GenerationRequest
+from .base import Engine, Forecast, Started, Stream, Work
+from .latest import Latest
+from .metrics import Metrics
+
+Key = tuple[str, GenerationRequest]  # model and request: another model paints another picture
+
+
+class FrameCache:
+    """The most recently used final frames, as many as fit a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._frames: OrderedDict[Key, Frame] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._frames
+
+    def get(self, key: Key) -> Frame | None:
+        """The final frame of a request, if it is kept; it is used by that."""
+        frame = self._frames.get(key)
+        if frame is not None:
+            self._frames.move_to_end(key)
+        return frame
+
+    def put(self, key: Key, frame: Frame) -> None:
+        """Keeps a final frame; the ones unused longest make room."""
+        size = _size(frame)
+        if size > self._max_bytes:
+            return
+        if (old := self._frames.pop(key, None)) is not None:
+            self.bytes -= _size(old)
+        self._frames[key] = frame
+        self.bytes += size
+        while self.bytes > self._max_bytes:
+            _, old = self._frames.popitem(last=False)
+            self.bytes -= _size(old)
+
+
+def _size(frame: Frame) -> int:
+    pixels = 0 if frame.pixels is None else frame.pixels.nbytes
+    return len(frame.data) + pixels + 4 * len(frame.request.prompt + frame.request.negative_prompt)
+
+
+class CachedEngine:
+    """Another engine behind a cache of its frames.
+
+    Every reader of a shared stream gets the newest value that it has not seen. Who leaves does not
+    stop the work for the others; when the last one leaves, the engine's stream is closed. A draft
+    may be answered by a full picture that is on its way, never the other way round.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        cache: FrameCache,
+        metrics: Metrics | None = None,
+        *,
+        shares: bool = True,
+    ) -> None:
+        """
+        Args:
+            shares: whether equal requests share a stream; not where each is painted on account of
+                whoever asks.
+        """
+        self._engine = engine
+        self.cache = cache
+        self._metrics = metrics or Metrics()
+        self._shares = shares
+        self._streams: dict[_StreamKey, _SharedStream] = {}
+
+    def status(self) -> EngineStatus:
+        """See `Engine.status`."""
+        return self._engine.status()
+
+    def forecast(self, work: Work) -> Forecast | None:
+        """See `Engine.forecast`; in the loop of `generate`. Of what is on its way: what is left."""
+        if self._key(work) in self.cache:
+            return Forecast(ahead=0, wait=0.0, work=0.0)
+        stream = self._find(work)
+        if stream is None:
+            return self._engine.forecast(work)
+        forecast = self._engine.forecast(stream.work)
+        if stream.waits or forecast is None:
+            return forecast
+        return replace(forecast, ahead=0, wait=0.0)  # it is being painted
+
+    async def generate(self, work: Work) -> Stream:
+        """See `Engine.generate`; what is kept is one final frame at once, draft or not."""
+        key = self._key(work)
+        if (frame := self.cache.get(key)) is not None:
+            self._metrics.hit()
+            yield replace(frame, cached=True, timings={"total": 0.0})
+            return
+        self._metrics.miss()
+        stream = self._shared(work) if self._shares else self._engine.generate(work)
+        async with aclosing(stream) as values:
+            async for value in values:
+                if isinstance(value, Frame) and value.final and not work.draft:
+                    self.cache.put(key, value)
+                yield value
+
+    async def aclose(self) -> None:
+        """See `Engine.aclose`."""
+        await self._engine.aclose()
+
+    def _key(self, work: Work) -> Key:
+        return self._engine.status().model, work.request
+
+    async def _shared(self, work: Work) -> Stream:
+        stream = self._find(work)
+        if stream is None:
+            key = _stream_key(work.request, work.draft)
+            stream = self._streams[key] = _SharedStream(self._engine, key)
+        else:
+            self._metrics.shared()
+        reader = stream.join(work)
+        try:
+            async for value in reader:
+                yield value
+                stream.ask()
+        finally:
+            if stream.leave(reader):
+                if self._streams.get(stream.key) is stream:
+                    del self._streams[stream.key]
+                await stream.aclose()
+
+    def _find(self, work: Work) -> _SharedStream | None:
+        for draft in (False, True) if work.draft else (False,):
+            stream = self._streams.get(_stream_key(work.request, draft))
+            if stream is not None and stream.joinable:
+                return stream
+        return None
+
+
+# Streams are shared within one event loop: values travel between tasks, not between threads.
+_StreamKey = tuple[asyncio.AbstractEventLoop, GenerationRequest, bool]
+
+
+def _stream_key(request: GenerationRequest, draft: bool) -> _StreamKey:
+    return asyncio.get_running_loop(), request, draft
+
+
+class _SharedStream:
+    """One stream of the engine, and all who read it."""
+
+    def __init__(self, engine: Engine, key: _StreamKey) -> None:
+        self.key = key
+        self.joinable = True  # it has not failed
+        self.waits = True  # the engine has not started
+        self.work = Work(key[1], draft=key[2])
+        self._engine = engine
+        self._readers: dict[Latest[Started | Frame], Work] = {}
+        self._newest: Started | Frame | None = None
+        self._asked = asyncio.Event()  # a reader has seen all there is
+        self._pump: asyncio.Task[None] | None = None
+
+    def join(self, work: Work) -> Latest[Started | Frame]:
+        """One more reader."""
+        reader: Latest[Started | Frame] = Latest()
+        since = asyncio.get_running_loop().time() if work.since is None else work.since
+        self._readers[reader] = replace(work, since=since)
+        if self._newest is not None:
+            reader.put(self._newest)
+        if isinstance(self._newest, Frame) and self._newest.final:
+            reader.end()  # the others have not left yet
+        elif self.waits:
+            self._ask_engine()
+        return reader
+
+    def leave(self, reader: Latest[Started | Frame]) -> bool:
+        """One reader less; whether it was the last."""
+        del self._readers[reader]
+        return not self._readers
+
+    def ask(self) -> None:
+        """A reader wants the next value."""
+        self._asked.set()
+
+    async def aclose(self) -> None:
+        """Closes the engine's stream."""
+        self.joinable = False
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+
+    def _ask_engine(self) -> None:
+        """While it waits, the work is that of whoever has waited longest."""
+        work = self._joint_work()
+        if self._pump is None or work != self.work:
+            self.work = work
+            if self._pump is not None:
+                self._pump.cancel()
+            # In the context of whoever asked.
+            self._pump = asyncio.create_task(self._run(work), name="shared stream")
+
+    def _joint_work(self) -> Work:
+        works = self._readers.values()
+        clients: set[Hashable] = {work.client for work in works}
+        return replace(
+            self.work,
+            since=min(work.since for work in (*works, self.work) if work.since is not None),
+            client=clients.pop() if len(clients) == 1 else None,
+        )
+
+    async def _run(self, work: Work) -> None:
+        try:
+            async with aclosing(self._engine.generate(work)) as values:
+                async for value in values:
+                    self.waits = False
+                    self._newest = value
+                    for reader in self._readers:
+                        reader.put(value)
+                    if isinstance(value, Frame) and value.final:
+                        self._end(None)
+                        return
+                    # Only what somebody waits for is asked for: previews that nobody is quick
+                    # enough to see need not be decoded.
+                    self._asked.clear()
+                    await self._asked.wait()
+        except Exception as caught:  # every reader raises it
+            self.joinable = False
+            self._end(caught)
+        else:
+            self.joinable = False
+            self._end(GenerationFailed("The picture was not finished."))
+
+    def _end(self, error: Exception | None) -> None:
+        for reader in self._readers:
+            reader.end(error)

@@ -1,0 +1,263 @@
+"""The core of an engine: queue, run, postprocess. No thread, no asyncio, no clock, no lock.
+
+Whoever drives it brings the time: a thread (`local`), or the virtual clock of `bench simulate`.
+`admit`, `drop`, `take` and `forecast` may be called at any time, also while a step runs: each is
+one change of one value, and a step looks at a copy of the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ..errors import EngineUnavailable, LightningError, OutOfMemory, report_incident
+from ..schemas import Limits
+from .base import Forecast, Work
+from .latency_model import Kind, LatencyModel
+from .queue import InFlightRequest, RequestQueue
+from .runner import Pixels, Runner
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 512
+
+Batch: TypeAlias = Sequence[InFlightRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A request has left the queue; its first step is next."""
+
+    request: InFlightRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """The device has done something for these requests."""
+
+    kind: Kind | Literal["prompt"]
+    batch: Batch
+    rows: int  # of the call; of "prompt": prompts that were not known
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A picture of a request, uint8 [height, width, 3], after so many steps."""
+
+    request: InFlightRequest
+    pixels: Pixels
+    step: int
+    first: bool  # of this request
+    final: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request has ended with an error, in words for its user."""
+
+    request: InFlightRequest
+    error: LightningError
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A request that nobody reads any more has left; so many steps came after its last picture."""
+
+    request: InFlightRequest
+    wasted_steps: int
+
+
+Event: TypeAlias = Scheduled | Called | Painted | Failed | Dropped
+
+
+class EngineCore:
+    """Every request in flight, and what happens to them next."""
+
+    def __init__(self, limits: Limits, latency_model: LatencyModel) -> None:
+        self.latency_model = latency_model
+        self._limits = limits
+        self._queue = RequestQueue(latency_model)
+        self._runner: Runner | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not started."""
+        return self._queue.waiting
+
+    @property
+    def in_flight(self) -> tuple[InFlightRequest, ...]:
+        """All requests that have not ended."""
+        return self._queue.line
+
+    def start(self, runner: Runner) -> None:
+        """The model is there; until now requests could only wait."""
+        self._queue.loading = runner.seconds_to_load
+        self._runner = runner
+
+    def admit(self, work: Work, now: float) -> InFlightRequest:
+        """Work joins the queue.
+
+        Raises:
+            EngineUnavailable: too many are waiting.
+        """
+        if self._queue.waiting >= MAX_WAITING:
+            raise EngineUnavailable(
+                f"{MAX_WAITING} pictures are waiting already; try again in a moment."
+            )
+        request = self._request(work, now)
+        self._queue.add(request)
+        return request
+
+    def drop(self, request: InFlightRequest) -> None:
+        """Nobody reads a request any more: it ends within a step."""
+        request.dropped = True
+
+    def take(self, request: InFlightRequest) -> None:
+        """The reader has taken the last picture, so that another preview is of use."""
+        request.preview_unread = False
+
+    def forecast(self, work: Work, now: float) -> Forecast:
+        """How work fares that waits in the queue, or would fare if it came now."""
+        for request in self._queue.line:
+            if request.work == work and not (request.started or request.dropped):
+                return self._queue.forecast(request)
+        return self._queue.forecast(self._request(work, now))
+
+    def step(self) -> Iterator[Event]:
+        """One UNet call for those whose turn it is, and what comes of it, as it happens.
+
+        Yields nothing when nobody waits. Everything that concerns several requests is tried for all
+        at once, and where that fails for halves of them: only the one at fault fails.
+        """
+        for request in self._queue.line:
+            if request.dropped:
+                yield self._leave(request)
+        batch = self._queue.next_batch()
+        crowded = len(self._queue.line) > len(batch)
+        try:
+            yield from self._run(batch, crowded=crowded)
+        except Exception as error:  # the engine goes on, whatever happens
+            for request in _alive(batch):
+                yield self._fail(request, error)
+        for request in batch:
+            if request.done:
+                self._queue.remove(request)
+
+    def _run(self, batch: Batch, *, crowded: bool) -> Iterator[Event]:
+        yield from self._begin([request for request in batch if not request.started])
+        yield from self._tried("step", batch, self._step)
+        stepped = _alive(batch)
+        finished = [request for request in stepped if not request.steps_left]
+        for draft in (True, False):  # drafts first: somebody is typing
+            yield from self._show([r for r in finished if r.work.draft is draft], final=True)
+        unfinished = [request for request in stepped if request.steps_left]
+        wanted = [r for r in unfinished if shows_preview(r, crowded=crowded)]
+        yield from self._show(wanted, final=False)
+
+    def _begin(self, new: Batch) -> Iterator[Event]:
+        for request in new:
+            request.started = True
+            yield Scheduled(request)
+        if not new:
+            return
+        assert self._runner is not None  # noqa: S101
+        rows, prompts, seconds = self._runner.begin([request.work.request for request in new])
+        yield Called("prompt", new, prompts, seconds)
+        for request, row in zip(new, rows, strict=True):
+            if isinstance(row, Exception):
+                yield self._fail(request, row)
+            else:
+                request.row = row
+
+    def _step(self, batch: Batch) -> Iterator[Event]:
+        assert self._runner is not None  # noqa: S101
+        seconds = self._runner.step([request.row for request in batch])
+        rows = sum(request.rows for request in batch)
+        self.latency_model.observe("step", batch[0].size, rows, seconds)
+        self._queue.charge(batch, seconds)
+        yield Called("step", batch, rows, seconds)
+
+    def _show(self, requests: Batch, *, final: bool) -> Iterator[Event]:
+        """Decodes pictures, as many in one call as is worthwhile."""
+        if not requests:
+            return
+        kind: Kind = requests[0].decoder if final else "preview"
+        together = self.latency_model.cap(kind, requests[0].size)
+        for start in range(0, len(requests), together):
+            yield from self._tried(
+                kind,
+                requests[start : start + together],
+                lambda part: self._decode(part, kind, final),
+            )
+
+    def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
+        assert self._runner is not None  # noqa: S101
+        pictures, seconds = self._runner.decode(kind, [request.row for request in batch])
+        self.latency_model.observe(kind, batch[0].size, len(batch), seconds)
+        painted = [
+            Painted(r, pixels, r.step, not r.shown, final, self._runner.notes(r.row))
+            for r, pixels in zip(batch, pictures, strict=True)
+        ]
+        yield Called(kind, batch, len(batch), seconds)
+        for each in painted:
+            each.request.shown = each.step
+            each.request.done, each.request.preview_unread = final, not final
+            yield each
+
+    def _tried(
+        self, kind: Kind, batch: Batch, call: Callable[[Batch], Iterator[Event]]
+    ) -> Iterator[Event]:
+        """Calls with all of the batch that are still wanted; where that fails, with halves."""
+        batch = _alive(batch)
+        if not batch:
+            return
+        try:
+            events = call(batch)
+            first = next(events)  # the device does its part now
+        except Exception as error:
+            if isinstance(error, OutOfMemory):
+                rows = sum(r.rows for r in batch) if kind == "step" else len(batch)
+                self.latency_model.lower(kind, batch[0].size, rows)
+            if len(batch) == 1:
+                yield self._fail(batch[0], error)
+                return
+            log.warning("%d rows failed together and are tried apart: %s", len(batch), error)
+            middle = len(batch) // 2
+            yield from self._tried(kind, batch[:middle], call)
+            yield from self._tried(kind, batch[middle:], call)
+        else:
+            yield first
+            yield from events
+
+    def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
+        request.done = True
+        self._queue.remove(request)
+        return Failed(request, report_incident(error, "This picture could not be painted", log))
+
+    def _leave(self, request: InFlightRequest) -> Dropped:
+        request.done = True
+        self._queue.remove(request)
+        return Dropped(request, request.step - request.shown)
+
+    def _request(self, work: Work, now: float) -> InFlightRequest:
+        size = self._limits.nearest_size(work.request.width, work.request.height)
+        return InFlightRequest(work, now if work.since is None else work.since, size)
+
+
+def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
+    """Whether a preview is worth its decoding now.
+
+    Not while the reader has one to read. While others wait only the first one of a picture is, and
+    none of a draft, which is soon done.
+    """
+    if request.preview_unread:
+        return False
+    return not crowded or (request.step == 1 and not request.work.draft)
+
+
+def _alive(batch: Batch) -> list[InFlightRequest]:
+    return [request for request in batch if not (request.done or request.dropped)]

@@ -1,0 +1,258 @@
+"""Which requests take the next step together: the rules alone, without clock, thread or torch.
+
+The core asks before every step. The rules are:
+
+* Rows share a UNet call when they share weights (so, step count) and size. As many share one as
+  `LatencyModel.cap` finds worthwhile; they join and leave at any step.
+* Within such a group who has waited longest is first, and who has started is finished first:
+  taking turns step by step would make everybody as late as the last.
+* Between groups, the device time that a request has used makes it that much younger (start-time
+  fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
+  picture is no slower for the 1-step pictures that came after it had its share.
+* A draft, for somebody who types on, lets pictures go first that somebody waits for, but not for
+  longer than a person takes to miss it.
+* Weights that would have to be brought to the device first wait a little for their turn, so that
+  bringing them is never most of the work.
+* Requests of one client take turns: its second stands behind the first of everybody else, and the
+  device time that any of them uses makes those that wait younger, so that a flood slows itself.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from .base import Forecast, Work
+from .latency_model import Kind, LatencyModel, Size
+
+LOADING = 5.0  # times the seconds of loading weights that another group goes on before it
+
+DRAFT_PATIENCE = 0.3  # seconds that a draft counts as younger than it is
+
+Loading = Callable[[int], float]  # step count -> seconds; 0 when its UNet is on the device
+Group = tuple[int, Size]  # step count (so, weights) and size
+_order = itertools.count()
+
+
+class Progress(Protocol):
+    """What the runner keeps of a request that has started: how far it is."""
+
+    step: int  # steps done
+
+
+@dataclass(slots=True, eq=False)
+class InFlightRequest:
+    """Work that has been admitted, until its final picture or its end."""
+
+    work: Work
+    since: float  # when its session began to wait, seconds of any clock
+    size: Size  # (width, height) that it is painted at, px
+    row: Progress | None = None  # the runner's, from the first step on
+    started: bool = False
+    dropped: bool = False  # nobody reads it any more
+    done: bool = False  # nothing is left to do for it
+    shown: int = 0  # steps of its last picture; 0 before the first
+    preview_unread: bool = False  # its reader has not taken the last preview
+    served: float = 0.0  # device seconds it has used, or its client while it waits; shared in full
+    order: int = field(default_factory=lambda: next(_order))
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return 0 if self.row is None else self.row.step
+
+    @property
+    def steps_left(self) -> int:
+        """Steps still to take."""
+        return self.work.request.num_inference_steps - self.step
+
+    @property
+    def rows(self) -> int:
+        """Rows of a UNet call that it takes."""
+        return self.work.request.unet_rows
+
+    @property
+    def group(self) -> Group:
+        """What requests must have in common to share a UNet call."""
+        return self.work.request.num_inference_steps, self.size
+
+    @property
+    def due(self) -> float:
+        """When its turn is due: a draft's later than its waiting began."""
+        return self.since + DRAFT_PATIENCE if self.work.draft else self.since
+
+    @property
+    def age(self) -> float:
+        """When its turn is due, later by what its client has had while it waited."""
+        return self.due if self.started else self.due + self.served
+
+    @property
+    def decoder(self) -> Kind:
+        """The kind of call that makes its final picture."""
+        return "preview" if self.work.draft else "decoder"
+
+
+Line: TypeAlias = "tuple[InFlightRequest, ...]"
+Ranks: TypeAlias = "dict[InFlightRequest, int]"  # places behind the first of its client; 0 left out
+
+
+class RequestQueue:
+    """Every request that waits or is being painted.
+
+    `add` and `remove` change one dict by one key, and every look is at a copy of it: other threads
+    may add and ask while a step runs.
+    """
+
+    def __init__(self, latency_model: LatencyModel) -> None:
+        self.latency_model = latency_model
+        self.loading: Loading = lambda num_inference_steps: 0.0
+        # A dict for its order and for leaving at once: all that is done for each step is then in
+        # proportion to the queue, and less than a millisecond for a thousand requests.
+        self._requests: dict[InFlightRequest, None] = {}
+
+    @property
+    def line(self) -> Line:
+        """All of them, in the order of arrival."""
+        return tuple(self._requests)
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have not started and that somebody still wants."""
+        return sum(not (request.started or request.dropped) for request in self.line)
+
+    def add(self, request: InFlightRequest) -> None:
+        """A request joins."""
+        self._requests[request] = None
+
+    def remove(self, request: InFlightRequest) -> None:
+        """A request leaves, if it is here."""
+        self._requests.pop(request, None)
+
+    def next_batch(self) -> list[InFlightRequest]:
+        """The requests that take a step now, in one UNet call; none when there are none."""
+        line = self.line
+        if not line:
+            return []
+        ranks = _ranks(line)
+        groups: dict[Group, list[InFlightRequest]] = defaultdict(list)
+        for request in line:
+            groups[request.group].append(request)
+        chosen = next(iter(groups.values()))
+        if len(groups) > 1:
+            chosen = groups[min(groups, key=lambda group: self._turn(groups[group], ranks))]
+        return self._fill(chosen, ranks)
+
+    def charge(self, batch: Iterable[InFlightRequest], seconds: float) -> None:
+        """A batch has used the device for this long."""
+        clients = set()
+        for request in batch:
+            request.served += seconds
+            clients.add(request.work.client)
+        clients.discard(None)
+        for request in self.line if clients else ():
+            if not request.started and request.work.client in clients:
+                request.served += seconds
+
+    def forecast(self, request: InFlightRequest) -> Forecast:
+        """How a request will fare, whether it is in the queue or would come last.
+
+        An estimate: nobody leaves, and who is in another group has an equal share of the device.
+        """
+        if request.started:
+            return Forecast(0, 0.0, self._work(request, request.rows))
+        line = tuple(other for other in self.line if not other.dropped)
+        before = _before(request, line if request in line else (*line, request))
+        same = _alike(other for other in before if other.group == request.group)
+        others = _alike(other for other in before if other.group != request.group)
+        cap = self.latency_model.cap("step", request.size)
+        rows = sum(other.rows * count for other, count in same)
+        work = self._work(request, min(cap, rows + request.rows))
+        wait = 0.0
+        if rows + request.rows > cap:
+            wait = sum(self._device_seconds(other, cap) * count for other, count in same)
+        elsewhere = sum(
+            self._device_seconds(other, self.latency_model.cap("step", other.size)) * count
+            for other, count in others
+        )
+        ahead = sum(not other.started for other in before)
+        return Forecast(ahead, wait + min(elsewhere, wait + work), work)
+
+    def _turn(self, group: list[InFlightRequest], ranks: Ranks) -> tuple[int, float, int]:
+        """Sorts groups by when their turn is: that of whoever has the best claim in it."""
+        rank, virtual, order = min((ranks.get(r, 0), r.due + r.served, r.order) for r in group)
+        steps = group[0].work.request.num_inference_steps
+        return rank, virtual + LOADING * self.loading(steps), order
+
+    def _fill(self, group: list[InFlightRequest], ranks: Ranks) -> list[InFlightRequest]:
+        """The first of a group, as many as may share a call, and always one."""
+        cap = self.latency_model.cap("step", group[0].size)
+        heap = [(not r.started, ranks.get(r, 0), r.age, r.order, r) for r in group]
+        heapq.heapify(heap)  # few are taken, so there is no need to sort all
+        first = heapq.heappop(heap)[-1]
+        batch, rows = [first], first.rows
+        while heap and rows < cap:
+            request = heapq.heappop(heap)[-1]
+            if rows + request.rows <= cap:
+                batch.append(request)
+                rows += request.rows
+        return batch
+
+    def _work(self, request: InFlightRequest, rows: int) -> float:
+        """Seconds from its next step to its picture, when this many rows share each step."""
+        step = self.latency_model.seconds("step", request.size, rows)
+        decode = self.latency_model.seconds(request.decoder, request.size, 1)
+        return request.steps_left * step + decode
+
+    def _device_seconds(self, request: InFlightRequest, rows: int) -> float:
+        """Its part of the device's time, when its steps are shared by this many rows."""
+        step = self.latency_model.seconds("step", request.size, rows)
+        share = step * request.rows / max(rows, request.rows)
+        decode = self.latency_model.seconds(request.decoder, request.size, 1)
+        return request.steps_left * share + decode
+
+
+def shows_preview(step: int, *, draft: bool, crowded: bool) -> bool:
+    """Whether a preview is worth its decoding after this many steps.
+
+    While others wait only the first one of a picture is, and none of a draft, which is soon done.
+    """
+    return not crowded or (step == 1 and not draft)
+
+
+def _before(request: InFlightRequest, line: Line) -> list[InFlightRequest]:
+    """Those that are being painted or stand before a request of this line."""
+    ranks = _ranks(line)
+    mine = (ranks.get(request, 0), request.age, request.order)
+    return [
+        other
+        for other in line
+        if other is not request
+        and (other.started or (ranks.get(other, 0), other.age, other.order) < mine)
+    ]
+
+
+def _ranks(line: Line) -> Ranks:
+    """How many requests of its own client stand before each; those that are first are left out."""
+    counts = Counter(r.work.client for r in line if r.work.client is not None)
+    ranks: Ranks = {}
+    if len(counts) == counts.total():
+        return ranks
+    several = [request for request in line if counts[request.work.client] > 1]
+    met: dict[Hashable, int] = defaultdict(int)
+    for request in sorted(several, key=lambda r: (not r.started, r.since, r.order)):
+        if met[request.work.client]:
+            ranks[request] = met[request.work.client]
+        met[request.work.client] += 1
+    return ranks
+
+
+def _alike(line: Iterable[InFlightRequest]) -> list[tuple[InFlightRequest, int]]:
+    """One request for all that cost the same, and how many these are."""
+    kinds: dict[Hashable, list[InFlightRequest]] = defaultdict(list)
+    for request in line:
+        kinds[request.size, request.steps_left, request.rows, request.work.draft].append(request)
+    return [(each[0], len(each)) for each in kinds.values()]

@@ -1,0 +1,93 @@
+"""What the device does for a batch of requests: encode, step, decode, each with its seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from ..schemas import GenerationRequest
+from .latency_model import Kind
+
+if TYPE_CHECKING:
+    from ..model.sampling import Sampler
+
+log = logging.getLogger(__name__)
+
+Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]  # [height, width, 3]
+Row: TypeAlias = Any  # what a runner keeps of a request that has started; has its `step`
+
+
+class Runner(Protocol):
+    """A device with a model, or a table of what one takes."""
+
+    def begin(
+        self, requests: Sequence[GenerationRequest]
+    ) -> tuple[list[Row | Exception], int, float]:
+        """Encodes prompts and draws noise: a row or an error each, prompts not known, seconds."""
+        ...
+
+    def step(self, rows: Sequence[Row]) -> float:
+        """One UNet call for rows of one step count and size; seconds."""
+        ...
+
+    def decode(self, kind: Kind, rows: Sequence[Row]) -> tuple[list[Pixels], float]:
+        """Pictures of rows of one size by the "decoder" or the "preview" decoder; seconds."""
+        ...
+
+    def notes(self, row: Row) -> tuple[str, ...]:
+        """What the user should know about how the request was read."""
+        ...
+
+    def seconds_to_load(self, num_inference_steps: int) -> float:
+        """How long the UNet of a step count takes to the device; 0 when it is there."""
+        ...
+
+
+class SamplerRunner:
+    """Runs batches with a sampler. Belongs to the thread of the device."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def begin(
+        self, requests: Sequence[GenerationRequest]
+    ) -> tuple[list[Row | Exception], int, float]:
+        """See `Runner.begin`."""
+        started, prompts = time.perf_counter(), 0
+        try:
+            prompts = self._sampler.prepare(requests)
+        except Exception:  # begun one by one, it will be seen whose fault it is
+            log.warning("prompts could not be encoded together", exc_info=True)
+        rows = [self._begin_one(request) for request in requests]
+        return rows, prompts, time.perf_counter() - started
+
+    def step(self, rows: Sequence[Row]) -> float:
+        """See `Runner.step`."""
+        started = time.perf_counter()
+        self._sampler.step(rows)
+        self._sampler.synchronize()
+        return time.perf_counter() - started
+
+    def decode(self, kind: Kind, rows: Sequence[Row]) -> tuple[list[Pixels], float]:
+        """See `Runner.decode`."""
+        started = time.perf_counter()
+        call = self._sampler.finals if kind == "decoder" else self._sampler.previews
+        return call(rows), time.perf_counter() - started
+
+    def notes(self, row: Row) -> tuple[str, ...]:
+        """See `Runner.notes`."""
+        return self._sampler.notes(row)
+
+    def seconds_to_load(self, num_inference_steps: int) -> float:
+        """See `Runner.seconds_to_load`."""
+        return self._sampler.seconds_to_bring(num_inference_steps)
+
+    def _begin_one(self, request: GenerationRequest) -> Row | Exception:
+        try:
+            return self._sampler.begin(request)
+        except Exception as error:
+            return error
