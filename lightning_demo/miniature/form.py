@@ -1,0 +1,133 @@
+"""What sees form: sentence nearest neighbour, and precision and recall in ImageNet features.
+
+Each kept measure tells renders through the autoencoder from what models draw by at least five
+standard errors; `docs/miniature-measures.md` has the figures, and what did not see it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
+
+from .autoencoder import round_trip
+from .imagenet import MISSING, load_imagenet
+from .metrics import mean_and_error, precision_and_recall
+from .picture import draw_scene
+from .sentence_nn import SentenceScore, measure, read_sentences, reconstructions
+from .suites import Task, balanced
+from .world import BUCKETS
+
+BEST = "reconstruction"  # renders through the autoencoder: no model can draw better
+STRETCHED_MODEL = "4"  # the only one that also draws wide and tall
+SEED = 50_000  # of the models' pictures
+log = logging.getLogger(__name__)
+
+
+class Draw(Protocol):
+    """Draws each prompt once, from seeds counted up from `seed`."""
+
+    def __call__(
+        self, prompts: list[str], seed: int, width: int = 128, height: int = 128
+    ) -> list[Image.Image]: ...
+
+
+class Form:
+    """Collects what every model reaches, beginning with the reconstruction."""
+
+    def __init__(
+        self, vae: AutoencoderTiny, compared: list[Task], each: int, seeds: int, stretched: int
+    ) -> None:
+        """Draws and encodes what models are compared with.
+
+        Args:
+            compared: of which every model brings a picture.
+            each: sentences of every subject.
+            seeds: pictures of each sentence.
+            stretched: sentences of every subject, wide and tall.
+        """
+        self.vae, self.seeds = vae, seeds
+        square, *others = BUCKETS
+        wanted = {square: each} | dict.fromkeys(others if stretched else (), stretched)
+        self.sentences = {
+            size: read_sentences(vae, balanced(count), size) for size, count in wanted.items()
+        }
+        self.scores: dict[tuple[int, int], dict[str, SentenceScore]] = {
+            size: {BEST: measure(vae, known, reconstructions(vae, known, seeds))}
+            for size, known in self.sentences.items()
+        }
+        self.imagenet = load_imagenet()
+        self.precision_recall: dict[str, tuple[float, float]] = {}
+        if self.imagenet is None:
+            log.warning(MISSING)
+            return
+        # Renders that went through the autoencoder: its own loss must not hide everything else.
+        real, again = (
+            self.imagenet(round_trip(vae, _renders(compared, seed))) for seed in (11, 12)
+        )
+        self.real = real
+        self.precision_recall[BEST] = precision_and_recall(real, again)
+
+    def add(self, name: str, draw: Draw, pictures: list[Image.Image]) -> None:
+        """Measures one model.
+
+        Args:
+            pictures: one of each compared prompt.
+        """
+        for size, known in self.sentences.items():
+            if size == BUCKETS[0] or name == STRETCHED_MODEL:
+                prompts = [s.task.prompt for s in known for _ in range(self.seeds)]
+                drawn = draw(prompts, SEED, *size)
+                self.scores[size][name] = measure(self.vae, known, drawn)
+        if self.imagenet is not None:
+            self.precision_recall[name] = precision_and_recall(self.real, self.imagenet(pictures))
+
+    def report(self) -> dict[str, object]:
+        """All of it by model, ready for JSON; what could not be measured is null."""
+        square, *others = self.scores
+        scores = self.scores[square]
+        best = torch.tensor(scores[BEST].by_prompt)
+        sigmas, ratios = {}, {}
+        for name, score in scores.items():
+            if name != BEST:
+                own = torch.tensor(score.by_prompt)
+                mean, error = mean_and_error(own - best)  # of the same prompts
+                sigmas[name] = round(mean / error, 1)
+                ratios[name] = round(math.exp((own / best).log().mean()), 3)
+        report: dict[str, object] = {
+            "sentence_nn": _all(scores, "mean"),
+            "sentence_nn_error": _all(scores, "error"),
+            "sentence_nn_sigmas": sigmas,  # standard errors away from the reconstruction
+            "sentence_nn_ratio": ratios,  # to the reconstruction, geometric mean over prompts
+            "sentence_diversity": _all(scores, "diversity"),
+            "sentence_nn_by_subject": {
+                name: {subject: round(value, 3) for subject, value in score.by_subject.items()}
+                for name, score in scores.items()
+            },
+            "sentence_nn_by_size": {
+                "x".join(map(str, size)): _all(self.scores[size], "mean") for size in others
+            },
+        }
+        for place, key in enumerate(("imagenet_precision", "imagenet_recall")):
+            values = {name: round(pair[place], 3) for name, pair in self.precision_recall.items()}
+            report[key] = values or None
+        return report
+
+
+def _all(scores: dict[str, SentenceScore], key: str) -> dict[str, float]:
+    return {name: round(getattr(score, key), 4) for name, score in scores.items()}
+
+
+def _renders(tasks: list[Task], seed: int) -> list[Image.Image]:
+    rng = random.Random(seed)  # noqa: S311
+    return [
+        draw_scene(replace(task.scene, detail=rng.getrandbits(32)), *BUCKETS[0])
+        for task in tasks
+        if task.scene
+    ]
