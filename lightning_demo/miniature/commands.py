@@ -65,6 +65,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--size", choices=SIZES, default=SIZES[0], help="width and height, default: %(default)s"
     )
     sample.add_argument("--out", type=Path, default=Path("miniature.png"))
+    sample.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="JPEG",
+        help="instead: 48 held-out prompts, large, into this file, and twelve of them beside it",
+    )
 
 
 def _command(
@@ -161,7 +167,7 @@ def _distill(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from .card import table, write_card
+    from .card import readme_table, table, write_card
     from .evaluate import FAST, FULL, evaluate
     from .workshop import whole_students
 
@@ -169,7 +175,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     report = evaluate(args.model, FAST if args.fast else FULL, unets)
     if args.write_card:
         write_card(args.model, report)
-    print(table(report))
+    print(table(report), readme_table(report), sep="\n\n", end="\n\n")
     print(json.dumps(report))
     return 0
 
@@ -185,11 +191,15 @@ def _export(args: argparse.Namespace) -> int:
 
 def _sample(args: argparse.Namespace) -> int:
     from .evaluate import steps_and_guidance
-    from .sheet import captioned_sheet, draw_prompts, sheet_prompts
+    from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
 
     width, height = map(int, args.size.split("x"))
     prompts = args.prompts or sheet_prompts(32)
     steps, guidance_scale = steps_and_guidance(args.steps)
+    if args.sheet:
+        for path in write_large_sheet(args.model, args.sheet, steps, args.seed, guidance_scale):
+            print(path)
+        return 0
     pictures = draw_prompts(
         args.model,
         prompts,
