@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     measure.set_defaults(run=_evaluate)
     _add_model(measure)
     measure.add_argument("--run-dir", type=Path, help="also measure its whole students")
-    measure.add_argument("--fast", action="store_true", help="a rough reading in about a minute")
+    measure.add_argument("--fast", action="store_true", help="a rough reading in minutes")
     measure.add_argument("--write-card", action="store_true", help="into the model card")
 
     export = _command(commands, "export", _export, "write the model as files")

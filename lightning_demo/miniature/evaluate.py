@@ -41,12 +41,22 @@ class Size:
     renders: int = 1536  # real pictures for the Fréchet distance
     round_trips: int = 256  # pictures through the autoencoder and back
     sentences: int = 2  # of every subject, for the nearest neighbour
-    sentence_seeds: int = 4  # pictures of each sentence
+    sentence_seeds: int = 8  # pictures of each sentence
     stretched: int = 1  # sentences of every subject, wide and tall
 
 
 FULL = Size()
-FAST = Size(48, 48, 24, bare_seeds=1, varied=6, renders=384, sentence_seeds=2, stretched=0)
+FAST = Size(
+    one=48,
+    two=48,
+    counts=24,
+    bare_seeds=1,
+    varied=6,
+    renders=384,
+    sentences=1,
+    sentence_seeds=2,
+    stretched=0,
+)
 SEEDS_EACH = 4
 
 
@@ -97,7 +107,7 @@ def evaluate(folder: Path, size: Size, unets: dict[str, UNet2DConditionModel] | 
     }
     compared = [t for t in (*tasks["one_subject"], *tasks["two_subjects"])]
     references = _references(compared, size, judge, vae)
-    form = Form(vae, compared, size.sentences, size.sentence_seeds, size.stretched)
+    form = Form(vae, size.sentences, size.sentence_seeds, size.stretched)
     runs: dict[str, UNet2DConditionModel | None] = dict.fromkeys(MODELS)
     runs |= {f"{steps}-unet": unet for steps, unet in (unets or {}).items()}
     scores = {}
@@ -182,7 +192,7 @@ def _score(
     pairs = list(zip(tasks["two_subjects"], told[first:count], strict=True))
     varied = [task.prompt for task in tasks["one_subject"][: size.varied]]
     again = to_pixels([p for seed in range(SEEDS_EACH) for p in draw(varied, 1000 * (seed + 1))])
-    form.add(name, draw, pictures[:count])
+    form.add(name, draw)
     with torch.inference_mode():
         features = judge.features(pixels[:count])
         spread = judge.features(again).view(SEEDS_EACH, size.varied, -1).transpose(0, 1)

@@ -60,13 +60,16 @@ def read_sentences(
 
 
 def reconstructions(
-    vae: AutoencoderTiny, sentences: list[Sentence], seeds: int
+    vae: AutoencoderTiny, sentences: list[Sentence], seeds: int, after: int = 0
 ) -> list[Image.Image]:
     """Further renders of each sentence, through the autoencoder: the best that a model can draw.
 
     The seeds of one sentence stand together, as `measure` expects.
+
+    Args:
+        after: as many further renders are left out first.
     """
-    further = range(RENDERS, RENDERS + seeds)
+    further = range(RENDERS + after, RENDERS + after + seeds)
     drawn = [p for s in sentences for p in _renders(s.task, s.size, further)]
     return round_trip(vae, drawn)
 
