@@ -144,10 +144,15 @@ def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> t
     return torch.cat(parts)
 
 
+def picture_bytes(pictures: list[Image.Image]) -> torch.Tensor:
+    """Pictures of one size as [N, 3, H, W] uint8."""
+    array = np.stack([np.asarray(picture) for picture in pictures])
+    return torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
 def picture_pixels(pictures: list[Image.Image]) -> torch.Tensor:
     """Pictures of one size as [N, 3, H, W] from -1 to 1."""
-    array = np.stack([np.asarray(picture) for picture in pictures])
-    return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return picture_bytes(pictures).float() / 127.5 - 1
 
 
 @torch.inference_mode()

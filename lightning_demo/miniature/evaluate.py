@@ -43,6 +43,7 @@ class Size:
     sentences: int = 2  # of every subject, for the nearest neighbour
     sentence_seeds: int = 8  # pictures of each sentence
     stretched: int = 1  # sentences of every subject, wide and tall
+    told_apart: int = 2500  # pictures, and as many renders, for the critic
 
 
 FULL = Size()
@@ -56,6 +57,7 @@ FAST = Size(
     sentences=1,
     sentence_seeds=2,
     stretched=0,
+    told_apart=0,
 )
 SEEDS_EACH = 4
 
@@ -107,7 +109,7 @@ def evaluate(folder: Path, size: Size, unets: dict[str, UNet2DConditionModel] | 
     }
     compared = [t for t in (*tasks["one_subject"], *tasks["two_subjects"])]
     references = _references(compared, size, judge, vae)
-    form = Form(vae, size.sentences, size.sentence_seeds, size.stretched)
+    form = Form(vae, size.sentences, size.sentence_seeds, size.stretched, size.told_apart)
     runs: dict[str, UNet2DConditionModel | None] = dict.fromkeys(MODELS)
     runs |= {f"{steps}-unet": unet for steps, unet in (unets or {}).items()}
     scores = {}

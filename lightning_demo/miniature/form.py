@@ -1,4 +1,4 @@
-"""What sees form: sentence nearest neighbour, and precision and recall in ImageNet features.
+"""What sees form: sentence nearest neighbour, precision and recall in ImageNet features, a critic.
 
 Each kept measure tells renders through the autoencoder from what models draw by at least five
 standard errors; `docs/miniature-measures.md` has the figures, and what did not see it.
@@ -14,14 +14,18 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
+from .autoencoder import picture_bytes, round_trip
+from .critic import critic_accuracy
 from .imagenet import MISSING, load_imagenet
 from .metrics import mean_and_error, precision_and_recall
+from .picture import draw_scene
 from .sentence_nn import SentenceScore, measure, read_sentences, reconstructions
-from .suites import BEST, balanced
-from .world import BUCKETS
+from .suites import BEST, balanced, describe
+from .world import BUCKETS, sample_held_out
 
-STRETCHED_MODEL = "4"  # the only one that also draws wide and tall
+CHOSEN = "4"  # the only model that also draws wide and tall, and that the critic looks at
 REAL = 8  # renders of each sentence, among which pictures should be: a few nearest are of its own
+CRITIC_SEED, CRITIC_STEPS = 6_000_000, 1000
 SEED = 50_000  # of the models' pictures
 log = logging.getLogger(__name__)
 
@@ -37,15 +41,19 @@ class Draw(Protocol):
 class Form:
     """Collects what every model reaches, beginning with the reconstruction."""
 
-    def __init__(self, vae: AutoencoderTiny, each: int, seeds: int, stretched: int) -> None:
+    def __init__(
+        self, vae: AutoencoderTiny, each: int, seeds: int, stretched: int, told_apart: int
+    ) -> None:
         """Draws and encodes what models are compared with.
 
         Args:
             each: sentences of every subject.
             seeds: pictures of each sentence.
             stretched: sentences of every subject, wide and tall.
+            told_apart: pictures of other prompts, and as many renders, for the critic.
         """
-        self.vae, self.seeds = vae, seeds
+        self.vae, self.seeds, self.told_apart = vae, seeds, told_apart
+        self.critic: tuple[float, float] | None = None
         square, *others = BUCKETS
         wanted = {square: each} | dict.fromkeys(others if stretched else (), stretched)
         self.sentences = {
@@ -68,9 +76,19 @@ class Form:
     def add(self, name: str, draw: Draw) -> None:
         """Measures one model."""
         for size, known in self.sentences.items():
-            if size == BUCKETS[0] or name == STRETCHED_MODEL:
+            if size == BUCKETS[0] or name == CHOSEN:
                 prompts = [s.task.prompt for s in known for _ in range(self.seeds)]
                 self._add(name, size, draw(prompts, SEED, *size))
+        if name == CHOSEN and self.told_apart:
+            self.critic = self._ask_critic(draw)
+
+    def _ask_critic(self, draw: Draw) -> tuple[float, float]:
+        scenes = [sample_held_out(CRITIC_SEED + n) for n in range(self.told_apart)]
+        fake = draw([describe(scene) for scene in scenes], CRITIC_SEED)
+        drawn = [draw_scene(scene, *BUCKETS[0]) for scene in scenes]
+        real = picture_bytes(round_trip(self.vae, drawn))
+        unseen = self.told_apart // 5
+        return critic_accuracy(real, picture_bytes(fake), unseen, CRITIC_STEPS)
 
     def _add(self, name: str, size: tuple[int, int], pictures: list[Image.Image]) -> None:
         self.scores[size][name] = measure(self.vae, self.sentences[size], pictures)
@@ -108,6 +126,11 @@ class Form:
             report[key] = values or None
         if self.seeds < REAL:  # then neighbours are of other sentences, and everything is reached
             report["imagenet_recall"] = None
+        report["critic_accuracy"] = self.critic and {
+            CHOSEN: round(self.critic[0], 3),
+            "error": round(self.critic[1], 3),
+            "pictures": self.told_apart,
+        }
         return report
 
 

@@ -42,6 +42,7 @@ TINY = Size(
     round_trips=8,
     sentences=1,
     sentence_seeds=2,
+    told_apart=5,
 )
 
 
@@ -109,6 +110,7 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     monkeypatch.setattr(speed, "ROUNDS", 1)
     monkeypatch.setattr(sentence_nn, "RENDERS", 4)
     monkeypatch.setattr(form, "REAL", 2)
+    monkeypatch.setattr(form, "CRITIC_STEPS", 2)
     monkeypatch.setattr(form, "load_imagenet", lambda: patches)
     save_untrained(tmp_path, seed=1)
     torch.manual_seed(0)
@@ -133,6 +135,7 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
         assert report[key].keys() == everything
         assert all(0 <= share <= 1 for share in report[key].values())
     assert report["imagenet_precision"]["4"] < report["imagenet_precision"][BEST]
+    assert 0 <= report["critic_accuracy"]["4"] <= 1
     card = tmp_path / "README.md"
     card.write_text(f"before\n{START}\nold\n{END}\nafter\n", encoding="utf-8")
     write_card(tmp_path, report)
@@ -163,11 +166,12 @@ def test_without_its_network_precision_is_null_and_the_log_says_what_to_install(
     monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:1]))
     monkeypatch.setattr(form, "load_imagenet", lambda: None)
     vae = AutoencoderTiny.from_pretrained(SHIPPED / "base" / "vae", variant="fp16").eval().float()
-    measured = form.Form(vae, each=2, seeds=2, stretched=0)
+    measured = form.Form(vae, each=2, seeds=2, stretched=0, told_apart=0)
     assert "pip install -r requirements-evaluate.txt" in caplog.text
     report = measured.report()
     assert report["imagenet_precision"] is report["imagenet_recall"] is None
     assert report["sentence_nn_by_size"] == {}
+    assert report["critic_accuracy"] is None
     assert report["sentence_nn"][BEST] > 0
 
 
