@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from PIL import Image
 from torch import nn
 
 from .config import LrPlan, TrainingConfig
@@ -140,3 +141,31 @@ def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> t
         with autocast(device):
             parts.append(vae.encoder(pixels.to(device).float() / 127.5 - 1).float().cpu())
     return torch.cat(parts)
+
+
+def picture_bytes(pictures: list[Image.Image]) -> torch.Tensor:
+    """Pictures of one size as [N, 3, H, W] uint8."""
+    array = np.stack([np.asarray(picture) for picture in pictures])
+    return torch.from_numpy(array).permute(0, 3, 1, 2)
+
+
+def picture_pixels(pictures: list[Image.Image]) -> torch.Tensor:
+    """Pictures of one size as [N, 3, H, W] from -1 to 1."""
+    return picture_bytes(pictures).float() / 127.5 - 1
+
+
+@torch.inference_mode()
+def encode_pictures(vae: AutoencoderTiny, pictures: list[Image.Image]) -> torch.Tensor:
+    """The latents of pictures of one size, [N, 4, H/8, W/8]."""
+    batches = [picture_pixels(pictures[i : i + 64]) for i in range(0, len(pictures), 64)]
+    return torch.cat([vae.encoder(batch) for batch in batches])
+
+
+@torch.inference_mode()
+def round_trip(vae: AutoencoderTiny, pictures: list[Image.Image]) -> list[Image.Image]:
+    """Pictures of one size as the autoencoder gives them back."""
+    made = []
+    for latents in encode_pictures(vae, pictures).split(32):
+        pixels = vae.decoder(latents).clamp(-1, 1).add(1).mul(127.5).round().byte()
+        made += [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).numpy()]
+    return made

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .suites import MODELS
+from .suites import BEST, MODELS
 
 START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 COLUMNS = (
@@ -20,22 +20,64 @@ COLUMNS = (
     ("diversity", "diversity", "{:.2f}"),
     ("sharpness", "sharpness", "{:.2f}"),
 )
+# What sees form comes first. Columns that were not measured are left out; these keys are the
+# report's own, and have a row for the reconstruction too.
+LEADING = (
+    ("sentence_nn", "sentence NN", "{:.2f}"),
+    ("sentence_diversity", "its diversity", "{:.2f}"),
+    ("imagenet_precision", "precision", "{:.2f}"),
+    ("imagenet_recall", "recall", "{:.2f}"),
+)
 PLOTTED = COLUMNS[:4]  # the shares of right pictures
 LABELS = {"teacher": "teacher, 32 + guidance", "1": "1 step"}
 INKS = ((224, 48, 46), (44, 104, 226), (46, 160, 74), (247, 137, 24))
+README_LEADING = (
+    ("sentence_nn", "how far from the nearest drawing of the same sentence", "{:.2f}"),
+    ("sentence_diversity", "how varied, beside such drawings", "{:.2f}"),
+    ("imagenet_precision", "among drawings, to a network that knows photographs", "{:.0%}"),
+    ("imagenet_recall", "of drawings, so reached", "{:.0%}"),
+)
+README_SHARES = (
+    ("one_subject", "one thing, its colour, place and time"),
+    ("two_subjects", "two things, each in its own colour, in order"),
+    ("counts", "two or three of a kind"),
+    ("bare_prompts", 'one word ("a cat")'),
+)
 SCALE = 2  # drawn larger and averaged, for smooth lines
 
 
 def table(report: dict) -> str:  # type: ignore[type-arg]
-    """The scores as a Markdown table, one row per model."""
-    lines = [
-        "| | " + " | ".join(title for _, title, _ in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
+    """The scores as a Markdown table, one row per model, led by what sees form."""
+    leading = [column for column in LEADING if report.get(column[0])]
+    titles = [title for _, title, _ in (*leading, *COLUMNS)]
+    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+
+    def row(title: str, name: str, rest: list[str]) -> str:
+        cells = [pattern.format(report[key][name]) for key, _, pattern in leading]
+        return f"| {title} | " + " | ".join(cells + rest) + " |"
+
     for name, score in report["models"].items():
         steps, _, kind = name.partition("-")
         title = LABELS.get(steps, f"{steps} steps") + (", whole UNet" if kind else "")
-        cells = [pattern.format(score[key]) for key, _, pattern in COLUMNS]
+        rest = [pattern.format(score[key]) for key, _, pattern in COLUMNS]
+        lines.append(row(title, name, rest))
+    if leading:
+        lines.append(row("renders, through the autoencoder", BEST, [""] * len(COLUMNS)))
+    return "\n".join(lines)
+
+
+def readme_table(report: dict) -> str:  # type: ignore[type-arg]
+    """The README's table: a row per measure, led by what sees form; a column per model."""
+    names = [*MODELS, BEST]
+    lines = [
+        "| | 1 step | 2 | 4 | 8 | teacher, 32 | autoencoder |",
+        "| --- |" + " ---: |" * len(names),
+    ]
+    rows = [(title, report[k], pattern) for k, title, pattern in README_LEADING if report.get(k)]
+    rows += [(title, report[key], "{:.0%}") for key, title in README_SHARES]
+    rows.append(("on one CPU core", report["one_core_ms"], "{:.0f} ms"))
+    for title, values, pattern in rows:
+        cells = [pattern.format(values[name]) if name in values else "" for name in names]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -89,6 +131,7 @@ def block(report: dict) -> str:  # type: ignore[type-arg]
 
 ![Share of pictures that show all that was asked, by number of steps](evaluation/evaluation.png)
 
+{_form(report)}\
 {prompts["one_subject"]} prompts with one subject (all of subject, colour, place and time right),
 {prompts["two_subjects"]} with two (both subjects, both colours, in order; at 4 steps both subjects
 are there, in whatever order, in {four["pair_names"]:.0%}, both colours in
@@ -102,6 +145,26 @@ distance is {report["frechet_ratio_4_to_teacher"]:.2f} times the teacher's. The 
 {report["autoencoder_psnr_db"]:.1f} dB of held-out renders. On one CPU core a picture takes
 {_speeds(report)}.
 {END}"""
+
+
+def _form(report: dict) -> str:  # type: ignore[type-arg]
+    """What the leading columns mean; nothing for a report that has none."""
+    if not report.get("sentence_nn"):
+        return ""
+    four, best = report["sentence_nn_sigmas"]["4"], report["sentence_nn"][BEST]
+    text = f"""\
+Sentence NN: how far a picture is from the nearest of 160 renders of its own sentence, in the
+autoencoder's latents where the thing stands; lower is nearer, every subject has as many prompts,
+and one more render through the autoencoder has {best:.2f}. It sees lumps, to which the shares are
+blind: 4 steps are {four:.0f} standard errors away from renders. It forgives softness and sameness;
+diversity, of the same latents relative to renders, and precision do not.
+"""
+    if report.get("imagenet_precision"):
+        text += """\
+Precision is the share of pictures that lie among renders, recall of renders among pictures (arXiv
+1904.06991, k = 3), in features of a network that has seen only photographs.
+"""
+    return text + "\n"
 
 
 def _speeds(report: dict) -> str:  # type: ignore[type-arg]

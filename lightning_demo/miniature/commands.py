@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     measure.set_defaults(run=_evaluate)
     _add_model(measure)
     measure.add_argument("--run-dir", type=Path, help="also measure its whole students")
-    measure.add_argument("--fast", action="store_true", help="a rough reading in about a minute")
+    measure.add_argument("--fast", action="store_true", help="a rough reading in minutes")
     measure.add_argument("--write-card", action="store_true", help="into the model card")
 
     export = _command(commands, "export", _export, "write the model as files")
@@ -65,6 +65,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--size", choices=SIZES, default=SIZES[0], help="width and height, default: %(default)s"
     )
     sample.add_argument("--out", type=Path, default=Path("miniature.png"))
+    sample.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="JPEG",
+        help="instead: 48 held-out prompts, large, into this file, and twelve of them beside it",
+    )
 
 
 def _command(
@@ -167,7 +173,7 @@ def _distill(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from .card import table, write_card
+    from .card import readme_table, table, write_card
     from .evaluate import FAST, FULL, evaluate
     from .workshop import whole_students
 
@@ -175,7 +181,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     report = evaluate(args.model, FAST if args.fast else FULL, unets)
     if args.write_card:
         write_card(args.model, report)
-    print(table(report))
+    print(table(report), readme_table(report), sep="\n\n", end="\n\n")
     print(json.dumps(report))
     return 0
 
@@ -191,11 +197,15 @@ def _export(args: argparse.Namespace) -> int:
 
 def _sample(args: argparse.Namespace) -> int:
     from .evaluate import steps_and_guidance
-    from .sheet import captioned_sheet, draw_prompts, sheet_prompts
+    from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
 
     width, height = map(int, args.size.split("x"))
     prompts = args.prompts or sheet_prompts(32)
     steps, guidance_scale = steps_and_guidance(args.steps)
+    if args.sheet:
+        for path in write_large_sheet(args.model, args.sheet, steps, args.seed, guidance_scale):
+            print(path)
+        return 0
     pictures = draw_prompts(
         args.model,
         prompts,

@@ -14,9 +14,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from . import suites
-from .autoencoder import psnr
+from .autoencoder import encode_pictures, picture_pixels, psnr
 from .classifier import Classifier, judge_accuracy, load_classifier, to_pixels
 from .config import TrainingConfig
+from .form import Form
 from .metrics import diversity, frechet_distance, sharpness
 from .picture import draw_scene
 from .sheet import draw_prompts
@@ -39,9 +40,25 @@ class Size:
     varied: int = 24  # prompts, each drawn with four seeds
     renders: int = 1536  # real pictures for the Fréchet distance
     round_trips: int = 256  # pictures through the autoencoder and back
+    sentences: int = 2  # of every subject, for the nearest neighbour
+    sentence_seeds: int = 8  # pictures of each sentence
+    stretched: int = 1  # sentences of every subject, wide and tall
+    told_apart: int = 2500  # pictures, and as many renders, for the critic
 
 
-FULL, FAST = Size(), Size(one=48, two=48, counts=24, bare_seeds=1, varied=6, renders=384)
+FULL = Size()
+FAST = Size(
+    one=48,
+    two=48,
+    counts=24,
+    bare_seeds=1,
+    varied=6,
+    renders=384,
+    sentences=1,
+    sentence_seeds=2,
+    stretched=0,
+    told_apart=0,
+)
 SEEDS_EACH = 4
 
 
@@ -92,11 +109,12 @@ def evaluate(folder: Path, size: Size, unets: dict[str, UNet2DConditionModel] | 
     }
     compared = [t for t in (*tasks["one_subject"], *tasks["two_subjects"])]
     references = _references(compared, size, judge, vae)
+    form = Form(vae, size.sentences, size.sentence_seeds, size.stretched, size.told_apart)
     runs: dict[str, UNet2DConditionModel | None] = dict.fromkeys(MODELS)
     runs |= {f"{steps}-unet": unet for steps, unet in (unets or {}).items()}
     scores = {}
     for name, unet in tqdm(runs.items(), desc="models"):
-        scores[name] = _score(folder, name, unet, tasks, size, judge, vae, references)
+        scores[name] = _score(folder, name, unet, tasks, size, judge, vae, references, form)
     fresh = np.stack(
         [np.asarray(draw_scene(_fresh(n), *BUCKETS[0])) for n in range(size.round_trips)]
     )
@@ -105,15 +123,19 @@ def evaluate(folder: Path, size: Size, unets: dict[str, UNet2DConditionModel] | 
         for key in ("one_subject", "two_subjects", "counts", "bare_prompts")
     }
     ratio = scores["4"].frechet / scores["teacher"].frechet
-    return report | {
-        "frechet_ratio_4_to_teacher": round(ratio, 3),
-        "diversity": round(scores["4"].diversity, 3),
-        "autoencoder_psnr_db": round(psnr(vae, vae.decoder, fresh, torch.device("cpu")), 2),
-        "judge_accuracy": {k: round(v, 4) for k, v in judge_accuracy(judge).items()},
-        "one_core_ms": one_core_ms(folder),
-        "prompts": {key: len(kind) for key, kind in tasks.items()},
-        "models": {name: _rounded(asdict(score)) for name, score in scores.items()},
-    }
+    return (
+        form.report()
+        | report
+        | {
+            "frechet_ratio_4_to_teacher": round(ratio, 3),
+            "diversity": round(scores["4"].diversity, 3),
+            "autoencoder_psnr_db": round(psnr(vae, vae.decoder, fresh, torch.device("cpu")), 2),
+            "judge_accuracy": {k: round(v, 4) for k, v in judge_accuracy(judge).items()},
+            "one_core_ms": one_core_ms(folder),
+            "prompts": {key: len(kind) for key, kind in tasks.items()},
+            "models": {name: _rounded(asdict(score)) for name, score in scores.items()},
+        }
+    )
 
 
 def steps_and_guidance(model: str) -> tuple[int, float]:
@@ -137,12 +159,22 @@ def _score(
     judge: Classifier,
     vae: AutoencoderTiny,
     references: References,
+    form: Form,
 ) -> Score:
     steps, guidance_scale = steps_and_guidance(name)
 
-    def draw(prompts: list[str], seed: int) -> list[Image.Image]:
+    def draw(
+        prompts: list[str], seed: int, width: int = 128, height: int = 128
+    ) -> list[Image.Image]:
         return draw_prompts(
-            folder, prompts, steps, seed=seed, guidance_scale=guidance_scale, unet=unet
+            folder,
+            prompts,
+            steps,
+            seed=seed,
+            width=width,
+            height=height,
+            guidance_scale=guidance_scale,
+            unet=unet,
         )
 
     started = time.perf_counter()
@@ -162,6 +194,7 @@ def _score(
     pairs = list(zip(tasks["two_subjects"], told[first:count], strict=True))
     varied = [task.prompt for task in tasks["one_subject"][: size.varied]]
     again = to_pixels([p for seed in range(SEEDS_EACH) for p in draw(varied, 1000 * (seed + 1))])
+    form.add(name, draw)
     with torch.inference_mode():
         features = judge.features(pixels[:count])
         spread = judge.features(again).view(SEEDS_EACH, size.varied, -1).transpose(0, 1)
@@ -173,7 +206,7 @@ def _score(
         frechet=frechet_distance(features, references.features),
         frechet_latents=frechet_distance(latents, references.latents),
         diversity=diversity(spread) / references.diversity,
-        sharpness=sharpness(_full(pictures[:count])) / references.sharpness,
+        sharpness=sharpness(picture_pixels(pictures[:count])) / references.sharpness,
         seconds_per_picture=seconds,
     )
 
@@ -195,23 +228,14 @@ def _references(
         return References(
             features=judge.features(to_pixels(real)),
             latents=_latents(vae, real),
-            sharpness=sharpness(_full(real[: len(tasks)])),
+            sharpness=sharpness(picture_pixels(real[: len(tasks)])),
             diversity=diversity(spread),
         )
 
 
-def _full(pictures: list[Image.Image]) -> torch.Tensor:
-    array = np.stack([np.asarray(picture) for picture in pictures])
-    return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def _latents(vae: AutoencoderTiny, pictures: list[Image.Image]) -> torch.Tensor:
     """[N, 64]: the autoencoder's latents averaged to 4x4."""
-    parts = [
-        torch.nn.functional.adaptive_avg_pool2d(vae.encoder(_full(pictures[i : i + 64])), 4)
-        for i in range(0, len(pictures), 64)
-    ]
-    return torch.cat(parts).flatten(1)
+    return torch.nn.functional.adaptive_avg_pool2d(encode_pictures(vae, pictures), 4).flatten(1)
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from .architecture import MiniatureComponents, save_model
 from .lora import save_lora, save_unet
-from .sheet import captioned_sheet, draw_prompts, sheet_prompts
+from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
 from .vocabulary import EXAMPLES, words
 
 COLUMNS = 8
@@ -53,7 +53,7 @@ def file_table(folder: Path) -> list[str]:
 
 
 def write_examples(folder: Path) -> None:
-    """Draws examples.jpg (4 steps) and steps.jpg (the same prompts at 1, 2, 4 and 8 steps)."""
+    """Draws examples.jpg, steps.jpg (the same prompts at 1, 2, 4 and 8 steps) and sheet.jpg."""
     prompts = sheet_prompts(len(EXAMPLES) + HELD_OUT_EXAMPLES)
     pictures = draw_prompts(folder, prompts, 4, seed=1)
     _save(captioned_sheet(pictures, prompts, COLUMNS), folder / "examples.jpg")
@@ -62,6 +62,7 @@ def write_examples(folder: Path) -> None:
         rows += draw_prompts(folder, few, steps, seed=1)
         captions += [f"{steps} step{'s' * (steps > 1)}"] * len(few)
     _save(captioned_sheet(rows, captions, COLUMNS), folder / "steps.jpg")
+    write_large_sheet(folder, folder / "sheet.jpg")
 
 
 def _save(sheet: Image.Image, path: Path) -> None:

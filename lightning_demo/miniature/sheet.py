@@ -14,7 +14,10 @@ from . import suites
 from .vocabulary import EXAMPLES
 
 BATCH = 16
-CAPTION_HEIGHT = 26  # px, two lines
+FONT_SIZE = 10  # px, under pictures of their own size
+LARGE, LARGE_COLUMNS = 384, 6  # px of a picture that shows its form, and how many in a row
+SMALL, SMALL_COLUMNS, SMALL_COUNT = 256, 4, 12  # the same for a page
+LARGE_COUNT = 48
 
 
 def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusionXLPipeline, str]:
@@ -99,15 +102,18 @@ def sheet_prompts(count: int) -> list[str]:
     return [*EXAMPLES, *held_out_prompts(count - len(EXAMPLES))][:count]
 
 
-def captioned_sheet(pictures: list[Image.Image], captions: list[str], columns: int) -> Image.Image:
-    """Pictures of one size in rows, each above its caption."""
+def captioned_sheet(
+    pictures: list[Image.Image], captions: list[str], columns: int, font_size: int = FONT_SIZE
+) -> Image.Image:
+    """Pictures of one size in rows, each above its caption of at most two lines."""
     gap = 6
+    line_height = round(1.2 * font_size)
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
-    cell = (width + gap, height + CAPTION_HEIGHT + gap)
+    cell = (width + gap, height + 2 * line_height + 2 + gap)
     sheet = Image.new("RGB", (columns * cell[0] + gap, rows * cell[1] + gap), "white")
     canvas = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(10)
+    font = ImageFont.load_default(font_size)
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         row, column = divmod(number, columns)
         x, y = gap + column * cell[0], gap + row * cell[1]
@@ -120,5 +126,36 @@ def captioned_sheet(pictures: list[Image.Image], captions: list[str], columns: i
             else:
                 lines.append(word)
         for line, text in enumerate(lines[:2]):
-            canvas.text((x, y + height + 1 + 12 * line), text, fill=(40, 40, 48), font=font)
+            place = (x, y + height + 1 + line_height * line)
+            canvas.text(place, text, fill=(40, 40, 48), font=font)
     return sheet
+
+
+def write_large_sheet(
+    folder: Path,
+    path: Path,
+    num_inference_steps: int = 4,
+    seed: int = 1,
+    guidance_scale: float = 0.0,
+) -> tuple[Path, Path]:
+    """Held-out prompts in pictures large enough to see their form, and the first twelve for a page.
+
+    Returns: `path`, 48 of 384 px, and twelve of 256 px beside it: `sheet.jpg`, `sheet-12.jpg`.
+    """
+    prompts = held_out_prompts(LARGE_COUNT)
+    pictures = draw_prompts(
+        folder, prompts, num_inference_steps, seed=seed, guidance_scale=guidance_scale
+    )
+    small = path.with_stem(f"{path.stem}-{SMALL_COUNT}")
+    save_large(pictures, prompts, path, LARGE, LARGE_COLUMNS)
+    save_large(pictures[:SMALL_COUNT], prompts[:SMALL_COUNT], small, SMALL, SMALL_COLUMNS)
+    return path, small
+
+
+def save_large(
+    pictures: list[Image.Image], captions: list[str], path: Path, side: int, columns: int
+) -> None:
+    """Square pictures enlarged smoothly to `side` px, as one JPEG."""
+    large = [picture.resize((side, side), Image.Resampling.LANCZOS) for picture in pictures]
+    sheet = captioned_sheet(large, captions, columns, font_size=side // 18)
+    sheet.save(path, quality=85, optimize=True)

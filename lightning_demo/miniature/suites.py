@@ -9,6 +9,8 @@ from .vocabulary import COUNTS, PLACES, SUBJECTS, TIMES, coloured, plural
 from .world import Scene, sample_held_out
 
 MODELS = ("1", "2", "4", "8", "teacher")  # that are asked: step counts, and the undistilled one
+BEST = "reconstruction"  # renders through the autoencoder: no model can draw better
+BALANCED_SEED = 9_000_000  # far from the seeds of the other suites
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,17 @@ def describe(scene: Scene) -> str:
 def one_subject(count: int) -> list[Task]:
     """All that is named must be right: subject, colour, place, time, and that it is one."""
     return [_task(sample_held_out(seed, "one"), "place", "time") for seed in range(count)]
+
+
+def balanced(each: int) -> list[Task]:
+    """As `one_subject`, but every subject `each` times, so that none decides; no sentence twice."""
+    chosen: dict[str, dict[str, Task]] = {name: {} for name in SUBJECTS}
+    for seed in range(BALANCED_SEED, BALANCED_SEED + 400 * len(SUBJECTS)):
+        task = _task(sample_held_out(seed, "one"), "place", "time")
+        tasks = chosen.get(task.asked["name"])
+        if tasks is not None and len(tasks) < each:
+            tasks.setdefault(task.prompt, task)
+    return [task for tasks in chosen.values() for task in tasks.values()]
 
 
 def two_subjects(count: int) -> list[Task]:

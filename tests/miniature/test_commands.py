@@ -33,6 +33,7 @@ def parse(*arguments: str) -> argparse.Namespace:
         "export --run-dir x --to y",
         "sample --steps 1 --size 192x128",
         "sample --steps teacher",
+        "sample --sheet sheet.jpg --seed 1",
     ],
 )
 def test_every_command_parses_and_can_run(line: str):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderTiny
+from PIL import Image
 
 from lightning_demo.miniature import evaluate as module
-from lightning_demo.miniature import speed, suites
+from lightning_demo.miniature import form, sentence_nn, speed, suites
 from lightning_demo.miniature.architecture import save_untrained
-from lightning_demo.miniature.card import END, START, block, plot, write_card
+from lightning_demo.miniature.card import END, START, block, plot, readme_table, table, write_card
 from lightning_demo.miniature.classifier import (
     HEADS,
     Classifier,
@@ -25,11 +27,23 @@ from lightning_demo.miniature.classifier import (
 )
 from lightning_demo.miniature.evaluate import CLASSIFIER, MODELS, Size, evaluate
 from lightning_demo.miniature.picture import draw_scene
+from lightning_demo.miniature.suites import BEST
 from lightning_demo.miniature.vocabulary import SUBJECTS, plural
 from lightning_demo.miniature.world import Scene, Thing, held_out, sample_scene
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
-TINY = Size(one=4, two=4, counts=2, bare_seeds=1, varied=2, renders=64, round_trips=8)
+TINY = Size(
+    one=4,
+    two=4,
+    counts=2,
+    bare_seeds=1,
+    varied=2,
+    renders=64,
+    round_trips=8,
+    sentences=1,
+    sentence_seeds=2,
+    told_apart=5,
+)
 
 
 def test_labels_say_what_a_scene_shows():
@@ -94,6 +108,10 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:2]))
     monkeypatch.setattr(module, "judge_accuracy", partial(judge_accuracy, count=8))
     monkeypatch.setattr(speed, "ROUNDS", 1)
+    monkeypatch.setattr(sentence_nn, "RENDERS", 4)
+    monkeypatch.setattr(form, "REAL", 2)
+    monkeypatch.setattr(form, "CRITIC_STEPS", 2)
+    monkeypatch.setattr(form, "load_imagenet", lambda: patches)
     save_untrained(tmp_path, seed=1)
     torch.manual_seed(0)
     save_classifier(Classifier(), tmp_path / CLASSIFIER)
@@ -105,6 +123,19 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     assert report["frechet_ratio_4_to_teacher"] > 0
     assert report["diversity"] > 0
     assert report["autoencoder_psnr_db"] > 15
+    everything = {*MODELS, BEST}
+    for key in ("sentence_nn", "sentence_nn_error", "sentence_diversity", "sentence_nn_by_subject"):
+        assert report[key].keys() == everything
+    assert report["sentence_nn"][BEST] < report["sentence_nn"]["4"], "noise is no form"
+    assert report["sentence_nn_ratio"].keys() == report["sentence_nn_sigmas"].keys() == {*MODELS}
+    assert report["sentence_nn_by_subject"]["4"].keys() == set(list(SUBJECTS)[:2])
+    assert report["sentence_nn_by_size"].keys() == {"192x128", "128x192"}
+    assert report["sentence_nn_by_size"]["192x128"].keys() == {"4", BEST}
+    for key in ("imagenet_precision", "imagenet_recall"):
+        assert report[key].keys() == everything
+        assert all(0 <= share <= 1 for share in report[key].values())
+    assert report["imagenet_precision"]["4"] < report["imagenet_precision"][BEST]
+    assert 0 <= report["critic_accuracy"]["4"] <= 1
     card = tmp_path / "README.md"
     card.write_text(f"before\n{START}\nold\n{END}\nafter\n", encoding="utf-8")
     write_card(tmp_path, report)
@@ -112,9 +143,41 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     text = card.read_text(encoding="utf-8")
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text
     assert text.count("| teacher") == 1
+    assert "| | sentence NN | its diversity | precision | recall | one subject |" in text
+    assert text.count("| renders, through the autoencoder |") == 1
+    assert readme_table(report).splitlines()[2].startswith("| how far from the nearest drawing")
     saved = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     assert saved == report
     assert plot(report).size == (640, 300)
+
+
+def test_what_was_not_measured_has_no_column():
+    report = json.loads((SHIPPED / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    report["imagenet_precision"] = report["imagenet_recall"] = None
+    assert "precision" not in table(report)
+    assert len({line.count("|") for line in table(report).splitlines()}) == 1
+    assert len({line.count("|") for line in readme_table(report).splitlines()}) == 1
+
+
+def test_without_its_network_precision_is_null_and_the_log_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(sentence_nn, "RENDERS", 2)
+    monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:1]))
+    monkeypatch.setattr(form, "load_imagenet", lambda: None)
+    vae = AutoencoderTiny.from_pretrained(SHIPPED / "base" / "vae", variant="fp16").eval().float()
+    measured = form.Form(vae, each=2, seeds=2, stretched=0, told_apart=0)
+    assert "pip install -r requirements-evaluate.txt" in caplog.text
+    report = measured.report()
+    assert report["imagenet_precision"] is report["imagenet_recall"] is None
+    assert report["sentence_nn_by_size"] == {}
+    assert report["critic_accuracy"] is None
+    assert report["sentence_nn"][BEST] > 0
+
+
+def patches(pictures: list[Image.Image]) -> torch.Tensor:
+    """Features for the form of the report: colours of four by four patches."""
+    return torch.stack([torch.tensor(list(p.resize((4, 4)).tobytes())).float() for p in pictures])
 
 
 def test_the_shipped_card_has_the_shipped_evaluation():
