@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..engine.base import Work, final_frame
-from ..errors import EngineUnavailable, GenerationFailed, LightningError
+from ..errors import EngineUnavailable, GenerationFailed, LightningError, report_incident
 from ..images import encode_png
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
@@ -102,11 +101,8 @@ class Endpoints:
             return await self._paint(body, address)
         except LightningError as error:
             return problem_of(error)
-        except Exception:
-            reference = secrets.token_hex(4)
-            log.exception("a picture to keep failed (reference %s)", reference)
-            detail = f"The picture could not be painted (reference {reference})."
-            return problem_of(GenerationFailed(detail))
+        except Exception as error:
+            return problem_of(report_incident(error, "The picture could not be painted", log))
 
     async def _paint(self, body: bytes, address: str) -> Response:
         engine = self._service.engine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import pickle
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 
 from lightning_demo.engine.base import Engine, Work
 from lightning_demo.errors import EngineUnavailable, LightningError
+from lightning_demo.schemas import Frame
 
 from .observed import ObservedSampler, collect, only_frames, settle
 
@@ -22,6 +24,8 @@ Open = Callable[[], AbstractAsyncContextManager[tuple[Engine, ObservedSampler]]]
 
 class EngineContract:
     """Tests of the Engine protocol; `open_engine` opens the implementation."""
+
+    keeps_the_line = True  # whether the engine, and not somebody else, decides whose turn it is
 
     @pytest.fixture
     def open_engine(self, components: Any) -> Open:
@@ -37,6 +41,78 @@ class EngineContract:
                 assert [frame.final for frame in frames] == [False] * (len(frames) - 1) + [True]
                 assert frames[-1].step == 4
                 assert all(frame.request == request for frame in frames)
+
+        run(check())
+
+    def test_it_says_once_that_it_starts_and_everything_can_travel(
+        self, run, open_engine: Open, ask
+    ):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                work = Work(ask("a red house"), client=("address", "::1"), since=1.0)
+                assert pickle.loads(pickle.dumps(work)) == work  # noqa: S301
+                async with aclosing(engine.generate(work)) as stream:
+                    values = [value async for value in stream]
+                assert [type(value) for value in values[1:]] == [Frame] * (len(values) - 1)
+                for value in values:
+                    assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301
+
+        run(check())
+
+    def test_a_draft_ends_with_a_final_too(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                frames = await collect(engine, ask("quick", num_inference_steps=2), draft=True)
+                assert [frame.final for frame in frames] == [False] * (len(frames) - 1) + [True]
+                assert frames[-1].step == 2
+
+        run(check())
+
+    def test_a_forecast_is_there_at_once_and_grows_with_the_line(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                alone = engine.forecast(Work(ask("alone")))
+                sampler.hold()
+                tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+                await sampler.reached()
+                tasks += [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(12)]
+                await settle()
+                crowded = engine.forecast(Work(ask("last")))
+                sampler.release()
+                await asyncio.gather(*tasks)
+                if alone is None:
+                    assert crowded is None, "it never knows"
+                else:
+                    assert (alone.ahead, alone.wait) == (0, 0) and alone.work >= 0
+                    assert crowded is not None
+                    assert crowded.ahead == 12 and crowded.wait >= alone.wait
+
+        run(check())
+
+    def test_what_replaces_waiting_work_waits_as_long(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                sampler.hold()
+                tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+                await sampler.reached()
+                since = asyncio.get_running_loop().time()
+                replaced = asyncio.ensure_future(collect(engine, ask("replaced"), since=since))
+                await settle()
+                # Of another size, so that they cannot share a step.
+                second = ask("second", width=192, num_inference_steps=1)
+                tasks.append(asyncio.ensure_future(collect(engine, second)))
+                await settle()
+                replaced.cancel()
+                await asyncio.gather(replaced, return_exceptions=True)
+                kept = ask("kept", height=192, num_inference_steps=1)
+                tasks.append(asyncio.ensure_future(collect(engine, kept, since=since)))
+                await settle()
+                sampler.release()
+                await asyncio.gather(*tasks)
+                order = list(dict.fromkeys(sampler.steps))
+                assert "replaced" not in order
+                if self.keeps_the_line:
+                    assert order.index("kept") < order.index("second")
 
         run(check())
 

@@ -12,13 +12,13 @@ import pytest
 
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import MAX_WAITING
+from lightning_demo.engine.core import MAX_WAITING, EngineCore
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable
+from lightning_demo.errors import CheckpointError, EngineUnavailable, OutOfMemory
 from lightning_demo.model.checkpoints import MINIATURE
 
 from .contract import EngineContract
-from .observed import ObservedSampler, collect, observed_engine, settle
+from .observed import ObservedSampler, collect, known_latencies, observed_engine, settle
 
 
 class TestContract(EngineContract):
@@ -45,6 +45,57 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
             sampler.release()
             await asyncio.gather(*tasks)
             assert list(dict.fromkeys(sampler.steps)) == ["running", "kept", "second"]
+
+    run(check())
+
+
+@pytest.mark.parametrize("end", [SystemExit, MemoryError, KeyboardInterrupt])
+def test_an_engine_whose_thread_dies_says_so_and_answers_everybody(
+    run, components, ask, monkeypatch, end: type[BaseException]
+):
+    def die(self: EngineCore) -> Any:
+        raise end("the device is gone")
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            sampler.hold()
+            tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+            await sampler.reached()
+            tasks += [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(3)]
+            await settle()
+            monkeypatch.setattr(EngineCore, "step", die)
+            sampler.release()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(result, EngineUnavailable)
+                assert "device is gone" in str(result)
+            assert engine.status().state == "failed"
+            assert engine.status().waiting == 0
+            with pytest.raises(EngineUnavailable, match="device is gone"):
+                await collect(engine, ask("too late"))
+
+    run(check())
+
+
+def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask, monkeypatch):
+    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
+    tried = threading.Event()
+
+    class Unlucky(ObservedSampler):
+        def improve(self) -> bool:
+            tried.set()
+            raise OutOfMemory("No room for another graph.")
+
+    async def check() -> None:
+        sampler = Unlucky(components)
+        engine = LocalEngine(
+            lambda report: sampler, about(MINIATURE), latency_model=known_latencies()
+        )
+        assert (await collect(engine, ask("before")))[-1].final
+        while not tried.is_set():
+            await settle()
+        assert (await collect(engine, ask("after")))[-1].final
+        assert engine.status().state == "ready"
+        await engine.aclose()
 
     run(check())
 

@@ -43,6 +43,8 @@ async def open_zerogpu(components: Any) -> AsyncIterator[tuple[ZeroGpuEngine, Ob
 
 
 class TestContract(EngineContract):
+    keeps_the_line = False  # ZeroGPU has its own
+
     @pytest.fixture
     def open_engine(self, components: Any):
         return lambda: open_zerogpu(components)

@@ -1,21 +1,30 @@
-"""An engine without a model, for tests of the web: every prompt has its own plain colour."""
+"""An engine for tests of the web that must know a colour: every prompt has its own."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, get_args
 
 import numpy as np
 
-from lightning_demo.engine.base import Forecast, Started, Stream, Work
+from lightning_demo.bench.simulation.engine import LoopEngine
+from lightning_demo.engine.base import Forecast, Stream, Work
+from lightning_demo.engine.core import Called, Painted
+from lightning_demo.engine.latency_model import BUCKETS, Kind, LatencyModel
+from lightning_demo.engine.local import STOPPED
+from lightning_demo.engine.runner import Pixels
 from lightning_demo.engine.standby import StandbyEngine
-from lightning_demo.errors import EngineUnavailable, LightningError
+from lightning_demo.errors import EngineUnavailable
 from lightning_demo.images import encode_jpeg
 from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limits
 
+STAGES = ("queue", "embed", "steps", "decode", "encode", "total")
 LIMITS = Limits(
     num_inference_steps=(2, 4, 8),
     default_steps=4,
@@ -37,56 +46,100 @@ def color_of(prompt: str) -> tuple[int, int, int]:
     return (number & 0xE0, (number >> 3) & 0xE0, (number >> 8) & 0xE0)
 
 
-class FakeEngine:
-    """Answers at once or step by step; counts what it is asked."""
+@dataclass
+class FakeRow:
+    """A request that has started."""
+
+    request: GenerationRequest
+    step: int = 0
+
+
+class ColourRunner:
+    """Paints plain colours; the test says how long a step takes and what fails."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    def begin(self, requests: Sequence[GenerationRequest]) -> tuple[list[Any], int, float]:
+        rows = [self._engine.fault(request) or FakeRow(request) for request in requests]
+        return rows, len(rows), 0.0
+
+    def step(self, rows: Sequence[FakeRow]) -> float:
+        if any(row.request.prompt == "poison" for row in rows):
+            raise ValueError("secret: /home/me/key")
+        for row in rows:
+            row.step += 1
+            self._engine.steps.append(row.request.prompt)
+        return self._engine.step_seconds
+
+    def decode(self, kind: Kind, rows: Sequence[FakeRow]) -> tuple[list[Pixels], float]:
+        return [self._engine.paint(row.request) for row in rows], 0.0
+
+    def notes(self, row: FakeRow) -> tuple[str, ...]:
+        return self._engine.notes
+
+    def seconds_to_load(self, num_inference_steps: int) -> float:
+        return 0.0
+
+
+class FakeEngine(LoopEngine):
+    """The real core before a device of plain colours; counts what it is asked.
+
+    Obeys the contract of engines (tests/engine/test_fakes.py).
+    """
 
     def __init__(self, step_seconds: float = 0.005, status: EngineStatus = STATUS) -> None:
+        super().__init__(ColourRunner(self), quick(status.limits), status)
         self.step_seconds = step_seconds
-        self.told = status
-        self.fault: Callable[[GenerationRequest], LightningError | None] = lambda request: None
+        self.fault: Callable[[GenerationRequest], Exception | None] = lambda request: None
         self.requests: list[GenerationRequest] = []
+        self.works: list[Work] = []
+        self.steps: list[str] = []  # prompt of every step taken
         self.running = 0
-        self.closed = False
         self.notes: tuple[str, ...] = ()
-        self.timings: dict[str, float] = {}
+        self.timings: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self.color_of = color_of
         self.forecast_of: Callable[[GenerationRequest, bool], Forecast | None] = (
             lambda request, draft: None
         )
         self.padding = 0  # bytes more in each frame
-        self.works: list[Work] = []
         self.asked_for_forecasts = 0
         self.line: Forecast | None = None  # while there is one, every request waits in line
+        self.held = False  # whether steps wait
+        self._at_gate = False
+
+    @property
+    def closed(self) -> bool:
+        return self._status.state == "closed"
 
     def status(self) -> EngineStatus:
-        return self.told
+        return replace(self._status, waiting=self._status.waiting or self._core.waiting)
 
     def say(self, **changes: object) -> None:
         """Changes the status."""
-        self.told = replace(self.told, **changes)  # type: ignore[arg-type]
+        self._status = replace(self._status, **changes)  # type: ignore[arg-type]
+
+    def hold(self) -> None:
+        """Lets the next step wait until `release`."""
+        self.held, self._at_gate = True, False
+
+    def release(self) -> None:
+        """Lets steps go on."""
+        self.held = False
+
+    async def reached(self) -> None:
+        """Waits until a step waits."""
+        while not self._at_gate:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
     async def generate(self, work: Work) -> Stream:
-        request = work.request
-        self.requests.append(request)
+        self.requests.append(work.request)
         self.works.append(work)
         self.running += 1
         try:
-            while self.told.state == "loading" or self.line:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            if self.told.state != "ready":
-                raise EngineUnavailable(self.told.detail or "The engine has stopped.")
-            fault = self.fault(request)
-            if fault is not None:
-                raise fault
-            yield Started()
-            color = self.color_of(request.prompt)
-            pixels = np.full((request.height, request.width, 3), color, np.uint8)
-            data = encode_jpeg(pixels) + bytes(self.padding)
-            for step in range(1, request.num_inference_steps + 1):
-                await asyncio.sleep(self.step_seconds)
-                final = step == request.num_inference_steps
-                about = (self.timings, self.notes)
-                yield Frame(request, data, "image/jpeg", step, final, pixels, *about)
+            async with aclosing(super().generate(work)) as values:
+                async for value in values:
+                    yield value
         finally:
             self.running -= 1
 
@@ -94,8 +147,45 @@ class FakeEngine:
         self.asked_for_forecasts += 1
         return self.line or self.forecast_of(work.request, work.draft)
 
-    async def aclose(self) -> None:
-        self.closed = True
+    def paint(self, request: GenerationRequest) -> Pixels:
+        color = self.color_of(request.prompt)
+        return np.full((request.height, request.width, 3), color, np.uint8)
+
+    async def _serve(self) -> None:
+        while self._status.state == "loading" or self.line:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        if self._status.state == "failed":
+            for reader in self._readers.values():
+                reader.end(EngineUnavailable(self._status.detail or STOPPED))
+        await super()._serve()
+
+    async def _spend(self, call: Called) -> None:
+        begun = time.monotonic()
+        while self.held and call.kind == "step":
+            self._at_gate = True
+            await asyncio.sleep(0.001)
+        # What nobody wants any more takes no time.
+        while (  # noqa: ASYNC110
+            call.seconds > time.monotonic() - begun and not all(r.dropped for r in call.batch)
+        ):
+            await asyncio.sleep(min(self.step_seconds, 0.01))
+
+    def _frame(self, painted: Painted) -> Frame:
+        data = encode_jpeg(painted.pixels) + bytes(self.padding)
+        about = (painted.pixels, self.timings, painted.notes)
+        return Frame(
+            painted.request.work.request, data, "image/jpeg", painted.step, painted.final, *about
+        )
+
+
+def quick(limits: Limits) -> LatencyModel:
+    """As if sharing were always worthwhile."""
+    model = LatencyModel()
+    for size in limits.sizes:
+        for kind in get_args(Kind):
+            for rows in BUCKETS:
+                model.calibrate(kind, size, rows, 0.001)
+    return model
 
 
 class FakePair:

@@ -155,7 +155,7 @@ def test_errors_of_the_engine_are_told_and_secrets_are_not(start: Callable[..., 
     engine.fault = lambda request: RuntimeError("key=/home/me/secret")  # type: ignore[return-value]
     answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
     assert answer.status_code == 500
-    assert "secret" not in answer.text and "reference" in answer.json()["detail"]
+    assert "secret" not in answer.text and "incident" in answer.json()["detail"]
     engine.say(state="failed", detail="No weights.")
     assert httpx.post(f"{url}/picture", json={"prompt": "x"}).json()["detail"] == "No weights."
 

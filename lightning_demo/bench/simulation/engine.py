@@ -1,4 +1,4 @@
-"""An engine whose device is a table: the real core, driven by the time of the event loop."""
+"""The real core driven by the time of an event loop, and an engine whose device is a table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...engine.base import Forecast, Started, Stream, Work
-from ...engine.core import Called, EngineCore, Event, Painted, Scheduled
-from ...engine.latency_model import Kind
+from ...engine.core import Called, Dropped, EngineCore, Failed, Painted, Scheduled
+from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
+from ...engine.local import STOPPED
 from ...engine.queue import InFlightRequest
-from ...engine.runner import Pixels
+from ...engine.runner import Pixels, Runner
+from ...errors import EngineUnavailable
 from ...schemas import EngineStatus, Frame, GenerationRequest, Limits
 from .device_model import DeviceModel
 
@@ -77,40 +79,27 @@ class Tally:
     batches: list[tuple[float, frozenset[str]]] = field(default_factory=list)  # (time, prompts)
 
 
-class SimulatedEngine:
-    """Serves as `LocalEngine` does; seconds pass where that would compute."""
+class LoopEngine:
+    """The core driven by an event loop: seconds pass where `LocalEngine` would compute."""
 
-    def __init__(
-        self, model: DeviceModel, limits: Limits | None = None, *, keep_batches: bool = False
-    ) -> None:
-        """
-        Args:
-            limits: of the model that it stands for; the size of `model` when absent.
-            keep_batches: whether `tally` is to tell every call.
-        """
-        if limits is None:
-            limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
-        self.tally = Tally()
-        self.sessions = 0
-        self._status = EngineStatus("ready", model.name, model.name, limits)
-        self._encode = model.encode
-        self._keep_batches = keep_batches
-        self._core = EngineCore(limits, model.latency_model)
-        self._core.start(TableRunner(model))
+    def __init__(self, runner: Runner, latency_model: LatencyModel, status: EngineStatus) -> None:
+        self._status = status
+        self._core = EngineCore(status.limits, latency_model)
+        self._core.start(runner)
         self._readers: dict[InFlightRequest, Latest[Started | Frame]] = {}
-        self._seen: dict[InFlightRequest, int] = {}  # steps of the last picture that has arrived
         self._serving: asyncio.Task[None] | None = None
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
         return replace(self._status, waiting=self._core.waiting)
 
-    def forecast(self, work: Work) -> Forecast:
+    def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
         return self._core.forecast(work, _now())
 
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
+        self._refuse_when_stopped()
         request = self._core.admit(work, _now())
         reader = self._readers[request] = Latest()
         if self._serving is None:
@@ -122,56 +111,97 @@ class SimulatedEngine:
         finally:
             self._core.drop(request)
             del self._readers[request]
-            self._seen.pop(request, None)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
+        self._status = replace(self._status, state="closed", detail=STOPPED)
         if self._serving is not None:
             self._serving.cancel()
+        for reader in self._readers.values():
+            reader.end(EngineUnavailable(STOPPED))
+
+    def _refuse_when_stopped(self) -> None:
+        if self._status.state in ("failed", "closed"):
+            raise EngineUnavailable(self._status.detail)
 
     async def _serve(self) -> None:
         """Works until nobody asks for anything."""
         while self._core.in_flight:
             for event in self._core.step():
                 if isinstance(event, Called):
-                    self._count(event)
-                    await asyncio.sleep(event.seconds)
+                    await self._spend(event)
                 else:
                     self._handle(event)
         self._serving = None
 
-    def _count(self, call: Called) -> None:
-        self.tally.busy += call.seconds
-        if call.kind != "step":
-            return
-        self.tally.calls += 1
-        self.tally.steps += len(call.batch)
-        if self._keep_batches:
-            prompts = frozenset(request.work.request.prompt for request in call.batch)
-            self.tally.batches.append((_now(), prompts))
+    async def _spend(self, call: Called) -> None:
+        await asyncio.sleep(call.seconds)
 
-    def _handle(self, event: Event) -> None:
-        reader = self._readers.get(event.request) if not isinstance(event, Called) else None
+    def _handle(self, event: Scheduled | Painted | Failed | Dropped) -> None:
+        reader = self._readers.get(event.request)
         if reader is None:
             return
         if isinstance(event, Scheduled):
             reader.put(Started())
+        elif isinstance(event, Failed):
+            reader.end(event.error)
         elif isinstance(event, Painted):
-            # Encoded beside the device, then shown.
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._encode, self._deliver, event, reader)
+            self._deliver(event, reader)
 
     def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
-        request = painted.request
-        if request.dropped:
-            return
-        self.tally.useful += painted.step - self._seen.get(request, 0)
-        self.tally.finals += painted.final
-        self._seen[request] = painted.step
-        frame = Frame(request.work.request, b"", "", painted.step, painted.final)
-        reader.put(frame)
+        reader.put(self._frame(painted))
         if painted.final:
             reader.end()
+
+    def _frame(self, painted: Painted) -> Frame:
+        return Frame(painted.request.work.request, b"", "", painted.step, painted.final)
+
+
+class SimulatedEngine(LoopEngine):
+    """An engine whose device is a table of seconds; it counts what that has done."""
+
+    def __init__(
+        self, model: DeviceModel, limits: Limits | None = None, *, keep_batches: bool = False
+    ) -> None:
+        """
+        Args:
+            limits: of the model that it stands for; the size of `model` when absent.
+            keep_batches: whether `tally` is to tell every call.
+        """
+        if limits is None:
+            limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
+        status = EngineStatus("ready", model.name, model.name, limits)
+        super().__init__(TableRunner(model), model.latency_model, status)
+        self.tally = Tally()
+        self.sessions = 0
+        self._encode = model.encode
+        self._keep_batches = keep_batches
+        self._seen: dict[InFlightRequest, int] = {}  # steps of the last picture that has arrived
+
+    async def _spend(self, call: Called) -> None:
+        self.tally.busy += call.seconds
+        if call.kind == "step":
+            self.tally.calls += 1
+            self.tally.steps += len(call.batch)
+            if self._keep_batches:
+                prompts = frozenset(request.work.request.prompt for request in call.batch)
+                self.tally.batches.append((_now(), prompts))
+        await super()._spend(call)
+
+    def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
+        # Encoded beside the device, then shown.
+        asyncio.get_running_loop().call_later(self._encode, self._arrive, painted, reader)
+
+    def _arrive(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
+        request = painted.request
+        if request.dropped:
+            self._seen.pop(request, None)
+            return
+        self.tally.useful += painted.step - self._seen.pop(request, 0)
+        self.tally.finals += painted.final
+        if not painted.final:
+            self._seen[request] = painted.step
+        super()._deliver(painted, reader)
 
 
 def _now() -> float:
