@@ -96,7 +96,7 @@ class _Writer:
     def names(self, thing: Thing) -> tuple[str, ...]:
         """What a thing may be called; a form that is not the usual one is always named."""
         if thing.form:
-            return FORMS[thing.name][thing.form][1]
+            return FORMS[thing.name][thing.form]
         if thing.name in USUAL_FORMS and self.rng.random() < USUAL_FORM_SHARE:
             return USUAL_FORMS[thing.name]
         return SUBJECTS[thing.name] if thing.name in SUBJECTS else SHAPES[thing.name]

@@ -16,7 +16,7 @@ from .drawing.shapes import shape
 from .drawing.sky import HORIZON, sky
 from .drawing.styles import STYLES, lay_sheet
 from .drawing.subjects import DRAW, HEIGHT, WIDTH
-from .vocabulary import AFLOAT, FLYING, FORMS
+from .vocabulary import AFLOAT, FLYING
 from .world import Scene, Side, Thing
 
 SUPERSAMPLING = 2
@@ -63,8 +63,7 @@ def _landscape(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image
     facing = -1 if scene.facing == "left" else 1
     for spot in _spots(scene, size, rng):
         thing = spot.thing
-        variant = FORMS[thing.name][thing.form][0] if thing.form else 0
-        look = Look(paint(thing.colour, scene.time), scene.time, variant, facing)
+        look = Look(paint(thing.colour, scene.time), scene.time, thing.form, facing)
         target = Image.new("RGBA", size) if card else picture
         if not card and spot.thing.name not in FLYING and not _floats(spot.thing, scene):
             _shadow(picture, spot.x, spot.y, 0.46 * WIDTH[spot.thing.name] * spot.tall)

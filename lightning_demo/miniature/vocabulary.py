@@ -22,25 +22,25 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "balloon": ("balloon", "hot air balloon", "air balloon"),
     "rocket": ("rocket", "spaceship", "space rocket"),
 }
-# Forms that are drawn only where a word names them: variant of the drawing, and the words.
+# Forms that are drawn only where a word names them, and the words.
 # Everything else has one form, so that the model need not draw the mean of several.
-FORMS: dict[str, dict[str, tuple[int, tuple[str, ...]]]] = {
+FORMS: dict[str, dict[str, tuple[str, ...]]] = {
     "house": {
-        "tall house": (1, ("tall house", "town house")),
-        "farmhouse": (2, ("farmhouse", "farm", "barn")),
+        "tall house": ("tall house", "town house"),
+        "farmhouse": ("farmhouse", "farm", "barn"),
     },
-    "tree": {"fir": (1, ("fir", "fir tree", "pine tree", "pine", "christmas tree"))},
-    "flower": {"tulip": (1, ("tulip",)), "sunflower": (2, ("sunflower",))},
+    "tree": {"fir": ("fir", "fir tree", "pine tree", "pine", "christmas tree")},
+    "flower": {"tulip": ("tulip",), "sunflower": ("sunflower",)},
     "cat": {
-        "standing cat": (1, ("standing cat", "walking cat")),
-        "sleeping cat": (2, ("sleeping cat", "lying cat", "curled up cat")),
+        "standing cat": ("standing cat", "walking cat"),
+        "sleeping cat": ("sleeping cat", "lying cat", "curled up cat"),
     },
-    "dog": {"standing dog": (1, ("standing dog", "walking dog"))},
-    "bird": {"owl": (2, ("owl",))},
-    "person": {"girl": (1, ("girl", "woman", "lady"))},
-    "boat": {"steamboat": (1, ("steamboat", "steamer", "ferry"))},
-    "car": {"van": (1, ("van", "bus")), "truck": (2, ("truck", "pickup"))},
-    "train": {"tram": (1, ("tram", "streetcar"))},
+    "dog": {"standing dog": ("standing dog", "walking dog")},
+    "bird": {"owl": ("owl",)},
+    "person": {"girl": ("girl", "woman", "lady")},
+    "boat": {"steamboat": ("steamboat", "steamer", "ferry")},
+    "car": {"van": ("van", "bus"), "truck": ("truck", "pickup")},
+    "train": {"tram": ("tram", "streetcar")},
 }
 # Words for the usual form, where there are others.
 USUAL_FORMS: dict[str, tuple[str, ...]] = {
@@ -254,7 +254,7 @@ def plural(phrase: str) -> str:
 def known_words() -> list[str]:
     """Every single word of the world, sorted; each becomes one token."""
     phrases: list[str] = [*FILLERS, *OPENINGS, *ENDINGS, *GLUE]
-    forms = {name: words for kinds in FORMS.values() for name, (_, words) in kinds.items()}
+    forms = {name: words for kinds in FORMS.values() for name, words in kinds.items()}
     for table in (SUBJECTS, SHAPES, USUAL_FORMS, forms):
         for names in table.values():
             phrases += [*names, *map(plural, names)]

@@ -9,8 +9,10 @@ from lightning_demo.miniature.captions import Caption, write_caption
 from lightning_demo.miniature.vocabulary import (
     COLOURS,
     EXAMPLES,
+    FORMS,
     SHAPES,
     SUBJECTS,
+    USUAL_FORMS,
     known_words,
     plural,
     words,
@@ -39,13 +41,25 @@ def test_claims_are_true_and_stand_in_the_text(scene_seed: int, seed: int):
             break
         if "name" + slot in caption.claims:
             assert caption.claims["name" + slot] == thing.name
-            names = (SUBJECTS | SHAPES)[thing.name]
+            names = (SUBJECTS | SHAPES)[thing.name] + USUAL_FORMS.get(thing.name, ())
+            if thing.form:
+                names = FORMS[thing.name][thing.form]
             assert any(name in text or plural(name) in text for name in names)
         if "colour" + slot in caption.claims:
             assert caption.claims["colour" + slot] == thing.colour
             assert any(name in text for name in COLOURS[thing.colour])
     for name in ("place", "time", "weather", "style", "relation", "background"):
         assert caption.claims.get(name, getattr(scene, name)) == getattr(scene, name)
+
+
+@given(scene_seed=SEEDS, seed=SEEDS)
+def test_where_a_thing_stands_and_looks_is_said_unless_it_is_the_usual(scene_seed: int, seed: int):
+    scene = sample_scene(scene_seed)
+    caption = write_caption(scene, seed)
+    if len(scene.things) == 1 and "name" in caption.claims:
+        assert caption.claims.get("side", "centre") == scene.side or scene.background
+        assert caption.claims.get("facing", "right") == scene.facing
+        assert caption.claims.get("form", "") == scene.things[0].form
 
 
 @given(scene_seed=SEEDS, seed=SEEDS)

@@ -21,9 +21,9 @@ def _eyes(canvas: Canvas, x: float, y: float, apart: float, size: float) -> None
 
 
 def cat(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """Sitting with the tail up, standing with the tail high, or lying curled; pointed ears."""
+    """Sitting with the tail up; or standing with the tail high, or sleeping; pointed ears."""
     paint, s = look.paint, look.facing
-    if look.variant == 0:
+    if not look.form:
         tail = (x + s * 0.08 * h, y - 0.46 * h, x + s * 0.5 * h, y - 0.02 * h)
         box_ = (min(tail[0], tail[2]), tail[1], max(tail[0], tail[2]), tail[3])
         canvas.arc(box_, -70 if s > 0 else 70, 110 if s > 0 else 250, paint.shade, round(0.11 * h))
@@ -31,7 +31,7 @@ def cat(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         box(canvas, x - 0.2 * h, y - 0.2 * h, x + 0.2 * h, y, paint.base)
         oval(canvas, x, y - 0.16 * h, 0.13 * h, 0.15 * h, paint.light)
         _cat_head(canvas, x, y - 0.63 * h, h, look)
-    elif look.variant == 1:
+    elif look.form == "standing cat":
         back = x - s * 0.42 * h
         box(canvas, back - 0.055 * h, y - 0.86 * h, back + 0.055 * h, y - 0.34 * h, paint.shade)
         disc(canvas, back, y - 0.86 * h, 0.055 * h, paint.shade)
@@ -59,9 +59,9 @@ def _cat_head(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
 
 
 def dog(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """Sitting, standing in profile, or a puppy that is nearly all head; drooping ears, a muzzle."""
+    """Sitting, or standing in profile; drooping ears and a muzzle."""
     paint, s = look.paint, look.facing
-    if look.variant == 1:
+    if look.form == "standing dog":
         tail = [(x - s * 0.4 * h, y - 0.46 * h), (x - s * 0.62 * h, y - 0.72 * h)]
         canvas.line(tail, fill=paint.shade, width=round(0.1 * h))
         for dx in (-0.36, -0.2, 0.16, 0.32):
@@ -71,13 +71,12 @@ def dog(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         )
         _dog_head(canvas, x + s * 0.38 * h, y - 0.68 * h, 0.86 * h, look)
         return
-    big = 1.0 if look.variant == 0 else 1.2
     tail = [(x - s * 0.16 * h, y - 0.08 * h), (x - s * 0.46 * h, y - 0.3 * h)]
     canvas.line(tail, fill=paint.shade, width=round(0.11 * h))
     oval(canvas, x, y - 0.24 * h, 0.26 * h, 0.26 * h, paint.base)
     box(canvas, x - 0.2 * h, y - 0.24 * h, x + 0.2 * h, y, paint.base)
     oval(canvas, x, y - 0.2 * h, 0.13 * h, 0.16 * h, paint.light)
-    _dog_head(canvas, x, y - (0.68 if look.variant == 0 else 0.62) * h, big * h, look)
+    _dog_head(canvas, x, y - 0.68 * h, h, look)
 
 
 def _dog_head(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
@@ -93,10 +92,10 @@ def _dog_head(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
 
 
 def bird(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """In the air: a wing raised, both wings spread, or round with short wings."""
+    """In the air with a wing raised; or an owl, round with short wings."""
     paint, s = look.paint, look.facing
     beak = DARK_BEAK if paint.base[0] > 220 and 100 < paint.base[1] < 225 else BEAK
-    if look.variant == 2:
+    if look.form == "owl":
         oval(canvas, x, y - 0.46 * h, 0.42 * h, 0.46 * h, paint.base)
         oval(canvas, x, y - 0.28 * h, 0.26 * h, 0.26 * h, paint.light)
         for side in (-1, 1):
@@ -108,9 +107,6 @@ def bird(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         return
     tail = [(x - s * 0.3 * h, y - 0.34 * h), (x - s * 0.74 * h, y - 0.52 * h)]
     canvas.polygon([*tail, (x - s * 0.7 * h, y - 0.2 * h)], fill=paint.shade)
-    if look.variant == 1:
-        far = [(x + s * 0.1 * h, y - 0.4 * h), (x + s * 0.3 * h, y - 0.94 * h)]
-        canvas.polygon([*far, (x - s * 0.12 * h, y - 0.5 * h)], fill=paint.dark)
     oval(canvas, x, y - 0.3 * h, 0.46 * h, 0.24 * h, paint.base)
     oval(canvas, x + s * 0.06 * h, y - 0.17 * h, 0.28 * h, 0.11 * h, paint.light)
     head = (x + s * 0.44 * h, y - 0.48 * h)
@@ -122,17 +118,15 @@ def bird(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
     disc(canvas, *head, 0.22 * h, paint.base)
     disc(canvas, head[0] + s * 0.06 * h, head[1] - 0.04 * h, 0.09 * h, IRIS)
     disc(canvas, head[0] + s * 0.08 * h, head[1] - 0.04 * h, 0.055 * h, EYE)
-    top = 1.0 if look.variant == 0 else 0.9
-    wing = [(x + s * 0.2 * h, y - 0.38 * h), (x - s * 0.3 * h, y - top * h)]
+    wing = [(x + s * 0.2 * h, y - 0.38 * h), (x - s * 0.3 * h, y - h)]
     canvas.polygon([*wing, (x - s * 0.26 * h, y - 0.32 * h)], fill=paint.shade)
 
 
 def fish(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """In the air as if leaping: round, long, or with great fins."""
+    """In the air as if leaping."""
     paint, s = look.paint, look.facing
-    rx, ry = ((0.5, 0.4), (0.66, 0.3), (0.44, 0.34))[look.variant]
+    rx, ry, spread = 0.5, 0.4, 0.34
     cy = y - 0.48 * h
-    spread = (0.34, 0.3, 0.46)[look.variant]
     tail = [
         (x - s * (rx - 0.12) * h, cy),
         (x - s * (rx + 0.32) * h, cy - spread * h),
@@ -140,8 +134,7 @@ def fish(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         (x - s * (rx + 0.32) * h, cy + spread * h),
     ]
     canvas.polygon(tail, fill=paint.shade)
-    lift = 0.2 if look.variant == 2 else 0.12
-    fin = [(x - s * 0.22 * h, cy - 0.7 * ry * h), (x - s * 0.1 * h, cy - (ry + lift) * h)]
+    fin = [(x - s * 0.22 * h, cy - 0.7 * ry * h), (x - s * 0.1 * h, cy - (ry + 0.12) * h)]
     canvas.polygon([*fin, (x + s * 0.2 * h, cy - 0.8 * ry * h)], fill=paint.shade)
     oval(canvas, x, cy, rx * h, ry * h, paint.base)
     oval(canvas, x + s * 0.02 * h, cy + 0.5 * ry * h, 0.66 * rx * h, 0.36 * ry * h, paint.light)

@@ -11,8 +11,6 @@ from .palette import Paint, Rgb
 Canvas = ImageDraw.ImageDraw
 Point = tuple[float, float]
 
-VARIANTS = 3  # ways to draw each subject
-
 LIT: Rgb = (255, 224, 110)
 WOOD: Rgb = (120, 76, 46)
 TYRE: Rgb = (34, 34, 42)
@@ -26,11 +24,11 @@ _GLASS: dict[str, Rgb] = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one subject is drawn: its tones, the time of day, its variant and where it faces."""
+    """How one subject is drawn: its tones, the time of day, its form and where it faces."""
 
     paint: Paint
     time: str
-    variant: int = 0  # 0..VARIANTS-1
+    form: str = ""  # of vocabulary.FORMS; "": the usual one
     facing: int = 1  # 1: right, -1: left
 
     @property

@@ -13,9 +13,9 @@ HOT: Rgb = (255, 232, 120)
 
 
 def balloon(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """A striped envelope over a basket: round, slim, or with a broad belt."""
+    """A round striped envelope over a basket."""
     paint = look.paint
-    rx, ry = ((0.36, 0.36), (0.3, 0.38), (0.37, 0.35))[look.variant]
+    rx, ry = 0.36, 0.36
     top = y - 0.64 * h
     low = y - 0.2 * h
     skirt = [(x - 0.94 * rx * h, top + 0.13 * h), (x + 0.94 * rx * h, top + 0.13 * h)]
@@ -23,29 +23,21 @@ def balloon(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
     oval(canvas, x, top, rx * h, ry * h, paint.shade)
     oval(canvas, x - 0.05 * look.facing * h, top, (rx - 0.05) * h, (ry - 0.01) * h, paint.base)
     pale = paint.shade if sum(paint.base) > 690 else paint.light
-    if look.variant == 2:
-        box(canvas, x - 0.95 * rx * h, top - 0.02 * h, x + 0.95 * rx * h, top + 0.13 * h, pale)
-    else:
-        wedge = [(x - 0.4 * rx * h, top + 0.1 * h), (x + 0.4 * rx * h, top + 0.1 * h), (x, low)]
-        canvas.polygon(wedge, fill=pale)
-        oval(canvas, x, top, 0.4 * rx * h, ry * h, pale)
+    wedge = [(x - 0.4 * rx * h, top + 0.1 * h), (x + 0.4 * rx * h, top + 0.1 * h), (x, low)]
+    canvas.polygon(wedge, fill=pale)
+    oval(canvas, x, top, 0.4 * rx * h, ry * h, pale)
     box(canvas, x - 0.1 * h, y - 0.15 * h, x + 0.1 * h, y, WOOD)
     for dx in (-0.08, 0.08):
         canvas.line((x + dx * h, low, x + dx * h, y - 0.1 * h), WOOD, max(2, round(0.04 * h)))
 
 
 def rocket(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """On its flame: slim, stout, or leaning into its flight."""
+    """Upright on its flame."""
     paint = look.paint
-    wide = 1.35 if look.variant == 1 else 1.0
-    lean = math.radians(22 * look.facing) if look.variant == 2 else 0.0
 
     def at(dx: float, dy: float) -> Point:
-        """A point of the upright rocket, dy upwards, turned about its middle."""
-        u, v = dx * wide * h, (dy - 0.5) * h
-        return x + u * math.cos(lean) + v * math.sin(lean), y - 0.5 * h + u * math.sin(
-            lean
-        ) - v * math.cos(lean)
+        """A point of the rocket, dy upwards."""
+        return x + dx * h, y - dy * h
 
     canvas.polygon([at(-0.13, 0.2), at(0, 0), at(0.13, 0.2)], fill=FLAME)
     canvas.polygon([at(-0.07, 0.2), at(0, 0.07), at(0.07, 0.2)], fill=HOT)

@@ -13,20 +13,15 @@ STEM: Rgb = (246, 232, 204)
 
 
 def tree(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """A crown of balls, three tiers of a fir, or a tall oval."""
+    """A crown of balls, or three tiers of a fir."""
     paint = look.paint
     box(canvas, x - 0.07 * h, y - 0.42 * h, x + 0.07 * h, y, WOOD)
-    if look.variant == 1:
+    if look.form == "fir":
         for low, high, half in ((0.2, 0.56, 0.36), (0.42, 0.78, 0.3), (0.64, 1.0, 0.22)):
             tier = [(x - half * h, y - low * h), (x, y - high * h), (x + half * h, y - low * h)]
             canvas.polygon(tier, fill=paint.base)
             shade = [(x, y - low * h), (x, y - high * h), (x + look.facing * half * h, y - low * h)]
             canvas.polygon(shade, fill=paint.shade)
-        return
-    if look.variant == 2:
-        oval(canvas, x, y - 0.6 * h, 0.29 * h, 0.4 * h, paint.shade)
-        oval(canvas, x - 0.04 * look.facing * h, y - 0.63 * h, 0.24 * h, 0.36 * h, paint.base)
-        oval(canvas, x - 0.1 * look.facing * h, y - 0.78 * h, 0.09 * h, 0.12 * h, paint.light)
         return
     for dx, dy, r in ((0.2, 0.5, 0.23), (-0.2, 0.5, 0.23), (0.04, 0.7, 0.3)):
         disc(canvas, x + dx * h, y - dy * h, r * h, paint.shade)
@@ -43,10 +38,10 @@ def flower(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         tip = (x + side * 0.3 * h, y - 0.36 * h)
         canvas.polygon([(x, y - 0.04 * h), (x, y - 0.2 * h), tip], fill=LEAF)
         oval(canvas, x + side * 0.16 * h, y - 0.2 * h, 0.12 * h, 0.08 * h, LEAF)
-    if look.variant == 1:
+    if look.form == "tulip":
         _tulip(canvas, x, y, h, look)
         return
-    petals, reach, size = ((6, 0.2, 0.135), (0, 0, 0), (8, 0.22, 0.105))[look.variant]
+    petals, reach, size = (8, 0.22, 0.105) if look.form == "sunflower" else (6, 0.2, 0.135)
     cx, cy = x, y - 0.67 * h
     for tone, shift in ((paint.shade, 0.03), (paint.base, 0.0)):
         for step in range(petals):
@@ -71,20 +66,14 @@ def _tulip(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
 
 
 def mushroom(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """A thick stem under a dotted cap: a dome, a flat wide one, or a pointed one."""
+    """A thick stem under a dotted dome."""
     paint = look.paint
     box(canvas, x - 0.14 * h, y - 0.56 * h, x + 0.14 * h, y - 0.06 * h, STEM)
     oval(canvas, x, y - 0.09 * h, 0.19 * h, 0.09 * h, STEM)
-    rim = y - 0.46 * h
-    half, rise = ((0.46, 0.52), (0.54, 0.4), (0.42, 0.54))[look.variant]
-    if look.variant == 2:
-        cap = [(x - half * h, rim), (x - 0.1 * h, y - h), (x + 0.1 * h, y - h), (x + half * h, rim)]
-        canvas.polygon(cap, fill=paint.base)
-        disc(canvas, x, y - 0.94 * h, 0.115 * h, paint.base)
-    else:
-        canvas.chord(
-            (x - half * h, rim - rise * h, x + half * h, rim + rise * h), 180, 360, fill=paint.base
-        )
+    rim, half, rise = y - 0.46 * h, 0.46, 0.52
+    canvas.chord(
+        (x - half * h, rim - rise * h, x + half * h, rim + rise * h), 180, 360, fill=paint.base
+    )
     oval(canvas, x, rim, half * h, 0.09 * h, paint.shade)
     dot = paint.shade if sum(paint.base) > 690 else (252, 248, 238)
     for dx, dy, r in ((-0.22, 0.62, 0.075), (0.05, 0.76, 0.085), (0.25, 0.58, 0.065)):

@@ -12,6 +12,6 @@ _KINDS = (buildings, plants, animals, people, vehicles, flyers)
 DRAW: dict[str, Callable[[Canvas, float, float, float, Look], None]] = {
     name: draw for kind in _KINDS for name, draw in kind.DRAW.items()
 }
-# Width over height, of the widest variant; height relative to a house's.
+# Width over height, of the widest form; height relative to a house's.
 WIDTH: dict[str, float] = {name: width for kind in _KINDS for name, width in kind.WIDTH.items()}
 HEIGHT: dict[str, float] = {name: height for kind in _KINDS for name, height in kind.HEIGHT.items()}

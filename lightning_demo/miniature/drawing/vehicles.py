@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .brush import TYRE, WOOD, Canvas, Look, box, disc, oval
+from .brush import TYRE, WOOD, Canvas, Look, Point, box, disc, oval
 from .palette import Rgb
 
 STEEL: Rgb = (206, 208, 216)
 
 
 def boat(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """A hull with two sails, with a cabin and a funnel, or with one great sail."""
+    """A hull with two sails, or with a cabin and a funnel."""
     paint, s = look.paint, look.facing
     hull = [
         (x - s * 0.5 * h, y - 0.26 * h),
@@ -19,7 +19,7 @@ def boat(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         (x + s * 0.34 * h, y),
         (x - s * 0.36 * h, y),
     ]
-    if look.variant == 1:
+    if look.form == "steamboat":
         box(canvas, x - 0.34 * h, y - 0.5 * h, x + 0.3 * h, y - 0.24 * h, paint.light)
         box(canvas, x - s * 0.14 * h, y - 0.9 * h, x + s * 0.1 * h, y - 0.48 * h, paint.base)
         box(canvas, x - s * 0.16 * h, y - 0.9 * h, x + s * 0.12 * h, y - 0.78 * h, paint.dark)
@@ -27,33 +27,31 @@ def boat(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
             disc(canvas, x + (dx - 0.02) * h, y - 0.38 * h, 0.06 * h, look.glass)
     else:
         box(canvas, x - 0.03 * h, y - h, x + 0.03 * h, y - 0.2 * h, WOOD)
-        tip = 0.48 if look.variant == 0 else 0.54
-        sail = [(x + s * 0.05 * h, y - 0.98 * h), (x + s * tip * h, y - 0.34 * h)]
+        sail = [(x + s * 0.05 * h, y - 0.98 * h), (x + s * 0.48 * h, y - 0.34 * h)]
         canvas.polygon([*sail, (x + s * 0.05 * h, y - 0.34 * h)], fill=paint.base)
-        if look.variant == 0:
-            other = [(x - s * 0.05 * h, y - 0.88 * h), (x - s * 0.4 * h, y - 0.34 * h)]
-            canvas.polygon([*other, (x - s * 0.05 * h, y - 0.34 * h)], fill=paint.light)
+        other = [(x - s * 0.05 * h, y - 0.88 * h), (x - s * 0.4 * h, y - 0.34 * h)]
+        canvas.polygon([*other, (x - s * 0.05 * h, y - 0.34 * h)], fill=paint.light)
     canvas.polygon(hull, fill=paint.shade)
     box(canvas, x - 0.48 * h, y - 0.3 * h, x + 0.48 * h, y - 0.21 * h, paint.base)
+
+
+_CABINS: dict[str, tuple[tuple[Point, ...], tuple[tuple[float, float, float, float], ...]]] = {
+    "": (
+        ((-0.5, 0.5), (-0.34, 0.98), (0.2, 0.98), (0.46, 0.5)),
+        ((-0.4, -0.1, 0.1, 0.0), (0.0, 0.34, 0.0, 0.14)),
+    ),
+    "van": (
+        ((-0.74, 0.5), (-0.74, 1.06), (0.36, 1.06), (0.6, 0.5)),
+        ((-0.62, -0.2, 0.0, 0.0), (-0.08, 0.44, 0.0, 0.14)),
+    ),
+    "truck": (((-0.12, 0.5), (-0.08, 1.0), (0.3, 1.0), (0.5, 0.5)), ((0.0, 0.38, 0.0, 0.12),)),
+}  # outlines, and panes: left, right, lean and tail
 
 
 def car(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
     """Round-backed, a van, or a pickup; wheels large."""
     paint, s = look.paint, look.facing
-    cabin, panes = (
-        (
-            ((-0.5, 0.5), (-0.34, 0.98), (0.2, 0.98), (0.46, 0.5)),
-            ((-0.4, -0.1, 0.1, 0.0), (0.0, 0.34, 0.0, 0.14)),
-        ),
-        (
-            ((-0.74, 0.5), (-0.74, 1.06), (0.36, 1.06), (0.6, 0.5)),
-            ((-0.62, -0.2, 0.0, 0.0), (-0.08, 0.44, 0.0, 0.14)),
-        ),
-        (
-            ((-0.12, 0.5), (-0.08, 1.0), (0.3, 1.0), (0.5, 0.5)),
-            ((0.0, 0.38, 0.0, 0.12),),
-        ),
-    )[look.variant]
+    cabin, panes = _CABINS[look.form]
     canvas.polygon([(x + s * dx * h, y - dy * h) for dx, dy in cabin], fill=paint.base)
     for left, right, lean, tail in panes:
         pane = ((left, 0.54), (left + lean, 0.86), (right - tail, 0.86), (right, 0.54))
@@ -68,31 +66,10 @@ def car(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
 
 
 def train(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
-    """A steam engine, a short tram, or an engine before its coach."""
-    paint, s = look.paint, look.facing
-    if look.variant == 1:
+    """A steam engine, or a short tram."""
+    if look.form == "tram":
         _tram(canvas, x, y, h, look)
         return
-    if look.variant == 2:
-        box(canvas, x - s * 0.98 * h, y - 0.66 * h, x - s * 0.16 * h, y - 0.2 * h, paint.base)
-        box(canvas, x - s * 1.02 * h, y - 0.76 * h, x - s * 0.12 * h, y - 0.64 * h, paint.dark)
-        for dx in (-0.76, -0.4):
-            box(
-                canvas,
-                x + s * (dx - 0.1) * h,
-                y - 0.58 * h,
-                x + s * (dx + 0.1) * h,
-                y - 0.38 * h,
-                look.glass,
-            )
-        _engine(canvas, x + s * 0.48 * h, y, 0.8 * h, look)
-        for dx in (-0.78, -0.4):
-            disc(canvas, x + s * dx * h, y - 0.13 * h, 0.13 * h, TYRE)
-        return
-    _engine(canvas, x, y, h, look)
-
-
-def _engine(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
     paint, s = look.paint, look.facing
     box(canvas, x - s * 0.6 * h, y - 0.86 * h, x - s * 0.12 * h, y - 0.22 * h, paint.base)
     box(canvas, x - s * 0.68 * h, y - 0.98 * h, x - s * 0.04 * h, y - 0.84 * h, paint.dark)
