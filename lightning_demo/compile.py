@@ -10,7 +10,7 @@ import time
 from .engine.build import loader
 from .engine.precompile import stamp
 from .errors import InvalidSetting
-from .model.devices import choose_family
+from .model.device import choose_family
 from .settings import Settings, compile_folder
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting
-from .model.checkpoints import Family
-from .model.devices import choose_family, cuda_device_count, torch_cuda_version
-from .model.style import styles
+from .model.device import choose_family, cuda_device_count, torch_cuda_version
+from .model.weights.checkpoints import Family
+from .model.weights.lora_setting import styles
 from .settings import Settings
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
@@ -125,8 +125,8 @@ def _profile(settings: Settings, family: Family) -> Finding:
 
 def _weights(family: Family) -> Iterator[Finding]:
     try:
-        from .model.hub import cache_folder, find
-        from .model.weights import check_file
+        from .model.hub.files import cache_folder, find
+        from .model.weights.weight_file import check_file
     except ImportError as error:
         yield Finding("weights", f"not looked at: {error.name} is not installed")
         return
@@ -165,7 +165,7 @@ def _disk(folder: Path) -> Finding:
 def _styles(settings: Settings) -> Iterator[Finding]:
     """Whether the styles' files can be opened; whether they fit shows when they are added."""
     try:
-        from .model.weights import check_file
+        from .model.weights.weight_file import check_file
     except ImportError:  # said with the weights
         return
     try:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TextIO
 
 from .errors import CheckpointError, InvalidRequest
-from .model.checkpoints import Family
-from .model.devices import choose_family
+from .model.device import choose_family
+from .model.weights.checkpoints import Family
 from .settings import Settings
 
 BAR = 24  # characters
@@ -34,7 +34,7 @@ def download(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     if args.check:
         return _check(family, steps)
-    from .model.hub import cache_folder, find, locate_all
+    from .model.hub.files import cache_folder, find, locate_all
 
     wanted = family.files(*steps)
     with Line(sys.stdout) as line:
@@ -87,7 +87,7 @@ def _steps(given: list[float | str] | None, family: Family) -> list[int]:
 
 
 def _check(family: Family, steps: list[int]) -> int:
-    from .model.hub import check, find
+    from .model.hub.files import check, find
 
     troubles = 0
     for repository, files in family.files(*steps):

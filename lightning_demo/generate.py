@@ -13,7 +13,7 @@ from .engine.base import Engine
 from .engine.build import build_engine
 from .errors import GenerationFailed, InvalidSetting
 from .images import encode_png
-from .model.devices import choose_family
+from .model.device import choose_family
 from .schemas import Frame, GenerationRequest
 from .settings import Settings
 

@@ -14,8 +14,8 @@ import pytest
 from lightning_demo.cli import main
 from lightning_demo.engine import build
 from lightning_demo.engine.precompile import COMMAND, Precompiler, stamp
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.model.lessons import lessons
+from lightning_demo.model.compile.compile_plan import lessons
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings, compile_folder
 
 HERE = ["--model", "miniature", "--device", "cpu"]
@@ -36,7 +36,9 @@ def test_it_learns_every_lesson_and_leaves_its_stamp(
     small = replace(MINIATURE, sizes=MINIATURE.sizes[:1])
     monkeypatch.setattr("lightning_demo.compile.choose_family", lambda settings: small)
     # Whole UNets are left out here: tracing them takes half a minute, and test_tiers has them.
-    monkeypatch.setattr("lightning_demo.model.sampling.lessons", lambda *a: lessons(*a)[:3:2])
+    monkeypatch.setattr(
+        "lightning_demo.model.sampling.sampler.lessons", lambda *a: lessons(*a)[:3:2]
+    )
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" s  ")[2] for line in lines] == ["blocks compiled 1/2", "compiled"]
@@ -120,7 +122,9 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
 
     monkeypatch.setattr(build, "Precompiler", Child)
     # One small lesson, the decoders', stands for all.
-    monkeypatch.setattr("lightning_demo.model.sampling.lessons", lambda *a: lessons(*a)[2:3])
+    monkeypatch.setattr(
+        "lightning_demo.model.sampling.sampler.lessons", lambda *a: lessons(*a)[2:3]
+    )
     settings = Settings(
         model="miniature", device="cpu", compile_on_cpu=True, compile_backend="aot_eager"
     )

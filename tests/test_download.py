@@ -11,10 +11,10 @@ import pytest
 
 from lightning_demo.cli import main
 from lightning_demo.download import Line
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING, Family
-from lightning_demo.model.variants import sdxl_lightning
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING, Family
+from lightning_demo.model.weights.variants import sdxl_lightning
 
-from .model.hub_server import FakeHub, Fault, serve_as_the_hub
+from .model.hub.hub_server import FakeHub, Fault, serve_as_the_hub
 
 
 def publish(server: FakeHub, family: Family) -> None:

@@ -9,10 +9,10 @@ from functools import partial
 import torch
 
 from ..images import encode_jpeg
-from ..model.sampling import Sampler
-from ..model.speed import Speed
-from ..model.step import Row, call_unet, euler_step
-from ..model.tiers import Tiers
+from ..model.compile.compiled_functions import Tiers
+from ..model.compile.speed import Speed
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import Row, call_unet, euler_step
 from ..schemas import GenerationRequest
 from .timing import Clock
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..model.compile.speed import Speed
 from ..model.placement import pick_device
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import report

@@ -18,7 +18,7 @@ import torch
 
 from ..engine.build import about
 from ..engine.local import LocalEngine
-from ..model.sampling import Sampler
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from . import report
 from .peers.pipe import pipeline

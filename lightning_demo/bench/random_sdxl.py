@@ -23,14 +23,14 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from ..model import sdxl_config
-from ..model.attention import expect_projections
-from ..model.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from ..model.compile.attention import expect_projections
+from ..model.hub.progress import Report
 from ..model.loading import TILE, Components
-from ..model.profile import Profile, small_profile
-from ..model.progress import Report
-from ..model.sdxl_config import Config
-from ..model.unets import Recipe, Source, UNets
+from ..model.memory_plan import Profile, small_profile
+from ..model.weights import sdxl_config
+from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from ..model.weights.sdxl_config import Config
+from ..model.weights.unets import Recipe, Source, UNets
 from ..schemas import SIZE_MULTIPLE
 
 TOKENS = 77

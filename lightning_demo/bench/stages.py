@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..model.compile.speed import Speed
 from ..model.loading import Components
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.sampling.sampler import Sampler
 
 # Of a sampler with one size: UNets by blocks, UNet and text, decoders; then guidance, not measured.
 BLOCKS, WHOLE, RECORDED = 1, 3, 2

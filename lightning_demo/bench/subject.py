@@ -12,15 +12,15 @@ import torch
 
 from ..errors import CheckpointError
 from ..images import encode_jpeg
-from ..model.checkpoints import MINIATURE, SDXL_LIGHTNING
-from ..model.hub import locate_all
+from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
+from ..model.memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES
 from ..model.placement import free_memory, pick_device, pick_profile
-from ..model.profile import TEXT_BYTES, UNET_BYTES, WORK_BYTES
-from ..model.sampling import Sampler
-from ..model.step import Row
-from ..model.unets import Source
-from ..model.weight_files import WeightFiles
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import Row
+from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from ..model.weights.unet_files import WeightFiles
+from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
 from .random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
 

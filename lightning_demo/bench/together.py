@@ -18,8 +18,8 @@ import torch
 from ..engine.build import about
 from ..engine.costs import BUCKETS, Costs
 from ..engine.local import LocalEngine
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.compile.speed import Speed
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from . import report
 from .peers.pipe import Pipe

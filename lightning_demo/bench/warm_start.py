@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..model.speed import Speed
+from ..model.compile.speed import Speed
 from .stages import Ladder, stages
 from .subject import Weights, subject
 from .timing import problems

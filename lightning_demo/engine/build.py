@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..model.checkpoints import MINIATURE, Family
-from ..model.devices import choose_family
-from ..model.style import styles
+from ..model.device import choose_family
+from ..model.weights.checkpoints import MINIATURE, Family
+from ..model.weights.lora_setting import styles
 from ..schemas import EngineStatus
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
@@ -22,7 +22,7 @@ from .precompile import Precompiler, stamp
 from .shared import SharingEngine
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 
 def build_engine(
@@ -136,10 +136,10 @@ def loader(
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 
+        from ..model.compile.speed import Speed
         from ..model.loading import load_components
         from ..model.placement import pick_device
-        from ..model.sampling import Sampler
-        from ..model.speed import Speed
+        from ..model.sampling.sampler import Sampler
 
         torch.set_num_threads(cpu_threads(settings.threads))
         speed = Speed.of(settings, pick_device(settings.device).type)

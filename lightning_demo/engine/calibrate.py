@@ -12,8 +12,8 @@ from ..schemas import GenerationRequest
 from .costs import BUCKETS, Costs, Kind, Size
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
-    from ..model.step import Row
+    from ..model.sampling.sampler import Sampler
+    from ..model.sampling.step import Row
 
 log = logging.getLogger(__name__)
 

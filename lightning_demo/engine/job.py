@@ -11,7 +11,7 @@ from ..schemas import Frame, GenerationRequest
 from .base import Place
 
 if TYPE_CHECKING:
-    from ..model.step import Row
+    from ..model.sampling.step import Row
 
 
 class Job:

@@ -28,7 +28,7 @@ from .metrics import Metrics
 from .painter import Entries, Painter
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 log = logging.getLogger(__name__)
 

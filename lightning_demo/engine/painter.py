@@ -25,8 +25,8 @@ from .job import Job
 from .metrics import Metrics
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
-    from ..model.step import Row
+    from ..model.sampling.sampler import Sampler
+    from ..model.sampling.step import Row
 
 log = logging.getLogger(__name__)
 

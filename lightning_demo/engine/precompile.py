@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ..model.checkpoints import Family
+from ..model.weights.checkpoints import Family
 from ..settings import Settings
 
 log = logging.getLogger(__name__)

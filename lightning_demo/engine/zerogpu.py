@@ -36,7 +36,7 @@ from .local import MAX_WAITING, STOP_SECONDS, WORKER_NAME, Loader
 from .metrics import Metrics
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 log = logging.getLogger(__name__)
 

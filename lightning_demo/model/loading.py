@@ -16,7 +16,11 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from ..errors import CheckpointError
 from ..schemas import SIZE_MULTIPLE
-from .checkpoints import (
+from .compile.fp8 import check_fp8, to_fp8
+from .hub.files import Report, find, locate, locate_all
+from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, Profile, host_has_room
+from .placement import free_memory, pick_device, pick_profile
+from .weights.checkpoints import (
     BASE_VAE,
     DECODER,
     TEXT_ENCODER_FILES,
@@ -24,15 +28,11 @@ from .checkpoints import (
     Family,
     Repository,
 )
-from .fp8 import check_fp8, to_fp8
-from .hub import Report, find, locate, locate_all
-from .placement import free_memory, pick_device, pick_profile
-from .profile import TEXT_BYTES, UNET_BYTES, WORK_BYTES, Profile, host_has_room
-from .style import Style
-from .style_file import Part, StyleDeltas, read_style, styled
-from .unets import UNets
-from .weight_files import WeightFiles, read_weights, unet_shapes
-from .weights import check_file, check_finite, fill
+from .weights.lora_file import Part, StyleDeltas, read_style, styled
+from .weights.lora_setting import Style
+from .weights.unet_files import WeightFiles, read_weights, unet_shapes
+from .weights.unets import UNets
+from .weights.weight_file import check_file, check_finite, fill
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..errors import CheckpointError
-from .checkpoints import Family
-from .profile import Profile, choose_profile, small_profile
+from .memory_plan import Profile, choose_profile, small_profile
+from .weights.checkpoints import Family
 
 
 def pick_profile(family: Family, device: torch.device) -> Profile:

@@ -11,8 +11,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from lightning_demo.bench.random_sdxl import FULL, THIN, Shape, _text_config, random_components
-from lightning_demo.model.profile import UNET_BYTES, Profile
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.memory_plan import UNET_BYTES, Profile
+from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
 

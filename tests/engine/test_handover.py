@@ -22,7 +22,7 @@ from lightning_demo.engine.handover import Handover
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.memory import FrameMemory, RememberingEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 

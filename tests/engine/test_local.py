@@ -14,7 +14,7 @@ from lightning_demo.engine.base import Place
 from lightning_demo.engine.build import about
 from lightning_demo.engine.local import MAX_WAITING, LocalEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
 from .observed import ObservedSampler, collect, observed_engine, settle

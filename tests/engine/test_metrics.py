@@ -16,7 +16,7 @@ from lightning_demo.engine.memory import FrameMemory, RememberingEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.window import KEPT_WAITS, SECONDS, Window
 from lightning_demo.errors import GenerationFailed
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .observed import ObservedSampler, collect, known_costs
 

@@ -17,8 +17,8 @@ from lightning_demo.engine.costs import Costs
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import GenerationFailed, OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.decode import render
+from lightning_demo.model.sampling.decode import render
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .observed import ObservedSampler, collect, known_costs, settle
 
@@ -199,7 +199,7 @@ def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeyp
                 vaes.append(vae)
                 return render(vae, latents)
 
-            monkeypatch.setattr("lightning_demo.model.sampling.render", watched)
+            monkeypatch.setattr("lightning_demo.model.sampling.sampler.render", watched)
             async with aclosing(made.engine.generate(ask("quick"), draft=True)) as frames:
                 draft = [frame async for frame in frames][-1]
             assert draft.final and components.vae not in vaes

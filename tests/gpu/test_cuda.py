@@ -16,14 +16,14 @@ import torch
 from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_components
 from lightning_demo.bench.timing import problems
 from lightning_demo.errors import OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.decode import decode
+from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.profile import Profile
-from lightning_demo.model.sampling import Sampler
-from lightning_demo.model.speed import Speed
-from lightning_demo.model.unets import UNets
-from lightning_demo.model.weight_files import WeightFiles
+from lightning_demo.model.memory_plan import Profile
+from lightning_demo.model.sampling.decode import decode
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.unet_files import WeightFiles
+from lightning_demo.model.weights.unets import UNets
 
 pytestmark = [
     pytest.mark.gpu,

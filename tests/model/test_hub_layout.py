@@ -24,9 +24,9 @@ from diffusers import (
 from safetensors.torch import save_file
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Repository
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING, Repository
 from lightning_demo.schemas import GenerationRequest
 
 SIDE = 64

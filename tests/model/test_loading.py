@@ -14,14 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model import loading
-from lightning_demo.model.checkpoints import MINIATURE, Family
-from lightning_demo.model.decode import decode
 from lightning_demo.model.loading import load_components
+from lightning_demo.model.memory_plan import choose_profile
 from lightning_demo.model.placement import pick_device
-from lightning_demo.model.profile import choose_profile
-from lightning_demo.model.sampling import Sampler
-from lightning_demo.model.unets import UNets
-from lightning_demo.model.weight_files import WeightFiles
+from lightning_demo.model.sampling.decode import decode
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE, Family
+from lightning_demo.model.weights.unet_files import WeightFiles
+from lightning_demo.model.weights.unets import UNets
 
 ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
 

@@ -14,7 +14,7 @@ from lightning_demo.engine.base import Forecast, Place
 from lightning_demo.engine.handover import Handover
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.images import encode_jpeg
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limits
 
 LIMITS = Limits(

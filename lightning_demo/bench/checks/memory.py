@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ...errors import OutOfMemory
-from ...model.profile import GIB, choose_profile
-from ...model.sampling import Sampler
+from ...model.memory_plan import GIB, choose_profile
+from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
 from ..parts import switching
 from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from ...model.sampling import Sampler
-from ...model.speed import Speed
+from ...model.compile.speed import Speed
+from ...model.sampling.sampler import Sampler
 from ...settings import Settings
 from ..batches import Batch, measure_batches
 from ..model import Plan, bench_model

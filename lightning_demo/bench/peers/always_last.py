@@ -17,9 +17,9 @@ import gradio as gr
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
-from ...model.checkpoints import MINIATURE
-from ...model.unets import UNets
-from ...model.weight_files import WeightFiles
+from ...model.weights.checkpoints import MINIATURE
+from ...model.weights.unet_files import WeightFiles
+from ...model.weights.unets import UNets
 from .gradio_page import serve
 from .step_count import StepCount
 

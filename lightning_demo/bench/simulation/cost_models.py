@@ -13,7 +13,7 @@ from ...engine.costs import BUCKETS, Costs, Kind, Size
 from ...errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from ...model.sampling import Sampler
+    from ...model.sampling.sampler import Sampler
 
 KINDS = get_args(Kind)
 
@@ -93,9 +93,9 @@ def cost_model(name: str, threads: int = 2) -> CostModel:
 
 def miniature() -> Sampler:
     """The miniature on the CPU, warm."""
-    from ...model.checkpoints import MINIATURE
     from ...model.loading import load_components
-    from ...model.sampling import Sampler
+    from ...model.sampling.sampler import Sampler
+    from ...model.weights.checkpoints import MINIATURE
 
     sampler = Sampler(load_components(MINIATURE, "cpu"))
     sampler.warm_up()

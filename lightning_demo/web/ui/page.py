@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from ...model.checkpoints import Vocabulary, family
+from ...model.weights.checkpoints import Vocabulary, family
 from ...schemas import EngineStatus
 from ...settings import Settings
 from ..events import EventStreams

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from lightning_demo.model.checkpoints import FAMILIES, MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import FAMILIES, MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
 from lightning_demo.web.ui.prompt import example_chips

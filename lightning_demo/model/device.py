@@ -1,0 +1,68 @@
+"""Which model suits this machine, told without importing torch (which takes seconds)."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import logging
+import re
+import sys
+from pathlib import Path
+
+from ..errors import InvalidSetting
+from ..settings import Settings, on_zerogpu
+from .weights.checkpoints import FAMILIES, Family
+from .weights.variants import sdxl_lightning
+
+log = logging.getLogger(__name__)
+
+
+def choose_family(settings: Settings) -> Family:
+    """The model that the settings ask for: "auto" takes the real one where there is a GPU.
+
+    On ZeroGPU there is one for each picture, though this process sees none.
+
+    Raises:
+        InvalidSetting: a variant or base that cannot be, or one of the miniature.
+    """
+    model = settings.model
+    if model == "auto":
+        wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")
+        model = "sdxl-lightning" if wants_gpu and (on_zerogpu() or has_cuda()) else "miniature"
+    if model == "sdxl-lightning":
+        return sdxl_lightning(settings.variant, settings.base)
+    if settings.base or settings.variant != "auto":
+        if settings.model == "miniature":
+            raise InvalidSetting(
+                "variant, base (LIGHTNING_VARIANT, LIGHTNING_BASE): the miniature has neither; "
+                "take --model sdxl-lightning."
+            )
+        log.warning("no CUDA GPU here: the miniature paints, without the variant and base given")
+    return FAMILIES[model]
+
+
+def has_cuda() -> bool:
+    """Whether there is a CUDA GPU and the installed torch is built to use it."""
+    return torch_cuda_version() is not None and cuda_device_count() > 0
+
+
+def torch_cuda_version() -> str | None:
+    """The CUDA version that the installed torch was built for; None for a build without."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    found = re.search(r"^cuda[^=\n]*=\s*'([^']+)'", text, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def cuda_device_count() -> int:
+    """GPUs that the CUDA driver sees; 0 when there is no driver."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value

@@ -1,0 +1,127 @@
+"""A family's UNet weights as they lie in files: the checkpoint itself, or the base and a LoRA."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from ...errors import CheckpointError
+from ..compile.attention import expect_projections
+from ..hub.files import find, locate_all
+from ..hub.progress import Report
+from .checkpoints import BASE_UNET, UNET_CONFIG, Family, Repository
+from .lora import read_lora
+from .lora_file import StyleDeltas
+from .unets import Recipe
+from .weight_file import check_finite, check_shapes, load_weights
+
+log = logging.getLogger(__name__)
+
+
+def read_weights(
+    family: Family, repository: Repository, file: str
+) -> tuple[dict[str, torch.Tensor], Path]:
+    """The tensors of one file of a family, checked, and where it lies."""
+    path = find(repository, file)
+    weights = load_weights(path, family.sha256.get(f"{repository.name}/{file}"))
+    check_finite(weights, path)
+    return weights, path
+
+
+def unet_config(family: Family) -> dict[str, object]:
+    """How the family's UNets are built."""
+    folder = find(family.base, UNET_CONFIG).parent
+    return UNet2DConditionModel.load_config(folder, local_files_only=True)
+
+
+def unet_shapes(family: Family) -> Mapping[str, torch.Size]:
+    """The names and shapes of the family's UNets."""
+    with torch.device("meta"):  # shapes without memory
+        unet = UNet2DConditionModel.from_config(unet_config(family))
+    return {name: tensor.shape for name, tensor in unet.state_dict().items()}
+
+
+class WeightFiles:
+    """Reads recipes and makes empty UNets; the `Source` of `UNets`."""
+
+    def __init__(
+        self,
+        family: Family,
+        device: torch.device,
+        dtype: torch.dtype,
+        layout: torch.memory_format = torch.preserve_format,
+        *,
+        styles: Sequence[StyleDeltas] = (),
+        pinned: bool = False,
+    ) -> None:
+        """
+        Args:
+            styles: added to every UNet.
+            pinned: whether recipes will be copied to a GPU again and again, and so are worth
+                page-locked memory in the GPU's dtype.
+        """
+        self._family, self._device, self._dtype = family, device, dtype
+        self._layout, self._pinned = layout, pinned and device.type == "cuda"
+        self._styles = tuple(
+            replace(delta, scale=delta.scale * style.scale)
+            for style in styles
+            if style.scale
+            for delta in style.unet
+        )
+
+    def here(self, num_inference_steps: int) -> bool:
+        """Whether all files of a step count are on this machine."""
+        try:
+            locate_all(self._family.files(num_inference_steps), download=False)
+        except CheckpointError:
+            return False
+        return True
+
+    def read(self, num_inference_steps: int, report: Report) -> Recipe:
+        """The recipe of a step count.
+
+        Raises:
+            CheckpointError: a file is missing, damaged or another one's.
+        """
+        locate_all(self._family.files(num_inference_steps), report=report)
+        checkpoint = self._family.checkpoint(num_inference_steps)
+        weights, path = read_weights(self._family, self._family.lightning, checkpoint.file)
+        log.info("read %s", path.name)
+        if checkpoint.is_lora:
+            lora = read_lora(weights, self._shapes, path)
+            return Recipe(self._base, (*lora, *self._styles))
+        check_shapes(self._shapes, weights, path)
+        return Recipe(self._prepare(weights), self._styles)
+
+    def blank(self) -> UNet2DConditionModel:
+        """A UNet on the device without values: no time is lost on numbers to be overwritten."""
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(unet_config(self._family))
+        expect_projections(unet)
+        unet = unet.to(self._dtype).to_empty(device=self._device)
+        return unet.to(memory_format=self._layout).eval().requires_grad_(False)
+
+    @cached_property
+    def _shapes(self) -> Mapping[str, torch.Size]:
+        return unet_shapes(self._family)
+
+    @cached_property
+    def _base(self) -> Mapping[str, torch.Tensor]:
+        weights, path = read_weights(self._family, self._family.base, BASE_UNET)
+        check_shapes(self._shapes, weights, path)
+        return self._prepare(weights)
+
+    def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if not self._pinned:
+            return weights
+        try:
+            return {name: tensor.to(self._dtype).pin_memory() for name, tensor in weights.items()}
+        except RuntimeError as error:
+            log.warning("host copies stay in ordinary memory; switching is slower: %s", error)
+            return weights
