@@ -10,7 +10,7 @@ import time
 from .engine.build import loader
 from .engine.precompile import stamp
 from .errors import InvalidSetting
-from .model.device import choose_family
+from .model.device import choose_model
 from .settings import Settings, compile_folder
 
 
@@ -28,9 +28,9 @@ def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
     if until_stdin_closes:
         os.nice(10)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    family = choose_family(settings)
+    spec = choose_model(settings)
     begun = time.perf_counter()
-    sampler = loader(family, settings, precompile=False)(lambda fraction, sentence: None)
+    sampler = loader(spec, settings, precompile=False)(lambda fraction, sentence: None)
     if not sampler.lessons_left:
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
@@ -39,7 +39,7 @@ def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
     while sampler.lessons_left:
         sampler.improve()
         print(f"{time.perf_counter() - begun:6.0f} s  {sampler.tier}", flush=True)
-    done = stamp(compile_folder(), family, settings, sampler.device_name)
+    done = stamp(compile_folder(), spec, settings, sampler.device_name)
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
     return 0

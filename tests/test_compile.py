@@ -34,7 +34,7 @@ def test_it_learns_every_lesson_and_leaves_its_stamp(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     small = replace(MINIATURE, sizes=MINIATURE.sizes[:1])
-    monkeypatch.setattr("lightning_demo.compile.choose_family", lambda settings: small)
+    monkeypatch.setattr("lightning_demo.compile.choose_model", lambda settings: small)
     # Whole UNets are left out here: tracing them takes half a minute, and test_tiers has them.
     monkeypatch.setattr(
         "lightning_demo.model.sampling.sampler.lessons", lambda *a: lessons(*a)[:3:2]

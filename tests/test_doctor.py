@@ -75,7 +75,7 @@ def test_damaged_weights(
 ):
     (tmp_path / "sdxl_lightning_4step_lora.safetensors").write_bytes(b"<html>")
     broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=tmp_path))
-    monkeypatch.setitem(machine.FAMILIES, "miniature", broken)
+    monkeypatch.setitem(machine.MODELS, "miniature", broken)
     assert main(HERE) == 1
     output = capsys.readouterr().out
     assert "4step_lora.safetensors is a web page" in output

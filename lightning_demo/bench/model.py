@@ -114,7 +114,7 @@ class _Bench:
             "weights": self.subject.weights,
             "device": device.type,
             "dtype": str(parts.dtype).removeprefix("torch."),
-            "size": list(parts.family.sizes[0]),
+            "size": list(parts.spec.sizes[0]),
             "rounds": plan.rounds,
             "threads": plan.threads,
             "main_steps": plan.main_steps,

@@ -28,7 +28,8 @@ from ..model.hub.progress import Report
 from ..model.loading import TILE, Components
 from ..model.memory_plan import Profile, small_profile
 from ..model.weights import sdxl_config
-from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from ..model.weights.model_spec import ModelSpec
 from ..model.weights.sdxl_config import Config
 from ..model.weights.unets import Recipe, Source, UNets
 from ..schemas import SIZE_MULTIPLE
@@ -41,7 +42,7 @@ CONTRAST = 0.4  # standard deviation of a picture's values from -1 to 1
 class Shape:
     """How the models are built."""
 
-    family: Family
+    family: ModelSpec
     unet: Config
     vae: Config
     preview: Config
@@ -170,7 +171,7 @@ def random_components(
         kl.tile_latent_min_size, kl.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
     tokenizer = _tokenizer()
     return Components(
-        family=shape.family,
+        spec=shape.family,
         device=device,
         profile=profile,
         tokenizers=(tokenizer, tokenizer),

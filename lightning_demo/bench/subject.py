@@ -40,7 +40,7 @@ class Subject:
 
     def ask(self, num_inference_steps: int, *, seed: int = 7) -> GenerationRequest:
         """A request with a prompt that has not been seen before."""
-        width, height = self.components.family.sizes[0]
+        width, height = self.components.spec.sizes[0]
         prompt = f"{PROMPT}, {next(self._numbers)}"
         return GenerationRequest(prompt, "", num_inference_steps, 0.0, seed, width, height)
 
@@ -88,7 +88,7 @@ def subject(
         unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
         components = replace(components, profile=profile, unets=unets)
     native = replace(family, sizes=family.sizes[:1])
-    return Subject(weights, replace(components, family=native), source)
+    return Subject(weights, replace(components, spec=native), source)
 
 
 def _unets_beside_peers(device: torch.device) -> int:

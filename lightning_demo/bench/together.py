@@ -47,14 +47,14 @@ def bench_together(
             pipe.jpeg(request)
 
     shared, alone = Costs(), Costs()
-    size = components.family.sizes[0]
+    size = components.spec.sizes[0]
     alone.lower("step", size, BUCKETS[1])
     sampler = partial(Sampler, components, Speed())  # eager, as pipe(...) is
     seconds: dict[str, list[float]] = {"pipe": [], "one by one": [], "together": []}
 
     async def compare() -> None:
         engines = {
-            name: LocalEngine(lambda report: sampler(), about(components.family), costs=costs)
+            name: LocalEngine(lambda report: sampler(), about(components.spec), costs=costs)
             for name, costs in (("one by one", alone), ("together", shared))
         }
         for engine in engines.values():

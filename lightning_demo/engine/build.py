@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..model.device import choose_family
-from ..model.weights.checkpoints import MINIATURE, Family
+from ..model.device import choose_model
+from ..model.weights.checkpoints import MINIATURE
 from ..model.weights.lora_setting import styles
+from ..model.weights.model_spec import ModelSpec
 from ..schemas import EngineStatus
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
@@ -41,14 +42,14 @@ def build_engine(
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
     """
-    family = choose_family(settings)
+    family = choose_model(settings)
     metrics = metrics or Metrics()
     if on_zerogpu():
         # Not shared: each picture is painted in somebody's own time, and fails with it.
         return _remembering(_lent(family, settings, metrics), settings, metrics)
     load = loader(family, settings, num_inference_steps=num_inference_steps)
 
-    def engine(load: Loader, family: Family) -> Engine:
+    def engine(load: Loader, family: ModelSpec) -> Engine:
         local = LocalEngine(load, about(family), metrics=metrics)
         return _remembering(SharingEngine(local, metrics), settings, metrics)
 
@@ -65,7 +66,7 @@ def _remembering(engine: Engine, settings: Settings, metrics: Metrics) -> Rememb
     return RememberingEngine(engine, memory, metrics)
 
 
-def _lent(family: Family, settings: Settings, metrics: Metrics) -> Engine:
+def _lent(family: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     """The engine of ZeroGPU, where each picture is painted on a GPU lent for it."""
     # Here and not above: Hugging Face's `spaces`, which this imports, is on no other machine, and
     # on ZeroGPU it has to come before torch.
@@ -105,7 +106,7 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(family: Family) -> EngineStatus:
+def about(family: ModelSpec) -> EngineStatus:
     """What can be said of a model before it is loaded."""
     return EngineStatus(
         state="loading", model=family.name, title=family.title, limits=family.limits
@@ -113,7 +114,7 @@ def about(family: Family) -> EngineStatus:
 
 
 def loader(
-    family: Family,
+    family: ModelSpec,
     settings: Settings,
     *,
     precompile: bool = True,

@@ -31,7 +31,7 @@ def calibrate(sampler: Sampler, costs: Costs, kind: Kind, size: Size) -> None:
         OutOfMemory: it does not hold one.
     """
     request = GenerationRequest(
-        "a calibration", "", sampler.family.limits.default_steps, 0.0, 0, *size
+        "a calibration", "", sampler.spec.limits.default_steps, 0.0, 0, *size
     )
     for rows in BUCKETS:
         batch = [sampler.begin(request) for _ in range(rows)]
@@ -55,7 +55,7 @@ class Calibration:
 
     def __init__(self, sampler: Sampler, costs: Costs) -> None:
         self._sampler, self._costs = sampler, costs
-        self._sizes = sampler.family.limits.sizes
+        self._sizes = sampler.spec.limits.sizes
         self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
 
     def first(self) -> None:

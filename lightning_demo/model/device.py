@@ -11,13 +11,13 @@ from pathlib import Path
 
 from ..errors import InvalidSetting
 from ..settings import Settings, on_zerogpu
-from .weights.checkpoints import FAMILIES, Family
-from .weights.variants import sdxl_lightning
+from .weights.checkpoints import MODELS, sdxl_lightning
+from .weights.model_spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
 
-def choose_family(settings: Settings) -> Family:
+def choose_model(settings: Settings) -> ModelSpec:
     """The model that the settings ask for: "auto" takes the real one where there is a GPU.
 
     On ZeroGPU there is one for each picture, though this process sees none.
@@ -38,7 +38,7 @@ def choose_family(settings: Settings) -> Family:
                 "take --model sdxl-lightning."
             )
         log.warning("no CUDA GPU here: the miniature paints, without the variant and base given")
-    return FAMILIES[model]
+    return MODELS[model]
 
 
 def has_cuda() -> bool:

@@ -1,4 +1,4 @@
-"""Builds the parts of one model family on a device: text encoders, decoders and its first UNet."""
+"""Builds the parts of one model spec on a device: text encoders, decoders and its first UNet."""
 
 from __future__ import annotations
 
@@ -18,18 +18,12 @@ from ..errors import CheckpointError
 from ..schemas import SIZE_MULTIPLE
 from .compile.fp8 import check_fp8, to_fp8
 from .hub.files import Report, find, locate, locate_all
+from .hub.repository import Repository
 from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, Profile, host_has_room
 from .placement import free_memory, pick_device, pick_profile
-from .weights.checkpoints import (
-    BASE_VAE,
-    DECODER,
-    TEXT_ENCODER_FILES,
-    TOKENIZER_FILES,
-    Family,
-    Repository,
-)
 from .weights.lora_file import Part, StyleDeltas, read_style, styled
 from .weights.lora_setting import Style
+from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, TOKENIZER_FILES, ModelSpec
 from .weights.unet_files import WeightFiles, read_weights, unet_shapes
 from .weights.unets import UNets
 from .weights.weight_file import check_file, check_finite, fill
@@ -43,7 +37,7 @@ TILE = 512  # px, the side of a tile where the decoder works in tiles
 class Components:
     """Everything that computes pictures, on one device and ready."""
 
-    family: Family
+    spec: ModelSpec
     device: torch.device
     profile: Profile
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
@@ -69,11 +63,11 @@ class Components:
         """Whether another process could load the same model onto the device now."""
         free = free_memory(self.device)
         needed = UNET_BYTES + TEXT_BYTES + WORK_BYTES
-        return self.family.small or (free is not None and free > needed)
+        return self.spec.small or (free is not None and free > needed)
 
 
 def load_components(
-    family: Family,
+    spec: ModelSpec,
     device: str = "auto",
     *,
     styles: Sequence[Style] = (),
@@ -82,7 +76,7 @@ def load_components(
     num_inference_steps: int | None = None,
     report: Report = lambda fraction, sentence: None,
 ) -> Components:
-    """Loads a family onto a device, spread over its memory as its profile says.
+    """Loads a spec onto a device, spread over its memory as its profile says.
 
     Args:
         device: a torch device, or "auto" for the GPU if there is one.
@@ -98,37 +92,37 @@ def load_components(
     """
     _quieten()
     place = pick_device(device)
-    profile = pick_profile(family, place)
-    step_counts = family.limits.num_inference_steps
+    profile = pick_profile(spec, place)
+    step_counts = spec.limits.num_inference_steps
     if fp8:
         check_fp8(place, profile.unets >= len(step_counts))
     log.info("memory profile %s", profile.describe())
     dtype = profile.dtype
     report(0.0, "Looking for the weights")
     downloading, report = _shares(report)
-    steps = num_inference_steps or family.limits.default_steps
-    locate_all(family.files(steps), report=downloading)
-    base = locate(family.tokenizers or family.base, TOKENIZER_FILES)
+    steps = num_inference_steps or spec.limits.default_steps
+    locate_all(spec.files(steps), report=downloading)
+    base = locate(spec.tokenizers or spec.base, TOKENIZER_FILES)
     report(0.2, "Loading the text encoders")
     tokenizers = (_tokenizer(base / "tokenizer"), _tokenizer(base / "tokenizer_2"))
-    first = _text_encoder(CLIPTextModel, family, TEXT_ENCODER_FILES[0], dtype)
-    second = _text_encoder(CLIPTextModelWithProjection, family, TEXT_ENCODER_FILES[1], dtype)
-    deltas = _read_styles(styles, family, first, second)
+    first = _text_encoder(CLIPTextModel, spec, TEXT_ENCODER_FILES[0], dtype)
+    second = _text_encoder(CLIPTextModelWithProjection, spec, TEXT_ENCODER_FILES[1], dtype)
+    deltas = _read_styles(styles, spec, first, second)
     _add_styles(first, deltas, "text_encoder")
     _add_styles(second, deltas, "text_encoder_2")
     if profile.text_encoders_stay:
         first, second = first.to(place), second.to(place)
     report(0.5, "Loading the decoders")
     layout = torch.channels_last if channels_last else torch.preserve_format
-    preview = _decoder(family, family.preview, *DECODER)
+    preview = _decoder(spec, spec.preview, *DECODER)
     preview = preview.to(place, dtype, memory_format=layout)
     if profile.decoder == "tiny":
         vae = preview
     else:
-        if family.vae is None:
-            vae = _decoder(family, family.base, *BASE_VAE)
+        if spec.vae is None:
+            vae = _decoder(spec, spec.base, *BASE_VAE)
         else:
-            vae = _decoder(family, family.vae, *DECODER)
+            vae = _decoder(spec, spec.vae, *DECODER)
         vae = vae.to(place, dtype, memory_format=layout)
         if profile.decoder == "tiled":
             vae.enable_tiling()
@@ -136,17 +130,17 @@ def load_components(
             vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
     report(0.6, "Loading the UNet")
     pinned = profile.unets < len(step_counts)
-    source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
+    source = WeightFiles(spec, place, dtype, layout, styles=deltas, pinned=pinned)
     unets = UNets(
         source,
         profile.unets,
         step_counts,
-        room=lambda: family.small or host_has_room(),
+        room=lambda: spec.small or host_has_room(),
         finish=to_fp8 if fp8 else lambda unet: None,
     )
     unets.get(steps)
     return Components(
-        family=family,
+        spec=spec,
         device=place,
         profile=profile,
         tokenizers=tokenizers,
@@ -186,11 +180,11 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> Any:
+def _text_encoder(kind: Any, spec: ModelSpec, file: str, dtype: torch.dtype) -> Any:
     # The file is checked first: transformers' own messages do not name it.
-    path = find(family.base, file)
+    path = find(spec.base, file)
     variant = "fp16" if ".fp16." in path.name else None
-    check_file(path, family.sha256.get(f"{family.base.name}/{file}"))
+    check_file(path, spec.sha256.get(f"{spec.base.name}/{file}"))
     encoder = kind.from_pretrained(
         path.parent, variant=variant, use_safetensors=True, local_files_only=True, dtype=dtype
     )
@@ -199,7 +193,7 @@ def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> A
 
 
 def _read_styles(
-    styles: Sequence[Style], family: Family, first: torch.nn.Module, second: torch.nn.Module
+    styles: Sequence[Style], spec: ModelSpec, first: torch.nn.Module, second: torch.nn.Module
 ) -> tuple[StyleDeltas, ...]:
     if not styles:
         return ()
@@ -207,7 +201,7 @@ def _read_styles(
         {name: tensor.shape for name, tensor in module.state_dict().items()}
         for module in (first, second)
     ]
-    return tuple(read_style(style, unet_shapes(family), *shapes) for style in styles)
+    return tuple(read_style(style, unet_shapes(spec), *shapes) for style in styles)
 
 
 def _add_styles(encoder: torch.nn.Module, deltas: Sequence[StyleDeltas], part: Part) -> None:
@@ -216,7 +210,7 @@ def _add_styles(encoder: torch.nn.Module, deltas: Sequence[StyleDeltas], part: P
 
 
 def _decoder(
-    family: Family, repository: Repository, config_file: str, file: str
+    spec: ModelSpec, repository: Repository, config_file: str, file: str
 ) -> AutoencoderKL | AutoencoderTiny:
     described = find(repository, config_file)
     config = AutoencoderTiny.load_config(described.parent, local_files_only=True)
@@ -225,7 +219,7 @@ def _decoder(
     )
     if kind is None:
         raise CheckpointError(f"{described} describes no decoder of SDXL.")
-    weights, path = read_weights(family, repository, file)
+    weights, path = read_weights(spec, repository, file)
     decoder = kind.from_config(config)
     fill(decoder, weights, path)
     return decoder.eval().requires_grad_(False)

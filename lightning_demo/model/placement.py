@@ -6,13 +6,13 @@ import torch
 
 from ..errors import CheckpointError
 from .memory_plan import Profile, choose_profile, small_profile
-from .weights.checkpoints import Family
+from .weights.model_spec import ModelSpec
 
 
-def pick_profile(family: Family, device: torch.device) -> Profile:
-    """How the family is spread over the device, by what is free there now."""
-    step_counts = len(family.limits.num_inference_steps)
-    if family.small:
+def pick_profile(spec: ModelSpec, device: torch.device) -> Profile:
+    """How the spec is spread over the device, by what is free there now."""
+    step_counts = len(spec.limits.num_inference_steps)
+    if spec.small:
         half = device.type == "cuda"
         return small_profile(torch.float16 if half else torch.float32, step_counts)
     return choose_profile(device.type, free_memory(device), step_counts)

@@ -264,7 +264,7 @@ def test_sizes_unlike_any_other_are_measured_too(components):
     sampler = ObservedSampler(components)
     costs, small = Costs(), (64, 64)
     family = replace(MINIATURE, sizes=(MINIATURE.sizes[0], small))
-    sampler._components = replace(components, family=family)
+    sampler._components = replace(components, spec=family)
     calibration = Calibration(sampler, costs)
     calibration.first()
     measured = [{(kind, size) for kind, size, *_ in costs}]

@@ -37,7 +37,7 @@ def test_auto_takes_the_real_model_where_there_is_a_gpu(
     model: str, device: str, gpu: bool, expected: object, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(machine, "has_cuda", lambda: gpu)
-    assert machine.choose_family(Settings(model=model, device=device)) is expected
+    assert machine.choose_model(Settings(model=model, device=device)) is expected
 
 
 def test_the_miniature_has_no_variant_and_no_base(
@@ -46,12 +46,12 @@ def test_the_miniature_has_no_variant_and_no_base(
     monkeypatch.setattr(machine, "has_cuda", lambda: False)
     for given in ({"variant": "lora"}, {"base": "owner/name"}):
         with pytest.raises(InvalidSetting, match="the miniature has neither"):
-            machine.choose_family(Settings(model="miniature", **given))
+            machine.choose_model(Settings(model="miniature", **given))
         caplog.clear()
-        assert machine.choose_family(Settings(**given)) is MINIATURE
+        assert machine.choose_model(Settings(**given)) is MINIATURE
         assert "without the variant and base" in caplog.text
     monkeypatch.setattr(machine, "has_cuda", lambda: True)
-    assert machine.choose_family(Settings(variant="lora")).limits.num_inference_steps == (2, 4, 8)
+    assert machine.choose_model(Settings(variant="lora")).limits.num_inference_steps == (2, 4, 8)
 
 
 def test_the_version_file_of_a_cuda_build_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -19,7 +19,8 @@ from lightning_demo.model.memory_plan import choose_profile
 from lightning_demo.model.placement import pick_device
 from lightning_demo.model.sampling.decode import decode
 from lightning_demo.model.sampling.sampler import Sampler
-from lightning_demo.model.weights.checkpoints import MINIATURE, Family
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.model_spec import ModelSpec
 from lightning_demo.model.weights.unet_files import WeightFiles
 from lightning_demo.model.weights.unets import UNets
 
@@ -27,7 +28,7 @@ ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Family:
+def copy(tmp_path: Path) -> ModelSpec:
     """The shipped miniature in a folder of the test's own, without hashes."""
     folder = tmp_path / "miniature"
     shutil.copytree(ROOT, folder)
@@ -88,7 +89,7 @@ WEIGHTS = [
 
 @pytest.mark.parametrize("damage", ["missing", "cut short", "pickle"])
 @pytest.mark.parametrize("file", WEIGHTS)
-def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
+def test_a_bad_weight_file_is_named(file: str, damage: str, copy: ModelSpec):
     path = copy.base.folder.parent / file  # type: ignore[union-attr]
     if damage == "missing":
         path.unlink()
@@ -103,7 +104,7 @@ def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
 
 
 @pytest.mark.parametrize("file", WEIGHTS)
-def test_a_weight_that_is_no_number_is_named(file: str, copy: Family):
+def test_a_weight_that_is_no_number_is_named(file: str, copy: ModelSpec):
     path = copy.base.folder.parent / file  # type: ignore[union-attr]
     weights = load_file(path)
     name = max(weights, key=lambda name: weights[name].numel())
@@ -115,14 +116,14 @@ def test_a_weight_that_is_no_number_is_named(file: str, copy: Family):
 
 
 @pytest.mark.parametrize("file", ["base/tokenizer/vocab.json", "base/unet/config.json"])
-def test_a_missing_small_file_is_named(file: str, copy: Family):
+def test_a_missing_small_file_is_named(file: str, copy: ModelSpec):
     (copy.base.folder.parent / file).unlink()  # type: ignore[union-attr]
     with pytest.raises(CheckpointError, match="missing") as caught:
         load_components(copy, "cpu")
     assert file in str(caught.value)
 
 
-def test_the_weights_of_another_step_count_are_found_out(copy: Family):
+def test_the_weights_of_another_step_count_are_found_out(copy: ModelSpec):
     """Renamed on disk, an 8-step file would load and paint badly: its hash tells."""
     folder = copy.lightning.folder
     assert folder is not None
@@ -135,7 +136,7 @@ def test_the_weights_of_another_step_count_are_found_out(copy: Family):
         load_components(hashed, "cpu")
 
 
-def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
+def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: ModelSpec):
     folder = copy.lightning.folder
     assert folder is not None and copy.base.folder is not None
     shutil.copy(

@@ -25,7 +25,7 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
     if setting.small:
         raise Skip("a CPU has no memory of its own that could run out")
     made = subject("full", "cuda")
-    parts = replace(made.components, family=FULL.family, unets=unets_of(made.source, 1, STEPS))
+    parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEPS))
     sampler, device = Sampler(parts), setting.device
 
     def request(side: int) -> GenerationRequest:

@@ -31,8 +31,8 @@ def calibration(setting: Setting) -> dict[str, Any]:
     Ladder(made.components, (4,)).climb(Stage("", speed))
     measured: dict[str, Any] = {}
     for side in (64, 96) if setting.small else (1024, 768, 512):
-        family = replace(made.components.family, sizes=((side, side),))
-        at_side = replace(made, components=replace(made.components, family=family))
+        family = replace(made.components.spec, sizes=((side, side),))
+        at_side = replace(made, components=replace(made.components, spec=family))
         sampler = Sampler(at_side.components, speed)
         measured[str(side)] = measure_batches(
             Batch(sampler, speed),

@@ -108,7 +108,7 @@ def measured(sampler: Sampler) -> CostModel:
     from ...images import encode_jpeg
     from ...schemas import GenerationRequest
 
-    family = sampler.family
+    family = sampler.spec
     size: Size = family.limits.sizes[0]
     costs = Costs()
     for kind in KINDS:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..weights.checkpoints import Family
+from ..weights.model_spec import ModelSpec
 from .compiled_functions import Kind, Tiers
 from .speed import Speed
 
@@ -35,11 +35,11 @@ class Lesson:
             yield
 
 
-def lessons(family: Family, speed: Speed) -> tuple[Lesson, ...]:
-    """All lessons of a family; none when nothing is compiled or recorded."""
+def lessons(spec: ModelSpec, speed: Speed) -> tuple[Lesson, ...]:
+    """All lessons of a spec; none when nothing is compiled or recorded."""
     if not speed.improves:
         return ()
-    native, *others = family.limits.sizes
+    native, *others = spec.limits.sizes
     plan = [Lesson(native, 0.0, ())] if speed.compile else []
     decoders: tuple[Kind, ...] = ("decoder", "preview")
     plan += [

@@ -26,9 +26,9 @@ from huggingface_hub import (
 from huggingface_hub.errors import RemoteEntryNotFoundError
 
 from ...errors import CheckpointError
-from ..weights.checkpoints import Repository
 from .faults import explain, passing
 from .progress import Progress, Report
+from .repository import Repository
 
 log = logging.getLogger(__name__)
 

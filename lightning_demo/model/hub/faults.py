@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 )
 
 from ...errors import CheckpointError
-from ..weights.checkpoints import Repository
+from .repository import Repository
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)

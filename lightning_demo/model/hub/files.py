@@ -17,10 +17,10 @@ from huggingface_hub import try_to_load_from_cache
 
 from ...errors import CheckpointError
 from ...settings import ASSETS
-from ..weights.checkpoints import Repository
 from .download import NoSuchFile, Published, ask, blob_of, cache_folder, download_all, verify
 from .faults import explain
 from .progress import Report, quiet
+from .repository import Repository
 
 __all__ = ["Report", "cache_folder", "check", "find", "locate", "locate_all"]
 
@@ -85,7 +85,7 @@ def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet)
         if repository.local or not download:
             raise _missing(repository, file)
     # A branch may have moved on since; all files of a repository must be of one commit.
-    moving = {repository for repository, _ in lacking if not _is_commit(repository.revision)}
+    moving = {repository for repository, _ in lacking if not repository.is_pinned}
     asked = [(r, f) for r, files in wanted for f in files if r in moving or (r, f) in lacking]
     if asked:
         report(0.0, "Asking the Hugging Face Hub for the weights")
@@ -134,10 +134,6 @@ def _here(repository: Repository, file: str) -> Path | None:
 def _names(file: str) -> tuple[str, ...]:
     """The names under which a file may be found, the one wanted first."""
     return (file, file.replace(".fp16.", ".")) if ".fp16." in file else (file,)
-
-
-def _is_commit(revision: str) -> bool:
-    return len(revision) == 40 and not set(revision) - set("0123456789abcdef")
 
 
 def _missing(repository: Repository, file: str) -> CheckpointError:

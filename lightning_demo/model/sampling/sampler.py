@@ -25,7 +25,7 @@ from ..compile.compile_plan import describe, lessons
 from ..compile.compiled_functions import Kind, Tiers
 from ..compile.speed import Speed
 from ..loading import Components
-from ..weights.checkpoints import Family
+from ..weights.model_spec import ModelSpec
 from .decode import RenderCall, decode, render, to_host
 from .prompt import PromptEmbedding, PromptEncoder
 from .schedule import schedule
@@ -38,7 +38,7 @@ PROJECTED_PROMPTS = 16  # of SDXL 26 MB each in half precision
 
 
 class Sampler:
-    """Paints requests step by step with one model family on one device.
+    """Paints requests step by step with one model spec on one device.
 
     Not safe for several threads: the thread that owns the device owns the sampler.
     """
@@ -60,7 +60,7 @@ class Sampler:
         self._tiers = Tiers(self._speed)
         self._prompts = PromptEncoder(components, self._tiers)
         self._projections: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
-        self._lessons = lessons(components.family, self._speed)
+        self._lessons = lessons(components.spec, self._speed)
         self._learned = 0
         self._may_compile = may_compile
 
@@ -74,13 +74,13 @@ class Sampler:
         return self._components.unets.get(num_inference_steps)
 
     @property
-    def family(self) -> Family:
+    def spec(self) -> ModelSpec:
         """The model that it paints with."""
-        return self._components.family
+        return self._components.spec
 
     def painted_size(self, request: GenerationRequest) -> tuple[int, int]:
         """The (width, height) that a request is painted at."""
-        return self._components.family.limits.nearest_size(request.width, request.height)
+        return self._components.spec.limits.nearest_size(request.width, request.height)
 
     def seconds_to_bring(self, num_inference_steps: int) -> float:
         """How long the UNet of a step count would take to the device; 0 when it is there."""
@@ -135,9 +135,9 @@ class Sampler:
         At every step count where the weights are part of the project; others are downloaded only
         when somebody asks for them.
         """
-        family = self._components.family
-        limits = family.limits
-        shipped = family.lightning.folder is not None
+        spec = self._components.spec
+        limits = spec.limits
+        shipped = spec.lightning.folder is not None
         loaded = self._components.unets.resident_steps()
         for steps in limits.num_inference_steps if shipped else loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
@@ -146,7 +146,7 @@ class Sampler:
         self, size: tuple[int, int], guidance_scale: float, steps: int | None = None, rows: int = 1
     ) -> None:
         """Computes one step and both decodes of pictures that nobody sees."""
-        steps = steps or self._components.family.limits.default_steps
+        steps = steps or self._components.spec.limits.default_steps
         prompt = f"a {self._learned}"  # another for each lesson, so that it is encoded
         request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
         batch = [self.begin(request) for _ in range(rows)]
@@ -176,7 +176,7 @@ class Sampler:
         The noise is drawn on the CPU, so that a seed means the same on every device.
         """
         with _memory_errors():
-            checkpoint = self._components.family.checkpoint(request.num_inference_steps)
+            checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
             self._components.unets.require(request.num_inference_steps)
             prompt = self._prompts.encode(request.prompt)
@@ -185,7 +185,7 @@ class Sampler:
                 plain = self._prompts.encode_negative(request.negative_prompt, prompt)
                 negative = self._project(request, plain, request.negative_prompt or None)
             prompt = self._project(request, prompt, request.prompt)
-            limits = self._components.family.limits
+            limits = self._components.spec.limits
             width, height = limits.nearest_size(request.width, request.height)
             noise = torch.randn(
                 (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),

@@ -18,7 +18,7 @@ from typing import get_args
 import numpy as np
 import torch
 
-from ..weights.checkpoints import PredictionType
+from ..weights.model_spec import PredictionType
 
 NUM_TRAIN_TIMESTEPS = 1000
 BETA_START = 0.00085

@@ -1,4 +1,4 @@
-"""A family's UNet weights as they lie in files: the checkpoint itself, or the base and a LoRA."""
+"""A spec's UNet weights as they lie in files: the checkpoint itself, or the base and a LoRA."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ...errors import CheckpointError
 from ..compile.attention import expect_projections
 from ..hub.files import find, locate_all
 from ..hub.progress import Report
-from .checkpoints import BASE_UNET, UNET_CONFIG, Family, Repository
+from ..hub.repository import Repository
 from .lora import read_lora
 from .lora_file import StyleDeltas
+from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
 from .unets import Recipe
 from .weight_file import check_finite, check_shapes, load_weights
 
@@ -25,25 +26,25 @@ log = logging.getLogger(__name__)
 
 
 def read_weights(
-    family: Family, repository: Repository, file: str
+    spec: ModelSpec, repository: Repository, file: str
 ) -> tuple[dict[str, torch.Tensor], Path]:
-    """The tensors of one file of a family, checked, and where it lies."""
+    """The tensors of one file of a spec, checked, and where it lies."""
     path = find(repository, file)
-    weights = load_weights(path, family.sha256.get(f"{repository.name}/{file}"))
+    weights = load_weights(path, spec.sha256.get(f"{repository.name}/{file}"))
     check_finite(weights, path)
     return weights, path
 
 
-def unet_config(family: Family) -> dict[str, object]:
-    """How the family's UNets are built."""
-    folder = find(family.base, UNET_CONFIG).parent
+def unet_config(spec: ModelSpec) -> dict[str, object]:
+    """How the spec's UNets are built."""
+    folder = find(spec.base, UNET_CONFIG).parent
     return UNet2DConditionModel.load_config(folder, local_files_only=True)
 
 
-def unet_shapes(family: Family) -> Mapping[str, torch.Size]:
-    """The names and shapes of the family's UNets."""
+def unet_shapes(spec: ModelSpec) -> Mapping[str, torch.Size]:
+    """The names and shapes of the spec's UNets."""
     with torch.device("meta"):  # shapes without memory
-        unet = UNet2DConditionModel.from_config(unet_config(family))
+        unet = UNet2DConditionModel.from_config(unet_config(spec))
     return {name: tensor.shape for name, tensor in unet.state_dict().items()}
 
 
@@ -52,7 +53,7 @@ class WeightFiles:
 
     def __init__(
         self,
-        family: Family,
+        spec: ModelSpec,
         device: torch.device,
         dtype: torch.dtype,
         layout: torch.memory_format = torch.preserve_format,
@@ -66,7 +67,7 @@ class WeightFiles:
             pinned: whether recipes will be copied to a GPU again and again, and so are worth
                 page-locked memory in the GPU's dtype.
         """
-        self._family, self._device, self._dtype = family, device, dtype
+        self._spec, self._device, self._dtype = spec, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
         self._styles = tuple(
             replace(delta, scale=delta.scale * style.scale)
@@ -78,7 +79,7 @@ class WeightFiles:
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
         try:
-            locate_all(self._family.files(num_inference_steps), download=False)
+            locate_all(self._spec.files(num_inference_steps), download=False)
         except CheckpointError:
             return False
         return True
@@ -89,9 +90,9 @@ class WeightFiles:
         Raises:
             CheckpointError: a file is missing, damaged or another one's.
         """
-        locate_all(self._family.files(num_inference_steps), report=report)
-        checkpoint = self._family.checkpoint(num_inference_steps)
-        weights, path = read_weights(self._family, self._family.lightning, checkpoint.file)
+        locate_all(self._spec.files(num_inference_steps), report=report)
+        checkpoint = self._spec.checkpoint(num_inference_steps)
+        weights, path = read_weights(self._spec, self._spec.lightning, checkpoint.file)
         log.info("read %s", path.name)
         if checkpoint.is_lora:
             lora = read_lora(weights, self._shapes, path)
@@ -102,18 +103,18 @@ class WeightFiles:
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device without values: no time is lost on numbers to be overwritten."""
         with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(unet_config(self._family))
+            unet = UNet2DConditionModel.from_config(unet_config(self._spec))
         expect_projections(unet)
         unet = unet.to(self._dtype).to_empty(device=self._device)
         return unet.to(memory_format=self._layout).eval().requires_grad_(False)
 
     @cached_property
     def _shapes(self) -> Mapping[str, torch.Size]:
-        return unet_shapes(self._family)
+        return unet_shapes(self._spec)
 
     @cached_property
     def _base(self) -> Mapping[str, torch.Tensor]:
-        weights, path = read_weights(self._family, self._family.base, BASE_UNET)
+        weights, path = read_weights(self._spec, self._spec.base, BASE_UNET)
         check_shapes(self._shapes, weights, path)
         return self._prepare(weights)
 

@@ -1,4 +1,4 @@
-"""The UNets of one family on the device: which is where, and how one becomes another.
+"""The UNets of one spec on the device: which is where, and how one becomes another.
 
 Switching the step count must not cost a second: as many UNets as the memory holds stay on the
 device; beyond that, the parameters of the one unused longest are overwritten in place from copies
@@ -79,7 +79,7 @@ class UNets:
         Args:
             capacity: how many UNets the device holds; host copies are kept when that is fewer
                 than there are step counts.
-            step_counts: all that the family has.
+            step_counts: all that the spec has.
             room: whether the host's memory holds one more set of weights now.
             finish: done to a UNet that has just been given its first weights.
         """

@@ -66,7 +66,7 @@ class RandomUNets:
 
 def with_unets(components: Any, capacity: int) -> Any:
     family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
-    return replace(components, family=family, unets=UNets(RandomUNets(), capacity, STEPS))
+    return replace(components, spec=family, unets=UNets(RandomUNets(), capacity, STEPS))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.hub import download as hub_download
 from lightning_demo.model.hub import files as hub
-from lightning_demo.model.weights.checkpoints import Repository
+from lightning_demo.model.hub.repository import Repository
 
 from .hub_server import NEWEST, FakeHub, Fault, point_the_client_to, serve_as_the_hub
 

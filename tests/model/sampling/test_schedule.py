@@ -7,7 +7,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 
 from lightning_demo.model.sampling.schedule import schedule
-from lightning_demo.model.weights.checkpoints import PredictionType
+from lightning_demo.model.weights.model_spec import PredictionType
 
 GOLDEN = {
     1: ([999], [14.6146, 0]),

@@ -2,18 +2,13 @@
 
 import pytest
 
-from lightning_demo.model.weights.checkpoints import (
-    BASE_UNET,
-    FAMILIES,
-    MINIATURE,
-    SDXL_LIGHTNING,
-    family,
-)
+from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS, SDXL_LIGHTNING
+from lightning_demo.model.weights.model_spec import BASE_UNET
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODELS)
 def test_one_step_predicts_the_picture_and_the_others_the_noise(name: str):
-    for checkpoint in family(name).checkpoints:
+    for checkpoint in MODELS[name].checkpoints:
         expected = "sample" if checkpoint.num_inference_steps == 1 else "epsilon"
         assert checkpoint.prediction_type == expected
         assert f"_{checkpoint.num_inference_steps}step_" in checkpoint.file
@@ -23,7 +18,7 @@ def test_one_step_predicts_the_picture_and_the_others_the_noise(name: str):
 
 def test_there_is_no_one_step_lora():
     assert not SDXL_LIGHTNING.checkpoint(1).is_lora
-    assert all(not c.is_lora for f in FAMILIES.values() for c in f.checkpoints[:1])
+    assert all(not c.is_lora for f in MODELS.values() for c in f.checkpoints[:1])
 
 
 @pytest.mark.parametrize("steps", [0, 3, 5, 12])
@@ -32,9 +27,9 @@ def test_a_step_count_without_weights_has_no_checkpoint(steps: int):
         SDXL_LIGHTNING.checkpoint(steps)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODELS)
 def test_files_are_exact_names_each_repository_once(name: str):
-    entry = family(name)
+    entry = MODELS[name]
     for steps in entry.limits.num_inference_steps:
         wanted = entry.files(steps)
         repositories = [repository for repository, _ in wanted]
@@ -53,9 +48,9 @@ def test_every_file_that_is_named_is_shipped():
         assert all((repository.folder / file).is_file() for file in files)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODELS)
 def test_limits_follow_from_the_table(name: str):
-    entry = family(name)
+    entry = MODELS[name]
     limits = entry.limits
     assert limits.num_inference_steps == tuple(sorted(limits.num_inference_steps))
     assert limits.default_steps == 4
@@ -64,9 +59,9 @@ def test_limits_follow_from_the_table(name: str):
         assert limits.min_side <= min(width, height) <= max(width, height) <= limits.max_side
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODELS)
 def test_hub_repositories_are_pinned_to_a_commit(name: str):
-    entry = family(name)
+    entry = MODELS[name]
     for repository in (entry.base, entry.lightning, entry.preview, entry.vae):
         if repository is not None and repository.folder is None:
             assert len(repository.revision) == 40

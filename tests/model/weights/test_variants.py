@@ -11,16 +11,10 @@ import torch
 
 from lightning_demo.errors import CheckpointError, InvalidRequest, InvalidSetting
 from lightning_demo.model.hub.files import find
+from lightning_demo.model.hub.repository import Repository
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.weights.checkpoints import (
-    BASE_UNET,
-    MINIATURE,
-    SDXL_LIGHTNING,
-    TOKENIZER_FILES,
-    UNET_CONFIG,
-    Repository,
-)
-from lightning_demo.model.weights.variants import sdxl_lightning
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING, sdxl_lightning
+from lightning_demo.model.weights.model_spec import BASE_UNET, TOKENIZER_FILES, UNET_CONFIG
 from lightning_demo.schemas import GenerationRequest
 
 from ..hub.hub_server import FakeHub, serve_as_the_hub
