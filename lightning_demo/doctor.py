@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting
 from .model.device import choose_model, cuda_device_count, torch_cuda_version
-from .model.weights.lora_setting import styles
+from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
 from .settings import Settings
 
@@ -58,7 +58,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _memory(spec)
     yield _profile(settings, spec)
     yield from _weights(spec)
-    yield from _styles(settings)
+    yield from _loras(settings)
     yield _port(settings)
 
 
@@ -113,14 +113,15 @@ def _memory(spec: ModelSpec) -> Finding:
 def _profile(settings: Settings, spec: ModelSpec) -> Finding:
     """How the model would be spread over the device now."""
     try:
-        from .model.placement import pick_device, pick_profile
+        from .model.device import pick_device
+        from .model.memory_plan import plan_memory
     except ImportError as error:
         return Finding("profile", f"not looked at: {error.name} is not installed")
     try:
         device = pick_device(settings.device)
     except CheckpointError as error:
         return Finding("profile", settings.device, str(error))
-    return Finding("profile", f"{device}, {pick_profile(spec, device).describe()}")
+    return Finding("profile", f"{device}, {plan_memory(spec, device).describe()}")
 
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:
@@ -162,16 +163,16 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free at {folder}")
 
 
-def _styles(settings: Settings) -> Iterator[Finding]:
-    """Whether the styles' files can be opened; whether they fit shows when they are added."""
+def _loras(settings: Settings) -> Iterator[Finding]:
+    """Whether the LoRA files can be opened; whether they fit shows when they are added."""
     try:
         from .model.weights.weight_file import check_file
-    except ImportError:  # said with the weights
+    except ImportError:  # reported with the weights
         return
     try:
-        for style in styles(settings.lora):
-            check_file(style.path)
-            yield Finding("style", f"{style.path} at scale {style.scale:g}")
+        for lora in parse_loras(settings.lora):
+            check_file(lora.path)
+            yield Finding("style", f"{lora.path} at scale {lora.scale:g}")
     except (InvalidSetting, CheckpointError) as error:
         yield Finding("style", settings.lora, str(error))
 

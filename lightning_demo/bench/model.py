@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from ..model.compile.speed import Speed
-from ..model.placement import pick_device
+from ..model.device import pick_device
 from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from ..settings import Settings
@@ -118,7 +118,7 @@ class _Bench:
             "rounds": plan.rounds,
             "threads": plan.threads,
             "main_steps": plan.main_steps,
-            "backend": self.target.backend if self.target.compile else None,
+            "backend": self.target.compile_backend if self.target.compile else None,
             "stages": [],
             **report.environment(),
         }
@@ -221,7 +221,7 @@ class _Bench:
         print("pipe(...) compiled …", flush=True)
         try:
             compiled = Pipe(self.subject.components, self.pipe.dtype)
-            compiled.compile(self.target.backend)
+            compiled.compile(self.target.compile_backend)
             compiled.take(self.plan.main_steps)
             begun = time.perf_counter()
             compiled.jpeg(self.subject.ask(self.plan.main_steps))

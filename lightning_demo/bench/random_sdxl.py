@@ -26,7 +26,7 @@ from transformers import (
 from ..model.compile.attention import expect_projections
 from ..model.hub.progress import Report
 from ..model.loading import TILE, Components
-from ..model.memory_plan import Profile, small_profile
+from ..model.memory_plan import MemoryPlan, small_plan
 from ..model.weights import sdxl_config
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.model_spec import ModelSpec
@@ -137,7 +137,7 @@ def _host_weights(
 def random_components(
     shape: Shape,
     device: torch.device | None = None,
-    profile: Profile | None = None,
+    profile: MemoryPlan | None = None,
     source: RandomWeights | None = None,
 ) -> Components:
     """Random components, spread over the device as the profile says.
@@ -149,7 +149,7 @@ def random_components(
     """
     device = device or torch.device("cpu")
     step_counts = shape.family.limits.num_inference_steps
-    profile = profile or small_profile(torch.float32, len(step_counts))
+    profile = profile or small_plan(torch.float32, len(step_counts))
     source = source or RandomWeights(shape, device, profile.dtype)
     torch.manual_seed(1)
     with _made_on(device, profile.dtype):
@@ -173,7 +173,7 @@ def random_components(
     return Components(
         spec=shape.family,
         device=device,
-        profile=profile,
+        memory_plan=profile,
         tokenizers=(tokenizer, tokenizer),
         text_encoders=encoders,
         unets=unets_of(source, profile.unets, step_counts),

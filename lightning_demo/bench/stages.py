@@ -27,7 +27,7 @@ class Stage:
 
 def stages(target: Speed) -> tuple[Stage, ...]:
     """All stages on the way to a speed."""
-    speed = Speed(cross_attention_cache=False, backend=target.backend)
+    speed = Speed(cross_attention_cache=False, compile_backend=target.compile_backend)
     plan = [Stage("our sampler", speed)]
     if target.cross_attention_cache:
         speed = replace(speed, cross_attention_cache=True)

@@ -12,14 +12,14 @@ import torch
 
 from ..errors import CheckpointError
 from ..images import encode_jpeg
+from ..model.device import free_memory, pick_device
 from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
-from ..model.memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES
-from ..model.placement import free_memory, pick_device, pick_profile
+from ..model.memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, plan_memory
 from ..model.sampling.sampler import Sampler
 from ..model.sampling.step import Row
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
-from ..model.weights.unet_files import WeightFiles
+from ..model.weights.unet_files import UNetFiles
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
 from .random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
@@ -77,16 +77,16 @@ def subject(
     family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
     small = weights in ("thin", "miniature")
     unets_here = len(family.checkpoints) if small else _unets_beside_peers(device)
-    profile = replace(pick_profile(family, device), unets=unets_here)
+    profile = replace(plan_memory(family, device), unets=unets_here)
     source: Source
     if shape:
         source = RandomWeights(shape, device, profile.dtype, layout)
         components = random_components(shape, device, profile, source)
     else:
         components = load_components(family, device_name)
-        source = WeightFiles(family, device, profile.dtype, layout, pinned=True)
+        source = UNetFiles(family, device, profile.dtype, layout, pinned=True)
         unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
-        components = replace(components, profile=profile, unets=unets)
+        components = replace(components, memory_plan=profile, unets=unets)
     native = replace(family, sizes=family.sizes[:1])
     return Subject(weights, replace(components, spec=native), source)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..model.device import choose_model
 from ..model.weights.checkpoints import MINIATURE
-from ..model.weights.lora_setting import styles
+from ..model.weights.lora_setting import parse_loras
 from ..model.weights.model_spec import ModelSpec
 from ..schemas import EngineStatus
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
@@ -55,7 +55,7 @@ def build_engine(
 
     if not stand_in or family.lightning.folder is not None:
         return engine(load, family)
-    # Styles are made for one model and fit no other; float8 needs the GPU.
+    # LoRAs are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
     return Handover(engine(second, family), lambda: engine(first, MINIATURE))
@@ -128,9 +128,9 @@ def loader(
         num_inference_steps: whose weights are loaded first; the usual when absent.
 
     Raises:
-        InvalidSetting: a style cannot be what the setting `lora` says.
+        InvalidSetting: a LoRA cannot be what the setting `lora` says.
     """
-    wanted = styles(settings.lora)
+    wanted = parse_loras(settings.lora)
 
     def load(report: Callable[[float, str], None]) -> Sampler:
         # Before torch reads it.
@@ -138,8 +138,8 @@ def loader(
         import torch
 
         from ..model.compile.speed import Speed
+        from ..model.device import pick_device
         from ..model.loading import load_components
-        from ..model.placement import pick_device
         from ..model.sampling.sampler import Sampler
 
         torch.set_num_threads(cpu_threads(settings.threads))
@@ -147,9 +147,8 @@ def loader(
         components = load_components(
             family,
             settings.device,
-            styles=wanted,
-            channels_last=speed.channels_last,
-            fp8=speed.fp8,
+            loras=wanted,
+            speed=speed,
             num_inference_steps=num_inference_steps,
             report=report,
         )

@@ -1,4 +1,7 @@
-"""Which model suits this machine, told without importing torch (which takes seconds)."""
+"""This machine's devices, and which model suits them.
+
+Importing this file does not import torch, which takes seconds: the page and `doctor` must not wait.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ import logging
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import InvalidSetting
+from ..errors import CheckpointError, InvalidSetting
 from ..settings import Settings, on_zerogpu
 from .weights.checkpoints import MODELS, sdxl_lightning
 from .weights.model_spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -66,3 +73,36 @@ def cuda_device_count() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of that name; "auto" is the first CUDA GPU, else the CPU.
+
+    Raises:
+        CheckpointError: torch cannot use that device on this machine.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise CheckpointError(
+            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
+            "`python -m lightning_demo doctor` shows what can."
+        ) from error
+    return device
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes free on a device; None where it does not report them."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type == "xpu":
+        properties = torch.xpu.get_device_properties(device)
+        return properties.total_memory - torch.xpu.memory_reserved(device)
+    return None

@@ -14,6 +14,9 @@ from typing import Literal
 
 import torch
 
+from .device import free_memory
+from .weights.model_spec import ModelSpec
+
 GIB = 2**30
 UNET_BYTES = int(5.14e9)
 TEXT_BYTES = int(1.64e9)
@@ -23,7 +26,7 @@ Decoder = Literal["full", "tiled", "tiny"]
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class MemoryPlan:
     """Where the parts of a model live and how its pictures are decoded."""
 
     name: str
@@ -44,41 +47,50 @@ class Profile:
         )
 
 
-def choose_profile(kind: str, free_bytes: int | None, step_counts: int) -> Profile:
-    """The profile of a full-size SDXL.
+def plan_memory(spec: ModelSpec, device: torch.device) -> MemoryPlan:
+    """How a model is spread over a device, by what is free there now."""
+    step_counts = len(spec.limits.num_inference_steps)
+    if spec.small:
+        half = device.type == "cuda"
+        return small_plan(torch.float16 if half else torch.float32, step_counts)
+    return full_size_plan(device.type, free_memory(device), step_counts)
+
+
+def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> MemoryPlan:
+    """The plan for a full-size SDXL.
 
     Args:
         kind: a torch device type: "cuda", "mps", "xpu" or "cpu".
-        free_bytes: of the device's memory; None where the device does not tell.
+        free_bytes: of the device's memory; None where the device does not report it.
         step_counts: how many UNets there are at most.
     """
     if kind == "cpu":
-        return Profile("CPU", torch.float32, 1, True, "full")
+        return MemoryPlan("CPU", torch.float32, 1, True, "full")
     if kind == "mps":
         # The memory is the machine's; half-precision matrix products of CLIP and UNet are sound
         # there in bfloat16, whose range is that of float32.
-        return Profile("Apple GPU", torch.bfloat16, 1, True, "tiled")
+        return MemoryPlan("Apple GPU", torch.bfloat16, 1, True, "tiled")
     dtype = torch.bfloat16 if kind == "xpu" else torch.float16
     if free_bytes is None:
-        return Profile(f"{kind}, memory not known", dtype, 1, False, "tiled")
+        return MemoryPlan(f"{kind}, memory not known", dtype, 1, False, "tiled")
     free = free_bytes / GIB
     if free >= 22:  # a 24 GB card, less what the desktop takes
         unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)
-        return Profile("24 GB and more", dtype, min(step_counts, unets), True, "full")
+        return MemoryPlan("24 GB and more", dtype, min(step_counts, unets), True, "full")
     if free >= 13:
-        return Profile("16 GB", dtype, 1, True, "full")
+        return MemoryPlan("16 GB", dtype, 1, True, "full")
     if free >= 9:
-        return Profile("10 to 12 GB", dtype, 1, False, "tiled")
-    return Profile("8 GB", dtype, 1, False, "tiny")
+        return MemoryPlan("10 to 12 GB", dtype, 1, False, "tiled")
+    return MemoryPlan("8 GB", dtype, 1, False, "tiny")
 
 
-def small_profile(dtype: torch.dtype, step_counts: int) -> Profile:
-    """The profile of a model so small that all of it fits anywhere."""
-    return Profile("everything stays", dtype, step_counts, True, "full")
+def small_plan(dtype: torch.dtype, step_counts: int) -> MemoryPlan:
+    """The plan for a model so small that all of it fits anywhere."""
+    return MemoryPlan("everything stays", dtype, step_counts, True, "full")
 
 
 def host_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
-    """Whether the host's memory holds one more UNet with some to spare; true where untold."""
+    """Whether the host's memory holds one more UNet with some to spare; true where unknown."""
     try:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
     except OSError:

@@ -22,7 +22,7 @@ from lightning_demo.model.sampling.prompt import PromptEmbedding
 from lightning_demo.model.sampling.schedule import schedule
 from lightning_demo.model.sampling.step import Row, euler_step
 from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
-from lightning_demo.model.weights.lora import PREFIX, read_lora
+from lightning_demo.model.weights.lora import PREFIX, read_deltas
 from lightning_demo.model.weights.sdxl_config import TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE
 from lightning_demo.schemas import GenerationRequest
 
@@ -105,7 +105,7 @@ def test_a_lora_in_the_names_of_the_published_files_fits(unet: UNet2DConditionMo
         lora[f"{module}.lora_down.weight"] = torch.empty(64, *shape[1:], device=META)
         lora[f"{module}.lora_up.weight"] = torch.empty(shape[0], 64, *kernel, device=META)
         lora[f"{module}.alpha"] = torch.tensor(8.0)
-    deltas = read_lora(lora, shapes, SDXL_LIGHTNING.lightning.folder or META)  # type: ignore[arg-type]
+    deltas = read_deltas(lora, shapes, SDXL_LIGHTNING.lightning.folder or META)  # type: ignore[arg-type]
     assert len(deltas) == len(lora) // 3 > 700
     assert {delta.scale for delta in deltas} == {0.125}
     for delta in deltas[:20]:

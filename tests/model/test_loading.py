@@ -14,14 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model import loading
+from lightning_demo.model.device import pick_device
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.memory_plan import choose_profile
-from lightning_demo.model.placement import pick_device
+from lightning_demo.model.memory_plan import full_size_plan
 from lightning_demo.model.sampling.decode import decode
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.model_spec import ModelSpec
-from lightning_demo.model.weights.unet_files import WeightFiles
+from lightning_demo.model.weights.unet_files import UNetFiles
 from lightning_demo.model.weights.unets import UNets
 
 ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
@@ -144,7 +144,7 @@ def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: ModelSpec):
         folder / "sdxl_lightning_4step_lora.safetensors",
     )
     with pytest.raises(CheckpointError, match=r"4step_lora\.safetensors is not a LoRA"):
-        UNets(WeightFiles(copy, torch.device("cpu"), torch.float32), 4, (1, 2, 4, 8)).get(4)
+        UNets(UNetFiles(copy, torch.device("cpu"), torch.float32), 4, (1, 2, 4, 8)).get(4)
 
 
 def test_a_device_that_is_not_there():
@@ -161,8 +161,8 @@ def test_every_memory_profile_paints_every_step_count(
     free: int, components: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """Spread as on a GPU of that many GB, computed here: the same picture, but for its decoder."""
-    profile = replace(choose_profile("cuda", free * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    profile = replace(full_size_plan("cuda", free * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
     spread = load_components(MINIATURE, "cpu")
     assert len(spread.unets.resident()) == 1
     assert (spread.vae is spread.preview_vae) == (profile.decoder == "tiny")
@@ -192,8 +192,8 @@ def test_a_decoder_in_tiles_gives_nearly_the_same_picture(monkeypatch: pytest.Mo
         sample_size=1024,
     ).eval()
     monkeypatch.setattr(loading, "_decoder", lambda family, repository, *names: vae)
-    profile = replace(choose_profile("cuda", 10 * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    profile = replace(full_size_plan("cuda", 10 * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
     latents = torch.randn(1, 4, 96, 96)
     whole = decode(vae, latents).int()
     tiled = load_components(MINIATURE, "cpu").vae

@@ -14,11 +14,11 @@ from lightning_demo.model.memory_plan import (
     TEXT_BYTES,
     UNET_BYTES,
     WORK_BYTES,
-    choose_profile,
+    full_size_plan,
     host_has_room,
-    small_profile,
+    plan_memory,
+    small_plan,
 )
-from lightning_demo.model.placement import pick_profile
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 
 
@@ -34,7 +34,7 @@ from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
     ],
 )
 def test_a_gpu_by_its_free_memory(free, name, unets, text_encoders_stay, decoder):
-    profile = choose_profile("cuda", int(free * GIB), 4)
+    profile = full_size_plan("cuda", int(free * GIB), 4)
     assert (profile.name, profile.unets) == (name, unets)
     assert (profile.text_encoders_stay, profile.decoder) == (text_encoders_stay, decoder)
     assert profile.dtype == torch.float16
@@ -42,31 +42,31 @@ def test_a_gpu_by_its_free_memory(free, name, unets, text_encoders_stay, decoder
 
 @given(st.floats(8, 200))
 def test_what_stays_on_a_gpu_fits_into_it(free: float):
-    profile = choose_profile("cuda", int(free * GIB), 4)
+    profile = full_size_plan("cuda", int(free * GIB), 4)
     work = WORK_BYTES if profile.decoder == "full" else 1.5e9
     resident = profile.unets * UNET_BYTES + TEXT_BYTES * profile.text_encoders_stay + work
     assert resident <= free * GIB
 
 
 def test_other_devices():
-    assert choose_profile("cpu", None, 4).dtype == torch.float32
-    assert choose_profile("mps", None, 4).dtype == torch.bfloat16
-    assert choose_profile("xpu", 16 * GIB, 4).dtype == torch.bfloat16
-    assert choose_profile("xpu", None, 4).unets == 1
+    assert full_size_plan("cpu", None, 4).dtype == torch.float32
+    assert full_size_plan("mps", None, 4).dtype == torch.bfloat16
+    assert full_size_plan("xpu", 16 * GIB, 4).dtype == torch.bfloat16
+    assert full_size_plan("xpu", None, 4).unets == 1
 
 
 def test_no_more_unets_stay_than_there_are():
-    assert choose_profile("cuda", 140 * GIB, 3).unets == 3
+    assert full_size_plan("cuda", 140 * GIB, 3).unets == 3
 
 
 def test_the_miniature_stays_whole_and_the_real_one_goes_by_memory():
     cpu = torch.device("cpu")
-    assert pick_profile(MINIATURE, cpu) == small_profile(torch.float32, 4)
-    assert pick_profile(SDXL_LIGHTNING, cpu).unets == 1
+    assert plan_memory(MINIATURE, cpu) == small_plan(torch.float32, 4)
+    assert plan_memory(SDXL_LIGHTNING, cpu).unets == 1
 
 
 def test_a_profile_is_one_line_for_people():
-    line = choose_profile("cuda", 8 * GIB, 4).describe()
+    line = full_size_plan("cuda", 8 * GIB, 4).describe()
     assert line == (
         "8 GB: float16, 1 UNet on the device, text encoders visit for each new prompt, tiny decoder"
     )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...errors import OutOfMemory
-from ...model.memory_plan import GIB, choose_profile
+from ...model.memory_plan import GIB, full_size_plan
 from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
 from ..parts import switching
@@ -64,7 +64,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
     for free in PROFILES_GIB:
-        profile = replace(choose_profile("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
+        profile = replace(full_size_plan("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
         made = Subject(setting.random, parts, source)

@@ -72,7 +72,7 @@ def tiers(setting: Setting) -> dict[str, Any]:
     made = replace(made, components=parts)
     speed = setting.speed
     if setting.small:
-        speed = replace(speed, compile=True, backend=setting.backend)
+        speed = replace(speed, compile=True, compile_backend=setting.backend)
     plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
     for steps in STEPS:
         request = made.ask(steps)

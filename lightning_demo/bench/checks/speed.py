@@ -48,7 +48,7 @@ def calibration(setting: Setting) -> dict[str, Any]:
 def compiler_cache(setting: Setting) -> dict[str, Any]:
     """Seconds that a new process takes to get as fast, with what `model` compiled; and it took."""
     speed = Speed.of(Settings.from_environment(), setting.device.type)
-    speed = replace(speed, compile=True, backend=setting.backend)
+    speed = replace(speed, compile=True, compile_backend=setting.backend)
     weights, threads = setting.trained, torch.get_num_threads()
     second = warm_start(weights, setting.device.type, speed, threads, setting.left())
     if second.get("error") or second["problems"]:

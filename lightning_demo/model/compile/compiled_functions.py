@@ -119,7 +119,7 @@ class Tiers:
         if self._speed.compile and kind in COMPILED_KINDS:
             if kind not in self._compiled:
                 self._compiled[kind] = torch.compile(
-                    function, fullgraph=True, dynamic=False, backend=self._speed.backend
+                    function, fullgraph=True, dynamic=False, backend=self._speed.compile_backend
                 )
             with self._stance("default"):
                 self._compiled[kind](module, *tensors)
@@ -172,7 +172,9 @@ class Tiers:
     ) -> Any:
         if id(unet) not in self._in_blocks:
             self._in_blocks[id(unet)] = unet
-            unet.compile_repeated_blocks(fullgraph=True, dynamic=False, backend=self._speed.backend)
+            unet.compile_repeated_blocks(
+                fullgraph=True, dynamic=False, backend=self._speed.compile_backend
+            )
             self._in_blocks[id(unet)] = unet
         with self._stance("default" if self._learning_blocks else SERVING):
             return function(unet, *tensors)

@@ -1,19 +1,22 @@
-"""What makes the model faster; each can be switched off, and all but fp8 keep its pictures."""
+"""What makes the model faster. Each can be switched off; all but fp8 keep the pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...settings import Settings
 
+CUDA_ONLY = ("cuda_graphs", "channels_last", "cudnn_attention")
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """The optimisations that are on."""
+    """The optimisations that are on; each field has the name of its setting."""
 
     compile: bool = False  # blocks first, then whole graphs, for each size
     cuda_graphs: bool = False
@@ -21,7 +24,7 @@ class Speed:
     cudnn_attention: bool = False
     cross_attention_cache: bool = True  # keys and values of a prompt, once and not at each step
     fp8: bool = False
-    backend: str = "inductor"  # of torch.compile
+    compile_backend: str = "inductor"
 
     @classmethod
     def of(cls, settings: Settings, device_type: str) -> Speed:
@@ -29,16 +32,16 @@ class Speed:
 
         A CPU compiles for a minute a size to save a quarter of a step: only when told to.
         """
-        cuda = device_type == "cuda"
-        return cls(
-            compile=settings.compile and (cuda or settings.compile_on_cpu),
-            cuda_graphs=settings.cuda_graphs and cuda,
-            channels_last=settings.channels_last and cuda,
-            cudnn_attention=settings.cudnn_attention and cuda,
-            cross_attention_cache=settings.cross_attention_cache,
-            fp8=settings.fp8,
-            backend=settings.compile_backend,
-        )
+        flags = {item.name: getattr(settings, item.name) for item in fields(cls)}
+        if device_type != "cuda":
+            flags |= dict.fromkeys(CUDA_ONLY, False)
+            flags["compile"] = settings.compile and settings.compile_on_cpu
+        return cls(**flags)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The memory layout of UNets and decoders."""
+        return torch.channels_last if self.channels_last else torch.preserve_format
 
     @property
     def improves(self) -> bool:
@@ -47,8 +50,10 @@ class Speed:
 
     @contextmanager
     def attention(self) -> Iterator[None]:
-        """Inside, attention is computed by the kernels preferred; diffusers' own switch
-        (`set_attention_backend`) does nothing for SDXL's processors."""
+        """Prefers cuDNN's attention kernels inside, if they are on.
+
+        diffusers' own switch (`set_attention_backend`) does nothing for SDXL's processors.
+        """
         if not self.cudnn_attention:
             yield
             return

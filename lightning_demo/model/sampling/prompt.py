@@ -35,7 +35,7 @@ class PromptEncoder:
         self._tokenizers = components.tokenizers
         self._encoders = components.text_encoders
         self._device = components.device
-        self._stay = components.profile.text_encoders_stay
+        self._stay = components.memory_plan.text_encoders_stay
         self._tiers = tiers
         self._capacity = capacity
         self._memory: OrderedDict[str, PromptEmbedding] = OrderedDict()

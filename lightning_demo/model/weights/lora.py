@@ -2,8 +2,8 @@
 
 Low-rank adaptation (Hu et al., arXiv 2106.09685): W' = W + alpha / rank * up @ down. A module's
 tensors come as `.lora_down.weight`, `.lora_up.weight`, `.alpha` (kohya, SDXL-Lightning, ComfyUI) or
-as `.lora_A.weight`, `.lora_B.weight` and older spellings (diffusers, PEFT). Which weight a module's
-name means is the caller's to say; by default it is kohya's `lora_unet_<path, dots as underscores>`.
+as `.lora_A.weight`, `.lora_B.weight` and older spellings (diffusers, PEFT). The caller maps module
+names to weights; the default is kohya's `lora_unet_<path, dots as underscores>`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ _KEY = re.compile(
 )
 _KINDS = {"down": "down", "A": "down", "up": "up", "B": "up", "alpha": "alpha"}
 
-# Relatives of LoRA whose files look like one; adding them as if they were would be wrong.
+# Relatives of LoRA with similar files. Adding them as plain LoRAs would be wrong.
 _RELATIVES = {
     "hada_": "LoHa",
     "lokr_": "LoKr",
@@ -48,27 +48,27 @@ class Delta:
     scale: float  # alpha / rank
 
     def matrix(self, shape: torch.Size, device: torch.device | None = None) -> torch.Tensor:
-        """The difference itself, float32 in the shape of the weight, computed on that device."""
+        """The difference as float32, in the shape of the weight, computed on `device`."""
         up, down = (t.to(device, torch.float32).flatten(1) for t in (self.up, self.down))
         return self.scale * (up @ down).reshape(shape)
 
 
-def read_lora(
+def read_deltas(
     lora: Mapping[str, torch.Tensor],
     shapes: Mapping[str, torch.Size],
     path: Path,
     weight_of: Callable[[str], str | None] | None = None,
 ) -> tuple[Delta, ...]:
-    """The changes that a LoRA's tensors stand for, in the order of their modules' names.
+    """The deltas of a LoRA's tensors, sorted by module name.
 
     Args:
-        lora: tensors of the file at `path`, or those of them that belong to one model.
-        shapes: of the model's weights by name.
-        weight_of: the weight that a module's name in the file means, None for none; absent:
-            kohya's names of a UNet.
+        lora: tensors of the file at `path`, or the part of them that belongs to one model.
+        shapes: shapes of the model's weights by name.
+        weight_of: maps a module name in the file to a weight, or to None; default: kohya's names
+            of a UNet.
 
     Raises:
-        CheckpointError: naming the file, when it is no LoRA or one of another model.
+        CheckpointError: naming the file, when it is not a LoRA or was made for another model.
     """
     weight_of = weight_of or kohya_names(shapes).get
     deltas: dict[str, Delta] = {}
@@ -85,27 +85,36 @@ def read_lora(
     return tuple(deltas.values())
 
 
+def scaled(deltas: Iterable[Delta], scale: float) -> tuple[Delta, ...]:
+    """The deltas times `scale`; none at scale 0, so that no bit of a weight changes."""
+    return tuple(replace(delta, scale=delta.scale * scale) for delta in deltas) if scale else ()
+
+
+def by_weight(deltas: Iterable[Delta]) -> dict[str, list[Delta]]:
+    """Weight name -> its deltas, in their order."""
+    groups: dict[str, list[Delta]] = {}
+    for delta in deltas:
+        groups.setdefault(delta.name, []).append(delta)
+    return groups
+
+
+def sum_deltas(weight: torch.Tensor, deltas: Iterable[Delta]) -> torch.Tensor:
+    """One weight with its deltas added, in float32 on the weight's device."""
+    total = weight.float()
+    for delta in deltas:
+        total = total + delta.matrix(total.shape, total.device)
+    return total
+
+
 def add(
     weights: Mapping[str, torch.Tensor],
     deltas: Iterable[Delta],
-    scale: float = 1.0,
     dtype: torch.dtype = torch.float32,
 ) -> dict[str, torch.Tensor]:
-    """The weights with `scale` times each delta added; what they change is in `dtype`.
-
-    Several deltas of one weight are summed in float32, on the weight's device, and rounded once.
-    At scale 0 nothing is touched.
-    """
-    by_weight: dict[str, list[Delta]] = {}
-    for delta in deltas if scale else ():
-        by_weight.setdefault(delta.name, []).append(delta)
+    """The weights with all deltas added. Changed weights are in `dtype`, rounded once."""
     added = dict(weights)
-    for name, changes in by_weight.items():  # one at a time: all in float32 would fill the memory
-        total = weights[name].float()
-        for change in changes:
-            matrix = change.matrix(total.shape, total.device)
-            total = total + (matrix if scale == 1.0 else scale * matrix)
-        added[name] = total.to(dtype)
+    for name, changes in by_weight(deltas).items():  # one at a time: float32 takes much memory
+        added[name] = sum_deltas(weights[name], changes).to(dtype)
     return added
 
 
@@ -120,17 +129,17 @@ def fuse(
     Args:
         base: state dict of the UNet, names as in diffusers.
         lora: tensors of the LoRA file at `path`.
-        dtype: what the UNet will compute in; the sum is rounded no more than to that.
+        dtype: dtype of the changed weights.
 
     Raises:
-        CheckpointError: naming the file, when it is no LoRA of this UNet.
+        CheckpointError: naming the file, when it is not a LoRA of this UNet.
     """
     shapes = {name: weight.shape for name, weight in base.items()}
-    return add(base, read_lora(lora, shapes, path), dtype=dtype)
+    return add(base, read_deltas(lora, shapes, path), dtype=dtype)
 
 
 def kohya_names(names: Iterable[str]) -> dict[str, str]:
-    """Module names as kohya writes those of a UNet -> the weights they mean."""
+    """kohya's module names of a UNet -> weight names."""
     return {
         PREFIX + name.removesuffix(".weight").replace(".", "_"): name
         for name in names
@@ -139,7 +148,7 @@ def kohya_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def module_of(key: str) -> str | None:
-    """The module that a LoRA file's key belongs to; None when it is no key of a LoRA."""
+    """The module that a LoRA file's key belongs to; None when it is not a LoRA's key."""
     match = _KEY.fullmatch(key)
     return match["module"] if match else None
 
@@ -160,7 +169,7 @@ def _modules(lora: Mapping[str, torch.Tensor], path: Path) -> dict[str, dict[str
 
 
 def _delta(name: str, parts: Mapping[str, torch.Tensor], shape: torch.Size) -> Delta | None:
-    """The delta of these tensors; None when they do not make one of that shape."""
+    """The delta of these tensors; None when they do not fit that shape."""
     down, up, alpha = parts.get("down"), parts.get("up"), parts.get("alpha")
     if down is None or up is None or min(down.dim(), up.dim(), len(shape)) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Reads a style's LoRA file in the spellings found in the wild, for the three models it may change.
+"""Reads a LoRA file in the spellings found in the wild, for the three models it may change.
 
 kohya       lora_unet_<sgm or diffusers path, dots as underscores>.lora_down.weight
             lora_te1_text_model_…, lora_te2_text_model_…
@@ -11,22 +11,21 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from safetensors import safe_open
 
 from ...errors import CheckpointError
-from .lora import Delta, add, module_of, read_lora
-from .lora_setting import Style
+from .lora import Delta, add, module_of, read_deltas, scaled
+from .lora_setting import Lora
 from .sgm_names import sgm_names
 from .weight_file import check_finite, load_weights
 
 Part = Literal["unet", "text_encoder", "text_encoder_2"]
 Shapes = Mapping[str, torch.Size]
 
-# What a key starts with -> the model that it changes. A key with none is the UNet's.
+# Key prefix -> the model that it changes. A key without a prefix is the UNet's.
 _PREFIXES: dict[str, Part] = {
     "lora_unet_": "unet",
     "lora_te1_": "text_encoder",
@@ -39,67 +38,48 @@ _PREFIX = re.compile("|".join(map(re.escape, _PREFIXES)))
 _OLD_TEXT_NAMES = {"q_proj": "to_q", "k_proj": "to_k", "v_proj": "to_v", "out_proj": "to_out"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StyleDeltas:
-    """What one style adds to each model, times its scale."""
-
-    scale: float
-    unet: tuple[Delta, ...]
-    text_encoder: tuple[Delta, ...]
-    text_encoder_2: tuple[Delta, ...]
+LoraDeltas = Mapping[Part, tuple[Delta, ...]]  # what one LoRA adds to each model, scaled
 
 
-def read_style(
-    style: Style, unet_shapes: Shapes, text_encoder_shapes: Shapes, text_encoder_2_shapes: Shapes
-) -> StyleDeltas:
-    """Reads a style's file, all of which must fit the three models of these shapes.
+def read_lora_file(
+    lora: Lora, unet_shapes: Shapes, text_encoder_shapes: Shapes, text_encoder_2_shapes: Shapes
+) -> LoraDeltas:
+    """Reads a LoRA's file. All of it must fit the three models of these shapes.
 
     Raises:
-        CheckpointError: naming the file, when it is missing, damaged, empty, no plain LoRA, made
-            for another model, or holds values that are no numbers.
+        CheckpointError: naming the file, when it is missing, damaged, empty, not a plain LoRA,
+            made for another model, or holds a NaN.
     """
-    lora = load_weights(style.path)
-    if not lora:
-        raise CheckpointError(f"{style.path} is empty: it holds no tensors.")
-    check_finite(lora, style.path)
+    weights = load_weights(lora.path)
+    if not weights:
+        raise CheckpointError(f"{lora.path} is empty: it holds no tensors.")
+    check_finite(weights, lora.path)
     keys: dict[Part, dict[str, torch.Tensor]] = {}
-    for key, tensor in lora.items():
+    for key, tensor in weights.items():
         keys.setdefault(_part(key), {})[key] = tensor
     shapes: dict[Part, Shapes] = {
         "unet": unet_shapes,
         "text_encoder": text_encoder_shapes,
         "text_encoder_2": text_encoder_2_shapes,
     }
-    metadata = _peft_metadata(style)
+    metadata = _peft_metadata(lora)
     deltas: dict[Part, tuple[Delta, ...]] = {}
     for part, of_model in shapes.items():
         tensors = keys.get(part, {})
         try:
             tensors |= _peft_alphas(tensors, metadata, part)
         except (TypeError, ValueError, AttributeError, re.error) as error:
-            raise _unreadable(style) from error
+            raise _unreadable(lora) from error
         weight_of = _finder(_aliases(part, of_model))
-        deltas[part] = read_lora(tensors, of_model, style.path, weight_of)
-    return StyleDeltas(style.scale, **deltas)
+        deltas[part] = scaled(read_deltas(tensors, of_model, lora.path, weight_of), lora.scale)
+    return deltas
 
 
-def styled(
-    weights: Mapping[str, torch.Tensor],
-    deltas: Sequence[StyleDeltas],
-    part: Part = "unet",
-    dtype: torch.dtype = torch.float32,
+def add_loras(
+    weights: Mapping[str, torch.Tensor], loras: Sequence[LoraDeltas], part: Part
 ) -> dict[str, torch.Tensor]:
-    """A model's weights with all styles added; what they change is in `dtype`.
-
-    All are summed in float32 and rounded once. Styles of scale 0 leave every bit as it was.
-    """
-    scaled = [
-        replace(delta, scale=delta.scale * style.scale)
-        for style in deltas
-        if style.scale
-        for delta in getattr(style, part)
-    ]
-    return add(weights, scaled, dtype=dtype)
+    """One model's weights with all LoRAs added: summed in float32, and float32 where changed."""
+    return add(weights, [delta for lora in loras for delta in lora[part]])
 
 
 def _part(key: str) -> Part:
@@ -141,21 +121,21 @@ def _text_spellings(name: str) -> Iterable[str]:
         yield f"text_model.{spelling}"
 
 
-def _peft_metadata(style: Style) -> Mapping[str, Any]:
+def _peft_metadata(lora: Lora) -> Mapping[str, Any]:
     """What PEFT wrote about the file beside its tensors; most files carry nothing."""
-    with safe_open(style.path, framework="pt") as file:
+    with safe_open(lora.path, framework="pt") as file:
         text = (file.metadata() or {}).get("lora_adapter_metadata", "{}")
     try:
         metadata = json.loads(text)
     except ValueError as error:
-        raise _unreadable(style) from error
+        raise _unreadable(lora) from error
     if not isinstance(metadata, dict):
-        raise _unreadable(style)
+        raise _unreadable(lora)
     return metadata
 
 
-def _unreadable(style: Style) -> CheckpointError:
-    return CheckpointError(f"{style.path} has unreadable settings in its lora_adapter_metadata.")
+def _unreadable(lora: Lora) -> CheckpointError:
+    return CheckpointError(f"{lora.path} has unreadable settings in its lora_adapter_metadata.")
 
 
 def _peft_alphas(

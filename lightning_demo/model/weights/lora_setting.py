@@ -1,4 +1,4 @@
-"""The styles that the user wants: which LoRA files, how strongly. Knows names only; never torch."""
+"""The setting `lora`: which LoRA files, at which scales. Knows names only; never torch."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ MAX_SCALE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
+class Lora:
     """One LoRA file and how much of it is added."""
 
     path: Path
-    scale: float = 1.0  # -2 … 2; 1 is what the file was made for, below 0 its opposite
+    scale: float = 1.0  # -2 … 2; 1 is what the file was made for; below 0 subtracts it
 
 
-def styles(text: str) -> tuple[Style, ...]:
-    """The styles of the setting `lora`: "PATH[:SCALE]", several separated by commas.
+def parse_loras(text: str) -> tuple[Lora, ...]:
+    """The LoRAs of the setting `lora`: "PATH[:SCALE]", several separated by commas.
 
-    A path with a comma in it cannot be written; one with colons can, as the scale is what follows
-    the last colon and is a number.
+    A path cannot contain a comma. It can contain colons: the scale is a number after the last one.
 
     Raises:
         InvalidSetting: naming `lora` and what is wrong with which part.
     """
-    return tuple(_style(part.strip()) for part in text.split(",") if part.strip())
+    return tuple(_lora(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _style(text: str) -> Style:
+def _lora(text: str) -> Lora:
     head, _, tail = text.rpartition(":")
     scale = _number(tail) if head else None
     if scale is None:
         head, scale = text, 1.0
     path = Path(head).expanduser()
-    if not -MAX_SCALE <= scale <= MAX_SCALE:  # what is no number at all is outside as well
+    if not -MAX_SCALE <= scale <= MAX_SCALE:  # true for NaN as well
         raise InvalidSetting(
             f"lora: the scale of {path.name} must be from {-MAX_SCALE:g} to {MAX_SCALE:g}."
         )
@@ -47,7 +46,7 @@ def _style(text: str) -> Style:
         )
     if not path.is_file():
         raise InvalidSetting(f"lora: there is no file {path}.")
-    return Style(path, scale)
+    return Lora(path, scale)
 
 
 def _number(text: str) -> float | None:

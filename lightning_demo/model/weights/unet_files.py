@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from ..compile.attention import expect_projections
 from ..hub.files import find, locate_all
 from ..hub.progress import Report
 from ..hub.repository import Repository
-from .lora import read_lora
-from .lora_file import StyleDeltas
+from .lora import read_deltas
+from .lora_file import LoraDeltas
 from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
 from .unets import Recipe
 from .weight_file import check_finite, check_shapes, load_weights
@@ -48,7 +47,7 @@ def unet_shapes(spec: ModelSpec) -> Mapping[str, torch.Size]:
     return {name: tensor.shape for name, tensor in unet.state_dict().items()}
 
 
-class WeightFiles:
+class UNetFiles:
     """Reads recipes and makes empty UNets; the `Source` of `UNets`."""
 
     def __init__(
@@ -58,23 +57,18 @@ class WeightFiles:
         dtype: torch.dtype,
         layout: torch.memory_format = torch.preserve_format,
         *,
-        styles: Sequence[StyleDeltas] = (),
+        loras: Sequence[LoraDeltas] = (),
         pinned: bool = False,
     ) -> None:
         """
         Args:
-            styles: added to every UNet.
+            loras: added to every UNet.
             pinned: whether recipes will be copied to a GPU again and again, and so are worth
                 page-locked memory in the GPU's dtype.
         """
         self._spec, self._device, self._dtype = spec, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
-        self._styles = tuple(
-            replace(delta, scale=delta.scale * style.scale)
-            for style in styles
-            if style.scale
-            for delta in style.unet
-        )
+        self._loras = tuple(delta for lora in loras for delta in lora["unet"])
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
@@ -95,10 +89,10 @@ class WeightFiles:
         weights, path = read_weights(self._spec, self._spec.lightning, checkpoint.file)
         log.info("read %s", path.name)
         if checkpoint.is_lora:
-            lora = read_lora(weights, self._shapes, path)
-            return Recipe(self._base, (*lora, *self._styles))
+            lightning = read_deltas(weights, self._shapes, path)
+            return Recipe(self._base, (*lightning, *self._loras))
         check_shapes(self._shapes, weights, path)
-        return Recipe(self._prepare(weights), self._styles)
+        return Recipe(self._prepare(weights), self._loras)
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device without values: no time is lost on numbers to be overwritten."""

@@ -19,7 +19,7 @@ from diffusers import UNet2DConditionModel
 
 from ...errors import CheckpointError
 from ..hub.progress import Report
-from .lora import Delta
+from .lora import Delta, by_weight, sum_deltas
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Recipe:
 
 
 class Source(Protocol):
-    """Where recipes and empty UNets come from: `loading.WeightFiles`, or random weights."""
+    """Where recipes and empty UNets come from: `UNetFiles`, or random weights."""
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether the weights can be read now, without the network."""
@@ -48,19 +48,15 @@ class Source(Protocol):
 
 def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
     """Overwrites the parameters in place. Sums are taken in float32 on the UNet's device."""
-    added: dict[str, list[Delta]] = {}
-    for delta in recipe.deltas:
-        added.setdefault(delta.name, []).append(delta)
+    changes = by_weight(recipe.deltas)
     with torch.no_grad():
         for name, parameter in unet.state_dict().items():
             source = recipe.weights[name]
-            if name not in added:
+            if name in changes:
+                there = source.to(parameter.device, non_blocking=True)
+                parameter.copy_(sum_deltas(there, changes[name]))
+            else:
                 parameter.copy_(source, non_blocking=True)
-                continue
-            total = source.to(parameter.device, non_blocking=True).float()
-            for delta in added[name]:
-                total = total + delta.matrix(parameter.shape, parameter.device)
-            parameter.copy_(total)
 
 
 class UNets:

@@ -24,7 +24,7 @@ from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.unets import Recipe, UNets
 
-COMPILED = Speed(compile=True, backend="aot_eager")
+COMPILED = Speed(compile=True, compile_backend="aot_eager")
 RECORDED = Speed(cuda_graphs=True)
 STEPS = MINIATURE.limits.num_inference_steps
 
@@ -219,7 +219,7 @@ def test_another_resident_unet_is_not_compiled_again(four: Any, ask: Any):
 
 
 def test_a_compiler_that_fails_leaves_things_as_they_were(one: Any, four: Any, ask: Any):
-    sampler = Sampler(one, Speed(compile=True, backend="no such backend"))
+    sampler = Sampler(one, Speed(compile=True, compile_backend="no such backend"))
     learn_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
 
@@ -231,7 +231,7 @@ def test_a_compiler_that_breaks_down_half_way_does_too(four: Any, ask: Any):
         raise ValueError("no compiler for this machine")
 
     torch._dynamo.reset()
-    sampler = Sampler(four, Speed(compile=True, backend=broken))  # type: ignore[arg-type]
+    sampler = Sampler(four, Speed(compile=True, compile_backend=broken))  # type: ignore[arg-type]
     wanted = paint(Sampler(four), ask())
     sampler.improve()
     assert np.array_equal(paint(sampler, ask()), wanted)

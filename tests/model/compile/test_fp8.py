@@ -16,6 +16,7 @@ import torch
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.model.compile import fp8
 from lightning_demo.model.compile.fp8 import check_fp8, is_large_linear, to_fp8
+from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -34,7 +35,7 @@ def test_here_it_is_refused_before_anything_is_loaded():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(InvalidSetting, match=r"fp8: needs a CUDA GPU"):
-        load_components(MINIATURE, "cpu", fp8=True)
+        load_components(MINIATURE, "cpu", speed=Speed(fp8=True))
 
 
 def test_on_a_gpu_it_needs_room_for_all(monkeypatch: pytest.MonkeyPatch):

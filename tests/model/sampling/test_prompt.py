@@ -76,7 +76,9 @@ def test_a_visitor_is_computed_there_and_stays_here():
 
 
 def test_encoders_that_visit_the_device_say_the_same(components: Any):
-    guests = replace(components, profile=replace(components.profile, text_encoders_stay=False))
+    guests = replace(
+        components, memory_plan=replace(components.memory_plan, text_encoders_stay=False)
+    )
     tiers = Tiers(Speed())
     stay = PromptEncoder(components, tiers).encode("a red house")
     visit = PromptEncoder(guests, tiers).encode("a red house")

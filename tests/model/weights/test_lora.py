@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.weights.checkpoints import MINIATURE
-from lightning_demo.model.weights.lora import add, fuse, read_lora
+from lightning_demo.model.weights.lora import add, fuse, read_deltas, scaled
 
 HERE = Path("sdxl_lightning_4step_lora.safetensors")
 LORAS = [checkpoint for checkpoint in MINIATURE.checkpoints if checkpoint.is_lora]
@@ -58,7 +58,7 @@ def factors(rank: int = 1, module: str = "lora_unet_proj", **more: torch.Tensor)
 
 
 def test_a_delta_says_what_it_changes_and_by_how_much():
-    (delta,) = read_lora(factors(rank=4, alpha=torch.tensor(2.0)), SHAPES, HERE)
+    (delta,) = read_deltas(factors(rank=4, alpha=torch.tensor(2.0)), SHAPES, HERE)
     assert (delta.name, delta.scale) == ("proj.weight", 0.5)
     matrix = delta.matrix(torch.Size((2, 3)))
     assert torch.equal(matrix, torch.full((2, 3), 2.0)) and matrix.dtype == torch.float32
@@ -66,13 +66,13 @@ def test_a_delta_says_what_it_changes_and_by_how_much():
 
 def test_deltas_add_up_and_are_rounded_once():
     weights = {"proj.weight": torch.full((2, 3), 1024.0).half(), "proj.bias": torch.ones(2).half()}
-    deltas = 2 * read_lora(factors(alpha=torch.tensor(0.3)), SHAPES, HERE)
+    deltas = 2 * read_deltas(factors(alpha=torch.tensor(0.3)), SHAPES, HERE)
     added = add(weights, deltas, dtype=torch.float16)
     # In half precision 1024.3 is 1024, and so would be 1024 + 0.3 + 0.3 rounded twice.
     assert torch.equal(added["proj.weight"], torch.full((2, 3), 1025.0).half())
     assert added["proj.bias"] is weights["proj.bias"]
-    assert torch.allclose(add(weights, deltas, -0.5)["proj.weight"], torch.tensor(1023.7))
-    assert add(weights, deltas, 0.0)["proj.weight"] is weights["proj.weight"]
+    assert torch.allclose(add(weights, scaled(deltas, -0.5))["proj.weight"], torch.tensor(1023.7))
+    assert add(weights, scaled(deltas, 0.0))["proj.weight"] is weights["proj.weight"]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_deltas_add_up_and_are_rounded_once():
 )
 def test_relatives_of_lora_are_refused_by_their_names(kind: str, words: str):
     with pytest.raises(CheckpointError, match=rf"{HERE.name} is a {words}"):
-        read_lora(factors(**{kind: torch.ones(2, 1)}), SHAPES, HERE)
+        read_deltas(factors(**{kind: torch.ones(2, 1)}), SHAPES, HERE)
 
 
 def test_one_weight_named_twice_is_refused():
     twice = {**factors(), **factors(module="other_name")}
     with pytest.raises(CheckpointError, match=r"changes proj\.weight twice"):
-        read_lora(twice, SHAPES, HERE, lambda module: "proj.weight")
+        read_deltas(twice, SHAPES, HERE, lambda module: "proj.weight")
 
 
 @pytest.mark.parametrize(

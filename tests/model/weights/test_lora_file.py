@@ -1,4 +1,4 @@
-"""Styles in every spelling in the wild, against plain arithmetic and diffusers' own loader."""
+"""LoRA files in every spelling in the wild, against plain arithmetic and diffusers' own loader."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from lightning_demo.errors import CheckpointError
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
-from lightning_demo.model.weights.lora_file import StyleDeltas, read_style, styled
-from lightning_demo.model.weights.lora_setting import Style
+from lightning_demo.model.weights.lora_file import LoraDeltas, add_loras, read_lora_file
+from lightning_demo.model.weights.lora_setting import Lora
 from lightning_demo.model.weights.sgm_names import sgm_names
 from lightning_demo.settings import Settings
 
@@ -144,11 +144,11 @@ FORMATS = ("kohya", "kohya sgm", "peft", "diffusers", "old")
 
 
 def check(
-    deltas: StyleDeltas, parts: dict[str, Modules], models: dict[str, Tensors], scale: float
+    deltas: LoraDeltas, parts: dict[str, Modules], models: dict[str, Tensors], scale: float
 ) -> None:
     """Every weight is what plain arithmetic makes of it."""
     for part, modules in parts.items():
-        changed = styled(models[part], [deltas], part)
+        changed = add_loras(models[part], [deltas], part)
         expected = {actual(name, models[part]): pair for name, pair in modules.items()}
         for name, weight in models[part].items():
             wanted = weight.float()
@@ -163,8 +163,8 @@ def test_every_format_is_read(format: str, models: dict[str, Tensors], tmp_path:
     tensors, parts, scale = written(format, models)
     path = tmp_path / "ink.safetensors"
     save_file(tensors, path)
-    deltas = read_style(Style(path, 0.7), *shapes(models))
-    assert len(deltas.unet) == len(parts["unet"])
+    deltas = read_lora_file(Lora(path, 0.7), *shapes(models))
+    assert len(deltas["unet"]) == len(parts["unet"])
     check(deltas, parts, models, 0.7 * scale)
 
 
@@ -172,10 +172,10 @@ def test_a_file_of_the_unet_alone_needs_no_prefix(models: dict[str, Tensors], tm
     unet = factors(models, "unet", UNET)
     path = tmp_path / "ink.safetensors"
     save_file(dotted("", PEFT, same, unet), path)
-    deltas = read_style(Style(path), *shapes(models))
+    deltas = read_lora_file(Lora(path), *shapes(models))
     check(deltas, {"unet": unet, "text_encoder": {}}, models, 1.0)
     save_file(dotted("base_model.model.", PEFT, same, unet), path)
-    check(read_style(Style(path), *shapes(models)), {"unet": unet}, models, 1.0)
+    check(read_lora_file(Lora(path), *shapes(models)), {"unet": unet}, models, 1.0)
 
 
 def test_alphas_in_the_metadata_count(models: dict[str, Tensors], tmp_path: Path):
@@ -184,17 +184,17 @@ def test_alphas_in_the_metadata_count(models: dict[str, Tensors], tmp_path: Path
     settings = {"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q": 2}}
     metadata = {"lora_adapter_metadata": json.dumps(settings)}
     save_file(dotted("unet.", PEFT, same, unet), path, metadata=metadata)
-    deltas = read_style(Style(path), *shapes(models))
-    assert {delta.name: delta.scale for delta in deltas.unet} == {UNET[0]: 0.5, UNET[1]: 2.0}
+    deltas = read_lora_file(Lora(path), *shapes(models))
+    assert {delta.name: delta.scale for delta in deltas["unet"]} == {UNET[0]: 0.5, UNET[1]: 2.0}
     settings["unet.use_rslora"] = True
     metadata = {"lora_adapter_metadata": json.dumps(settings)}
     save_file(dotted("unet.", PEFT, same, unet), path, metadata=metadata)
-    deltas = read_style(Style(path), *shapes(models))
-    assert {delta.name: delta.scale for delta in deltas.unet} == {UNET[0]: 1.0, UNET[1]: 4.0}
+    deltas = read_lora_file(Lora(path), *shapes(models))
+    assert {delta.name: delta.scale for delta in deltas["unet"]} == {UNET[0]: 1.0, UNET[1]: 4.0}
     for bad in ("{", "[]", '{"unet.lora_alpha": "many"}'):
         save_file(dotted("unet.", PEFT, same, unet), path, metadata={"lora_adapter_metadata": bad})
         with pytest.raises(CheckpointError, match=r"ink.*unreadable settings"):
-            read_style(Style(path), *shapes(models))
+            read_lora_file(Lora(path), *shapes(models))
 
 
 @pytest.mark.parametrize("format", ["kohya", "peft"])
@@ -202,7 +202,7 @@ def test_diffusers_makes_the_same_models(format: str, models: dict[str, Tensors]
     tensors, _, _ = written(format, models)
     path = tmp_path / "ink.safetensors"
     save_file(tensors, path)
-    deltas = read_style(Style(path, 0.6), *shapes(models))
+    deltas = read_lora_file(Lora(path, 0.6), *shapes(models))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipe = StableDiffusionXLPipeline.from_pretrained(
@@ -217,7 +217,7 @@ def test_diffusers_makes_the_same_models(format: str, models: dict[str, Tensors]
         "text_encoder_2": pipe.text_encoder_2.state_dict(),
     }
     for part, weights in theirs.items():
-        ours = styled(models[part], [deltas], part)
+        ours = add_loras(models[part], [deltas], part)
         assert ours.keys() == weights.keys()
         for name, weight in weights.items():
             assert torch.allclose(ours[name].float(), weight, atol=1e-5), name
@@ -251,7 +251,9 @@ BAD_FILES: dict[str, tuple[Tensors, str]] = {
 def test_the_good_half_of_the_bad_files_is_good(models: dict[str, Tensors], tmp_path: Path):
     path = tmp_path / "good.safetensors"
     save_file(pair(TO_Q), path)
-    assert [delta.name for delta in read_style(Style(path), *shapes(models)).unet] == [UNET[0]]
+    assert [delta.name for delta in read_lora_file(Lora(path), *shapes(models))["unet"]] == [
+        UNET[0]
+    ]
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
@@ -262,7 +264,7 @@ def test_a_file_that_cannot_be_added_is_named(
     path = tmp_path / "odd.safetensors"
     save_file(tensors, path)
     with pytest.raises(CheckpointError, match=r"odd\.safetensors.*" + words):
-        read_style(Style(path), *shapes(models))
+        read_lora_file(Lora(path), *shapes(models))
 
 
 @pytest.fixture
@@ -280,19 +282,19 @@ def painted(sampler: Sampler, request: Any) -> np.ndarray:
     return sampler.finish(row)
 
 
-def with_styles(*styles: Style) -> Sampler:
-    return Sampler(load_components(MINIATURE, "cpu", styles=styles))
+def with_loras(*loras: Lora) -> Sampler:
+    return Sampler(load_components(MINIATURE, "cpu", loras=loras))
 
 
-def test_a_style_changes_the_picture_and_at_scale_0_no_bit_of_it(
+def test_a_lora_changes_the_picture_and_at_scale_0_no_bit_of_it(
     ink: Path, ask: Any, sampler: Sampler
 ):
     request = ask("a red house", num_inference_steps=4)
     plain = painted(sampler, request)
-    assert np.array_equal(painted(with_styles(Style(ink, 0.0)), request), plain)
-    changed = painted(with_styles(Style(ink)), request).astype(int)
+    assert np.array_equal(painted(with_loras(Lora(ink, 0.0)), request), plain)
+    changed = painted(with_loras(Lora(ink)), request).astype(int)
     assert np.abs(changed - plain).max() > 8
-    twice = painted(with_styles(Style(ink, 0.5), Style(ink, 0.5)), request)
+    twice = painted(with_loras(Lora(ink, 0.5), Lora(ink, 0.5)), request)
     assert np.abs(changed - twice).max() <= 1
 
 
@@ -300,11 +302,11 @@ def test_the_setting_reaches_the_picture(ink: Path, ask: Any, sampler: Sampler):
     request = ask("a red house", num_inference_steps=4)
     settings = Settings(model="miniature", device="cpu", threads=1, lora=str(ink))
     from_setting = painted(loader(MINIATURE, settings)(lambda fraction, words: None), request)
-    assert np.array_equal(from_setting, painted(with_styles(Style(ink)), request))
+    assert np.array_equal(from_setting, painted(with_loras(Lora(ink)), request))
 
 
 def test_every_step_count_and_both_encoders_are_styled(ink: Path, components: Any):
-    ours = load_components(MINIATURE, "cpu", styles=(Style(ink),))
+    ours = load_components(MINIATURE, "cpu", loras=(Lora(ink),))
     for steps in MINIATURE.limits.num_inference_steps:
         mine, theirs = (c.unets.get(steps).state_dict()[UNET[0]] for c in (ours, components))
         assert not torch.equal(mine, theirs)
@@ -313,10 +315,10 @@ def test_every_step_count_and_both_encoders_are_styled(ink: Path, components: An
         assert not torch.equal(mine.state_dict()[name], theirs.state_dict()[name])
 
 
-def test_a_style_of_sdxl_does_not_fit_the_miniature(models: dict[str, Tensors], tmp_path: Path):
-    """What somebody sees who tries a downloaded style without a GPU."""
+def test_a_lora_of_sdxl_does_not_fit_the_miniature(models: dict[str, Tensors], tmp_path: Path):
+    """What somebody sees who tries a downloaded LoRA without a GPU."""
     path = tmp_path / "ink.safetensors"
     module = "lora_unet_input_blocks_7_1_transformer_blocks_9_attn1_to_q"
     save_file({f"{module}.lora_{k}.weight": torch.ones(4, 4) for k in ("down", "up")}, path)
     with pytest.raises(CheckpointError, match=r"ink\.safetensors.*made for another model"):
-        load_components(MINIATURE, "cpu", styles=(Style(path),))
+        load_components(MINIATURE, "cpu", loras=(Lora(path),))

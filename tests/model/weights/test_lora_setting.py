@@ -9,7 +9,7 @@ import pytest
 from lightning_demo.engine.build import loader
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.model.weights.checkpoints import MINIATURE
-from lightning_demo.model.weights.lora_setting import Style, styles
+from lightning_demo.model.weights.lora_setting import Lora, parse_loras
 from lightning_demo.settings import Settings
 
 
@@ -28,25 +28,25 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("", ()),
         (" , ", ()),
-        ("ink.safetensors", (Style(Path("ink.safetensors"), 1.0),)),
-        ("ink.safetensors:0.8", (Style(Path("ink.safetensors"), 0.8),)),
-        ("ink.safetensors:-2", (Style(Path("ink.safetensors"), -2.0),)),
-        ("C:/oil.safetensors", (Style(Path("C:/oil.safetensors"), 1.0),)),
-        ("C:/oil.safetensors:.5", (Style(Path("C:/oil.safetensors"), 0.5),)),
-        ("a:b.safetensors", (Style(Path("a:b.safetensors"), 1.0),)),
+        ("ink.safetensors", (Lora(Path("ink.safetensors"), 1.0),)),
+        ("ink.safetensors:0.8", (Lora(Path("ink.safetensors"), 0.8),)),
+        ("ink.safetensors:-2", (Lora(Path("ink.safetensors"), -2.0),)),
+        ("C:/oil.safetensors", (Lora(Path("C:/oil.safetensors"), 1.0),)),
+        ("C:/oil.safetensors:.5", (Lora(Path("C:/oil.safetensors"), 0.5),)),
+        ("a:b.safetensors", (Lora(Path("a:b.safetensors"), 1.0),)),
         (
             "ink.safetensors:0, C:/oil.safetensors:2",
-            (Style(Path("ink.safetensors"), 0.0), Style(Path("C:/oil.safetensors"), 2.0)),
+            (Lora(Path("ink.safetensors"), 0.0), Lora(Path("C:/oil.safetensors"), 2.0)),
         ),
     ],
 )
-def test_paths_and_scales(text: str, expected: tuple[Style, ...]):
-    assert styles(text) == expected
+def test_paths_and_scales(text: str, expected: tuple[Lora, ...]):
+    assert parse_loras(text) == expected
 
 
 def test_the_home_folder_is_understood(here: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(here))
-    assert styles("~/ink.safetensors:1")[0].path == here / "ink.safetensors"
+    assert parse_loras("~/ink.safetensors:1")[0].path == here / "ink.safetensors"
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_the_home_folder_is_understood(here: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_what_cannot_be_names_the_setting(text: str, words: str):
     with pytest.raises(InvalidSetting) as caught:
-        styles(text)
+        parse_loras(text)
     assert str(caught.value).startswith("lora: ") and words in str(caught.value)
 
 
-def test_a_wrong_style_is_said_before_anything_is_loaded():
+def test_a_wrong_lora_is_said_before_anything_is_loaded():
     with pytest.raises(InvalidSetting, match=r"lora: there is no file gone\.safetensors"):
         loader(MINIATURE, Settings(model="miniature", lora="gone.safetensors"))

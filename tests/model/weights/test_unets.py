@@ -12,14 +12,14 @@ import torch
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.lora import Delta
-from lightning_demo.model.weights.unet_files import WeightFiles
+from lightning_demo.model.weights.unet_files import UNetFiles
 from lightning_demo.model.weights.unets import Recipe, UNets, write
 
 STEPS = MINIATURE.limits.num_inference_steps
 CPU = torch.device("cpu")
 
 
-class CountingFiles(WeightFiles):
+class CountingFiles(UNetFiles):
     """The miniature's files, counting what is read, some of them not here yet."""
 
     def __init__(self) -> None:
@@ -144,7 +144,7 @@ def test_a_download_that_failed_says_why_and_is_tried_again(files: CountingFiles
 
 def test_the_weights_of_another_architecture_are_refused_before_anything_changes(components: Any):
     small = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[:1])
-    files = WeightFiles(small, CPU, torch.float32)
+    files = UNetFiles(small, CPU, torch.float32)
     files.__dict__["_shapes"] = {"conv_in.weight": torch.Size([1])}
     unets = UNets(files, 1, (1,))
     with pytest.raises(CheckpointError, match=r"unet_x0\.safetensors does not fit this model"):
