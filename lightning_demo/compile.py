@@ -15,11 +15,11 @@ from .settings import Settings, compile_folder
 
 
 def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
-    """Learns all lessons of the model that the settings ask for; returns the exit code.
+    """Compiles the model that the settings ask for; returns the exit code.
 
     Args:
-        until_stdin_closes: whether to end when standard input does: the sign that the process
-            that started this one has ended.
+        until_stdin_closes: whether to end when standard input closes, which means that the parent
+            process has ended.
 
     Raises:
         InvalidSetting: nothing is compiled with these settings on this device.
@@ -31,12 +31,12 @@ def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
     spec = choose_model(settings)
     begun = time.perf_counter()
     sampler = loader(spec, settings, precompile=False)(lambda fraction, sentence: None)
-    if not sampler.lessons_left:
+    if not sampler.compile_tasks_left:
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
     sampler.warm_up()
-    while sampler.lessons_left:
+    while sampler.compile_tasks_left:
         sampler.improve()
         print(f"{time.perf_counter() - begun:6.0f} s  {sampler.tier}", flush=True)
     done = stamp(compile_folder(), spec, settings, sampler.device_name)

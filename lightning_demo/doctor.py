@@ -126,7 +126,8 @@ def _profile(settings: Settings, spec: ModelSpec) -> Finding:
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:
     try:
-        from .model.hub.files import cache_folder, find
+        from .model.hub.download import cache_folder, existing_parent
+        from .model.hub.files import find
         from .model.weights.weight_file import check_file
     except ImportError as error:
         yield Finding("weights", f"not looked at: {error.name} is not installed")
@@ -153,13 +154,10 @@ def _weights(spec: ModelSpec) -> Iterator[Finding]:
         else:
             yield Finding("weights", name)
     if spec.lightning.folder is None:
-        yield _disk(cache_folder().absolute())
+        yield _disk(existing_parent(cache_folder()))
 
 
 def _disk(folder: Path) -> Finding:
-    """The disk of a folder that may not be there yet."""
-    while not folder.exists():
-        folder = folder.parent
     return Finding("disk", f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free at {folder}")
 
 

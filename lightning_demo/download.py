@@ -34,7 +34,8 @@ def download(args: argparse.Namespace, settings: Settings) -> int:
         return 0
     if args.check:
         return _check(spec, steps)
-    from .model.hub.files import cache_folder, find, locate_all
+    from .model.hub.download import cache_folder
+    from .model.hub.files import find, locate_all
 
     wanted = spec.files(*steps)
     with Line(sys.stdout) as line:
@@ -80,9 +81,8 @@ def _steps(given: list[float | str] | None, spec: ModelSpec) -> list[int]:
     offered = spec.limits.num_inference_steps
     for steps in given or ():
         if steps not in offered:
-            choices = ", ".join(map(str, offered))
-            why = "there is no 1-step LoRA" if steps == 1 else "each has its own checkpoint"
-            raise InvalidRequest(f"--steps: must be among {choices} ({why}).", field="steps")
+            choices = spec.limits.step_choices(steps)
+            raise InvalidRequest(f"--steps: must be among {choices}.", field="steps")
     return sorted({int(steps) for steps in given or ()}) or [spec.limits.default_steps]
 
 

@@ -18,10 +18,21 @@ ALLOWED = {
 }
 
 
-def imported_rooms(file: Path) -> set[str]:
-    """Names below lightning_demo that a file imports, wherever in it."""
+# Inside `model`: what each room may import.
+MODEL_ROOMS = {
+    "hub": set(),
+    "compile": set(),
+    "weights": {"hub", "compile"},
+    "sampling": {"compile", "weights", "loading"},
+}
+# A single file is converted when its files are first looked for.
+EXCEPT = {("model/hub/files.py", "weights.single_file")}
+
+
+def imported_modules(file: Path) -> set[tuple[str, ...]]:
+    """What a file imports below lightning_demo, wherever in it."""
     package = list(file.relative_to(PACKAGE.parent).parent.parts)
-    rooms = set()
+    modules = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
@@ -31,8 +42,13 @@ def imported_rooms(file: Path) -> set[str]:
             names = [alias.name.split(".") for alias in node.names]
         else:
             continue
-        rooms |= {name[1] for name in names if name[0] == "lightning_demo" and len(name) > 1}
-    return rooms
+        modules |= {tuple(name[1:]) for name in names if name[0] == "lightning_demo"}
+    return modules - {()}
+
+
+def imported_rooms(file: Path) -> set[str]:
+    """The rooms of lightning_demo that a file imports."""
+    return {name[0] for name in imported_modules(file)}
 
 
 def test_imports_go_one_way():
@@ -45,6 +61,19 @@ def test_imports_go_one_way():
         elif room.removesuffix(".py") in FOUNDATION:
             extra = imported_rooms(file) - FOUNDATION
             wrong += [f"{room} imports {name}" for name in sorted(extra)]
+    assert wrong == []
+
+
+def test_the_rooms_of_the_model_import_one_way():
+    wrong = []
+    for room, allowed in MODEL_ROOMS.items():
+        for file in sorted((PACKAGE / "model" / room).glob("*.py")):
+            names = {name[1:] for name in imported_modules(file) if name[0] == "model" and name[1:]}
+            for name in sorted(names):
+                known = name[0] in allowed | {room}
+                path = file.relative_to(PACKAGE).as_posix()
+                if not known and (path, ".".join(name[:2])) not in EXCEPT:
+                    wrong.append(f"{path} imports {'.'.join(name)}")
     assert wrong == []
 
 

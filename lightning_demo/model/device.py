@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 def choose_model(settings: Settings) -> ModelSpec:
     """The model that the settings ask for: "auto" takes the real one where there is a GPU.
 
-    On ZeroGPU there is one for each picture, though this process sees none.
+    On ZeroGPU each picture gets a GPU, though this process sees none.
 
     Raises:
-        InvalidSetting: a variant or base that cannot be, or one of the miniature.
+        InvalidSetting: the variant or base does not exist, or is set for the miniature.
     """
     model = settings.model
     if model == "auto":

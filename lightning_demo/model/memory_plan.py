@@ -2,7 +2,7 @@
 
 SDXL in half precision is 5.1 GB of UNet for each step count, 1.6 GB of text encoders and 0.2 GB of
 decoder; a 1024 px picture needs about 2.5 GB on top while the full decoder works, or 1 GB in
-tiles. Fewer steps do not need less: every step count's UNet has the same size.
+tiles. Fewer steps need no less memory: every step count's UNet has the same size.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class MemoryPlan:
 
     name: str
     dtype: torch.dtype
-    unets: int  # on the device at once; further step counts are copied over them in place
-    text_encoders_stay: bool  # else they visit the device for each new prompt
-    decoder: Decoder  # of the settled picture: whole, in tiles, or the preview's tiny one
+    unets: int  # on the device at once; others are copied over them in place
+    text_encoders_stay: bool  # else they are copied to the device for each new prompt
+    decoder: Decoder  # of the final picture: whole, in tiles, or the preview's tiny one
 
     def describe(self) -> str:
         """One line for people."""
@@ -61,14 +61,14 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
 
     Args:
         kind: a torch device type: "cuda", "mps", "xpu" or "cpu".
-        free_bytes: of the device's memory; None where the device does not report it.
-        step_counts: how many UNets there are at most.
+        free_bytes: free memory of the device; None where the device does not report it.
+        step_counts: how many UNets there are.
     """
     if kind == "cpu":
         return MemoryPlan("CPU", torch.float32, 1, True, "full")
     if kind == "mps":
-        # The memory is the machine's; half-precision matrix products of CLIP and UNet are sound
-        # there in bfloat16, whose range is that of float32.
+        # The memory is shared with the CPU. bfloat16, with float32's range, is safe for the matrix
+        # products of CLIP and UNet there.
         return MemoryPlan("Apple GPU", torch.bfloat16, 1, True, "tiled")
     dtype = torch.bfloat16 if kind == "xpu" else torch.float16
     if free_bytes is None:
@@ -90,7 +90,7 @@ def small_plan(dtype: torch.dtype, step_counts: int) -> MemoryPlan:
 
 
 def host_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
-    """Whether the host's memory holds one more UNet with some to spare; true where unknown."""
+    """Whether the host has memory for one more UNet and some to spare; true where unknown."""
     try:
         found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
     except OSError:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ...images import JPEG_QUALITY
 from ...model.loading import Components
+from ...model.sampling.schedule import BETA_END, BETA_START
 from ...schemas import GenerationRequest
 
 
@@ -80,8 +81,8 @@ class Pipe:
 def noise_scheduler(prediction_type: str = "epsilon") -> EulerDiscreteScheduler:
     """Lightning's noise scheduler, as its model card says."""
     return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
         beta_schedule="scaled_linear",
         steps_offset=1,
         timestep_spacing="trailing",

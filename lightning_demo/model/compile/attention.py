@@ -1,8 +1,8 @@
 """Cross-attention whose keys and values are computed once for a prompt, not at every step.
 
 The prompt does not change between steps, yet SDXL's UNet projects it again in each of its 70
-cross-attention layers. Here all projections of a prompt lie side by side in one tensor, which
-travels through the UNet in the place of the prompt's hidden states; each layer takes its part.
+cross-attention layers. Here all projections of a prompt are side by side in one tensor, which
+replaces the prompt's hidden states in the UNet's input; each layer takes its part.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
 
 class ProjectedCrossAttention:
-    """Scaled dot-product attention to keys and values that were projected before.
+    """Scaled dot-product attention to keys and values that are projected already.
 
-    Hidden states as diffusers passes them (the text's own width) are projected as usual, so that
-    the same UNet serves `pipe(...)` too.
+    Plain hidden states, known by their width, are projected as usual, so that the same UNet works
+    in `pipe(...)` too.
     """
 
     def __init__(self, start: int, width: int) -> None:
@@ -51,7 +51,7 @@ class ProjectedCrossAttention:
 
 
 def cross_attention_layers(unet: UNet2DConditionModel) -> list[Attention]:
-    """The layers that attend to the prompt, in the order of their names."""
+    """The layers that attend to the prompt, in module order."""
     return [
         module
         for name, module in unet.named_modules()
@@ -60,7 +60,7 @@ def cross_attention_layers(unet: UNet2DConditionModel) -> list[Attention]:
 
 
 def expect_projections(unet: UNet2DConditionModel) -> None:
-    """Lets every cross-attention layer take projected prompts beside plain ones."""
+    """Makes every cross-attention layer accept projected prompts as well as plain ones."""
     start = 0
     for layer in cross_attention_layers(unet):
         width = layer.to_k.out_features
@@ -73,7 +73,7 @@ def project(unet: UNet2DConditionModel, hidden: torch.Tensor) -> torch.Tensor:
     """All layers' keys and values of a prompt: [B, tokens, all widths], for this UNet's weights.
 
     Args:
-        hidden: [B, tokens, features] as the text encoders give it.
+        hidden: [B, tokens, features], the output of the text encoders.
     """
     layers = cross_attention_layers(unet)
     parts = [part for layer in layers for part in (layer.to_k(hidden), layer.to_v(hidden))]

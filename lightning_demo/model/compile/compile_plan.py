@@ -1,8 +1,8 @@
-"""What a model learns while nobody waits, one lesson after another, so that it gets faster.
+"""What is compiled while nobody waits, one task after another.
 
-First block by block at the usual size, which is ready soon; then whole graphs for each size, the
-usual one first, each without and with guidance (which doubles the UNet's rows); then more rows of
-the usual size, for several people's pictures in one call.
+First the UNet block by block at the native size, which is ready soon. Then whole functions for each
+size, the native one first, without and with guidance (which doubles the UNet's rows). Then more
+rows of the native size, for several people's pictures in one call.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..weights.model_spec import ModelSpec
-from .compiled_functions import Kind, Tiers
+from .compiled_functions import CompiledFunctions, Kind
 from .speed import Speed
 
-# Of all rows of a call together: beyond, a GPU is busy with fewer and rows gain nothing.
+# Pixels of all rows of a call together. Beyond, fewer rows fill a GPU and more gain nothing.
 MAX_PIXELS = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """One thing to learn: of which functions, at which size."""
+class CompileTask:
+    """One thing to compile: which functions, at which size."""
 
     size: tuple[int, int]  # (width, height), px
     guidance_scale: float
@@ -29,42 +28,42 @@ class Lesson:
     rows: int = 1  # pictures in one call
 
     @contextmanager
-    def on(self, tiers: Tiers) -> Iterator[None]:
-        """Inside, what is called is learned."""
-        with tiers.learning(*self.kinds) if self.kinds else tiers.learning_blocks():
+    def on(self, functions: CompiledFunctions) -> Iterator[None]:
+        """Compiles what is called inside."""
+        with functions.compiling(*self.kinds) if self.kinds else functions.compiling_blocks():
             yield
 
 
-def lessons(spec: ModelSpec, speed: Speed) -> tuple[Lesson, ...]:
-    """All lessons of a spec; none when nothing is compiled or recorded."""
+def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[CompileTask, ...]:
+    """All tasks for a model of these sizes, the native one first; none when nothing is compiled."""
     if not speed.improves:
         return ()
-    native, *others = spec.limits.sizes
-    plan = [Lesson(native, 0.0, ())] if speed.compile else []
+    native, *others = sizes
+    plan = [CompileTask(native, 0.0, ())] if speed.compile else []
     decoders: tuple[Kind, ...] = ("decoder", "preview")
     plan += [
-        Lesson(native, 0.0, ("unet", "text")),
-        Lesson(native, 0.0, decoders),
-        Lesson(native, 2.0, ("unet",)),
+        CompileTask(native, 0.0, ("unet", "text")),
+        CompileTask(native, 0.0, decoders),
+        CompileTask(native, 2.0, ("unet",)),
     ]
     for size in others:
-        plan += [Lesson(size, 0.0, ("unet", *decoders)), Lesson(size, 2.0, ("unet",))]
-    # Two rows are learned already: with guidance one picture is two.
+        plan += [CompileTask(size, 0.0, ("unet", *decoders)), CompileTask(size, 2.0, ("unet",))]
+    # Two rows are compiled already: a picture with guidance is two rows.
     plan += [
-        Lesson(native, 0.0, ("unet",), rows)
+        CompileTask(native, 0.0, ("unet",), rows)
         for rows in (4, 8)
         if rows * native[0] * native[1] <= MAX_PIXELS
     ]
     return tuple(plan)
 
 
-def describe(plan: Sequence[Lesson], learned: int) -> str:
-    """How far it is, for people: "eager", "blocks compiled 1/5", "compiled 3/5", "compiled"."""
+def describe(plan: Sequence[CompileTask], done: int) -> str:
+    """The progress, for people: "eager, compiling 0/5", "blocks compiled 1/5", "compiled"."""
     if not plan:
         return ""
-    if learned == len(plan):
+    if done == len(plan):
         return "compiled"
-    if learned == 0:
+    if done == 0:
         return f"eager, compiling 0/{len(plan)}"
-    blocks = not plan[learned - 1].kinds
-    return f"{'blocks compiled' if blocks else 'compiled'} {learned}/{len(plan)}"
+    blocks = not plan[done - 1].kinds
+    return f"{'blocks compiled' if blocks else 'compiled'} {done}/{len(plan)}"

@@ -1,8 +1,8 @@
-"""Each of the model's functions in the fastest form ready for the shapes at hand.
+"""The model's functions, each in the fastest form that is ready for the given shapes.
 
-A function starts eager. While nobody waits it is learned for one set of shapes after another:
-compiled, and on a GPU recorded as a CUDA graph. Shapes not learned are computed eagerly, so serving
-never compiles and never waits for a compiler.
+A function starts eager. While nobody waits it is prepared for one set of shapes after another:
+compiled, and on a GPU recorded as a CUDA graph. Other shapes run eagerly, so serving never compiles
+and never waits for a compiler.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 
-from .cuda_graph import Capture, Graphed, cuda_capture
+from .cuda_graph import Capture, CudaGraph, cuda_capture
 from .speed import Speed
 
 log = logging.getLogger(__name__)
@@ -27,40 +27,40 @@ Function = Callable[..., Any]  # (module, *tensors) -> tensors
 COMPILED_KINDS = ("unet", "decoder", "preview")  # text encoders are small: recording is enough
 MAX_PROGRAMS = 128
 MAX_GRAPHS = 128
-# Compiled code that does not fit the shapes at hand runs eagerly and is never compiled anew.
+# Compiled code that does not fit the given shapes runs eagerly and is never recompiled.
 SERVING = "eager_on_recompile"
 
 
-class Tiers:
-    """Calls functions of modules. Belongs to the thread of the device."""
+class CompiledFunctions:
+    """Calls functions of modules. Belongs to the thread that owns the device."""
 
     def __init__(self, speed: Speed, capture: Capture | None = None) -> None:
         """
         Args:
-            capture: records CUDA graphs; the real thing when absent.
+            capture: records CUDA graphs; torch's own when absent.
         """
         self._speed = speed
         if speed.compile:
-            # Each size, without and with guidance, is a program of its own of the same function.
+            # The same function becomes one program for each size, without and with guidance.
             torch._dynamo.config.recompile_limit = max(
                 torch._dynamo.config.recompile_limit, MAX_PROGRAMS
             )
         self._capture = capture
         self._compiled: dict[Kind, Function] = {}
-        self._learned: set[tuple[Kind, Shapes]] = set()
-        self._graphs: OrderedDict[tuple[int, Kind, Shapes], Graphed] = OrderedDict()
-        self._learning: frozenset[Kind] = frozenset()
+        self._ready: set[tuple[Kind, Shapes]] = set()
+        self._graphs: OrderedDict[tuple[int, Kind, Shapes], CudaGraph] = OrderedDict()
+        self._compiling: frozenset[Kind] = frozenset()
         self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
         self._unrecordable: set[Kind] = set()
-        self._blocks = self._learning_blocks = False
+        self._blocks = self._compiling_blocks = False
         self._in_blocks: dict[int, torch.nn.Module] = {}  # by id: their blocks are compiled
 
     def call(self, kind: Kind, function: Function, module: Any, *tensors: torch.Tensor) -> Any:
-        """function(module, *tensors), in the fastest form that is ready."""
+        """Computes function(module, *tensors) in the fastest form that is ready."""
         shapes = tuple((tensor.shape, tensor.dtype) for tensor in tensors)
-        if kind in self._learning and (kind, shapes) not in self._learned:
-            self._learn(kind, function, module, tensors, shapes)
-        if (kind, shapes) in self._learned:
+        if kind in self._compiling and (kind, shapes) not in self._ready:
+            self._prepare(kind, function, module, tensors, shapes)
+        if (kind, shapes) in self._ready:
             return self._fast(kind, function, module, tensors, shapes)
         if kind == "unet" and self._blocks:
             return self._call_by_blocks(function, module, tensors)
@@ -69,33 +69,33 @@ class Tiers:
 
     def by_blocks(self, sample: tuple[int, ...]) -> bool:
         """Whether the UNet runs block by block for a sample of this shape."""
-        if not self._blocks or "unet" in self._learning:
+        if not self._blocks or "unet" in self._compiling:
             return False
-        return not self.learned("unet", sample)
+        return not self.ready("unet", sample)
 
-    def learned(self, kind: Kind, sample: tuple[int, ...]) -> bool:
-        """Whether a function has been learned for a first tensor of this shape."""
+    def ready(self, kind: Kind, sample: tuple[int, ...]) -> bool:
+        """Whether a function is ready for a first tensor of this shape."""
         return any(
-            shapes[0][0] == torch.Size(sample) for each, shapes in self._learned if each == kind
+            shapes[0][0] == torch.Size(sample) for each, shapes in self._ready if each == kind
         )
 
     @contextmanager
-    def learning(self, *kinds: Kind) -> Iterator[None]:
-        """Inside, shapes of these kinds that are called for the first time are learned."""
-        self._learning = frozenset(kinds)
+    def compiling(self, *kinds: Kind) -> Iterator[None]:
+        """Prepares these kinds of functions inside, for each set of shapes they are called with."""
+        self._compiling = frozenset(kinds)
         try:
             yield
         finally:
-            self._learning = frozenset()
+            self._compiling = frozenset()
 
     @contextmanager
-    def learning_blocks(self) -> Iterator[None]:
-        """From now on UNets run block by block; shapes met inside are compiled for that.
+    def compiling_blocks(self) -> Iterator[None]:
+        """Compiles UNets block by block inside; from now on they run so where nothing faster is.
 
-        All 70 transformer blocks of SDXL are two programs: this tier is ready soon, and leaves the
-        convolutions between them eager.
+        All 70 transformer blocks of SDXL are two programs: they are ready soon. The convolutions
+        between them stay eager.
         """
-        self._blocks = self._learning_blocks = True
+        self._blocks = self._compiling_blocks = True
         try:
             yield
         except Exception:
@@ -106,9 +106,9 @@ class Tiers:
             self._in_blocks.clear()
             raise
         finally:
-            self._learning_blocks = False
+            self._compiling_blocks = False
 
-    def _learn(
+    def _prepare(
         self,
         kind: Kind,
         function: Function,
@@ -123,7 +123,7 @@ class Tiers:
                 )
             with self._stance("default"):
                 self._compiled[kind](module, *tensors)
-        self._learned.add((kind, shapes))
+        self._ready.add((kind, shapes))
 
     def _fast(
         self,
@@ -154,14 +154,14 @@ class Tiers:
 
     def _record(
         self, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
-    ) -> Graphed:
+    ) -> CudaGraph:
         self._capture = self._capture or cuda_capture()
         buffers = tuple(self._buffer(*numbered) for numbered in enumerate(tensors))
         with self._stance(SERVING):
-            return Graphed(lambda *inputs: function(module, *inputs), buffers, self._capture)
+            return CudaGraph(lambda *inputs: function(module, *inputs), buffers, self._capture)
 
     def _buffer(self, position: int, like: torch.Tensor) -> torch.Tensor:
-        """One for all graphs: of SDXL, a prompt's keys and values alone are 26 MB."""
+        """One buffer for all graphs: a prompt's keys and values alone are 26 MB in SDXL."""
         key = (position, like.shape, like.dtype)
         if key not in self._buffers:
             self._buffers[key] = like.clone()
@@ -176,7 +176,7 @@ class Tiers:
                 fullgraph=True, dynamic=False, backend=self._speed.compile_backend
             )
             self._in_blocks[id(unet)] = unet
-        with self._stance("default" if self._learning_blocks else SERVING):
+        with self._stance("default" if self._compiling_blocks else SERVING):
             return function(unet, *tensors)
 
     @contextmanager

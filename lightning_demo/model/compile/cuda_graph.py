@@ -1,8 +1,8 @@
-"""CUDA graphs by hand: the launches of a whole UNet call, recorded once and replayed as one.
+"""CUDA graphs: all kernel launches of a call, recorded once and replayed as one.
 
 At batch 1 an H200 computes SDXL's 1,850 kernels about as fast as Python can launch them one by one.
-torch's own graph trees are not used: they keep a recording for each thread and re-record on their
-own terms; here one thread owns the device and knows its shapes.
+torch's own graph trees are not used: they keep one recording per thread and decide themselves when
+to record again. Here one thread owns the device and knows its shapes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ WARM_UPS = 3
 Capture = Callable[[Callable[[], None]], Callable[[], None]]
 
 
-class Graphed:
-    """A function of tensors of fixed shapes, replayed from a recording on buffers of its own."""
+class CudaGraph:
+    """A function of tensors of fixed shapes, recorded on buffers of its own and replayed."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Graphed:
     ) -> None:
         """
         Args:
-            function: its tensors' addresses beside the arguments (parameters) must stay.
-            inputs: buffers of the shapes and dtypes of all later calls; graphs of one thread may
-                share them, for each call fills them anew.
+            function: the addresses of tensors that it closes over (parameters) must not change.
+            inputs: buffers with the shapes and dtypes of all later calls. Graphs of one thread may
+                share them, as each call fills them first.
         """
         self._inputs = inputs
         self._output: object = None
@@ -42,7 +42,7 @@ class Graphed:
         self._replay = capture(body)
 
     def __call__(self, *tensors: torch.Tensor) -> object:
-        """The function's output for these tensors; the caller's own, not the graph's buffer."""
+        """The function's output for these tensors; a copy, not the graph's buffer."""
         for mine, theirs in zip(self._inputs, tensors, strict=True):
             mine.copy_(theirs, non_blocking=True)
         self._replay()
@@ -50,7 +50,7 @@ class Graphed:
 
 
 def cuda_capture() -> Capture:
-    """Records on the current CUDA device; all its graphs share one pool of memory."""
+    """Records on the current CUDA device; all its graphs share one memory pool."""
     pool = torch.cuda.graph_pool_handle()
 
     def capture(body: Callable[[], None]) -> Callable[[], None]:

@@ -1,8 +1,8 @@
 """The UNet's large linear layers in 8-bit floating point, for GPUs that multiply it (opt-in).
 
-Weights are rounded to float8 by row and activations as they come, by torchao. Linear layers are
-64 % of SDXL's arithmetic, which bounds the gain to 1.47 times; convolutions and what is small stay
-as they are. Pictures change, by how much has not been measured: nobody gets this unasked.
+torchao rounds weights to float8 by row, and activations dynamically. Linear layers are 64 % of
+SDXL's arithmetic, which bounds the gain to 1.47 times; convolutions and small layers stay exact.
+Pictures change, by how much has not been measured, so this is off by default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMPUTE_CAPABILITY = (8, 9)  # Ada; Hopper is 9.0
 
 
 def check_fp8(device: torch.device, unets_stay: bool) -> None:
-    """Checks that float8 can be had here, before anything is loaded.
+    """Checks that float8 works here, before anything is loaded.
 
     Args:
         unets_stay: whether the device holds the UNets of all step counts.
@@ -43,7 +43,7 @@ def check_fp8(device: torch.device, unets_stay: bool) -> None:
 def is_large_linear(module: torch.nn.Module, name: str) -> bool:
     """Whether a layer is worth rounding.
 
-    The prompt's keys and values are computed once and not at each step: they stay exact.
+    The prompt's keys and values are computed once, not at each step: they stay exact.
     """
     return (
         isinstance(module, torch.nn.Linear)
@@ -56,7 +56,7 @@ def to_fp8(unet: UNet2DConditionModel, config: object | None = None) -> None:
     """Rounds the large linear layers of a UNet in place.
 
     Args:
-        config: torchao's way of doing it; dynamic activations and weights by row when absent.
+        config: torchao's configuration; default: dynamic activations, weights by row.
     """
     from torchao.quantization import (
         Float8DynamicActivationFloat8WeightConfig,

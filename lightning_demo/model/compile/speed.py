@@ -22,15 +22,15 @@ class Speed:
     cuda_graphs: bool = False
     channels_last: bool = False
     cudnn_attention: bool = False
-    cross_attention_cache: bool = True  # keys and values of a prompt, once and not at each step
+    cross_attention_cache: bool = True  # a prompt's keys and values once, not at each step
     fp8: bool = False
     compile_backend: str = "inductor"
 
     @classmethod
     def of(cls, settings: Settings, device_type: str) -> Speed:
-        """What the settings leave on and the device can use.
+        """The optimisations that the settings leave on and the device can use.
 
-        A CPU compiles for a minute a size to save a quarter of a step: only when told to.
+        A CPU compiles for a minute per size to save a quarter of a step: only on request.
         """
         flags = {item.name: getattr(settings, item.name) for item in fields(cls)}
         if device_type != "cuda":

@@ -1,6 +1,6 @@
 """Fetches files from the Hugging Face Hub into its client's cache, and checks what arrives.
 
-Resuming, locking and the token are the Hub client's. Used by `hub` alone.
+Resuming, locking and the token are the Hub client's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-WAITS = (1.0, 3.0)  # seconds before asking again, when the Hub stumbles
+WAITS = (1.0, 3.0)  # seconds before each retry
 
 
 class NoSuchFile(CheckpointError):
@@ -57,14 +57,14 @@ def ask(repository: Repository, file: str) -> Published:
 
     Raises:
         NoSuchFile: the repository has no such file.
-        CheckpointError: anything else is in the way; the message says what.
+        CheckpointError: anything else went wrong; the message says what.
     """
     url = hf_hub_url(repository.name, file, revision=repository.revision or None)
     try:
         told = _patiently(partial(get_hf_file_metadata, url, timeout=constants.HF_HUB_ETAG_TIMEOUT))
     except RemoteEntryNotFoundError as error:
         raise NoSuchFile(str(explain(error, repository, file))) from error
-    except Exception as error:  # the client's own kinds, its HTTP library's and the disk's
+    except Exception as error:  # from the client, its HTTP library or the disk
         raise explain(error, repository, file) from error
     if told.commit_hash is None or told.etag is None or told.size is None:
         raise CheckpointError(
@@ -99,6 +99,14 @@ def cache_folder() -> Path:
     return Path(constants.HF_HUB_CACHE).expanduser()
 
 
+def existing_parent(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists: what tells which disk it will be on."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
 def _fetch(item: Published, progress: Progress) -> Path:
     def once() -> str:
         progress.begin(item.file)
@@ -111,12 +119,12 @@ def _fetch(item: Published, progress: Progress) -> Path:
 
     try:
         return Path(_patiently(once))
-    except Exception as error:  # as in `ask`; Xet has kinds of its own beside
+    except Exception as error:  # as in `ask`; Xet adds its own
         raise explain(error, item.repository, item.file) from error
 
 
 def _patiently(call: Callable[[], Result]) -> Result:
-    """Calls again, a few times, when what went wrong may pass."""
+    """Retries a few times after errors that may pass."""
     for wait in WAITS:
         try:
             return call()
@@ -129,10 +137,7 @@ def _patiently(call: Callable[[], Result]) -> Result:
 
 
 def _check_disk(needed: int) -> None:
-    folder = cache_folder().absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(existing_parent(cache_folder())).free
     if free < needed:
         raise CheckpointError(
             f"{cache_folder()} has room for {free / 1e9:.1f} GB, and {needed / 1e9:.1f} GB are to "
@@ -146,7 +151,11 @@ def blob_of(path: Path) -> Path | None:
 
 
 def verify(path: Path, repository: Repository, etag: str, size: int | None = None) -> None:
-    """Removes a file that is not what the Hub published, and says so."""
+    """Removes a file that is not what the Hub published.
+
+    Raises:
+        CheckpointError: it was removed.
+    """
     found = path.stat().st_size
     if (size is None or found == size) and _hash(path, etag) in (etag, None):
         return
@@ -160,7 +169,7 @@ def verify(path: Path, repository: Repository, etag: str, size: int | None = Non
 
 
 def _hash(path: Path, etag: str) -> str | None:
-    """The file's hash of the same kind as `etag`; None for a kind that is not known."""
+    """The file's hash of the same kind as `etag`; None for an unknown kind."""
     if len(etag) == 64:
         return sha256(path)
     if len(etag) == 40:  # a small file, hashed as git does
@@ -171,7 +180,7 @@ def _hash(path: Path, etag: str) -> str | None:
 
 
 def sha256(path: Path) -> str:
-    """The file's hash in hexadecimal, read piece by piece."""
+    """The file's hash in hexadecimal, read in blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""What went wrong between this machine and the Hugging Face Hub, in one sentence with a way out."""
+"""Errors of downloads from the Hugging Face Hub, as one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEPT = "whole files that are here already are kept"
 
 
 def explain(error: Exception, repository: Repository, file: str) -> CheckpointError:
-    """The sentence for whatever the Hub client or the disk raised about one file."""
+    """The sentence for any error of the Hub client or the disk about one file."""
     for cause in _chain(error):
         words = _hub_words(cause, repository, file) or _local_words(cause, repository, file)
         if words:
@@ -37,10 +37,10 @@ def explain(error: Exception, repository: Repository, file: str) -> CheckpointEr
 
 
 def passing(error: Exception) -> bool:
-    """Whether asking again in a moment may help: the Hub stumbles, or the connection was lost.
+    """Whether a retry may help: a server error, or a lost connection.
 
-    Refused connections and time-outs are not among them: somebody is waiting at the page, and
-    the Hub client has been patient with those where it pays.
+    Refused connections and time-outs do not count: somebody is waiting at the page, and the Hub
+    client has retried those where it helps.
     """
     if isinstance(error, HfHubHTTPError):
         status: int = error.response.status_code
@@ -50,7 +50,7 @@ def passing(error: Exception) -> bool:
 
 
 def _hub_words(error: BaseException, repository: Repository, file: str) -> str:
-    """Words for what the Hub answered."""
+    """The sentence for an answer of the Hub; empty for other errors."""
     name, hub = repository.name, constants.ENDPOINT
     if isinstance(error, OfflineModeIsEnabled):
         return (
@@ -92,7 +92,7 @@ def _hub_words(error: BaseException, repository: Repository, file: str) -> str:
 
 
 def _local_words(error: BaseException, repository: Repository, file: str) -> str:
-    """Words for what the network or the disk did."""
+    """The sentence for a fault of the network or the disk; empty for other errors."""
     name, hub, kinds = repository.name, constants.ENDPOINT, _kinds(error)
     if "TimeoutException" in kinds:
         return (
@@ -123,9 +123,9 @@ def _local_words(error: BaseException, repository: Repository, file: str) -> str
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, outermost first.
+    """The error and its causes, outermost first.
 
-    The client's "not here either" hides what kept it from downloading, and says nothing itself.
+    The client's LocalEntryNotFoundError is skipped: it only hides the real cause.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -135,7 +135,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _kinds(error: BaseException) -> set[str]:
-    """Names of the error's classes: the Hub client's HTTP library is httpx or its successor."""
+    """Class names of the error: the Hub client's HTTP library may be httpx or its successor."""
     return {kind.__name__ for kind in type(error).__mro__}
 
 

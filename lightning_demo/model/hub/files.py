@@ -1,10 +1,9 @@
-"""The only door to the Hugging Face Hub: finds weight files here, and fetches what is missing.
+"""Finds weight files on this machine, and downloads missing ones from the Hugging Face Hub.
 
-The local cache is asked first and the Hub only for what is not there, so that an offline machine
-asks nobody and waits for nothing. Downloading, resuming, locking and the token are the Hub
-client's; HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to it. Files are
-asked for by exact name, at pinned commits; what arrives is compared with the hash that the Hub
-publishes before anything uses it.
+The local cache comes first; the Hub is asked only for what is missing, so an offline machine never
+waits for the network. Downloading, resuming, locking and the token are the Hub client's; HF_HOME,
+HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to it. Files are requested by exact
+name, at pinned commits, and checked against the hash that the Hub publishes before they are used.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from huggingface_hub import try_to_load_from_cache
 
 from ...errors import CheckpointError
 from ...settings import ASSETS
-from .download import NoSuchFile, Published, ask, blob_of, cache_folder, download_all, verify
+from .download import NoSuchFile, Published, ask, blob_of, download_all, verify
 from .faults import explain
 from .progress import Report, quiet
 from .repository import Repository
-
-__all__ = ["Report", "cache_folder", "check", "find", "locate", "locate_all"]
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +33,15 @@ def locate(
     download: bool = True,
     report: Report = quiet,
 ) -> Path:
-    """The folder on this machine that holds `files` of a repository, downloaded if need be.
+    """The folder on this machine with `files` of a repository, downloaded if missing.
 
     Args:
         files: names relative to the repository, e.g. "unet/config.json".
-        download: whether the Hub may be asked for what is not here.
+        download: whether missing files may be downloaded.
         report: called with (fraction, sentence) as bytes arrive.
 
     Raises:
-        CheckpointError: a file is neither here nor to be had; the message says which and why.
+        CheckpointError: a file is missing and cannot be downloaded; the message says why.
     """
     locate_all([(repository, files)], download=download, report=report)
     if (folder := _folder(repository)) is not None:
@@ -54,9 +51,9 @@ def locate(
 
 
 def find(repository: Repository, file: str, *, download: bool = True) -> Path:
-    """One file on this machine; of a weight file in half precision also its full-precision twin.
+    """One file on this machine; for a weight file in half precision also its full-precision twin.
 
-    Bases made by others often have no "….fp16.safetensors"; the plain file loads as well.
+    Other people's bases often have no "….fp16.safetensors"; the plain file loads as well.
 
     Raises:
         CheckpointError: as `locate`.
@@ -71,8 +68,8 @@ def find(repository: Repository, file: str, *, download: bool = True) -> Path:
 def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet) -> None:
     """Makes sure that all files are on this machine.
 
-    Sizes are asked for first, so that `report` tells how much of the whole is here, and a disk
-    too small is told before anything is fetched.
+    Sizes are requested first, so that `report` knows the total, and a disk that is too small is
+    reported before anything is downloaded.
 
     Args:
         wanted: repositories and their files, each repository once.
@@ -84,7 +81,7 @@ def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet)
     for repository, file in lacking:
         if repository.local or not download:
             raise _missing(repository, file)
-    # A branch may have moved on since; all files of a repository must be of one commit.
+    # A branch may have moved; all files of a repository must be of one commit.
     moving = {repository for repository, _ in lacking if not repository.is_pinned}
     asked = [(r, f) for r, files in wanted for f in files if r in moving or (r, f) in lacking]
     if asked:
@@ -106,7 +103,7 @@ def check(repository: Repository, file: str) -> Path:
 
 
 def _folder(repository: Repository) -> Path | None:
-    """Where a repository of this machine lies; a single file is converted first."""
+    """The folder of a local repository; a single file is converted first."""
     if repository.single_file is None:
         return repository.folder
     from ..weights.single_file import convert
@@ -115,7 +112,7 @@ def _folder(repository: Repository) -> Path | None:
 
 
 def _here(repository: Repository, file: str) -> Path | None:
-    """The file or its twin on this machine; asks nobody."""
+    """The file or its twin on this machine; never uses the network."""
     folder = _folder(repository)
     for name in _names(file):
         if folder is not None:
@@ -132,7 +129,7 @@ def _here(repository: Repository, file: str) -> Path | None:
 
 
 def _names(file: str) -> tuple[str, ...]:
-    """The names under which a file may be found, the one wanted first."""
+    """The names that a file may have, the preferred one first."""
     return (file, file.replace(".fp16.", ".")) if ".fp16." in file else (file,)
 
 
@@ -153,7 +150,7 @@ def _missing(repository: Repository, file: str) -> CheckpointError:
 
 
 def _ask(repository: Repository, file: str) -> Published:
-    """What the Hub says about a file, or about its twin when it has no such file."""
+    """What the Hub says about a file, or about its twin if there is no such file."""
     first, *others = _names(file)
     try:
         return ask(repository, first)

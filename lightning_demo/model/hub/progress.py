@@ -1,4 +1,4 @@
-"""How far a download is, over all its files."""
+"""Progress of a download over all its files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 def quiet(fraction: float, sentence: str) -> None:
-    """A report that nobody reads."""
+    """A report that does nothing."""
 
 
 class Progress:
-    """Counts bytes and reports them in sentences: each at most once, however often it is told."""
+    """Counts bytes and reports them in sentences, never the same one twice in a row."""
 
     def __init__(self, total: int, report: Report) -> None:
         """
@@ -30,17 +30,17 @@ class Progress:
         self._file, self._said = "", ""
 
     def begin(self, file: str) -> None:
-        """A file begins, or begins again from its start."""
+        """A file starts, or starts over."""
         self._file, self._done = file, self._before
         self._say(f"Downloading {file}: {self._amounts()}")
 
     def add(self, count: int) -> None:
-        """So many bytes more of the file; fewer when the Hub had to start over."""
+        """Counts more bytes of the file; negative when the Hub client had to start over."""
         self._done += count
         self._say(f"Downloading {self._file}: {self._amounts()}")
 
     def finish(self, size: int) -> None:
-        """The file is here; it had `size` bytes to fetch."""
+        """The file is complete; `size` bytes were to be downloaded."""
         self._before = self._done = self._before + size
         self._say(f"Checking {self._file}")
 
@@ -51,13 +51,13 @@ class Progress:
         class Counter(tqdm):
             def __init__(self, *args: Any, **options: Any) -> None:
                 super().__init__(*args, **{**options, "disable": True})
-                if half := int(options.get("initial") or 0):  # taken up where it was cut off
+                if half := int(options.get("initial") or 0):  # resumed
                     progress.add(half)
 
             def update(self, n: float | None = 1) -> None:
                 progress.add(int(n or 0))
 
-            # To a bar that has these, Xet reports bytes on the wire here, on the disk above.
+            # If a bar has these, Xet reports bytes on the wire here and bytes on disk above.
             def update_transfer(self, n: float) -> None:
                 pass
 

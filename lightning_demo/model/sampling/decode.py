@@ -1,4 +1,4 @@
-"""Latents to pixels, quantised where they are so that a quarter of the bytes travel."""
+"""Latents to pixels, rounded to uint8 on the device: a quarter of the bytes to copy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...errors import GenerationFailed
 log = logging.getLogger(__name__)
 
 VAE: TypeAlias = AutoencoderKL | AutoencoderTiny
-# (VAE, latents) -> pixels, whether all were finite; as `render`
+# (VAE, latents) -> pixels, whether all values were finite; as `render`
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -41,31 +41,31 @@ def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> torch.
     Half precision can overflow in a decoder; then the picture is decoded once more in float32.
 
     Raises:
-        GenerationFailed: the picture has a value that is not finite even so. Rounding would turn
-            it into black without a word.
+        GenerationFailed: the picture has NaN or infinite values even so. Rounding would silently
+            turn them into black.
     """
     dtype = next(vae.parameters()).dtype
     scaled = latents / vae.config.scaling_factor
     pixels, finite = call(vae, scaled.to(dtype))
     if not finite and dtype != torch.float32:
         log.warning("a decode in %s overflowed; once more in float32", dtype)
-        # A copy: graphs and compiled code hold the addresses of the VAE's own parameters.
+        # A copy: CUDA graphs and compiled code keep the addresses of the VAE's parameters.
         pixels, finite = render(copy.deepcopy(vae).float(), scaled.float())
     if not finite:
         raise GenerationFailed(
-            "This picture could not be computed: the model gave values that are no numbers. "
+            "This picture could not be computed: the model returned NaN or infinite values. "
             "Try another seed or prompt."
         )
     return pixels
 
 
 def to_host(pixels: torch.Tensor) -> list[np.ndarray]:
-    """Each picture in the host's memory; from a GPU by page-locked pages, which is faster."""
+    """Each picture in the host's memory; from a GPU through page-locked memory, which is faster."""
     if pixels.device.type != "cuda":
         return list(pixels.cpu().numpy())
     try:
         host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
-    except RuntimeError:  # none to be had
+    except RuntimeError:  # no page-locked memory
         return list(pixels.cpu().numpy())
     host.copy_(pixels, non_blocking=True)
     torch.cuda.current_stream(pixels.device).synchronize()

@@ -1,62 +1,68 @@
-"""Prompts to the embeddings that condition the UNet, remembered by prompt."""
+"""Encodes prompts to the embeddings that condition the UNet, and caches them."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from diffusers import UNet2DConditionModel
 from torch.func import functional_call
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from ..compile.compiled_functions import Tiers
+from ..compile.attention import project
+from ..compile.compiled_functions import CompiledFunctions
 from ..loading import Components
+
+PROJECTED_PROMPTS = 16  # 26 MB each for SDXL in half precision
 
 
 @dataclass(frozen=True, slots=True)
 class PromptEmbedding:
-    """What SDXL's two text encoders say of one prompt."""
+    """The output of SDXL's two text encoders for one prompt."""
 
     hidden: torch.Tensor  # [1, tokens, features of both encoders]
     pooled: torch.Tensor  # [1, features of the second encoder's projection]
-    token_limit: int | None = None  # set when the prompt was longer and its end was not read
+    token_limit: int | None = None  # set when the prompt was longer and was cut off
     projected: torch.Tensor | None = None  # `attention.project` of hidden, for one step count
 
 
 class PromptEncoder:
     """Encodes prompts as SDXL does: both encoders' penultimate states, side by side.
 
-    Seed, step and size changes never encode again: the latest prompts stay in memory.
+    Changes of seed, steps or size never encode again: the latest prompts are cached.
     """
 
-    def __init__(self, components: Components, tiers: Tiers, capacity: int = 256) -> None:
+    def __init__(
+        self, components: Components, functions: CompiledFunctions, capacity: int = 256
+    ) -> None:
         self._tokenizers = components.tokenizers
         self._encoders = components.text_encoders
         self._device = components.device
         self._stay = components.memory_plan.text_encoders_stay
-        self._tiers = tiers
+        self._functions = functions
         self._capacity = capacity
         self._memory: OrderedDict[str, PromptEmbedding] = OrderedDict()
 
     def encode(self, prompt: str) -> PromptEmbedding:
-        """The embedding of a prompt; what goes beyond the encoders' tokens is cut off."""
+        """The embedding of a prompt; tokens beyond the encoders' limit are cut off."""
         self.encode_all([prompt])
         return self._memory[prompt]
 
     @torch.inference_mode()
     def encode_all(self, prompts: Iterable[str]) -> int:
-        """Remembers the embeddings of all prompts; the new ones share one call of each encoder.
+        """Caches the embeddings of all prompts; the new ones share one call of each encoder.
 
         Returns:
             How many were new.
         """
         prompts = list(dict.fromkeys(prompts))
         new = [prompt for prompt in prompts if prompt not in self._memory]
-        # Recorded, one at a time is faster than all together eagerly.
+        # With a CUDA graph, one at a time is faster than all together eagerly.
         shape = (1, self._tokenizers[0].model_max_length)
-        together = 1 if self._tiers.learned("text", shape) else max(1, len(new))
+        together = 1 if self._functions.ready("text", shape) else max(1, len(new))
         for start in range(0, len(new), together):
             batch = new[start : start + together]
             self._memory.update(zip(batch, self._encode(batch), strict=True))
@@ -88,7 +94,7 @@ class PromptEncoder:
         assert pooled is not None  # noqa: S101
         hidden = torch.cat(states, dim=-1)
         return [
-            # Copies: a view would keep the whole batch in memory for as long as one is remembered.
+            # Copies: a view would keep the whole batch in memory.
             PromptEmbedding(hidden[i : i + 1].clone(), pooled[i : i + 1].clone(), first or second)
             for i, (first, second) in enumerate(zip(*limits, strict=True))
         ]
@@ -97,12 +103,42 @@ class PromptEncoder:
         self, encoder: CLIPTextModel, input_ids: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         if self._stay:
-            return self._tiers.call("text", text_states, encoder, input_ids)
-        return text_states(visitor(encoder, self._device), input_ids)
+            return self._functions.call("text", text_states, encoder, input_ids)
+        return text_states(offloaded(encoder, self._device), input_ids)
+
+
+class PromptProjections:
+    """Caches each prompt's keys and values for the UNet of one step count (`compile.attention`)."""
+
+    def __init__(self, capacity: int = PROJECTED_PROMPTS) -> None:
+        self._capacity = capacity
+        self._memory: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
+
+    def get(
+        self,
+        unet: UNet2DConditionModel,
+        num_inference_steps: int,
+        text: str | None,
+        embedding: PromptEmbedding,
+    ) -> PromptEmbedding:
+        """The embedding of `text` with its keys and values; text None: zeros."""
+        key = (num_inference_steps, text)
+        found = self._memory.get(key)
+        if found is None:
+            found = replace(embedding, projected=project(unet, embedding.hidden))
+            self._memory[key] = found
+            if len(self._memory) > self._capacity:
+                self._memory.popitem(last=False)
+        self._memory.move_to_end(key)
+        return found
+
+    def clear(self) -> None:
+        """Forgets all of them."""
+        self._memory.clear()
 
 
 def _tokens(tokenizer: CLIPTokenizer, prompt: str) -> tuple[torch.Tensor, bool]:
-    """Token numbers [1, tokens] of a prompt, and whether its end did not fit."""
+    """Token ids [1, tokens] of a prompt, and whether it was cut off."""
     tokens = tokenizer(
         prompt,
         padding="max_length",
@@ -122,10 +158,10 @@ def text_states(
     return output.hidden_states[-2], output[0]
 
 
-def visitor(module: torch.nn.Module, device: torch.device) -> Callable[..., Any]:
-    """The module as a function computed on a device where it does not stay.
+def offloaded(module: torch.nn.Module, device: torch.device) -> Callable[..., Any]:
+    """The module as a function on a device where its weights do not stay.
 
-    Its weights are copied there and are gone with the function; the module keeps its own.
+    They are copied there and freed with the function; the module itself does not move.
     """
     own = [*module.named_parameters(), *module.named_buffers()]
     there = {name: tensor.to(device, non_blocking=True) for name, tensor in own}

@@ -2,16 +2,14 @@
 
 `pipe(...)` of diffusers computes the same pictures (the tests hold the two together) but spends
 more time around a small model than in it, and cannot be stopped, previewed or shared between
-steps. Knows nothing of sessions or queues.
+steps. Knows nothing about sessions or queues.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,27 +18,25 @@ from diffusers import UNet2DConditionModel
 
 from ...errors import OutOfMemory
 from ...schemas import SIZE_MULTIPLE, GenerationRequest
-from ..compile.attention import project
-from ..compile.compile_plan import describe, lessons
-from ..compile.compiled_functions import Kind, Tiers
+from ..compile.compile_plan import compile_plan, describe
+from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import RenderCall, decode, render, to_host
-from .prompt import PromptEmbedding, PromptEncoder
+from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
 from .step import Row, call_unet, euler_step, unet_rows
 
 log = logging.getLogger(__name__)
 
 LATENT_CHANNELS = 4
-PROJECTED_PROMPTS = 16  # of SDXL 26 MB each in half precision
 
 
 class Sampler:
-    """Paints requests step by step with one model spec on one device.
+    """Paints requests step by step with one model on one device.
 
-    Not safe for several threads: the thread that owns the device owns the sampler.
+    Not thread-safe: the thread that owns the device owns the sampler.
     """
 
     def __init__(
@@ -52,16 +48,16 @@ class Sampler:
     ) -> None:
         """
         Args:
-            speed: the optimisations that are on; those that need nothing when absent.
-            may_compile: false while another process is still compiling the same.
+            speed: the optimisations that are on; the defaults when absent.
+            may_compile: false while another process is still compiling the same model.
         """
         self._components = components
         self._speed = speed or Speed()
-        self._tiers = Tiers(self._speed)
-        self._prompts = PromptEncoder(components, self._tiers)
-        self._projections: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
-        self._lessons = lessons(components.spec, self._speed)
-        self._learned = 0
+        self._functions = CompiledFunctions(self._speed)
+        self._prompts = PromptEncoder(components, self._functions)
+        self._projections = PromptProjections()
+        self._plan = compile_plan(components.spec.limits.sizes, self._speed)
+        self._compiled = 0
         self._may_compile = may_compile
 
     @property
@@ -75,65 +71,61 @@ class Sampler:
 
     @property
     def spec(self) -> ModelSpec:
-        """The model that it paints with."""
+        """The model it paints with."""
         return self._components.spec
 
-    def painted_size(self, request: GenerationRequest) -> tuple[int, int]:
-        """The (width, height) that a request is painted at."""
-        return self._components.spec.limits.nearest_size(request.width, request.height)
-
     def seconds_to_bring(self, num_inference_steps: int) -> float:
-        """How long the UNet of a step count would take to the device; 0 when it is there."""
+        """Seconds until the UNet of a step count is on the device; 0 when it is there."""
         return self._components.unets.seconds_to_bring(num_inference_steps)
 
     def synchronize(self) -> None:
-        """Waits until everything asked of the device so far has been computed."""
+        """Waits until the device has computed everything asked so far."""
         device = self._components.device
         if device.type in ("cuda", "xpu", "mps"):
             torch.get_device_module(device).synchronize()
 
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""
-        self._prompts = PromptEncoder(self._components, self._tiers)
+        self._prompts = PromptEncoder(self._components, self._functions)
         self._projections.clear()
 
     @property
     def tier(self) -> str:
-        """How fast the model runs by now, for people; empty where it stays as it is."""
-        return describe(self._lessons, self._learned)
+        """How far the model is compiled, for people; empty where nothing is compiled."""
+        return describe(self._plan, self._compiled)
 
     @property
-    def lessons_left(self) -> int:
-        """How much is still to be compiled or recorded."""
-        return len(self._lessons) - self._learned
+    def compile_tasks_left(self) -> int:
+        """How many tasks of the compile plan are left."""
+        return len(self._plan) - self._compiled
 
     def improve(self) -> bool:
         """Does one thing that makes later pictures faster; False when nothing is left.
 
-        Weights of other step counts are brought nearer, then functions are compiled: seconds, or
-        minutes where nothing is in the compiler's cache; for when nobody waits. Pictures stay the
-        same to within rounding.
+        Weights of other step counts are loaded ahead, then functions are compiled. This takes
+        seconds, or minutes without the compiler's cache: call it while nobody waits. Pictures stay
+        the same to within rounding.
         """
         fetching = self._components.unets.fetch_ahead()
-        if not self.lessons_left:
+        if not self.compile_tasks_left:
             return fetching
         if not self._may_compile():
             return True
-        lesson = self._lessons[self._learned]
-        self._learned += 1
+        task = self._plan[self._compiled]
+        self._compiled += 1
         try:
-            with lesson.on(self._tiers):
-                self._rehearse(lesson.size, lesson.guidance_scale, rows=lesson.rows)
+            with task.on(self._functions):
+                self._rehearse(task.size, task.guidance_scale, rows=task.rows)
         except Exception:
-            # A compiler that fails leaves things as they were: eager, and right.
-            log.exception("%s could not be learned", lesson)
+            # A compiler that fails changes nothing: functions stay eager, and right.
+            log.exception("%s failed", task)
         return True
 
     def warm_up(self) -> None:
-        """Paints a picture with what is loaded, so that no user pays for the first one.
+        """Paints a picture with what is loaded, so that no user waits for the first one.
 
-        At every step count where the weights are part of the project; others are downloaded only
-        when somebody asks for them.
+        Weights that come with the project are warmed up for every step count; others are
+        downloaded only on request.
         """
         spec = self._components.spec
         limits = spec.limits
@@ -147,7 +139,7 @@ class Sampler:
     ) -> None:
         """Computes one step and both decodes of pictures that nobody sees."""
         steps = steps or self._components.spec.limits.default_steps
-        prompt = f"a {self._learned}"  # another for each lesson, so that it is encoded
+        prompt = f"a {self._compiled}"  # new for each task, so that it is encoded
         request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
         batch = [self.begin(request) for _ in range(rows)]
         self.step(batch)
@@ -155,7 +147,7 @@ class Sampler:
         self.finals(batch)
 
     def prepare(self, requests: Sequence[GenerationRequest]) -> int:
-        """Encodes all prompts that are new in one go, which `begin` then finds encoded.
+        """Encodes all new prompts in one call; `begin` then finds them encoded.
 
         Returns:
             How many were new.
@@ -190,7 +182,7 @@ class Sampler:
             noise = torch.randn(
                 (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),
                 generator=torch.Generator("cpu").manual_seed(request.seed),
-                dtype=torch.float32,  # transformers may be changing the default meanwhile
+                dtype=torch.float32,  # transformers may be changing the default dtype
             )
             device = self._components.device
             return Row(
@@ -204,19 +196,19 @@ class Sampler:
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row]) -> None:
-        """Takes one step of every row; all must share step count (so, weights) and size.
+        """Takes one step of every row; all must share their step count (and so weights) and size.
 
-        A row changes only when the step has been computed: after an error it can be taken again.
+        Rows change only after the step is computed: after an error it can be repeated.
         """
         with _memory_errors():
             unet = self.unet(rows[0].request.num_inference_steps)
             sample = rows[0].latents.shape[1:]
             batch = [*rows, *self._padding(rows)]
-            # Compiled blocks are alike but for where in `projected` their part begins.
-            projected = self._speed.cross_attention_cache and not self._tiers.by_blocks(
+            # Compiled blocks share a program; with projections each would need its own offset.
+            projected = self._speed.cross_attention_cache and not self._functions.by_blocks(
                 (unet_rows(batch), *sample)
             )
-            call = partial(self._tiers.call, "unet", call_unet)
+            call = partial(self._functions.call, "unet", call_unet)
             latents, denoised = euler_step(unet, batch, call, projected=projected)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]
@@ -224,20 +216,20 @@ class Sampler:
                 row.step += 1
 
     def _padding(self, rows: Sequence[Row]) -> list[Row]:
-        """Copies of the last row that make a batch as large as the next one that was learned.
+        """Copies of the last row that fill the batch up to the next size that is compiled.
 
-        A compiled call of four rows is faster than an eager one of three. None where the batch
-        itself was learned, or nothing larger.
+        A compiled call of four rows is faster than an eager one of three. Empty where the batch
+        itself is compiled, or nothing larger.
         """
         count, sample = unet_rows(rows), rows[0].latents.shape[1:]
         each = unet_rows(rows[-1:])
         for more in range(len(rows) + 1):
-            if self._tiers.learned("unet", (count + more * each, *sample)):
+            if self._functions.ready("unet", (count + more * each, *sample)):
                 return [rows[-1]] * more
         return []
 
     def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
-        """What each row's picture looks like so far, uint8 [height, width, 3], quickly decoded."""
+        """Each row's picture so far by the preview decoder, uint8 [height, width, 3]."""
         latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
         with _memory_errors():
             return to_host(decode(self._components.preview_vae, latents, self._render("preview")))
@@ -257,7 +249,7 @@ class Sampler:
         return self.finals([row])[0]
 
     def _render(self, kind: Kind) -> RenderCall:
-        return partial(self._tiers.call, kind, render)
+        return partial(self._functions.call, kind, render)
 
     def _project(
         self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
@@ -265,16 +257,8 @@ class Sampler:
         """The embedding with its keys and values for this step count; text None: zeros."""
         if not self._speed.cross_attention_cache:
             return embedding
-        key = (request.num_inference_steps, text)
-        found = self._projections.get(key)
-        if found is None:
-            unet = self.unet(request.num_inference_steps)
-            found = replace(embedding, projected=project(unet, embedding.hidden))
-            self._projections[key] = found
-            if len(self._projections) > PROJECTED_PROMPTS:
-                self._projections.popitem(last=False)
-        self._projections.move_to_end(key)
-        return found
+        steps = request.num_inference_steps
+        return self._projections.get(self.unet(steps), steps, text, embedding)
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""

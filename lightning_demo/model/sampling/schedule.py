@@ -4,8 +4,8 @@ SDXL's noise schedule: `scaled_linear` betas from 0.00085 to 0.012 over 1000 tim
 "trailing" spacing (Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed",
 arXiv 2305.08891, table 2), as SDXL-Lightning was distilled. Every number is computed in float32 in
 the order in which diffusers' EulerDiscreteScheduler computes it, so that a sampler built on these
-tables agrees with it bit for bit. Nothing here changes after it is made: a shared, mutable
-scheduler object is how one request's settings leak into another's.
+tables agrees with it bit for bit. The tables are immutable: through a shared, mutable scheduler
+object one request's settings would leak into another's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One Euler step for any mix of rows: the maths, and what the UNet is fed."""
+"""One Euler step for any mix of rows: the maths and the UNet's inputs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def call_unet(
     pooled: torch.Tensor,
     time_ids: torch.Tensor,
 ) -> torch.Tensor:
-    """The UNet's output for U rows; a function of tensors only, to be compiled and captured."""
+    """The UNet's output for U rows; tensors only, so that it can be compiled and captured."""
     return unet(
         sample,
         timestep,
@@ -60,7 +60,7 @@ def euler_step(
     *,
     projected: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One Euler step of every row in a single UNet call; each row at its own place.
+    """One Euler step of every row in a single UNet call; each row at its own step.
 
     Algorithm 2 of Karras et al. (arXiv 2206.00364) without churn, in the coefficients of
     `schedule`, so that step counts, step numbers, prediction types and guidance mix freely. A row
@@ -77,7 +77,7 @@ def euler_step(
     latents = torch.cat([row.latents for row in rows])
     column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
     inputs = latents / column["scale"]
-    # Contiguous, as it is where rows are rearranged below: another layout is another program.
+    # Contiguous, as after the indexing below: another layout would compile another program.
     timesteps = column["timestep"].flatten().contiguous()
     time_ids = torch.cat([row.time_ids for row in rows])
     prompts = [row.prompt for row in rows]

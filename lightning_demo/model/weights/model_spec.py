@@ -54,7 +54,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What a model is known to draw, for chips and examples on the page."""
+    """The words a model knows, for chips and examples on the page."""
 
     groups: Mapping[str, tuple[str, ...]]  # empty: any words
     examples: tuple[str, ...]
@@ -62,7 +62,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One model in all its step counts, with everything needed to load and describe it."""
+    """One model for all its step counts, with everything needed to load and describe it."""
 
     name: str
     title: str

@@ -1,7 +1,7 @@
 """The published configurations of stabilityai/stable-diffusion-xl-base-1.0.
 
-A single-file checkpoint carries tensors only; these say how to build the models around them. What
-is not said here is the default of diffusers and transformers.
+A single-file checkpoint holds tensors only; these say how to build the models around them. What is
+missing here is the default of diffusers and transformers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ VAE: Config = {
 }
 
 # The ids of begin and end are not the tokenizer's (49406, 49407) but those of the first published
-# CLIP configs; transformers knows them and finds the end of a prompt by its highest id instead.
+# CLIP configs. transformers knows them and takes the highest id as the end of a prompt instead.
 _CLIP = {
     "model_type": "clip_text_model",
     "vocab_size": 49408,

@@ -1,8 +1,8 @@
 """Turns a single-file SDXL checkpoint into the folder of files that everything here loads.
 
-Such files (`sd_xl_base_1.0.safetensors` and what people train from it) hold all models in the names
-of Stability's sgm code. They are converted once, by diffusers' own functions, one model after the
-other, into half precision. A file carries no tokenizers: those are SDXL's own.
+Such files (`sd_xl_base_1.0.safetensors` and fine-tunes of it) hold all models in the names of
+Stability's sgm code. They are converted once, by diffusers' own functions, one model after the
+other, to half precision. They hold no tokenizers: SDXL's own are used.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PARTS = {
     "text_encoder_2": (OPEN_CLIP, "model.fp16.safetensors"),
 }
 
-# What other kinds of files have in a name and SDXL's have not, the surest first.
+# Parts of tensor names that only other kinds of files have, the most specific first.
 STRANGERS = {
     ".lora_": "a LoRA: give it as --lora",
     "double_blocks.": "a Flux checkpoint",
@@ -64,17 +64,17 @@ IN_CHANNELS = {8: "an SDXL checkpoint for editing", 9: "an SDXL checkpoint for i
 def convert(path: Path, cache: Path | None = None, *, configs: Mapping[str, Config] = SDXL) -> Path:
     """The folder, in diffusers' layout, of the single-file SDXL checkpoint at `path`.
 
-    The first call converts it, which takes a while, the disk space of the file in half precision,
-    and memory for its largest model; later ones find the folder, until the file changes. What is
-    in the cache can be deleted at any time.
+    The first call converts it: this takes a while, the disk space of the file in half precision,
+    and memory for its largest model. Later calls find the folder, until the file changes. The cache
+    can be deleted at any time.
 
     Args:
-        cache: where such folders are kept; absent: `~/.cache/lightning-demo`.
-        configs: of the models by folder, for files of other sizes than SDXL's.
+        cache: where such folders are kept; default: `~/.cache/lightning-demo`.
+        configs: configurations of the models by folder, for other sizes than SDXL's.
 
     Raises:
-        CheckpointError: naming the file and saying what it is instead, what is missing or wrong in
-            it, or how much disk space is lacking.
+        CheckpointError: naming the file and what it is instead, what is missing or wrong in it, or
+            how much disk space is missing.
     """
     cache = Path.home() / CACHE if cache is None else cache
     check_file(path)
@@ -98,14 +98,14 @@ def convert(path: Path, cache: Path | None = None, *, configs: Mapping[str, Conf
 
 
 def _identity(path: Path, configs: Mapping[str, Config]) -> str:
-    """A name for this file as it is now; reading all of it would take seconds at every start."""
+    """A name for this version of the file; hashing all of it would take seconds at every start."""
     facts = path.stat()
     identity = [str(path.resolve()), facts.st_size, facts.st_mtime_ns, dict(configs)]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _check_kind(path: Path) -> None:
-    """Refuses what is no SDXL base model, by names and shapes alone."""
+    """Refuses files that are not an SDXL base model, by names and shapes alone."""
     shapes = _shapes_in(path)
     conv_in = shapes.get(f"{UNET}input_blocks.0.0.weight", torch.Size())
     kinds = [kind for mark, kind in STRANGERS.items() if any(mark in name for name in shapes)]
@@ -139,7 +139,7 @@ def _check_disk(path: Path, cache: Path) -> None:
 
 
 def _sweep(cache: Path) -> None:
-    """Removes what a conversion left that was killed; a day is longer than any takes."""
+    """Removes leftovers of killed conversions; none takes longer than a day."""
     for folder in cache.glob(f"{UNFINISHED}*"):
         if folder.stat().st_mtime < time.time() - 24 * 3600:
             shutil.rmtree(folder, ignore_errors=True)
@@ -149,7 +149,7 @@ def _rename(folder: Path, target: Path) -> None:
     try:
         folder.rename(target)
     except OSError:
-        if not target.is_dir():  # else another process was faster, and made the same
+        if not target.is_dir():  # else another process was faster and wrote the same
             raise
 
 
@@ -178,7 +178,7 @@ def _converted(path: Path, part: str, prefix: str, config: Config) -> Weights:
     weights = {
         name: tensor.contiguous()
         for name, tensor in weights.items()
-        if tensor is not None and not name.endswith("position_ids")  # mere counting, in old files
+        if tensor is not None and not name.endswith("position_ids")  # 0, 1, 2, …, in old files
     }
     found = {name.removeprefix("text_model."): tensor for name, tensor in weights.items()}
     check_shapes(_expected(part, config), found, path)

@@ -1,4 +1,4 @@
-"""A spec's UNet weights as they lie in files: the checkpoint itself, or the base and a LoRA."""
+"""Reads a model's UNet weights from files: whole checkpoints, or the base and a LoRA."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def read_weights(
     spec: ModelSpec, repository: Repository, file: str
 ) -> tuple[dict[str, torch.Tensor], Path]:
-    """The tensors of one file of a spec, checked, and where it lies."""
+    """The checked tensors of one file of a model, and its path."""
     path = find(repository, file)
     weights = load_weights(path, spec.sha256.get(f"{repository.name}/{file}"))
     check_finite(weights, path)
@@ -35,13 +35,13 @@ def read_weights(
 
 
 def unet_config(spec: ModelSpec) -> dict[str, object]:
-    """How the spec's UNets are built."""
+    """The configuration of the model's UNets."""
     folder = find(spec.base, UNET_CONFIG).parent
     return UNet2DConditionModel.load_config(folder, local_files_only=True)
 
 
 def unet_shapes(spec: ModelSpec) -> Mapping[str, torch.Size]:
-    """The names and shapes of the spec's UNets."""
+    """Shapes by name of the model's UNet weights."""
     with torch.device("meta"):  # shapes without memory
         unet = UNet2DConditionModel.from_config(unet_config(spec))
     return {name: tensor.shape for name, tensor in unet.state_dict().items()}
@@ -63,8 +63,8 @@ class UNetFiles:
         """
         Args:
             loras: added to every UNet.
-            pinned: whether recipes will be copied to a GPU again and again, and so are worth
-                page-locked memory in the GPU's dtype.
+            pinned: whether to keep recipes in page-locked memory and the GPU's dtype, for UNets
+                that are overwritten again and again.
         """
         self._spec, self._device, self._dtype = spec, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
@@ -82,7 +82,7 @@ class UNetFiles:
         """The recipe of a step count.
 
         Raises:
-            CheckpointError: a file is missing, damaged or another one's.
+            CheckpointError: a file is missing, damaged or made for another model.
         """
         locate_all(self._spec.files(num_inference_steps), report=report)
         checkpoint = self._spec.checkpoint(num_inference_steps)
@@ -95,7 +95,7 @@ class UNetFiles:
         return Recipe(self._prepare(weights), self._loras)
 
     def blank(self) -> UNet2DConditionModel:
-        """A UNet on the device without values: no time is lost on numbers to be overwritten."""
+        """A UNet on the device with uninitialised parameters, to be overwritten."""
         with torch.device("meta"):
             unet = UNet2DConditionModel.from_config(unet_config(self._spec))
         expect_projections(unet)

@@ -1,8 +1,8 @@
-"""The UNets of one spec on the device: which is where, and how one becomes another.
+"""The UNets of one model on the device: which is where, and how one becomes another.
 
-Switching the step count must not cost a second: as many UNets as the memory holds stay on the
-device; beyond that, the parameters of the one unused longest are overwritten in place from copies
-in the host's memory. In place, because compiled code and CUDA graphs keep the addresses.
+Switching the step count must not take a second. As many UNets as the memory holds stay on the
+device; beyond that, the least recently used one is overwritten from copies in the host's memory: in
+place, because compiled code and CUDA graphs keep the addresses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .lora import Delta, by_weight, sum_deltas
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a UNet's parameters are made of, in the host's memory."""
+    """The weights and deltas that a UNet's parameters are computed from, in the host's memory."""
 
     weights: Mapping[str, torch.Tensor]  # whole state dict, in the dtype of the UNet
     deltas: tuple[Delta, ...] = ()  # added in this order, rounded once
@@ -60,7 +60,7 @@ def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
 
 
 class UNets:
-    """The UNet for each step count. Belongs to the thread of the device."""
+    """The UNet for each step count. Belongs to the thread that owns the device."""
 
     def __init__(
         self,
@@ -73,11 +73,11 @@ class UNets:
     ) -> None:
         """
         Args:
-            capacity: how many UNets the device holds; host copies are kept when that is fewer
-                than there are step counts.
-            step_counts: all that the spec has.
-            room: whether the host's memory holds one more set of weights now.
-            finish: done to a UNet that has just been given its first weights.
+            capacity: how many UNets the device holds; with fewer than there are step counts, copies
+                are kept in the host's memory.
+            step_counts: all step counts of the model.
+            room: whether the host's memory has room for one more set of weights.
+            finish: called with each new UNet after its first weights are written.
         """
         self._source, self._capacity = source, max(1, capacity)
         self._room, self._finish = room, finish
@@ -86,11 +86,11 @@ class UNets:
         self._recipes: dict[int, Recipe] = {}
         self._reading: dict[int, Future[Recipe]] = {}
         self._news: dict[int, str] = {}
-        self._overwriting = 0.0  # seconds that the last one took
+        self._overwriting = 0.0  # seconds, the last time
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="weights")
 
     def resident(self) -> tuple[UNet2DConditionModel, ...]:
-        """The UNets on the device, the one used last at the end."""
+        """The UNets on the device, the most recently used last."""
         return tuple(self._live.values())
 
     def resident_steps(self) -> tuple[int, ...]:
@@ -98,16 +98,16 @@ class UNets:
         return tuple(self._live)
 
     def get(self, num_inference_steps: int) -> UNet2DConditionModel:
-        """The UNet distilled for this many steps, its files read now if they have not been.
+        """The UNet distilled for this many steps; reads its files if that has not been done.
 
         Raises:
-            CheckpointError: its file is missing, damaged or another one's.
+            CheckpointError: its file is missing, damaged or made for another model.
         """
         unet = self._live.get(num_inference_steps)
         if unet is None:
             recipe = self._recipe(num_inference_steps)
-            # Parameters made in inference mode are another kind of tensor: code compiled for one
-            # kind does not fit the other, and they could not be overwritten outside of it.
+            # Parameters created in inference mode are inference tensors: they do not fit code
+            # compiled for normal ones, and cannot be overwritten outside inference mode.
             with torch.inference_mode(False):
                 if len(self._live) < self._capacity:
                     unet = self._source.blank()
@@ -123,17 +123,17 @@ class UNets:
         return unet
 
     def seconds_to_bring(self, num_inference_steps: int) -> float:
-        """How long `get` would take to overwrite another UNet, by the last time; 0 without."""
+        """Seconds `get` took to overwrite a UNet the last time; 0 where it need not."""
         there = num_inference_steps in self._live or len(self._live) < self._capacity
         return 0.0 if there else self._overwriting
 
     def require(self, num_inference_steps: int) -> None:
         """Makes sure that `get` will not wait for the network.
 
-        What is not on this machine is fetched on another thread.
+        Files that are not on this machine are downloaded on another thread.
 
         Raises:
-            CheckpointError: the weights are on their way, and how far; or why they are not.
+            CheckpointError: how far the download is, or why it failed.
         """
         if num_inference_steps in self._live or num_inference_steps in self._recipes:
             return
@@ -154,7 +154,7 @@ class UNets:
             raise error
 
     def prefetch(self, num_inference_steps: int) -> Future[Recipe]:
-        """Reads a step count's weights on a thread of its own."""
+        """Reads a step count's weights on another thread."""
         reading = self._reading.get(num_inference_steps)
         if reading is None:
 
@@ -166,10 +166,10 @@ class UNets:
         return reading
 
     def fetch_ahead(self) -> bool:
-        """Brings what is on this machine nearer to the device, for when it is asked for.
+        """Loads weights that are on this machine before they are requested.
 
-        Files are read on another thread; what has been read is moved to the device by this one
-        while it has room. False when there is nothing left to do.
+        Files are read on another thread; this one moves them to the device while it has room.
+        False when there is nothing left to do.
         """
         for steps in self._step_counts:
             if steps in self._live or steps in self._recipes:

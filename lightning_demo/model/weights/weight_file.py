@@ -1,7 +1,4 @@
-"""Opens weight files, and refuses those that are not what they should be.
-
-Only safetensors are ever opened: no pickle is loaded anywhere.
-"""
+"""Opens weight files after checking them. Only safetensors are opened, never a pickle."""
 
 from __future__ import annotations
 
@@ -60,27 +57,27 @@ def load_weights(path: Path, sha256: str | None = None) -> dict[str, torch.Tenso
 
 
 def check_finite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Checks that every number of the tensors of `path` is one.
+    """Checks that the tensors of `path` hold no NaN and nothing infinite.
 
-    A single NaN makes every picture black, and says nothing of where it came from.
+    A single NaN makes every picture black, without a hint where it came from.
 
     Raises:
-        CheckpointError: naming the file and the tensor with a NaN or infinite value.
+        CheckpointError: naming the file and the tensor.
     """
     for name, tensor in weights.items():
         if not tensor.is_floating_point() or not tensor.numel():
             continue
-        # Both ends are finite only if all between are; this reads once and allocates nothing.
+        # Minimum and maximum are finite only if all values are; this reads once and copies nothing.
         low, high = (tensor if tensor.itemsize > 1 else tensor.half()).aminmax()
         if not (low.isfinite() and high.isfinite()):
             raise CheckpointError(
-                f"{path} holds values that are no numbers (NaN or infinite) in {name}: the file is "
-                "damaged or was badly made. Fetch it again, or use another."
+                f"{path} holds NaN or infinite values in {name}: the file is damaged or was badly "
+                "made. Fetch it again, or use another."
             )
 
 
 def fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Puts `weights` into `module`; every name and shape must fit.
+    """Loads `weights` into `module`; every name and shape must match.
 
     Raises:
         CheckpointError: naming the file, when it belongs to another architecture.

@@ -1,4 +1,4 @@
-"""Tiers: what is learned is what serving uses, nothing else is ever compiled, and pictures stay.
+"""What is compiled is what serving uses, nothing else is ever compiled, and pictures stay the same.
 
 Compiled by torch's "aot_eager" backend, which traces and guards as the real one and computes with
 the same kernels as eager mode, in seconds. CUDA graphs are recorded by a stand-in that replays the
@@ -17,8 +17,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from lightning_demo.model.compile.attention import expect_projections
-from lightning_demo.model.compile.compiled_functions import Tiers
-from lightning_demo.model.compile.cuda_graph import Graphed
+from lightning_demo.model.compile.compiled_functions import CompiledFunctions
+from lightning_demo.model.compile.cuda_graph import CudaGraph
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -82,10 +82,10 @@ def four(components: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def learned(components: Any) -> tuple[Sampler, list[str]]:
-    """A sampler with one live UNet that has learned all, and its tiers on the way."""
+def compiled(components: Any) -> tuple[Sampler, list[str]]:
+    """A sampler with one live UNet that has compiled all, and its tiers on the way."""
     sampler = Sampler(with_unets(components, 1), COMPILED)
-    return sampler, learn_all(sampler)
+    return sampler, compile_all(sampler)
 
 
 def paint(sampler: Sampler, request: Any) -> np.ndarray:
@@ -95,7 +95,7 @@ def paint(sampler: Sampler, request: Any) -> np.ndarray:
     return sampler.finish(row)
 
 
-def learn_all(sampler: Sampler) -> list[str]:
+def compile_all(sampler: Sampler) -> list[str]:
     tiers = [sampler.tier]
     while sampler.improve():
         tiers.append(sampler.tier)
@@ -116,8 +116,8 @@ def requests(ask: Any) -> list[Any]:
     ]
 
 
-def test_all_is_learned_in_order(learned: tuple[Sampler, list[str]]):
-    assert learned[1] == [
+def test_all_is_compiled_in_order(compiled: tuple[Sampler, list[str]]):
+    assert compiled[1] == [
         "eager, compiling 0/8",
         "blocks compiled 1/8",
         *(f"compiled {n}/8" for n in range(2, 8)),
@@ -125,17 +125,17 @@ def test_all_is_learned_in_order(learned: tuple[Sampler, list[str]]):
     ]
 
 
-def test_learned_pictures_are_the_eager_ones(
-    learned: tuple[Sampler, list[str]], four: Any, requests: list[Any]
+def test_compiled_pictures_are_the_eager_ones(
+    compiled: tuple[Sampler, list[str]], four: Any, requests: list[Any]
 ):
     eager = Sampler(four)
     for request in requests:
-        difference = paint(learned[0], request).astype(int) - paint(eager, request)
+        difference = paint(compiled[0], request).astype(int) - paint(eager, request)
         assert np.abs(difference).max() <= 1, request
 
 
-def test_nothing_is_compiled_after_the_lessons(
-    learned: tuple[Sampler, list[str]], ask: Any, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_compiled_after_the_plan(
+    compiled: tuple[Sampler, list[str]], ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """Over step counts (weights overwritten in place), seeds, prompts, guidance and sizes."""
     before = graphs_compiled()
@@ -155,34 +155,34 @@ def test_nothing_is_compiled_after_the_lessons(
                     width=width,
                     negative_prompt="snow" if number % 2 else "",
                 )
-                paint(learned[0], request)
+                paint(compiled[0], request)
     assert graphs_compiled() == before
 
 
-def test_batches_are_filled_up_to_one_that_was_learned(
-    learned: tuple[Sampler, list[str]], four: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+def test_batches_are_filled_up_to_one_that_is_compiled(
+    compiled: tuple[Sampler, list[str]], four: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    """1, 2, 4 and 8 rows are learned; any number of people is served by those."""
+    """1, 2, 4 and 8 rows are compiled; any number of people is served by those."""
     eager, before = Sampler(four), graphs_compiled()
     monkeypatch.setattr(
         "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
     )
     met = []
-    call = learned[0]._tiers.call
+    call = compiled[0]._functions.call
 
     def watched(kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
         met.append(len(tensors[0]))
         return call(kind, function, module, *tensors)
 
-    monkeypatch.setattr(learned[0]._tiers, "call", watched)
+    monkeypatch.setattr(compiled[0]._functions, "call", watched)
     for people in range(1, 9):
         batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
-        rows = [learned[0].begin(request) for request in batch]
+        rows = [compiled[0].begin(request) for request in batch]
         met.clear()
         while not rows[0].done:
-            learned[0].step(rows)
+            compiled[0].step(rows)
         assert set(met) == {min(bucket for bucket in (1, 2, 4, 8) if bucket >= people)}
-        last = learned[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
+        last = compiled[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
         assert np.abs(last).max() <= 1
     assert graphs_compiled() == before
 
@@ -199,7 +199,7 @@ def test_the_test_above_would_notice_a_compilation(
         paint(sampler, ask("a cat", width=192))
 
 
-def test_shapes_not_learned_stay_eager(one: Any, four: Any, ask: Any):
+def test_shapes_not_compiled_stay_eager(one: Any, four: Any, ask: Any):
     sampler = Sampler(one, COMPILED)
     sampler.improve()
     before = graphs_compiled()
@@ -212,15 +212,15 @@ def test_another_resident_unet_is_not_compiled_again(four: Any, ask: Any):
     sampler = Sampler(four, COMPILED)
     while sampler.tier != "compiled 4/8":
         sampler.improve()
-    learned = graphs_compiled()
+    compiled = graphs_compiled()
     pictures = [paint(sampler, ask("a cat", num_inference_steps=steps)) for steps in STEPS]
-    assert graphs_compiled() == learned
+    assert graphs_compiled() == compiled
     assert len({picture.tobytes() for picture in pictures}) == len(STEPS)
 
 
 def test_a_compiler_that_fails_leaves_things_as_they_were(one: Any, four: Any, ask: Any):
     sampler = Sampler(one, Speed(compile=True, compile_backend="no such backend"))
-    learn_all(sampler)
+    compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
 
 
@@ -256,14 +256,14 @@ class Recorder:
 
 def recording(components: Any) -> tuple[Sampler, Recorder]:
     sampler, recorder = Sampler(components, RECORDED), Recorder()
-    sampler._tiers = Tiers(RECORDED, recorder)
+    sampler._functions = CompiledFunctions(RECORDED, recorder)
     sampler.forget_prompts()
     return sampler, recorder
 
 
 def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any]):
     sampler, recorder = recording(four)
-    learn_all(sampler)
+    compile_all(sampler)
     eager = Sampler(four)
     for request in requests:
         assert np.array_equal(paint(sampler, request), paint(eager, request))
@@ -276,7 +276,7 @@ def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any
 
 def test_with_one_live_unet_a_recording_serves_every_step_count(one: Any, ask: Any):
     sampler, recorder = recording(one)
-    learn_all(sampler)
+    compile_all(sampler)
     paint(sampler, ask())
     recorded = recorder.recorded
     for steps in STEPS:
@@ -289,19 +289,19 @@ def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any
         raise RuntimeError("operation not permitted when stream is capturing")
 
     sampler = Sampler(components, RECORDED)
-    sampler._tiers = Tiers(RECORDED, refuse)
-    learn_all(sampler)
+    sampler._functions = CompiledFunctions(RECORDED, refuse)
+    compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(components), ask()))
 
 
 def test_a_graph_gives_its_caller_tensors_of_its_own():
-    graph = Graphed(lambda x: (x * 2, x + 1), (torch.zeros(3),), Recorder())
+    graph = CudaGraph(lambda x: (x * 2, x + 1), (torch.zeros(3),), Recorder())
     first = graph(torch.ones(3))
     graph(torch.full((3,), 5.0))
     assert [tensor.tolist() for tensor in first] == [[2.0] * 3, [2.0] * 3]
 
 
-def test_without_anything_on_there_is_nothing_to_learn(components: Any):
+def test_without_anything_on_there_is_nothing_to_compile(components: Any):
     sampler = Sampler(components, Speed())
     assert not sampler.improve() and sampler.tier == ""
 
@@ -312,8 +312,8 @@ def test_blocks_alike_share_their_programs(four: Any, ask: Any):
     sampler = Sampler(four, COMPILED)
     before = graphs_compiled()
     sampler.improve()
-    learned = graphs_compiled()
-    assert learned - before == 1
+    compiled = graphs_compiled()
+    assert compiled - before == 1
     for steps in STEPS:
         paint(sampler, ask("a cat", num_inference_steps=steps))
-    assert graphs_compiled() == learned
+    assert graphs_compiled() == compiled

@@ -10,14 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from lightning_demo.model.compile.compiled_functions import Tiers
+from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.speed import Speed
-from lightning_demo.model.sampling.prompt import PromptEncoder, visitor
+from lightning_demo.model.sampling.prompt import PromptEncoder, offloaded
 
 
 @pytest.fixture(scope="module")
 def prompts(components: Any) -> PromptEncoder:
-    return PromptEncoder(components, Tiers(Speed()), capacity=3)
+    return PromptEncoder(components, CompiledFunctions(Speed()), capacity=3)
 
 
 def test_a_known_prompt_is_not_encoded_again(prompts: PromptEncoder, components: Any):
@@ -64,11 +64,11 @@ def test_any_text_can_be_encoded(prompts: PromptEncoder, text: str):
     assert torch.isfinite(embedding.hidden).all() and torch.isfinite(embedding.pooled).all()
 
 
-def test_a_visitor_is_computed_there_and_stays_here():
+def test_an_offloaded_encoder_is_computed_there_and_stays_here():
     """On "meta", the one other device that is everywhere."""
     encoder = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3)).eval()
     places = [tensor.data_ptr() for tensor in encoder.state_dict().values()]
-    there = visitor(encoder, torch.device("meta"))
+    there = offloaded(encoder, torch.device("meta"))
     assert there(torch.zeros(2, 3, device="meta")).is_meta
     after = encoder.state_dict().values()
     assert [tensor.data_ptr() for tensor in after] == places
@@ -79,7 +79,7 @@ def test_encoders_that_visit_the_device_say_the_same(components: Any):
     guests = replace(
         components, memory_plan=replace(components.memory_plan, text_encoders_stay=False)
     )
-    tiers = Tiers(Speed())
+    tiers = CompiledFunctions(Speed())
     stay = PromptEncoder(components, tiers).encode("a red house")
     visit = PromptEncoder(guests, tiers).encode("a red house")
     assert torch.equal(stay.hidden, visit.hidden) and torch.equal(stay.pooled, visit.pooled)

@@ -113,7 +113,7 @@ def test_weights_of_another_architecture_are_refused(weights: dict):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_a_value_that_is_no_number_is_named(value: float, dtype: torch.dtype):
+def test_a_nan_is_named(value: float, dtype: torch.dtype):
     weights = {"good": torch.full((4, 4), 6e4, dtype=dtype), "none": torch.zeros(0, dtype=dtype)}
     weights["whole"] = torch.arange(4)
     weights["tiny"] = torch.ones(4).to(torch.float8_e4m3fn)
