@@ -116,16 +116,20 @@ class PromptProjections:
 
     def get(
         self,
-        unet: UNet2DConditionModel,
+        unet: Callable[[], UNet2DConditionModel],
         num_inference_steps: int,
         text: str | None,
         embedding: PromptEmbedding,
     ) -> PromptEmbedding:
-        """The embedding of `text` with its keys and values; text None: zeros."""
+        """The embedding of `text` with its keys and values; text None: zeros.
+
+        Args:
+            unet: brings the UNet to the device; not called for what is cached.
+        """
         key = (num_inference_steps, text)
         found = self._memory.get(key)
         if found is None:
-            found = replace(embedding, projected=project(unet, embedding.hidden))
+            found = replace(embedding, projected=project(unet(), embedding.hidden))
             self._memory[key] = found
             if len(self._memory) > self._capacity:
                 self._memory.popitem(last=False)

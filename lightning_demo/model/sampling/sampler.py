@@ -258,7 +258,7 @@ class Sampler:
         if not self._speed.cross_attention_cache:
             return embedding
         steps = request.num_inference_steps
-        return self._projections.get(self.unet(steps), steps, text, embedding)
+        return self._projections.get(partial(self.unet, steps), steps, text, embedding)
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""

@@ -37,7 +37,6 @@ _PREFIXES: dict[str, Part] = {
 _PREFIX = re.compile("|".join(map(re.escape, _PREFIXES)))
 _OLD_TEXT_NAMES = {"q_proj": "to_q", "k_proj": "to_k", "v_proj": "to_v", "out_proj": "to_out"}
 
-
 LoraDeltas = Mapping[Part, tuple[Delta, ...]]  # what one LoRA adds to each model, scaled
 
 

@@ -14,7 +14,7 @@ import huggingface_hub
 import pytest
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model.hub import download as hub_download
+from lightning_demo.model.hub import download
 from lightning_demo.model.hub import files as hub
 from lightning_demo.model.hub.repository import Repository
 
@@ -182,7 +182,7 @@ def test_a_small_disk_is_told_before_anything_is_fetched(
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(CheckpointError, match=r"room for 0\.1 GB, and 0\.3 GB are to be") as caught:
         hub.locate(MODEL, ("big.safetensors",))
-    assert str(hub.cache_folder()) in str(caught.value)
+    assert str(download.cache_folder()) in str(caught.value)
     assert server.gets() == []
 
 
@@ -208,7 +208,7 @@ def test_a_disk_that_refuses_in_the_middle(
 
 
 def test_a_cache_folder_that_cannot_be_one(server: FakeHub, monkeypatch: pytest.MonkeyPatch):
-    path = hub.cache_folder()
+    path = download.cache_folder()
     path.parent.mkdir(parents=True)
     path.write_text("a file in the way")
     with pytest.raises(CheckpointError, match="cannot be used for downloads"):
@@ -281,4 +281,4 @@ def test_files_of_a_folder_of_this_machine(tmp_path: Path):
 
 def test_the_hash_of_a_file(tmp_path: Path):
     (tmp_path / "x").write_bytes(LARGE * 20)
-    assert hub_download.sha256(tmp_path / "x") == hashlib.sha256(LARGE * 20).hexdigest()
+    assert download.sha256(tmp_path / "x") == hashlib.sha256(LARGE * 20).hexdigest()

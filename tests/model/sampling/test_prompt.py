@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.speed import Speed
-from lightning_demo.model.sampling.prompt import PromptEncoder, offloaded
+from lightning_demo.model.sampling.prompt import PromptEncoder, PromptProjections, offloaded
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,16 @@ def test_encoders_that_visit_the_device_say_the_same(components: Any):
     stay = PromptEncoder(components, tiers).encode("a red house")
     visit = PromptEncoder(guests, tiers).encode("a red house")
     assert torch.equal(stay.hidden, visit.hidden) and torch.equal(stay.pooled, visit.pooled)
+
+
+def test_a_cached_projection_does_not_bring_its_unet_to_the_device(
+    prompts: PromptEncoder, components: Any
+):
+    projections, embedding = PromptProjections(), prompts.encode("a red house")
+    first = projections.get(lambda: components.unets.get(4), 4, "a red house", embedding)
+    assert first.projected is not None
+
+    def refuse() -> Any:
+        raise AssertionError("the UNet was asked for")
+
+    assert projections.get(refuse, 4, "a red house", embedding) is first
