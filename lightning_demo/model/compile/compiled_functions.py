@@ -171,11 +171,9 @@ class CompiledFunctions:
         self, function: Function, unet: Any, tensors: tuple[torch.Tensor, ...]
     ) -> Any:
         if id(unet) not in self._in_blocks:
-            self._in_blocks[id(unet)] = unet
-            unet.compile_repeated_blocks(
-                fullgraph=True, dynamic=False, backend=self._speed.compile_backend
-            )
-            self._in_blocks[id(unet)] = unet
+            self._in_blocks[id(unet)] = unet  # first, so that a failure half way is undone
+            backend = self._speed.compile_backend
+            unet.compile_repeated_blocks(fullgraph=True, dynamic=False, backend=backend)
         with self._stance("default" if self._compiling_blocks else SERVING):
             return function(unet, *tensors)
 

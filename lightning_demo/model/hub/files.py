@@ -106,7 +106,7 @@ def _folder(repository: Repository) -> Path | None:
     """The folder of a local repository; a single file is converted first."""
     if repository.single_file is None:
         return repository.folder
-    from ..weights.single_file import convert
+    from ..weights.single_file import convert  # its imports take seconds
 
     return convert(repository.single_file)
 
