@@ -10,16 +10,16 @@ import time
 from .engine.build import loader
 from .engine.precompile import stamp
 from .errors import InvalidSetting
-from .model.devices import choose_family
+from .model.device import choose_model
 from .settings import Settings, compile_folder
 
 
 def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
-    """Learns all lessons of the model that the settings ask for; returns the exit code.
+    """Compiles the model that the settings ask for; returns the exit code.
 
     Args:
-        until_stdin_closes: whether to end when standard input does: the sign that the process
-            that started this one has ended.
+        until_stdin_closes: whether to end when standard input closes, which means that the parent
+            process has ended.
 
     Raises:
         InvalidSetting: nothing is compiled with these settings on this device.
@@ -28,18 +28,18 @@ def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
     if until_stdin_closes:
         os.nice(10)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    family = choose_family(settings)
+    spec = choose_model(settings)
     begun = time.perf_counter()
-    sampler = loader(family, settings, precompile=False)(lambda fraction, sentence: None)
-    if not sampler.lessons_left:
+    sampler = loader(spec, settings, precompile=False)(lambda fraction, sentence: None)
+    if not sampler.compile_tasks_left:
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
     sampler.warm_up()
-    while sampler.lessons_left:
+    while sampler.compile_tasks_left:
         sampler.improve()
         print(f"{time.perf_counter() - begun:6.0f} s  {sampler.tier}", flush=True)
-    done = stamp(compile_folder(), family, settings, sampler.device_name)
+    done = stamp(compile_folder(), spec, settings, sampler.device_name)
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()
     return 0

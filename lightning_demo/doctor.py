@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting
-from .model.checkpoints import Family
-from .model.devices import choose_family, cuda_device_count, torch_cuda_version
-from .model.style import styles
+from .model.device import choose_model, cuda_device_count, torch_cuda_version
+from .model.weights.lora_setting import parse_loras
+from .model.weights.model_spec import ModelSpec
 from .settings import Settings
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
@@ -35,9 +35,9 @@ class Finding:
 
 def examine(settings: Settings) -> int:
     """Prints what was found; returns 0 when the demo can run, 1 when something is in its way."""
-    family = choose_family(settings)
+    spec = choose_model(settings)
     troubles = 0
-    for finding in _findings(settings, family):
+    for finding in _findings(settings, spec):
         troubles += bool(finding.advice)
         mark = "!!" if finding.advice else "ok"
         print(f"{mark}  {finding.what:<10} {finding.found}")
@@ -51,14 +51,14 @@ def examine(settings: Settings) -> int:
     return 1 if troubles else 0
 
 
-def _findings(settings: Settings, family: Family) -> Iterator[Finding]:
+def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _python()
     yield from _packages()
-    yield _device(settings, family)
-    yield _memory(family)
-    yield _profile(settings, family)
-    yield from _weights(family)
-    yield from _styles(settings)
+    yield _device(settings, spec)
+    yield _memory(spec)
+    yield _profile(settings, spec)
+    yield from _weights(spec)
+    yield from _loras(settings)
     yield _port(settings)
 
 
@@ -88,49 +88,51 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))
 
 
-def _device(settings: Settings, family: Family) -> Finding:
+def _device(settings: Settings, spec: ModelSpec) -> Finding:
     built, gpus = torch_cuda_version(), cuda_device_count()
     found = f"{gpus} CUDA GPU(s), torch built for {'CUDA ' + built if built else 'the CPU'}"
-    found += f"; `--model {settings.model}` means {family.title}"
+    found += f"; `--model {settings.model}` means {spec.title}"
     advice = ""
     if gpus and built is None:
         advice = "your torch cannot use the GPU: install the CUDA build from pytorch.org"
-    elif family.name == "sdxl-lightning" and not gpus:
+    elif spec.name == "sdxl-lightning" and not gpus:
         advice = "SDXL-Lightning needs a CUDA GPU; use --model miniature here"
     return Finding("device", found, advice)
 
 
-def _memory(family: Family) -> Finding:
-    needed = FREE_BYTES[family.name]
+def _memory(spec: ModelSpec) -> Finding:
+    needed = FREE_BYTES[spec.name]
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not told on this system
         return Finding("memory", "free memory is not known on this system")
-    advice = "" if free >= needed else f"{family.title} needs {needed / 2**30:.0f} GiB free"
+    advice = "" if free >= needed else f"{spec.title} needs {needed / 2**30:.0f} GiB free"
     return Finding("memory", f"{free / 2**30:.1f} GiB free", advice)
 
 
-def _profile(settings: Settings, family: Family) -> Finding:
+def _profile(settings: Settings, spec: ModelSpec) -> Finding:
     """How the model would be spread over the device now."""
     try:
-        from .model.placement import pick_device, pick_profile
+        from .model.device import pick_device
+        from .model.memory_plan import plan_memory
     except ImportError as error:
         return Finding("profile", f"not looked at: {error.name} is not installed")
     try:
         device = pick_device(settings.device)
     except CheckpointError as error:
         return Finding("profile", settings.device, str(error))
-    return Finding("profile", f"{device}, {pick_profile(family, device).describe()}")
+    return Finding("profile", f"{device}, {plan_memory(spec, device).describe()}")
 
 
-def _weights(family: Family) -> Iterator[Finding]:
+def _weights(spec: ModelSpec) -> Iterator[Finding]:
     try:
-        from .model.hub import cache_folder, find
-        from .model.weights import check_file
+        from .model.hub.download import cache_folder, existing_parent
+        from .model.hub.files import find
+        from .model.weights.weight_file import check_file
     except ImportError as error:
         yield Finding("weights", f"not looked at: {error.name} is not installed")
         return
-    wanted = family.files(*family.limits.num_inference_steps)
+    wanted = spec.files(*spec.limits.num_inference_steps)
     weights = [(r, file) for r, files in wanted for file in files if file.endswith(".safetensors")]
     for repository, file in weights:
         name = f"{repository.name}/{file}"
@@ -146,32 +148,29 @@ def _weights(family: Family) -> Iterator[Finding]:
             )
             continue
         try:
-            check_file(path, family.sha256.get(name))
+            check_file(path, spec.sha256.get(name))
         except CheckpointError as error:
             yield Finding("weights", name, str(error))
         else:
             yield Finding("weights", name)
-    if family.lightning.folder is None:
-        yield _disk(cache_folder().absolute())
+    if spec.lightning.folder is None:
+        yield _disk(existing_parent(cache_folder()))
 
 
 def _disk(folder: Path) -> Finding:
-    """The disk of a folder that may not be there yet."""
-    while not folder.exists():
-        folder = folder.parent
     return Finding("disk", f"{shutil.disk_usage(folder).free / 1e9:.0f} GB free at {folder}")
 
 
-def _styles(settings: Settings) -> Iterator[Finding]:
-    """Whether the styles' files can be opened; whether they fit shows when they are added."""
+def _loras(settings: Settings) -> Iterator[Finding]:
+    """Whether the LoRA files can be opened; whether they fit shows when they are added."""
     try:
-        from .model.weights import check_file
-    except ImportError:  # said with the weights
+        from .model.weights.weight_file import check_file
+    except ImportError:  # reported with the weights
         return
     try:
-        for style in styles(settings.lora):
-            check_file(style.path)
-            yield Finding("style", f"{style.path} at scale {style.scale:g}")
+        for lora in parse_loras(settings.lora):
+            check_file(lora.path)
+            yield Finding("style", f"{lora.path} at scale {lora.scale:g}")
     except (InvalidSetting, CheckpointError) as error:
         yield Finding("style", settings.lora, str(error))
 

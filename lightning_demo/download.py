@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TextIO
 
 from .errors import CheckpointError, InvalidRequest
-from .model.checkpoints import Family
-from .model.devices import choose_family
+from .model.device import choose_model
+from .model.weights.model_spec import ModelSpec
 from .settings import Settings
 
 BAR = 24  # characters
@@ -27,22 +27,23 @@ def download(args: argparse.Namespace, settings: Settings) -> int:
     """
     if settings.model == "auto":
         settings = replace(settings, model="sdxl-lightning")
-    family = choose_family(settings)
-    steps = _steps(args.steps, family)
-    if family.lightning.folder is not None:
-        print(f"{family.title} needs no download: it comes with the project.")
+    spec = choose_model(settings)
+    steps = _steps(args.steps, spec)
+    if spec.lightning.folder is not None:
+        print(f"{spec.title} needs no download: it comes with the project.")
         return 0
     if args.check:
-        return _check(family, steps)
-    from .model.hub import cache_folder, find, locate_all
+        return _check(spec, steps)
+    from .model.hub.download import cache_folder
+    from .model.hub.files import find, locate_all
 
-    wanted = family.files(*steps)
+    wanted = spec.files(*steps)
     with Line(sys.stdout) as line:
         locate_all(wanted, report=line.report)
     paths = [find(r, file, download=False) for r, files in wanted for file in files]
     size = sum(path.stat().st_size for path in paths)
     counts = ", ".join(map(str, steps))
-    print(f"{family.title} for {counts} step(s): {size / 1e9:.2f} GB in {cache_folder()}")
+    print(f"{spec.title} for {counts} step(s): {size / 1e9:.2f} GB in {cache_folder()}")
     return 0
 
 
@@ -76,21 +77,20 @@ class Line:
         self._width = len(text)
 
 
-def _steps(given: list[float | str] | None, family: Family) -> list[int]:
-    offered = family.limits.num_inference_steps
+def _steps(given: list[float | str] | None, spec: ModelSpec) -> list[int]:
+    offered = spec.limits.num_inference_steps
     for steps in given or ():
         if steps not in offered:
-            choices = ", ".join(map(str, offered))
-            why = "there is no 1-step LoRA" if steps == 1 else "each has its own checkpoint"
-            raise InvalidRequest(f"--steps: must be among {choices} ({why}).", field="steps")
-    return sorted({int(steps) for steps in given or ()}) or [family.limits.default_steps]
+            choices = spec.limits.step_choices(steps)
+            raise InvalidRequest(f"--steps: must be among {choices}.", field="steps")
+    return sorted({int(steps) for steps in given or ()}) or [spec.limits.default_steps]
 
 
-def _check(family: Family, steps: list[int]) -> int:
-    from .model.hub import check, find
+def _check(spec: ModelSpec, steps: list[int]) -> int:
+    from .model.hub.files import check, find
 
     troubles = 0
-    for repository, files in family.files(*steps):
+    for repository, files in spec.files(*steps):
         for file in files:
             try:
                 if not repository.local:

@@ -12,7 +12,7 @@ from .engine.base import Engine, Work, final_frame
 from .engine.build import build_engine
 from .errors import InvalidSetting
 from .images import encode_png
-from .model.devices import choose_family
+from .model.device import choose_model
 from .schemas import GenerationRequest
 from .settings import Settings
 
@@ -35,7 +35,7 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
         InvalidRequest, InvalidSetting: naming the field or option at fault.
         LightningError: the model cannot be loaded, or a picture cannot be painted.
     """
-    limits = choose_family(settings).limits
+    limits = choose_model(settings).limits
     fields = {name: getattr(args, name) for name in FIELDS}
     requests = [
         GenerationRequest.parse({"prompt": prompt, **fields}, limits) for prompt in args.prompts

@@ -42,6 +42,12 @@ class Limits:
 
         return min(self.sizes, key=distance)
 
+    def step_choices(self, asked: object) -> str:
+        """The step counts, and why `asked` is not among them, for error messages."""
+        choices = ", ".join(map(str, self.num_inference_steps))
+        why = "there is no 1-step LoRA" if asked == 1 else "each has its own checkpoint"
+        return f"{choices} ({why})"
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
@@ -212,10 +218,8 @@ def _steps(value: Any, limits: Limits) -> int:
     """One of the step counts that have a checkpoint: another would use the wrong weights."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not good or value not in limits.num_inference_steps:
-        choices = ", ".join(map(str, limits.num_inference_steps))
-        why = "there is no 1-step LoRA" if value == 1 else "each has its own checkpoint"
         raise InvalidRequest(
-            f"num_inference_steps: must be one of {choices} ({why}).",
+            f"num_inference_steps: must be one of {limits.step_choices(value)}.",
             field="num_inference_steps",
         )
     return int(value)

@@ -15,7 +15,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import hypothesis
 import pytest
 
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
 # Deterministic, and blind to how slow the machine is: timing never decides a test.
@@ -53,7 +53,7 @@ def components() -> Any:
 @pytest.fixture(scope="session")
 def sampler(components: Any) -> Any:
     """A sampler of the miniature; its state is only the memory of prompts."""
-    from lightning_demo.model.sampling import Sampler
+    from lightning_demo.model.sampling.sampler import Sampler
 
     return Sampler(components)
 

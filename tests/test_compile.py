@@ -14,8 +14,8 @@ import pytest
 from lightning_demo.cli import main
 from lightning_demo.engine import build
 from lightning_demo.engine.precompile import COMMAND, Precompiler, stamp
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.model.lessons import lessons
+from lightning_demo.model.compile.compile_plan import compile_plan
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings, compile_folder
 
 HERE = ["--model", "miniature", "--device", "cpu"]
@@ -30,13 +30,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "compiled"
 
 
-def test_it_learns_every_lesson_and_leaves_its_stamp(
+def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     small = replace(MINIATURE, sizes=MINIATURE.sizes[:1])
-    monkeypatch.setattr("lightning_demo.compile.choose_family", lambda settings: small)
-    # Whole UNets are left out here: tracing them takes half a minute, and test_tiers has them.
-    monkeypatch.setattr("lightning_demo.model.sampling.lessons", lambda *a: lessons(*a)[:3:2])
+    monkeypatch.setattr("lightning_demo.compile.choose_model", lambda settings: small)
+    # Without whole UNets, which take half a minute to trace; test_compiled_functions has them.
+    monkeypatch.setattr(
+        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[:3:2]
+    )
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" s  ")[2] for line in lines] == ["blocks compiled 1/2", "compiled"]
@@ -119,8 +121,10 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
             return running
 
     monkeypatch.setattr(build, "Precompiler", Child)
-    # One small lesson, the decoders', stands for all.
-    monkeypatch.setattr("lightning_demo.model.sampling.lessons", lambda *a: lessons(*a)[2:3])
+    # One small task, the decoders', stands for all.
+    monkeypatch.setattr(
+        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[2:3]
+    )
     settings = Settings(
         model="miniature", device="cpu", compile_on_cpu=True, compile_backend="aot_eager"
     )
@@ -129,7 +133,7 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
         sampler.unet(steps)  # nothing left to fetch, only to compile
     for _ in range(3):
         assert sampler.improve(), "there is something left: it waits for the child"
-    assert sampler.lessons_left == 1
+    assert sampler.compile_tasks_left == 1
     running = False
     assert sampler.improve()
-    assert sampler.lessons_left == 0
+    assert sampler.compile_tasks_left == 0

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from lightning_demo import doctor
 from lightning_demo.cli import main
-from lightning_demo.model import devices
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model import device as machine
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 HERE = ["doctor", "--model", "miniature", "--port", "0"]
 
@@ -65,7 +65,7 @@ def test_old_and_missing_packages(
 def test_without_torch_it_still_says_what_to_do(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(sys.modules, "lightning_demo.model.weights", None)
+    monkeypatch.setitem(sys.modules, "lightning_demo.model.weights.weight_file", None)
     assert main(HERE) == 0
     assert "weights    not looked at" in capsys.readouterr().out
 
@@ -75,7 +75,7 @@ def test_damaged_weights(
 ):
     (tmp_path / "sdxl_lightning_4step_lora.safetensors").write_bytes(b"<html>")
     broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=tmp_path))
-    monkeypatch.setitem(devices.FAMILIES, "miniature", broken)
+    monkeypatch.setitem(machine.MODELS, "miniature", broken)
     assert main(HERE) == 1
     output = capsys.readouterr().out
     assert "4step_lora.safetensors is a web page" in output

@@ -11,13 +11,13 @@ import pytest
 
 from lightning_demo.cli import main
 from lightning_demo.download import Line
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING, Family
-from lightning_demo.model.variants import sdxl_lightning
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING, sdxl_lightning
+from lightning_demo.model.weights.model_spec import ModelSpec
 
-from .model.hub_server import FakeHub, Fault, serve_as_the_hub
+from .model.hub.hub_server import FakeHub, Fault, serve_as_the_hub
 
 
-def publish(server: FakeHub, family: Family) -> None:
+def publish(server: FakeHub, family: ModelSpec) -> None:
     """Gives the Hub a small file for each that the family needs."""
     for repository, files in family.files(*family.limits.num_inference_steps):
         for file in files:

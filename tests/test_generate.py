@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from lightning_demo.cli import main
-from lightning_demo.model import devices
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model import device as machine
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 HERE = ["--model", "miniature", "--device", "cpu"]
 
@@ -122,7 +122,7 @@ def test_damaged_weights_end_with_a_sentence_and_an_exit_code(
     file = folder / "sdxl_lightning_4step_lora.safetensors"
     file.write_bytes(file.read_bytes()[:1000])
     broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=folder), sha256={})
-    monkeypatch.setitem(devices.FAMILIES, "miniature", broken)
+    monkeypatch.setitem(machine.MODELS, "miniature", broken)
     assert main(["generate", "a cat", "--out", str(tmp_path / "x.png"), *HERE]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: ") and f"{file} is damaged or cut short" in error

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 from lightning_demo.cli import build_parser
 from lightning_demo.doctor import PYTHONS
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -9,10 +9,10 @@ from functools import partial
 import torch
 
 from ..images import encode_jpeg
-from ..model.sampling import Sampler
-from ..model.speed import Speed
-from ..model.step import Row, call_unet, euler_step
-from ..model.tiers import Tiers
+from ..model.compile.compiled_functions import CompiledFunctions
+from ..model.compile.speed import Speed
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import Row, call_unet, euler_step
 from ..schemas import GenerationRequest
 from .timing import Clock
 
@@ -27,14 +27,14 @@ class Batch:
         Args:
             speed: the sampler's own; each number of rows is learned when first met.
         """
-        self._sampler, self._speed, self._tiers = sampler, speed, Tiers(speed)
+        self._sampler, self._speed, self._tiers = sampler, speed, CompiledFunctions(speed)
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row]) -> None:
         """One step of every row."""
         unet = self._sampler.unet(rows[0].request.num_inference_steps)
         call = partial(self._tiers.call, "unet", call_unet)
-        with self._tiers.learning("unet"):
+        with self._tiers.compiling("unet"):
             latents, denoised = euler_step(
                 unet, rows, call, projected=self._speed.cross_attention_cache
             )

@@ -18,7 +18,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from ..model.checkpoints import MINIATURE
+from ..model.weights.checkpoints import MINIATURE
 from ..web.messages import split_frame
 
 # (key, step, steps, final, painted): a picture is there; `painted`: not from a memory

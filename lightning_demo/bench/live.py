@@ -17,10 +17,10 @@ import torch
 from gradio_client import Client
 from websockets.asyncio.client import connect
 
-from ..model.checkpoints import MINIATURE
 from ..model.loading import load_components
-from ..model.sampling import Sampler
-from ..model.step import euler_step
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import euler_step
+from ..model.weights.checkpoints import MINIATURE
 from ..schemas import GenerationRequest
 from ..web.messages import split_frame
 from . import report

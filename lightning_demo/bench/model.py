@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..model.placement import pick_device
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.compile.speed import Speed
+from ..model.device import pick_device
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import report
@@ -114,11 +114,11 @@ class _Bench:
             "weights": self.subject.weights,
             "device": device.type,
             "dtype": str(parts.dtype).removeprefix("torch."),
-            "size": list(parts.family.sizes[0]),
+            "size": list(parts.spec.sizes[0]),
             "rounds": plan.rounds,
             "threads": plan.threads,
             "main_steps": plan.main_steps,
-            "backend": self.target.backend if self.target.compile else None,
+            "backend": self.target.compile_backend if self.target.compile else None,
             "stages": [],
             **report.environment(),
         }
@@ -221,7 +221,7 @@ class _Bench:
         print("pipe(...) compiled …", flush=True)
         try:
             compiled = Pipe(self.subject.components, self.pipe.dtype)
-            compiled.compile(self.target.backend)
+            compiled.compile(self.target.compile_backend)
             compiled.take(self.plan.main_steps)
             begun = time.perf_counter()
             compiled.jpeg(self.subject.ask(self.plan.main_steps))

@@ -18,7 +18,7 @@ import torch
 from ..engine.base import Work, final_frame
 from ..engine.build import about
 from ..engine.local import LocalEngine
-from ..model.sampling import Sampler
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from . import report
 from .peers.pipe import pipeline
@@ -69,7 +69,7 @@ def bench_engine(threads: int) -> dict[str, Any]:
         times["pipe"] += _cpu_ms(through_pipe, PIPE_CALLS)
         times["cached"] += _cpu_ms(through_sampler, ENGINE_CALLS)
         times["uncached"] += _cpu_ms(uncached, ENGINE_CALLS)
-    whole = asyncio.run(_through_engine(sampler, components.family, request))
+    whole = asyncio.run(_through_engine(sampler, components.spec, request))
     middle = {name: report.percentile(values, 0.5) for name, values in times.items()}
     result = {
         "benchmark": "engine",

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from ..model.sampling import Sampler
-from ..model.unets import Source
+from ..model.sampling.sampler import Sampler
+from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
 from .random_sdxl import unets_of
 from .report import percentile

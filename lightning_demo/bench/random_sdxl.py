@@ -23,14 +23,15 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from ..model import sdxl_config
-from ..model.attention import expect_projections
-from ..model.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from ..model.compile.attention import expect_projections
+from ..model.hub.progress import Report
 from ..model.loading import TILE, Components
-from ..model.profile import Profile, small_profile
-from ..model.progress import Report
-from ..model.sdxl_config import Config
-from ..model.unets import Recipe, Source, UNets
+from ..model.memory_plan import MemoryPlan, small_plan
+from ..model.weights import sdxl_config
+from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from ..model.weights.model_spec import ModelSpec
+from ..model.weights.sdxl_config import Config
+from ..model.weights.unets import Recipe, Source, UNets
 from ..schemas import SIZE_MULTIPLE
 
 TOKENS = 77
@@ -41,7 +42,7 @@ CONTRAST = 0.4  # standard deviation of a picture's values from -1 to 1
 class Shape:
     """How the models are built."""
 
-    family: Family
+    family: ModelSpec
     unet: Config
     vae: Config
     preview: Config
@@ -136,7 +137,7 @@ def _host_weights(
 def random_components(
     shape: Shape,
     device: torch.device | None = None,
-    profile: Profile | None = None,
+    profile: MemoryPlan | None = None,
     source: RandomWeights | None = None,
 ) -> Components:
     """Random components, spread over the device as the profile says.
@@ -148,7 +149,7 @@ def random_components(
     """
     device = device or torch.device("cpu")
     step_counts = shape.family.limits.num_inference_steps
-    profile = profile or small_profile(torch.float32, len(step_counts))
+    profile = profile or small_plan(torch.float32, len(step_counts))
     source = source or RandomWeights(shape, device, profile.dtype)
     torch.manual_seed(1)
     with _made_on(device, profile.dtype):
@@ -170,9 +171,9 @@ def random_components(
         kl.tile_latent_min_size, kl.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
     tokenizer = _tokenizer()
     return Components(
-        family=shape.family,
+        spec=shape.family,
         device=device,
-        profile=profile,
+        memory_plan=profile,
         tokenizers=(tokenizer, tokenizer),
         text_encoders=encoders,
         unets=unets_of(source, profile.unets, step_counts),

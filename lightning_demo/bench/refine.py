@@ -27,10 +27,10 @@ from tqdm import tqdm
 from ..miniature.classifier import Classifier, load_classifier, to_pixels
 from ..miniature.evaluate import CLASSIFIER
 from ..miniature.suites import Task, counts, one_subject, two_subjects
-from ..model.checkpoints import MINIATURE
 from ..model.loading import load_components
-from ..model.sampling import Sampler
-from ..model.schedule import schedule
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.schedule import schedule
+from ..model.weights.checkpoints import MINIATURE
 from ..schemas import GenerationRequest
 from . import report
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..model.compile.speed import Speed
 from ..model.loading import Components
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.sampling.sampler import Sampler
 
 # Of a sampler with one size: UNets by blocks, UNet and text, decoders; then guidance, not measured.
 BLOCKS, WHOLE, RECORDED = 1, 3, 2
@@ -27,7 +27,7 @@ class Stage:
 
 def stages(target: Speed) -> tuple[Stage, ...]:
     """All stages on the way to a speed."""
-    speed = Speed(cross_attention_cache=False, backend=target.backend)
+    speed = Speed(cross_attention_cache=False, compile_backend=target.compile_backend)
     plan = [Stage("our sampler", speed)]
     if target.cross_attention_cache:
         speed = replace(speed, cross_attention_cache=True)

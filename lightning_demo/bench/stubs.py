@@ -22,7 +22,7 @@ def stub_models(components: Components, side: int) -> None:
         first = hidden if encoder is components.text_encoders[0] else pooled
         _answer(encoder, _Output((hidden,) * 3, first))
     latents = torch.zeros(1, 4, side // 8, side // 8)
-    _answer(components.unets.get(components.family.limits.default_steps), (latents,))
+    _answer(components.unets.get(components.spec.limits.default_steps), (latents,))
     image = torch.zeros(1, 3, side, side)
     for vae in (components.vae, components.preview_vae):
         vae.decode = lambda latents, return_dict=True, generator=None: (image,)

@@ -12,15 +12,15 @@ import torch
 
 from ..errors import CheckpointError
 from ..images import encode_jpeg
-from ..model.checkpoints import MINIATURE, SDXL_LIGHTNING
-from ..model.hub import locate_all
+from ..model.device import free_memory, pick_device
+from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
-from ..model.placement import free_memory, pick_device, pick_profile
-from ..model.profile import TEXT_BYTES, UNET_BYTES, WORK_BYTES
-from ..model.sampling import Sampler
-from ..model.step import Row
-from ..model.unets import Source
-from ..model.weight_files import WeightFiles
+from ..model.memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, plan_memory
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import Row
+from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from ..model.weights.unet_files import UNetFiles
+from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
 from .random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
 
@@ -40,7 +40,7 @@ class Subject:
 
     def ask(self, num_inference_steps: int, *, seed: int = 7) -> GenerationRequest:
         """A request with a prompt that has not been seen before."""
-        width, height = self.components.family.sizes[0]
+        width, height = self.components.spec.sizes[0]
         prompt = f"{PROMPT}, {next(self._numbers)}"
         return GenerationRequest(prompt, "", num_inference_steps, 0.0, seed, width, height)
 
@@ -77,18 +77,18 @@ def subject(
     family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
     small = weights in ("thin", "miniature")
     unets_here = len(family.checkpoints) if small else _unets_beside_peers(device)
-    profile = replace(pick_profile(family, device), unets=unets_here)
+    profile = replace(plan_memory(family, device), unets=unets_here)
     source: Source
     if shape:
         source = RandomWeights(shape, device, profile.dtype, layout)
         components = random_components(shape, device, profile, source)
     else:
         components = load_components(family, device_name)
-        source = WeightFiles(family, device, profile.dtype, layout, pinned=True)
+        source = UNetFiles(family, device, profile.dtype, layout, pinned=True)
         unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
-        components = replace(components, profile=profile, unets=unets)
+        components = replace(components, memory_plan=profile, unets=unets)
     native = replace(family, sizes=family.sizes[:1])
-    return Subject(weights, replace(components, family=native), source)
+    return Subject(weights, replace(components, spec=native), source)
 
 
 def _unets_beside_peers(device: torch.device) -> int:

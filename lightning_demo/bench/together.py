@@ -18,8 +18,8 @@ from ..engine.base import Work, final_frame
 from ..engine.build import about
 from ..engine.latency_model import BUCKETS, LatencyModel
 from ..engine.local import LocalEngine
-from ..model.sampling import Sampler
-from ..model.speed import Speed
+from ..model.compile.speed import Speed
+from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from . import report
 from .peers.pipe import Pipe
@@ -47,16 +47,14 @@ def bench_together(
             pipe.jpeg(request)
 
     shared, alone = LatencyModel(), LatencyModel()
-    size = components.family.sizes[0]
+    size = components.spec.sizes[0]
     alone.lower("step", size, BUCKETS[1])
     sampler = partial(Sampler, components, Speed())  # eager, as pipe(...) is
     seconds: dict[str, list[float]] = {"pipe": [], "one by one": [], "together": []}
 
     async def compare() -> None:
         engines = {
-            name: LocalEngine(
-                lambda report: sampler(), about(components.family), latency_model=known
-            )
+            name: LocalEngine(lambda report: sampler(), about(components.spec), latency_model=known)
             for name, known in (("one by one", alone), ("together", shared))
         }
         for engine in engines.values():

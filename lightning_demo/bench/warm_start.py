@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..model.speed import Speed
+from ..model.compile.speed import Speed
 from .stages import Ladder, stages
 from .subject import Weights, subject
 from .timing import problems
@@ -45,7 +45,7 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
     warnings.simplefilter("ignore")
     begun = time.perf_counter()
     made = subject(weights, device)
-    ladder = Ladder(made.components, (made.components.family.limits.default_steps,))
+    ladder = Ladder(made.components, (made.components.spec.limits.default_steps,))
     seconds: dict[str, Any] = {"load_seconds": round(time.perf_counter() - begun, 1)}
     with problems() as found:
         for stage in stages(speed):

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..model.checkpoints import MINIATURE, Family
-from ..model.devices import choose_family
-from ..model.style import styles
+from ..model.device import choose_model
+from ..model.weights.checkpoints import MINIATURE
+from ..model.weights.lora_setting import parse_loras
+from ..model.weights.model_spec import ModelSpec
 from ..schemas import EngineStatus
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
@@ -21,7 +22,7 @@ from .precompile import Precompiler, stamp
 from .standby import StandbyEngine
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 
 def build_engine(
@@ -40,7 +41,7 @@ def build_engine(
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
     """
-    family = choose_family(settings)
+    family = choose_model(settings)
     metrics = metrics or Metrics()
     if on_zerogpu():
         # Not shared: each picture is painted in somebody's own time, and fails with it.
@@ -49,13 +50,13 @@ def build_engine(
         )
     load = loader(family, settings, num_inference_steps=num_inference_steps)
 
-    def engine(load: Loader, family: Family) -> Engine:
+    def engine(load: Loader, family: ModelSpec) -> Engine:
         local = LocalEngine(load, about(family), metrics=metrics)
         return CachedEngine(local, _cache(settings), metrics)
 
     if not stand_in or family.lightning.folder is not None:
         return engine(load, family)
-    # Styles are made for one model and fit no other; float8 needs the GPU.
+    # LoRAs are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
     return StandbyEngine(engine(second, family), lambda: engine(first, MINIATURE))
@@ -65,7 +66,7 @@ def _cache(settings: Settings) -> FrameCache:
     return FrameCache(int(settings.memory_mb * 2**20))
 
 
-def _lent(family: Family, settings: Settings, metrics: Metrics) -> Engine:
+def _lent(family: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     """The engine of ZeroGPU, where each picture is painted on a GPU lent for it."""
     # Here and not above: Hugging Face's `spaces`, which this imports, is on no other machine, and
     # on ZeroGPU it has to come before torch.
@@ -105,7 +106,7 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(family: Family) -> EngineStatus:
+def about(family: ModelSpec) -> EngineStatus:
     """What can be said of a model before it is loaded."""
     return EngineStatus(
         state="loading", model=family.name, title=family.title, limits=family.limits
@@ -113,7 +114,7 @@ def about(family: Family) -> EngineStatus:
 
 
 def loader(
-    family: Family,
+    family: ModelSpec,
     settings: Settings,
     *,
     precompile: bool = True,
@@ -127,28 +128,27 @@ def loader(
         num_inference_steps: whose weights are loaded first; the usual when absent.
 
     Raises:
-        InvalidSetting: a style cannot be what the setting `lora` says.
+        InvalidSetting: a LoRA cannot be what the setting `lora` says.
     """
-    wanted = styles(settings.lora)
+    wanted = parse_loras(settings.lora)
 
     def load(report: Callable[[float, str], None]) -> Sampler:
         # Before torch reads it.
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 
+        from ..model.compile.speed import Speed
+        from ..model.device import pick_device
         from ..model.loading import load_components
-        from ..model.placement import pick_device
-        from ..model.sampling import Sampler
-        from ..model.speed import Speed
+        from ..model.sampling.sampler import Sampler
 
         torch.set_num_threads(cpu_threads(settings.threads))
         speed = Speed.of(settings, pick_device(settings.device).type)
         components = load_components(
             family,
             settings.device,
-            styles=wanted,
-            channels_last=speed.channels_last,
-            fp8=speed.fp8,
+            loras=wanted,
+            speed=speed,
             num_inference_steps=num_inference_steps,
             report=report,
         )

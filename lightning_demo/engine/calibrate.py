@@ -12,8 +12,8 @@ from ..schemas import GenerationRequest
 from .latency_model import BUCKETS, Kind, LatencyModel, Size
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
-    from ..model.step import Row
+    from ..model.sampling.sampler import Sampler
+    from ..model.sampling.step import Row
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def calibrate(sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: S
         OutOfMemory: it does not hold one.
     """
     request = GenerationRequest(
-        "a calibration", "", sampler.family.limits.default_steps, 0.0, 0, *size
+        "a calibration", "", sampler.spec.limits.default_steps, 0.0, 0, *size
     )
     for rows in BUCKETS:
         batch = [sampler.begin(request) for _ in range(rows)]
@@ -55,7 +55,7 @@ class Calibration:
 
     def __init__(self, sampler: Sampler, latency_model: LatencyModel) -> None:
         self._sampler, self._latency_model = sampler, latency_model
-        self._sizes = sampler.family.limits.sizes
+        self._sizes = sampler.spec.limits.sizes
         self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
 
     def first(self) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ..model.checkpoints import Family
+from ..model.weights.model_spec import ModelSpec
 from ..settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-clo
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def stamp(folder: Path, family: Family, settings: Settings, device_name: str) -> Path:
+def stamp(folder: Path, family: ModelSpec, settings: Settings, device_name: str) -> Path:
     """A file that says that all has been compiled for this model, device and these packages."""
     what = {
         "family": [family.name, family.title, family.sizes],

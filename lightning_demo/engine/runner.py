@@ -13,7 +13,7 @@ from ..schemas import GenerationRequest
 from .latency_model import Kind
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 log = logging.getLogger(__name__)
 

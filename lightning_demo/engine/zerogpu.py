@@ -34,7 +34,7 @@ from .reader import Reader
 from .runner import Pixels, SamplerRunner
 
 if TYPE_CHECKING:
-    from ..model.sampling import Sampler
+    from ..model.sampling.sampler import Sampler
 
 log = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from transformers import (
     CLIPTokenizer,
 )
 
+from ..model.sampling.schedule import BETA_END, BETA_START, NUM_TRAIN_TIMESTEPS
 from .lora import lora_tensors, save_lora, save_unet
 from .tokenizer import MAX_LENGTH, save_tokenizer
 from .vocabulary import known_words
@@ -70,10 +71,10 @@ def build_components(vocab_size: int, seed: int = 0) -> MiniatureComponents:
 def build_scheduler() -> EulerDiscreteScheduler:
     """SDXL's noise schedule; `timestep_spacing` is Lightning's (arXiv 2402.13929, section 3.3)."""
     return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
         beta_schedule="scaled_linear",
-        num_train_timesteps=1000,
+        num_train_timesteps=NUM_TRAIN_TIMESTEPS,
         prediction_type="v_prediction",
         interpolation_type="linear",
         timestep_spacing="trailing",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import UNet2DConditionModel
 
-from ..model.schedule import schedule
+from ..model.sampling.schedule import schedule
 from .architecture import build_scheduler
 
 TRAIN_TIMESTEPS = 1000

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.func import functional_call
 
-from ..model.lora import PREFIX, fuse
+from ..model.weights.lora import PREFIX, fuse
 
 IN_TRAINING = Path("the LoRA in training")  # where error messages would name a file
 FROZEN = "add_embedding."  # distillation must not train what no LoRA can carry

@@ -9,7 +9,7 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
 
-from ..model.lora import fuse
+from ..model.weights.lora import fuse
 from . import suites
 from .vocabulary import EXAMPLES
 

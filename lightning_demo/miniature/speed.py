@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from ..model.checkpoints import MINIATURE, Repository
+from ..model.hub.repository import Repository
 from ..model.loading import load_components
-from ..model.sampling import Sampler
+from ..model.sampling.sampler import Sampler
+from ..model.weights.checkpoints import MINIATURE
 from ..schemas import GenerationRequest
 
 ROUNDS = 9

@@ -1,11 +1,10 @@
-"""Builds the parts of one model family on a device: text encoders, decoders and its first UNet."""
+"""Builds the parts of one model on a device: text encoders, decoders and the first UNet."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -16,23 +15,19 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from ..errors import CheckpointError
 from ..schemas import SIZE_MULTIPLE
-from .checkpoints import (
-    BASE_VAE,
-    DECODER,
-    TEXT_ENCODER_FILES,
-    TOKENIZER_FILES,
-    Family,
-    Repository,
-)
-from .fp8 import check_fp8, to_fp8
-from .hub import Report, find, locate, locate_all
-from .placement import free_memory, pick_device, pick_profile
-from .profile import TEXT_BYTES, UNET_BYTES, WORK_BYTES, Profile, host_has_room
-from .style import Style
-from .style_file import Part, StyleDeltas, read_style, styled
-from .unets import UNets
-from .weight_files import WeightFiles, read_weights, unet_shapes
-from .weights import check_file, check_finite, fill
+from .compile.fp8 import check_fp8, to_fp8
+from .compile.speed import Speed
+from .device import free_memory, pick_device
+from .hub.files import find, locate, locate_all
+from .hub.progress import Report, quiet
+from .hub.repository import Repository
+from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, host_has_room, plan_memory
+from .weights.lora_file import LoraDeltas, add_loras, read_lora_file
+from .weights.lora_setting import Lora
+from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, TOKENIZER_FILES, ModelSpec
+from .weights.unet_files import UNetFiles, read_weights, unet_shapes
+from .weights.unets import UNets
+from .weights.weight_file import check_file, check_finite, fill
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +38,9 @@ TILE = 512  # px, the side of a tile where the decoder works in tiles
 class Components:
     """Everything that computes pictures, on one device and ready."""
 
-    family: Family
+    spec: ModelSpec
     device: torch.device
-    profile: Profile
+    memory_plan: MemoryPlan
     tokenizers: tuple[CLIPTokenizer, CLIPTokenizer]
     text_encoders: tuple[CLIPTextModel, CLIPTextModelWithProjection]
     unets: UNets
@@ -55,7 +50,7 @@ class Components:
     @property
     def dtype(self) -> torch.dtype:
         """What the models compute in."""
-        return self.profile.dtype
+        return self.memory_plan.dtype
 
     @property
     def device_name(self) -> str:
@@ -69,96 +64,66 @@ class Components:
         """Whether another process could load the same model onto the device now."""
         free = free_memory(self.device)
         needed = UNET_BYTES + TEXT_BYTES + WORK_BYTES
-        return self.family.small or (free is not None and free > needed)
+        return self.spec.small or (free is not None and free > needed)
 
 
 def load_components(
-    family: Family,
+    spec: ModelSpec,
     device: str = "auto",
     *,
-    styles: Sequence[Style] = (),
-    channels_last: bool = False,
-    fp8: bool = False,
+    loras: Sequence[Lora] = (),
+    speed: Speed | None = None,
     num_inference_steps: int | None = None,
-    report: Report = lambda fraction, sentence: None,
+    report: Report = quiet,
 ) -> Components:
-    """Loads a family onto a device, spread over its memory as its profile says.
+    """Loads a model onto a device, spread over its memory as the memory plan says.
 
     Args:
         device: a torch device, or "auto" for the GPU if there is one.
-        styles: LoRA files added to the text encoders and to every UNet.
-        channels_last: the memory layout that a GPU's convolutions prefer.
-        fp8: whether large linear layers are rounded to 8 bits.
-        num_inference_steps: the UNet to load first; the usual one when absent.
+        loras: LoRA files added to the text encoders and to every UNet.
+        speed: the optimisations that are on; the defaults when absent.
+        num_inference_steps: the UNet to load first; the default step count when absent.
         report: called as loading goes on.
 
     Raises:
         CheckpointError: naming the file that is missing or wrong and what to do.
-        InvalidSetting: float8 cannot be had on this device.
+        InvalidSetting: float8 does not work on this device.
     """
     _quieten()
+    speed = speed or Speed()
     place = pick_device(device)
-    profile = pick_profile(family, place)
-    step_counts = family.limits.num_inference_steps
-    if fp8:
-        check_fp8(place, profile.unets >= len(step_counts))
-    log.info("memory profile %s", profile.describe())
-    dtype = profile.dtype
+    plan = plan_memory(spec, place)
+    if speed.fp8:
+        check_fp8(place, plan.unets >= len(spec.limits.num_inference_steps))
+    log.info("memory profile %s", plan.describe())
     report(0.0, "Looking for the weights")
     downloading, report = _shares(report)
-    steps = num_inference_steps or family.limits.default_steps
-    locate_all(family.files(steps), report=downloading)
-    base = locate(family.tokenizers or family.base, TOKENIZER_FILES)
+    steps = num_inference_steps or spec.limits.default_steps
+    locate_all(spec.files(steps), report=downloading)
     report(0.2, "Loading the text encoders")
-    tokenizers = (_tokenizer(base / "tokenizer"), _tokenizer(base / "tokenizer_2"))
-    first = _text_encoder(CLIPTextModel, family, TEXT_ENCODER_FILES[0], dtype)
-    second = _text_encoder(CLIPTextModelWithProjection, family, TEXT_ENCODER_FILES[1], dtype)
-    deltas = _read_styles(styles, family, first, second)
-    _add_styles(first, deltas, "text_encoder")
-    _add_styles(second, deltas, "text_encoder_2")
-    if profile.text_encoders_stay:
-        first, second = first.to(place), second.to(place)
+    tokenizers = _load_tokenizers(spec)
+    text_encoders, deltas = _load_text_encoders(spec, plan.dtype, loras)
+    if plan.text_encoders_stay:
+        text_encoders = tuple(encoder.to(place) for encoder in text_encoders)
     report(0.5, "Loading the decoders")
-    layout = torch.channels_last if channels_last else torch.preserve_format
-    preview = _decoder(family, family.preview, *DECODER)
-    preview = preview.to(place, dtype, memory_format=layout)
-    if profile.decoder == "tiny":
-        vae = preview
-    else:
-        if family.vae is None:
-            vae = _decoder(family, family.base, *BASE_VAE)
-        else:
-            vae = _decoder(family, family.vae, *DECODER)
-        vae = vae.to(place, dtype, memory_format=layout)
-        if profile.decoder == "tiled":
-            vae.enable_tiling()
-            # By itself SDXL's decoder takes 1024 px in one piece.
-            vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
+    vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
     report(0.6, "Loading the UNet")
-    pinned = profile.unets < len(step_counts)
-    source = WeightFiles(family, place, dtype, layout, styles=deltas, pinned=pinned)
-    unets = UNets(
-        source,
-        profile.unets,
-        step_counts,
-        room=lambda: family.small or host_has_room(),
-        finish=to_fp8 if fp8 else lambda unet: None,
-    )
+    unets = _prepare_unets(spec, plan, place, speed, deltas)
     unets.get(steps)
     return Components(
-        family=family,
+        spec=spec,
         device=place,
-        profile=profile,
+        memory_plan=plan,
         tokenizers=tokenizers,
-        text_encoders=(first, second),
+        text_encoders=text_encoders,
         unets=unets,
         vae=vae,
-        preview_vae=preview,
+        preview_vae=preview_vae,
     )
 
 
 def _quieten() -> None:
-    """Leaves loading to our own words: both libraries warn about much that is as it should be."""
+    """Silences both libraries: they warn about things that are fine here."""
     diffusers.utils.logging.set_verbosity_error()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -182,15 +147,38 @@ def _shares(report: Report) -> tuple[Report, Report]:
     return downloading, loading
 
 
-def _tokenizer(folder: Path) -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+def _load_tokenizers(spec: ModelSpec) -> tuple[CLIPTokenizer, CLIPTokenizer]:
+    base = locate(spec.tokenizers or spec.base, TOKENIZER_FILES)
+    first, second = (
+        CLIPTokenizer.from_pretrained(base / folder, local_files_only=True)
+        for folder in ("tokenizer", "tokenizer_2")
+    )
+    return first, second
 
 
-def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> Any:
+def _load_text_encoders(
+    spec: ModelSpec, dtype: torch.dtype, loras: Sequence[Lora]
+) -> tuple[tuple[CLIPTextModel, CLIPTextModelWithProjection], tuple[LoraDeltas, ...]]:
+    """Both text encoders with the LoRAs added, and what the LoRAs add to each model."""
+    first = _text_encoder(CLIPTextModel, spec, TEXT_ENCODER_FILES[0], dtype)
+    second = _text_encoder(CLIPTextModelWithProjection, spec, TEXT_ENCODER_FILES[1], dtype)
+    if not loras:
+        return (first, second), ()
+    shapes = [
+        {name: tensor.shape for name, tensor in encoder.state_dict().items()}
+        for encoder in (first, second)
+    ]
+    deltas = tuple(read_lora_file(lora, unet_shapes(spec), *shapes) for lora in loras)
+    first.load_state_dict(add_loras(first.state_dict(), deltas, "text_encoder"))
+    second.load_state_dict(add_loras(second.state_dict(), deltas, "text_encoder_2"))
+    return (first, second), deltas
+
+
+def _text_encoder(kind: Any, spec: ModelSpec, file: str, dtype: torch.dtype) -> Any:
     # The file is checked first: transformers' own messages do not name it.
-    path = find(family.base, file)
+    path = find(spec.base, file)
     variant = "fp16" if ".fp16." in path.name else None
-    check_file(path, family.sha256.get(f"{family.base.name}/{file}"))
+    check_file(path, spec.sha256.get(f"{spec.base.name}/{file}"))
     encoder = kind.from_pretrained(
         path.parent, variant=variant, use_safetensors=True, local_files_only=True, dtype=dtype
     )
@@ -198,34 +186,63 @@ def _text_encoder(kind: Any, family: Family, file: str, dtype: torch.dtype) -> A
     return encoder.eval().requires_grad_(False)
 
 
-def _read_styles(
-    styles: Sequence[Style], family: Family, first: torch.nn.Module, second: torch.nn.Module
-) -> tuple[StyleDeltas, ...]:
-    if not styles:
-        return ()
-    shapes = [
-        {name: tensor.shape for name, tensor in module.state_dict().items()}
-        for module in (first, second)
-    ]
-    return tuple(read_style(style, unet_shapes(family), *shapes) for style in styles)
-
-
-def _add_styles(encoder: torch.nn.Module, deltas: Sequence[StyleDeltas], part: Part) -> None:
-    if deltas:
-        encoder.load_state_dict(styled(encoder.state_dict(), deltas, part))
+def _load_decoders(
+    spec: ModelSpec, plan: MemoryPlan, place: torch.device, layout: torch.memory_format
+) -> tuple[AutoencoderKL | AutoencoderTiny, AutoencoderTiny]:
+    """The decoder of final pictures and that of previews; they may be the same."""
+    preview = _decoder(spec, spec.preview, *DECODER)
+    preview = preview.to(place, plan.dtype, memory_format=layout)
+    if plan.decoder == "tiny":
+        return preview, preview
+    if spec.vae is None:
+        vae = _decoder(spec, spec.base, *BASE_VAE)
+    else:
+        vae = _decoder(spec, spec.vae, *DECODER)
+    vae = vae.to(place, plan.dtype, memory_format=layout)
+    if plan.decoder == "tiled":
+        vae.enable_tiling()
+        # By default SDXL's decoder takes 1024 px in one piece.
+        vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
+    return vae, preview
 
 
 def _decoder(
-    family: Family, repository: Repository, config_file: str, file: str
+    spec: ModelSpec, repository: Repository, config_file: str, file: str
 ) -> AutoencoderKL | AutoencoderTiny:
-    described = find(repository, config_file)
-    config = AutoencoderTiny.load_config(described.parent, local_files_only=True)
+    config_path = find(repository, config_file)
+    config = AutoencoderTiny.load_config(config_path.parent, local_files_only=True)
     kind = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}.get(
         config.get("_class_name")
     )
     if kind is None:
-        raise CheckpointError(f"{described} describes no decoder of SDXL.")
-    weights, path = read_weights(family, repository, file)
+        raise CheckpointError(f"{config_path} describes no decoder of SDXL.")
+    weights, path = read_weights(spec, repository, file)
     decoder = kind.from_config(config)
     fill(decoder, weights, path)
     return decoder.eval().requires_grad_(False)
+
+
+def _prepare_unets(
+    spec: ModelSpec,
+    plan: MemoryPlan,
+    place: torch.device,
+    speed: Speed,
+    deltas: Sequence[LoraDeltas],
+) -> UNets:
+    """The UNets of all step counts; nothing is read yet."""
+    step_counts = spec.limits.num_inference_steps
+    source = UNetFiles(
+        spec,
+        place,
+        plan.dtype,
+        speed.memory_format,
+        loras=deltas,
+        pinned=plan.unets < len(step_counts),
+    )
+    return UNets(
+        source,
+        plan.unets,
+        step_counts,
+        room=lambda: spec.small or host_has_room(),
+        finish=to_fp8 if speed.fp8 else lambda unet: None,
+    )

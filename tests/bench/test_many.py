@@ -15,7 +15,7 @@ from lightning_demo.bench.many import OURS, PAGES, PEERS, plot
 from lightning_demo.bench.peers.always_last import pipeline
 from lightning_demo.bench.peers.gradio_stream import Painter
 from lightning_demo.cli import main
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 SAME = ("users", "last_key_to_final_ms", "lost_finals", "fairness", "wasted_steps")
 

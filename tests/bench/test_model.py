@@ -15,7 +15,7 @@ from lightning_demo.bench.model_tables import bars, progressive
 from lightning_demo.bench.stages import stages
 from lightning_demo.bench.timing import Clock, problems
 from lightning_demo.cli import main
-from lightning_demo.model.speed import Speed
+from lightning_demo.model.compile.speed import Speed
 
 SMALL = ["--rounds", "1", "--threads", "1", "--device", "cpu"]
 
@@ -156,7 +156,7 @@ def test_calls_are_taken_in_turns_and_the_first_does_not_count():
 def test_what_the_model_logs_is_a_problem(caplog: pytest.LogCaptureFixture):
     import logging
 
-    log = logging.getLogger("lightning_demo.model.tiers")
+    log = logging.getLogger("lightning_demo.model.compile.compiled_functions")
     with problems() as found:
         log.info("fine")
         try:

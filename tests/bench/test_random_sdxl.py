@@ -11,8 +11,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from lightning_demo.bench.random_sdxl import FULL, THIN, Shape, _text_config, random_components
-from lightning_demo.model.profile import UNET_BYTES, Profile
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.memory_plan import UNET_BYTES, MemoryPlan
+from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
 
@@ -68,7 +68,7 @@ def test_pictures_have_contrast_and_depend_on_what_is_asked():
 
 @pytest.mark.parametrize("decoder", ["full", "tiled", "tiny"])
 def test_components_follow_their_profile(decoder: Any):
-    profile = Profile("test", torch.float32, 1, text_encoders_stay=False, decoder=decoder)
+    profile = MemoryPlan("test", torch.float32, 1, text_encoders_stay=False, decoder=decoder)
     components = random_components(THIN, profile=profile)
     assert (components.vae is components.preview_vae) == (decoder == "tiny")
     assert getattr(components.vae, "use_tiling", False) == (decoder == "tiled")

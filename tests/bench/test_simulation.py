@@ -29,8 +29,8 @@ from lightning_demo.engine.build import about
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 

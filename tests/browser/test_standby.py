@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
 
 from ..web.conftest import Running, wait_for
 from ..web.fakes import FakePair, color_of, wanted_color

@@ -13,9 +13,9 @@ from lightning_demo.engine.build import about
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.sampling import Sampler
-from lightning_demo.model.step import Row
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.sampling.step import Row
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 
 

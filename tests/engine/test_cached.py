@@ -17,7 +17,7 @@ from lightning_demo.engine.base import Forecast, Started, Stream, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.errors import GenerationFailed
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
 from .contract import EngineContract

@@ -18,8 +18,8 @@ from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import GenerationFailed, OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.decode import render
+from lightning_demo.model.sampling.decode import render
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .observed import ObservedSampler, collect, known_latencies, settle
 
@@ -203,7 +203,7 @@ def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeyp
                 vaes.append(vae)
                 return render(vae, latents)
 
-            monkeypatch.setattr("lightning_demo.model.sampling.render", watched)
+            monkeypatch.setattr("lightning_demo.model.sampling.sampler.render", watched)
             draft = (await collect(made.engine, ask("quick"), draft=True))[-1]
             assert draft.final and components.vae not in vaes
             row = made.sampler.begin(ask("quick"))
@@ -267,7 +267,7 @@ def test_sizes_unlike_any_other_are_measured_too(components):
     sampler = ObservedSampler(components)
     latencies, small = LatencyModel(), (64, 64)
     family = replace(MINIATURE, sizes=(MINIATURE.sizes[0], small))
-    sampler._components = replace(components, family=family)
+    sampler._components = replace(components, spec=family)
     calibration = Calibration(sampler, latencies)
     calibration.first()
     measured = [{(kind, size) for kind, size, *_ in latencies}]

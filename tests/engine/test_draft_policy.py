@@ -9,7 +9,7 @@ from hypothesis import given
 
 from lightning_demo.engine.base import Forecast
 from lightning_demo.engine.draft_policy import Forecaster, choose, drafts
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest, Limits
 
 REQUEST = GenerationRequest("a cat", "", 8, 0.0, 7, 1024, 1024)

@@ -15,7 +15,7 @@ from lightning_demo.engine.build import about
 from lightning_demo.engine.core import MAX_WAITING, EngineCore
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
 from .observed import ObservedSampler, collect, known_latencies, observed_engine, settle

@@ -16,7 +16,7 @@ from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.rolling_stats import KEPT_WAITS, SECONDS, RollingStats
 from lightning_demo.errors import GenerationFailed
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .observed import ObservedSampler, collect, known_latencies
 

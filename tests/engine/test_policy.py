@@ -23,7 +23,7 @@ from lightning_demo.engine.policy import (
     Submission,
     Wait,
 )
-from lightning_demo.model.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
 REQUEST = GenerationRequest("a", "", 4, 0.0, 7, 128, 128)

@@ -22,7 +22,8 @@ from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Family
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.model_spec import ModelSpec
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
@@ -45,9 +46,9 @@ MISSING = "unet.safetensors is missing."
 class Model:
     """One model that is loaded, or fails to, when the test says so."""
 
-    def __init__(self, components: Any, family: Family = MINIATURE) -> None:
+    def __init__(self, components: Any, family: ModelSpec = MINIATURE) -> None:
         self.family = family
-        self.sampler = ObservedSampler(replace(components, family=family))
+        self.sampler = ObservedSampler(replace(components, spec=family))
         self.sampler.warm_up = lambda: None  # type: ignore[method-assign]
         self._told = threading.Event()
         self._fault: Exception | None = None
@@ -77,7 +78,7 @@ class Model:
 class Pair:
     """A handover between two models."""
 
-    def __init__(self, components: Any, wanted: Family = LARGE) -> None:
+    def __init__(self, components: Any, wanted: ModelSpec = LARGE) -> None:
         self.wanted = Model(components, wanted)
         self.small = Model(components)
         self.engine = StandbyEngine(self.wanted.engine(), self.small.engine)
@@ -119,7 +120,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(components: Any, wanted: Family = LARGE) -> AsyncIterator[Pair]:
+async def opened(components: Any, wanted: ModelSpec = LARGE) -> AsyncIterator[Pair]:
     pair = Pair(components, wanted)
     try:
         yield pair
@@ -419,7 +420,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
     async def check() -> None:
         asked: list[tuple[str, str, str]] = []
 
-        def nothing_loads(family: Family, settings: Settings, **_: Any) -> Any:
+        def nothing_loads(family: ModelSpec, settings: Settings, **_: Any) -> Any:
             def load(report: Any) -> Any:
                 asked.append((family.name, settings.device, settings.lora))
                 raise CheckpointError(MISSING)

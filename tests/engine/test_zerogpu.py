@@ -21,8 +21,8 @@ from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.session import LiveSession
 from lightning_demo.engine.zerogpu import ZeroGpuEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed
-from lightning_demo.model import devices
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model import device
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings, on_zerogpu
 
 from .contract import EngineContract
@@ -164,7 +164,7 @@ def test_zerogpu_is_known_by_its_variable():
 def test_on_zerogpu_it_is_chosen_and_offers_what_is_loaded(
     model: str, chosen: Any, steps: tuple[int, ...], sampler: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in (build, devices):
+    for module in (build, device):
         monkeypatch.setattr(module, "on_zerogpu", lambda: True)
     monkeypatch.setattr(build, "loader", lambda family, settings: lambda report: sampler)
     engine = build.build_engine(Settings(model=model))

@@ -16,14 +16,14 @@ import torch
 from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_components
 from lightning_demo.bench.timing import problems
 from lightning_demo.errors import OutOfMemory
-from lightning_demo.model.checkpoints import MINIATURE
-from lightning_demo.model.decode import decode
+from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.profile import Profile
-from lightning_demo.model.sampling import Sampler
-from lightning_demo.model.speed import Speed
-from lightning_demo.model.unets import UNets
-from lightning_demo.model.weight_files import WeightFiles
+from lightning_demo.model.memory_plan import MemoryPlan
+from lightning_demo.model.sampling.decode import decode
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.unet_files import UNetFiles
+from lightning_demo.model.weights.unets import UNets
 
 pytestmark = [
     pytest.mark.gpu,
@@ -39,7 +39,7 @@ STEPS = MINIATURE.limits.num_inference_steps
 def miniature() -> Any:
     """The miniature on the GPU, with its native size only: every size is recorded apart."""
     components = load_components(MINIATURE, "cuda")
-    return replace(components, family=replace(MINIATURE, sizes=MINIATURE.sizes[:1]))
+    return replace(components, spec=replace(MINIATURE, sizes=MINIATURE.sizes[:1]))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_recorded_pictures_are_the_eager_ones(miniature: Any, ask: Any):
 
 
 def test_recordings_stay_valid_when_the_unet_is_overwritten(miniature: Any, ask: Any):
-    source = WeightFiles(MINIATURE, CUDA, torch.float16, pinned=True)
+    source = UNetFiles(MINIATURE, CUDA, torch.float16, pinned=True)
     one = replace(miniature, unets=UNets(source, 1, STEPS))
     eager, recorded = Sampler(miniature), learned(one)
     for steps in (*STEPS, *reversed(STEPS)):
@@ -101,7 +101,7 @@ def test_pictures_are_those_of_the_cpu(miniature: Any, sampler: Sampler, ask: An
 
 
 def test_text_encoders_that_visit_leave_no_memory_behind(ask: Any, memory: None):
-    profile = Profile("test", torch.float16, 1, text_encoders_stay=False, decoder="full")
+    profile = MemoryPlan("test", torch.float16, 1, text_encoders_stay=False, decoder="full")
     source = RandomWeights(THIN, CUDA, torch.float16)
     sampler = Sampler(random_components(THIN, CUDA, profile, source))
     request = ask("a cat", width=64, height=64)
@@ -114,9 +114,9 @@ def test_text_encoders_that_visit_leave_no_memory_behind(ask: Any, memory: None)
 
 
 def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: None):
-    profile = Profile("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
+    profile = MemoryPlan("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
     family = replace(THIN.family, sizes=((64, 64), (2048, 2048)), max_side=2048)
-    sampler = Sampler(replace(random_components(THIN, CUDA, profile), family=family))
+    sampler = Sampler(replace(random_components(THIN, CUDA, profile), spec=family))
     small, large = (replace(ask("a cat"), width=side, height=side) for side in (64, 2048))
     paint(sampler, small)
     torch.cuda.empty_cache()
@@ -128,7 +128,7 @@ def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: 
 
 
 def test_half_precision_decodes_are_finite(memory: None):
-    profile = Profile("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
+    profile = MemoryPlan("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
     components = random_components(THIN, CUDA, profile)
     latents = torch.randn(2, 4, 16, 16, device=CUDA)
     for vae in (components.vae, components.preview_vae):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lightning_demo.miniature.lora import ALPHA, LowRank, lora_tensors, save_lora
-from lightning_demo.model.lora import fuse
+from lightning_demo.model.weights.lora import fuse
 
 HERE = Path("lora.safetensors")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lightning_demo.miniature.metrics import sharpness
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
 STRANGE = {

@@ -11,15 +11,19 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from lightning_demo.model.attention import cross_attention_layers, expect_projections, project
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING
-from lightning_demo.model.decode import render
-from lightning_demo.model.lora import PREFIX, read_lora
-from lightning_demo.model.profile import TEXT_BYTES, UNET_BYTES
-from lightning_demo.model.prompt import PromptEmbedding
-from lightning_demo.model.schedule import schedule
-from lightning_demo.model.sdxl_config import TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE
-from lightning_demo.model.step import Row, euler_step
+from lightning_demo.model.compile.attention import (
+    cross_attention_layers,
+    expect_projections,
+    project,
+)
+from lightning_demo.model.memory_plan import TEXT_BYTES, UNET_BYTES
+from lightning_demo.model.sampling.decode import render
+from lightning_demo.model.sampling.prompt import PromptEmbedding
+from lightning_demo.model.sampling.schedule import schedule
+from lightning_demo.model.sampling.step import Row, euler_step
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
+from lightning_demo.model.weights.lora import PREFIX, read_deltas
+from lightning_demo.model.weights.sdxl_config import TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE
 from lightning_demo.schemas import GenerationRequest
 
 META = torch.device("meta")
@@ -101,7 +105,7 @@ def test_a_lora_in_the_names_of_the_published_files_fits(unet: UNet2DConditionMo
         lora[f"{module}.lora_down.weight"] = torch.empty(64, *shape[1:], device=META)
         lora[f"{module}.lora_up.weight"] = torch.empty(shape[0], 64, *kernel, device=META)
         lora[f"{module}.alpha"] = torch.tensor(8.0)
-    deltas = read_lora(lora, shapes, SDXL_LIGHTNING.lightning.folder or META)  # type: ignore[arg-type]
+    deltas = read_deltas(lora, shapes, SDXL_LIGHTNING.lightning.folder or META)  # type: ignore[arg-type]
     assert len(deltas) == len(lora) // 3 > 700
     assert {delta.scale for delta in deltas} == {0.125}
     for delta in deltas[:20]:

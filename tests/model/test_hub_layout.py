@@ -24,9 +24,10 @@ from diffusers import (
 from safetensors.torch import save_file
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING, Repository
+from lightning_demo.model.hub.repository import Repository
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.sampling import Sampler
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest
 
 SIDE = 64
@@ -90,7 +91,7 @@ def test_sdxl_lightning_loads_from_the_cache_and_paints(cached: Path, kl: Autoen
     assert components.vae.config.scaling_factor == 0.18215
     # Its own sizes would take minutes here.
     small = replace(SDXL_LIGHTNING, sizes=((SIDE, SIDE),), min_side=SIDE)
-    sampler = Sampler(replace(components, family=small))
+    sampler = Sampler(replace(components, spec=small))
     pipe = StableDiffusionXLPipeline(
         vae=kl,
         text_encoder=components.text_encoders[0],
@@ -153,7 +154,7 @@ def test_warming_up_asks_only_for_the_step_count_that_was_loaded(cached: Path):
     try:
         components = load_components(SDXL_LIGHTNING, "cpu", num_inference_steps=8)
         small = replace(SDXL_LIGHTNING, sizes=((SIDE, SIDE),), min_side=SIDE)
-        Sampler(replace(components, family=small)).warm_up()
+        Sampler(replace(components, spec=small)).warm_up()
         assert components.unets.resident_steps() == (8,)
     finally:
         aside.rename(file)

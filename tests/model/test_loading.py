@@ -14,20 +14,21 @@ from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
 from lightning_demo.model import loading
-from lightning_demo.model.checkpoints import MINIATURE, Family
-from lightning_demo.model.decode import decode
+from lightning_demo.model.device import pick_device
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.placement import pick_device
-from lightning_demo.model.profile import choose_profile
-from lightning_demo.model.sampling import Sampler
-from lightning_demo.model.unets import UNets
-from lightning_demo.model.weight_files import WeightFiles
+from lightning_demo.model.memory_plan import full_size_plan
+from lightning_demo.model.sampling.decode import decode
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.model_spec import ModelSpec
+from lightning_demo.model.weights.unet_files import UNetFiles
+from lightning_demo.model.weights.unets import UNets
 
 ROOT = MINIATURE.base.folder.parent  # type: ignore[union-attr]
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Family:
+def copy(tmp_path: Path) -> ModelSpec:
     """The shipped miniature in a folder of the test's own, without hashes."""
     folder = tmp_path / "miniature"
     shutil.copytree(ROOT, folder)
@@ -88,7 +89,7 @@ WEIGHTS = [
 
 @pytest.mark.parametrize("damage", ["missing", "cut short", "pickle"])
 @pytest.mark.parametrize("file", WEIGHTS)
-def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
+def test_a_bad_weight_file_is_named(file: str, damage: str, copy: ModelSpec):
     path = copy.base.folder.parent / file  # type: ignore[union-attr]
     if damage == "missing":
         path.unlink()
@@ -103,26 +104,26 @@ def test_a_bad_weight_file_is_named(file: str, damage: str, copy: Family):
 
 
 @pytest.mark.parametrize("file", WEIGHTS)
-def test_a_weight_that_is_no_number_is_named(file: str, copy: Family):
+def test_a_nan_in_a_weight_file_is_named(file: str, copy: ModelSpec):
     path = copy.base.folder.parent / file  # type: ignore[union-attr]
     weights = load_file(path)
     name = max(weights, key=lambda name: weights[name].numel())
     weights[name].view(-1)[-1] = float("nan")
     save_file(weights, path, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="no numbers") as caught:
+    with pytest.raises(CheckpointError, match="NaN or infinite") as caught:
         load_components(copy, "cpu")
     assert file in str(caught.value) and name.split(".")[-2] in str(caught.value)
 
 
 @pytest.mark.parametrize("file", ["base/tokenizer/vocab.json", "base/unet/config.json"])
-def test_a_missing_small_file_is_named(file: str, copy: Family):
+def test_a_missing_small_file_is_named(file: str, copy: ModelSpec):
     (copy.base.folder.parent / file).unlink()  # type: ignore[union-attr]
     with pytest.raises(CheckpointError, match="missing") as caught:
         load_components(copy, "cpu")
     assert file in str(caught.value)
 
 
-def test_the_weights_of_another_step_count_are_found_out(copy: Family):
+def test_the_weights_of_another_step_count_are_found_out(copy: ModelSpec):
     """Renamed on disk, an 8-step file would load and paint badly: its hash tells."""
     folder = copy.lightning.folder
     assert folder is not None
@@ -135,7 +136,7 @@ def test_the_weights_of_another_step_count_are_found_out(copy: Family):
         load_components(hashed, "cpu")
 
 
-def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
+def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: ModelSpec):
     folder = copy.lightning.folder
     assert folder is not None and copy.base.folder is not None
     shutil.copy(
@@ -143,7 +144,7 @@ def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: Family):
         folder / "sdxl_lightning_4step_lora.safetensors",
     )
     with pytest.raises(CheckpointError, match=r"4step_lora\.safetensors is not a LoRA"):
-        UNets(WeightFiles(copy, torch.device("cpu"), torch.float32), 4, (1, 2, 4, 8)).get(4)
+        UNets(UNetFiles(copy, torch.device("cpu"), torch.float32), 4, (1, 2, 4, 8)).get(4)
 
 
 def test_a_device_that_is_not_there():
@@ -160,8 +161,8 @@ def test_every_memory_profile_paints_every_step_count(
     free: int, components: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """Spread as on a GPU of that many GB, computed here: the same picture, but for its decoder."""
-    profile = replace(choose_profile("cuda", free * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    profile = replace(full_size_plan("cuda", free * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
     spread = load_components(MINIATURE, "cpu")
     assert len(spread.unets.resident()) == 1
     assert (spread.vae is spread.preview_vae) == (profile.decoder == "tiny")
@@ -191,8 +192,8 @@ def test_a_decoder_in_tiles_gives_nearly_the_same_picture(monkeypatch: pytest.Mo
         sample_size=1024,
     ).eval()
     monkeypatch.setattr(loading, "_decoder", lambda family, repository, *names: vae)
-    profile = replace(choose_profile("cuda", 10 * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "pick_profile", lambda family, device: profile)
+    profile = replace(full_size_plan("cuda", 10 * 2**30, 4), dtype=torch.float32)
+    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
     latents = torch.randn(1, 4, 96, 96)
     whole = decode(vae, latents).int()
     tiled = load_components(MINIATURE, "cpu").vae

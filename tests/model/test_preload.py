@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model.checkpoints import SDXL_LIGHTNING
 from lightning_demo.model.loading import load_components
+from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
 
 from ..test_readme import REPOSITORIES, preloaded
 from .test_hub_layout import hub, kl, snapshot  # noqa: F401

@@ -21,7 +21,7 @@ from lightning_demo.engine.runner import Pixels
 from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.images import encode_jpeg
-from lightning_demo.model.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limits
 
 STAGES = ("queue", "embed", "steps", "decode", "encode", "total")

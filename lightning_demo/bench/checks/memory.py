@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ...errors import OutOfMemory
-from ...model.profile import GIB, choose_profile
-from ...model.sampling import Sampler
+from ...model.memory_plan import GIB, full_size_plan
+from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
 from ..parts import switching
 from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
@@ -25,7 +25,7 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
     if setting.small:
         raise Skip("a CPU has no memory of its own that could run out")
     made = subject("full", "cuda")
-    parts = replace(made.components, family=FULL.family, unets=unets_of(made.source, 1, STEPS))
+    parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEPS))
     sampler, device = Sampler(parts), setting.device
 
     def request(side: int) -> GenerationRequest:
@@ -64,7 +64,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
     for free in PROFILES_GIB:
-        profile = replace(choose_profile("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
+        profile = replace(full_size_plan("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
         made = Subject(setting.random, parts, source)

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from ...model.decode import decode
-from ...model.profile import GIB
-from ...model.sampling import Sampler
+from ...model.memory_plan import GIB
+from ...model.sampling.decode import decode
+from ...model.sampling.sampler import Sampler
 from ..parts import difference
 from ..random_sdxl import FULL, THIN, random_components, unets_of
 from ..stages import RECORDED, WHOLE
@@ -72,7 +72,7 @@ def tiers(setting: Setting) -> dict[str, Any]:
     made = replace(made, components=parts)
     speed = setting.speed
     if setting.small:
-        speed = replace(speed, compile=True, backend=setting.backend)
+        speed = replace(speed, compile=True, compile_backend=setting.backend)
     plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
     for steps in STEPS:
         request = made.ask(steps)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...model.speed import Speed
+from ...model.compile.speed import Speed
 from ...settings import Settings
 from ..subject import Weights
 

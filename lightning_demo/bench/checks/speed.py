@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from ...model.sampling import Sampler
-from ...model.speed import Speed
+from ...model.compile.speed import Speed
+from ...model.sampling.sampler import Sampler
 from ...settings import Settings
 from ..batches import Batch, measure_batches
 from ..model import Plan, bench_model
@@ -31,8 +31,8 @@ def calibration(setting: Setting) -> dict[str, Any]:
     Ladder(made.components, (4,)).climb(Stage("", speed))
     measured: dict[str, Any] = {}
     for side in (64, 96) if setting.small else (1024, 768, 512):
-        family = replace(made.components.family, sizes=((side, side),))
-        at_side = replace(made, components=replace(made.components, family=family))
+        family = replace(made.components.spec, sizes=((side, side),))
+        at_side = replace(made, components=replace(made.components, spec=family))
         sampler = Sampler(at_side.components, speed)
         measured[str(side)] = measure_batches(
             Batch(sampler, speed),
@@ -48,7 +48,7 @@ def calibration(setting: Setting) -> dict[str, Any]:
 def compiler_cache(setting: Setting) -> dict[str, Any]:
     """Seconds that a new process takes to get as fast, with what `model` compiled; and it took."""
     speed = Speed.of(Settings.from_environment(), setting.device.type)
-    speed = replace(speed, compile=True, backend=setting.backend)
+    speed = replace(speed, compile=True, compile_backend=setting.backend)
     weights, threads = setting.trained, torch.get_num_threads()
     second = warm_start(weights, setting.device.type, speed, threads, setting.left())
     if second.get("error") or second["problems"]:

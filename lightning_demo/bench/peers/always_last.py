@@ -17,9 +17,9 @@ import gradio as gr
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
-from ...model.checkpoints import MINIATURE
-from ...model.unets import UNets
-from ...model.weight_files import WeightFiles
+from ...model.weights.checkpoints import MINIATURE
+from ...model.weights.unet_files import UNetFiles
+from ...model.weights.unets import UNets
 from .gradio_page import serve
 from .step_count import StepCount
 
@@ -31,7 +31,7 @@ def pipeline(threads: int, num_inference_steps: int) -> StableDiffusionXLPipelin
     pipe = StableDiffusionXLPipeline.from_pretrained(
         MINIATURE.base.folder, variant="fp16", add_watermarker=False
     ).to(torch.float32)
-    files = WeightFiles(MINIATURE, torch.device("cpu"), torch.float32)
+    files = UNetFiles(MINIATURE, torch.device("cpu"), torch.float32)
     pipe.unet = UNets(files, 1, (num_inference_steps,)).get(num_inference_steps)
     pipe.scheduler = EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, timestep_spacing="trailing"

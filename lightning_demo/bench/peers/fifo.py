@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...images import JPEG_QUALITY
-from ...model.checkpoints import MINIATURE
+from ...model.weights.checkpoints import MINIATURE
 from .always_last import pipeline
 from .step_count import StepCount
 

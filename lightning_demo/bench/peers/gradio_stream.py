@@ -23,7 +23,7 @@ import gradio as gr
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
 
-from ...model.checkpoints import MINIATURE
+from ...model.weights.checkpoints import MINIATURE
 from .always_last import pipeline
 from .gradio_page import serve
 from .step_count import StepCount

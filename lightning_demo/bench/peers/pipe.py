@@ -13,6 +13,7 @@ from PIL import Image
 
 from ...images import JPEG_QUALITY
 from ...model.loading import Components
+from ...model.sampling.schedule import BETA_END, BETA_START
 from ...schemas import GenerationRequest
 
 
@@ -21,7 +22,7 @@ class Pipe:
 
     def __init__(self, components: Components, dtype: torch.dtype) -> None:
         self._components = components
-        self._unet = copy.deepcopy(components.unets.get(components.family.limits.default_steps))
+        self._unet = copy.deepcopy(components.unets.get(components.spec.limits.default_steps))
         self._unet.set_attn_processor(AttnProcessor2_0())
         parts = copy.deepcopy((components.vae, *components.text_encoders))
         vae, first, second = (part.to(components.device) for part in parts)
@@ -42,7 +43,7 @@ class Pipe:
         weights = self._components.unets.get(num_inference_steps).state_dict()
         for name, tensor in self._unet.state_dict().items():
             tensor.copy_(weights[name])
-        checkpoint = self._components.family.checkpoint(num_inference_steps)
+        checkpoint = self._components.spec.checkpoint(num_inference_steps)
         self._pipe.scheduler = noise_scheduler(checkpoint.prediction_type)
 
     def compile(self, backend: str = "inductor") -> None:
@@ -80,8 +81,8 @@ class Pipe:
 def noise_scheduler(prediction_type: str = "epsilon") -> EulerDiscreteScheduler:
     """Lightning's noise scheduler, as its model card says."""
     return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
         beta_schedule="scaled_linear",
         steps_offset=1,
         timestep_spacing="trailing",

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...engine.build import about
 from ...engine.local import LocalEngine
-from ...model.checkpoints import MINIATURE
-from ...model.sampling import Sampler
+from ...model.sampling.sampler import Sampler
+from ...model.weights.checkpoints import MINIATURE
 from ...schemas import GenerationRequest
 from ...settings import Settings
 from ..typists import Typist

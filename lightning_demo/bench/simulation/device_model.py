@@ -13,7 +13,7 @@ from ...engine.latency_model import BUCKETS, Kind, LatencyModel, Size
 from ...errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from ...model.sampling import Sampler
+    from ...model.sampling.sampler import Sampler
 
 KINDS = get_args(Kind)
 
@@ -93,9 +93,9 @@ def device_model(name: str, threads: int = 2) -> DeviceModel:
 
 def miniature() -> Sampler:
     """The miniature on the CPU, warm."""
-    from ...model.checkpoints import MINIATURE
     from ...model.loading import load_components
-    from ...model.sampling import Sampler
+    from ...model.sampling.sampler import Sampler
+    from ...model.weights.checkpoints import MINIATURE
 
     sampler = Sampler(load_components(MINIATURE, "cpu"))
     sampler.warm_up()
@@ -108,7 +108,7 @@ def measured(sampler: Sampler) -> DeviceModel:
     from ...images import encode_jpeg
     from ...schemas import GenerationRequest
 
-    family = sampler.family
+    family = sampler.spec
     size: Size = family.limits.sizes[0]
     latency_model = LatencyModel()
     for kind in KINDS:

@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from ...model.checkpoints import Vocabulary, family
+from ...model.weights.checkpoints import MODELS
+from ...model.weights.model_spec import Vocabulary
 from ...schemas import EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
@@ -84,7 +85,7 @@ def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
 def _vocabulary(model: str) -> Vocabulary:
     """The model's words; none when its files are damaged, which the engine has words for."""
     try:
-        return family(model).vocabulary()
+        return MODELS[model].vocabulary()
     except (OSError, ValueError, LookupError) as problem:
         log.warning("the words of %s cannot be read: %s", model, problem)
         return Vocabulary({}, ())

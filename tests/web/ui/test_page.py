@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from lightning_demo.model.checkpoints import FAMILIES, MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
 from lightning_demo.web.ui.prompt import example_chips
@@ -26,7 +26,7 @@ def components(family: Any) -> dict[str, dict[str, Any]]:
 
 @lru_cache
 def _components(name: str) -> dict[str, dict[str, Any]]:
-    family = FAMILIES[name]
+    family = MODELS[name]
     engine = FakeEngine()
     engine.say(model=family.name, title=family.title, limits=family.limits)
     server = Server(engine, Settings())

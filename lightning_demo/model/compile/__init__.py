@@ -1,0 +1,1 @@
+"""What makes the model faster: attention cache, compilation, CUDA graphs, float8."""

@@ -1,0 +1,69 @@
+"""What is compiled while nobody waits, one task after another.
+
+First the UNet block by block at the native size, which is ready soon. Then whole functions for each
+size, the native one first, without and with guidance (which doubles the UNet's rows). Then more
+rows of the native size, for several people's pictures in one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .compiled_functions import CompiledFunctions, Kind
+from .speed import Speed
+
+# Pixels of all rows of a call together. Beyond, fewer rows fill a GPU and more gain nothing.
+MAX_PIXELS = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CompileTask:
+    """One thing to compile: which functions, at which size."""
+
+    size: tuple[int, int]  # (width, height), px
+    guidance_scale: float
+    kinds: tuple[Kind, ...]  # empty: UNets block by block
+    rows: int = 1  # pictures in one call
+
+    @contextmanager
+    def on(self, functions: CompiledFunctions) -> Iterator[None]:
+        """Compiles what is called inside."""
+        with functions.compiling(*self.kinds) if self.kinds else functions.compiling_blocks():
+            yield
+
+
+def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[CompileTask, ...]:
+    """All tasks for a model of these sizes, the native one first; none when nothing is compiled."""
+    if not speed.improves:
+        return ()
+    native, *others = sizes
+    plan = [CompileTask(native, 0.0, ())] if speed.compile else []
+    decoders: tuple[Kind, ...] = ("decoder", "preview")
+    plan += [
+        CompileTask(native, 0.0, ("unet", "text")),
+        CompileTask(native, 0.0, decoders),
+        CompileTask(native, 2.0, ("unet",)),
+    ]
+    for size in others:
+        plan += [CompileTask(size, 0.0, ("unet", *decoders)), CompileTask(size, 2.0, ("unet",))]
+    # Two rows are compiled already: a picture with guidance is two rows.
+    plan += [
+        CompileTask(native, 0.0, ("unet",), rows)
+        for rows in (4, 8)
+        if rows * native[0] * native[1] <= MAX_PIXELS
+    ]
+    return tuple(plan)
+
+
+def describe(plan: Sequence[CompileTask], done: int) -> str:
+    """The progress, for people: "eager, compiling 0/5", "blocks compiled 1/5", "compiled"."""
+    if not plan:
+        return ""
+    if done == len(plan):
+        return "compiled"
+    if done == 0:
+        return f"eager, compiling 0/{len(plan)}"
+    blocks = not plan[done - 1].kinds
+    return f"{'blocks compiled' if blocks else 'compiled'} {done}/{len(plan)}"

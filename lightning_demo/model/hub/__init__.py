@@ -1,0 +1,1 @@
+"""Files: from the cache or the Hugging Face Hub, verified, faults in words, progress."""

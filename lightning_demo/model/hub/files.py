@@ -1,0 +1,161 @@
+"""Finds weight files on this machine, and downloads missing ones from the Hugging Face Hub.
+
+The local cache comes first; the Hub is asked only for what is missing, so an offline machine never
+waits for the network. Downloading, resuming, locking and the token are the Hub client's; HF_HOME,
+HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to it. Files are requested by exact
+name, at pinned commits, and checked against the hash that the Hub publishes before they are used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import try_to_load_from_cache
+
+from ...errors import CheckpointError
+from ...settings import ASSETS
+from .download import NoSuchFile, Published, ask, blob_of, download_all, verify
+from .faults import explain
+from .progress import Report, quiet
+from .repository import Repository
+
+log = logging.getLogger(__name__)
+
+Wanted = Sequence[tuple[Repository, tuple[str, ...]]]
+
+
+def locate(
+    repository: Repository,
+    files: tuple[str, ...],
+    *,
+    download: bool = True,
+    report: Report = quiet,
+) -> Path:
+    """The folder on this machine with `files` of a repository, downloaded if missing.
+
+    Args:
+        files: names relative to the repository, e.g. "unet/config.json".
+        download: whether missing files may be downloaded.
+        report: called with (fraction, sentence) as bytes arrive.
+
+    Raises:
+        CheckpointError: a file is missing and cannot be downloaded; the message says why.
+    """
+    locate_all([(repository, files)], download=download, report=report)
+    if (folder := _folder(repository)) is not None:
+        return folder
+    path = find(repository, files[0], download=download)
+    return path.parents[files[0].count("/")]
+
+
+def find(repository: Repository, file: str, *, download: bool = True) -> Path:
+    """One file on this machine; for a weight file in half precision also its full-precision twin.
+
+    Other people's bases often have no "….fp16.safetensors"; the plain file loads as well.
+
+    Raises:
+        CheckpointError: as `locate`.
+    """
+    locate_all([(repository, (file,))], download=download)
+    path = _here(repository, file)
+    if path is None:
+        raise _missing(repository, file)
+    return path
+
+
+def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet) -> None:
+    """Makes sure that all files are on this machine.
+
+    Sizes are requested first, so that `report` knows the total, and a disk that is too small is
+    reported before anything is downloaded.
+
+    Args:
+        wanted: repositories and their files, each repository once.
+
+    Raises:
+        CheckpointError: as `locate`.
+    """
+    lacking = [(r, file) for r, files in wanted for file in files if _here(r, file) is None]
+    for repository, file in lacking:
+        if repository.local or not download:
+            raise _missing(repository, file)
+    # A branch may have moved; all files of a repository must be of one commit.
+    moving = {repository for repository, _ in lacking if not repository.is_pinned}
+    asked = [(r, f) for r, files in wanted for f in files if r in moving or (r, f) in lacking]
+    if asked:
+        report(0.0, "Asking the Hugging Face Hub for the weights")
+        download_all([_ask(repository, file) for repository, file in asked], report)
+
+
+def check(repository: Repository, file: str) -> Path:
+    """Compares a file on this machine with the hash that the Hub published for it.
+
+    Raises:
+        CheckpointError: the file is missing, or damaged and therefore removed.
+    """
+    path = find(repository, file, download=False)
+    blob = blob_of(path)
+    etag = _ask(repository, file).etag if blob is None else blob.name
+    verify(path, repository, etag)
+    return path
+
+
+def _folder(repository: Repository) -> Path | None:
+    """The folder of a local repository; a single file is converted first."""
+    if repository.single_file is None:
+        return repository.folder
+    from ..weights.single_file import convert  # its imports take seconds
+
+    return convert(repository.single_file)
+
+
+def _here(repository: Repository, file: str) -> Path | None:
+    """The file or its twin on this machine; never uses the network."""
+    folder = _folder(repository)
+    for name in _names(file):
+        if folder is not None:
+            found: object = folder / name
+        else:
+            revision = repository.revision or None
+            try:
+                found = try_to_load_from_cache(repository.name, name, revision=revision)
+            except OSError as error:
+                raise explain(error, repository, name) from error
+        if isinstance(found, (str, Path)) and Path(found).is_file():
+            return Path(found)
+    return None
+
+
+def _names(file: str) -> tuple[str, ...]:
+    """The names that a file may have, the preferred one first."""
+    return (file, file.replace(".fp16.", ".")) if ".fp16." in file else (file,)
+
+
+def _missing(repository: Repository, file: str) -> CheckpointError:
+    if not repository.local:
+        return CheckpointError(
+            f"{file} of {repository.name} is not on this machine yet: "
+            "`python -m lightning_demo download` fetches it."
+        )
+    remedy = "it is not laid out as SDXL's own repository in diffusers' format."
+    folder = _folder(repository) or Path(repository.name)
+    if ASSETS in folder.parents:
+        remedy = (
+            "fetch the project's files again (git checkout assets), or train them with "
+            "`python -m lightning_demo miniature train`."
+        )
+    return CheckpointError(f"{folder / file} is missing: {remedy}")
+
+
+def _ask(repository: Repository, file: str) -> Published:
+    """What the Hub says about a file, or about its twin if there is no such file."""
+    first, *others = _names(file)
+    try:
+        return ask(repository, first)
+    except NoSuchFile:
+        if not others:
+            raise
+        log.info("%s has no %s; taking %s", repository.name, first, others[0])
+        return ask(repository, others[0])

@@ -1,0 +1,98 @@
+"""How a model is spread over a device's memory, chosen from how much of it is free.
+
+SDXL in half precision is 5.1 GB of UNet for each step count, 1.6 GB of text encoders and 0.2 GB of
+decoder; a 1024 px picture needs about 2.5 GB on top while the full decoder works, or 1 GB in
+tiles. Fewer steps need no less memory: every step count's UNet has the same size.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from .device import free_memory
+from .weights.model_spec import ModelSpec
+
+GIB = 2**30
+UNET_BYTES = int(5.14e9)
+TEXT_BYTES = int(1.64e9)
+WORK_BYTES = int(3.5e9)  # decoders, activations of a full decode, graphs, the CUDA context
+
+Decoder = Literal["full", "tiled", "tiny"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Where the parts of a model live and how its pictures are decoded."""
+
+    name: str
+    dtype: torch.dtype
+    unets: int  # on the device at once; others are copied over them in place
+    text_encoders_stay: bool  # else they are copied to the device for each new prompt
+    decoder: Decoder  # of the final picture: whole, in tiles, or the preview's tiny one
+
+    def describe(self) -> str:
+        """One line for people."""
+        decoder = {"full": "full decoder", "tiled": "decoder in tiles", "tiny": "tiny decoder"}
+        unets = "1 UNet" if self.unets == 1 else f"{self.unets} UNets"
+        text = "stay" if self.text_encoders_stay else "visit for each new prompt"
+        dtype = str(self.dtype).removeprefix("torch.")
+        return (
+            f"{self.name}: {dtype}, {unets} on the device, text encoders {text}, "
+            f"{decoder[self.decoder]}"
+        )
+
+
+def plan_memory(spec: ModelSpec, device: torch.device) -> MemoryPlan:
+    """How a model is spread over a device, by what is free there now."""
+    step_counts = len(spec.limits.num_inference_steps)
+    if spec.small:
+        half = device.type == "cuda"
+        return small_plan(torch.float16 if half else torch.float32, step_counts)
+    return full_size_plan(device.type, free_memory(device), step_counts)
+
+
+def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> MemoryPlan:
+    """The plan for a full-size SDXL.
+
+    Args:
+        kind: a torch device type: "cuda", "mps", "xpu" or "cpu".
+        free_bytes: free memory of the device; None where the device does not report it.
+        step_counts: how many UNets there are.
+    """
+    if kind == "cpu":
+        return MemoryPlan("CPU", torch.float32, 1, True, "full")
+    if kind == "mps":
+        # The memory is shared with the CPU. bfloat16, with float32's range, is safe for the matrix
+        # products of CLIP and UNet there.
+        return MemoryPlan("Apple GPU", torch.bfloat16, 1, True, "tiled")
+    dtype = torch.bfloat16 if kind == "xpu" else torch.float16
+    if free_bytes is None:
+        return MemoryPlan(f"{kind}, memory not known", dtype, 1, False, "tiled")
+    free = free_bytes / GIB
+    if free >= 22:  # a 24 GB card, less what the desktop takes
+        unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)
+        return MemoryPlan("24 GB and more", dtype, min(step_counts, unets), True, "full")
+    if free >= 13:
+        return MemoryPlan("16 GB", dtype, 1, True, "full")
+    if free >= 9:
+        return MemoryPlan("10 to 12 GB", dtype, 1, False, "tiled")
+    return MemoryPlan("8 GB", dtype, 1, False, "tiny")
+
+
+def small_plan(dtype: torch.dtype, step_counts: int) -> MemoryPlan:
+    """The plan for a model so small that all of it fits anywhere."""
+    return MemoryPlan("everything stays", dtype, step_counts, True, "full")
+
+
+def host_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
+    """Whether the host has memory for one more UNet and some to spare; true where unknown."""
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
+    except OSError:
+        return True
+    return found is None or int(found[1]) * 1024 > 1.5 * UNET_BYTES

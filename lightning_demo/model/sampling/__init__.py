@@ -1,0 +1,1 @@
+"""From prompt and seed to pixels: schedule tables, the Euler step, prompts, decoders."""

@@ -1,0 +1,292 @@
+"""The sampling loop, one step at a time, for any mix of rows.
+
+`pipe(...)` of diffusers computes the same pictures (the tests hold the two together) but spends
+more time around a small model than in it, and cannot be stopped, previewed or shared between
+steps. Knows nothing about sessions or queues.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+
+from ...errors import OutOfMemory
+from ...schemas import SIZE_MULTIPLE, GenerationRequest
+from ..compile.compile_plan import compile_plan, describe
+from ..compile.compiled_functions import CompiledFunctions, Kind
+from ..compile.speed import Speed
+from ..loading import Components
+from ..weights.model_spec import ModelSpec
+from .decode import RenderCall, decode, render, to_host
+from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
+from .schedule import schedule
+from .step import Row, call_unet, euler_step, unet_rows
+
+log = logging.getLogger(__name__)
+
+LATENT_CHANNELS = 4
+
+
+class Sampler:
+    """Paints requests step by step with one model on one device.
+
+    Not thread-safe: the thread that owns the device owns the sampler.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        speed: Speed | None = None,
+        *,
+        may_compile: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """
+        Args:
+            speed: the optimisations that are on; the defaults when absent.
+            may_compile: false while another process is still compiling the same model.
+        """
+        self._components = components
+        self._speed = speed or Speed()
+        self._functions = CompiledFunctions(self._speed)
+        self._prompts = PromptEncoder(components, self._functions)
+        self._projections = PromptProjections()
+        self._plan = compile_plan(components.spec.limits.sizes, self._speed)
+        self._compiled = 0
+        self._may_compile = may_compile
+
+    @property
+    def device_name(self) -> str:
+        """The device, for people."""
+        return self._components.device_name
+
+    def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
+        """The UNet for a step count."""
+        return self._components.unets.get(num_inference_steps)
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model it paints with."""
+        return self._components.spec
+
+    def seconds_to_bring(self, num_inference_steps: int) -> float:
+        """Seconds until the UNet of a step count is on the device; 0 when it is there."""
+        return self._components.unets.seconds_to_bring(num_inference_steps)
+
+    def synchronize(self) -> None:
+        """Waits until the device has computed everything asked so far."""
+        device = self._components.device
+        if device.type in ("cuda", "xpu", "mps"):
+            torch.get_device_module(device).synchronize()
+
+    def forget_prompts(self) -> None:
+        """Drops the remembered prompt embeddings, as if every prompt were new."""
+        self._prompts = PromptEncoder(self._components, self._functions)
+        self._projections.clear()
+
+    @property
+    def tier(self) -> str:
+        """How far the model is compiled, for people; empty where nothing is compiled."""
+        return describe(self._plan, self._compiled)
+
+    @property
+    def compile_tasks_left(self) -> int:
+        """How many tasks of the compile plan are left."""
+        return len(self._plan) - self._compiled
+
+    def improve(self) -> bool:
+        """Does one thing that makes later pictures faster; False when nothing is left.
+
+        Weights of other step counts are loaded ahead, then functions are compiled. This takes
+        seconds, or minutes without the compiler's cache: call it while nobody waits. Pictures stay
+        the same to within rounding.
+        """
+        fetching = self._components.unets.fetch_ahead()
+        if not self.compile_tasks_left:
+            return fetching
+        if not self._may_compile():
+            return True
+        task = self._plan[self._compiled]
+        self._compiled += 1
+        try:
+            with task.on(self._functions):
+                self._rehearse(task.size, task.guidance_scale, rows=task.rows)
+        except Exception:
+            # A compiler that fails changes nothing: functions stay eager, and right.
+            log.exception("%s failed", task)
+        return True
+
+    def warm_up(self) -> None:
+        """Paints a picture with what is loaded, so that no user waits for the first one.
+
+        Weights that come with the project are warmed up for every step count; others are
+        downloaded only on request.
+        """
+        spec = self._components.spec
+        limits = spec.limits
+        shipped = spec.lightning.folder is not None
+        loaded = self._components.unets.resident_steps()
+        for steps in limits.num_inference_steps if shipped else loaded:
+            self._rehearse(limits.sizes[0], 0.0, steps)
+
+    def _rehearse(
+        self, size: tuple[int, int], guidance_scale: float, steps: int | None = None, rows: int = 1
+    ) -> None:
+        """Computes one step and both decodes of pictures that nobody sees."""
+        steps = steps or self._components.spec.limits.default_steps
+        prompt = f"a {self._compiled}"  # new for each task, so that it is encoded
+        request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
+        batch = [self.begin(request) for _ in range(rows)]
+        self.step(batch)
+        self.previews(batch)
+        self.finals(batch)
+
+    def prepare(self, requests: Sequence[GenerationRequest]) -> int:
+        """Encodes all new prompts in one call; `begin` then finds them encoded.
+
+        Returns:
+            How many were new.
+        """
+        prompts = [request.prompt for request in requests]
+        prompts += [
+            request.negative_prompt
+            for request in requests
+            if request.guided and request.negative_prompt
+        ]
+        with _memory_errors():
+            return self._prompts.encode_all(prompts)
+
+    @torch.inference_mode()
+    def begin(self, request: GenerationRequest) -> Row:
+        """Encodes the prompt and draws the noise.
+
+        The noise is drawn on the CPU, so that a seed means the same on every device.
+        """
+        with _memory_errors():
+            checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
+            table = schedule(request.num_inference_steps, checkpoint.prediction_type)
+            self._components.unets.require(request.num_inference_steps)
+            prompt = self._prompts.encode(request.prompt)
+            negative = None
+            if request.guided:
+                plain = self._prompts.encode_negative(request.negative_prompt, prompt)
+                negative = self._project(request, plain, request.negative_prompt or None)
+            prompt = self._project(request, prompt, request.prompt)
+            limits = self._components.spec.limits
+            width, height = limits.nearest_size(request.width, request.height)
+            noise = torch.randn(
+                (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),
+                generator=torch.Generator("cpu").manual_seed(request.seed),
+                dtype=torch.float32,  # transformers may be changing the default dtype
+            )
+            device = self._components.device
+            return Row(
+                request=request,
+                schedule=table,
+                latents=noise.to(device) * table.init_noise_sigma,
+                prompt=prompt,
+                negative=negative,
+                time_ids=torch.tensor([[height, width, 0, 0, height, width]], device=device),
+            )
+
+    @torch.inference_mode()
+    def step(self, rows: Sequence[Row]) -> None:
+        """Takes one step of every row; all must share their step count (and so weights) and size.
+
+        Rows change only after the step is computed: after an error it can be repeated.
+        """
+        with _memory_errors():
+            unet = self.unet(rows[0].request.num_inference_steps)
+            sample = rows[0].latents.shape[1:]
+            batch = [*rows, *self._padding(rows)]
+            # Compiled blocks share a program; with projections each would need its own offset.
+            projected = self._speed.cross_attention_cache and not self._functions.by_blocks(
+                (unet_rows(batch), *sample)
+            )
+            call = partial(self._functions.call, "unet", call_unet)
+            latents, denoised = euler_step(unet, batch, call, projected=projected)
+            for index, row in enumerate(rows):
+                row.latents = latents[index : index + 1]
+                row.denoised = denoised[index : index + 1]
+                row.step += 1
+
+    def _padding(self, rows: Sequence[Row]) -> list[Row]:
+        """Copies of the last row that fill the batch up to the next size that is compiled.
+
+        A compiled call of four rows is faster than an eager one of three. Empty where the batch
+        itself is compiled, or nothing larger.
+        """
+        count, sample = unet_rows(rows), rows[0].latents.shape[1:]
+        each = unet_rows(rows[-1:])
+        for more in range(len(rows) + 1):
+            if self._functions.ready("unet", (count + more * each, *sample)):
+                return [rows[-1]] * more
+        return []
+
+    def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Each row's picture so far by the preview decoder, uint8 [height, width, 3]."""
+        latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
+        with _memory_errors():
+            return to_host(decode(self._components.preview_vae, latents, self._render("preview")))
+
+    def finals(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Each row's picture by the full decoder, uint8 [height, width, 3]."""
+        latents = torch.cat([row.latents for row in rows])
+        with _memory_errors():
+            return to_host(decode(self._components.vae, latents, self._render("decoder")))
+
+    def preview(self, row: Row) -> np.ndarray:
+        """The preview of one row."""
+        return self.previews([row])[0]
+
+    def finish(self, row: Row) -> np.ndarray:
+        """The picture of one row."""
+        return self.finals([row])[0]
+
+    def _render(self, kind: Kind) -> RenderCall:
+        return partial(self._functions.call, kind, render)
+
+    def _project(
+        self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
+    ) -> PromptEmbedding:
+        """The embedding with its keys and values for this step count; text None: zeros."""
+        if not self._speed.cross_attention_cache:
+            return embedding
+        steps = request.num_inference_steps
+        return self._projections.get(partial(self.unet, steps), steps, text, embedding)
+
+    def notes(self, row: Row) -> tuple[str, ...]:
+        """What the user should know about how the request was read."""
+        notes = []
+        height, width = (SIZE_MULTIPLE * side for side in row.latents.shape[2:])
+        if (width, height) != (row.request.width, row.request.height):
+            notes.append(
+                f"{row.request.width} × {row.request.height} is not a size this model was trained "
+                f"at: the picture is {width} × {height}, the nearest one."
+            )
+        if row.prompt.token_limit is not None:
+            notes.append(
+                f"The prompt is long: only its first {row.prompt.token_limit - 2} tokens were read."
+            )
+        if row.request.negative_prompt and row.negative is None:
+            notes.append("The negative prompt acts only above guidance 1.")
+        return tuple(notes)
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise OutOfMemory(
+            "The device has too little free memory for this picture. A smaller size or guidance of "
+            "at most 1 needs less, and so does ending other programs that use the device; fewer "
+            "steps do not."
+        ) from error

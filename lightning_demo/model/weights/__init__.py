@@ -1,0 +1,1 @@
+"""Weights: the checkpoint table, UNets kept or overwritten, LoRAs, single files."""

@@ -1,0 +1,122 @@
+"""Reads a model's UNet weights from files: whole checkpoints, or the base and a LoRA."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from ...errors import CheckpointError
+from ..compile.attention import expect_projections
+from ..hub.files import find, locate_all
+from ..hub.progress import Report
+from ..hub.repository import Repository
+from .lora import read_deltas
+from .lora_file import LoraDeltas
+from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
+from .unets import Recipe
+from .weight_file import check_finite, check_shapes, load_weights
+
+log = logging.getLogger(__name__)
+
+
+def read_weights(
+    spec: ModelSpec, repository: Repository, file: str
+) -> tuple[dict[str, torch.Tensor], Path]:
+    """The checked tensors of one file of a model, and its path."""
+    path = find(repository, file)
+    weights = load_weights(path, spec.sha256.get(f"{repository.name}/{file}"))
+    check_finite(weights, path)
+    return weights, path
+
+
+def unet_config(spec: ModelSpec) -> dict[str, object]:
+    """The configuration of the model's UNets."""
+    folder = find(spec.base, UNET_CONFIG).parent
+    return UNet2DConditionModel.load_config(folder, local_files_only=True)
+
+
+def unet_shapes(spec: ModelSpec) -> Mapping[str, torch.Size]:
+    """Shapes by name of the model's UNet weights."""
+    with torch.device("meta"):  # shapes without memory
+        unet = UNet2DConditionModel.from_config(unet_config(spec))
+    return {name: tensor.shape for name, tensor in unet.state_dict().items()}
+
+
+class UNetFiles:
+    """Reads recipes and makes empty UNets; the `Source` of `UNets`."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        device: torch.device,
+        dtype: torch.dtype,
+        layout: torch.memory_format = torch.preserve_format,
+        *,
+        loras: Sequence[LoraDeltas] = (),
+        pinned: bool = False,
+    ) -> None:
+        """
+        Args:
+            loras: added to every UNet.
+            pinned: whether to keep recipes in page-locked memory and the GPU's dtype, for UNets
+                that are overwritten again and again.
+        """
+        self._spec, self._device, self._dtype = spec, device, dtype
+        self._layout, self._pinned = layout, pinned and device.type == "cuda"
+        self._loras = tuple(delta for lora in loras for delta in lora["unet"])
+
+    def here(self, num_inference_steps: int) -> bool:
+        """Whether all files of a step count are on this machine."""
+        try:
+            locate_all(self._spec.files(num_inference_steps), download=False)
+        except CheckpointError:
+            return False
+        return True
+
+    def read(self, num_inference_steps: int, report: Report) -> Recipe:
+        """The recipe of a step count.
+
+        Raises:
+            CheckpointError: a file is missing, damaged or made for another model.
+        """
+        locate_all(self._spec.files(num_inference_steps), report=report)
+        checkpoint = self._spec.checkpoint(num_inference_steps)
+        weights, path = read_weights(self._spec, self._spec.lightning, checkpoint.file)
+        log.info("read %s", path.name)
+        if checkpoint.is_lora:
+            lightning = read_deltas(weights, self._shapes, path)
+            return Recipe(self._base, (*lightning, *self._loras))
+        check_shapes(self._shapes, weights, path)
+        return Recipe(self._prepare(weights), self._loras)
+
+    def blank(self) -> UNet2DConditionModel:
+        """A UNet on the device with uninitialised parameters, to be overwritten."""
+        with torch.device("meta"):
+            unet = UNet2DConditionModel.from_config(unet_config(self._spec))
+        expect_projections(unet)
+        unet = unet.to(self._dtype).to_empty(device=self._device)
+        return unet.to(memory_format=self._layout).eval().requires_grad_(False)
+
+    @cached_property
+    def _shapes(self) -> Mapping[str, torch.Size]:
+        return unet_shapes(self._spec)
+
+    @cached_property
+    def _base(self) -> Mapping[str, torch.Tensor]:
+        weights, path = read_weights(self._spec, self._spec.base, BASE_UNET)
+        check_shapes(self._shapes, weights, path)
+        return self._prepare(weights)
+
+    def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if not self._pinned:
+            return weights
+        try:
+            return {name: tensor.to(self._dtype).pin_memory() for name, tensor in weights.items()}
+        except RuntimeError as error:
+            log.warning("host copies stay in ordinary memory; switching is slower: %s", error)
+            return weights

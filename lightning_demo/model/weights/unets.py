@@ -1,0 +1,200 @@
+"""The UNets of one model on the device: which is where, and how one becomes another.
+
+Switching the step count must not take a second. As many UNets as the memory holds stay on the
+device; beyond that, the least recently used one is overwritten from copies in the host's memory: in
+place, because compiled code and CUDA graphs keep the addresses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from diffusers import UNet2DConditionModel
+
+from ...errors import CheckpointError
+from ..hub.progress import Report
+from .lora import Delta, by_weight, sum_deltas
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The weights and deltas that a UNet's parameters are computed from, in the host's memory."""
+
+    weights: Mapping[str, torch.Tensor]  # whole state dict, in the dtype of the UNet
+    deltas: tuple[Delta, ...] = ()  # added in this order, rounded once
+
+
+class Source(Protocol):
+    """Where recipes and empty UNets come from: `UNetFiles`, or random weights."""
+
+    def here(self, num_inference_steps: int) -> bool:
+        """Whether the weights can be read now, without the network."""
+        ...
+
+    def read(self, num_inference_steps: int, report: Report) -> Recipe:
+        """The recipe of a step count; may take minutes. Called from any thread."""
+        ...
+
+    def blank(self) -> UNet2DConditionModel:
+        """A UNet on the device whose parameters have any value."""
+        ...
+
+
+def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
+    """Overwrites the parameters in place. Sums are taken in float32 on the UNet's device."""
+    changes = by_weight(recipe.deltas)
+    with torch.no_grad():
+        for name, parameter in unet.state_dict().items():
+            source = recipe.weights[name]
+            if name in changes:
+                there = source.to(parameter.device, non_blocking=True)
+                parameter.copy_(sum_deltas(there, changes[name]))
+            else:
+                parameter.copy_(source, non_blocking=True)
+
+
+class UNets:
+    """The UNet for each step count. Belongs to the thread that owns the device."""
+
+    def __init__(
+        self,
+        source: Source,
+        capacity: int,
+        step_counts: Sequence[int],
+        *,
+        room: Callable[[], bool] = lambda: True,
+        finish: Callable[[UNet2DConditionModel], None] = lambda unet: None,
+    ) -> None:
+        """
+        Args:
+            capacity: how many UNets the device holds; with fewer than there are step counts, copies
+                are kept in the host's memory.
+            step_counts: all step counts of the model.
+            room: whether the host's memory has room for one more set of weights.
+            finish: called with each new UNet after its first weights are written.
+        """
+        self._source, self._capacity = source, max(1, capacity)
+        self._room, self._finish = room, finish
+        self._step_counts = tuple(step_counts)
+        self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
+        self._recipes: dict[int, Recipe] = {}
+        self._reading: dict[int, Future[Recipe]] = {}
+        self._news: dict[int, str] = {}
+        self._overwriting = 0.0  # seconds, the last time
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="weights")
+
+    def resident(self) -> tuple[UNet2DConditionModel, ...]:
+        """The UNets on the device, the most recently used last."""
+        return tuple(self._live.values())
+
+    def resident_steps(self) -> tuple[int, ...]:
+        """The step counts of `resident`, in the same order."""
+        return tuple(self._live)
+
+    def get(self, num_inference_steps: int) -> UNet2DConditionModel:
+        """The UNet distilled for this many steps; reads its files if that has not been done.
+
+        Raises:
+            CheckpointError: its file is missing, damaged or made for another model.
+        """
+        unet = self._live.get(num_inference_steps)
+        if unet is None:
+            recipe = self._recipe(num_inference_steps)
+            # Parameters created in inference mode are inference tensors: they do not fit code
+            # compiled for normal ones, and cannot be overwritten outside inference mode.
+            with torch.inference_mode(False):
+                if len(self._live) < self._capacity:
+                    unet = self._source.blank()
+                    write(recipe, unet)
+                    self._finish(unet)
+                else:
+                    _, unet = self._live.popitem(last=False)
+                    begun = time.perf_counter()
+                    write(recipe, unet)
+                    self._overwriting = time.perf_counter() - begun
+            self._live[num_inference_steps] = unet
+        self._live.move_to_end(num_inference_steps)
+        return unet
+
+    def seconds_to_bring(self, num_inference_steps: int) -> float:
+        """Seconds `get` took to overwrite a UNet the last time; 0 where it need not."""
+        there = num_inference_steps in self._live or len(self._live) < self._capacity
+        return 0.0 if there else self._overwriting
+
+    def require(self, num_inference_steps: int) -> None:
+        """Makes sure that `get` will not wait for the network.
+
+        Files that are not on this machine are downloaded on another thread.
+
+        Raises:
+            CheckpointError: how far the download is, or why it failed.
+        """
+        if num_inference_steps in self._live or num_inference_steps in self._recipes:
+            return
+        reading = self._reading.get(num_inference_steps)
+        if reading is None:
+            if self._source.here(num_inference_steps):
+                return
+            reading = self.prefetch(num_inference_steps)
+        if not reading.done():
+            news = self._news.get(num_inference_steps, "waiting for their turn")
+            raise CheckpointError(
+                f"The weights for {num_inference_steps} steps are on their way: {news}. The other "
+                "step counts go on meanwhile.",
+                field="num_inference_steps",
+            )
+        if (error := reading.exception()) is not None:
+            del self._reading[num_inference_steps]  # the next request tries again
+            raise error
+
+    def prefetch(self, num_inference_steps: int) -> Future[Recipe]:
+        """Reads a step count's weights on another thread."""
+        reading = self._reading.get(num_inference_steps)
+        if reading is None:
+
+            def report(fraction: float, sentence: str) -> None:
+                self._news[num_inference_steps] = sentence
+
+            reading = self._reader.submit(self._source.read, num_inference_steps, report)
+            self._reading[num_inference_steps] = reading
+        return reading
+
+    def fetch_ahead(self) -> bool:
+        """Loads weights that are on this machine before they are requested.
+
+        Files are read on another thread; this one moves them to the device while it has room.
+        False when there is nothing left to do.
+        """
+        for steps in self._step_counts:
+            if steps in self._live or steps in self._recipes:
+                continue
+            reading = self._reading.get(steps)
+            if reading is None and self._room() and self._source.here(steps):
+                reading = self.prefetch(steps)
+            if reading is None or (reading.done() and reading.exception() is not None):
+                continue
+            if reading.done():
+                if len(self._live) < self._capacity:
+                    self.get(steps)
+                else:
+                    self._recipe(steps)
+            return True
+        return False
+
+    def _recipe(self, num_inference_steps: int) -> Recipe:
+        recipe = self._recipes.get(num_inference_steps)
+        if recipe is None:
+            reading = self._reading.pop(num_inference_steps, None)
+            if reading is not None:
+                recipe = reading.result()
+            else:
+                recipe = self._source.read(num_inference_steps, lambda fraction, sentence: None)
+            if self._capacity < len(self._step_counts):
+                self._recipes[num_inference_steps] = recipe
+        return recipe

@@ -1,0 +1,319 @@
+"""What is compiled is what serving uses, nothing else is ever compiled, and pictures stay the same.
+
+Compiled by torch's "aot_eager" backend, which traces and guards as the real one and computes with
+the same kernels as eager mode, in seconds. CUDA graphs are recorded by a stand-in that replays the
+function on the graph's own buffers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from lightning_demo.model.compile.attention import expect_projections
+from lightning_demo.model.compile.compiled_functions import CompiledFunctions
+from lightning_demo.model.compile.cuda_graph import CudaGraph
+from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.unets import Recipe, UNets
+
+COMPILED = Speed(compile=True, compile_backend="aot_eager")
+RECORDED = Speed(cuda_graphs=True)
+STEPS = MINIATURE.limits.num_inference_steps
+
+
+class RandomUNets:
+    """Two-level UNets with random weights, another set for each step count."""
+
+    def __init__(self) -> None:
+        self._recipes = {}
+        for steps in STEPS:  # here, not on the thread that reads: all threads share one generator
+            torch.manual_seed(steps)
+            self._recipes[steps] = Recipe(self.blank().state_dict())
+
+    def here(self, num_inference_steps: int) -> bool:
+        return True
+
+    def read(self, num_inference_steps: int, report: Any) -> Recipe:
+        return self._recipes[num_inference_steps]
+
+    def blank(self) -> UNet2DConditionModel:
+        unet = UNet2DConditionModel(
+            block_out_channels=(16, 32),
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            mid_block_type=None,
+            layers_per_block=1,
+            transformer_layers_per_block=1,
+            attention_head_dim=2,
+            cross_attention_dim=224,
+            norm_num_groups=8,
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=6 * 8 + 128,
+        )
+        expect_projections(unet)
+        return unet.eval().requires_grad_(False)
+
+
+def with_unets(components: Any, capacity: int) -> Any:
+    family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
+    return replace(components, spec=family, unets=UNets(RandomUNets(), capacity, STEPS))
+
+
+@pytest.fixture
+def one(components: Any) -> Any:
+    """One live UNet, overwritten in place for each step count; two sizes."""
+    return with_unets(components, 1)
+
+
+@pytest.fixture
+def four(components: Any) -> Any:
+    """The same UNets, each with a place of its own."""
+    return with_unets(components, 4)
+
+
+@pytest.fixture(scope="module")
+def compiled(components: Any) -> tuple[Sampler, list[str]]:
+    """A sampler with one live UNet that has compiled all, and its tiers on the way."""
+    sampler = Sampler(with_unets(components, 1), COMPILED)
+    return sampler, compile_all(sampler)
+
+
+def paint(sampler: Sampler, request: Any) -> np.ndarray:
+    row = sampler.begin(request)
+    while not row.done:
+        sampler.step([row])
+    return sampler.finish(row)
+
+
+def compile_all(sampler: Sampler) -> list[str]:
+    tiers = [sampler.tier]
+    while sampler.improve():
+        tiers.append(sampler.tier)
+    return tiers
+
+
+def graphs_compiled() -> int:
+    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+
+@pytest.fixture
+def requests(ask: Any) -> list[Any]:
+    return [
+        ask("a red house", num_inference_steps=steps, width=width, guidance_scale=guidance)
+        for steps in STEPS
+        for width in (128, 192)
+        for guidance in (0.0, 2.0)
+    ]
+
+
+def test_all_is_compiled_in_order(compiled: tuple[Sampler, list[str]]):
+    assert compiled[1] == [
+        "eager, compiling 0/8",
+        "blocks compiled 1/8",
+        *(f"compiled {n}/8" for n in range(2, 8)),
+        "compiled",
+    ]
+
+
+def test_compiled_pictures_are_the_eager_ones(
+    compiled: tuple[Sampler, list[str]], four: Any, requests: list[Any]
+):
+    eager = Sampler(four)
+    for request in requests:
+        difference = paint(compiled[0], request).astype(int) - paint(eager, request)
+        assert np.abs(difference).max() <= 1, request
+
+
+def test_nothing_is_compiled_after_the_plan(
+    compiled: tuple[Sampler, list[str]], ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Over step counts (weights overwritten in place), seeds, prompts, guidance and sizes."""
+    before = graphs_compiled()
+    assert before > 0
+    # Any compilation that serving would have done is an error now.
+    monkeypatch.setattr(
+        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
+    )
+    for number, steps in enumerate((4, 8, 2, 1, 4, 8)):
+        for guidance in (0.0, 1.0, 2.0, 5.5):
+            for width in (128, 192):
+                request = ask(
+                    f"a cat {number}",
+                    num_inference_steps=steps,
+                    seed=number,
+                    guidance_scale=guidance,
+                    width=width,
+                    negative_prompt="snow" if number % 2 else "",
+                )
+                paint(compiled[0], request)
+    assert graphs_compiled() == before
+
+
+def test_batches_are_filled_up_to_one_that_is_compiled(
+    compiled: tuple[Sampler, list[str]], four: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """1, 2, 4 and 8 rows are compiled; any number of people is served by those."""
+    eager, before = Sampler(four), graphs_compiled()
+    monkeypatch.setattr(
+        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
+    )
+    met = []
+    call = compiled[0]._functions.call
+
+    def watched(kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+        met.append(len(tensors[0]))
+        return call(kind, function, module, *tensors)
+
+    monkeypatch.setattr(compiled[0]._functions, "call", watched)
+    for people in range(1, 9):
+        batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
+        rows = [compiled[0].begin(request) for request in batch]
+        met.clear()
+        while not rows[0].done:
+            compiled[0].step(rows)
+        assert set(met) == {min(bucket for bucket in (1, 2, 4, 8) if bucket >= people)}
+        last = compiled[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
+        assert np.abs(last).max() <= 1
+    assert graphs_compiled() == before
+
+
+def test_the_test_above_would_notice_a_compilation(
+    one: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    sampler = Sampler(one, COMPILED)
+    assert sampler.improve(), "blocks, at the native size"
+    monkeypatch.setattr(
+        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
+    )
+    with pytest.raises(RuntimeError, match="fail_on_recompile"):
+        paint(sampler, ask("a cat", width=192))
+
+
+def test_shapes_not_compiled_stay_eager(one: Any, four: Any, ask: Any):
+    sampler = Sampler(one, COMPILED)
+    sampler.improve()
+    before = graphs_compiled()
+    request = ask("a cat", width=192)
+    assert np.array_equal(paint(sampler, request), paint(Sampler(four), request))
+    assert graphs_compiled() == before
+
+
+def test_another_resident_unet_is_not_compiled_again(four: Any, ask: Any):
+    sampler = Sampler(four, COMPILED)
+    while sampler.tier != "compiled 4/8":
+        sampler.improve()
+    compiled = graphs_compiled()
+    pictures = [paint(sampler, ask("a cat", num_inference_steps=steps)) for steps in STEPS]
+    assert graphs_compiled() == compiled
+    assert len({picture.tobytes() for picture in pictures}) == len(STEPS)
+
+
+def test_a_compiler_that_fails_leaves_things_as_they_were(one: Any, four: Any, ask: Any):
+    sampler = Sampler(one, Speed(compile=True, compile_backend="no such backend"))
+    compile_all(sampler)
+    assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
+
+
+def test_a_compiler_that_breaks_down_half_way_does_too(four: Any, ask: Any):
+    """Blocks are marked as compiled before they are: the marks must go."""
+
+    def broken(graph: Any, inputs: Any) -> Any:
+        raise ValueError("no compiler for this machine")
+
+    torch._dynamo.reset()
+    sampler = Sampler(four, Speed(compile=True, compile_backend=broken))  # type: ignore[arg-type]
+    wanted = paint(Sampler(four), ask())
+    sampler.improve()
+    assert np.array_equal(paint(sampler, ask()), wanted)
+
+
+class Recorder:
+    """In the place of CUDA's recording: keeps the body and counts its replays."""
+
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def __call__(self, body: Callable[[], None]) -> Callable[[], None]:
+        self.recorded += 1
+        body()
+
+        def replay() -> None:
+            self.replayed += 1
+            body()
+
+        return replay
+
+
+def recording(components: Any) -> tuple[Sampler, Recorder]:
+    sampler, recorder = Sampler(components, RECORDED), Recorder()
+    sampler._functions = CompiledFunctions(RECORDED, recorder)
+    sampler.forget_prompts()
+    return sampler, recorder
+
+
+def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any]):
+    sampler, recorder = recording(four)
+    compile_all(sampler)
+    eager = Sampler(four)
+    for request in requests:
+        assert np.array_equal(paint(sampler, request), paint(eager, request))
+    recorded = recorder.recorded
+    for request in requests:
+        paint(sampler, request)
+    assert recorder.recorded == recorded, "each shape of each UNet is recorded once"
+    assert recorder.replayed > recorded
+
+
+def test_with_one_live_unet_a_recording_serves_every_step_count(one: Any, ask: Any):
+    sampler, recorder = recording(one)
+    compile_all(sampler)
+    paint(sampler, ask())
+    recorded = recorder.recorded
+    for steps in STEPS:
+        paint(sampler, ask(num_inference_steps=steps))
+    assert recorder.recorded == recorded
+
+
+def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any):
+    def refuse(body: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    sampler = Sampler(components, RECORDED)
+    sampler._functions = CompiledFunctions(RECORDED, refuse)
+    compile_all(sampler)
+    assert np.array_equal(paint(sampler, ask()), paint(Sampler(components), ask()))
+
+
+def test_a_graph_gives_its_caller_tensors_of_its_own():
+    graph = CudaGraph(lambda x: (x * 2, x + 1), (torch.zeros(3),), Recorder())
+    first = graph(torch.ones(3))
+    graph(torch.full((3,), 5.0))
+    assert [tensor.tolist() for tensor in first] == [[2.0] * 3, [2.0] * 3]
+
+
+def test_without_anything_on_there_is_nothing_to_compile(components: Any):
+    sampler = Sampler(components, Speed())
+    assert not sampler.improve() and sampler.tier == ""
+
+
+def test_blocks_alike_share_their_programs(four: Any, ask: Any):
+    """Three blocks a UNet and four UNets, but one program for each shape of block."""
+    torch._dynamo.reset()
+    sampler = Sampler(four, COMPILED)
+    before = graphs_compiled()
+    sampler.improve()
+    compiled = graphs_compiled()
+    assert compiled - before == 1
+    for steps in STEPS:
+        paint(sampler, ask("a cat", num_inference_steps=steps))
+    assert graphs_compiled() == compiled

@@ -1,0 +1,98 @@
+"""Prompt embeddings: remembered, cut where the encoders end, zeros for no negative prompt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given, settings
+
+from lightning_demo.model.compile.compiled_functions import CompiledFunctions
+from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.sampling.prompt import PromptEncoder, PromptProjections, offloaded
+
+
+@pytest.fixture(scope="module")
+def prompts(components: Any) -> PromptEncoder:
+    return PromptEncoder(components, CompiledFunctions(Speed()), capacity=3)
+
+
+def test_a_known_prompt_is_not_encoded_again(prompts: PromptEncoder, components: Any):
+    calls = []
+    handle = components.text_encoders[0].register_forward_hook(lambda *args: calls.append(1))
+    try:
+        first = prompts.encode("a red house")
+        assert prompts.encode("a red house") is first and len(calls) == 1
+        for prompt in ("one", "two", "three"):
+            prompts.encode(prompt)
+        assert prompts.encode("a red house") is not first and len(calls) == 5
+    finally:
+        handle.remove()
+
+
+def test_shapes_are_those_of_both_encoders(prompts: PromptEncoder, components: Any):
+    embedding = prompts.encode("a cat")
+    first, second = components.text_encoders
+    tokens = components.tokenizers[0].model_max_length
+    width = first.config.hidden_size + second.config.hidden_size
+    assert embedding.hidden.shape == (1, tokens, width)
+    assert embedding.pooled.shape == (1, second.config.projection_dim)
+
+
+def test_what_is_too_long_is_cut_and_said(prompts: PromptEncoder, components: Any):
+    assert prompts.encode("a cat").token_limit is None
+    long = prompts.encode("a red house " * 10_000)
+    assert long.token_limit == components.tokenizers[0].model_max_length
+    assert torch.isfinite(long.hidden).all()
+
+
+def test_no_negative_prompt_is_zeros(prompts: PromptEncoder):
+    like = prompts.encode("a cat")
+    nothing = prompts.encode_negative("", like)
+    assert not nothing.hidden.any() and not nothing.pooled.any()
+    assert nothing.hidden.shape == like.hidden.shape
+    assert prompts.encode_negative("a dog", like).hidden.any()
+
+
+@settings(max_examples=50)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60))
+def test_any_text_can_be_encoded(prompts: PromptEncoder, text: str):
+    embedding = prompts.encode(text)
+    assert torch.isfinite(embedding.hidden).all() and torch.isfinite(embedding.pooled).all()
+
+
+def test_an_offloaded_encoder_is_computed_there_and_stays_here():
+    """On "meta", the one other device that is everywhere."""
+    encoder = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3)).eval()
+    places = [tensor.data_ptr() for tensor in encoder.state_dict().values()]
+    there = offloaded(encoder, torch.device("meta"))
+    assert there(torch.zeros(2, 3, device="meta")).is_meta
+    after = encoder.state_dict().values()
+    assert [tensor.data_ptr() for tensor in after] == places
+    assert not any(tensor.is_meta for tensor in after)
+
+
+def test_encoders_that_visit_the_device_say_the_same(components: Any):
+    guests = replace(
+        components, memory_plan=replace(components.memory_plan, text_encoders_stay=False)
+    )
+    tiers = CompiledFunctions(Speed())
+    stay = PromptEncoder(components, tiers).encode("a red house")
+    visit = PromptEncoder(guests, tiers).encode("a red house")
+    assert torch.equal(stay.hidden, visit.hidden) and torch.equal(stay.pooled, visit.pooled)
+
+
+def test_a_cached_projection_does_not_bring_its_unet_to_the_device(
+    prompts: PromptEncoder, components: Any
+):
+    projections, embedding = PromptProjections(), prompts.encode("a red house")
+    first = projections.get(lambda: components.unets.get(4), 4, "a red house", embedding)
+    assert first.projected is not None
+
+    def refuse() -> Any:
+        raise AssertionError("the UNet was asked for")
+
+    assert projections.get(refuse, 4, "a red house", embedding) is first

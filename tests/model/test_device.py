@@ -1,0 +1,65 @@
+"""Choosing the model without importing torch."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.model import device as machine
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.settings import Settings
+
+
+def test_what_torch_was_built_for_agrees_with_torch():
+    assert machine.torch_cuda_version() == torch.version.cuda
+
+
+def test_counting_gpus_agrees_with_torch():
+    if torch.version.cuda is not None:
+        assert machine.cuda_device_count() == torch.cuda.device_count()
+    assert machine.has_cuda() == torch.cuda.is_available()
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "gpu", "expected"),
+    [
+        ("auto", "auto", True, SDXL_LIGHTNING),
+        ("auto", "auto", False, MINIATURE),
+        ("auto", "cpu", True, MINIATURE),
+        ("auto", "cuda:1", True, SDXL_LIGHTNING),
+        ("miniature", "auto", True, MINIATURE),
+        ("sdxl-lightning", "auto", False, SDXL_LIGHTNING),
+    ],
+)
+def test_auto_takes_the_real_model_where_there_is_a_gpu(
+    model: str, device: str, gpu: bool, expected: object, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(machine, "has_cuda", lambda: gpu)
+    assert machine.choose_model(Settings(model=model, device=device)) is expected
+
+
+def test_the_miniature_has_no_variant_and_no_base(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(machine, "has_cuda", lambda: False)
+    for given in ({"variant": "lora"}, {"base": "owner/name"}):
+        with pytest.raises(InvalidSetting, match="the miniature has neither"):
+            machine.choose_model(Settings(model="miniature", **given))
+        caplog.clear()
+        assert machine.choose_model(Settings(**given)) is MINIATURE
+        assert "without the variant and base" in caplog.text
+    monkeypatch.setattr(machine, "has_cuda", lambda: True)
+    assert machine.choose_model(Settings(variant="lora")).limits.num_inference_steps == (2, 4, 8)
+
+
+def test_the_version_file_of_a_cuda_build_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "version.py").write_text(
+        "cuda: Optional[str] = '12.8'\nhip: Optional[str] = None\n"
+    )
+    found = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: found)
+    assert machine.torch_cuda_version() == "12.8"
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    assert machine.torch_cuda_version() is None

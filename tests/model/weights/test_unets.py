@@ -1,0 +1,207 @@
+"""UNets on the device: what stays, what is overwritten in place, and what is fetched meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_demo.errors import CheckpointError
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.lora import Delta
+from lightning_demo.model.weights.unet_files import UNetFiles
+from lightning_demo.model.weights.unets import Recipe, UNets, write
+
+STEPS = MINIATURE.limits.num_inference_steps
+CPU = torch.device("cpu")
+
+
+class CountingFiles(UNetFiles):
+    """The miniature's files, counting what is read, some of them not here yet."""
+
+    def __init__(self) -> None:
+        super().__init__(MINIATURE, CPU, torch.float32)
+        self.read_steps: list[int] = []
+        self.absent: set[int] = set()
+        self.reported, self.arrived = threading.Event(), threading.Event()
+        self.problem: CheckpointError | None = None
+
+    def here(self, num_inference_steps: int) -> bool:
+        return num_inference_steps not in self.absent
+
+    def read(self, num_inference_steps: int, report: Any) -> Recipe:
+        self.read_steps.append(num_inference_steps)
+        if num_inference_steps in self.absent:
+            report(0.25, "1.3 of 5.1 GB")
+            self.reported.set()
+            assert self.arrived.wait(30)
+            if self.problem is not None:
+                raise self.problem
+        return super().read(num_inference_steps, report)
+
+
+@pytest.fixture
+def files() -> CountingFiles:
+    return CountingFiles()
+
+
+def state(unet: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in unet.state_dict().items()}
+
+
+def test_with_room_for_all_each_step_count_keeps_its_own(files: CountingFiles):
+    unets = UNets(files, 4, STEPS)
+    first = {steps: unets.get(steps) for steps in STEPS}
+    assert len({id(unet) for unet in first.values()}) == 4
+    assert all(unets.get(steps) is first[steps] for steps in STEPS)
+    assert files.read_steps == list(STEPS)
+
+
+def test_with_room_for_one_it_is_overwritten_in_place_with_the_same_numbers(
+    files: CountingFiles, components: Any
+):
+    unets = UNets(files, 1, STEPS)
+    only = unets.get(4)
+    places = [parameter.data_ptr() for parameter in only.parameters()]
+    for steps in (8, 1, 2, 4, 1):
+        assert unets.get(steps) is only
+        wanted = components.unets.get(steps).state_dict()
+        for name, tensor in only.state_dict().items():
+            assert torch.equal(tensor, wanted[name]), name
+    assert [parameter.data_ptr() for parameter in only.parameters()] == places
+    assert unets.resident() == (only,)
+    assert sorted(files.read_steps) == list(STEPS), "no file is read twice"
+
+
+def test_with_room_for_two_the_one_unused_longest_makes_room(files: CountingFiles):
+    unets = UNets(files, 2, STEPS)
+    four, eight = unets.get(4), unets.get(8)
+    unets.get(4)
+    assert unets.get(2) is eight
+    assert unets.get(4) is four
+    assert unets.resident() == (eight, four)
+
+
+def test_several_deltas_of_one_weight_are_rounded_once(components: Any):
+    """In half precision, rounding after each would lose what together is worth a digit."""
+    unet = components.unets.get(4)
+    name, shape = next((n, t.shape) for n, t in unet.state_dict().items() if t.dim() == 2)
+    up, down = torch.ones(shape[0], 1), torch.ones(1, shape[1])
+    small = Delta(name, up, down, 2.0**-12)
+    weights = {key: torch.ones_like(tensor) for key, tensor in unet.state_dict().items()}
+    target = CountingFiles().blank().half()
+    write(Recipe(weights, (small,)), target)
+    assert (target.state_dict()[name] == 1).all(), "alone it is too small for half precision"
+    write(Recipe(weights, (small,) * 8), target)
+    assert (target.state_dict()[name] == 1 + 2.0**-9).all()
+
+
+def test_what_is_not_here_is_fetched_while_others_go_on(files: CountingFiles):
+    files.absent = {8}
+    unets = UNets(files, 4, STEPS)
+    four = unets.get(4)
+    for _ in range(3):
+        with pytest.raises(CheckpointError, match="8 steps are on their way") as caught:
+            unets.require(8)
+        assert caught.value.field == "num_inference_steps"
+    unets.require(4)
+    assert unets.get(4) is four
+    files.arrived.set()
+    reading = unets.prefetch(8)
+    reading.result(30)
+    unets.require(8)
+    assert unets.get(8) is not four
+    assert files.read_steps == [4, 8]
+
+
+def test_how_far_a_download_is_stands_in_the_sentence(files: CountingFiles):
+    files.absent = {2}
+    unets = UNets(files, 4, STEPS)
+    reading = unets.prefetch(2)
+    assert files.reported.wait(30)
+    with pytest.raises(CheckpointError, match=r"1\.3 of 5\.1 GB"):
+        unets.require(2)
+    files.arrived.set()
+    reading.result(30)
+
+
+def test_a_download_that_failed_says_why_and_is_tried_again(files: CountingFiles):
+    files.absent, files.problem = {8}, CheckpointError("The Hub is down.")
+    files.arrived.set()
+    unets = UNets(files, 4, STEPS)
+    with pytest.raises(CheckpointError):
+        unets.prefetch(8).result(30)
+    with pytest.raises(CheckpointError, match="The Hub is down"):
+        unets.require(8)
+    files.problem = None
+    unets.prefetch(8).result(30)
+    unets.require(8)
+    assert unets.get(8) is not None
+
+
+def test_the_weights_of_another_architecture_are_refused_before_anything_changes(components: Any):
+    small = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[:1])
+    files = UNetFiles(small, CPU, torch.float32)
+    files.__dict__["_shapes"] = {"conv_in.weight": torch.Size([1])}
+    unets = UNets(files, 1, (1,))
+    with pytest.raises(CheckpointError, match=r"unet_x0\.safetensors does not fit this model"):
+        unets.get(1)
+    assert unets.resident() == ()
+
+
+def test_what_is_here_is_brought_nearer_while_nobody_waits(files: CountingFiles):
+    """Two on the device, the others in the host's memory: no file is read on a slider's move."""
+    unets = UNets(files, 2, STEPS)
+    unets.get(4)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.result(30)
+    assert sorted(files.read_steps) == list(STEPS)
+    assert len(unets.resident()) == 2
+    for steps in STEPS:
+        unets.require(steps)
+        unets.get(steps)
+    assert sorted(files.read_steps) == list(STEPS)
+
+
+def test_nothing_is_fetched_ahead_from_the_network_or_without_room(files: CountingFiles):
+    files.absent = {8}
+    full = UNets(files, 1, STEPS, room=lambda: False)
+    full.get(4)
+    assert not full.fetch_ahead()
+    assert files.read_steps == [4]
+    unets = UNets(files, 4, STEPS)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.result(30)
+    assert 8 not in files.read_steps and len(unets.resident()) == 3
+
+
+def test_a_file_that_cannot_be_read_ahead_stops_nothing(files: CountingFiles):
+    files.problem = CheckpointError("Damaged.")
+    files.arrived.set()
+    unets = UNets(files, 4, STEPS)
+    files.absent = {2}
+    failing = unets.prefetch(2)
+    with pytest.raises(CheckpointError):
+        failing.result(30)
+    while unets.fetch_ahead():
+        for reading in list(unets._reading.values()):
+            reading.exception(30)
+    assert len(unets.resident()) == 3
+
+
+def test_a_unet_made_while_painting_is_like_one_made_at_the_start(files: CountingFiles):
+    """Compiled code tells tensors of inference mode from others, and so does overwriting."""
+    unets = UNets(files, 2, STEPS)
+    first = unets.get(4)
+    with torch.inference_mode():
+        second = unets.get(8)
+    for unet in (first, second):
+        assert not any(parameter.is_inference() for parameter in unet.parameters())
+    assert unets.get(1) is first and unets.get(2) is second, "overwritten outside of it"
+    with torch.inference_mode():
+        assert unets.get(4) is first
