@@ -20,7 +20,7 @@ from .config import TrainingConfig
 from .form import Form
 from .metrics import diversity, frechet_distance, sharpness
 from .picture import draw_scene
-from .sheet import draw_prompts
+from .sheet import Drawer
 from .speed import one_core_ms
 from .suites import MODELS, Task
 from .world import BUCKETS, sample_held_out
@@ -161,22 +161,7 @@ def _score(
     references: References,
     form: Form,
 ) -> Score:
-    steps, guidance_scale = steps_and_guidance(name)
-
-    def draw(
-        prompts: list[str], seed: int, width: int = 128, height: int = 128
-    ) -> list[Image.Image]:
-        return draw_prompts(
-            folder,
-            prompts,
-            steps,
-            seed=seed,
-            width=width,
-            height=height,
-            guidance_scale=guidance_scale,
-            unet=unet,
-        )
-
+    draw = Drawer(folder, *steps_and_guidance(name), unet)
     started = time.perf_counter()
     prompts = [task.prompt for kind in tasks.values() for task in kind]
     pictures = draw(prompts, 0)

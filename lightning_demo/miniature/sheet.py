@@ -41,6 +41,48 @@ def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusi
     return pipeline, pipeline.scheduler.config.prediction_type
 
 
+class Drawer:
+    """One model of an exported folder, loaded once."""
+
+    def __init__(
+        self,
+        folder: Path,
+        num_inference_steps: int,
+        guidance_scale: float = 0.0,
+        unet: UNet2DConditionModel | None = None,
+    ) -> None:
+        """
+        Args:
+            guidance_scale: above 0: of the undistilled base.
+            unet: stands in for the one of that step count.
+        """
+        self._steps, self._guidance_scale = num_inference_steps, guidance_scale
+        self._pipeline, kind = load_pipeline(folder, 0 if guidance_scale else num_inference_steps)
+        if unet is not None:
+            self._pipeline.unet = unet.eval()
+        self._pipeline.scheduler.register_to_config(prediction_type=kind)
+
+    def __call__(
+        self, prompts: list[str], seed: int = 0, width: int = 128, height: int = 128
+    ) -> list[Image.Image]:
+        """One picture per prompt, each from its own seed (seed, seed + 1, …)."""
+        pictures: list[Image.Image] = []
+        for start in range(0, len(prompts), BATCH):
+            part = prompts[start : start + BATCH]
+            generators = [
+                torch.Generator().manual_seed(seed + start + number) for number in range(len(part))
+            ]
+            pictures += self._pipeline(
+                part,
+                num_inference_steps=self._steps,
+                guidance_scale=self._guidance_scale,
+                width=width,
+                height=height,
+                generator=generators,
+            ).images
+        return pictures
+
+
 def draw_prompts(
     folder: Path,
     prompts: list[str],
@@ -50,32 +92,9 @@ def draw_prompts(
     width: int = 128,
     height: int = 128,
     guidance_scale: float = 0.0,
-    unet: UNet2DConditionModel | None = None,
 ) -> list[Image.Image]:
-    """One picture per prompt, each from its own seed (seed, seed + 1, …).
-
-    Args:
-        unet: stands in for the one of that step count.
-    """
-    pipeline, prediction_type = load_pipeline(folder, 0 if guidance_scale else num_inference_steps)
-    if unet is not None:
-        pipeline.unet = unet.eval()
-    pipeline.scheduler.register_to_config(prediction_type=prediction_type)
-    pictures: list[Image.Image] = []
-    for start in range(0, len(prompts), BATCH):
-        part = prompts[start : start + BATCH]
-        generators = [
-            torch.Generator().manual_seed(seed + start + number) for number in range(len(part))
-        ]
-        pictures += pipeline(
-            part,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            width=width,
-            height=height,
-            generator=generators,
-        ).images
-    return pictures
+    """One picture per prompt, by a model that is needed only once."""
+    return Drawer(folder, num_inference_steps, guidance_scale)(prompts, seed, width, height)
 
 
 def held_out_prompts(count: int) -> list[str]:
