@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .chart import Bar
-from .report import table
+from .plots import Bar
+from .report import shown, table
 
 Result = dict[str, Any]
 
@@ -71,8 +71,7 @@ def step_counts(steps: Result) -> str:
     """One row for each step count."""
     names = [name for name in next(iter(steps.values())) if name.endswith("_ms")]
     rows = [
-        [count, *(f"{found[n]['p50']:.1f} / {found[n]['p95']:.1f}" for n in names)]
-        for count, found in steps.items()
+        [count, *(shown(found[name], ".1f") for name in names)] for count, found in steps.items()
     ]
     return table(["steps", *(name.removesuffix("_ms").replace("_", " ") for name in names)], rows)
 

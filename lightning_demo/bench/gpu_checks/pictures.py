@@ -16,12 +16,12 @@ import torch
 from ...model.decode import decode
 from ...model.profile import GIB
 from ...model.sampling import Sampler
-from ..parts import difference
+from ..ablation import RECORDED, WHOLE
+from ..bench_model import load_bench_model
+from ..component_timing import difference, picture
 from ..random_sdxl import FULL, THIN, random_components, unets_of
-from ..stages import RECORDED, WHOLE
-from ..subject import subject
 from ..timing import problems
-from .setting import STEPS, Setting, Skip, Wrong
+from .setting import Setting, Skip, Wrong
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -67,26 +67,20 @@ def tiers(setting: Setting) -> dict[str, Any]:
 
     CUDA graphs on a GPU; elsewhere whole graphs of the compiler.
     """
-    made = subject(setting.trained, setting.device.type)
-    parts = replace(made.components, unets=unets_of(made.source, 1, STEPS))
+    made = load_bench_model(setting.trained, setting.device.type)
+    parts = replace(made.components, unets=unets_of(made.source, 1, setting.steps))
     made = replace(made, components=parts)
-    speed = setting.speed
-    if setting.small:
-        speed = replace(speed, compile=True, backend=setting.backend)
+    speed = setting.speed(compiled=setting.small)
     plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
-    for steps in STEPS:
-        request = made.ask(steps)
-        row = plain.begin(request)
-        while not row.done:
-            plain.step([row])
-        asked[steps] = (request, plain.finish(row).astype(int))
+    for steps in setting.steps:
+        request = made.request(steps)
+        asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
         sampler = Sampler(parts, speed)
         for _ in range(WHOLE if speed.compile else RECORDED):
             sampler.improve()
-        differences = {
-            str(steps): difference(sampler, *asked[steps]) for steps in (*STEPS, *STEPS[:2])
-        }
+        again = (*setting.steps, *setting.steps[:2])
+        differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}
     if found or max(differences.values()) > 2:
         raise Wrong(f"pixels differ by {differences}; {found}")
     return {"tier": sampler.tier, "max_pixel_difference": differences}

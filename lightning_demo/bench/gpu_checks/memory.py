@@ -11,11 +11,12 @@ from ...errors import OutOfMemory
 from ...model.profile import GIB, choose_profile
 from ...model.sampling import Sampler
 from ...schemas import GenerationRequest
-from ..parts import switching
+from ..bench_model import PROMPT, BenchModel, load_bench_model, paint
+from ..component_timing import time_switching
 from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
-from ..subject import PROMPT, Subject, paint, subject
+from ..report import STEP_COUNTS
 from ..timing import Clock
-from .setting import STEPS, Setting, Skip, Wrong
+from .setting import Setting, Skip, Wrong
 
 PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 
@@ -24,8 +25,10 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
     """A picture too large for the memory fails in words; the next smaller one is painted."""
     if setting.small:
         raise Skip("a CPU has no memory of its own that could run out")
-    made = subject("full", "cuda")
-    parts = replace(made.components, family=FULL.family, unets=unets_of(made.source, 1, STEPS))
+    made = load_bench_model("full", "cuda")
+    parts = replace(
+        made.components, family=FULL.family, unets=unets_of(made.source, 1, STEP_COUNTS)
+    )
     sampler, device = Sampler(parts), setting.device
 
     def request(side: int) -> GenerationRequest:
@@ -64,13 +67,13 @@ def profiles(setting: Setting) -> dict[str, Any]:
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
     for free in PROFILES_GIB:
-        profile = replace(choose_profile("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
+        profile = replace(choose_profile("cuda", int(free * GIB), len(STEP_COUNTS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
-        made = Subject(setting.random, parts, source)
+        made = BenchModel(setting.random, parts, source)
         sampler = Sampler(parts)
-        for steps in STEPS[:2]:
-            paint(sampler, made.ask(steps))
+        for steps in STEP_COUNTS[:2]:
+            paint(sampler, made.request(steps))
         name = f"{profile.name}, {profile.unets} UNets"
         measured[name] = {"peak_mb": clock.peak_mb()}
         if not setting.small:
@@ -84,5 +87,5 @@ def profiles(setting: Setting) -> dict[str, Any]:
 
 def switch(setting: Setting) -> dict[str, Any]:
     """Milliseconds to another step count."""
-    made = subject(setting.random, setting.device.type)
-    return switching(made.source, STEPS, 3, Clock(setting.device))
+    made = load_bench_model(setting.random, setting.device.type)
+    return time_switching(made.source, STEP_COUNTS, 3, Clock(setting.device))

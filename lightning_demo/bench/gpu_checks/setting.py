@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import torch
 
 from ...model.speed import Speed
 from ...settings import Settings
-from ..subject import Weights
-
-STEPS = (1, 2, 4, 8)
+from ..bench_model import Weights
+from ..report import STEP_COUNTS
 
 
 class Skip(Exception):
@@ -49,16 +47,16 @@ class Setting:
         return "thin" if self.small else "full"
 
     @property
-    def speed(self) -> Speed:
-        """The fastest form that is ready within seconds: recorded where there is a GPU."""
-        speed = Speed.of(Settings.from_environment(), self.device.type)
-        return replace(speed, compile=False)
-
-    def left(self) -> float:
-        """Seconds until everything must be done."""
-        return self.deadline - time.monotonic()
+    def steps(self) -> tuple[int, ...]:
+        """Step counts that are painted."""
+        return STEP_COUNTS[:2] if self.small else STEP_COUNTS
 
     @property
     def backend(self) -> str:
         """The compiler."""
-        return "inductor" if self.inductor else "aot_eager"
+        return "inductor" if self.inductor else "eager"
+
+    def speed(self, *, compiled: bool) -> Speed:
+        """What serving would use here, compiled or not: recording takes seconds."""
+        speed = Speed.of(Settings.from_environment(), self.device.type)
+        return replace(speed, compile=compiled, backend=self.backend)
