@@ -14,8 +14,9 @@ import os
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class Plan:
     device: str = "auto"
     rounds: int = 8
     steps: tuple[int, ...] = report.STEP_COUNTS
-    batches: tuple[int, ...] = report.STEP_COUNTS
+    batches: Sequence[int] = report.STEP_COUNTS
     compile: bool | None = None  # None: where serving would
     threads: int = 2
     out: Path | None = None  # JSON; written after each stage
@@ -95,18 +96,9 @@ class Plan:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document."""
-    return measure_model(
-        Plan(
-            weights=args.weights,
-            device=args.device,
-            rounds=args.rounds,
-            steps=tuple(sorted(set(args.steps))),
-            batches=tuple(args.batches),
-            compile=args.compile,
-            threads=args.threads,
-            out=args.out,
-        )
-    )
+    args.steps = tuple(sorted(set(args.steps)))
+    given = {f.name: getattr(args, f.name) for f in fields(Plan) if hasattr(args, f.name)}
+    return measure_model(Plan(**given))
 
 
 def plot(path: Path, result: dict[str, Any]) -> None:

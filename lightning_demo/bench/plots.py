@@ -69,7 +69,8 @@ def draw_curves(path: Path, title: str, x_name: str, y_name: str, curves: Sequen
         points = [point for point in curve.points if min(point) > 0]
         colour = PEERS[peers % len(PEERS)] if curve.peer else OURS
         peers += curve.peer
-        axes.plot(*zip(*points, strict=True), "o-", color=colour, label=curve.label)
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        axes.plot(xs, ys, "o-", color=colour, label=curve.label)
     axes.set(xscale="log", yscale="log", xlabel=x_name, ylabel=y_name)
     ticks = sorted({x for curve in curves for x, _ in curve.points})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)

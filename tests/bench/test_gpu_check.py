@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from lightning_demo.bench import gpu_check
 from lightning_demo.bench.gpu_check import CHECKS, Worker, run_check
+from lightning_demo.bench.gpu_checks import pictures
 from lightning_demo.bench.gpu_checks.setting import Setting, Skip, Wrong
 from lightning_demo.cli import main
 
@@ -66,6 +68,27 @@ def test_what_hangs_and_what_dies_is_reported(setting: Setting):
         worker.end()
     with pytest.raises(ProcessLookupError):
         os.kill(worker._pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [("pass", {"passed": 1}), ("pytest.skip()", Skip), ("assert 1 == 2", Wrong)],
+)
+def test_the_tests_for_a_gpu_are_run(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, outcome: Any
+):
+    folder = tmp_path / "tests" / "gpu"
+    folder.mkdir(parents=True)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu\n")
+    test = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {body}\n"
+    (folder / "test_it.py").write_text(test)
+    monkeypatch.setattr(pictures, "ROOT", tmp_path)
+    on_gpu = replace(setting, small=False)
+    if isinstance(outcome, dict):
+        assert pictures.gpu_tests(on_gpu) == outcome
+    else:
+        with pytest.raises(outcome):
+            pictures.gpu_tests(on_gpu)
 
 
 @pytest.mark.parametrize(

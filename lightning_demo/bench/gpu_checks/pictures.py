@@ -44,6 +44,8 @@ def machine(setting: Setting) -> dict[str, Any]:
 
 def gpu_tests(setting: Setting) -> dict[str, Any]:
     """The tests with the marker `gpu`."""
+    if setting.small:
+        raise Skip("these tests need a CUDA GPU")
     folder = ROOT / "tests" / "gpu"
     if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
         raise Skip("the tests, or pytest, are not here")
