@@ -26,7 +26,11 @@ HELP = {
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `bench` and everything it can measure to the command line."""
-    parser = commands.add_parser("bench", help="measure speed", description=__doc__.split("\n")[0])
+    parser = commands.add_parser(
+        "bench",
+        help="measure speed",
+        description="Each prints a table, and one JSON document as its last line.",
+    )
     benches = parser.add_subparsers(
         title="benchmarks", required=True, metavar="BENCHMARK", parser_class=_LazyParser
     )

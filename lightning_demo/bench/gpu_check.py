@@ -27,7 +27,7 @@ import torch
 
 from . import report
 from .gpu_checks import memory, pictures, speed
-from .gpu_checks.setting import Setting, Skip
+from .gpu_checks.setting import CheckSkipped, Setting
 from .model import CACHE
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def measure(args: argparse.Namespace) -> Result:
     worker: Worker | None = None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         inductor = args.compile or not small
-        setting = Setting(small, folder.resolve(), Path(cache), inductor, deadline)
+        setting = Setting(folder.resolve(), Path(cache), deadline, small=small, inductor=inductor)
         try:
             for name, (_, seconds) in CHECKS.items():
                 left = deadline - time.monotonic()
@@ -157,7 +157,7 @@ def run_check(name: str, setting: Setting) -> Result:
     begun = time.monotonic()
     try:
         found: Result = {"status": "pass", "result": CHECKS[name][0](setting)}
-    except Skip as skip:
+    except CheckSkipped as skip:
         found = {"status": "skip", "error": str(skip)}
     except Exception as error:
         log.exception("check %r", name)

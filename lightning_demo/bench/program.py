@@ -93,11 +93,3 @@ def launch(arguments: list[str]) -> Iterator[Program]:
         finally:
             process.terminate()
             running.resume()
-
-
-@contextlib.contextmanager
-def program(arguments: list[str]) -> Iterator[str]:
-    """Runs a Python program as `launch` does; yields its address once it is ready."""
-    with launch(arguments) as running:
-        running.wait()
-        yield running.url

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_demo.bench import engine
+from lightning_demo.bench import HELP, engine
 from lightning_demo.bench.component_timing import picture
-from lightning_demo.bench.program import program
+from lightning_demo.bench.program import launch
 from lightning_demo.bench.random_sdxl import THIN, random_components
-from lightning_demo.cli import main
+from lightning_demo.cli import build_parser, main
 from lightning_demo.model.sampling import Sampler
 from lightning_demo.schemas import GenerationRequest
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_each_benchmark_declares_its_options(name: str, capsys: pytest.CaptureFixture[str]):
+    assert callable(build_parser().parse_args(["bench", name]).run)
+    with pytest.raises(SystemExit):
+        main(["bench", name, "--help"])
+    assert f"usage: python -m lightning_demo bench {name}" in capsys.readouterr().out
 
 
 def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -56,5 +64,8 @@ def test_bench_together_paints_the_same_pictures_in_three_ways(
 
 
 def test_a_program_that_does_not_start_says_why():
-    with pytest.raises(RuntimeError, match="no_such_module"), program(["-m", "no_such_module"]):
-        pass
+    with (
+        launch(["-m", "no_such_module"]) as program,
+        pytest.raises(RuntimeError, match="no_such_module"),
+    ):
+        program.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,13 @@ import pytest
 from lightning_demo.bench import gpu_check
 from lightning_demo.bench.gpu_check import CHECKS, Worker, run_check
 from lightning_demo.bench.gpu_checks import pictures
-from lightning_demo.bench.gpu_checks.setting import Setting, Skip, Wrong
+from lightning_demo.bench.gpu_checks.setting import CheckFailed, CheckSkipped, Setting
 from lightning_demo.cli import main
 
 
 @pytest.fixture
 def setting(tmp_path: Path) -> Setting:
-    return Setting(True, tmp_path, tmp_path / "cache", False, float("inf"))
+    return Setting(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
 def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -72,7 +71,7 @@ def test_what_hangs_and_what_dies_is_reported(setting: Setting):
 
 @pytest.mark.parametrize(
     ("body", "outcome"),
-    [("pass", {"passed": 1}), ("pytest.skip()", Skip), ("assert 1 == 2", Wrong)],
+    [("pass", {"passed": 1}), ("pytest.skip()", CheckSkipped), ("assert 1 == 2", CheckFailed)],
 )
 def test_the_tests_for_a_gpu_are_run(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, outcome: Any
@@ -83,19 +82,19 @@ def test_the_tests_for_a_gpu_are_run(
     test = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {body}\n"
     (folder / "test_it.py").write_text(test)
     monkeypatch.setattr(pictures, "ROOT", tmp_path)
-    on_gpu = replace(setting, small=False)
+    setting.small = False
     if isinstance(outcome, dict):
-        assert pictures.gpu_tests(on_gpu) == outcome
+        assert pictures.gpu_tests(setting) == outcome
     else:
         with pytest.raises(outcome):
-            pictures.gpu_tests(on_gpu)
+            pictures.gpu_tests(setting)
 
 
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (Skip("no GPU"), "skip", "no GPU"),
-        (Wrong("black"), "fail", "Wrong: black"),
+        (CheckSkipped("no GPU"), "skip", "no GPU"),
+        (CheckFailed("black"), "fail", "CheckFailed: black"),
         (RuntimeError("CUDA error"), "fail", "RuntimeError: CUDA error"),
     ],
 )

@@ -16,7 +16,7 @@ from ..component_timing import time_switching
 from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
 from ..report import STEP_COUNTS
 from ..timing import Clock
-from .setting import Setting, Skip, Wrong
+from .setting import CheckFailed, CheckSkipped, Setting
 
 PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 
@@ -24,7 +24,7 @@ PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 def out_of_memory(setting: Setting) -> dict[str, Any]:
     """A picture too large for the memory fails in words; the next smaller one is painted."""
     if setting.small:
-        raise Skip("a CPU has no memory of its own that could run out")
+        raise CheckSkipped("a CPU has no memory of its own that could run out")
     made = load_bench_model("full", "cuda")
     parts = replace(
         made.components, family=FULL.family, unets=unets_of(made.source, 1, STEP_COUNTS)
@@ -50,7 +50,7 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
         except OutOfMemory as error:
             words = str(error)
         else:
-            raise Wrong("1024 px fitted into less memory than it took before")
+            raise CheckFailed("1024 px fitted into less memory than it took before")
         paint(sampler, request(512))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
@@ -80,7 +80,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
             taken = torch.cuda.max_memory_reserved() / GIB
             measured[name]["reserved_gib"] = round(taken, 2)
             if taken > free:
-                raise Wrong(f"{name}: {taken:.2f} GiB where {free} GiB are free; {measured}")
+                raise CheckFailed(f"{name}: {taken:.2f} GiB where {free} GiB are free; {measured}")
         del parts, made, sampler
     return measured
 

@@ -21,7 +21,7 @@ from ..bench_model import load_bench_model
 from ..component_timing import difference, picture
 from ..random_sdxl import FULL, THIN, random_components, unets_of
 from ..timing import problems
-from .setting import Setting, Skip, Wrong
+from .setting import CheckFailed, CheckSkipped, Setting
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -45,22 +45,22 @@ def machine(setting: Setting) -> dict[str, Any]:
 def gpu_tests(setting: Setting) -> dict[str, Any]:
     """The tests with the marker `gpu`."""
     if setting.small:
-        raise Skip("these tests need a CUDA GPU")
+        raise CheckSkipped("these tests need a CUDA GPU")
     folder = ROOT / "tests" / "gpu"
     if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
-        raise Skip("the tests, or pytest, are not here")
+        raise CheckSkipped("the tests, or pytest, are not here")
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
     done = subprocess.run(  # noqa: S603
         [*command, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     print(done.stdout, done.stderr)
     if done.returncode:
-        raise Wrong(done.stdout[-1500:] + done.stderr[-500:])
+        raise CheckFailed(done.stdout[-1500:] + done.stderr[-500:])
     counts = {
         word: int(count) for count, word in re.findall(r"(\d+) (passed|skipped)", done.stdout)
     }
     if not counts.get("passed"):
-        raise Skip(f"{counts.get('skipped', 0)} tests, all for a CUDA GPU")
+        raise CheckSkipped(f"{counts.get('skipped', 0)} tests, all for a CUDA GPU")
     return counts
 
 
@@ -84,7 +84,7 @@ def tiers(setting: Setting) -> dict[str, Any]:
         again = (*setting.steps, *setting.steps[:2])
         differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}
     if found or max(differences.values()) > 2:
-        raise Wrong(f"pixels differ by {differences}; {found}")
+        raise CheckFailed(f"pixels differ by {differences}; {found}")
     return {"tier": sampler.tier, "max_pixel_difference": differences}
 
 
@@ -97,7 +97,7 @@ def half_precision(setting: Setting) -> dict[str, Any]:
         for vae in (made.vae, made.preview_vae):
             decode(copy.deepcopy(vae).half(), latents * vae.config.scaling_factor)
     if found:
-        raise Wrong(f"a decoder that should not overflow: {found}")
+        raise CheckFailed(f"a decoder that should not overflow: {found}")
     broken = copy.deepcopy(made.preview_vae)
     for parameter in broken.decoder.layers[0].parameters():
         parameter.mul_(3e4 / parameter.abs().max())
@@ -107,5 +107,5 @@ def half_precision(setting: Setting) -> dict[str, Any]:
     with problems() as found:
         again = decode(half, 3 * latents)
     if not any("overflowed" in text for text in found):
-        raise Wrong("a decoder that must overflow in half precision did not")
+        raise CheckFailed("a decoder that must overflow in half precision did not")
     return {"max_pixel_difference": int((again.int() - wanted.int()).abs().max())}

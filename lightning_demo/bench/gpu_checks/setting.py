@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,48 +13,34 @@ from ..bench_model import Weights
 from ..report import STEP_COUNTS
 
 
-class Skip(Exception):
+class CheckSkipped(Exception):
     """There is nothing to check here, and why."""
 
 
-class Wrong(Exception):
+class CheckFailed(Exception):
     """Something is not as it must be."""
 
 
-@dataclass(frozen=True)
 class Setting:
     """How the checks run."""
 
-    small: bool
-    out: Path
-    cache: Path  # of what is compiled
-    inductor: bool  # else compiled by a backend that takes seconds and gains nothing
-    deadline: float  # of time.monotonic()
-
-    @property
-    def device(self) -> torch.device:
-        """Where."""
-        return torch.device("cpu" if self.small else "cuda")
-
-    @property
-    def trained(self) -> Weights:
-        """Weights for what is compiled: a thin SDXL has as much to trace as the real one."""
-        return "miniature" if self.small else "full"
-
-    @property
-    def random(self) -> Weights:
-        """Weights for what depends on SDXL's shape."""
-        return "thin" if self.small else "full"
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """Step counts that are painted."""
-        return STEP_COUNTS[:2] if self.small else STEP_COUNTS
-
-    @property
-    def backend(self) -> str:
-        """The compiler."""
-        return "inductor" if self.inductor else "eager"
+    def __init__(
+        self, out: Path, cache: Path, deadline: float, *, small: bool, inductor: bool
+    ) -> None:
+        """
+        Args:
+            cache: of what is compiled.
+            deadline: of time.monotonic().
+            inductor: else compiled by a backend that takes seconds and gains nothing.
+        """
+        self.out, self.cache, self.deadline, self.small = out, cache, deadline, small
+        self.device = torch.device("cpu" if small else "cuda")
+        # For what is compiled: a thin SDXL has as much to trace as the real one.
+        self.trained: Weights = "miniature" if small else "full"
+        # For what depends on SDXL's shape.
+        self.random: Weights = "thin" if small else "full"
+        self.steps = STEP_COUNTS[:2] if small else STEP_COUNTS
+        self.backend = "inductor" if inductor else "eager"
 
     def speed(self, *, compiled: bool) -> Speed:
         """What serving would use here, compiled or not: recording takes seconds."""

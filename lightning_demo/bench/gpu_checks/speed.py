@@ -17,7 +17,7 @@ from ..component_timing import time_batches
 from ..model import Plan, measure_model
 from ..timing import Clock
 from ..warm_start import warm_start
-from .setting import Setting, Wrong
+from .setting import CheckFailed, Setting
 
 BACKEND = "LIGHTNING_COMPILE_BACKEND"
 MODEL = "model.json"
@@ -49,7 +49,7 @@ def compiler_cache(setting: Setting) -> dict[str, Any]:
     left = setting.deadline - time.monotonic()
     second = warm_start(setting.trained, setting.device.type, speed, threads, left)
     if second.get("error") or second["problems"]:
-        raise Wrong(json.dumps(second))
+        raise CheckFailed(json.dumps(second))
     document = setting.out / MODEL
     stages = json.loads(document.read_text())["stages"] if document.exists() else []
     learned = [stage for stage in stages if "learning_seconds" in stage]
@@ -74,5 +74,6 @@ def model(setting: Setting) -> dict[str, Any]:
     result = measure_model(plan)
     failed = [stage for stage in result["stages"] if "error" in stage or stage["problems"]]
     if failed:
-        raise Wrong("; ".join(f"{s['name']}: {s.get('error', s['problems'])}" for s in failed))
+        words = (f"{stage['name']}: {stage.get('error', stage['problems'])}" for stage in failed)
+        raise CheckFailed("; ".join(words))
     return {stage["name"]: stage["speedup"] for stage in result["stages"]}
