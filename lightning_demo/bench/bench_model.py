@@ -20,9 +20,9 @@ from ..model.sampling import Sampler
 from ..model.unets import Source
 from ..model.weight_files import WeightFiles
 from ..schemas import GenerationRequest
-from .random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
+from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
-Weights = Literal["auto", "miniature", "thin", "full", "real"]
+Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]
 PROMPT = "a red house by the sea at sunset"
 
 
@@ -56,9 +56,9 @@ def load_bench_model(
     diffusers.utils.logging.set_verbosity_error()  # it warns of dtypes that are as they should be
     device = pick_device(device_name)
     weights = _pick_weights(weights, device)
-    shape = {"full": FULL, "thin": THIN}.get(weights)
+    shape = {"full": FULL, "thin": THIN, "tiny": TINY}.get(weights)
     family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
-    small = weights in ("thin", "miniature")
+    small = weights in ("tiny", "thin", "miniature")
     resident = len(family.checkpoints) if small else _unets_beside_peers(device)
     profile = replace(pick_profile(family, device), unets=resident)
     source: Source

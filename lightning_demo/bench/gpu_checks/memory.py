@@ -13,7 +13,7 @@ from ...model.sampling import Sampler
 from ...schemas import GenerationRequest
 from ..bench_model import PROMPT, BenchModel, load_bench_model, paint
 from ..component_timing import time_switching
-from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
+from ..random_sdxl import FULL, RandomWeights, random_components, unets_of
 from ..report import STEP_COUNTS
 from ..timing import Clock
 from .setting import CheckFailed, CheckSkipped, Setting
@@ -59,10 +59,8 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
 
 def profiles(setting: Setting) -> dict[str, Any]:
     """Every memory profile paints, and takes no more memory than it was chosen for."""
-    shape, device, clock = FULL, setting.device, Clock(setting.device)
-    dtype = torch.float16
-    if setting.small:
-        shape, dtype = THIN, torch.float32
+    shape, device, clock = setting.shape, setting.device, Clock(setting.device)
+    dtype = torch.float32 if setting.small else torch.float16
     source = RandomWeights(shape, device, dtype)
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
@@ -70,7 +68,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
         profile = replace(choose_profile("cuda", int(free * GIB), len(STEP_COUNTS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
-        made = BenchModel(setting.random, parts, source)
+        made = BenchModel(setting.weights, parts, source)
         sampler = Sampler(parts)
         for steps in STEP_COUNTS[:2]:
             paint(sampler, made.request(steps))
@@ -87,5 +85,5 @@ def profiles(setting: Setting) -> dict[str, Any]:
 
 def switch(setting: Setting) -> dict[str, Any]:
     """Milliseconds to another step count."""
-    made = load_bench_model(setting.random, setting.device.type)
+    made = load_bench_model(setting.weights, setting.device.type)
     return time_switching(made.source, STEP_COUNTS, 3, Clock(setting.device))

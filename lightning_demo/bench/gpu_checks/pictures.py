@@ -19,7 +19,7 @@ from ...model.sampling import Sampler
 from ..ablation import RECORDED, WHOLE
 from ..bench_model import load_bench_model
 from ..component_timing import difference, picture
-from ..random_sdxl import FULL, THIN, random_components, unets_of
+from ..random_sdxl import random_components, unets_of
 from ..timing import problems
 from .setting import CheckFailed, CheckSkipped, Setting
 
@@ -69,7 +69,7 @@ def tiers(setting: Setting) -> dict[str, Any]:
 
     CUDA graphs on a GPU; elsewhere whole graphs of the compiler.
     """
-    made = load_bench_model(setting.trained, setting.device.type)
+    made = load_bench_model(setting.weights, setting.device.type)
     parts = replace(made.components, unets=unets_of(made.source, 1, setting.steps))
     made = replace(made, components=parts)
     speed = setting.speed(compiled=setting.small)
@@ -90,7 +90,7 @@ def tiers(setting: Setting) -> dict[str, Any]:
 
 def half_precision(setting: Setting) -> dict[str, Any]:
     """Decoders in half precision: finite as they are, and what overflows is decoded again."""
-    made = random_components(FULL if not setting.small else THIN, setting.device)
+    made = random_components(setting.shape, setting.device)
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(0))
     latents = latents.to(setting.device)
     with problems() as found:

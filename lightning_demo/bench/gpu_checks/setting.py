@@ -10,6 +10,7 @@ import torch
 from ...model.speed import Speed
 from ...settings import Settings
 from ..bench_model import Weights
+from ..random_sdxl import FULL, TINY
 from ..report import STEP_COUNTS
 
 
@@ -35,10 +36,8 @@ class Setting:
         """
         self.out, self.cache, self.deadline, self.small = out, cache, deadline, small
         self.device = torch.device("cpu" if small else "cuda")
-        # For what is compiled: a thin SDXL has as much to trace as the real one.
-        self.trained: Weights = "miniature" if small else "full"
-        # For what depends on SDXL's shape.
-        self.random: Weights = "thin" if small else "full"
+        self.weights: Weights = "tiny" if small else "full"
+        self.shape = TINY if small else FULL
         self.steps = STEP_COUNTS[:2] if small else STEP_COUNTS
         self.backend = "inductor" if inductor else "eager"
 

@@ -25,7 +25,7 @@ MODEL = "model.json"
 
 def calibration(setting: Setting) -> dict[str, Any]:
     """What a UNet call costs by rows and size: decides how many requests may share one."""
-    made = load_bench_model(setting.random, setting.device.type)
+    made = load_bench_model(setting.weights, setting.device.type)
     speed = setting.speed(compiled=False)
     Ablation(made.components, (4,)).advance(AblationStage("", speed))
     measured: dict[str, Any] = {}
@@ -47,7 +47,7 @@ def compiler_cache(setting: Setting) -> dict[str, Any]:
     """Seconds that a new process takes to get as fast, with what `model` compiled; and it took."""
     speed, threads = setting.speed(compiled=True), torch.get_num_threads()
     left = setting.deadline - time.monotonic()
-    second = warm_start(setting.trained, setting.device.type, speed, threads, left)
+    second = warm_start(setting.weights, setting.device.type, speed, threads, left)
     if second.get("error") or second["problems"]:
         raise CheckFailed(json.dumps(second))
     document = setting.out / MODEL
@@ -60,7 +60,7 @@ def compiler_cache(setting: Setting) -> dict[str, Any]:
 def model(setting: Setting) -> dict[str, Any]:
     """`bench model`; its document is model.json. With minutes left it compiles the peer too."""
     plan = Plan(
-        weights="full",
+        weights=setting.weights,
         rounds=5,
         compile=True,
         batches=(1,),
@@ -70,7 +70,7 @@ def model(setting: Setting) -> dict[str, Any]:
     )
     if setting.small:
         os.environ[BACKEND] = setting.backend
-        plan = replace(plan, weights="miniature", device="cpu", rounds=1, steps=(4,), threads=1)
+        plan = replace(plan, device="cpu", rounds=1, steps=(4,), threads=1)
     result = measure_model(plan)
     failed = [stage for stage in result["stages"] if "error" in stage or stage["problems"]]
     if failed:
