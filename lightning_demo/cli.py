@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_download(commands)
     _add_compile(commands)
     _add_doctor(commands)
-    from .bench.commands import add_parser as add_bench
+    from .bench import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
 
     add_bench(commands)

@@ -1,1 +1,68 @@
-"""Benchmarks: a table for people, and one JSON document as the last line for programs."""
+"""Benchmarks. Each prints a table, and one JSON document as its last line.
+
+`bench some-name` is the module `some_name`: `add_options(parser)` declares its options,
+`measure(args)` returns the document, and `plot(path, document)`, where there is one, draws it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+HELP = {
+    "live": "typing at the running demo, beside the usual way",
+    "engine": "what Python costs around the models",
+    "refine": "how far the picture jumps from a draft to what was asked for",
+    "model": "the model itself, beside diffusers' pipeline",
+    "together": "several people's pictures at once, beside pipe(...) one after another",
+    "many": "many people typing at once, beside the usual ways to serve them",
+    "simulate": "many people typing at GPUs that are not here",
+    "gpu-check": "everything that only a GPU can show, within minutes",
+}
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `bench` and everything it can measure to the command line."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure speed",
+        description="Each prints a table, and one JSON document as its last line.",
+    )
+    benches = parser.add_subparsers(
+        title="benchmarks", required=True, metavar="BENCHMARK", parser_class=_LazyParser
+    )
+    for name, text in HELP.items():
+        benches.add_parser(name, help=text, description=f"Measures {text}.")
+
+
+class _LazyParser(argparse.ArgumentParser):
+    """Imports its benchmark when it is chosen: most import torch, and help should not wait."""
+
+    _bench: ModuleType | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._bench is None:
+            name = self.prog.split()[-1].replace("-", "_")
+            self._bench = import_module(f".{name}", __name__)
+            self._bench.add_options(self)
+            self.set_defaults(run=partial(_run, self._bench))
+        return super().parse_known_args(args, namespace)
+
+
+def _run(bench: ModuleType, args: argparse.Namespace) -> int:
+    from . import plots, report
+
+    plot, out = getattr(args, "plot", None), getattr(args, "out", None)
+    if plot:
+        plots.check(plot)
+    result = bench.measure(args)
+    report.save(result, out)
+    if plot:
+        bench.plot(plot, result)
+    print(report.last_line(result), flush=True)
+    stages, checks = result.get("stages", ()), result.get("checks", ())
+    failed = [s for s in stages if "error" in s] + [c for c in checks if c["status"] == "fail"]
+    return int(bool(failed))

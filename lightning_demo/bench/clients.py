@@ -1,18 +1,17 @@
-"""One user's end of the line, for each kind of page: what its own JavaScript would send and show.
+"""What each kind of page sends and shows, as its own JavaScript would: one object is one user.
 
-All of them only take bytes: nobody decodes pictures here, so that one process can be many users.
+Pictures are received but not decoded, so that one process can be many users.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import secrets
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -21,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from ..model.weights.checkpoints import MINIATURE
 from ..web.messages import split_frame
 
-# (key, step, steps, final, painted): a picture is there; `painted`: not from a memory
+# (key, step, steps, final, painted): a picture is there; `painted`: not from a cache
 Shown = Callable[[int, int, int, bool, bool], None]
 Failed = Callable[[str], None]
 
@@ -30,70 +29,85 @@ OPEN_WITHIN = 60.0  # seconds; many users connect at once
 MAX_FRAME_BYTES = 2**24
 
 
-class Client(Protocol):
-    """One user's page. Belongs to one event loop."""
+class Page:
+    """One user's page. Belongs to one event loop; errors of its tasks are reported, not raised."""
+
+    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+        self._url, self._seed, self._steps = url, seed, steps
+        self._shown, self._failed = shown, failed
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Connects."""
 
     async def press(self, key: int, text: str) -> None:
         """The box holds `text` now; never waits for a picture."""
+        raise NotImplementedError
 
     async def close(self) -> None:
         """The tab is closed, whatever is still on its way."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._failed(f"{type(problem).__name__}: {problem}")
 
 
-class LivePage:
+class LivePage(Page):
     """Our page's socket (`assets/web/link.js`): every key is sent, every frame acknowledged."""
 
-    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
-        self._url = url.replace("http", "ws", 1) + "live"
-        width, height = MINIATURE.sizes[0]
-        self._request = {
-            "negative_prompt": "",
-            "num_inference_steps": steps,
-            "guidance_scale": 0,
-            "seed": seed,
-            "width": width,
-            "height": height,
-        }
-        self._shown = shown
-        self._failed = failed
-        self._work = _Work(failed)
-        self._socket: ClientConnection | None = None
+    _socket: ClientConnection
 
     async def open(self) -> None:
-        """Connects."""
+        """See `Page`."""
+        url = self._url.replace("http", "ws", 1) + "live"
         self._socket = await connect(
-            self._url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=OPEN_WITHIN
+            url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=OPEN_WITHIN
         )
-        self._work.start(self._read(self._socket))
+        self._start(self._read())
 
     async def press(self, key: int, text: str) -> None:
         """Sends the request, numbered by its key."""
-        assert self._socket is not None  # noqa: S101
-        message = {"sequence": key, "request": {"prompt": text, **self._request}}
+        width, height = MINIATURE.sizes[0]
+        request = {
+            "prompt": text,
+            "negative_prompt": "",
+            "num_inference_steps": self._steps,
+            "guidance_scale": 0,
+            "seed": self._seed,
+            "width": width,
+            "height": height,
+        }
         try:
-            await self._socket.send(json.dumps(message))
+            await self._socket.send(json.dumps({"sequence": key, "request": request}))
         except ConnectionClosed as problem:
             self._failed(str(problem))
 
     async def close(self) -> None:
-        """Closes the socket."""
-        await self._work.stop()
-        if self._socket is not None:
+        """See `Page`."""
+        await super().close()
+        if hasattr(self, "_socket"):
             await self._socket.close()
 
-    async def _read(self, socket: ClientConnection) -> None:
+    async def _read(self) -> None:
         received = newest = 0
-        async for message in socket:
+        async for message in self._socket:
             if isinstance(message, str):
                 content = json.loads(message)
                 if content["type"] == "error":
                     self._failed(content["message"])
                 continue
             received += 1
-            await socket.send(json.dumps({"seen": received}))
+            await self._socket.send(json.dumps({"seen": received}))
             header, _ = split_frame(message)
             key = header["sequence"]
             if key >= newest:  # the painter never goes back
@@ -102,44 +116,53 @@ class LivePage:
                 self._shown(key, header["step"], steps, header["final"], painted)
 
 
-class GradioPage:
+class HttpPage(Page):
+    """A page that fetches pictures and shows none older than the last one shown."""
+
+    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+        super().__init__(url, seed, steps, shown, failed)
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            limits=httpx.Limits(max_connections=CONNECTIONS),
+            timeout=httpx.Timeout(None, connect=OPEN_WITHIN),
+            verify=_tls(),
+            trust_env=False,
+        )
+        self._newest = (0, 0)
+
+    async def close(self) -> None:
+        """See `Page`."""
+        await super().close()
+        await self._http.aclose()
+
+    def _show(self, key: int, step: int) -> None:
+        if (key, step) >= self._newest:
+            self._newest = key, step
+            self._shown(key, step, self._steps, step == self._steps, True)
+
+
+class GradioPage(HttpPage):
     """A Gradio page with `trigger_mode="always_last"` and one picture.
 
     One event at a time; of the keys pressed meanwhile only the last becomes the next one. Each
-    event is posted to the queue and heard over a stream of server-sent events; each picture is a
-    file that is fetched, while the event goes on.
+    event is posted to the queue and its answers arrive as server-sent events; each picture is a
+    file that is fetched while the event goes on.
     """
-
-    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
-        self._http = _http(url)
-        self._seed = seed
-        self._steps = steps
-        self._shown = shown
-        self._failed = failed
-        self._work = _Work(failed)
-        self._session = secrets.token_hex(6)
-        self._function = 0
-        self._waiting: tuple[int, str] | None = None
-        self._pressed = asyncio.Event()
-        self._newest = (0, 0)
 
     async def open(self) -> None:
         """Reads the page's configuration, as the page does."""
         config = (await self._http.get("config")).raise_for_status().json()
-        self._function = next(
-            each["id"] for each in config["dependencies"] if each["api_name"] == "paint"
-        )
-        self._work.start(self._run())
+        functions = {each["api_name"]: each["id"] for each in config["dependencies"]}
+        self._function = functions["paint"]
+        self._session = secrets.token_hex(6)
+        self._waiting: tuple[int, str] | None = None
+        self._pressed = asyncio.Event()
+        self._start(self._run())
 
     async def press(self, key: int, text: str) -> None:
         """Becomes the next event, unless another key comes before."""
         self._waiting = key, text
         self._pressed.set()
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        await self._work.stop()
-        await self._http.aclose()
 
     async def _run(self) -> None:
         while True:
@@ -160,63 +183,44 @@ class GradioPage:
             "trigger_id": None,
             "session_hash": self._session,
         }
-        joined = await self._http.post("gradio_api/queue/join", json=event)
-        joined.raise_for_status()
-        answer = {"session_hash": self._session}
+        (await self._http.post("gradio_api/queue/join", json=event)).raise_for_status()
+        session = {"session_hash": self._session}
         step, url = 0, ""
-        async with self._http.stream("GET", "gradio_api/queue/data", params=answer) as stream:
+        async with self._http.stream("GET", "gradio_api/queue/data", params=session) as stream:
             async for line in stream.aiter_lines():
                 if not line.startswith("data:"):
                     continue
                 message = json.loads(line.removeprefix("data:"))
                 if message["msg"] == "process_generating" and message["success"]:
                     step, url = step + 1, picture_url(message, url)
-                    self._work.start(self._fetch(url, key, step))
+                    self._start(self._fetch(url, key, step))
                 elif message["msg"] == "process_completed":
                     if not message["success"]:
                         self._failed(str(message["output"].get("error")))
                     elif step == 0:  # no generator: the only picture
-                        url = picture_url(message, url)
-                        self._work.start(self._fetch(url, key, self._steps))
+                        self._start(self._fetch(picture_url(message, url), key, self._steps))
 
     async def _fetch(self, url: str, key: int, step: int) -> None:
         (await self._http.get(url)).raise_for_status()
-        if (key, step) >= self._newest:  # else the page already loads another
-            self._newest = key, step
-            self._shown(key, step, self._steps, step == self._steps, True)
+        self._show(key, step)
 
 
-class FetchPage:
+class FetchPage(HttpPage):
     """A page that fetches a picture for every key and shows each as it comes."""
 
-    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
-        self._http = _http(url)
-        self._seed = seed
-        self._steps = steps
-        self._shown = shown
-        self._work = _Work(failed)
-        self._free = asyncio.Semaphore(CONNECTIONS)  # first come, first served
-        self._newest = 0
-
     async def open(self) -> None:
-        """Nothing to do: connections are made when they are needed."""
+        """Connections are made when they are needed."""
+        self._free = asyncio.Semaphore(CONNECTIONS)  # first come, first served
 
     async def press(self, key: int, text: str) -> None:
-        """Asks for the picture, or stands in the browser's line for a connection."""
-        self._work.start(self._ask(key, text))
-
-    async def close(self) -> None:
-        """Closes every connection."""
-        await self._work.stop()
-        await self._http.aclose()
+        """Asks for the picture, or waits in the browser's line for a connection."""
+        self._start(self._ask(key, text))
 
     async def _ask(self, key: int, text: str) -> None:
         async with self._free:
             request = {"prompt": text, "seed": self._seed}
             (await self._http.post("paint", json=request)).raise_for_status()
-        if key >= self._newest:
-            self._newest = key
-            self._shown(key, self._steps, self._steps, True, True)
+        self._show(key, self._steps)
 
 
 def picture_url(message: dict[str, Any], before: str) -> str:
@@ -232,40 +236,7 @@ def picture_url(message: dict[str, Any], before: str) -> str:
     return str(changed[-1]) if changed else before
 
 
-class _Work:
-    """The tasks of one page; what goes wrong in one is told, not raised."""
-
-    def __init__(self, failed: Failed) -> None:
-        self._failed = failed
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-
-    async def stop(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (problem := task.exception()) is not None:
-            self._failed(f"{type(problem).__name__}: {problem}")
-
-
 @functools.cache
 def _tls() -> ssl.SSLContext:
     """One for all: httpx otherwise makes one for each user, which takes longer than a picture."""
     return ssl.create_default_context()
-
-
-def _http(url: str) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=CONNECTIONS)
-    timeout = httpx.Timeout(None, connect=OPEN_WITHIN)
-    return httpx.AsyncClient(
-        base_url=url, limits=limits, timeout=timeout, verify=_tls(), trust_env=False
-    )

@@ -6,6 +6,8 @@ hangs or takes the process with it is reported as such, and the next gets a new 
 
 from __future__ import annotations
 
+import argparse
+import concurrent.futures
 import contextlib
 import gc
 import json
@@ -16,145 +18,146 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from . import report
-from .checks import CHECKS
-from .checks.setting import Setting, Skip
+from .gpu_checks import memory, pictures, speed
+from .gpu_checks.setting import CheckSkipped, Setting
 from .model import CACHE
 
 log = logging.getLogger(__name__)
 
+# Each check and the most seconds it may take. What is quick comes first, so that little is lost
+# when the time runs out.
+CHECKS: dict[str, tuple[Callable[[Setting], dict[str, Any]], float]] = {
+    "machine": (pictures.machine, 60),
+    "gpu tests": (pictures.gpu_tests, 120),
+    "tiers": (pictures.tiers, 90),
+    "half precision": (pictures.half_precision, 45),
+    "out of memory": (memory.out_of_memory, 60),
+    "switching": (memory.switch, 60),
+    "calibration": (speed.calibration, 90),
+    "profiles": (memory.profiles, 90),
+    "model": (speed.model, 3600),
+    "compiler cache": (speed.compiler_cache, 3600),
+}
 START_SECONDS = 120.0
-LEAVE_SECONDS = 3.0
 END_SECONDS = 3.0  # too little left to begin anything
 
 Result = dict[str, Any]
 
 
-def gpu_check(out: Path, minutes: float, *, small: bool, inductor: bool) -> Result:
-    """Runs all checks, prints a line for each, and keeps everything in a folder.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench gpu-check`."""
+    parser.add_argument(
+        "--out",
+        dest="folder",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("gpu-check"),
+        help="for gpu-check.json, model.json and log.txt (default: gpu-check)",
+    )
+    parser.add_argument("--minutes", type=float, default=9.0, help="for all of it (default: 9)")
+    parser.add_argument(
+        "--small", action="store_true", help="small models on the CPU; what happens without a GPU"
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="with --small: compile by inductor, which takes long"
+    )
 
-    Args:
-        out: the folder, for gpu-check.json, model.json and log.txt.
-        minutes: for all checks together.
-        small: with small models on the CPU; always so without a GPU.
-        inductor: compile by inductor even then.
-    """
-    small = small or not torch.cuda.is_available()
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "log.txt").write_text("")
-    deadline = time.monotonic() + 60 * minutes
+
+def measure(args: argparse.Namespace) -> Result:
+    """Runs all checks, prints a line for each, and keeps everything in a folder."""
+    small = args.small or not torch.cuda.is_available()
+    folder: Path = args.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.txt").write_text("")
+    deadline = time.monotonic() + 60 * args.minutes
     result: Result = {"benchmark": "gpu-check", "small": small, "checks": []}
     result.update(report.environment())
     worker: Worker | None = None
-    cache = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    setting = Setting(small, out.resolve(), Path(cache.name), inductor or not small, deadline)
-    try:
-        for name, check in CHECKS.items():
-            left = deadline - time.monotonic()
-            if left < END_SECONDS:
-                found: Result = {"status": "skip", "seconds": 0.0, "error": "no time left"}
-            else:
-                worker = worker or Worker(setting)
-                found = worker.run(name, min(check.seconds, left))
-                if found["status"] == "fail":  # a GPU's error stays with its process
-                    worker.end()
-                    worker = None
-            result["checks"].append({"name": name, **found})
-            print(_line(name, found), flush=True)
-            (out / "gpu-check.json").write_text(json.dumps(result, indent=1) + "\n")
-    finally:
-        if worker is not None:
-            worker.end()
-        cache.cleanup()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
+        inductor = args.compile or not small
+        setting = Setting(folder.resolve(), Path(cache), deadline, small=small, inductor=inductor)
+        try:
+            for name, (_, seconds) in CHECKS.items():
+                left = deadline - time.monotonic()
+                if left < END_SECONDS:
+                    found: Result = {"status": "skip", "seconds": 0.0, "error": "no time left"}
+                else:
+                    worker = worker or Worker(setting)
+                    found = worker.run(name, min(seconds, left))
+                    if found["status"] == "fail":  # a GPU's error stays with its process
+                        worker.end()
+                        worker = None
+                result["checks"].append({"name": name, **found})
+                words = found.get("error") or json.dumps(found["result"])
+                took = f"{found['seconds']:6.1f} s"
+                print(f"{found['status']:4}  {name:18} {took}  {words[:300]}", flush=True)
+                report.save(result, folder / "gpu-check.json")
+        finally:
+            if worker is not None:
+                worker.end()
     return result
-
-
-def _line(name: str, found: Result) -> str:
-    words = found.get("error") or json.dumps(found["result"])
-    return f"{found['status']:4}  {name:18} {found['seconds']:6.1f} s  {words[:300]}"
 
 
 class Worker:
     """A process that runs one check after another."""
 
     def __init__(self, setting: Setting) -> None:
+        self._setting = setting
         context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, setting), daemon=False)
-        self._process.start()
-        theirs.close()
-        self._started = False
+        self._pool = ProcessPoolExecutor(1, context, _prepare, (setting,))
+        self._pid: int | None = None
 
     def run(self, name: str, seconds: float) -> Result:
-        """A check's result; its process ends with it when it takes longer than it may."""
-        begun = time.monotonic()
-        if not self._started:  # it imports torch
-            error = self._hear(START_SECONDS).get("error")
-            if error:
-                return _failed(begun, f"the process for checks did not start: {error}")
-            self._started = True
-        begun = time.monotonic()
-        with contextlib.suppress(OSError):  # it has died, and says so below
-            self._connection.send(name)
-        heard = self._hear(seconds)
-        return heard if "status" in heard else _failed(begun, heard["error"])
+        """A check's result, or that there was none in time."""
+        begun, limit = time.monotonic(), START_SECONDS
+        try:
+            if self._pid is None:  # it imports torch
+                self._pid = self._pool.submit(os.getpid).result(limit)
+            begun, limit = time.monotonic(), seconds
+            return self._pool.submit(run_check, name, self._setting).result(limit)
+        except (TimeoutError, concurrent.futures.TimeoutError):
+            error = f"did not end within {limit:.0f} s"
+        except BrokenExecutor:
+            error = "its process died"
+        return {"status": "fail", "seconds": round(time.monotonic() - begun, 1), "error": error}
 
     def end(self) -> None:
         """Ends the process and whatever it has started."""
-        self._connection.close()  # which tells it to go
-        self._process.join(LEAVE_SECONDS)
-        if hasattr(os, "killpg") and self._started:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid or 0, signal.SIGKILL)
-        self._process.kill()
-        self._process.join()
-
-    def _hear(self, seconds: float) -> Result:
-        if not self._connection.poll(seconds):
-            return {"error": f"did not end within {seconds:.0f} s"}
-        try:
-            return self._connection.recv()
-        except (EOFError, OSError):
-            self._process.join(5)
-            return {"error": f"its process died (exit code {self._process.exitcode})"}
+        if self._pid is not None:
+            with contextlib.suppress(OSError):  # it has died
+                if hasattr(os, "killpg"):
+                    os.killpg(self._pid, signal.SIGKILL)
+                else:
+                    os.kill(self._pid, signal.SIGTERM)
+        self._pool.shutdown(wait=self._pid is not None, cancel_futures=True)
 
 
-def _failed(begun: float, error: str) -> Result:
-    return {"status": "fail", "seconds": round(time.monotonic() - begun, 1), "error": error}
-
-
-def _work(connection: Connection, setting: Setting) -> None:
-    """What the process does: everything it prints goes to log.txt."""
+def _prepare(setting: Setting) -> None:
+    """What the process does first: everything it prints goes to log.txt."""
     if hasattr(os, "setsid"):
         os.setsid()  # so that what it starts can be ended with it
-    with (setting.out / "log.txt").open("a", encoding="utf-8") as stream:
-        os.dup2(stream.fileno(), sys.stdout.fileno())
-        os.dup2(stream.fileno(), sys.stderr.fileno())
-        logging.basicConfig(level=logging.INFO, stream=stream, force=True)
-        torch.set_num_threads(1 if setting.small else 4)
-        os.environ[CACHE] = str(setting.cache)
-        connection.send({})
-        while True:
-            try:
-                name = connection.recv()
-            except EOFError:
-                return
-            connection.send(_run(name, setting))
-            stream.flush()
+    stream = (setting.out / "log.txt").open("a", encoding="utf-8", buffering=1)
+    os.dup2(stream.fileno(), sys.stdout.fileno())
+    os.dup2(stream.fileno(), sys.stderr.fileno())
+    logging.basicConfig(level=logging.INFO, stream=stream, force=True)
+    torch.set_num_threads(1 if setting.small else 4)
+    os.environ[CACHE] = str(setting.cache)
 
 
-def _run(name: str, setting: Setting) -> Result:
+def run_check(name: str, setting: Setting) -> Result:
+    """One check, in this process."""
     begun = time.monotonic()
-    found: Result
     try:
-        found = {"status": "pass", "result": CHECKS[name].run(setting)}
-    except Skip as skip:
+        found: Result = {"status": "pass", "result": CHECKS[name][0](setting)}
+    except CheckSkipped as skip:
         found = {"status": "skip", "error": str(skip)}
     except Exception as error:
         log.exception("check %r", name)

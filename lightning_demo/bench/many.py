@@ -1,178 +1,133 @@
 """`bench many`: many people typing at one server, beside the usual ways to build it.
 
 Each server runs as a program of its own and is typed at over real sockets, one after the other in
-each round, by the same typists; all users of one are tasks of this one process. Servers that are
-not being typed at are held still.
+each round, by the same typists; all users are tasks of this one process. A server that nobody types
+at is suspended.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
-import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, TypeAlias
-
-import httpx
+from typing import Any
 
 from ..errors import EngineUnavailable
-from .clients import Client, FetchPage, GradioPage, LivePage
-from .curves import draw_curves
 from .many_score import PATIENCE, Picture, Press, Round, Visit, score
-from .many_tables import curves, table_of
-from .program import Program, launch
-from .report import environment
+from .plots import Curve, draw_curves
+from .report import add_files, add_threads, environment, shown, table, whole
+from .servers import OURS, PEERS, Server, serve_all
 from .typists import Typist, typist
 
-OURS = "lightning_demo"
-Page: TypeAlias = type[LivePage] | type[GradioPage] | type[FetchPage]
-PAGES: dict[str, Page] = {
-    OURS: LivePage,
-    "always_last": GradioPage,
-    "gradio_stream": GradioPage,
-    "fifo": FetchPage,
-}
-PEERS = tuple(name for name in PAGES if name != OURS)
-READY_WITHIN = 300.0  # seconds; our page is there before its model
-STEPS_METRIC = "lightning_steps_total"
 WARM_UP_USERS, WARM_UP_SECONDS = 8, 0.5
-MOST_FILES = 4096  # 200 browsers with six connections each, and more
-REST = 0.5  # seconds in which a server that has finished takes no step
-REST_WITHIN = 60.0  # seconds
+FIGURES = (  # the table's rows: label, key, format
+    ("last key to final, ms p50/p95/max", "last_key_to_final_ms", ".0f"),
+    ("first paint, ms p50/p95", "first_paint_ms", ".0f"),
+    ("pictures a second", "pictures_per_second", ".1f"),
+    ("finished pictures a second", "finals_per_second", ".1f"),
+    ("steps", "steps", "d"),
+    ("wasted steps", "wasted_steps", "d"),
+    ("fairness (Jain)", "fairness", ".3f"),
+    ("waits", "waits", "d"),
+    ("typed on before it came", "superseded_waits", "d"),
+    ("lost finals", "lost_finals", "d"),
+    ("memory growth, MiB", "memory_growth_mib", ".1f"),
+    ("CPU of this process, cores", "client_cpu_share", ".2f"),
+    ("keys late by, ms p95", "typing_lag_p95_ms", ".1f"),
+)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to run; the command line has checked it."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench many`."""
+    parser.add_argument(
+        "--users",
+        type=whole(1, 200),
+        nargs="+",
+        default=(16,),
+        metavar="N",
+        help="people typing at the same time, 1 to 200; several numbers one after another "
+        "(default: 16)",
+    )
+    parser.add_argument(
+        "--seconds", type=whole(1, 600), default=16, help="of typing, 1 to 600 (default: 16)"
+    )
+    parser.add_argument(
+        "--rounds", type=whole(1, 100), default=1, help="each server's turns (default: 1)"
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=PEERS,
+        default=PEERS,
+        metavar="PEER",
+        help=f"of {', '.join(PEERS)}; none after the option: ours alone (default: all)",
+    )
+    parser.add_argument(
+        "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
+    )
+    add_threads(parser)
+    add_files(parser, "waiting over users")
 
-    users: tuple[int, ...]
-    seconds: float = 16.0  # of typing
-    rounds: int = 1
-    peers: tuple[str, ...] = PEERS
-    num_inference_steps: int = 4
-    threads: int = 1  # of each server
 
-
-@dataclass
-class Side:
-    """One server and the page its users have open."""
-
-    name: str
-    program: Program
-    page: Page
-    num_inference_steps: int
-    rounds: list[Round] = field(default_factory=list)
-
-
-def bench_many(plan: Plan) -> dict[str, Any]:
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints its tables; returns the JSON document.
 
     It is that of the most users, with those of all numbers of users as `runs` if there are several.
     """
-    _allow_files(MOST_FILES)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_ended_in_order())
-        sides = [
-            Side(
-                name,
-                stack.enter_context(launch(_command(name, plan))),
-                PAGES[name],
-                plan.num_inference_steps,
-            )
-            for name in (OURS, *plan.peers)
-        ]
-        for side in sides:
-            side.program.wait()
-        _wait_for_model(sides[0].program.url)
-        for side in sides:
-            side.program.hold()
-        _warm_up(sides, min(WARM_UP_USERS, max(plan.users)), plan)
-        runs = [_run(sides, users, plan) for users in sorted(set(plan.users))]
-    last = {"benchmark": "many", **runs[-1]}
+    users, peers = sorted(set(args.users)), dict.fromkeys(args.peers)
+    with serve_all([OURS, *peers], args.num_inference_steps, args.threads) as servers:
+        crowd = range(min(WARM_UP_USERS, users[-1]))
+        warm_up(servers, [typist(user, args.rounds, WARM_UP_SECONDS) for user in crowd])
+        runs = [_run(servers, number, args.rounds, args.seconds) for number in users]
+    result = {"benchmark": "many", **runs[-1]}
     if len(runs) > 1:
-        last["runs"] = runs
+        result["runs"] = runs
     settings = {
-        "seconds": plan.seconds,
-        "rounds": plan.rounds,
-        "num_inference_steps": plan.num_inference_steps,
-        "threads": plan.threads,
-        "patience_seconds": PATIENCE,
+        name: getattr(args, name)
+        for name in ("seconds", "rounds", "num_inference_steps", "threads")
     }
-    return {**last, **settings, **environment()}
+    return {**result, **settings, "patience_seconds": PATIENCE, **environment()}
 
 
-@contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Ends this process on SIGTERM as on an error: servers that are held would stay for ever."""
+def warm_up(servers: Sequence[Server], typing: Sequence[Typist]) -> None:
+    """Types at each, which does not count.
 
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _allow_files(wanted: int) -> None:
-    """Raises the number of open files and sockets that this process and its servers may have."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _wait_for_model(url: str) -> None:
-    until = time.monotonic() + READY_WITHIN
-    while httpx.get(url + "readyz", trust_env=False).status_code != httpx.codes.OK:
-        if time.monotonic() > until:
-            raise EngineUnavailable(f"the demo did not load its model in {READY_WITHIN:g} seconds.")
-        time.sleep(0.1)
-
-
-def _command(name: str, plan: Plan) -> list[str]:
-    if name != OURS:
-        arguments = ["{port}", str(plan.threads), str(plan.num_inference_steps)]
-        return ["-m", f"lightning_demo.bench.peers.{name}", *arguments]
-    options = ["--model", "miniature", "--device", "cpu", "--threads", str(plan.threads)]
-    options += ["--max-sessions", "1000"]  # everybody is let in, as by the peers
-    return ["-m", "lightning_demo", "serve", *options, "--port", "{port}"]
-
-
-def _warm_up(sides: Sequence[Side], users: int, plan: Plan) -> None:
-    """Types a few keys at each, with texts and seeds that do not come again."""
-    _type_at(sides, [typist(user, plan.rounds, WARM_UP_SECONDS) for user in range(users)])
-    for side in sides:
-        figures = score(side.rounds)
+    Raises:
+        EngineUnavailable: one gave no finished picture.
+    """
+    type_at(servers, typing)
+    for server in servers:
+        figures = score(server.rounds)
+        server.rounds = []
         if figures["lost_finals"]:
             said = "; ".join(figures.get("problems", ["it said nothing"]))
-            raise EngineUnavailable(f"{side.name} gave no finished picture: {said}")
+            raise EngineUnavailable(f"{server.name} gave no finished picture: {said}")
 
 
-def _run(sides: Sequence[Side], users: int, plan: Plan) -> dict[str, Any]:
-    """All sides with so many users, in turns."""
-    before = [side.program.memory_mib() for side in sides]
-    for side in sides:
-        side.rounds = []
-    for number in range(plan.rounds):
-        typing = [typist(user, number, plan.seconds) for user in range(users)]
-        _type_at(sides, typing)
+def type_at(servers: Sequence[Server], typing: Sequence[Typist]) -> None:
+    """One round: everybody types at one server after the other."""
+    for server in servers:
+        with server.program.running():
+            server.rounds.append(asyncio.run(_round(server, typing)))
+        print(f"{server.name}: {len(typing)} users typed", flush=True)
+
+
+def _run(servers: Sequence[Server], users: int, rounds: int, seconds: float) -> dict[str, Any]:
+    """All servers with so many users, in turns."""
+    before = [server.program.memory_mib() for server in servers]
+    for server in servers:
+        server.rounds = []
+    for number in range(rounds):
+        type_at(servers, [typist(user, number, seconds) for user in range(users)])
     figures = {}
-    for side, began in zip(sides, before, strict=True):
-        ended = side.program.memory_mib()
+    for server, began in zip(servers, before, strict=True):
+        ended = server.program.memory_mib()
         growth = None if began is None or ended is None else round(ended - began, 1)
-        figures[side.name] = {**score(side.rounds), "memory_growth_mib": growth}
-    print(table_of(figures), flush=True)
+        figures[server.name] = {**score(server.rounds), "memory_growth_mib": growth}
+    _print(users, figures)
     ours = figures.pop(OURS)
     result = {**ours, "peers": figures}
     if figures:
@@ -182,88 +137,72 @@ def _run(sides: Sequence[Side], users: int, plan: Plan) -> dict[str, Any]:
     return result
 
 
-def _type_at(sides: Sequence[Side], typing: Sequence[Typist]) -> None:
-    for side in sides:
-        with side.program.running():
-            side.rounds.append(asyncio.run(_round(side, typing)))
-        print(f"{side.name}: {len(typing)} users typed", flush=True)
-
-
-async def _round(side: Side, typing: Sequence[Typist]) -> Round:
-    url = side.program.url
-    before = await executed_steps(url)
-    visits = [Visit() for _ in typing]
-    ends = [asyncio.Event() for _ in typing]
-    pages = [
-        _open(side, each, visit, end) for each, visit, end in zip(typing, visits, ends, strict=True)
-    ]
+async def _round(server: Server, typing: Sequence[Typist]) -> Round:
+    before = await server.steps()
+    users = [_User(server, each) for each in typing]
     try:
-        await asyncio.gather(*(page.open() for page in pages))
+        await asyncio.gather(*(user.page.open() for user in users))
         begun, busy = time.perf_counter(), time.process_time()
-        users = zip(pages, typing, visits, ends, strict=True)
-        await asyncio.gather(*(_type(*user, begun) for user in users))
+        await asyncio.gather(*(user.type(begun) for user in users))
         took, busy = time.perf_counter() - begun, time.process_time() - busy
     finally:
         # Nobody leaves before all have what they want, or have given up.
-        await asyncio.gather(*(page.close() for page in pages))
-    after = await _steps_at_rest(url)
+        await asyncio.gather(*(user.page.close() for user in users))
+    after = await server.steps_at_rest()
     steps = None if before is None or after is None else after - before
-    return Round(tuple(visits), steps, busy / took)
+    return Round(tuple(user.visit for user in users), steps, busy / took)
 
 
-def _open(side: Side, typing: Typist, visit: Visit, end: asyncio.Event) -> Client:
-    last = len(typing.keys) - 1
+class _User:
+    """Types by the clock, whatever comes back, then waits for the last picture."""
 
-    def shown(key: int, step: int, steps: int, final: bool, painted: bool) -> None:
+    def __init__(self, server: Server, typing: Typist) -> None:
+        self._typing = typing
+        self._end = asyncio.Event()
+        self.visit = Visit()
+        self.page = server.page(typing.seed, self._shown, self.visit.problems.append)
+
+    async def type(self, begun: float) -> None:
+        """The whole visit."""
+        for number, key in enumerate(self._typing.keys):
+            due = begun + key.at
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            self.visit.presses.append(Press(due, key.waits, time.perf_counter()))
+            await self.page.press(number, key.text)
+        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._end.wait(), PATIENCE)
+        self.visit.ended = time.perf_counter()
+
+    def _shown(self, key: int, step: int, steps: int, final: bool, painted: bool) -> None:
         now = time.perf_counter()
-        visit.pictures.append(Picture(now, key, step, steps, final, painted))
-        if final and key == last:
-            end.set()
-
-    problems = visit.problems.append
-    return side.page(side.program.url, typing.seed, side.num_inference_steps, shown, problems)
+        self.visit.pictures.append(Picture(now, key, step, steps, final, painted))
+        if final and key == len(self._typing.keys) - 1:
+            self._end.set()
 
 
-async def _type(
-    page: Client, typing: Typist, visit: Visit, end: asyncio.Event, begun: float
-) -> None:
-    """One user: types by the clock, whatever comes back, then waits for the last picture."""
-    for number, key in enumerate(typing.keys):
-        due = begun + key.at
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        visit.presses.append(Press(due, key.waits, time.perf_counter()))
-        await page.press(number, key.text)
-    with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-        await asyncio.wait_for(end.wait(), PATIENCE)
-    visit.ended = time.perf_counter()
-
-
-async def executed_steps(url: str) -> int | None:
-    """UNet steps that a server has taken so far; None if it does not tell."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.get(url + "metrics", timeout=PATIENCE)
-    if answer.status_code != httpx.codes.OK:
-        return None
-    lines = [line.split() for line in answer.text.splitlines()]
-    found = [float(line[-1]) for line in lines if line and line[0].split("{")[0] == STEPS_METRIC]
-    return int(sum(found)) if found else None
-
-
-async def _steps_at_rest(url: str) -> int | None:
-    """The same, once what was under way when the last page closed has ended."""
-    until = time.perf_counter() + REST_WITHIN
-    steps = await executed_steps(url)
-    while time.perf_counter() < until:
-        await asyncio.sleep(REST)
-        before, steps = steps, await executed_steps(url)
-        if before == steps:
-            break
-    return steps
+def _print(users: int, servers: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = [
+        [label, *(shown(figures[key], form) for figures in servers.values())]
+        for label, key, form in FIGURES
+    ]
+    print(table([f"{users} users", *servers], rows), flush=True)
+    for name, figures in servers.items():
+        for problem in figures.get("problems", ()):
+            print(f"{name} said: {problem}")
 
 
 def plot(path: Path, result: dict[str, Any]) -> None:
-    """Draws how long users wait, over their number; the file's ending says how."""
+    """Draws how long users wait, over their number."""
+    runs = result.get("runs", [result])
+    sides = {OURS: runs, **{name: [r["peers"][name] for r in runs] for name in runs[0]["peers"]}}
+    curves = [
+        Curve(
+            name,
+            tuple((run["users"], run["last_key_to_final_ms"]["p95"]) for run in found),
+            peer=name != OURS,
+        )
+        for name, found in sides.items()
+    ]
     title = f"Many typists: {result['num_inference_steps']} steps, miniature, {result['machine']}"
     waiting = "last key to finished picture, p95, ms"
-    found = curves(result.get("runs", [result]), OURS)
-    draw_curves(path, title, "people typing at once", waiting, found)
+    draw_curves(path, title, "people typing at once", waiting, curves)

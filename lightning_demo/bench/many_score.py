@@ -1,28 +1,26 @@
-"""How many typists were served: waits, pictures, steps and fairness, from what was recorded.
+"""How people were served: waits, pictures, steps and fairness, from what was recorded.
 
 A *wait* is a key after which somebody rests for at least `typists.WAIT`, or stops for good. It
-lasts from the moment the key was due (not when a busy benchmark came to press it) until a finished
-picture of that text, or of a later one, is shown. Keys are typed whether or not pictures come; so
-nobody who is served late asks less. Three ways a wait can end:
+lasts from the moment the key was due (not when a busy benchmark pressed it) until a finished
+picture of that text, or of a later one, is shown. Keys are typed whether or not pictures come. A
+wait ends in one of three ways:
 
 * the finished picture comes while the user rests;
-* the user types on before: the wait is superseded. It is not lost, and not left out either, but
-  lasts until a later text's finished picture: at least as long as was truly waited;
+* the user types on before it: the wait is superseded, and lasts until a later text's finished
+  picture, which is at least as long as was truly waited;
 * neither comes by the end, `PATIENCE` after the user's last key or later: the wait is lost, and
   counts as long as it was waited for. A percentile that falls on one is a lower bound.
 
-First paint, for every key, is the same until any picture of that text or a later one.
+First paint is the same for every key, until any picture of that text or a later one.
 
 Fairness is Jain's index (sum of x)^2 / (n * sum of x^2) of x = 1 / mean wait of each user, over all
-visits: the rate at which a user who waits is served. Mean waits below `NOTICED` count as that long:
-whose picture was in the server's memory is not served unfairly often. It is 1 when everybody waits
-as long on average and k/n when k of n are served and the others hardly at all. Shares of finals
-received would be 1 for everybody wherever nothing is lost, however long some wait. Users wait only
-a few times each, at moments of their own: chance alone keeps it below 1, the more so the fewer
-rounds.
+visits. Mean waits below `NOTICED` count as that long: whoever is served from the server's memory is
+not served unfairly often. It is 1 when everybody waits as long on average, and k/n when k of n are
+served and the others hardly at all. Users wait only a few times each, so chance alone keeps it
+below 1, the more so the fewer the rounds.
 
 Wasted steps are those that the server executed and nobody saw: all, less the highest step shown of
-each request, if it was painted for it and not remembered.
+each request that was painted for it.
 """
 
 from __future__ import annotations

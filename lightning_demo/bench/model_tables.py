@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .chart import Bar
-from .report import table
+from .plots import Bar
+from .report import shown, table
 
 Result = dict[str, Any]
 
@@ -71,8 +71,7 @@ def step_counts(steps: Result) -> str:
     """One row for each step count."""
     names = [name for name in next(iter(steps.values())) if name.endswith("_ms")]
     rows = [
-        [count, *(f"{found[n]['p50']:.1f} / {found[n]['p95']:.1f}" for n in names)]
-        for count, found in steps.items()
+        [count, *(shown(found[name], ".1f") for name in names)] for count, found in steps.items()
     ]
     return table(["steps", *(name.removesuffix("_ms").replace("_", " ") for name in names)], rows)
 
@@ -88,16 +87,16 @@ def bars(result: Result) -> tuple[str, list[Bar]]:
     if not done:
         return "Nothing was measured", []
     last = done[-1]["steps"][steps]
-    shown = [_bar("pipe(...)", last, "pipe_ms", peer=True)]
+    drawn = [_bar("pipe(...)", last, "pipe_ms", peer=True)]
     compiled = result.get("compiled_pipe", {}).get("steps", {}).get(steps)
     if compiled:
-        shown.append(_bar("pipe(...) compiled", compiled, "compiled_pipe_ms", peer=True))
-    shown += [_bar(stage["name"], stage["steps"][steps], "full_decoder_ms") for stage in done]
-    shown.append(_bar("the same, preview decoder", last, "preview_decoder_ms"))
+        drawn.append(_bar("pipe(...) compiled", compiled, "compiled_pipe_ms", peer=True))
+    drawn += [_bar(stage["name"], stage["steps"][steps], "full_decoder_ms") for stage in done]
+    drawn.append(_bar("the same, preview decoder", last, "preview_decoder_ms"))
     width, height = result["size"]
     where = result.get("gpu", result["machine"])
     title = f"Prompt to JPEG: {steps} steps, {width} x {height}, {result['weights']}, {where}"
-    return title, shown
+    return title, drawn
 
 
 def _bar(label: str, times: Result, name: str, *, peer: bool = False) -> Bar:

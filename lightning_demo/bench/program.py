@@ -1,4 +1,4 @@
-"""Programs that a benchmark measures: started, waited for, held still, and ended."""
+"""Programs that a benchmark measures: started, waited for, suspended, and ended."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ class Program:
     """A running Python program that prints "Open URL" once it can be used."""
 
     def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
-        self._process = process
-        self._log = log
+        self._process, self._log = process, log
         self.url = ""  # with a slash at its end; known once it is ready
 
     def wait(self) -> None:
         """Waits until it can be used.
 
         Raises:
-            RuntimeError: it ended before, with the last words it wrote.
+            RuntimeError: it ended before, with the end of what it wrote.
         """
         assert self._process.stdout is not None  # noqa: S101
         for line in self._process.stdout:
@@ -47,24 +46,24 @@ class Program:
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kib) / 1024
 
-    def hold(self) -> None:
-        """Stops it where it stands, where the system can: even idle, Gradio's queue takes time."""
+    def suspend(self) -> None:
+        """Stops it where the system can: even idle, Gradio's queue takes time."""
         if os.name == "posix":
             self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Lets it run again."""
         if os.name == "posix":
             self._process.send_signal(signal.SIGCONT)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Lets a program that is held run for a while."""
-        self.go_on()
+        """Inside, a suspended program runs."""
+        self.resume()
         try:
             yield
         finally:
-            self.hold()
+            self.suspend()
 
 
 @contextlib.contextmanager
@@ -93,16 +92,4 @@ def launch(arguments: list[str]) -> Iterator[Program]:
             yield running
         finally:
             process.terminate()
-            running.go_on()
-
-
-@contextlib.contextmanager
-def program(arguments: list[str]) -> Iterator[str]:
-    """Runs a Python program as `launch` does; yields its address.
-
-    Raises:
-        RuntimeError: it did not start.
-    """
-    with launch(arguments) as running:
-        running.wait()
-        yield running.url
+            running.resume()

@@ -2,7 +2,8 @@
 
 FULL is the published architecture at its size. THIN has the same blocks, layers and names (1,930
 modules in the UNet, 12 and 32 text layers, the 4-level autoencoder) with a few channels each: what
-Python costs around the real model, it costs here. The tokenizer is the miniature's, padded to
+Python costs around the real model, it costs here. TINY has hardly any layers: it shows that
+something works, and soon. The tokenizer is the miniature's, padded to
 CLIP's 77 tokens.
 """
 
@@ -86,6 +87,23 @@ THIN = Shape(
     preview={"encoder_block_out_channels": [4] * 4, "decoder_block_out_channels": [4] * 4},
     text_encoder={**sdxl_config.TEXT_ENCODER, **_THIN_TEXT},
     text_encoder_2={**sdxl_config.TEXT_ENCODER_2, **_THIN_TEXT},
+)
+
+TINY = replace(
+    THIN,
+    unet={
+        **THIN.unet,
+        "block_out_channels": [8, 16],
+        "layers_per_block": 1,
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+        "transformer_layers_per_block": [1, 1],
+        "attention_head_dim": [2, 2],
+    },
+    vae={**THIN.vae, "layers_per_block": 1},
+    preview={**THIN.preview, "num_encoder_blocks": [1] * 4, "num_decoder_blocks": [1] * 4},
+    text_encoder={**THIN.text_encoder, "num_hidden_layers": 2},
+    text_encoder_2={**THIN.text_encoder_2, "num_hidden_layers": 2},
 )
 
 

@@ -12,6 +12,7 @@ Distances do not depend on the machine or on what else it does.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -55,29 +56,40 @@ class Pair:
 
     draft: Picture
     settled: Picture
+    asked: Picture  # what `pipe(...)` would have given
     unet_steps: int  # from nothing to the settled picture
 
 
-def bench_refine(prompts: int, threads: int) -> dict[str, Any]:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench refine`."""
+    parser.add_argument("--prompts", type=report.positive, default=96, help="default: 96")
+    report.add_threads(parser)
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(args.threads)
     sampler = Sampler(load_components(MINIATURE, "cpu"))
     folder = MINIATURE.lightning.folder
     assert folder is not None  # noqa: S101
     judge = load_classifier(folder.parent / CLASSIFIER)
-    tasks = _tasks(prompts)
-    rows: dict[tuple[str, str], list[tuple[Task, Pair, Picture]]] = {}
+    tasks = _tasks(args.prompts)
+    found: dict[tuple[str, str], list[Pair]] = {}
     for seed, task in enumerate(tqdm(tasks, desc="prompts")):
         runs = _runs(sampler, task.prompt, seed)
         again = _runs(sampler, task.prompt, seed + len(tasks))
         for draft, asked in PAIRS:
             pairs = ways(sampler, runs[draft], runs[asked])
-            pairs["another seed"] = Pair(again[asked].picture, runs[asked].picture, asked)
+            wanted = runs[asked].picture
+            pairs["another seed"] = Pair(again[asked].picture, wanted, wanted, asked)
             for name, pair in pairs.items():
-                rows.setdefault((f"{draft} -> {asked}", name), []).append(
-                    (task, pair, runs[asked].picture)
-                )
-    return _result(rows, judge, len(tasks), threads)
+                found.setdefault((f"{draft} -> {asked}", name), []).append(pair)
+    measured: dict[str, dict[str, Any]] = {}
+    for (steps, name), items in found.items():
+        measured.setdefault(steps, {})[name] = _measure(judge, tasks, items)
+    _print(measured)
+    settings = {"prompts": len(tasks), "threads": args.threads}
+    return {"benchmark": "refine", "pairs": measured, **settings, **report.environment()}
 
 
 def paint(
@@ -111,13 +123,13 @@ def ways(sampler: Sampler, draft: Run, asked: Run) -> dict[str, Pair]:
     """
     few, many = draft.request.num_inference_steps, asked.request.num_inference_steps
     shown = draft.previews[-1]
-    pairs = {"resampled": Pair(shown, asked.picture, few + many)}
+    pairs = {"resampled": Pair(shown, asked.picture, asked.picture, few + many)}
     for done, at in shared_steps(few, many):
         settled = paint(sampler, asked.request, draft.latents[done], at).picture
         timestep = schedule(many, "epsilon").timesteps[at]
-        pairs[f"locked at {timestep:.0f}"] = Pair(shown, settled, few + many - at)
+        pairs[f"locked at {timestep:.0f}"] = Pair(shown, settled, asked.picture, few + many - at)
     for done, preview in enumerate(asked.previews, 1):
-        pairs[f"preview after {done}"] = Pair(preview, asked.picture, many)
+        pairs[f"preview after {done}"] = Pair(preview, asked.picture, asked.picture, many)
     return pairs
 
 
@@ -157,49 +169,35 @@ def _runs(sampler: Sampler, prompt: str, seed: int) -> dict[int, Run]:
     }
 
 
-def _result(
-    rows: dict[tuple[str, str], list[tuple[Task, Pair, Picture]]],
-    judge: Classifier,
-    prompts: int,
-    threads: int,
-) -> dict[str, Any]:
-    pairs: dict[str, dict[str, Any]] = {}
-    lines = []
-    for (pair, name), items in rows.items():
-        values = _measure(judge, items)
-        pairs.setdefault(pair, {})[name] = values
-        jump = values["jump"]
-        lines.append(
-            [
-                f"{pair}  {name}",
-                f"{jump['mean']:.1f}",
-                f"{jump['rmse']:.1f}",
-                f"{jump['perceptual']:.3f}",
-                f"{values['from_asked']['mean']:.1f}",
-                f"{values['draft_accuracy']:.0%}",
-                f"{values['settled_accuracy']:.0%}",
-                str(values["unet_steps"]),
-            ]
-        )
-    heads = ["draft -> asked", "jump", "rmse", "perceptual", "from asked"]
-    print(report.table([*heads, "draft right", "settled right", "UNet steps"], lines))
-    print("jump, rmse, from asked: levels of 255; right: by the judge of `miniature evaluate`")
-    settings = {"prompts": prompts, "threads": threads}
-    return {"benchmark": "refine", "pairs": pairs, **settings, **report.environment()}
-
-
-def _measure(judge: Classifier, items: Sequence[tuple[Task, Pair, Picture]]) -> dict[str, Any]:
-    tasks = [task for task, _, _ in items]
-    drafts = np.stack([pair.draft for _, pair, _ in items])
-    settled = np.stack([pair.settled for _, pair, _ in items])
-    asked = np.stack([picture for _, _, picture in items])
+def _measure(judge: Classifier, tasks: Sequence[Task], pairs: Sequence[Pair]) -> dict[str, Any]:
+    drafts = np.stack([pair.draft for pair in pairs])
+    settled = np.stack([pair.settled for pair in pairs])
+    asked = np.stack([pair.asked for pair in pairs])
     return {
         "jump": distances(judge, drafts, settled),
         "from_asked": distances(judge, settled, asked),
-        "draft_accuracy": _accuracy(judge, tasks, drafts),
-        "settled_accuracy": _accuracy(judge, tasks, settled),
-        "unet_steps": items[0][1].unet_steps,
+        "draft_accuracy": accuracy(judge, tasks, drafts),
+        "settled_accuracy": accuracy(judge, tasks, settled),
+        "unet_steps": pairs[0].unet_steps,
     }
+
+
+def _print(measured: dict[str, dict[str, Any]]) -> None:
+    rows = [
+        [
+            f"{steps}  {name}",
+            *(f"{values['jump'][key]:.1f}" for key in ("mean", "rmse")),
+            f"{values['jump']['perceptual']:.3f}",
+            f"{values['from_asked']['mean']:.1f}",
+            *(f"{values[key]:.0%}" for key in ("draft_accuracy", "settled_accuracy")),
+            str(values["unet_steps"]),
+        ]
+        for steps, ways_of in measured.items()
+        for name, values in ways_of.items()
+    ]
+    heads = ["draft -> asked", "jump", "rmse", "perceptual", "from asked"]
+    print(report.table([*heads, "draft right", "settled right", "UNet steps"], rows))
+    print("jump, rmse, from asked: levels of 255; right: by the judge of `miniature evaluate`")
 
 
 def distances(judge: Classifier, first: Picture, second: Picture) -> dict[str, float]:
@@ -214,7 +212,8 @@ def distances(judge: Classifier, first: Picture, second: Picture) -> dict[str, f
     }
 
 
-def _accuracy(judge: Classifier, tasks: Sequence[Task], pictures: Picture) -> float:
+def accuracy(judge: Classifier, tasks: Sequence[Task], pictures: Picture) -> float:
+    """The share of pictures [B, height, width, 3] that show all that their task asks for."""
     told = judge.tell(to_pixels(pictures))
     right = [t.asked.items() <= answer.items() for t, answer in zip(tasks, told, strict=True)]
     return round(sum(right) / len(right), 4)

@@ -2,20 +2,94 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from ..errors import InvalidSetting
 from ..settings import Settings
-from .curves import Curve, draw_curves
-from .report import environment, table
+from .plots import Curve, draw_curves
+from .report import STEP_COUNTS, add_files, add_threads, environment, table, whole
 from .simulation.caps import compare_caps
 from .simulation.device_model import device_model, miniature
 from .simulation.run import figures, simulate, typists
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench simulate`."""
+    parser.add_argument(
+        "--users",
+        type=whole(1, 10_000),
+        nargs="+",
+        default=(1, 16, 64, 256, 1000),
+        metavar="N",
+        help="people typing at the same time, 1 to 10000 (default: 1 16 64 256 1000)",
+    )
+    parser.add_argument(
+        "--gpus",
+        type=whole(1, 1024),
+        nargs="+",
+        default=(1, 4, 16, 64),
+        metavar="N",
+        help="GPUs that share them, 1 to 1024 (default: 1 4 16 64)",
+    )
+    parser.add_argument(
+        "--costs",
+        default="h200-1024",
+        metavar="MODEL",
+        help="what calls take: h200-1024, h200-512 (published figures and targets), miniature "
+        "(measured here), or a JSON file (default: h200-1024)",
+    )
+    parser.add_argument(
+        "--seconds", type=whole(1, 3600), default=60, help="of typing, 1 to 3600 (default: 60)"
+    )
+    parser.add_argument(
+        "--num-inference-steps",
+        type=int,
+        nargs="+",
+        choices=STEP_COUNTS,
+        default=(4,),
+        help="several: users take them in turn (default: 4)",
+    )
+    parser.add_argument(
+        "--latency-budget",
+        type=whole(0, 60_000),
+        default=0,
+        metavar="MS",
+        help="of each session, 0 to 60000; 0: no drafts while typing (default: 0)",
+    )
+    add_threads(parser)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--caps",
+        action="store_true",
+        help="compare how many rows may share a call, in scenarios of their own on one GPU",
+    )
+    kind.add_argument(
+        "--check",
+        action="store_true",
+        help="type at the real miniature in this process, and at its simulation",
+    )
+    add_files(parser, "waiting over users")
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs what the options ask for and prints it; returns the JSON document."""
+    if args.plot and (args.caps or args.check):
+        raise InvalidSetting("plot: there are no curves to draw of --caps and --check.")
+    plan = Plan(
+        users=tuple(sorted(set(args.users))),
+        gpus=tuple(sorted(set(args.gpus))),
+        costs=args.costs,
+        seconds=args.seconds,
+        num_inference_steps=tuple(args.num_inference_steps),
+        latency_budget=args.latency_budget,
+        threads=args.threads,
+    )
+    return (bench_caps if args.caps else bench_check if args.check else bench_simulate)(plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +154,8 @@ def bench_caps(plan: Plan) -> dict[str, Any]:
 
 def bench_check(plan: Plan) -> dict[str, Any]:
     """Types at the real miniature beside its simulation, and prints both."""
+    import torch
+
     from .simulation.check import check
 
     torch.set_num_threads(plan.threads)

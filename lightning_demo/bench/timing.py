@@ -34,20 +34,14 @@ class Clock:
         """Median milliseconds of a call, after one that does not count."""
         return self.side_by_side({"": call}, rounds)[""][0]
 
-    def side_by_side(
-        self, calls: Mapping[str, Call], rounds: int, untimed: Call = lambda: None
-    ) -> dict[str, tuple[float, ...]]:
+    def side_by_side(self, calls: Mapping[str, Call], rounds: int) -> dict[str, tuple[float, ...]]:
         """Every call's milliseconds, median first, then all; taken in turns.
 
-        Whatever else the machine does meanwhile, all of them meet it.
-
-        Args:
-            untimed: called before each call.
+        Whatever else the machine does meanwhile slows all of them. The first turn does not count.
         """
         times: dict[str, list[float]] = {name: [] for name in calls}
         for number in range(rounds + 1):
             for name, call in calls.items():
-                untimed()
                 taken = self.ms(call)
                 if number:
                     times[name].append(taken)

@@ -25,6 +25,15 @@ TYPO = 0.04  # of all keys
 SECOND_THOUGHT = 0.3  # of all sentences
 SEED_SPACING = 1009  # a prime between the seeds of two typists
 
+# The one steady typist of `bench live`: 40 characters each.
+KEYS_PER_SECOND = 8.0
+CHARACTERS = 40
+SENTENCES = (
+    "a red house by the sea at sunset, calm",
+    "two yellow balloons over the mountains",
+    "a white cat in the city on a dark night",
+)
+
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange")
 THINGS = ("house", "castle", "tree", "cat", "dog", "boat", "train", "balloon", "lighthouse")
 PLACES = ("by the sea", "in the hills", "in the snow", "in the city", "in the desert", "in space")
@@ -74,6 +83,16 @@ def typist(number: int, visit: int, seconds: float) -> Typist:
     rests = [after - key.at >= WAIT for key, after in zip(keys, following, strict=True)]
     marked = (Key(key.at, key.text, rest) for key, rest in zip(keys, rests, strict=True))
     return Typist(tuple(marked), seed)
+
+
+def steady_typist(number: int) -> Typist:
+    """The typing of round `number`: sentences in turn without a pause, another seed each time."""
+    sentence = SENTENCES[number % len(SENTENCES)].ljust(CHARACTERS, "!")[:CHARACTERS]
+    keys = (
+        Key(n / KEYS_PER_SECOND, sentence[: n + 1], waits=n == CHARACTERS - 1)
+        for n in range(CHARACTERS)
+    )
+    return Typist(tuple(keys), seed=1000 + number)
 
 
 def _texts(rng: random.Random) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""How long a second process takes to get as fast: what the first compiled is in the cache.
+"""How long a second process takes to get as fast, with what the first compiled in the cache.
 
-Run as a program by `warm_start`: makes the model, learns, and prints the seconds as JSON.
+The second process is this module as a program; it prints its seconds as JSON.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from ..model.compile.speed import Speed
-from .stages import Ladder, stages
-from .subject import Weights, subject
+from .ablation import Ablation, ablation
+from .bench_model import Weights, load_bench_model
 from .timing import problems
 
 PATIENCE = 900.0  # seconds
@@ -44,13 +44,14 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
     torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     begun = time.perf_counter()
-    made = subject(weights, device)
-    ladder = Ladder(made.components, (made.components.spec.limits.default_steps,))
+    model = load_bench_model(weights, device)
+    steps = model.components.spec.limits.default_steps
+    stages = Ablation(model.components, (steps,))
     seconds: dict[str, Any] = {"load_seconds": round(time.perf_counter() - begun, 1)}
     with problems() as found:
-        for stage in stages(speed):
+        for stage in ablation(speed):
             begun = time.perf_counter()
-            ladder.climb(stage)
+            stages.advance(stage)
             if stage.lessons:
                 seconds[stage.tier] = round(time.perf_counter() - begun, 1)
     return {**seconds, "problems": found}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lightning_demo.bench import gpu_check
-from lightning_demo.bench.checks import CHECKS, Check
-from lightning_demo.bench.checks.setting import Setting, Skip, Wrong
-from lightning_demo.bench.gpu_check import Worker, _run
+from lightning_demo.bench.gpu_check import CHECKS, Worker, run_check
+from lightning_demo.bench.gpu_checks import pictures
+from lightning_demo.bench.gpu_checks.setting import CheckFailed, CheckSkipped, Setting
 from lightning_demo.cli import main
 
 
 @pytest.fixture
 def setting(tmp_path: Path) -> Setting:
-    return Setting(True, tmp_path, tmp_path / "cache", False, float("inf"))
+    return Setting(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
 def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -58,19 +60,41 @@ def test_what_hangs_and_what_dies_is_reported(setting: Setting):
         assert worker.run("machine", 60)["status"] == "pass"
         slow = worker.run("profiles", 0.01)
         assert slow["status"] == "fail" and "did not end within" in slow["error"]
-        worker._process.kill()
+        os.kill(worker._pid, signal.SIGKILL)
         dead = worker.run("machine", 60)
         assert dead["status"] == "fail" and "died" in dead["error"]
     finally:
         worker.end()
-    assert not worker._process.is_alive()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker._pid, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [("pass", {"passed": 1}), ("pytest.skip()", CheckSkipped), ("assert 1 == 2", CheckFailed)],
+)
+def test_the_tests_for_a_gpu_are_run(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, outcome: Any
+):
+    folder = tmp_path / "tests" / "gpu"
+    folder.mkdir(parents=True)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = gpu\n")
+    test = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {body}\n"
+    (folder / "test_it.py").write_text(test)
+    monkeypatch.setattr(pictures, "ROOT", tmp_path)
+    setting.small = False
+    if isinstance(outcome, dict):
+        assert pictures.gpu_tests(setting) == outcome
+    else:
+        with pytest.raises(outcome):
+            pictures.gpu_tests(setting)
 
 
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (Skip("no GPU"), "skip", "no GPU"),
-        (Wrong("black"), "fail", "Wrong: black"),
+        (CheckSkipped("no GPU"), "skip", "no GPU"),
+        (CheckFailed("black"), "fail", "CheckFailed: black"),
         (RuntimeError("CUDA error"), "fail", "RuntimeError: CUDA error"),
     ],
 )
@@ -84,8 +108,8 @@ def test_a_check_that_raises_says_why(
     def check(setting: Setting) -> dict[str, Any]:
         raise error
 
-    monkeypatch.setitem(CHECKS, "machine", Check(check, 1))
-    found = _run("machine", setting)
+    monkeypatch.setitem(CHECKS, "machine", (check, 1))
+    found = run_check("machine", setting)
     assert (found["status"], found["error"]) == (status, words)
 
 

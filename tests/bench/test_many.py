@@ -1,64 +1,107 @@
-"""Many typists at real servers, few and briefly; no figure decides a test."""
+"""People typing at real servers, few and briefly; no figure decides a test."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
+import uvicorn
 from PIL import Image
 
-from lightning_demo.bench import many
-from lightning_demo.bench.clients import picture_url
-from lightning_demo.bench.many import OURS, PAGES, PEERS, plot
-from lightning_demo.bench.peers.always_last import pipeline
+from lightning_demo.bench import live, many
+from lightning_demo.bench.clients import FetchPage, picture_url
+from lightning_demo.bench.many_score import Picture, Press, Visit
+from lightning_demo.bench.peers.fifo import application
 from lightning_demo.bench.peers.gradio_stream import Painter
+from lightning_demo.bench.peers.miniature import Miniature
+from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
+from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
-from lightning_demo.model.weights.checkpoints import MINIATURE
 
-SAME = ("users", "last_key_to_final_ms", "lost_finals", "fairness", "wasted_steps")
+STEPS = 2
+FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
 
 
-def test_two_type_at_ours_and_at_a_peer(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
-    monkeypatch.setattr(many, "WARM_UP_USERS", 1)
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[Server]]:
+    """Ours and a peer, started once."""
+    with serve_all((OURS, "always_last"), STEPS, 1) as started:
+        yield started
+
+
+@pytest.fixture
+def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Benchmarks find the servers running, and people type two keys."""
+
+    @contextmanager
+    def running(names: Sequence[str], steps: int, threads: int) -> Iterator[list[Server]]:
+        assert (steps, threads) == (STEPS, 1)
+        yield [Server(each.name, each.program, steps) for each in servers if each.name in names]
+
+    def short(number: int, visit: int = 0, seconds: float = 0) -> Typist:
+        keys = (Key(0.0, "a", False), Key(0.15, "a cat", True))
+        return Typist(keys, seed=50 + number + 10 * visit)
+
     monkeypatch.setattr(many, "PATIENCE", 200.0)  # a busy machine loses nothing
-    options = ["--users", "2", "--seconds", "1", "--threads", "1", "--peers", "fifo"]
+    monkeypatch.setattr(many, "typist", short)
+    monkeypatch.setattr(live, "steady_typist", short)
+    monkeypatch.setattr(live, "BARE_REPEATS", 2)
+    for bench in (many, live):
+        monkeypatch.setattr(bench, "serve_all", running)
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_type_at_ours_and_at_a_peer(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     files = ["--out", str(tmp_path / "many.json"), "--plot", str(tmp_path / "many.png")]
-    assert main(["bench", "many", *options, *files]) == 0
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(result["peers"]) == ["fifo"]
-    for side in (result, result["peers"]["fifo"]):
-        assert all(key in side for key in SAME)
-        assert side["users"] == 2
-        assert side["waits"] >= 2
-        assert side["lost_finals"] == 0
+    assert main(["bench", "many", "--users", "1", "2", "--peers", "always_last", *FEW, *files]) == 0
+    result = last_line(capsys)
+    assert list(result["peers"]) == ["always_last"]
+    assert [run["users"] for run in result["runs"]] == [1, 2]
+    for side in (result, result["peers"]["always_last"]):
+        assert (side["users"], side["waits"], side["lost_finals"]) == (2, 2, 0)
         assert "problems" not in side
         times = side["last_key_to_final_ms"]
-        assert 0 < times["p50"] <= times["p95"] <= times["max"]
-        assert 0 < side["fairness"] <= 1
-        assert side["client_cpu_share"] < 1
-    fifo = result["peers"]["fifo"]
-    assert fifo["steps"] == 4 * round(fifo["steps"] / 4) > 0
-    assert 0 <= fifo["wasted_steps"] < fifo["steps"]
-    assert result["speedup_p95_vs_best_peer"] > 0
+        assert times["p50"] <= times["p95"] <= times["max"]
+        assert 0 <= side["wasted_steps"] < side["steps"]
+    assert result["peers"]["always_last"]["steps"] % STEPS == 0
+    assert "speedup_p95_vs_best_peer" in result
     assert json.loads((tmp_path / "many.json").read_text()) == result
     with Image.open(tmp_path / "many.png") as image:
         assert image.width > 500
 
 
-def test_several_numbers_of_users_are_one_chart(tmp_path: Path):
-    def run(users: int, factor: float) -> dict[str, object]:
-        side = {"users": users, "last_key_to_final_ms": {"p95": 100 * users * factor}}
-        return {**side, "peers": {"fifo": {**side, "last_key_to_final_ms": {"p95": 9000.0}}}}
+@pytest.mark.usefixtures("quick")
+def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
+    assert main(["bench", "live", "--seeds", "1", *FEW]) == 0
+    result = last_line(capsys)
+    ours = {
+        *("bare_generation_ms", "first_paint_ms", "last_key_to_final_ms"),
+        *("pictures_while_typing", "last_key_to_final_ratio_p50", "first_paint_ratio_p50"),
+    }
+    assert result["baseline"].keys() == {"name", *ours}
+    assert result.keys() > {*ours, "speedup_first_paint_p50", "speedup_last_key_to_final_p50"}
+    assert result["baseline"]["name"] == "always_last"
+    ratio = result["last_key_to_final_ms"]["p50"] / result["bare_generation_ms"]["p50"]
+    assert result["last_key_to_final_ratio_p50"] == pytest.approx(ratio, abs=0.01)
 
-    settings = {"num_inference_steps": 4, "machine": "a <fast> one"}
-    plot(tmp_path / "many.svg", {**settings, "runs": [run(1, 1), run(4, 2)]})
-    drawn = (tmp_path / "many.svg").read_text()
-    assert drawn.count("<polyline") > 2
-    assert all(f">{name}</text>" in drawn for name in (OURS, "fifo", "1", "4"))
+
+def test_pictures_while_typing_are_texts_seen_before_the_last_key():
+    presses = [Press(at, False, at) for at in (0.0, 0.1, 0.2)]
+    pictures = [
+        Picture(0.05, 0, 1, 4, final=False),
+        Picture(0.15, 0, 4, 4, final=True),
+        Picture(0.25, 2, 4, 4, final=True),
+    ]
+    assert live.pictures_while_typing(Visit(presses, pictures, 0.3)) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,11 +123,6 @@ def test_wrong_options_are_named(
     assert words in capsys.readouterr().err
 
 
-def test_a_plot_of_no_known_kind_is_refused(capsys: pytest.CaptureFixture[str]):
-    assert main(["bench", "many", "--plot", "waiting.gif"]) == 2
-    assert "waiting.gif must end in" in capsys.readouterr().err
-
-
 def test_the_command_line_knows_every_peer(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["bench", "many", "--help"])
@@ -92,20 +130,51 @@ def test_the_command_line_knows_every_peer(capsys: pytest.CaptureFixture[str]):
     assert set(PAGES) == {OURS, *PEERS}
 
 
-def test_the_streaming_peer_ends_with_the_pipelines_picture():
-    pipe = pipeline(1, 2)
-    width, height = MINIATURE.sizes[0]
-    wanted = pipe(
-        prompt="a red house",
-        num_inference_steps=2,
-        guidance_scale=0,
-        width=width,
-        height=height,
-        generator=torch.Generator("cpu").manual_seed(5),
-    ).images[0]
-    pictures = list(Painter(pipe, 2).paint("a red house", 5))
-    assert len(pictures) == 2
+@pytest.fixture(scope="module")
+def model() -> Miniature:
+    """What the peers paint with."""
+    return Miniature(1, STEPS)
+
+
+def test_the_streaming_peer_ends_with_the_pipelines_picture(model: Miniature):
+    wanted = model.paint("a red house", 5)
+    pictures = list(Painter(model).paint("a red house", 5))
+    assert len(pictures) == STEPS
     assert pictures[-1].tobytes() == wanted.tobytes()
+
+
+def test_fifo_paints_every_key_in_order(model: Miniature, run: Any):
+    before = model.taken
+    shown: list[tuple[int, bool]] = []
+    problems: list[str] = []
+
+    async def visit() -> None:
+        config = uvicorn.Config(application(model), port=0, log_level="warning", ws="none")
+        server = uvicorn.Server(config)
+        serving = asyncio.ensure_future(server.serve())
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+
+        came = asyncio.Event()
+
+        def show(key: int, step: int, steps: int, final: bool, painted: bool) -> None:
+            shown.append((key, final))
+            came.set()
+
+        page = FetchPage(f"http://127.0.0.1:{port}/", 5, STEPS, show, problems.append)
+        await page.open()
+        for key, text in enumerate(("a", "a cat")):
+            await page.press(key, text)
+            await came.wait()
+            came.clear()
+        await page.close()
+        server.should_exit = True
+        await serving
+
+    run(visit())
+    assert (shown, problems) == ([(0, True), (1, True)], [])
+    assert model.taken - before == 2 * STEPS
 
 
 def test_a_generators_later_messages_tell_only_what_changed():

@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightning_demo.bench.typists import BETWEEN_KEYS, BURST, STARTS_WITHIN, WAIT, Typist, typist
+from lightning_demo.bench.typists import (
+    BETWEEN_KEYS,
+    BURST,
+    CHARACTERS,
+    STARTS_WITHIN,
+    WAIT,
+    Typist,
+    steady_typist,
+    typist,
+)
 from lightning_demo.schemas import MAX_SEED
 
 users = st.integers(0, 199)
@@ -72,3 +81,10 @@ def test_no_two_users_share_a_picture(one: tuple[int, int], other: tuple[int, in
     seeds = typist(*one, 1).seed, typist(*other, 1).seed
     assert all(0 <= seed <= MAX_SEED for seed in seeds)
     assert (seeds[0] == seeds[1]) == (one == other)
+
+
+def test_the_steady_typist_types_forty_characters_and_waits_at_the_end():
+    first, second = steady_typist(0), steady_typist(1)
+    assert [len(key.text) for key in first.keys] == list(range(1, CHARACTERS + 1))
+    assert [key.waits for key in first.keys] == [False] * (CHARACTERS - 1) + [True]
+    assert first.seed != second.seed and first.keys[-1].text != second.keys[-1].text

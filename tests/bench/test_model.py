@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from lightning_demo.bench import model as bench
+from lightning_demo.bench.ablation import ablation
 from lightning_demo.bench.model_tables import bars, progressive
-from lightning_demo.bench.stages import stages
 from lightning_demo.bench.timing import Clock, problems
 from lightning_demo.cli import main
 from lightning_demo.model.compile.speed import Speed
@@ -118,15 +118,8 @@ def test_options_are_checked(wrong: list[str]):
     assert error.value.code == 2
 
 
-def test_a_plot_that_cannot_be_is_refused_before_anything_is_measured(
-    capsys: pytest.CaptureFixture[str],
-):
-    assert main(["bench", "model", "--plot", "bars.gif"]) == 2
-    assert "must end in .png or .svg" in capsys.readouterr().err
-
-
 def test_stages_switch_on_one_thing_after_another():
-    everything = stages(
+    everything = ablation(
         Speed(compile=True, cuda_graphs=True, channels_last=True, cudnn_attention=True)
     )
     assert [(stage.name, stage.tier) for stage in everything] == [
@@ -141,7 +134,7 @@ def test_stages_switch_on_one_thing_after_another():
     assert everything[-1].speed == Speed(
         compile=True, cuda_graphs=True, channels_last=True, cudnn_attention=True
     )
-    (only,) = stages(Speed(cross_attention_cache=False))
+    (only,) = ablation(Speed(cross_attention_cache=False))
     assert only.tier == "eager"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lightning_demo.bench import refine
 from lightning_demo.bench.refine import (
     PAIRS,
     Run,
+    accuracy,
     distances,
     paint,
     perceptual,
@@ -97,4 +99,14 @@ def test_the_document(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
             another = values["from_asked"]["mean"] > 0
             assert another == name.startswith("locked"), "which is not the one asked for"
             assert set(values["jump"]) == {"mean", "rmse", "perceptual"}
-            assert 0 <= values["settled_accuracy"] <= 1
+        again = {name: values["settled_accuracy"] for name, values in pair.items()}
+        same = {again[name] for name in again if not name.startswith("locked")}
+        assert len(same) == 1, "all but the locked ones end with the same pictures"
+
+
+def test_a_picture_is_right_when_the_judge_sees_all_that_was_asked():
+    seen = [{"thing": "cat", "colour": "red"}, {"thing": "cat", "colour": "red"}]
+    judge: Any = SimpleNamespace(tell=lambda pixels: seen)
+    asked = ({"thing": "cat"}, {"thing": "cat", "colour": "blue"})
+    tasks: Any = [SimpleNamespace(asked=each) for each in asked]
+    assert accuracy(judge, tasks, np.zeros((2, 128, 128, 3), np.uint8)) == 0.5

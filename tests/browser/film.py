@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from lightning_demo.bench.live import program
+from lightning_demo.bench.program import launch
 
 from .conftest import FLAGS, NAMES
 
@@ -36,10 +36,11 @@ def film(target: Path) -> None:
     browser_path = next(filter(None, map(shutil.which, NAMES)))
     frames: list[tuple[Image.Image, int]] = []
     serve = ["-m", "lightning_demo", "serve", "--model", "miniature", "--port", "{port}"]
-    with program(serve) as url, sync_playwright() as playwright:
+    with launch(serve) as demo, sync_playwright() as playwright:
+        demo.wait()
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         page = browser.new_page(viewport=SIZE, color_scheme="dark")
-        page.goto(url)
+        page.goto(demo.url)
         page.wait_for_function("globalThis.lightning?.painted.some((frame) => frame.final)")
         for sentence in SENTENCES:
             _type(page, sentence, frames)

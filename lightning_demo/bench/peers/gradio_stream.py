@@ -5,37 +5,30 @@ the "live preview" helpers of many Spaces do), every visitor's event running at 
 (`concurrency_limit=None`), and `trigger_mode="always_last"`: with "multiple" each keystroke would
 run to its end and stale pictures would replace newer ones, with Gradio's default the last keys
 would be lost. One lock stands for the one device: 40 threads that compute at once only slow each
-other. Run as a program: prints its address, serves until it is ended.
+other.
 """
 
 from __future__ import annotations
 
 import copy
-import os
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
-import gradio as gr
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionXLPipeline
+from diffusers import AutoencoderTiny
 
 from ...model.weights.checkpoints import MINIATURE
-from .always_last import pipeline
-from .gradio_page import serve
-from .step_count import StepCount
+from .always_last import build
+from .miniature import Miniature, arguments, serve_page
 
 
 class Painter:
     """The pipeline's loop, one step at a time."""
 
-    def __init__(self, pipe: StableDiffusionXLPipeline, num_inference_steps: int) -> None:
-        self._pipe = pipe
+    def __init__(self, model: Miniature) -> None:
+        self._pipe, self._steps = model.pipe, model.num_inference_steps
         self._preview_vae = AutoencoderTiny.from_pretrained(MINIATURE.preview.folder)
-        self._steps = num_inference_steps
         self._device = threading.Lock()
 
     def paint(self, prompt: str, seed: float) -> Iterator[Any]:
@@ -78,30 +71,6 @@ class Painter:
         return self._pipe.image_processor.postprocess(pixels, output_type="pil")[0]
 
 
-def build(painter: Painter) -> gr.Blocks:
-    """The page."""
-    with gr.Blocks() as demo:
-        prompt = gr.Textbox(label="Prompt")
-        seed = gr.Number(7, label="Seed")
-        image = gr.Image()
-        prompt.input(
-            painter.paint,
-            [prompt, seed],
-            image,
-            trigger_mode="always_last",
-            concurrency_limit=None,
-            api_name="paint",
-        )
-    return demo
-
-
-def main() -> None:
-    """`python -m lightning_demo.bench.peers.gradio_stream PORT THREADS STEPS`."""
-    port, threads, steps = map(int, sys.argv[1:4])
-    pipe = pipeline(threads, steps)
-    count = StepCount(pipe.unet)
-    serve(build(Painter(pipe, steps)), port, count)
-
-
 if __name__ == "__main__":
-    main()
+    port, model = arguments()
+    serve_page(build(Painter(model).paint, concurrency_limit=None), port, model)

@@ -59,23 +59,25 @@ class Pipe:
 
     def pixels(self, request: GenerationRequest) -> np.ndarray:
         """A request's picture, uint8 [height, width, 3]."""
-        return np.asarray(self._paint(request))
+        return np.asarray(call(self._pipe, request))
 
     def jpeg(self, request: GenerationRequest) -> bytes:
         """A request's picture as JPEG of the quality that the demo sends."""
         buffer = io.BytesIO()
-        self._paint(request).save(buffer, "JPEG", quality=JPEG_QUALITY)
+        call(self._pipe, request).save(buffer, "JPEG", quality=JPEG_QUALITY)
         return buffer.getvalue()
 
-    def _paint(self, request: GenerationRequest) -> Image.Image:
-        return self._pipe(
-            prompt=request.prompt,
-            num_inference_steps=request.num_inference_steps,
-            guidance_scale=request.guidance_scale,
-            width=request.width,
-            height=request.height,
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-        ).images[0]
+
+def call(pipe: StableDiffusionXLPipeline, request: GenerationRequest) -> Image.Image:
+    """What `pipe(...)` makes of a request."""
+    return pipe(
+        prompt=request.prompt,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        width=request.width,
+        height=request.height,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+    ).images[0]
 
 
 def noise_scheduler(prediction_type: str = "epsilon") -> EulerDiscreteScheduler:

@@ -125,7 +125,7 @@ def measured(sampler: Sampler) -> DeviceModel:
 
 def from_file(path: Path) -> DeviceModel:
     """Reads a model: `name`, `size` [width, height], `prompt` and `encode` in seconds (0 when
-    absent), and `calls`: [kind, [width, height], rows, seconds] each, as `Costs` iterates.
+    absent), and `calls`: [kind, [width, height], rows, seconds] each, as `LatencyModel` iterates.
 
     Raises:
         InvalidSetting: naming what is wrong.

@@ -1,11 +1,10 @@
-"""What is measured: a model with real or random weights on one device, and what is asked of it."""
+"""The model that is measured, with real or random weights on one device, and requests to it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import diffusers
 import torch
@@ -17,35 +16,79 @@ from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
 from ..model.memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, plan_memory
 from ..model.sampling.sampler import Sampler
-from ..model.sampling.step import Row
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.unet_files import UNetFiles
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
-from .random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
+from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
-Weights = Literal["auto", "miniature", "thin", "full", "real"]
-WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]
 PROMPT = "a red house by the sea at sunset"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One model, only with its native size: others are shapes more to compile."""
+class BenchModel:
+    """One model with its native size only: each further size is one more to compile."""
 
     weights: Weights
     components: Components
     source: Source  # of another UNet like it
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def ask(self, num_inference_steps: int, *, seed: int = 7) -> GenerationRequest:
+    def request(self, num_inference_steps: int, *, seed: int = 7) -> GenerationRequest:
         """A request with a prompt that has not been seen before."""
         width, height = self.components.spec.sizes[0]
         prompt = f"{PROMPT}, {next(self._numbers)}"
         return GenerationRequest(prompt, "", num_inference_steps, 0.0, seed, width, height)
 
 
-def pick_weights(wanted: Weights, device: torch.device) -> Weights:
+def load_bench_model(
+    weights: Weights, device_name: str, layout: torch.memory_format = torch.preserve_format
+) -> BenchModel:
+    """Makes or loads a model.
+
+    Args:
+        layout: of UNets that `source` makes.
+
+    Raises:
+        CheckpointError: there is no such device, or the real weights are not on this machine.
+    """
+    diffusers.utils.logging.set_verbosity_error()  # it warns of dtypes that are as they should be
+    device = pick_device(device_name)
+    weights = _pick_weights(weights, device)
+    shape = {"full": FULL, "thin": THIN, "tiny": TINY}.get(weights)
+    family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
+    small = weights in ("tiny", "thin", "miniature")
+    resident = len(family.checkpoints) if small else _unets_beside_peers(device)
+    profile = replace(plan_memory(family, device), unets=resident)
+    source: Source
+    if shape:
+        source = RandomWeights(shape, device, profile.dtype, layout)
+        components = random_components(shape, device, profile, source)
+    else:
+        components = load_components(family, device_name)
+        source = UNetFiles(family, device, profile.dtype, layout, pinned=True)
+        unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
+        components = replace(components, memory_plan=profile, unets=unets)
+    native = replace(family, sizes=family.sizes[:1])
+    return BenchModel(weights, replace(components, spec=native), source)
+
+
+def paint(
+    sampler: Sampler, request: GenerationRequest, *, preview: bool = False, steps: int | None = None
+) -> bytes:
+    """A request as JPEG, by the preview decoder or the full one.
+
+    Args:
+        steps: the steps to take; all when absent.
+    """
+    row = sampler.begin(request)
+    for _ in range(steps or row.schedule.num_inference_steps):
+        sampler.step([row])
+    return encode_jpeg(sampler.preview(row) if preview else sampler.finish(row))
+
+
+def _pick_weights(wanted: Weights, device: torch.device) -> Weights:
     """What "auto" stands for: on a GPU the real weights if they are here, else random ones."""
     if wanted != "auto":
         return wanted
@@ -59,74 +102,7 @@ def pick_weights(wanted: Weights, device: torch.device) -> Weights:
     return "real"
 
 
-def subject(
-    weights: Weights, device_name: str, layout: torch.memory_format = torch.preserve_format
-) -> Subject:
-    """Makes or loads a model.
-
-    Args:
-        layout: of UNets that `source` makes.
-
-    Raises:
-        CheckpointError: there is no such device, or the real weights are not here.
-    """
-    diffusers.utils.logging.set_verbosity_error()  # it warns of dtypes that are as they should be
-    device = pick_device(device_name)
-    weights = pick_weights(weights, device)
-    shape = {"full": FULL, "thin": THIN}.get(weights)
-    family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
-    small = weights in ("thin", "miniature")
-    unets_here = len(family.checkpoints) if small else _unets_beside_peers(device)
-    profile = replace(plan_memory(family, device), unets=unets_here)
-    source: Source
-    if shape:
-        source = RandomWeights(shape, device, profile.dtype, layout)
-        components = random_components(shape, device, profile, source)
-    else:
-        components = load_components(family, device_name)
-        source = UNetFiles(family, device, profile.dtype, layout, pinned=True)
-        unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
-        components = replace(components, memory_plan=profile, unets=unets)
-    native = replace(family, sizes=family.sizes[:1])
-    return Subject(weights, replace(components, spec=native), source)
-
-
 def _unets_beside_peers(device: torch.device) -> int:
     """How many UNets of SDXL fit beside the two pipelines that we are compared with."""
     room = (free_memory(device) or 0) - 2 * (UNET_BYTES + TEXT_BYTES + WORK_BYTES)
     return max(1, min(4, int(room // UNET_BYTES)))
-
-
-def paint(
-    sampler: Sampler, request: GenerationRequest, *, preview: bool = False, steps: int | None = None
-) -> bytes:
-    """A request as JPEG: decoded by the preview's decoder or the full one.
-
-    Args:
-        steps: the steps to take; all when absent.
-    """
-    row = sampler.begin(request)
-    for _ in range(steps or row.schedule.num_inference_steps):
-        sampler.step([row])
-    return encode_jpeg(sampler.preview(row) if preview else sampler.finish(row))
-
-
-def again(sampler: Sampler, row: Row) -> Callable[[], None]:
-    """A call that takes the row's first step over and over."""
-
-    def step() -> None:
-        row.step = 0
-        sampler.step([row])
-
-    return step
-
-
-def painter(
-    sampler: Sampler,
-    ask: Callable[[], GenerationRequest],
-    *,
-    preview: bool = False,
-    steps: int | None = None,
-) -> Callable[[], bytes]:
-    """A call that paints another prompt each time; see `paint`."""
-    return lambda: paint(sampler, ask(), preview=preview, steps=steps)

@@ -11,12 +11,18 @@ from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
 
-# Of a sampler with one size: UNets by blocks, UNet and text, decoders; then guidance, not measured.
+# Lessons of a sampler with one size: UNets by blocks, UNet and text, decoders. Guidance and further
+# rows come after these.
 BLOCKS, WHOLE, RECORDED = 1, 3, 2
+EAGER = (  # field of `Speed`, name of its stage
+    ("cross_attention_cache", "+ keys and values once"),
+    ("channels_last", "+ channels last"),
+    ("cudnn_attention", "+ cuDNN attention"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class AblationStage:
     """What is on, and how much the sampler has learned."""
 
     name: str
@@ -25,35 +31,30 @@ class Stage:
     tier: str = ""  # what serving calls this state; empty: serving is never in it
 
 
-def stages(target: Speed) -> tuple[Stage, ...]:
+def ablation(target: Speed) -> tuple[AblationStage, ...]:
     """All stages on the way to a speed."""
     speed = Speed(cross_attention_cache=False, compile_backend=target.compile_backend)
-    plan = [Stage("our sampler", speed)]
-    if target.cross_attention_cache:
-        speed = replace(speed, cross_attention_cache=True)
-        plan.append(Stage("+ keys and values once", speed))
-    if target.channels_last:
-        speed = replace(speed, channels_last=True)
-        plan.append(Stage("+ channels last", speed))
-    if target.cudnn_attention:
-        speed = replace(speed, cudnn_attention=True)
-        plan.append(Stage("+ cuDNN attention", speed))
-    plan[-1] = replace(plan[-1], tier="eager")
+    stages = [AblationStage("our sampler", speed)]
+    for field, name in EAGER:
+        if getattr(target, field):
+            speed = replace(speed, **{field: True})  # type: ignore[arg-type]
+            stages.append(AblationStage(name, speed))
+    stages[-1] = replace(stages[-1], tier="eager")
     if target.compile:
         speed = replace(speed, compile=True)
-        plan.append(Stage("+ blocks compiled", speed, BLOCKS, "blocks compiled"))
-        plan.append(Stage("+ compiled", speed, WHOLE, "compiled"))
+        stages.append(AblationStage("+ blocks compiled", speed, BLOCKS, "blocks compiled"))
+        stages.append(AblationStage("+ compiled", speed, WHOLE, "compiled"))
     if target.cuda_graphs:
         speed = replace(speed, cuda_graphs=True)
         lessons = WHOLE if target.compile else RECORDED
-        plan.append(Stage("+ CUDA graphs", speed, lessons, "CUDA graphs"))
-    return tuple(plan)
+        stages.append(AblationStage("+ CUDA graphs", speed, lessons, "CUDA graphs"))
+    return tuple(stages)
 
 
-class Ladder:
-    """Climbs from stage to stage on the same components.
+class Ablation:
+    """Goes from stage to stage on the same components.
 
-    Only upwards: what has been compiled into a UNet's blocks stays there.
+    Never back: what has been compiled into a UNet's blocks stays there.
     """
 
     def __init__(self, components: Components, step_counts: Sequence[int]) -> None:
@@ -63,7 +64,7 @@ class Ladder:
         for steps in step_counts:  # so that all that will be used takes the layout below
             components.unets.get(steps)
 
-    def climb(self, stage: Stage) -> Sampler:
+    def advance(self, stage: AblationStage) -> Sampler:
         """The sampler as it is at a stage."""
         if stage.speed != self._speed:
             self._speed, self._learned = stage.speed, 0

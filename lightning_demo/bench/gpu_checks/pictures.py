@@ -16,12 +16,12 @@ import torch
 from ...model.memory_plan import GIB
 from ...model.sampling.decode import decode
 from ...model.sampling.sampler import Sampler
-from ..parts import difference
-from ..random_sdxl import FULL, THIN, random_components, unets_of
-from ..stages import RECORDED, WHOLE
-from ..subject import subject
+from ..ablation import RECORDED, WHOLE
+from ..bench_model import load_bench_model
+from ..component_timing import difference, picture
+from ..random_sdxl import random_components, unets_of
 from ..timing import problems
-from .setting import STEPS, Setting, Skip, Wrong
+from .setting import CheckFailed, CheckSkipped, Setting
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,21 +44,23 @@ def machine(setting: Setting) -> dict[str, Any]:
 
 def gpu_tests(setting: Setting) -> dict[str, Any]:
     """The tests with the marker `gpu`."""
+    if setting.small:
+        raise CheckSkipped("these tests need a CUDA GPU")
     folder = ROOT / "tests" / "gpu"
     if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
-        raise Skip("the tests, or pytest, are not here")
+        raise CheckSkipped("the tests, or pytest, are not here")
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
     done = subprocess.run(  # noqa: S603
         [*command, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     print(done.stdout, done.stderr)
     if done.returncode:
-        raise Wrong(done.stdout[-1500:] + done.stderr[-500:])
+        raise CheckFailed(done.stdout[-1500:] + done.stderr[-500:])
     counts = {
         word: int(count) for count, word in re.findall(r"(\d+) (passed|skipped)", done.stdout)
     }
     if not counts.get("passed"):
-        raise Skip(f"{counts.get('skipped', 0)} tests, all for a CUDA GPU")
+        raise CheckSkipped(f"{counts.get('skipped', 0)} tests, all for a CUDA GPU")
     return counts
 
 
@@ -67,41 +69,35 @@ def tiers(setting: Setting) -> dict[str, Any]:
 
     CUDA graphs on a GPU; elsewhere whole graphs of the compiler.
     """
-    made = subject(setting.trained, setting.device.type)
-    parts = replace(made.components, unets=unets_of(made.source, 1, STEPS))
+    made = load_bench_model(setting.weights, setting.device.type)
+    parts = replace(made.components, unets=unets_of(made.source, 1, setting.steps))
     made = replace(made, components=parts)
-    speed = setting.speed
-    if setting.small:
-        speed = replace(speed, compile=True, compile_backend=setting.backend)
+    speed = setting.speed(compiled=setting.small)
     plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
-    for steps in STEPS:
-        request = made.ask(steps)
-        row = plain.begin(request)
-        while not row.done:
-            plain.step([row])
-        asked[steps] = (request, plain.finish(row).astype(int))
+    for steps in setting.steps:
+        request = made.request(steps)
+        asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
         sampler = Sampler(parts, speed)
         for _ in range(WHOLE if speed.compile else RECORDED):
             sampler.improve()
-        differences = {
-            str(steps): difference(sampler, *asked[steps]) for steps in (*STEPS, *STEPS[:2])
-        }
+        again = (*setting.steps, *setting.steps[:2])
+        differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}
     if found or max(differences.values()) > 2:
-        raise Wrong(f"pixels differ by {differences}; {found}")
+        raise CheckFailed(f"pixels differ by {differences}; {found}")
     return {"tier": sampler.tier, "max_pixel_difference": differences}
 
 
 def half_precision(setting: Setting) -> dict[str, Any]:
     """Decoders in half precision: finite as they are, and what overflows is decoded again."""
-    made = random_components(FULL if not setting.small else THIN, setting.device)
+    made = random_components(setting.shape, setting.device)
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(0))
     latents = latents.to(setting.device)
     with problems() as found:
         for vae in (made.vae, made.preview_vae):
             decode(copy.deepcopy(vae).half(), latents * vae.config.scaling_factor)
     if found:
-        raise Wrong(f"a decoder that should not overflow: {found}")
+        raise CheckFailed(f"a decoder that should not overflow: {found}")
     broken = copy.deepcopy(made.preview_vae)
     for parameter in broken.decoder.layers[0].parameters():
         parameter.mul_(3e4 / parameter.abs().max())
@@ -111,5 +107,5 @@ def half_precision(setting: Setting) -> dict[str, Any]:
     with problems() as found:
         again = decode(half, 3 * latents)
     if not any("overflowed" in text for text in found):
-        raise Wrong("a decoder that must overflow in half precision did not")
+        raise CheckFailed("a decoder that must overflow in half precision did not")
     return {"max_pixel_difference": int((again.int() - wanted.int()).abs().max())}

@@ -11,11 +11,12 @@ from ...errors import OutOfMemory
 from ...model.memory_plan import GIB, full_size_plan
 from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
-from ..parts import switching
-from ..random_sdxl import FULL, THIN, RandomWeights, random_components, unets_of
-from ..subject import PROMPT, Subject, paint, subject
+from ..bench_model import PROMPT, BenchModel, load_bench_model, paint
+from ..component_timing import time_switching
+from ..random_sdxl import FULL, RandomWeights, random_components, unets_of
+from ..report import STEP_COUNTS
 from ..timing import Clock
-from .setting import STEPS, Setting, Skip, Wrong
+from .setting import CheckFailed, CheckSkipped, Setting
 
 PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 
@@ -23,9 +24,9 @@ PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 def out_of_memory(setting: Setting) -> dict[str, Any]:
     """A picture too large for the memory fails in words; the next smaller one is painted."""
     if setting.small:
-        raise Skip("a CPU has no memory of its own that could run out")
-    made = subject("full", "cuda")
-    parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEPS))
+        raise CheckSkipped("a CPU has no memory of its own that could run out")
+    made = load_bench_model("full", "cuda")
+    parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEP_COUNTS))
     sampler, device = Sampler(parts), setting.device
 
     def request(side: int) -> GenerationRequest:
@@ -47,7 +48,7 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
         except OutOfMemory as error:
             words = str(error)
         else:
-            raise Wrong("1024 px fitted into less memory than it took before")
+            raise CheckFailed("1024 px fitted into less memory than it took before")
         paint(sampler, request(512))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
@@ -56,33 +57,31 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
 
 def profiles(setting: Setting) -> dict[str, Any]:
     """Every memory profile paints, and takes no more memory than it was chosen for."""
-    shape, device, clock = FULL, setting.device, Clock(setting.device)
-    dtype = torch.float16
-    if setting.small:
-        shape, dtype = THIN, torch.float32
+    shape, device, clock = setting.shape, setting.device, Clock(setting.device)
+    dtype = torch.float32 if setting.small else torch.float16
     source = RandomWeights(shape, device, dtype)
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
     for free in PROFILES_GIB:
-        profile = replace(full_size_plan("cuda", int(free * GIB), len(STEPS)), dtype=dtype)
+        profile = replace(full_size_plan("cuda", int(free * GIB), len(STEP_COUNTS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
-        made = Subject(setting.random, parts, source)
+        made = BenchModel(setting.weights, parts, source)
         sampler = Sampler(parts)
-        for steps in STEPS[:2]:
-            paint(sampler, made.ask(steps))
+        for steps in STEP_COUNTS[:2]:
+            paint(sampler, made.request(steps))
         name = f"{profile.name}, {profile.unets} UNets"
         measured[name] = {"peak_mb": clock.peak_mb()}
         if not setting.small:
             taken = torch.cuda.max_memory_reserved() / GIB
             measured[name]["reserved_gib"] = round(taken, 2)
             if taken > free:
-                raise Wrong(f"{name}: {taken:.2f} GiB where {free} GiB are free; {measured}")
+                raise CheckFailed(f"{name}: {taken:.2f} GiB where {free} GiB are free; {measured}")
         del parts, made, sampler
     return measured
 
 
 def switch(setting: Setting) -> dict[str, Any]:
     """Milliseconds to another step count."""
-    made = subject(setting.random, setting.device.type)
-    return switching(made.source, STEPS, 3, Clock(setting.device))
+    made = load_bench_model(setting.weights, setting.device.type)
+    return time_switching(made.source, STEP_COUNTS, 3, Clock(setting.device))

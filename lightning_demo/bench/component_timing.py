@@ -1,0 +1,115 @@
+"""What single components take: the parts of a picture, shared UNet calls, another step count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+
+from ..images import encode_jpeg
+from ..model.sampling.sampler import Sampler
+from ..model.sampling.step import Row
+from ..model.weights.unets import Source
+from ..schemas import GenerationRequest
+from .bench_model import paint
+from .random_sdxl import unets_of
+from .report import percentile
+from .timing import Call, Clock
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[], GenerationRequest]
+
+
+def difference(sampler: Sampler, request: GenerationRequest, wanted: np.ndarray) -> int:
+    """The largest difference of any pixel's value (0 … 255) to the picture wanted."""
+    return int(np.abs(picture(sampler, request).astype(int) - wanted).max())
+
+
+def picture(sampler: Sampler, request: GenerationRequest) -> np.ndarray:
+    """A request's picture by the full decoder, uint8 [height, width, 3]."""
+    row = sampler.begin(request)
+    while not row.done:
+        sampler.step([row])
+    return sampler.finish(row)
+
+
+def time_components(sampler: Sampler, ask: Ask, rounds: int, clock: Clock) -> dict[str, float]:
+    """Milliseconds of each part of a picture, alone.
+
+    `prompt` is everything before the first step: both text encoders, keys and values, noise.
+    `first_paint` is a new prompt, one step, the preview on the host, and its JPEG.
+    """
+    row = sampler.begin(ask())
+    step = _first_step(sampler, [row])
+    step()
+    calls: dict[str, Call] = {
+        "unet_step": step,
+        "full_decoder": lambda: sampler.finish(row),
+        "preview_decoder": lambda: sampler.preview(row),
+        "prompt": lambda: sampler.begin(ask()),
+        "first_paint": lambda: paint(sampler, ask(), preview=True, steps=1),
+    }
+    return {name: round(clock.median(call, rounds), 2) for name, call in calls.items()}
+
+
+def time_batches(
+    sampler: Sampler, ask: Ask, sizes: Sequence[int], rounds: int, clock: Clock
+) -> dict[str, dict[str, float]]:
+    """By pictures in one UNet call: milliseconds of a step, and pictures a second up to JPEG."""
+    while max(sizes, default=1) > 1 and sampler.compile_tasks_left:
+        sampler.improve()  # which learns larger calls last
+    measured = {}
+    for size in sizes:
+
+        def together(size: int = size) -> None:
+            rows = [sampler.begin(ask()) for _ in range(size)]
+            while not rows[0].done:
+                sampler.step(rows)
+            for row in rows:
+                encode_jpeg(sampler.preview(row))
+
+        try:
+            taken = clock.median(together, rounds)
+            step = _first_step(sampler, [sampler.begin(ask()) for _ in range(size)])
+            measured[str(size)] = {
+                "step_ms": round(clock.median(step, rounds), 2),
+                "images_per_second": round(1000 * size / taken, 2),
+            }
+        except torch.OutOfMemoryError:
+            log.warning("%d pictures together do not fit into the memory", size)
+            break
+    return measured
+
+
+def time_switching(
+    source: Source, steps: Sequence[int], rounds: int, clock: Clock
+) -> dict[str, float]:
+    """Milliseconds until another step count's UNet, read before, is what `get` gives.
+
+    In place: one UNet is all there is and is overwritten. Resident: each has a place of its own.
+    """
+    if len(steps) < 2:
+        return {}
+    measured = {}
+    for name, capacity, counts in (("in_place", 1, steps), ("resident", 2, steps[:2])):
+        unets = unets_of(source, capacity, counts)
+        for count in counts:
+            unets.get(count)
+        times = [clock.ms(partial(unets.get, n)) for _ in range(rounds) for n in counts]
+        measured[f"{name}_ms"] = round(percentile(times, 0.5), 3)
+    return measured
+
+
+def _first_step(sampler: Sampler, rows: Sequence[Row]) -> Callable[[], None]:
+    """A call that takes the rows' first step over and over."""
+
+    def step() -> None:
+        for row in rows:
+            row.step = 0
+        sampler.step(rows)
+
+    return step

@@ -1,0 +1,1 @@
+"""What `bench gpu-check` checks; each check returns what it measured or raises."""
