@@ -14,7 +14,7 @@ from ..errors import EngineUnavailable, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import messages
-from .lobby import Lobby
+from .admission import Admission
 from .notices import Notices
 
 DRAINING = "The demo is being restarted; the page comes back by itself."
@@ -25,10 +25,10 @@ NO_LINE = messages.line(None)
 class Conversation:
     """What one tab asks and hears. Belongs to one event loop; one reader of `events`."""
 
-    def __init__(self, engine: Engine, settings: Settings, lobby: Lobby) -> None:
+    def __init__(self, engine: Engine, settings: Settings, admission: Admission) -> None:
         self._engine = engine
         self._session = LiveSession(engine, settings)
-        self._lobby = lobby
+        self._admission = admission
         self._kept: Callable[[], None] | None = None  # submits what was last asked for
         self._budget: float | None = None
         self.ended = asyncio.Event()  # set when the server wants it to end
@@ -95,8 +95,7 @@ class Conversation:
         # The context says whose picture it is (see LiveSession), whoever's leaving makes room.
         context = contextvars.copy_context()
         self._kept = partial(context.run, self._session.submit, sequence, request, self._budget)
-        if self._lobby.ask(self):
-            self.let_in()
+        self._admission.ask(self)
 
     def let_in(self) -> None:
         """It has a seat: what it last asked for is painted."""
@@ -149,12 +148,12 @@ class Conversation:
         """Stops all work."""
         self.ended.set()
         self._kept = None
-        self._lobby.leave(self)
+        self._admission.leave(self)
         await self._session.aclose()
 
     def _pause(self) -> None:
         self._session.pause()
         if self._kept is not None:
             self._kept = None
-            self._lobby.leave(self)
+            self._admission.leave(self)
         self.tell_line(NO_LINE)

@@ -13,8 +13,8 @@ from ..errors import LightningError
 from . import messages
 from .addresses import address_of
 from .conversation import Conversation
-from .ear import Ear
 from .service import Service
+from .throttle import InboundThrottle
 
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
@@ -61,15 +61,15 @@ async def _listen(socket: WebSocket, conversation: Conversation) -> None:
         if answer is not None:
             conversation.notices.put(answer)
 
-    ear = Ear(act, asyncio.get_running_loop())
+    throttle = InboundThrottle(act, asyncio.get_running_loop())
     try:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
             text = message.get("text")
-            wait = ear.hear(text if text is not None else message.get("bytes") or b"")
+            wait = throttle.receive(text if text is not None else message.get("bytes") or b"")
             if wait:
                 await asyncio.sleep(wait)
     finally:
-        ear.close()
+        throttle.close()
 
 
 async def _send_notices(socket: WebSocket, conversation: Conversation) -> None:

@@ -19,8 +19,8 @@ from ..errors import EngineUnavailable, RateLimited
 from ..settings import Settings
 from . import messages
 from .addresses import Allowance
+from .admission import Admission
 from .conversation import DRAINING, Conversation
-from .lobby import Lobby
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics or Metrics()
         self.draining = False
-        self._lobby = Lobby(settings.max_sessions)
+        self._admission = Admission(settings.max_sessions)
         self._conversations: dict[Conversation, str] = {}  # and their addresses
         self._pages: Counter[str] = Counter()  # by address
         self._downloads: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class Service:
                 f"{limit} pages are open at your address already, as many as this server takes "
                 "from one; close another."
             )
-        conversation = Conversation(self.engine, self.settings, self._lobby)
+        conversation = Conversation(self.engine, self.settings, self._admission)
         conversation.tell_status(self.status())
         self._conversations[conversation] = address
         self._pages[address] += 1
@@ -170,7 +170,7 @@ class Service:
         status = self.status()
         news = {**status, "waiting": 0} != {**self._told, "waiting": 0}
         self._told = status
-        self._lobby.advance()
+        self._admission.advance()
         self._count_sessions()
         now = time.monotonic()
         for conversation in self._conversations:
@@ -183,7 +183,7 @@ class Service:
                 conversation.look()
 
     def _count_sessions(self) -> None:
-        waiting = self._lobby.waiting
+        waiting = self._admission.waiting
         self.metrics.sessions(len(self._conversations) - waiting, waiting)
 
 

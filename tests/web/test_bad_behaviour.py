@@ -19,7 +19,7 @@ from gradio_client import Client
 from websockets.exceptions import ConnectionClosed
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.web import ear, seats, service
+from lightning_demo.web import admission, service, throttle
 from lightning_demo.web.conversation import Conversation
 
 from .conftest import Running, Tab, wait_for
@@ -37,7 +37,7 @@ def state(running: Running) -> dict[str, int]:
         "tasks": len(asyncio.all_tasks(loop)),
         "conversations": len(kept._conversations),
         "addresses": len(kept._pages) + len(kept._downloads),
-        "seats": len(kept._lobby._seats),
+        "seats": len(kept._admission._seats),
         "running": running.engine.running,
     }
 
@@ -149,7 +149,7 @@ def test_a_flood_slows_only_its_sender(
     monkeypatch: pytest.MonkeyPatch,
     length: int,
 ) -> None:
-    monkeypatch.setattr(ear, "WINDOW_SECONDS", 0.05)  # long, whatever the machine
+    monkeypatch.setattr(throttle, "WINDOW_SECONDS", 0.05)  # long, whatever the machine
     running = start(FakeEngine(step_seconds=0.001))
     first, last = 10_000, 10_999
     with running.socket() as flooding, running.socket() as polite:
@@ -206,7 +206,7 @@ def test_beyond_the_seats_a_page_waits_is_told_and_gets_in(start: Callable[..., 
 def test_an_idle_page_loses_its_seat_only_to_somebody_and_gets_back_in_line(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seats, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(admission, "IDLE_SECONDS", 0.0)
     running = start(max_sessions=1)
     with running.socket() as first, running.socket() as second:
         first.ask(1, "first")

@@ -1,6 +1,7 @@
-"""Who may paint while there are more pages than seats: the rules alone, without a clock.
+"""Admission: who may paint while there are more pages than seats.
 
-Every method takes the time as an argument, in seconds. The rules:
+`Seats` has the rules alone; every method takes the time as an argument, in seconds. `Admission`
+brings a clock and tells the pages. The rules:
 
 * A page takes a seat, or gets in line for one, when it asks for a picture.
 * While nobody waits, a seat is kept for as long as the page is open.
@@ -11,9 +12,13 @@ Every method takes the time as an argument, in seconds. The rules:
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from . import messages
 
 IDLE_SECONDS = 60.0
 TURN_SECONDS = 300.0
@@ -126,3 +131,49 @@ class Seats(Generic[Page]):
 
     def _end_of_turn(self, seat: _Seat) -> float:
         return max(seat.since, self._crowded) + TURN_SECONDS
+
+
+class Guest(Protocol):
+    """A page that asks for pictures."""
+
+    def let_in(self) -> None:
+        """It has a seat."""
+        ...
+
+    def tell_line(self, message: messages.Message) -> None:
+        """How long the line before it is."""
+        ...
+
+
+class Admission:
+    """All pages that ask for pictures, and the seats they do it on."""
+
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seats: Seats[Guest] = Seats(count)
+        self._clock = clock
+
+    @property
+    def waiting(self) -> int:
+        """Guests without a seat who want one."""
+        return self._seats.waiting
+
+    def ask(self, guest: Guest) -> None:
+        """A guest asks for a picture: it is let in now, or when it has a seat."""
+        if self._seats.ask(guest, self._clock()):
+            guest.let_in()
+        else:
+            self.advance()
+
+    def leave(self, guest: Guest) -> None:
+        """A guest needs no seat any more."""
+        self._seats.leave(guest)
+        self.advance()
+
+    def advance(self) -> None:
+        """Seats whoever can be seated, and tells the others how it stands; often called."""
+        now = self._clock()
+        for guest in self._seats.advance(now):
+            guest.let_in()
+        for waiting in self._seats.line(now):
+            message = messages.line("seat", waiting.ahead, waiting.wait)
+            waiting.page.tell_line(message)

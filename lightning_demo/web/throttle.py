@@ -1,7 +1,7 @@
-"""Hears one client at a bounded rate, so that a flood of messages slows only its sender.
+"""Takes one client's messages at a bounded rate, so that a flood slows only its sender.
 
-Of what arrives within a window only the newest word is acted on: the last word wins whatever is
-sent. The window grows with the time that the client's messages take, so that no client gets more
+Of the requests that arrive within a window only the newest is acted on: the last one wins, whatever
+is sent. The window grows with the time that the client's messages take, so that no client gets more
 than a share of the server's; beyond a number of messages or bytes in a window nothing more is read,
 and the network holds the rest back at the sender's.
 """
@@ -17,11 +17,11 @@ WINDOW_SECONDS = 0.01
 SHARE = 10  # a window is at least so many times as long as acting on its messages takes
 MESSAGES = 32  # read in a window
 BYTES = 2**18
-SHORT = 64  # characters; what is no word is shorter
-BESIDE = ("seen", "watch")  # messages beside the words, which must not take the place of one
+SHORT = 64  # characters; messages that are no requests are shorter
+BESIDE = ("seen", "watch")  # these must not replace a request
 
 
-class Ear:
+class InboundThrottle:
     """Passes a client's messages on; the first at once, of those soon after it the newest."""
 
     def __init__(self, act: Callable[[str | bytes], None], loop: asyncio.AbstractEventLoop) -> None:
@@ -32,16 +32,16 @@ class Ear:
         self._messages = self._bytes = 0  # read in the window
         self._timer: asyncio.TimerHandle | None = None
 
-    def hear(self, text: str | bytes) -> float:
+    def receive(self, text: str | bytes) -> float:
         """Takes one message; returns the seconds for which no further one shall be read."""
         self._waiting[_kind(text)] = text
         self._messages += 1
         self._bytes += len(text)
         if self._timer is None:
             if self._loop.time() >= self._end:
-                self._speak()
+                self._flush()
             else:
-                self._timer = self._loop.call_at(self._end, self._speak)
+                self._timer = self._loop.call_at(self._end, self._flush)
         if self._messages < MESSAGES and self._bytes < BYTES:
             return 0.0
         return max(0.0, self._end - self._loop.time())
@@ -52,7 +52,7 @@ class Ear:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _speak(self) -> None:
+    def _flush(self) -> None:
         begun = time.perf_counter()
         waiting, self._waiting = self._waiting, {}
         self._timer = None
@@ -64,12 +64,12 @@ class Ear:
 
 
 def _kind(text: str | bytes) -> str:
-    """Which messages a message takes the place of."""
+    """Which messages a message replaces."""
     if len(text) > SHORT:
-        return "word"
+        return "request"
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        return "word"
+        return "request"
     fields = content if isinstance(content, dict) else {}
-    return next((name for name in BESIDE if name in fields), "word")
+    return next((name for name in BESIDE if name in fields), "request")

@@ -10,8 +10,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from lightning_demo.web import ear as module
-from lightning_demo.web.ear import BYTES, MESSAGES, WINDOW_SECONDS, Ear
+from lightning_demo.web import throttle as module
+from lightning_demo.web.throttle import BYTES, MESSAGES, WINDOW_SECONDS, InboundThrottle
 
 
 class Clock:
@@ -56,9 +56,9 @@ def word(number: int, length: int = 10) -> str:
 
 def test_slow_typing_is_heard_at_once(clock: Clock) -> None:
     heard: list[Any] = []
-    ear = Ear(heard.append, clock)  # type: ignore[arg-type]
+    throttle = InboundThrottle(heard.append, clock)  # type: ignore[arg-type]
     for number in range(5):
-        assert ear.hear(word(number)) == 0.0
+        assert throttle.receive(word(number)) == 0.0
         assert heard[-1] == word(number)
         clock.go(WINDOW_SECONDS)
 
@@ -67,9 +67,9 @@ def test_of_a_flood_the_newest_of_each_window_is_heard_and_the_last_one_always(
     clock: Clock,
 ) -> None:
     heard: list[Any] = []
-    ear = Ear(heard.append, clock)  # type: ignore[arg-type]
+    throttle = InboundThrottle(heard.append, clock)  # type: ignore[arg-type]
     for number in range(1000):  # a second of them
-        ear.hear(word(number))
+        throttle.receive(word(number))
         clock.go(0.001)
     clock.go(WINDOW_SECONDS)
     assert heard[0] == word(0) and heard[-1] == word(999)
@@ -78,10 +78,10 @@ def test_of_a_flood_the_newest_of_each_window_is_heard_and_the_last_one_always(
 
 def test_an_acknowledgement_takes_no_words_place(clock: Clock) -> None:
     heard: list[Any] = []
-    ear = Ear(heard.append, clock)  # type: ignore[arg-type]
+    throttle = InboundThrottle(heard.append, clock)  # type: ignore[arg-type]
     watch = '{"watch": true}'
     for text in (word(0), word(1), '{"seen": 1}', watch, word(2), '{"seen": 2}', '{"seen":3}'):
-        ear.hear(text)
+        throttle.receive(text)
     clock.go(1.0)
     assert heard == [word(0), word(2), '{"seen":3}', watch]
 
@@ -93,29 +93,29 @@ def test_who_takes_long_to_hear_is_heard_more_seldom(clock: Clock) -> None:
         heard.append(text)
         clock.now += 0.05
 
-    ear = Ear(act, clock)  # type: ignore[arg-type]
+    throttle = InboundThrottle(act, clock)  # type: ignore[arg-type]
     begun = clock.now
     for number in range(100):
-        clock.go(ear.hear(word(number, BYTES)))  # which is when the next one is read
+        clock.go(throttle.receive(word(number, BYTES)))  # which is when the next one is read
     assert 0.05 * len(heard) <= 0.11 * (clock.now - begun)
 
 
 def test_reading_is_held_back_after_so_many_messages_or_bytes(clock: Clock) -> None:
-    ear = Ear(lambda text: None, clock)  # type: ignore[arg-type]
-    ear.hear("first")
-    waits = [ear.hear("{}") for _ in range(MESSAGES)]
+    throttle = InboundThrottle(lambda text: None, clock)  # type: ignore[arg-type]
+    throttle.receive("first")
+    waits = [throttle.receive("{}") for _ in range(MESSAGES)]
     assert waits[: MESSAGES - 1] == [0.0] * (MESSAGES - 1) and waits[-1] > 0
     clock.go(1.0)
-    ear.hear("first")
-    assert ear.hear("x" * BYTES) > 0
+    throttle.receive("first")
+    assert throttle.receive("x" * BYTES) > 0
 
 
 def test_nothing_is_heard_after_the_end(clock: Clock) -> None:
     heard: list[Any] = []
-    ear = Ear(heard.append, clock)  # type: ignore[arg-type]
-    ear.hear("one")
-    ear.hear("two")
-    ear.close()
+    throttle = InboundThrottle(heard.append, clock)  # type: ignore[arg-type]
+    throttle.receive("one")
+    throttle.receive("two")
+    throttle.close()
     clock.go(1.0)
     assert heard == ["one"]
 
@@ -127,11 +127,11 @@ def test_whatever_comes_the_last_word_and_the_last_acknowledgement_are_heard(
     messages: list[tuple[int, float]],
 ) -> None:
     clock, heard = Clock(), []
-    ear = Ear(heard.append, clock)  # type: ignore[arg-type]
+    throttle = InboundThrottle(heard.append, clock)  # type: ignore[arg-type]
     sent = []
     for number, (kind, pause) in enumerate(messages):
         sent.append(word(number) if kind else json.dumps({"seen": number}))
-        ear.hear(sent[-1])
+        throttle.receive(sent[-1])
         clock.go(pause)
     clock.go(1000.0)
     for kind in ("sequence", "seen"):

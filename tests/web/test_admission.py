@@ -5,9 +5,8 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from lightning_demo.web.lobby import Lobby
+from lightning_demo.web.admission import ENOUGH, IDLE_SECONDS, TURN_SECONDS, Admission, Seats
 from lightning_demo.web.messages import Message
-from lightning_demo.web.seats import ENOUGH, IDLE_SECONDS, TURN_SECONDS, Seats
 
 MOVES = st.lists(
     st.tuples(
@@ -117,15 +116,17 @@ class Guest:
         self.told.append(message)
 
 
-def test_the_lobby_tells_who_waits_and_calls_who_is_next() -> None:
+def test_those_who_wait_are_told_and_the_next_one_is_let_in() -> None:
     time = [0.0]
-    lobby = Lobby(1, clock=lambda: time[0])
+    admission = Admission(1, clock=lambda: time[0])
     first, second, third = Guest(), Guest(), Guest()
-    assert lobby.ask(first) and not lobby.ask(second) and not lobby.ask(third)
+    for guest in (first, second, third):
+        admission.ask(guest)
+    assert (first.seated, second.seated, third.seated) == (1, 0, 0)
     assert third.told[-1] == {"type": "line", "what": "seat", "ahead": 1, "seconds": None}
-    lobby.leave(first)
-    assert (first.seated, second.seated, third.seated) == (0, 1, 0)
+    admission.leave(first)
+    assert (first.seated, second.seated, third.seated) == (1, 1, 0)
     assert third.told[-1]["ahead"] == 0
     time[0] += IDLE_SECONDS
-    lobby.advance()
+    admission.advance()
     assert third.seated == 1
