@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from lightning_demo.bench import BenchParser
 from lightning_demo.cli import build_parser
 from lightning_demo.settings import Settings, variable
 from lightning_demo.web.routes import routes
@@ -49,6 +50,8 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
         found.update(action.option_strings)
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
+                if isinstance(below, BenchParser):
+                    below.declare()
                 found |= options(below)
     return found
 

@@ -32,23 +32,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Each prints a table, and one JSON document as its last line.",
     )
     benches = parser.add_subparsers(
-        title="benchmarks", required=True, metavar="BENCHMARK", parser_class=_LazyParser
+        title="benchmarks", required=True, metavar="BENCHMARK", parser_class=BenchParser
     )
     for name, text in HELP.items():
         benches.add_parser(name, help=text, description=f"Measures {text}.")
 
 
-class _LazyParser(argparse.ArgumentParser):
+class BenchParser(argparse.ArgumentParser):
     """Imports its benchmark when it is chosen: most import torch, and help should not wait."""
 
     _bench: ModuleType | None = None
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def declare(self) -> None:
+        """Adds the options of the benchmark, once."""
         if self._bench is None:
             name = self.prog.split()[-1].replace("-", "_")
             self._bench = import_module(f".{name}", __name__)
             self._bench.add_options(self)
             self.set_defaults(run=partial(_run, self._bench))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.declare()
         return super().parse_known_args(args, namespace)
 
 

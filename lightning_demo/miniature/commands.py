@@ -33,6 +33,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     _add_length(train, "of wall-clock time for all stages together, or for the one named")
 
+    adopt = commands.add_parser("adopt", help="begin a run with an exported autoencoder")
+    adopt.set_defaults(run=_adopt)
+    adopt.add_argument("--run-dir", type=Path, required=True, help="pictures and checkpoints")
+    _add_model(adopt)
+
     distill = _command(commands, "distill", _distill, "distill the teacher to few steps")
     distill.add_argument("--steps", type=int, choices=STEP_COUNTS, required=True)
     _add_length(distill, "of wall-clock time")
@@ -164,6 +169,13 @@ def _train(args: argparse.Namespace) -> int:
         workshop.train(args.stage, args.budget)
     else:
         workshop.train_all(args.budget)
+    return 0
+
+
+def _adopt(args: argparse.Namespace) -> int:
+    from .export import adopt_autoencoder
+
+    adopt_autoencoder(args.model, args.run_dir)
     return 0
 
 

@@ -7,12 +7,13 @@ import json
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
 
 from .architecture import MiniatureComponents, save_model
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
+from .training import save_stage
 from .vocabulary import EXAMPLES, words
 
 COLUMNS = 8
@@ -41,6 +42,18 @@ def export_model(
         save_unet(one_step, lightning / "sdxl_lightning_1step_unet_x0.safetensors")
     text = json.dumps(words(), indent=2, ensure_ascii=False)
     (folder / "words.json").write_text(text + "\n", encoding="utf-8")
+
+
+def adopt_autoencoder(folder: Path, run: Path) -> None:
+    """Makes an exported autoencoder and preview decoder the finished stages of a run.
+
+    Latents then stay what they were, and a run begins with the text encoders.
+    """
+    vae = AutoencoderTiny.from_pretrained(folder / "base" / "vae", variant="fp16").float()
+    preview = AutoencoderTiny.from_pretrained(folder / "preview").float()
+    run.mkdir(parents=True, exist_ok=True)
+    save_stage(run, "autoencoder", {"vae": vae.state_dict()})
+    save_stage(run, "preview", {"decoder": preview.decoder.state_dict()})
 
 
 def file_table(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from . import parallel
 from .config import LrPlan, TrainingConfig
-from .precision import autocast
+from .precision import bfloat16_is_faster
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,14 @@ def run_stage(
     saved = time.monotonic()
     # What an earlier call did says nothing of how fast this one goes on.
     begun = int(1000 * length.progress(run.step, run.seconds))
-    with tqdm(total=1000, initial=begun, desc=stage.name, mininterval=10, bar_format=_BAR) as bar:
+    with tqdm(
+        total=1000,
+        initial=begun,
+        desc=stage.name,
+        mininterval=10,
+        bar_format=_BAR,
+        disable=parallel.rank() > 0,
+    ) as bar:
         while (progress := parallel.agree(length.progress(run.step, run.seconds))) < 1.0:
             if stop_after is not None and run.step >= stop_after:
                 run.save()
@@ -124,12 +131,14 @@ class _Run:
     def __init__(self, stage: Stage, folder: Path, config: TrainingConfig) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.stage, self.config = stage, config
-        self.result = folder / f"{stage.name}.pt"
+        self.folder = folder
         self.checkpoint = folder / f"{stage.name}.resume.pt"
         self.step, self.seconds = 0, 0.0
         self.averages = {name: copy.deepcopy(m.state_dict()) for name, m in stage.modules.items()}
         self.parameters = [p for module in stage.modules.values() for p in module.parameters()]
-        self.device = self.parameters[0].device
+        self.device_type = self.parameters[0].device.type
+        # All processes compute in the same precision, whatever each would have measured.
+        self.bfloat16 = bool(parallel.agree(bfloat16_is_faster(self.device_type)))
         self.optimizer = torch.optim.AdamW(
             self.parameters, betas=config.betas, weight_decay=config.weight_decay
         )
@@ -182,7 +191,7 @@ class _Run:
         started = time.monotonic()
         for group in self.optimizer.param_groups:
             group["lr"] = lr_at(self.stage.lr, self.step, progress)
-        with autocast(self.device):
+        with self._autocast():
             loss = self.stage.loss(step_generator(self.config.seed, self.step), progress)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -195,12 +204,15 @@ class _Run:
         self.seconds += time.monotonic() - started
         return loss.item()
 
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device_type, torch.bfloat16, enabled=self.bfloat16)
+
     def _train_rival(self) -> None:
         if self.stage.rival is None or self.rival_optimizer is None:
             return
         # The stage's own loss has left gradients in the discriminator, too.
         self.rival_optimizer.zero_grad(set_to_none=True)
-        with autocast(self.device):
+        with self._autocast():
             loss = self.stage.rival.loss()
         if loss is not None:
             loss.backward()
@@ -223,12 +235,22 @@ class _Run:
             module.load_state_dict(self.averages[name])
         with parallel.first_alone():
             if parallel.rank() == 0:
-                state = {"modules": self.averages, "steps": self.step, "seconds": self.seconds}
-                torch.save(state, self.result)
+                save_stage(self.folder, self.stage.name, self.averages, self.step, self.seconds)
                 self.checkpoint.unlink(missing_ok=True)
 
 
 _BAR = "{desc}: {percentage:3.0f}% [{elapsed}<{remaining}] {postfix}\n"
+
+
+def save_stage(
+    folder: Path,
+    name: str,
+    modules: Mapping[str, Mapping[str, torch.Tensor]],
+    steps: int = 0,
+    seconds: float = 0.0,
+) -> None:
+    """Keeps the weights of a finished stage."""
+    torch.save({"modules": modules, "steps": steps, "seconds": seconds}, folder / f"{name}.pt")
 
 
 def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> bool:

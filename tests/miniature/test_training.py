@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,12 +13,16 @@ from lightning_demo.miniature.architecture import build_components, build_tokeni
 from lightning_demo.miniature.autoencoder import psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
+from lightning_demo.miniature.export import adopt_autoencoder
+from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
 from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
+from lightning_demo.miniature.world import sample_scene
 
 CPU = torch.device("cpu")
+SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
 CONFIG = TrainingConfig(
     pictures=40,
     captions_per_picture=2,
@@ -80,6 +85,15 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
         "the discriminator is resumed, too"
     )
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
+
+
+def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
+    adopt_autoencoder(SHIPPED, tmp_path)
+    parts = build_components(1000)
+    assert load_stage(tmp_path, "autoencoder", {"vae": parts.vae})
+    assert load_stage(tmp_path, "preview", {"decoder": parts.preview.decoder})
+    pictures = np.stack([np.asarray(draw_scene(sample_scene(seed), 128, 128)) for seed in range(8)])
+    assert psnr(parts.vae, parts.vae.decoder, pictures, CPU) > 24
 
 
 def test_the_learning_rate_warms_up_holds_and_falls():
