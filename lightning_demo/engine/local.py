@@ -85,10 +85,11 @@ class LocalEngine:
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
-        request = self._core.admit(work, time.monotonic())
+        request = self._core.request(work, time.monotonic())
         reader = self._readers[request] = Reader(work.request, asyncio.get_running_loop())
-        self._wake.set()
         try:
+            self._core.admit(request)
+            self._wake.set()
             # Only now: had it stopped before the request was there, nobody would tell this one.
             self._refuse_when_stopped()
             while (value := await reader.get()) is not None:

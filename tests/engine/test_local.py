@@ -14,7 +14,7 @@ from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.core import MAX_WAITING, EngineCore
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable, OutOfMemory
+from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
@@ -116,6 +116,35 @@ def test_the_line_is_bounded(run, components, ask):
             await asyncio.gather(*tasks, return_exceptions=True)
             sampler.release()
             assert (await collect(engine, ask("room again")))[-1].final
+
+    run(check())
+
+
+@pytest.mark.parametrize("prompt", ["a house", "poison"])
+def test_a_request_that_is_painted_the_moment_it_is_admitted_is_answered(
+    run, components, ask, monkeypatch, prompt: str
+):
+    """The loop may get no time between admitting a request and whatever comes next."""
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            admit = EngineCore.admit
+
+            def admit_and_stall(core: EngineCore, *work: Any) -> Any:
+                admitted = admit(core, *work)
+                engine._wake.set()
+                while core.in_flight:
+                    time.sleep(0.001)
+                time.sleep(0.05)  # for the telling
+                return admitted
+
+            monkeypatch.setattr(EngineCore, "admit", admit_and_stall)
+            painting = collect(engine, ask(prompt))
+            if prompt == "poison":
+                with pytest.raises(GenerationFailed):
+                    await asyncio.wait_for(painting, 5)
+            else:
+                assert (await asyncio.wait_for(painting, 5))[-1].final
 
     run(check())
 
