@@ -157,8 +157,11 @@ class LocalEngine:
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
         improving = True
-        while not self._closing:
+        while True:
             self._wake.clear()
+            # Only now: whoever closes says so first and wakes afterwards.
+            if self._closing:
+                return
             if self._core.in_flight:
                 for event in self._core.step():
                     self._handle(event)

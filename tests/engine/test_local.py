@@ -243,6 +243,37 @@ def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
     run(check())
 
 
+def test_closing_is_noticed_at_whatever_moment(run, components, monkeypatch):
+    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", None)  # nothing to improve
+
+    class Unlucky(threading.Event):
+        """Somebody closes just before the thread forgets that it was woken."""
+
+        closing: Any = None
+
+        def clear(self) -> None:
+            if self.closing is not None:
+                self.closing()
+            super().clear()
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, _):
+            woken, engine._wake = engine._wake, Unlucky()
+
+            def close() -> None:
+                engine._closing = True
+                engine._wake.set()
+
+            engine._wake.closing = close
+            woken.set()
+            begun = time.monotonic()
+            while engine.status().state != "closed" and time.monotonic() < begun + 5:
+                await settle()
+            assert engine.status().state == "closed"
+
+    run(check())
+
+
 def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatch):
     """Improvements happen on the device's thread, between pictures, until none is left."""
     monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
