@@ -128,7 +128,8 @@ class EngineCore:
 
     def forecast(self, work: Work, now: float) -> Forecast:
         """How work fares that waits in the queue, or would fare if it came now."""
-        for request in self._queue.line:
+        # Without a time it comes now, whoever waits with equal work.
+        for request in self._queue.line if work.since is not None else ():
             if request.work == work and not (request.started or request.dropped):
                 return self._queue.forecast(request)
         return self._queue.forecast(self.request(work, now))

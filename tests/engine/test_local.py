@@ -220,14 +220,15 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
     run(check())
 
 
-def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
+def test_closing_while_loading_does_not_wait_for_it(run, ask):
     async def check() -> None:
         loaded = threading.Event()
 
         def load(report: Any) -> Any:
             report(0.5, "Half way")
             loaded.wait(30)
-            return sampler
+            report(0.9, "Nearly there")
+            raise CheckpointError("x.safetensors is missing.")
 
         engine = LocalEngine(load, about(MINIATURE))
         early = asyncio.ensure_future(collect(engine, ask("early")))
@@ -237,8 +238,11 @@ def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
         assert not loaded.is_set()
         with pytest.raises(EngineUnavailable, match="stopped"):
             await early
-        assert engine.status().state == "closed"
+        closed = engine.status()
+        assert (closed.state, closed.progress) == ("closed", None)
         loaded.set()
+        engine._thread.join(5)
+        assert engine.status() == closed, "whatever becomes of the loading"
 
     run(check())
 
@@ -272,6 +276,25 @@ def test_closing_is_noticed_at_whatever_moment(run, components, monkeypatch):
             assert engine.status().state == "closed"
 
     run(check())
+
+
+def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
+    """Nobody closes the streams of a loop that ends without a word."""
+    sampler = ObservedSampler(components)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
+    loop = asyncio.new_event_loop()
+    stream = engine.generate(Work(ask("nobody's", num_inference_steps=8)))
+    sampler.hold()
+    reading = loop.create_task(anext(stream))
+    assert loop.run_until_complete(reading)  # it has started
+    loop.run_until_complete(sampler.reached())
+    loop.close()
+    sampler.release()
+    until = time.monotonic() + 5
+    while engine._core.in_flight and time.monotonic() < until:
+        time.sleep(0.01)
+    assert sampler.steps.count("nobody's") < 4 and engine._readers == {}
+    asyncio.run(engine.aclose())
 
 
 def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatch):

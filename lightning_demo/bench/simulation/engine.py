@@ -107,7 +107,8 @@ class LoopEngine:
             if self._serving is None:
                 self._serving = asyncio.create_task(self._serve())
             async for value in reader:
-                self._core.take(request)
+                if isinstance(value, Frame):
+                    self._core.take(request)
                 yield value
         finally:
             self._core.drop(request)
