@@ -282,6 +282,9 @@ def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
     """Nobody closes the streams of a loop that ends without a word."""
     sampler = ObservedSampler(components)
     engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
+    while engine.status().state == "loading":
+        time.sleep(0.01)
+    sampler.steps.clear()
     loop = asyncio.new_event_loop()
     stream = engine.generate(Work(ask("nobody's", num_inference_steps=8)))
     sampler.hold()
