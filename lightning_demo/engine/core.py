@@ -98,8 +98,16 @@ class EngineCore:
         self._queue.loading = runner.seconds_to_load
         self._runner = runner
 
-    def admit(self, work: Work, now: float) -> InFlightRequest:
-        """Work joins the queue.
+    def request(self, work: Work, now: float) -> InFlightRequest:
+        """Work as it is admitted: known to whoever tells its reader before anything happens to it.
+
+        A step that runs may begin with a request, or fail it, the moment that it is admitted.
+        """
+        size = self._limits.nearest_size(work.request.width, work.request.height)
+        return InFlightRequest(work, now if work.since is None else work.since, size)
+
+    def admit(self, request: InFlightRequest) -> None:
+        """A request joins the queue.
 
         Raises:
             EngineUnavailable: too many are waiting.
@@ -108,9 +116,7 @@ class EngineCore:
             raise EngineUnavailable(
                 f"{MAX_WAITING} pictures are waiting already; try again in a moment."
             )
-        request = self._request(work, now)
         self._queue.add(request)
-        return request
 
     def drop(self, request: InFlightRequest) -> None:
         """Nobody reads a request any more: it ends within a step."""
@@ -122,10 +128,11 @@ class EngineCore:
 
     def forecast(self, work: Work, now: float) -> Forecast:
         """How work fares that waits in the queue, or would fare if it came now."""
-        for request in self._queue.line:
+        # Without a time it comes now, whoever waits with equal work.
+        for request in self._queue.line if work.since is not None else ():
             if request.work == work and not (request.started or request.dropped):
                 return self._queue.forecast(request)
-        return self._queue.forecast(self._request(work, now))
+        return self._queue.forecast(self.request(work, now))
 
     def step(self) -> Iterator[Event]:
         """One UNet call for those whose turn it is, and what comes of it, as it happens.
@@ -242,10 +249,6 @@ class EngineCore:
         request.done = True
         self._queue.remove(request)
         return Dropped(request, request.step - request.shown)
-
-    def _request(self, work: Work, now: float) -> InFlightRequest:
-        size = self._limits.nearest_size(work.request.width, work.request.height)
-        return InFlightRequest(work, now if work.since is None else work.since, size)
 
 
 def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:

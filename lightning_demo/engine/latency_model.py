@@ -29,22 +29,25 @@ class LatencyModel:
     Calibrated ones say how many rows are worthwhile, and change only when they are measured anew:
     a moment in which the machine was busy must not end the sharing. What serving takes at this
     moment, which waits are told by, is scaled from them by what calls took of late.
+
+    One thread measures; any may ask. A curve is never changed but replaced, and every look is at
+    one copy.
     """
 
     def __init__(self) -> None:
-        self._curves: dict[tuple[Kind, Size], dict[int, float]] = {}
+        self._curves: dict[tuple[Kind, Size], Curve] = {}
         self._ceilings: dict[tuple[Kind, Size], int] = {}
         self._pace: dict[tuple[Kind, Size], float] = {}  # of late, times what was calibrated
 
     def __iter__(self) -> Iterator[tuple[Kind, Size, int, float]]:
         """What has been calibrated: kind, size, rows, seconds."""
-        for (kind, size), curve in self._curves.items():
+        for (kind, size), curve in self._curves.copy().items():
             for rows, seconds in sorted(curve.items()):
                 yield kind, size, rows, seconds
 
     def calibrate(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
         """A call takes this long when nothing else happens."""
-        self._curves.setdefault((kind, size), {})[rows] = seconds
+        self._curves[kind, size] = {**self._curves.get((kind, size), {}), rows: seconds}
 
     def observe(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
         """A call that served somebody has taken this long."""
@@ -79,15 +82,14 @@ class LatencyModel:
 
     def _calibrated(self, kind: Kind, size: Size, rows: int) -> float:
         """Of this size, or else in proportion to the area of the nearest that was calibrated."""
-        curve = self._curves.get((kind, size))
-        if curve:
+        curves = self._curves.copy()
+        if curve := curves.get((kind, size)):
             return _along(curve, rows)
-        # A copy: the worker may be measuring while somebody else asks for a forecast.
-        sizes = [each for of, each in list(self._curves) if of == kind]
+        sizes = [each for of, each in curves if of == kind]
         if not sizes:
             return GUESS * rows
         nearest = min(sizes, key=lambda each: abs(_area(each) - _area(size)))
-        return _area(size) / _area(nearest) * _along(self._curves[kind, nearest], rows)
+        return _area(size) / _area(nearest) * _along(curves[kind, nearest], rows)
 
 
 def _area(size: Size) -> int:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import EngineUnavailable, LightningError, report_incident
-from ..schemas import EngineState, EngineStatus
+from ..schemas import EngineState, EngineStatus, Frame
 from .base import Forecast, Stream, Work
 from .calibrate import Calibration
 from .core import Called, Dropped, EngineCore, Event, Failed, Painted, Scheduled
@@ -62,7 +62,8 @@ class LocalEngine:
             latency_model: what calls take; measured at the start unless it has been.
         """
         self._load = load
-        self._about = replace(about, state="loading", progress=0.0)
+        self._about = replace(about, state="loading", progress=0.0)  # written by the thread alone
+        self._ended: tuple[EngineState, str] | None = None  # the state, and why; said once
         self._metrics = metrics or Metrics()
         self._core = EngineCore(about.limits, latency_model or LatencyModel())
         self._readers: dict[InFlightRequest, Reader] = {}
@@ -74,25 +75,31 @@ class LocalEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        return replace(self._about, waiting=self._core.waiting)
+        about = replace(self._about, waiting=self._core.waiting)
+        if self._ended is None:
+            return about
+        state, detail = self._ended
+        return replace(about, state=state, detail=detail, progress=None)
 
     def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
-        if self._about.state != "ready":
+        if self._ended is not None or self._about.state != "ready":
             return None
         return self._core.forecast(work, time.monotonic())
 
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
-        request = self._core.admit(work, time.monotonic())
+        request = self._core.request(work, time.monotonic())
         reader = self._readers[request] = Reader(work.request, asyncio.get_running_loop())
-        self._wake.set()
         try:
+            self._core.admit(request)
+            self._wake.set()
             # Only now: had it stopped before the request was there, nobody would tell this one.
             self._refuse_when_stopped()
             while (value := await reader.get()) is not None:
-                self._core.take(request)
+                if isinstance(value, Frame):
+                    self._core.take(request)
                 yield value
         finally:
             reader.closed = True
@@ -112,8 +119,8 @@ class LocalEngine:
         self._encoders.shutdown()
 
     def _refuse_when_stopped(self) -> None:
-        if self._closing or self._about.state in ("failed", "closed"):
-            raise EngineUnavailable(self._about.detail or STOPPED)
+        if self._closing or self._ended is not None:
+            raise EngineUnavailable(STOPPED if self._ended is None else self._ended[1])
 
     # On the thread --------------------------------------------------------------------------
 
@@ -156,8 +163,11 @@ class LocalEngine:
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
         improving = True
-        while not self._closing:
+        while True:
             self._wake.clear()
+            # Only now: whoever closes says so first and wakes afterwards.
+            if self._closing:
+                return
             if self._core.in_flight:
                 for event in self._core.step():
                     self._handle(event)
@@ -174,21 +184,31 @@ class LocalEngine:
         match event:
             case Called():
                 self._called(event)
-            case Dropped():
+            case Dropped(request):
                 self._metrics.superseded(event.wasted_steps)
+                self._readers.pop(request, None)
             case Scheduled(request):
-                if reader := self._readers.get(request):
+                if reader := self._reader(request):
                     self._metrics.queued(reader.lap("queue") / 1000)
                     reader.start()
             case Failed(request, error):
                 self._metrics.failed()
-                if reader := self._readers.get(request):
+                if reader := self._readers.pop(request, None):
                     reader.fail(error)
             case Painted(request):
-                if reader := self._readers.get(request):
+                if reader := self._reader(request):
                     if event.final:
                         reader.lap("decode")
                     self._encoders.submit(self._send, reader, event, dict(reader.timings))
+                    if event.final:
+                        self._readers.pop(request, None)
+
+    def _reader(self, request: InFlightRequest) -> Reader | None:
+        """Who reads a request; what is read in a loop that is gone is dropped, for nobody else."""
+        reader = self._readers.get(request)
+        if reader is not None and reader.closed:
+            self._core.drop(request)
+        return reader
 
     def _called(self, call: Called) -> None:
         kind, rows, seconds = call.kind, call.rows, call.seconds
@@ -201,7 +221,7 @@ class LocalEngine:
             self._metrics.decoded(kind, rows, seconds)
         stage = {"prompt": "embed", "step": "steps"}.get(kind, "")
         for request in call.batch if stage else ():
-            reader = self._readers.get(request)
+            reader = self._reader(request)
             if reader and (kind == "prompt" or not request.steps_left):
                 reader.lap(stage)
 
@@ -227,7 +247,7 @@ class LocalEngine:
         reader.deliver(frame)
 
     def _end(self, state: EngineState, detail: str) -> None:
-        self._about = replace(self._about, state=state, detail=detail, progress=None)
+        self._ended = self._ended or (state, detail)
         for request in self._core.in_flight:
             self._core.drop(request)
             if reader := self._readers.get(request):

@@ -215,14 +215,6 @@ class RequestQueue:
         return request.steps_left * share + decode
 
 
-def shows_preview(step: int, *, draft: bool, crowded: bool) -> bool:
-    """Whether a preview is worth its decoding after this many steps.
-
-    While others wait only the first one of a picture is, and none of a draft, which is soon done.
-    """
-    return not crowded or (step == 1 and not draft)
-
-
 def _before(request: InFlightRequest, line: Line) -> list[InFlightRequest]:
     """Those that are being painted or stand before a request of this line."""
     ranks = _ranks(line)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -92,3 +96,28 @@ def test_every_estimate_is_positive_and_every_cap_a_bucket(points, rows, observe
     assert known.cap("step", SIZE) in BUCKETS
     known.lower("step", SIZE, rows)
     assert known.cap("step", SIZE) < max(rows, 2)
+
+
+def test_one_thread_may_measure_and_forget_while_others_ask():
+    known, done = LatencyModel(), threading.Event()
+
+    def measure() -> None:
+        while not done.is_set():
+            known.calibrate("step", SIZE, 1, 0.02)
+            known.calibrate("step", SIZE, 2, 0.03)
+            known.forget()
+
+    thread = threading.Thread(target=measure)
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread.start()
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            assert known.seconds("step", HALF, 1) in (GUESS, 0.01)
+            assert known.cap("step", HALF) in BUCKETS
+            assert len(list(known)) <= 2
+    finally:
+        sys.setswitchinterval(often)
+        done.set()
+        thread.join()

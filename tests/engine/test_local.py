@@ -14,7 +14,7 @@ from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.core import MAX_WAITING, EngineCore
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable, OutOfMemory
+from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
@@ -120,6 +120,35 @@ def test_the_line_is_bounded(run, components, ask):
     run(check())
 
 
+@pytest.mark.parametrize("prompt", ["a house", "poison"])
+def test_a_request_that_is_painted_the_moment_it_is_admitted_is_answered(
+    run, components, ask, monkeypatch, prompt: str
+):
+    """The loop may get no time between admitting a request and whatever comes next."""
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            admit = EngineCore.admit
+
+            def admit_and_stall(core: EngineCore, *work: Any) -> Any:
+                admitted = admit(core, *work)
+                engine._wake.set()
+                while core.in_flight:
+                    time.sleep(0.001)
+                time.sleep(0.05)  # for the telling
+                return admitted
+
+            monkeypatch.setattr(EngineCore, "admit", admit_and_stall)
+            painting = collect(engine, ask(prompt))
+            if prompt == "poison":
+                with pytest.raises(GenerationFailed):
+                    await asyncio.wait_for(painting, 5)
+            else:
+                assert (await asyncio.wait_for(painting, 5))[-1].final
+
+    run(check())
+
+
 def test_requests_made_while_loading_are_painted_when_it_is_done(run, sampler, ask):
     async def check() -> None:
         loaded = threading.Event()
@@ -191,14 +220,15 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
     run(check())
 
 
-def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
+def test_closing_while_loading_does_not_wait_for_it(run, ask):
     async def check() -> None:
         loaded = threading.Event()
 
         def load(report: Any) -> Any:
             report(0.5, "Half way")
             loaded.wait(30)
-            return sampler
+            report(0.9, "Nearly there")
+            raise CheckpointError("x.safetensors is missing.")
 
         engine = LocalEngine(load, about(MINIATURE))
         early = asyncio.ensure_future(collect(engine, ask("early")))
@@ -208,10 +238,66 @@ def test_closing_while_loading_does_not_wait_for_it(run, sampler, ask):
         assert not loaded.is_set()
         with pytest.raises(EngineUnavailable, match="stopped"):
             await early
-        assert engine.status().state == "closed"
+        closed = engine.status()
+        assert (closed.state, closed.progress) == ("closed", None)
         loaded.set()
+        engine._thread.join(5)
+        assert engine.status() == closed, "whatever becomes of the loading"
 
     run(check())
+
+
+def test_closing_is_noticed_at_whatever_moment(run, components, monkeypatch):
+    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", None)  # nothing to improve
+
+    class Unlucky(threading.Event):
+        """Somebody closes just before the thread forgets that it was woken."""
+
+        closing: Any = None
+
+        def clear(self) -> None:
+            if self.closing is not None:
+                self.closing()
+            super().clear()
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, _):
+            woken, engine._wake = engine._wake, Unlucky()
+
+            def close() -> None:
+                engine._closing = True
+                engine._wake.set()
+
+            engine._wake.closing = close
+            woken.set()
+            begun = time.monotonic()
+            while engine.status().state != "closed" and time.monotonic() < begun + 5:
+                await settle()
+            assert engine.status().state == "closed"
+
+    run(check())
+
+
+def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
+    """Nobody closes the streams of a loop that ends without a word."""
+    sampler = ObservedSampler(components)
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
+    while engine.status().state == "loading":
+        time.sleep(0.01)
+    sampler.steps.clear()
+    loop = asyncio.new_event_loop()
+    stream = engine.generate(Work(ask("nobody's", num_inference_steps=8)))
+    sampler.hold()
+    reading = loop.create_task(anext(stream))
+    assert loop.run_until_complete(reading)  # it has started
+    loop.run_until_complete(sampler.reached())
+    loop.close()
+    sampler.release()
+    until = time.monotonic() + 5
+    while engine._core.in_flight and time.monotonic() < until:
+        time.sleep(0.01)
+    assert sampler.steps.count("nobody's") < 4 and engine._readers == {}
+    asyncio.run(engine.aclose())
 
 
 def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatch):

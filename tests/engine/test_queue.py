@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 
 from lightning_demo.engine.base import Work
+from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.latency_model import BUCKETS, LatencyModel
 from lightning_demo.engine.queue import LOADING, InFlightRequest, RequestQueue
-from lightning_demo.schemas import GenerationRequest
+from lightning_demo.schemas import GenerationRequest, Limits
 
 SIZE, WIDE = (1024, 1024), (1216, 832)
+LIMITS = Limits((1, 2, 4, 8), 4, (SIZE, WIDE), 512, 1536)
 
 
 @dataclass
@@ -254,3 +256,14 @@ def test_a_longer_line_is_never_a_shorter_wait(found):
         assert after.wait >= before.wait - 1e-9
         assert after.ahead >= before.ahead
         assert after.work >= before.work - 1e-9
+
+
+def test_work_that_comes_now_is_told_its_own_wait_though_equal_work_waits():
+    core = EngineCore(LIMITS, latencies(cap=1))
+    work = Work(GenerationRequest("the same", "", 4, 0.0, 0, *SIZE))
+    core.admit(core.request(work, 0.0))
+    assert core.forecast(work, 1.0).ahead == 1
+    waits = replace(work, since=0.5)
+    core.admit(core.request(waits, 1.0))
+    assert core.forecast(waits, 2.0).ahead == 1, "the one in the queue"
+    assert core.forecast(work, 2.0).ahead == 2

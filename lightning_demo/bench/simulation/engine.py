@@ -100,13 +100,15 @@ class LoopEngine:
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
-        request = self._core.admit(work, _now())
+        request = self._core.request(work, _now())
         reader = self._readers[request] = Latest()
-        if self._serving is None:
-            self._serving = asyncio.create_task(self._serve())
         try:
+            self._core.admit(request)
+            if self._serving is None:
+                self._serving = asyncio.create_task(self._serve())
             async for value in reader:
-                self._core.take(request)
+                if isinstance(value, Frame):
+                    self._core.take(request)
                 yield value
         finally:
             self._core.drop(request)
