@@ -98,6 +98,11 @@ class EngineCore:
         self._queue.loading = runner.seconds_to_load
         self._runner = runner
 
+    def stop(self) -> None:
+        """Nothing is painted any more: the model and all latents are let go of."""
+        self._runner = None
+        self._queue = RequestQueue(self.latency_model)
+
     def request(self, work: Work, now: float) -> InFlightRequest:
         """Work as it is admitted: known to whoever tells its reader before anything happens to it.
 

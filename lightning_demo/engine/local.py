@@ -141,6 +141,7 @@ class LocalEngine:
             detail = f"{self._failure()} ({error})."
         finally:
             self._end(state, detail)
+            self._core.stop()
 
     def _failure(self) -> str:
         loading = self._about.state == "loading"

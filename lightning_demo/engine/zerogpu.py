@@ -176,6 +176,8 @@ class ZeroGpuEngine:
         except Exception as error:
             self._metrics.failed()
             reader.fail(_told(error))
+        finally:
+            self._unread.discard(reader)
 
     def _stream(self, reader: Reader) -> None:
         self._refuse_when_closing()

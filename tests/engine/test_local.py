@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +74,24 @@ def test_an_engine_whose_thread_dies_says_so_and_answers_everybody(
             assert engine.status().waiting == 0
             with pytest.raises(EngineUnavailable, match="device is gone"):
                 await collect(engine, ask("too late"))
+
+    run(check())
+
+
+def test_an_engine_that_has_ended_holds_on_to_no_sampler(run, components, ask):
+    async def check() -> None:
+        sampler = ObservedSampler(components)
+        held = weakref.ref(sampler)
+        made = [sampler]
+        engine = LocalEngine(
+            lambda report: made.pop(), about(MINIATURE), latency_model=known_latencies()
+        )
+        del sampler
+        assert (await collect(engine, ask("a boat")))[-1].final
+        await engine.aclose()
+        gc.collect()
+        assert held() is None
+        assert engine.status().state == "closed"
 
     run(check())
 
