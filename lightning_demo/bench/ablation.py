@@ -27,7 +27,7 @@ class AblationStage:
 
     name: str
     speed: Speed
-    lessons: int = 0
+    compile_tasks: int = 0
     tier: str = ""  # what serving calls this state; empty: serving is never in it
 
 
@@ -46,8 +46,8 @@ def ablation(target: Speed) -> tuple[AblationStage, ...]:
         stages.append(AblationStage("+ compiled", speed, WHOLE, "compiled"))
     if target.cuda_graphs:
         speed = replace(speed, cuda_graphs=True)
-        lessons = WHOLE if target.compile else RECORDED
-        stages.append(AblationStage("+ CUDA graphs", speed, lessons, "CUDA graphs"))
+        tasks = WHOLE if target.compile else RECORDED
+        stages.append(AblationStage("+ CUDA graphs", speed, tasks, "CUDA graphs"))
     return tuple(stages)
 
 
@@ -73,7 +73,7 @@ class Ablation:
             for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
                 module.to(memory_format=layout)
             self._sampler = Sampler(parts, stage.speed)
-        while self._learned < stage.lessons:
+        while self._learned < stage.compile_tasks:
             self._sampler.improve()
             self._learned += 1
         return self._sampler

@@ -200,7 +200,7 @@ class _Bench:
             try:
                 begun = time.perf_counter()
                 sampler = stages.advance(stage)
-                if stage.lessons:
+                if stage.compile_tasks:
                     measured["learning_seconds"] = round(time.perf_counter() - begun, 1)
                 self._measure(measured, stage, sampler)
             except Exception as error:

@@ -52,7 +52,7 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
         for stage in ablation(speed):
             begun = time.perf_counter()
             stages.advance(stage)
-            if stage.lessons:
+            if stage.compile_tasks:
                 seconds[stage.tier] = round(time.perf_counter() - begun, 1)
     return {**seconds, "problems": found}
 

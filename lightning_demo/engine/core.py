@@ -77,7 +77,14 @@ Event: TypeAlias = Scheduled | Called | Painted | Failed | Dropped
 class EngineCore:
     """Every request in flight, and what happens to them next."""
 
-    def __init__(self, limits: Limits, latency_model: LatencyModel) -> None:
+    def __init__(
+        self, limits: Limits, latency_model: LatencyModel, max_waiting: int = MAX_WAITING
+    ) -> None:
+        """
+        Args:
+            max_waiting: requests in the queue, beyond which work is refused.
+        """
+        self._max_waiting = max_waiting
         self.latency_model = latency_model
         self._limits = limits
         self._queue = RequestQueue(latency_model)
@@ -117,9 +124,9 @@ class EngineCore:
         Raises:
             EngineUnavailable: too many are waiting.
         """
-        if self._queue.waiting >= MAX_WAITING:
+        if self._queue.waiting >= self._max_waiting:
             raise EngineUnavailable(
-                f"{MAX_WAITING} pictures are waiting already; try again in a moment."
+                f"{self._max_waiting} pictures are waiting already; try again in a moment."
             )
         self._queue.add(request)
 

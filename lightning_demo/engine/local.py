@@ -240,11 +240,7 @@ class LocalEngine:
             self._metrics.failed()
             reader.fail(report_incident(error, "This picture could not be encoded", log))
             return
-        self._metrics.encoded(frame.timings["encode"] / 1000)
-        if painted.first:
-            self._metrics.first_paint(frame.timings["total"] / 1000)
-        if frame.final:
-            self._metrics.finished(frame.timings["total"] / 1000)
+        self._metrics.sent(frame.timings, first=painted.first, final=painted.final)
         reader.deliver(frame)
 
     def _end(self, state: EngineState, detail: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -35,7 +35,10 @@ class Metrics:
         """
         self.registry = CollectorRegistry()
         self._queue_wait = self._seconds("queue_wait", "From asking to the start of the work.")
-        self._embed = self._seconds("embed", "One encoding of prompts that were not known.")
+        self._embed = self._seconds(
+            "embed",
+            "One beginning of requests: encoding prompts that were not known, drawing noise.",
+        )
         self._step = self._seconds("step", "One UNet call, by the rows that shared it.", "rows")
         self._decode = self._seconds("decode", "One decoding of latents to pixels.", "kind")
         self._encode = self._seconds("encode", "One encoding of pixels to a file.")
@@ -119,6 +122,15 @@ class Metrics:
         self._wasted.inc(wasted)
         with self._lock:
             self._window.current().wasted += wasted
+
+    def sent(self, timings: Mapping[str, float], *, first: bool, final: bool) -> None:
+        """A frame is on its way to its reader, with these milliseconds by stage."""
+        total = timings["total"] / 1000
+        self.encoded(timings["encode"] / 1000)
+        if first:
+            self.first_paint(total)
+        if final:
+            self.finished(total)
 
     def failed(self) -> None:
         """A request ended with an error."""

@@ -151,14 +151,15 @@ class LiveSession:
                     if not value.final:
                         self._advance()
         except LightningError as error:
-            self._waiting = None
             self._latest.put(LiveEvent(sequence, None, error))
 
     def _ended(self, turn: asyncio.Task[None]) -> None:
         # A callback and not a `finally`: a task that is cancelled before its first step never
         # enters its body.
-        if not turn.cancelled() and (error := turn.exception()) is not None:
-            log.error("a turn failed", exc_info=error)
+        if not turn.cancelled():
+            self._waiting = None  # only what is replaced in the queue hands its waiting on
+            if (error := turn.exception()) is not None:
+                log.error("a turn failed", exc_info=error)
         self._turn = None
         self._policy.ended(self._loop.time())
         if not self._closed:

@@ -46,7 +46,7 @@ class StandbyEngine:
         self._stand_in: Engine | None = make_stand_in()  # None once it has been closed
         self._limits = _either(wanted.status().limits, self._stand_in.status().limits)
         self._closing = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="handover", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="standby", daemon=True)
         self._watcher.start()
 
     def status(self) -> EngineStatus:

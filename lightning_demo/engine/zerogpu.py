@@ -213,12 +213,9 @@ class ZeroGpuEngine:
             timings=timings,
             notes=painted.notes,
         )
-        self._metrics.encoded(frame.timings["encode"] / 1000)
-        if first:
-            self._metrics.first_paint(frame.timings["total"] / 1000)
+        self._metrics.sent(frame.timings, first=first, final=painted.final)
         if painted.final:
             self._metrics.queued(timings["queue"] / 1000)
-            self._metrics.finished(frame.timings["total"] / 1000)
         reader.deliver(frame)
 
 

@@ -26,6 +26,7 @@ from lightning_demo.cli import main
 from lightning_demo.engine import local, runner
 from lightning_demo.engine.base import Engine, Work
 from lightning_demo.engine.build import about
+from lightning_demo.engine.core import MAX_WAITING
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting
@@ -272,6 +273,13 @@ def test_whoever_types_gets_the_last_picture(users, gpus, steps, first, further,
     sessions = sorted(gpu.sessions for gpu in outcome.gpus)
     assert sum(sessions) == users and sessions[-1] - sessions[0] <= 1
     assert figures(simulate(model, typing, gpus, steps, rules)) == found, "the same every time"
+
+
+def test_a_crowd_beyond_what_a_server_takes_waits_and_is_not_refused():
+    crowd = [Typist((Key(0.0, f"{n}", True),), seed=n) for n in range(MAX_WAITING + 20)]
+    outcome = simulate(linear("quick", 512, (1, 1), 1, 1), crowd, 1, settings=NO_DRAFTS)
+    found = figures(outcome)
+    assert (found["waits"], found["lost_finals"]) == (len(crowd), 0)
 
 
 def test_more_gpus_make_nobody_wait_longer():

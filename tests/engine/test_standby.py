@@ -108,7 +108,7 @@ class Pair:
         await self.stand_in()
         self.wanted.arrive()
         await self.until("ready", self.wanted.family.name)
-        while any(thread.name == "handover" for thread in threading.enumerate()):
+        while any(thread.name == "standby" for thread in threading.enumerate()):
             await settle()
         self.wanted.sampler.steps.clear()
 
@@ -272,7 +272,7 @@ def test_the_stand_in_leaves_no_cache_behind(run, components):
         gc.disable()  # nobody else is to do the handover's work
         try:
             wanted.arrive()
-            while any(thread.name == "handover" for thread in threading.enumerate()):
+            while any(thread.name == "standby" for thread in threading.enumerate()):
                 await settle()
         finally:
             gc.enable()

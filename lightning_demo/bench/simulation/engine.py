@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...engine.base import Forecast, Started, Stream, Work
-from ...engine.core import Called, Dropped, EngineCore, Failed, Painted, Scheduled
+from ...engine.core import MAX_WAITING, Called, Dropped, EngineCore, Failed, Painted, Scheduled
 from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
 from ...engine.local import STOPPED
@@ -82,9 +83,15 @@ class Tally:
 class LoopEngine:
     """The core driven by an event loop: seconds pass where `LocalEngine` would compute."""
 
-    def __init__(self, runner: Runner, latency_model: LatencyModel, status: EngineStatus) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        latency_model: LatencyModel,
+        status: EngineStatus,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
         self._status = status
-        self._core = EngineCore(status.limits, latency_model)
+        self._core = EngineCore(status.limits, latency_model, max_waiting)
         self._core.start(runner)
         self._readers: dict[InFlightRequest, Latest[Started | Frame]] = {}
         self._serving: asyncio.Task[None] | None = None
@@ -173,7 +180,8 @@ class SimulatedEngine(LoopEngine):
         if limits is None:
             limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
         status = EngineStatus("ready", model.name, model.name, limits)
-        super().__init__(TableRunner(model), model.latency_model, status)
+        # Nobody is refused: how long they would wait is the question.
+        super().__init__(TableRunner(model), model.latency_model, status, sys.maxsize)
         self.tally = Tally()
         self.sessions = 0
         self._encode = model.encode

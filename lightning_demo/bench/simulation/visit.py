@@ -36,8 +36,9 @@ async def visit(
         async for event in session.events():
             if event.frame is not None:
                 record.showed(event.sequence, loop.time() - begun, event.frame.final)
-                if event.frame.final and event.sequence == len(typing.keys) - 1:
-                    return
+            over = event.frame is None or event.frame.final
+            if over and event.sequence == len(typing.keys) - 1:
+                return
 
     reading = asyncio.create_task(read())
     for number, key in enumerate(typing.keys):
