@@ -37,6 +37,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     adopt.set_defaults(run=_adopt)
     adopt.add_argument("--run-dir", type=Path, required=True, help="pictures and checkpoints")
     _add_model(adopt)
+    adopt.add_argument(
+        "--teacher", action="store_true", help="also its text encoders, and go on with its teacher"
+    )
 
     distill = _command(commands, "distill", _distill, "distill the teacher to few steps")
     distill.add_argument("--steps", type=int, choices=STEP_COUNTS, required=True)
@@ -173,9 +176,11 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _adopt(args: argparse.Namespace) -> int:
-    from .export import adopt_autoencoder
+    from .export import adopt_autoencoder, adopt_teacher
 
     adopt_autoencoder(args.model, args.run_dir)
+    if args.teacher:
+        adopt_teacher(args.model, args.run_dir)
     return 0
 
 

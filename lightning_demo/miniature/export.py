@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from .architecture import MiniatureComponents, save_model
+from .architecture import MiniatureComponents, build_tokenizer, save_model
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
+from .teacher import TEACHER_START
 from .training import save_stage
 from .vocabulary import EXAMPLES, words
 
@@ -54,6 +56,24 @@ def adopt_autoencoder(folder: Path, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     save_stage(run, "autoencoder", {"vae": vae.state_dict()})
     save_stage(run, "preview", {"decoder": preview.decoder.state_dict()})
+
+
+def adopt_teacher(folder: Path, run: Path) -> None:
+    """Also takes the text encoders as they are, and the teacher as the weights to go on from.
+
+    Raises: SystemExit if the exported text encoders know other words than this code.
+    """
+    base = folder / "base"
+    tokenizer = build_tokenizer(run / "tokenizer")
+    theirs = CLIPTokenizer.from_pretrained(base / "tokenizer", local_files_only=True)
+    if theirs.get_vocab() != tokenizer.get_vocab():
+        raise SystemExit(f"{folder} knows other words than this code: adopt it without --teacher")
+    first = CLIPTextModel.from_pretrained(base / "text_encoder", variant="fp16")
+    second = CLIPTextModelWithProjection.from_pretrained(base / "text_encoder_2", variant="fp16")
+    unet = UNet2DConditionModel.from_pretrained(base / "unet", variant="fp16")
+    encoders = {"text_encoder": first, "text_encoder_2": second}
+    save_stage(run, "text", {name: m.float().state_dict() for name, m in encoders.items()})
+    save_stage(run, TEACHER_START, {"unet": unet.float().state_dict()})
 
 
 def file_table(folder: Path) -> list[str]:

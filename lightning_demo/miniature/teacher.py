@@ -10,8 +10,9 @@ from diffusers import UNet2DConditionModel
 from .config import TrainingConfig
 from .dataset import Dataset
 from .diffusion import TRAIN_TIMESTEPS, add_noise, predict, velocity
-from .training import Length, Stage, run_stage
+from .training import Length, Stage, load_stage, run_stage
 
+TEACHER_START = "teacher-start"  # weights to begin with, where a run goes on with exported ones
 EMPTY_SHARE = 0.02  # of the texts are "": what the model draws before anyone has typed
 CROP_SHARE = 0.25
 FORM_SHARE = 0.4  # of the timesteps are drawn from those where form is decided
@@ -29,6 +30,7 @@ def train_teacher(
     stop_after: int | None = None,
 ) -> list[float]:
     """Velocity prediction; the text encoders stay as pretrained, as SDXL's do."""
+    load_stage(folder, TEACHER_START, {"unet": unet})
     unet.to(device).train()
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:

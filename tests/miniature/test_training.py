@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_demo.miniature.architecture import build_components, build_tokenizer
+from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_untrained
 from lightning_demo.miniature.autoencoder import psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
-from lightning_demo.miniature.export import adopt_autoencoder
+from lightning_demo.miniature.export import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
 from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
+from lightning_demo.miniature.workshop import Workshop
 from lightning_demo.miniature.world import sample_scene
 
 CPU = torch.device("cpu")
@@ -94,6 +95,33 @@ def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
     assert load_stage(tmp_path, "preview", {"decoder": parts.preview.decoder})
     pictures = np.stack([np.asarray(draw_scene(sample_scene(seed), 128, 128)) for seed in range(8)])
     assert psnr(parts.vae, parts.vae.decoder, pictures, CPU) > 24
+
+
+def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
+    exported, run = tmp_path / "exported", tmp_path / "run"
+    save_untrained(exported, seed=5)
+    adopt_autoencoder(exported, run)
+    adopt_teacher(exported, run)
+    workshop = Workshop(run, config=CONFIG)
+    theirs = build_components(len(workshop.tokenizer), seed=5)
+    assert load_stage(run, "text", workshop.encoders.modules)
+    for name, value in theirs.text_encoder_2.state_dict().items():
+        assert torch.equal(workshop.encoders.second.state_dict()[name], value.half().float())
+    unet = build_components(len(workshop.tokenizer)).unet
+    dataset = build_dataset(
+        workshop.parts.vae, workshop.encoders, workshop.tokenizer, buckets, run, CPU
+    )
+    train_teacher(unet, dataset, Length(steps=100), run, CONFIG, CPU, stop_after=0)
+    for name, value in theirs.unet.state_dict().items():
+        assert torch.equal(unet.state_dict()[name], value.half().float())
+
+
+def test_only_encoders_of_the_same_words_are_adopted(tmp_path: Path):
+    save_untrained(tmp_path / "exported")
+    path = tmp_path / "exported" / "base" / "tokenizer" / "vocab.json"
+    path.write_text(path.read_text().replace("lighthouse", "lightmouse"))
+    with pytest.raises(SystemExit, match="other words"):
+        adopt_teacher(tmp_path / "exported", tmp_path / "run")
 
 
 def test_the_learning_rate_warms_up_holds_and_falls():
