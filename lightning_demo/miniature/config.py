@@ -42,9 +42,9 @@ class TrainingConfig:
     classifier_batch: int = 96
     classifier_lr: LrPlan = LrPlan(2e-3, constant_until=0.3)
 
-    teacher_batch: int = 64
-    teacher_lr: LrPlan = LrPlan(1e-3, constant_until=0.7)
-    teacher_ema: float = 0.9995
+    teacher_batch: int = 32
+    teacher_lr: LrPlan = LrPlan(1e-3, constant_until=0.5)
+    teacher_ema: float = 0.999
     text_drop: float = 0.1
 
     distill_batch: int = 48
