@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
-
 from .suites import BEST, MODELS
 
 START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
@@ -15,9 +13,6 @@ COLUMNS = (
     ("two_subjects", "two subjects", "{:.0%}"),
     ("counts", "counts", "{:.0%}"),
     ("bare_prompts", "bare prompts", "{:.0%}"),
-    ("frechet", "Fréchet", "{:.2f}"),
-    ("frechet_latents", "in latents", "{:.3f}"),
-    ("diversity", "diversity", "{:.2f}"),
     ("sharpness", "sharpness", "{:.2f}"),
 )
 # What sees form comes first. Columns that were not measured are left out; these keys are the
@@ -30,7 +25,6 @@ LEADING = (
 )
 PLOTTED = COLUMNS[:4]  # the shares of right pictures
 LABELS = {"teacher": "teacher, 32 + guidance", "1": "1 step"}
-INKS = ((224, 48, 46), (44, 104, 226), (46, 160, 74), (247, 137, 24))
 README_LEADING = (
     ("sentence_nn", "how far from the nearest drawing of the same sentence", "{:.2f}"),
     ("sentence_diversity", "how varied, beside such drawings", "{:.2f}"),
@@ -43,7 +37,6 @@ README_SHARES = (
     ("counts", "two or three of a kind"),
     ("bare_prompts", 'one word ("a cat")'),
 )
-SCALE = 2  # drawn larger and averaged, for smooth lines
 
 
 def table(report: dict) -> str:  # type: ignore[type-arg]
@@ -82,45 +75,29 @@ def readme_table(report: dict) -> str:  # type: ignore[type-arg]
     return "\n".join(lines)
 
 
-def plot(report: dict) -> Image.Image:  # type: ignore[type-arg]
-    """Share of right pictures over steps, the teacher's at the right edge.
+def plot(report: dict, path: Path) -> None:  # type: ignore[type-arg]
+    """Share of right pictures over steps, the teacher's last; beside it the form, if measured."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
 
-    The axis begins below the lowest share, at a multiple of 10 %.
-    """
-    width, height, left, top, right, bottom = 640, 300, 48, 18, 168, 34
-    image = Image.new("RGB", (width * SCALE, height * SCALE), "white")
-    canvas = ImageDraw.Draw(image)
-    font = ImageFont.load_default(12 * SCALE)
-
-    shown = [(title, [report[key][name] for name in MODELS]) for key, title, _ in PLOTTED]
-    floor = max(0, int(10 * min(min(shares) for _, shares in shown) - 0.5))
-
-    def at(place: float, share: float) -> tuple[float, float]:
-        x = left + (width - left - right) * place / 4
-        y = top + (height - top - bottom) * (1 - share) / (1 - floor / 10)
-        return x * SCALE, y * SCALE
-
-    for tenth in range(floor, 11, 1 if floor > 4 else 2):
-        canvas.line((*at(0, tenth / 10), *at(4, tenth / 10)), fill=(226, 226, 232), width=SCALE)
-        x, y = at(0, tenth / 10)
-        canvas.text((x - 8 * SCALE, y), f"{tenth * 10} %", (96, 96, 104), font, anchor="rm")
-    for place, name in enumerate(MODELS):
-        x, y = at(place, floor / 10)
-        text = name if name == "teacher" else f"{name} step" + "s" * (name != "1")
-        canvas.text((x, y + 20 * SCALE), text, (96, 96, 104), font, anchor="ms")
-    ends = []
-    for (title, shares), ink in zip(shown, INKS, strict=True):
-        points = [at(place, share) for place, share in enumerate(shares)]
-        canvas.line(points, fill=ink, width=3 * SCALE, joint="curve")
-        for x, y in points:
-            r = 4 * SCALE
-            canvas.ellipse((x - r, y - r, x + r, y + r), fill=ink)
-        ends.append((points[-1][1], title, ink))
-    lowest = 0.0
-    for y, title, ink in sorted(ends, key=lambda end: end[0]):
-        lowest = max(y, lowest + 16 * SCALE if lowest else y)  # names never overlap
-        canvas.text(((width - right + 12) * SCALE, lowest), title, ink, font, anchor="lm")
-    return image.resize((width, height), Image.Resampling.LANCZOS)
+    form = report.get("sentence_nn")
+    figure = Figure(figsize=(9 if form else 6.4, 3), layout="constrained", dpi=110)
+    axes = figure.subplots(1, 2 if form else 1, squeeze=False)[0]
+    for key, title, _ in PLOTTED:
+        axes[0].plot(MODELS, [report[key][name] for name in MODELS], "o-", label=title)
+    axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes[0].set_title("all that was asked is there")
+    axes[0].legend(frameon=False)
+    if form:
+        axes[1].plot(MODELS, [form[name] for name in MODELS], "ko-")
+        axes[1].axhline(form[BEST], linestyle=":", color="k")
+        axes[1].set_ylim(bottom=0)
+        axes[1].set_title("distance to the nearest drawing; dotted: drawings")
+    for axis in axes:
+        axis.set_xlabel("steps")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(axis="y", alpha=0.3)
+    figure.savefig(path)
 
 
 def block(report: dict) -> str:  # type: ignore[type-arg]
@@ -139,9 +116,7 @@ are there, in whatever order, in {four["pair_names"]:.0%}, both colours in
 {prompts["bare_prompts"]} of one word. Every combination of subject, colour
 and place was kept out of training (`held_out.txt`). The judge is a classifier trained on renders;
 of fresh held-out renders it tells everything right in {judge["one"]:.1%} (one), {judge["pair"]:.1%}
-(two) and {judge["counts"]:.1%} (counts). Fréchet distances are to renders of the same scenes, lower
-is better; diversity and sharpness are relative to those renders. The 4-step model's Fréchet
-distance is {report["frechet_ratio_4_to_teacher"]:.2f} times the teacher's. The autoencoder keeps
+(two) and {judge["counts"]:.1%} (counts). Sharpness is relative to renders. The autoencoder keeps
 {report["autoencoder_psnr_db"]:.1f} dB of held-out renders. On one CPU core a picture takes
 {_speeds(report)}.
 {END}"""
@@ -182,4 +157,4 @@ def write_card(folder: Path, report: dict) -> None:  # type: ignore[type-arg]
     out = folder / "evaluation"
     out.mkdir(exist_ok=True)
     (out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    plot(report).save(out / "evaluation.png", optimize=True)
+    plot(report, out / "evaluation.png")

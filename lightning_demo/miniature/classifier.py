@@ -24,13 +24,13 @@ from .pool import FIRST_SEED, Bucket
 from .text import IGNORED
 from .training import Length, Stage, run_stage
 from .vocabulary import COLOURS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
-from .world import BUCKETS, Scene, sample_held_out, sample_scene
+from .world import BUCKETS, Kind, Scene, sample_held_out, sample_scene
 
 SIDE = 64  # px: a picture of 128 averaged over 2x2
 FEATURES = 192
 HELD_OUT_RENDERS = 4_000  # for training, of each kind
 HELD_OUT_SEED = 10_000_000  # evaluation uses the seeds below
-KINDS = ("one", "pair", "counts")
+KINDS: tuple[Kind, ...] = ("one", "pair", "counts")
 _NAMES = (*SUBJECTS, *SHAPES)
 
 HEADS: dict[str, tuple[str, ...]] = {

@@ -15,6 +15,7 @@ from .world import BUCKETS
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
 TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder", "classifier")
+SHEET_SCENES = 70
 STEP_COUNTS = (8, 4, 2, 1)  # in the order of training
 SIZES = tuple(f"{width}x{height}" for width, height in BUCKETS)
 
@@ -155,13 +156,10 @@ def _workshop(args: argparse.Namespace):  # type: ignore[no-untyped-def]
 
 
 def _render(args: argparse.Namespace) -> int:
-    from .picture import contact_sheet, draw_scene
-    from .world import sample_scene
-
     if args.sheet:
-        contact_sheet([draw_scene(sample_scene(i), 128, 128) for i in range(70)], 10).save(
-            args.sheet
-        )
+        from .sheet import world_sheet
+
+        world_sheet(SHEET_SCENES).save(args.sheet)
     _workshop(args).render()
     return 0
 

@@ -1,16 +1,18 @@
-"""What the denoisers train on: the latents of the pool and the states of its captions.
+"""What the denoisers train on: the latents of the pool and what its captions say.
 
-Both come from frozen networks, so each is computed once and kept in the run folder.
+Latents are computed once and kept in the run folder. Captions are encoded with each batch: that is
+a tenth of a training step, where the states of all would be gigabytes and a long wait at the start.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
-from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from .autoencoder import encode_pool
@@ -19,18 +21,19 @@ from .pool import Bucket
 from .precision import autocast
 from .text import TextEncoders, tokenize
 
-ENCODE_BATCH = 256
-EMPTY = 0  # the row of the empty text
+T = TypeVar("T")
+Encode = Callable[[list[str]], tuple[torch.Tensor, torch.Tensor]]
+# Pixels per latent that the size conditioning speaks of. They are the same pictures: a sharper
+# decoder paints them at twice the size, and size conditioning must not tell the difference.
+GRAINS = (8, 16)
 
 
 @dataclass(frozen=True)
 class LatentBucket:
     """The latents of one size and which captions describe them."""
 
-    width: int
-    height: int
     latents: torch.Tensor  # [N, 4, h, w]
-    captions: torch.Tensor  # [N, captions per picture], rows of `Dataset.states`
+    captions: list[list[str]]  # [N][captions per picture]
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,10 @@ class Batch:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All buckets, and every different caption once."""
+    """All buckets, and what turns B texts into states [B, 32, 224] and projections [B, 128]."""
 
     buckets: list[LatentBucket]
-    states: torch.Tensor  # [U, 32, 224] float16
-    pooled: torch.Tensor  # [U, 128] float16
+    encode: Encode
 
     def draw(
         self,
@@ -68,29 +70,36 @@ class Dataset:
         counts = torch.tensor([float(len(b.latents)) for b in self.buckets])
         bucket = self.buckets[int(torch.multinomial(counts, 1, generator=generator))]
         rows = torch.randint(len(bucket.latents), (size,), generator=generator)
-        which = torch.randint(bucket.captions.shape[1], (size,), generator=generator)
-        lots = torch.rand(size + 3, generator=generator)
-        texts = bucket.captions[rows, which].masked_fill(lots[:size] < empty_share, EMPTY)
+        which = torch.rand(size, generator=generator)
+        lots = torch.rand(size + 4, generator=generator)
+        texts = [
+            "" if lot < empty_share else _pick(bucket.captions[row], choice)
+            for row, choice, lot in zip(rows.tolist(), which.tolist(), lots.tolist(), strict=False)
+        ]
         latents = bucket.latents[rows]
-        time_ids = make_time_ids(size, bucket.width, bucket.height, device)
-        if bucket.width != bucket.height and lots[size] < crop_share:
-            side = min(latents.shape[2:])
-            top = int(lots[size + 1] * (latents.shape[2] - side + 1))
-            left = int(lots[size + 2] * (latents.shape[3] - side + 1))
+        height, width = latents.shape[2:]
+        top = left = 0
+        if width != height and lots[size] < crop_share:
+            side = min(height, width)
+            top = int(lots[size + 1] * (height - side + 1))
+            left = int(lots[size + 2] * (width - side + 1))
             latents = latents[:, :, top : top + side, left : left + side]
-            scale = bucket.height // bucket.latents.shape[2]
-            time_ids = make_time_ids(
-                size,
-                side * scale,
-                side * scale,
-                device,
-                original=(bucket.width, bucket.height),
-                crop=(left * scale, top * scale),
-            )
-        given = Conditioning(
-            self.states[texts].to(device).float(), self.pooled[texts].to(device).float(), time_ids
+        grain = int(_pick(GRAINS, float(lots[size + 3])))
+        time_ids = make_time_ids(
+            size,
+            latents.shape[3] * grain,
+            latents.shape[2] * grain,
+            device,
+            original=(width * grain, height * grain),
+            crop=(left * grain, top * grain),
         )
-        return Batch(latents.to(device), given)
+        states, pooled = self.encode(texts)
+        return Batch(latents.to(device), Conditioning(states, pooled, time_ids))
+
+
+def _pick(values: Sequence[T], lot: float) -> T:
+    """One of them, by a number from 0 to below 1."""
+    return values[int(lot * len(values))]
 
 
 def build_dataset(
@@ -101,27 +110,14 @@ def build_dataset(
     folder: Path,
     device: torch.device,
 ) -> Dataset:
-    """Reads `latents.pt` and `states.pt` of the folder; computes what is missing."""
-    texts, rows = _number_captions(buckets)
+    """Reads `latents.pt` of the folder; computes it if it is missing."""
     cache_latents(vae, buckets, folder, device)
-    cache_states(encoders, tokenizer, texts, folder, device)
     latents = torch.load(folder / "latents.pt", weights_only=True)
-    stored = torch.load(folder / "states.pt", weights_only=True, mmap=True)
     sized = [
-        LatentBucket(b.width, b.height, z, r)
-        for b, z, r in zip(buckets, latents, rows, strict=True)
+        LatentBucket(some, [[caption.text for caption in row] for row in bucket.captions])
+        for some, bucket in zip(latents, buckets, strict=True)
     ]
-    return Dataset(sized, stored["states"], stored["pooled"])
-
-
-def _number_captions(buckets: list[Bucket]) -> tuple[list[str], list[torch.Tensor]]:
-    """Every different text once, the empty one first; and the rows of each bucket's captions."""
-    numbers: dict[str, int] = {"": EMPTY}
-    rows = []
-    for bucket in buckets:
-        table = [[numbers.setdefault(c.text, len(numbers)) for c in row] for row in bucket.captions]
-        rows.append(torch.tensor(table))
-    return list(numbers), rows
+    return Dataset(sized, caption_encoder(encoders, tokenizer, device))
 
 
 def cache_latents(
@@ -133,24 +129,17 @@ def cache_latents(
         torch.save([encode_pool(vae, bucket, device) for bucket in buckets], path)  # type: ignore[arg-type]
 
 
-@torch.inference_mode()
-def cache_states(
-    encoders: TextEncoders,
-    tokenizer: CLIPTokenizer,
-    texts: list[str],
-    folder: Path,
-    device: torch.device,
-) -> None:
-    """Encodes the texts into `<folder>/states.pt`, if it is not there."""
-    path = folder / "states.pt"
-    if path.exists():
-        return
+def caption_encoder(
+    encoders: TextEncoders, tokenizer: CLIPTokenizer, device: torch.device
+) -> Encode:
+    """What the frozen encoders make of a list of texts, float32."""
     encoders.freeze(device)
-    states, pooled = [], []
-    for start in tqdm(range(0, len(texts), ENCODE_BATCH), desc="captions", mininterval=10):
-        ids = tokenize(tokenizer, texts[start : start + ENCODE_BATCH]).to(device)
+
+    @torch.no_grad()
+    def encode(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        ids = tokenize(tokenizer, texts).to(device)
         with autocast(device):
-            some, projection = encoders.encode(ids)
-        states.append(some.half().cpu())
-        pooled.append(projection.half().cpu())
-    torch.save({"states": torch.cat(states), "pooled": torch.cat(pooled)}, path)
+            states, pooled = encoders.encode(ids)
+        return states.float(), pooled.float()
+
+    return encode

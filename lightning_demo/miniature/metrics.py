@@ -5,25 +5,6 @@ from __future__ import annotations
 import torch
 
 
-def frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to [N, F] and [M, F] (arXiv 1706.08500).
-
-    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), in float64.
-    """
-    a, b = a.double(), b.double()
-    cov_a, cov_b = torch.cov(a.T), torch.cov(b.T)
-    # tr (C_a C_b)^(1/2) = tr (R C_b R)^(1/2) with R = C_a^(1/2): symmetric, so eigh is enough.
-    root = _root(cov_a)
-    values = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0)
-    gap = (a.mean(0) - b.mean(0)).square().sum()
-    return float(gap + cov_a.trace() + cov_b.trace() - 2 * values.sqrt().sum())
-
-
-def _root(matrix: torch.Tensor) -> torch.Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.clamp(min=0).sqrt()) @ vectors.T
-
-
 def diversity(features: torch.Tensor) -> float:
     """Mean distance of the pictures of one prompt from each other; [prompts, seeds, F]."""
     seeds = features.shape[1]

@@ -8,6 +8,7 @@ does anything.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,9 +30,16 @@ def launch(processes: int) -> None:
 
 
 def join() -> None:
-    """Meets the other processes, if there are any."""
+    """Meets the other processes, if there are any, until this one ends."""
     if "RANK" in os.environ and not distributed.is_initialized():
         distributed.init_process_group("gloo")
+        atexit.register(leave)
+
+
+def leave() -> None:
+    """Ends the threads of gloo: those that outlive the interpreter abort the process."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def rank() -> int:

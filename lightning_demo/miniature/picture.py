@@ -186,14 +186,3 @@ def _shapes(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Im
         if target is not picture:
             lay_sheet(picture, target, rim=True)
     return picture
-
-
-def contact_sheet(pictures: list[Image.Image], columns: int, gap: int = 4) -> Image.Image:
-    """Pictures of one size in rows on white."""
-    width, height = pictures[0].size
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), "white")
-    for number, picture in enumerate(pictures):
-        row, column = divmod(number, columns)
-        sheet.paste(picture, (gap + column * (width + gap), gap + row * (height + gap)))
-    return sheet

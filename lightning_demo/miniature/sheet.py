@@ -11,9 +11,13 @@ from safetensors.torch import load_file
 
 from ..model.weights.lora import fuse
 from . import suites
+from .captions import write_caption
+from .picture import draw_scene
 from .vocabulary import EXAMPLES
+from .world import BUCKETS, sample_scene
 
 BATCH = 16
+COLUMNS = 10
 FONT_SIZE = 10  # px, under pictures of their own size
 LARGE, LARGE_COLUMNS = 384, 6  # px of a picture that shows its form, and how many in a row
 SMALL, SMALL_COLUMNS, SMALL_COUNT = 256, 4, 12  # the same for a page
@@ -148,6 +152,14 @@ def captioned_sheet(
             place = (x, y + height + 1 + line_height * line)
             canvas.text(place, text, fill=(40, 40, 48), font=font)
     return sheet
+
+
+def world_sheet(count: int) -> Image.Image:
+    """Training pictures, each above one of its captions."""
+    scenes = [sample_scene(seed) for seed in range(count)]
+    captions = [write_caption(scene, seed).text for seed, scene in enumerate(scenes)]
+    pictures = [draw_scene(scene, *BUCKETS[0]) for scene in scenes]
+    return captioned_sheet(pictures, captions, min(COLUMNS, count))
 
 
 def write_large_sheet(

@@ -39,6 +39,8 @@ Facing = Literal["right", "left"]
 Relation = Literal["beside", "front", "above"]
 Triple = tuple[str, str, str]
 
+Kind = Literal["one", "pair", "counts"]
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
@@ -123,7 +125,7 @@ def sample_scene(seed: int) -> Scene:
             return scene
 
 
-def sample_held_out(seed: int, things: Literal["one", "pair", "counts"] = "one") -> Scene:
+def sample_held_out(seed: int, things: Kind = "one") -> Scene:
     """A clear, flat scene whose combinations training never sees.
 
     Args:

@@ -14,11 +14,15 @@ def numbered() -> Dataset:
     square = torch.arange(1, 6).float()[:, None, None, None].expand(5, 4, 16, 16).clone()
     columns = torch.arange(24).float().expand(1, 4, 16, 24).clone()
     buckets = [
-        LatentBucket(128, 128, square, torch.arange(1, 6)[:, None].expand(5, 3)),
-        LatentBucket(192, 128, columns, torch.full((1, 3), 6)),
+        LatentBucket(square, [[str(number)] * 3 for number in range(1, 6)]),
+        LatentBucket(columns, [["6"] * 3]),
     ]
-    states = torch.arange(7)[:, None, None].expand(7, 32, 224).half()
-    return Dataset(buckets, states, torch.arange(7)[:, None].expand(7, 128).half())
+
+    def encode(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        numbers = torch.tensor([float(text or 0) for text in texts])
+        return numbers[:, None, None].expand(-1, 32, 224), numbers[:, None].expand(-1, 128)
+
+    return Dataset(buckets, encode)
 
 
 def draws(count: int, **options: float) -> list:
@@ -46,18 +50,31 @@ def test_some_captions_become_the_empty_one():
 
 
 def test_cut_outs_are_square_and_say_where_they_were_cut():
-    cut = [b for b in draws(60, crop_share=1.0) if b.given.time_ids[0, 1] == 192]
+    batches = draws(90, crop_share=1.0)
+    cut = [b for b in batches if b.given.time_ids[0, 0] != b.given.time_ids[0, 1]]
     assert len(cut) > 3
     for batch in cut:
         height, width, top, left, target_height, target_width = batch.given.time_ids[0].tolist()
+        grain = target_height / 16
         assert batch.latents.shape[2:] == (16, 16)
-        assert (height, width, top) == (128, 192, 0)
-        assert (target_height, target_width) == (128, 128)
-        assert batch.latents[0, 0, 0, 0] == left / 8, "the first column is the one it was cut at"
+        assert (height, width, top) == (16 * grain, 24 * grain, 0)
+        assert target_height == target_width
+        assert batch.latents[0, 0, 0, 0] == left / grain, "the first column is the one cut at"
     assert len({b.given.time_ids[0, 3].item() for b in cut}) > 2
 
 
-def test_whole_pictures_say_their_size():
+def test_whole_pictures_say_either_of_their_sizes():
+    grains = set()
     for batch in draws(20):
-        h, w = (8 * side for side in batch.latents.shape[2:])
-        assert batch.given.time_ids[0].tolist() == [h, w, 0, 0, h, w]
+        h, w = batch.latents.shape[2:]
+        grain = batch.given.time_ids[0, 0].item() / h
+        assert batch.given.time_ids[0].tolist() == [
+            h * grain,
+            w * grain,
+            0,
+            0,
+            h * grain,
+            w * grain,
+        ]
+        grains.add(grain)
+    assert grains == {8, 16}

@@ -14,7 +14,7 @@ from PIL import Image
 from lightning_demo.miniature import evaluate as module
 from lightning_demo.miniature import form, sentence_nn, speed, suites
 from lightning_demo.miniature.architecture import save_untrained
-from lightning_demo.miniature.card import END, START, block, plot, readme_table, table, write_card
+from lightning_demo.miniature.card import END, START, block, readme_table, table, write_card
 from lightning_demo.miniature.classifier import (
     HEADS,
     Classifier,
@@ -37,8 +37,6 @@ TINY = Size(
     two=4,
     counts=2,
     bare_seeds=1,
-    varied=2,
-    renders=64,
     round_trips=8,
     sentences=1,
     sentence_seeds=2,
@@ -104,7 +102,6 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
 ):
     # Fewer of what takes a minute: steps, seeds, prompts, timed rounds, the judge's own renders.
     monkeypatch.setattr(module, "TEACHER_STEPS", 2)
-    monkeypatch.setattr(module, "SEEDS_EACH", 2)
     monkeypatch.setattr(suites, "SUBJECTS", dict(list(SUBJECTS.items())[:2]))
     monkeypatch.setattr(module, "judge_accuracy", partial(judge_accuracy, count=8))
     monkeypatch.setattr(speed, "ROUNDS", 1)
@@ -120,7 +117,6 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
         assert tuple(report[key]) == MODELS
         assert all(0 <= share <= 1 for share in report[key].values())
     assert report["one_subject"]["4"] < 0.5, "noise is no picture of what was asked"
-    assert report["frechet_ratio_4_to_teacher"] > 0
     assert report["diversity"] > 0
     assert report["autoencoder_psnr_db"] > 15
     everything = {*MODELS, BEST}
@@ -148,7 +144,7 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     assert readme_table(report).splitlines()[2].startswith("| how far from the nearest drawing")
     saved = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     assert saved == report
-    assert plot(report).size == (640, 300)
+    assert Image.open(tmp_path / "evaluation" / "evaluation.png").width > 900, "form and shares"
 
 
 def test_what_was_not_measured_has_no_column():

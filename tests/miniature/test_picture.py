@@ -11,7 +11,7 @@ from lightning_demo.miniature.drawing.brush import Look
 from lightning_demo.miniature.drawing.palette import paint
 from lightning_demo.miniature.drawing.sky import HORIZON
 from lightning_demo.miniature.drawing.subjects import DRAW, HEIGHT, WIDTH
-from lightning_demo.miniature.picture import contact_sheet, draw_scene
+from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.vocabulary import (
     COLOURS,
     FORMS,
@@ -101,11 +101,6 @@ def test_relations_put_things_where_they_say():
     sky = Scene((Thing("balloon", "red"), Thing("car", "red")), "snow", "day", relation="above")
     rows = np.argwhere(drawn(sky)[..., 1] < 90)[:, 0]
     assert (rows < 60).any() and (rows > 90).any()
-
-
-def test_a_sheet_has_room_for_all():
-    pictures = [draw_scene(sample_scene(seed), 128, 128) for seed in range(5)]
-    assert contact_sheet(pictures, 3, gap=4).size == (3 * 132 + 4, 2 * 132 + 4)
 
 
 def test_pictures_of_a_scene_differ_a_little_but_not_in_what_they_show():

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lightning_demo.miniature import sheet as module
 from lightning_demo.miniature.picture import draw_scene
-from lightning_demo.miniature.sheet import captioned_sheet, write_large_sheet
+from lightning_demo.miniature.sheet import captioned_sheet, world_sheet, write_large_sheet
 from lightning_demo.miniature.world import sample_held_out
 
 
@@ -20,6 +20,12 @@ def test_captions_stand_below_their_pictures():
     assert sheet.getpixel((6, 6)) == (255, 0, 0)
     below = sheet.crop((6, 36, 46, 62))
     assert below.getextrema() != ((255, 255),) * 3, "a caption is drawn"
+
+
+def test_the_sheet_of_the_world_has_room_for_all():
+    one, rows = world_sheet(1), world_sheet(11)
+    assert rows.width > 10 * 128 > one.width
+    assert rows.height > 2 * 128 > one.height > 128
 
 
 def test_the_large_sheet_shows_form_and_stays_small(

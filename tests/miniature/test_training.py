@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_untrained
+from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_model
 from lightning_demo.miniature.autoencoder import psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
@@ -18,6 +18,7 @@ from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
+from lightning_demo.miniature.tokenizer import save_tokenizer
 from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
 from lightning_demo.miniature.workshop import Workshop
 from lightning_demo.miniature.world import sample_scene
@@ -25,6 +26,7 @@ from lightning_demo.miniature.world import sample_scene
 CPU = torch.device("cpu")
 SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
 CONFIG = TrainingConfig(
+    threads=1,
     pictures=40,
     captions_per_picture=2,
     autoencoder_batch=4,
@@ -99,11 +101,11 @@ def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
 
 def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
     exported, run = tmp_path / "exported", tmp_path / "run"
-    save_untrained(exported, seed=5)
-    adopt_autoencoder(exported, run)
-    adopt_teacher(exported, run)
     workshop = Workshop(run, config=CONFIG)
     theirs = build_components(len(workshop.tokenizer), seed=5)
+    save_model(exported, theirs)
+    adopt_autoencoder(exported, run)
+    adopt_teacher(exported, run)
     assert load_stage(run, "text", workshop.encoders.modules)
     for name, value in theirs.text_encoder_2.state_dict().items():
         assert torch.equal(workshop.encoders.second.state_dict()[name], value.half().float())
@@ -117,9 +119,7 @@ def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
 
 
 def test_only_encoders_of_the_same_words_are_adopted(tmp_path: Path):
-    save_untrained(tmp_path / "exported")
-    path = tmp_path / "exported" / "base" / "tokenizer" / "vocab.json"
-    path.write_text(path.read_text().replace("lighthouse", "lightmouse"))
+    save_tokenizer(tmp_path / "exported" / "base" / "tokenizer", ["a", "cat"])
     with pytest.raises(SystemExit, match="other words"):
         adopt_teacher(tmp_path / "exported", tmp_path / "run")
 
