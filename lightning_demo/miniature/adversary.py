@@ -85,7 +85,7 @@ class Times:
 
 
 @dataclass
-class Duel:
+class AdversarialLoss:
     """Both discriminators beside one student: which one judges, and what it has last seen."""
 
     conditional: Discriminator | None

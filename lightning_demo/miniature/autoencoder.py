@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from .config import LrPlan, TrainingConfig
-from .patch import PatchDuel
+from .patch import PatchLoss
 from .pool import Bucket
 from .precision import autocast
 from .training import Length, Stage, run_stage
@@ -96,7 +96,7 @@ def train_decoder(
     Args:
         critic: whether a critic of patches helps, as for the autoencoder's own.
     """
-    duel = PatchDuel(config, device) if critic else None
+    adversarial = PatchLoss(config, device) if critic else None
     vae.to(device).eval().requires_grad_(False)
     decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 
@@ -107,9 +107,11 @@ def train_decoder(
             latents = vae.encoder(real).float()
         made = decoder(latents + config.latent_noise * noise)
         error = reconstruction_loss(made, real)
-        return error + duel.decoder_loss(progress, made.float(), real) if duel else error
+        return (
+            error + adversarial.decoder_loss(progress, made.float(), real) if adversarial else error
+        )
 
-    rival = duel.rival if duel else None
+    rival = adversarial.rival if adversarial else None
     stage = Stage(name, {"decoder": decoder}, loss, lr, ema_decay=0.995, rival=rival)
     return run_stage(stage, length, folder, config)
 
@@ -134,13 +136,16 @@ def psnr(
 @torch.inference_mode()
 def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> torch.Tensor:
     """The latents of all pictures of a bucket, [N, 4, H/8, W/8] float32 on the CPU."""
-    vae.to(device).eval()
+    vae.to(device, memory_format=torch.channels_last).eval()
+    batch = 8 if device.type == "cpu" else 256  # what its cache holds: half the time of 64
     parts = []
-    for start in range(0, len(bucket.pictures), 64):
-        pixels = torch.from_numpy(bucket.pictures[start : start + 64].copy()).permute(0, 3, 1, 2)
+    for start in range(0, len(bucket.pictures), batch):
+        # [N, H, W, 3] seen as [N, 3, H, W] is channels_last already
+        pixels = torch.from_numpy(bucket.pictures[start : start + batch].copy())
         with autocast(device):
-            parts.append(vae.encoder(pixels.to(device).float() / 127.5 - 1).float().cpu())
-    return torch.cat(parts)
+            scaled = pixels.permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
+            parts.append(vae.encoder(scaled).float().cpu())
+    return torch.cat(parts).contiguous()
 
 
 def picture_bytes(pictures: list[Image.Image]) -> torch.Tensor:

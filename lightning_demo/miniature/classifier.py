@@ -113,7 +113,7 @@ def train_classifier(
     """Trains on the square pictures of the pool and on renders of held-out combinations."""
     torch.manual_seed(config.seed)
     model = Classifier().to(device).train()
-    pictures, labels = _lessons(bucket, folder)
+    pictures, labels = _examples(bucket, folder)
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         rows = torch.randint(len(pictures), (config.classifier_batch,), generator=generator)
@@ -137,7 +137,7 @@ def train_classifier(
     return model.eval()
 
 
-def _lessons(bucket: Bucket, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+def _examples(bucket: Bucket, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """All pictures as uint8 [N, 3, 64, 64], with their labels [N, heads]; kept in the folder."""
     path = folder / "classifier-pictures.pt"
     if not path.exists():

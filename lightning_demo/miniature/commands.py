@@ -137,7 +137,7 @@ def _exported(text: str) -> Path:
     return folder
 
 
-def _workshop(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _training_run(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     # Two threads that spin while they wait for each other cost more than they bring.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "200")
@@ -145,14 +145,14 @@ def _workshop(args: argparse.Namespace):  # type: ignore[no-untyped-def]
 
     launch(args.processes)
     from .config import TrainingConfig
-    from .workshop import Workshop
+    from .training_run import TrainingRun
 
     config = TrainingConfig()
     if args.threads:
         config = replace(config, threads=args.threads)
     if getattr(args, "adversarial_weight", None) is not None:
         config = replace(config, adversarial_weight=args.adversarial_weight)
-    return Workshop(args.run_dir, args.device, config)
+    return TrainingRun(args.run_dir, args.device, config)
 
 
 def _render(args: argparse.Namespace) -> int:
@@ -160,16 +160,16 @@ def _render(args: argparse.Namespace) -> int:
         from .sheet import world_sheet
 
         world_sheet(SHEET_SCENES).save(args.sheet)
-    _workshop(args).render()
+    _training_run(args).render()
     return 0
 
 
 def _train(args: argparse.Namespace) -> int:
-    workshop = _workshop(args)
+    run = _training_run(args)
     if args.stage:
-        workshop.train(args.stage, args.budget)
+        run.train(args.stage, args.budget)
     else:
-        workshop.train_all(args.budget)
+        run.train_all(args.budget)
     return 0
 
 
@@ -183,14 +183,14 @@ def _adopt(args: argparse.Namespace) -> int:
 
 
 def _distill(args: argparse.Namespace) -> int:
-    _workshop(args).distill(args.steps, args.budget)
+    _training_run(args).distill(args.steps, args.budget)
     return 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from .card import readme_table, table, write_card
     from .evaluate import FAST, FULL, evaluate
-    from .workshop import whole_students
+    from .training_run import whole_students
 
     unets = whole_students(args.run_dir) if args.run_dir else {}
     report = evaluate(args.model, FAST if args.fast else FULL, unets)
@@ -204,7 +204,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     from .export import file_table, write_examples
 
-    _workshop(args).export(args.to)
+    _training_run(args).export(args.to)
     write_examples(args.to)
     print("\n".join(file_table(args.to)))
     return 0

@@ -15,7 +15,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from tqdm import tqdm
 
-from .adversary import Discriminator, Duel, Times
+from .adversary import AdversarialLoss, Discriminator, Times
 from .config import TrainingConfig
 from .dataset import Dataset
 from .diffusion import (
@@ -33,11 +33,11 @@ from .training import Length, Stage, run_stage, step_generator
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class StudentPlan:
     """What one student learns from whom.
 
     `substeps` teacher steps make one of the student's. `start` and `teacher` are stages.
-    A lesson that is not `whole` trains no UNet, only the LoRA that becomes the file.
+    A plan that is not `whole` trains no UNet, only the LoRA that becomes the file.
     """
 
     num_inference_steps: int
@@ -52,18 +52,18 @@ class Lesson:
         """The stage's name."""
         return f"{'student' if self.whole else 'lora'}-{self.num_inference_steps}"
 
-    def as_lora(self) -> Lesson:
-        """The lesson that follows: a LoRA of limited size learns what the whole student can."""
+    def as_lora(self) -> StudentPlan:
+        """The plan that follows: a LoRA of limited size learns what the whole student can."""
         if not self.whole:
             return self
-        return Lesson(self.num_inference_steps, self.name, self.name, substeps=1, whole=False)
+        return StudentPlan(self.num_inference_steps, self.name, self.name, substeps=1, whole=False)
 
 
-LESSONS: dict[int, Lesson] = {
-    8: Lesson(8, "teacher", "teacher", substeps=2, guided=True),
-    4: Lesson(4, "student-8", "student-8", substeps=2),
-    2: Lesson(2, "student-4", "student-4", substeps=2),
-    1: Lesson(1, "student-4", "student-4", substeps=4),
+STUDENTS: dict[int, StudentPlan] = {
+    8: StudentPlan(8, "teacher", "teacher", substeps=2, guided=True),
+    4: StudentPlan(4, "student-8", "student-8", substeps=2),
+    2: StudentPlan(2, "student-4", "student-4", substeps=2),
+    1: StudentPlan(1, "student-4", "student-4", substeps=4),
 }
 
 
@@ -76,7 +76,7 @@ def path_timesteps(num_inference_steps: int, substeps: int) -> torch.Tensor:
 
 
 def train_student(
-    lesson: Lesson,
+    plan: StudentPlan,
     student: UNet2DConditionModel | LowRank,
     teacher: UNet2DConditionModel,
     judge: UNet2DConditionModel,
@@ -92,20 +92,20 @@ def train_student(
         judge: the undistilled teacher, whose encoder the discriminators start from.
     """
     student.to(device).train()
-    duel = None
+    adversarial = None
     if isinstance(student, UNet2DConditionModel):
         for name, parameter in student.named_parameters():
             parameter.requires_grad_(fits_lora(name, parameter))
-        duel = _duel(judge.to(device), config, conditional=True)
+        adversarial = _adversarial_loss(judge.to(device), config, conditional=True)
     teacher.to(device).eval().requires_grad_(False)
-    paths = path_timesteps(lesson.num_inference_steps, lesson.substeps).to(device)
-    guidance_scale = config.distill_guidance_scale if lesson.guided else 0.0
+    paths = path_timesteps(plan.num_inference_steps, plan.substeps).to(device)
+    guidance_scale = config.distill_guidance_scale if plan.guided else 0.0
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         batch = dataset.draw(config.distill_batch, generator, device)
         size = len(batch.latents)
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        row = torch.randperm(size, generator=generator) % lesson.num_inference_steps
+        row = torch.randperm(size, generator=generator) % plan.num_inference_steps
         times = list(paths[row.to(device)].unbind(1))
         x = add_noise(batch.latents, noise, times[0])
         # The first step starts from noise alone when the model is used.
@@ -113,25 +113,32 @@ def train_student(
         target = solve(teacher, x, times, batch.given, guidance_scale)
         landed = ddim_step(x, predict(student, x, times[0], batch.given), times[0], times[-1])
         error = (landed - target).square().mean()
-        if duel is None:
+        if adversarial is None:
             return error
         ends = Times(times[0], times[-1])
-        doubt = duel.student_loss(progress, landed, target, x, ends, batch.given, generator)
+        doubt = adversarial.student_loss(progress, landed, target, x, ends, batch.given, generator)
         return error + config.adversarial_weight * doubt
 
-    key, lr = ("unet", config.distill_lr) if lesson.whole else ("lora", config.lora_lr)
+    key, lr = ("unet", config.distill_lr) if plan.whole else ("lora", config.lora_lr)
     stage = Stage(
-        lesson.name, {key: student}, loss, lr, config.distill_ema, duel.rival if duel else None
+        plan.name,
+        {key: student},
+        loss,
+        lr,
+        config.distill_ema,
+        adversarial.rival if adversarial else None,
     )
     return run_stage(stage, length, folder, config)
 
 
-def _duel(judge: UNet2DConditionModel, config: TrainingConfig, *, conditional: bool) -> Duel | None:
+def _adversarial_loss(
+    judge: UNet2DConditionModel, config: TrainingConfig, *, conditional: bool
+) -> AdversarialLoss | None:
     if config.adversarial_weight == 0:
         return None
     torch.manual_seed(config.seed)
     forms = [Discriminator(judge, conditional=form).to(judge.device) for form in (False, True)]
-    return Duel(forms[1] if conditional else None, forms[0], config)
+    return AdversarialLoss(forms[1] if conditional else None, forms[0], config)
 
 
 @dataclass(frozen=True)
@@ -177,27 +184,27 @@ def train_one_step(
     From noise alone no path is left to follow, so only the relaxed discriminator judges.
     """
     student.to(device).train()
-    duel = _duel(judge.to(device), config, conditional=False)
+    adversarial = _adversarial_loss(judge.to(device), config, conditional=False)
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         target = targets[int(torch.randint(len(targets), (1,), generator=generator))]
         start = torch.full((len(target.noise),), trailing_timesteps(1)[0], device=device)
         made = predict(student, target.noise, start, target.given)
         error = (made - target.latents).square().mean()
-        if duel is None:
+        if adversarial is None:
             return error
         ends = Times(start, torch.full_like(start, END))
-        doubt = duel.student_loss(
+        doubt = adversarial.student_loss(
             progress, made, target.latents, target.noise, ends, target.given, generator
         )
         return error + config.adversarial_weight * doubt
 
     stage = Stage(
-        LESSONS[1].name,
+        STUDENTS[1].name,
         {"unet": student},
         loss,
         config.one_step_lr,
         config.distill_ema,
-        duel.rival if duel else None,
+        adversarial.rival if adversarial else None,
     )
     return run_stage(stage, length, folder, config)

@@ -32,7 +32,7 @@ class PatchCritic(nn.Module):
         return self.layers(pixels)
 
 
-class PatchDuel:
+class PatchLoss:
     """A critic beside one decoder, from some point of its stage on."""
 
     def __init__(self, config: TrainingConfig, device: torch.device) -> None:

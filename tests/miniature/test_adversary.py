@@ -1,11 +1,11 @@
-"""The discriminator: the teacher's own encoder, one logit, and a duel in three phases."""
+"""The discriminator: the teacher's own encoder, one logit, and a loss in three phases."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from lightning_demo.miniature.adversary import Discriminator, Duel, Times
+from lightning_demo.miniature.adversary import AdversarialLoss, Discriminator, Times
 from lightning_demo.miniature.architecture import build_components
 from lightning_demo.miniature.config import TrainingConfig
 from lightning_demo.miniature.diffusion import END, Conditioning, make_time_ids
@@ -53,17 +53,17 @@ def test_only_the_conditional_form_sees_where_the_jump_began(teacher, conditiona
 def test_it_learns_to_tell_two_sets_apart_and_pulls_the_student(teacher):
     torch.manual_seed(0)
     config = TrainingConfig(adversarial_from=0.0, relaxed_from=0.0, discriminator_lr=1e-3)
-    duel = Duel(None, Discriminator(teacher, conditional=False), config)
-    optimizer = torch.optim.Adam(duel.relaxed.parameters(), lr=1e-3, betas=(0.5, 0.99))
+    adversarial = AdversarialLoss(None, Discriminator(teacher, conditional=False), config)
+    optimizer = torch.optim.Adam(adversarial.relaxed.parameters(), lr=1e-3, betas=(0.5, 0.99))
     student = torch.nn.Parameter(noise(3) + 1)
     target = noise(3) - 1
     ends = Times(TIMES.start, torch.full((SIZE,), END))
     losses = []
     for step in range(8):
         generator = torch.Generator().manual_seed(step)
-        doubt = duel.student_loss(0.5, student, target, noise(4), ends, GIVEN, generator)
+        doubt = adversarial.student_loss(0.5, student, target, noise(4), ends, GIVEN, generator)
         (gradient,) = torch.autograd.grad(doubt, student)
-        loss = duel.rival_loss()
+        loss = adversarial.rival_loss()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -75,14 +75,14 @@ def test_it_learns_to_tell_two_sets_apart_and_pulls_the_student(teacher):
 def test_nobody_judges_first_then_the_conditional_then_the_relaxed_one(teacher):
     config = TrainingConfig(adversarial_from=0.5, relaxed_from=0.8)
     forms = [Discriminator(teacher, conditional=form) for form in (True, False)]
-    duel = Duel(*forms, config)
-    assert [duel.judge_at(p) for p in (0.0, 0.49, 0.5, 0.79, 0.8, 1.0)] == [
+    adversarial = AdversarialLoss(*forms, config)
+    assert [adversarial.judge_at(p) for p in (0.0, 0.49, 0.5, 0.79, 0.8, 1.0)] == [
         *(None, None),
         *(forms[0], forms[0]),
         *(forms[1], forms[1]),
     ]
     generator = torch.Generator().manual_seed(0)
     landed = noise(0)
-    assert duel.student_loss(0.1, landed, landed, landed, TIMES, GIVEN, generator) == 0
-    assert duel.rival_loss() is None
-    assert set(duel.rival.modules) == {"conditional", "relaxed"}
+    assert adversarial.student_loss(0.1, landed, landed, landed, TIMES, GIVEN, generator) == 0
+    assert adversarial.rival_loss() is None
+    assert set(adversarial.rival.modules) == {"conditional", "relaxed"}

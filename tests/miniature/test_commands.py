@@ -9,7 +9,7 @@ import pytest
 
 from lightning_demo.miniature.commands import add_parser
 from lightning_demo.miniature.config import BUDGET_SHARES
-from lightning_demo.miniature.distill import LESSONS
+from lightning_demo.miniature.distill import STUDENTS
 from lightning_demo.miniature.export import file_table
 
 
@@ -64,7 +64,7 @@ def test_a_bad_option_is_named_with_what_is_allowed(
 
 def test_the_shares_of_the_budget_are_all_of_it_and_name_every_stage():
     assert sum(BUDGET_SHARES.values()) == pytest.approx(1)
-    assert {lesson.name for lesson in LESSONS.values()} < BUDGET_SHARES.keys()
+    assert {plan.name for plan in STUDENTS.values()} < BUDGET_SHARES.keys()
 
 
 def test_a_stage_without_its_forerunner_says_so(tmp_path: Path):

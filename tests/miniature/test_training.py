@@ -20,7 +20,7 @@ from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
 from lightning_demo.miniature.tokenizer import save_tokenizer
 from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
-from lightning_demo.miniature.workshop import Workshop
+from lightning_demo.miniature.training_run import TrainingRun
 from lightning_demo.miniature.world import sample_scene
 
 CPU = torch.device("cpu")
@@ -101,17 +101,17 @@ def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
 
 def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
     exported, run = tmp_path / "exported", tmp_path / "run"
-    workshop = Workshop(run, config=CONFIG)
-    theirs = build_components(len(workshop.tokenizer), seed=5)
+    training = TrainingRun(run, config=CONFIG)
+    theirs = build_components(len(training.tokenizer), seed=5)
     save_model(exported, theirs)
     adopt_autoencoder(exported, run)
     adopt_teacher(exported, run)
-    assert load_stage(run, "text", workshop.encoders.modules)
+    assert load_stage(run, "text", training.encoders.modules)
     for name, value in theirs.text_encoder_2.state_dict().items():
-        assert torch.equal(workshop.encoders.second.state_dict()[name], value.half().float())
-    unet = build_components(len(workshop.tokenizer)).unet
+        assert torch.equal(training.encoders.second.state_dict()[name], value.half().float())
+    unet = build_components(len(training.tokenizer)).unet
     dataset = build_dataset(
-        workshop.parts.vae, workshop.encoders, workshop.tokenizer, buckets, run, CPU
+        training.parts.vae, training.encoders, training.tokenizer, buckets, run, CPU
     )
     train_teacher(unet, dataset, Length(steps=100), run, CONFIG, CPU, stop_after=0)
     for name, value in theirs.unet.state_dict().items():

@@ -14,7 +14,7 @@ from .autoencoder import psnr, train_autoencoder, train_decoder
 from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
 from .dataset import Dataset, build_dataset
-from .distill import LESSONS, Lesson, cache_targets, train_one_step, train_student
+from .distill import STUDENTS, StudentPlan, cache_targets, train_one_step, train_student
 from .evaluate import CLASSIFIER
 from .export import export_model
 from .lora import LowRank, lora_tensors
@@ -29,7 +29,7 @@ LORA_SHARE = 0.25  # of the minutes of a step count
 FRESH = 256  # pictures outside the pool, that measure the autoencoder
 
 
-class Workshop:
+class TrainingRun:
     """Trains stages in a folder; a stage that is done is loaded instead of trained again."""
 
     def __init__(
@@ -57,8 +57,8 @@ class Workshop:
         self.train("autoencoder", minutes * BUDGET_SHARES["autoencoder"])
         self.train("text", minutes * BUDGET_SHARES["text"])
         self.train("teacher", minutes * BUDGET_SHARES["teacher"])
-        for steps, lesson in LESSONS.items():
-            self.distill(steps, minutes * BUDGET_SHARES[lesson.name])
+        for steps, plan in STUDENTS.items():
+            self.distill(steps, minutes * BUDGET_SHARES[plan.name])
         self.train("decoder", minutes * BUDGET_SHARES["decoder"])
         self.train("classifier", minutes * BUDGET_SHARES["classifier"])
 
@@ -94,29 +94,29 @@ class Workshop:
 
     def distill(self, num_inference_steps: int, minutes: float) -> None:
         """One step count; its teacher must be done."""
-        lesson = LESSONS[num_inference_steps]
+        plan = STUDENTS[num_inference_steps]
         self._load_teacher()
         if num_inference_steps == 1:
-            self._one_step(lesson, Length(minutes=minutes))
+            self._one_step(plan, Length(minutes=minutes))
             return
-        self._student(lesson, Length(minutes=minutes * (1 - LORA_SHARE)))
-        self._student(lesson.as_lora(), Length(minutes=minutes * LORA_SHARE))
+        self._student(plan, Length(minutes=minutes * (1 - LORA_SHARE)))
+        self._student(plan.as_lora(), Length(minutes=minutes * LORA_SHARE))
 
-    def _student(self, lesson: Lesson, length: Length) -> None:
-        if (self.folder / f"{lesson.name}.pt").exists():
+    def _student(self, plan: StudentPlan, length: Length) -> None:
+        if (self.folder / f"{plan.name}.pt").exists():
             return
-        student: UNet2DConditionModel | LowRank = self._unet(lesson.start)
-        if not lesson.whole:
+        student: UNet2DConditionModel | LowRank = self._unet(plan.start)
+        if not plan.whole:
             # The LoRA is added to the base as it is in its file.
             base = {k: v.half().float() for k, v in self.parts.unet.state_dict().items()}
-            values = dict(self.config.lora_values)[lesson.num_inference_steps]
+            values = dict(self.config.lora_values)[plan.num_inference_steps]
             lora = lora_tensors(base, student.state_dict(), values)
             student.load_state_dict(base)
             student = LowRank(student.to(self.device), lora)
         train_student(
-            lesson,
+            plan,
             student,
-            self._unet(lesson.teacher),
+            self._unet(plan.teacher),
             self._unet("teacher"),
             self._dataset(),
             length,
@@ -125,13 +125,13 @@ class Workshop:
             self.device,
         )
 
-    def _one_step(self, lesson: Lesson, length: Length) -> None:
-        if (self.folder / f"{lesson.name}.pt").exists():
+    def _one_step(self, plan: StudentPlan, length: Length) -> None:
+        if (self.folder / f"{plan.name}.pt").exists():
             return
         shared = (self.config, self.device)
-        teacher = self._unet(lesson.teacher)
-        targets = cache_targets(teacher, self._dataset(), lesson.substeps, *shared)
-        student, judge = self._unet(lesson.start), self._unet("teacher")
+        teacher = self._unet(plan.teacher)
+        targets = cache_targets(teacher, self._dataset(), plan.substeps, *shared)
+        student, judge = self._unet(plan.start), self._unet("teacher")
         train_one_step(student, judge, targets, length, self.folder, *shared)
 
     def export(self, folder: Path) -> None:
@@ -141,8 +141,8 @@ class Workshop:
         self._need("preview", {"decoder": self.parts.preview.decoder})
         self._load_teacher()
         loras = {}
-        for steps, lesson in LESSONS.items():
-            path = self.folder / f"{lesson.as_lora().name}.pt"
+        for steps, plan in STUDENTS.items():
+            path = self.folder / f"{plan.as_lora().name}.pt"
             if path.exists():
                 loras[steps] = LowRank.tensors(
                     torch.load(path, weights_only=True)["modules"]["lora"]
@@ -150,9 +150,9 @@ class Workshop:
         judge = Classifier()
         if load_stage(self.folder, "classifier", {"classifier": judge}):
             save_classifier(judge, folder / CLASSIFIER)
-        has_one_step = (self.folder / f"{LESSONS[1].name}.pt").exists()
+        has_one_step = (self.folder / f"{STUDENTS[1].name}.pt").exists()
         export_model(
-            folder, self.parts, loras, self._unet(LESSONS[1].name) if has_one_step else None
+            folder, self.parts, loras, self._unet(STUDENTS[1].name) if has_one_step else None
         )
 
     def _autoencoder(self, length: Length) -> None:
@@ -209,7 +209,7 @@ class Workshop:
 def whole_students(folder: Path) -> dict[str, UNet2DConditionModel]:
     """The students of a run before they became LoRAs, by step count."""
     students = {}
-    for steps in LESSONS:
+    for steps in STUDENTS:
         unet = build_components(len(build_tokenizer(folder / "tokenizer"))).unet
         if steps > 1 and load_stage(folder, f"student-{steps}", {"unet": unet}):
             students[str(steps)] = unet
