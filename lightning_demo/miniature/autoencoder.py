@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import nn
+from tqdm import tqdm
 
 from .config import LrPlan, TrainingConfig
 from .patch import PatchLoss
@@ -139,7 +140,8 @@ def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> t
     vae.to(device, memory_format=torch.channels_last).eval()
     batch = 8 if device.type == "cpu" else 256  # what its cache holds: half the time of 64
     parts = []
-    for start in range(0, len(bucket.pictures), batch):
+    starts = range(0, len(bucket.pictures), batch)
+    for start in tqdm(starts, desc=f"latents {bucket.width}x{bucket.height}", mininterval=10):
         # [N, H, W, 3] seen as [N, 3, H, W] is channels_last already
         pixels = torch.from_numpy(bucket.pictures[start : start + batch].copy())
         with autocast(device):

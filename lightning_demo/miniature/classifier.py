@@ -28,7 +28,6 @@ from .world import BUCKETS, Kind, Scene, sample_held_out, sample_scene
 
 SIDE = 64  # px: a picture of 128 averaged over 2x2
 FEATURES = 192
-HELD_OUT_RENDERS = 4_000  # for training, of each kind
 HELD_OUT_SEED = 10_000_000  # evaluation uses the seeds below
 KINDS: tuple[Kind, ...] = ("one", "pair", "counts")
 _NAMES = (*SUBJECTS, *SHAPES)
@@ -113,7 +112,7 @@ def train_classifier(
     """Trains on the square pictures of the pool and on renders of held-out combinations."""
     torch.manual_seed(config.seed)
     model = Classifier().to(device).train()
-    pictures, labels = _examples(bucket, folder)
+    pictures, labels = _examples(bucket, folder, config.held_out_renders)
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         rows = torch.randint(len(pictures), (config.classifier_batch,), generator=generator)
@@ -137,14 +136,14 @@ def train_classifier(
     return model.eval()
 
 
-def _examples(bucket: Bucket, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+def _examples(bucket: Bucket, folder: Path, held_out: int) -> tuple[torch.Tensor, torch.Tensor]:
     """All pictures as uint8 [N, 3, 64, 64], with their labels [N, heads]; kept in the folder."""
     path = folder / "classifier-pictures.pt"
     if not path.exists():
         scenes = [sample_scene(FIRST_SEED + number) for number in range(len(bucket.pictures))]
         parts = [_shrink(bucket.pictures[i : i + 512]) for i in range(0, len(scenes), 512)]
         for kind in KINDS:
-            extra = [sample_held_out(HELD_OUT_SEED + n, kind) for n in range(HELD_OUT_RENDERS)]
+            extra = [sample_held_out(HELD_OUT_SEED + n, kind) for n in range(held_out)]
             for start in range(0, len(extra), 512):
                 drawn = [draw_scene(s, *BUCKETS[0]) for s in extra[start : start + 512]]
                 parts.append(_shrink(np.stack([np.asarray(picture) for picture in drawn])))

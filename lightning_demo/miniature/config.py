@@ -27,6 +27,7 @@ class TrainingConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     clip_norm: float = 1.0
     checkpoint_seconds: float = 60.0
+    fresh_pictures: int = 256  # outside the pool, that measure a finished stage
 
     autoencoder_batch: int = 24  # crops of 64x64 px
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
@@ -40,6 +41,7 @@ class TrainingConfig:
     text_lr: LrPlan = LrPlan(1e-3)
 
     classifier_batch: int = 96
+    held_out_renders: int = 4_000  # of each kind, that only the classifier learns from
     classifier_lr: LrPlan = LrPlan(2e-3, constant_until=0.3)
 
     teacher_batch: int = 32

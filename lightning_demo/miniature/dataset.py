@@ -6,6 +6,7 @@ a tenth of a training step, where the states of all would be gigabytes and a lon
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,8 +126,14 @@ def cache_latents(
 ) -> None:
     """Encodes the pool into `<folder>/latents.pt`, if it is not there."""
     path = folder / "latents.pt"
-    if not path.exists():
+    if path.exists():
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)  # nobody trains meanwhile
+    try:
         torch.save([encode_pool(vae, bucket, device) for bucket in buckets], path)  # type: ignore[arg-type]
+    finally:
+        torch.set_num_threads(threads)
 
 
 def caption_encoder(

@@ -26,7 +26,6 @@ from .training import Length, load_stage
 from .world import BUCKETS, sample_scene
 
 LORA_SHARE = 0.25  # of the minutes of a step count
-FRESH = 256  # pictures outside the pool, that measure the autoencoder
 
 
 class TrainingRun:
@@ -81,7 +80,10 @@ class TrainingRun:
                 train_classifier(square, length, self.folder, self.config, self.device)
             judge = Classifier()
             self._need("classifier", {"classifier": judge})
-            print("held-out renders told right:", _rounded(judge_accuracy(judge.eval())))
+            print(
+                "held-out renders told right:",
+                _rounded(judge_accuracy(judge.eval(), self.config.fresh_pictures)),
+            )
         elif stage == "decoder":
             self._need("autoencoder", {"vae": self.parts.vae})
             if not (self.folder / "decoder.pt").exists():
@@ -173,7 +175,8 @@ class TrainingRun:
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
-        fresh = [draw_scene(sample_scene(seed), *BUCKETS[0]) for seed in range(FRESH)]
+        seeds = range(self.config.fresh_pictures)
+        fresh = [draw_scene(sample_scene(seed), *BUCKETS[0]) for seed in seeds]
         pictures = np.stack([np.asarray(picture) for picture in fresh])
         vae = self.parts.vae.to(self.device)
         return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)

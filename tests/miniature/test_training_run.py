@@ -1,0 +1,70 @@
+"""A run from nothing to exported files, one step of everything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lightning_demo.miniature.config import BUDGET_SHARES, TrainingConfig
+from lightning_demo.miniature.evaluate import CLASSIFIER
+from lightning_demo.miniature.sheet import draw_prompts
+from lightning_demo.miniature.training_run import TrainingRun, whole_students
+
+CONFIG = TrainingConfig(
+    threads=1,
+    pictures=15,
+    captions_per_picture=1,
+    fresh_pictures=2,
+    autoencoder_batch=2,
+    text_batch=4,
+    classifier_batch=2,
+    held_out_renders=1,
+    teacher_batch=2,
+    distill_batch=2,
+    cached_targets=2,
+    lora_values=((8, 20_000), (4, 20_000), (2, 20_000)),
+    adversarial_from=0.0,
+)
+ONE_STEP = 1e-9  # minutes
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> TrainingRun:
+    run = TrainingRun(tmp_path_factory.mktemp("run"), config=CONFIG)
+    run.train_all(ONE_STEP)
+    return run
+
+
+def test_every_stage_leaves_its_weights(finished: TrainingRun):
+    stages = {*BUDGET_SHARES, *(f"lora-{steps}" for steps in (8, 4, 2))}
+    assert {path.stem for path in finished.folder.glob("*.pt")} >= stages
+    assert whole_students(finished.folder).keys() == {"8", "4", "2"}
+
+
+def test_what_is_finished_is_not_trained_again(finished: TrainingRun):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.glob("*.pt")}
+    TrainingRun(finished.folder, config=CONFIG).train_all(ONE_STEP)
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.glob("*.pt")} == before
+
+
+def test_what_it_exports_draws_at_every_step_count(finished: TrainingRun, tmp_path: Path):
+    finished.export(tmp_path)
+    assert (tmp_path / CLASSIFIER).exists()
+    words = json.loads((tmp_path / "words.json").read_text(encoding="utf-8"))
+    assert "cat" in words["groups"]["subjects"]
+    for steps in (1, 2):
+        (picture,) = draw_prompts(tmp_path, ["a cat"], steps)
+        assert picture.size == (128, 128)
+    (picture,) = draw_prompts(tmp_path, ["a cat"], 2, guidance_scale=2.0)
+    assert picture.size == (128, 128)
+
+
+def test_a_stage_says_which_one_must_come_first(tmp_path: Path):
+    run = TrainingRun(tmp_path, config=replace(CONFIG, pictures=5))
+    with pytest.raises(SystemExit, match="'autoencoder' must be trained first"):
+        run.train("teacher", ONE_STEP)
+    with pytest.raises(SystemExit, match="'text' must be trained first"):
+        run.distill(4, ONE_STEP)
