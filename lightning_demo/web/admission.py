@@ -26,7 +26,7 @@ REMEMBERED = 8  # seats given of late, from which the wait is estimated
 ENOUGH = 3  # of them, below which an estimate would be a guess
 
 
-Page = TypeVar("Page")  # anything that a dict may have as a key
+PageT = TypeVar("PageT")  # anything that a dict may have as a key
 
 
 @dataclass(slots=True)
@@ -36,25 +36,25 @@ class _Seat:
 
 
 @dataclass(frozen=True)
-class Waiting(Generic[Page]):
+class Waiting(Generic[PageT]):
     """One page in line."""
 
-    page: Page
+    page: PageT
     ahead: int  # pages that get a seat before it
     wait: float | None  # seconds until it gets one, estimated; None: not known
 
 
-class Seats(Generic[Page]):
+class Seats(Generic[PageT]):
     """A number of seats and the line in front of them."""
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._seats: dict[Page, _Seat] = {}
-        self._line: dict[Page, None] = {}  # in the order of joining
+        self._seats: dict[PageT, _Seat] = {}
+        self._line: dict[PageT, None] = {}  # in the order of joining
         self._crowded = 0.0  # since when somebody has been waiting
         self._given: deque[float] = deque(maxlen=REMEMBERED)
 
-    def ask(self, page: Page, now: float) -> bool:
+    def request(self, page: PageT, now: float) -> bool:
         """The page asks for a picture; whether it has a seat. If not, it is in line."""
         seat = self._seats.get(page)
         if seat is not None:
@@ -70,13 +70,13 @@ class Seats(Generic[Page]):
             self._line[page] = None
         return False
 
-    def leave(self, page: Page) -> None:
+    def leave(self, page: PageT) -> None:
         """The page needs no seat any more."""
         self._seats.pop(page, None)
         self._line.pop(page, None)
 
-    def advance(self, now: float) -> list[Page]:
-        """Gives free seats to those who wait; who has got one."""
+    def advance(self, now: float) -> list[PageT]:
+        """Gives free seats to those who wait; returns who got one."""
         seated = []
         while self._line and self._make_room(now):
             page = next(iter(self._line))
@@ -86,7 +86,7 @@ class Seats(Generic[Page]):
             seated.append(page)
         return seated
 
-    def line(self, now: float) -> list[Waiting[Page]]:
+    def line(self, now: float) -> list[Waiting[PageT]]:
         """Who waits, the next one first."""
         if not self._line:
             return []
@@ -109,7 +109,7 @@ class Seats(Generic[Page]):
         """Pages in line."""
         return len(self._line)
 
-    def seated(self, page: Page) -> bool:
+    def seated(self, page: PageT) -> bool:
         """Whether the page has a seat."""
         return page in self._seats
 
@@ -133,10 +133,10 @@ class Seats(Generic[Page]):
         return max(seat.since, self._crowded) + TURN_SECONDS
 
 
-class Guest(Protocol):
-    """A page that asks for pictures."""
+class Page(Protocol):
+    """What asks for pictures."""
 
-    def let_in(self) -> None:
+    def seated(self) -> None:
         """It has a seat."""
         ...
 
@@ -149,31 +149,31 @@ class Admission:
     """All pages that ask for pictures, and the seats they do it on."""
 
     def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seats: Seats[Guest] = Seats(count)
+        self._seats: Seats[Page] = Seats(count)
         self._clock = clock
 
     @property
     def waiting(self) -> int:
-        """Guests without a seat who want one."""
+        """Pages without a seat that want one."""
         return self._seats.waiting
 
-    def ask(self, guest: Guest) -> None:
-        """A guest asks for a picture: it is let in now, or when it has a seat."""
-        if self._seats.ask(guest, self._clock()):
-            guest.let_in()
+    def request_seat(self, page: Page) -> None:
+        """The page asks for a picture: it is seated now, or when its turn comes."""
+        if self._seats.request(page, self._clock()):
+            page.seated()
         else:
             self.advance()
 
-    def leave(self, guest: Guest) -> None:
-        """A guest needs no seat any more."""
-        self._seats.leave(guest)
+    def leave(self, page: Page) -> None:
+        """The page needs no seat any more."""
+        self._seats.leave(page)
         self.advance()
 
     def advance(self) -> None:
-        """Seats whoever can be seated, and tells the others how it stands; often called."""
+        """Gives away what seats are free, and tells the others how it stands; called often."""
         now = self._clock()
-        for guest in self._seats.advance(now):
-            guest.let_in()
+        for page in self._seats.advance(now):
+            page.seated()
         for waiting in self._seats.line(now):
             message = messages.line("seat", waiting.ahead, waiting.wait)
             waiting.page.tell_line(message)

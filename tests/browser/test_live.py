@@ -156,8 +156,8 @@ def test_a_load_failure_is_a_sentence_on_the_page(own: Callable[..., Running], v
 def test_a_full_server_is_told_and_left_in_peace(
     own: Callable[..., Running], visit: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 0)
+    monkeypatch.setattr(service, "MAX_PAGES", 0)
     tab = visit(own(transport="socket"))
     tab.wait("() => /^0 pages are open/.test(document.getElementById('veil-text').textContent)")
-    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 1)
+    monkeypatch.setattr(service, "MAX_PAGES", 1)
     tab.wait_answered()

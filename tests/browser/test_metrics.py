@@ -39,7 +39,7 @@ def test_the_engine_room_is_told_how_it_goes_while_it_is_open(
     assert people.is_visible()
     assert tab.page.locator("#room [data-name=pictures_per_second]").inner_text() == "0.0"
     assert tab.page.locator("#room [data-name=queue_wait_ms]").inner_text() == "–"
-    open_pages = running.server._service._conversations
+    open_pages = running.server._service._connections
     assert any(each.watching for each in open_pages)
     tab.page.keyboard.press("Enter")
     wait_for(lambda: not any(each.watching for each in open_pages))

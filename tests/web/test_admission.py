@@ -34,7 +34,7 @@ def test_never_more_than_there_are_in_order_and_none_is_lost(
         line = waiting(seats, now)
         if what == "ask":
             open_pages.add(page)
-            assert seats.ask(page, now) or page in waiting(seats, now)
+            assert seats.request(page, now) or page in waiting(seats, now)
             line = waiting(seats, now)
         elif what == "leave":
             open_pages.discard(page)
@@ -62,7 +62,7 @@ def test_nobody_starves_though_all_type_without_pause(count: int, pages: int) ->
     longest = TURN_SECONDS * (pages // count + 1)
     for _ in range(int(3 * longest)):
         for page in range(pages):
-            if seats.ask(page, now):
+            if seats.request(page, now):
                 last[page] = now
         seats.advance(now)
         now += 1.0
@@ -71,30 +71,30 @@ def test_nobody_starves_though_all_type_without_pause(count: int, pages: int) ->
 
 def test_a_seat_is_kept_while_nobody_waits_and_lost_when_idle_and_wanted() -> None:
     seats: Seats[str] = Seats(1)
-    assert seats.ask("a", 0.0)
+    assert seats.request("a", 0.0)
     seats.advance(1e6)
-    assert seats.ask("a", 1e6), "idle for days, and nobody wanted it"
-    assert not seats.ask("b", 1e6 + IDLE_SECONDS - 1)
+    assert seats.request("a", 1e6), "idle for days, and nobody wanted it"
+    assert not seats.request("b", 1e6 + IDLE_SECONDS - 1)
     assert seats.advance(1e6 + IDLE_SECONDS - 1) == []
     assert seats.advance(1e6 + IDLE_SECONDS) == ["b"]
-    assert not seats.ask("a", 1e6 + IDLE_SECONDS + 1), "back in line at its next keystroke"
+    assert not seats.request("a", 1e6 + IDLE_SECONDS + 1), "back in line at its next keystroke"
 
 
 def test_a_turn_is_counted_from_when_others_wait() -> None:
     seats: Seats[str] = Seats(1)
     for now in range(0, 1000, 10):
-        assert seats.ask("a", float(now))
-    assert not seats.ask("b", 1000.0)
+        assert seats.request("a", float(now))
+    assert not seats.request("b", 1000.0)
     for now in range(1000, 1000 + int(TURN_SECONDS), 10):
         assert seats.advance(float(now)) == []
-        assert seats.ask("a", float(now)), "still typing, and its turn is not over"
+        assert seats.request("a", float(now)), "still typing, and its turn is not over"
     assert seats.advance(1000.0 + TURN_SECONDS) == ["b"]
 
 
 def test_a_wait_is_estimated_only_from_what_was_seen() -> None:
     seats: Seats[int] = Seats(1)
     for page in range(ENOUGH + 3):
-        seats.ask(page, 0.0)
+        seats.request(page, 0.0)
     for page in range(ENOUGH):
         assert [each.wait for each in seats.line(10.0 * page)] == [None] * (ENOUGH + 2 - page)
         seats.leave(page)
@@ -104,29 +104,29 @@ def test_a_wait_is_estimated_only_from_what_was_seen() -> None:
     assert seats.line(now + 2 * TURN_SECONDS)[0].wait == 0.0, "no longer than a turn"
 
 
-class Guest:
+class FakePage:
     def __init__(self) -> None:
-        self.seated = 0
+        self.times_seated = 0
         self.told: list[Message] = []
 
-    def let_in(self) -> None:
-        self.seated += 1
+    def seated(self) -> None:
+        self.times_seated += 1
 
     def tell_line(self, message: Message) -> None:
         self.told.append(message)
 
 
-def test_those_who_wait_are_told_and_the_next_one_is_let_in() -> None:
+def test_those_who_wait_are_told_and_the_next_one_is_seated() -> None:
     time = [0.0]
     admission = Admission(1, clock=lambda: time[0])
-    first, second, third = Guest(), Guest(), Guest()
-    for guest in (first, second, third):
-        admission.ask(guest)
-    assert (first.seated, second.seated, third.seated) == (1, 0, 0)
+    first, second, third = FakePage(), FakePage(), FakePage()
+    for page in (first, second, third):
+        admission.request_seat(page)
+    assert (first.times_seated, second.times_seated, third.times_seated) == (1, 0, 0)
     assert third.told[-1] == {"type": "line", "what": "seat", "ahead": 1, "seconds": None}
     admission.leave(first)
-    assert (first.seated, second.seated, third.seated) == (1, 1, 0)
+    assert (first.times_seated, second.times_seated, third.times_seated) == (1, 1, 0)
     assert third.told[-1]["ahead"] == 0
     time[0] += IDLE_SECONDS
     admission.advance()
-    assert third.seated == 1
+    assert third.times_seated == 1

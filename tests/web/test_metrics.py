@@ -16,7 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.settings import Settings
 from lightning_demo.web import service
-from lightning_demo.web.metrics import exposition
 from lightning_demo.web.service import Service
 
 from .conftest import Running, wait_for
@@ -60,7 +59,7 @@ def test_it_tells_what_the_engine_measured_and_how_long_its_line_is_now() -> Non
     engine, metrics = FakeEngine(), Metrics()
     metrics.stepped(3, 0.5)
     engine.say(waiting=7)
-    text = bytes(exposition(Service(engine, Settings(), metrics)).body).decode()
+    text = Service(engine, Settings(), metrics).exposition().decode()
     assert value("lightning_steps_total", text) == 3
     assert value("lightning_waiting", text) == 7
 

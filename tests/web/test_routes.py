@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from lightning_demo.errors import GenerationFailed, OutOfMemory
-from lightning_demo.web import service
-
-from .conftest import Running, wait_for
+from .conftest import Running
 from .fakes import FakeEngine, FakePair, color_of, wanted_color
 
 INVALID: list[tuple[dict[str, Any], str | None]] = [
@@ -142,44 +138,6 @@ def test_other_types_and_methods_are_refused(running: Running) -> None:
     assert httpx.post(f"{running.url}/picture", data={"prompt": "x"}).status_code == 415
     assert httpx.get(f"{running.url}/picture").status_code in (404, 405)
     assert httpx.post(f"{running.url}/healthz").status_code == 405
-
-
-def test_errors_of_the_engine_are_told_and_secrets_are_not(start: Callable[..., Running]) -> None:
-    engine = FakeEngine()
-    url = start(engine).url
-    engine.fault = lambda request: OutOfMemory("Too little memory; try a smaller size.")
-    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert (answer.status_code, answer.json()["detail"][:10]) == (503, "Too little")
-    engine.fault = lambda request: GenerationFailed("It broke.")
-    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).status_code == 500
-    engine.fault = lambda request: RuntimeError("key=/home/me/secret")  # type: ignore[return-value]
-    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert answer.status_code == 500
-    assert "secret" not in answer.text and "incident" in answer.json()["detail"]
-    engine.say(state="failed", detail="No weights.")
-    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).json()["detail"] == "No weights."
-
-
-def test_only_some_pictures_are_saved_at_once(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_DOWNLOADS", 1)
-    engine = FakeEngine()
-    engine.say(state="loading")
-    url = start(engine).url
-    answers: list[int] = []
-
-    def save() -> None:
-        answers.append(httpx.post(f"{url}/picture", json={"prompt": "x"}, timeout=20).status_code)
-
-    first = threading.Thread(target=save)
-    first.start()
-    wait_for(lambda: engine.running == 1)
-    second = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert (second.status_code, second.headers["Retry-After"]) == (503, "2")
-    engine.say(state="ready")
-    first.join()
-    assert answers == [200]
 
 
 @pytest.mark.parametrize("name", ["live", "link", "painter", "panel", "room", "waterfall", "words"])

@@ -14,7 +14,7 @@ from ...model.weights.model_spec import Vocabulary
 from ...schemas import EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
-from ..service import MAX_CONVERSATIONS, Service
+from ..service import MAX_PAGES, Service
 from .controls import Controls, control_panel
 from .picture import picture_stage
 from .prompt import example_chips, prompt_box, prompt_note
@@ -71,7 +71,7 @@ def page(service: Service) -> gr.Blocks:
         _events(blocks, EventStreams(service))
     if status.patient:
         # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
-        blocks.queue(max_size=MAX_CONVERSATIONS)
+        blocks.queue(max_size=MAX_PAGES)
     return blocks
 
 
@@ -134,7 +134,7 @@ def _events(blocks: gr.Blocks, streams: EventStreams) -> None:
         "concurrency_limit": None,
     }
     send.click(
-        streams.hear,
+        streams.live,
         message,
         answer,
         js="() => globalThis.lightning.takeMessage()",
