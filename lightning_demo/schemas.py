@@ -158,9 +158,11 @@ class EngineStatus:
     detail: str = ""  # what it is doing, or why it failed and what to do
     progress: float | None = None  # 0 … 1 while loading
     waiting: int = 0  # requests admitted and not yet started
-    coming: str = ""  # the model that this one stands in for; `detail` and `progress` are then its
-    coming_title: str = ""  # the same for people
-    patient: bool = False  # pictures are dear here: the page asks on Enter or after a pause
+    loading_model: str = ""  # that this one stands in for; `detail` and `progress` are then its
+    loading_title: str = ""  # the same for people
+    submit_on_enter: bool = (
+        False  # or after a pause, and not with each keystroke: pictures are dear
+    )
     tier: str = ""  # how far the model has been compiled; empty where it is not
 
 

@@ -124,7 +124,7 @@ export class EventsLink {
     const text = Array.isArray(value) ? value.flat(Infinity).at(-1) : value;
     if (!text) return;
     const message = JSON.parse(text);
-    if (message.type === "status") this.loading = message.state === "loading" || !!message.coming;
+    if (message.type === "status") this.loading = message.state === "loading" || !!message.loading_model;
     const { picture, load, ...header } = message;
     if (load) this.hooks.heard(load, null);
     this.hooks.heard(header, picture ? blobOf(picture, header.media_type) : null);

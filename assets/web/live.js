@@ -10,7 +10,7 @@ import { markChips, wireChips } from "./words.js";
 
 const MAX_SEED = 2 ** 32 - 1;
 const REMEMBERED = 200; // requests and painted frames kept for times, downloads and tests
-const PAUSE = 1500; // ms without a change after which a patient page asks by itself
+const PAUSE = 1500; // ms without a change after which a page that submits on Enter asks by itself
 const TEXTS = ["prompt", "negative_prompt"];
 const NUMBERS = ["num_inference_steps", "guidance_scale", "seed", "width", "height"];
 
@@ -57,7 +57,7 @@ class Lightning {
     this.box.addEventListener("input", (event) => {
       this.change({ prompt: this.box.value }, event.timeStamp);
     });
-    // A prompt is one line; Enter has something to submit only where the page is patient.
+    // A prompt is one line; Enter has something to submit only where the page submits on Enter.
     this.box.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing) return;
       event.preventDefault();
@@ -96,13 +96,13 @@ class Lightning {
     if (!this.seedLocked && !("seed" in news)) this.putSeed(randomSeed());
     markChips(this.request.prompt);
     this.markNegative();
-    if (this.patient) this.submitLater();
+    if (this.submitOnEnter) this.submitLater();
     else this.submit(at);
   }
 
   /** Whether pictures are dear here: a change then waits for Enter or for a pause. */
-  get patient() {
-    return Boolean(this.panel.status?.patient);
+  get submitOnEnter() {
+    return Boolean(this.panel.status?.submit_on_enter);
   }
 
   submitLater() {
@@ -186,7 +186,7 @@ class Lightning {
     else if (message.type === "frame") this.painter.offer(message, blob);
     else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "error" && this.isCurrent(message)) {
-      this.unasked = this.patient; // Enter tries again
+      this.unasked = this.submitOnEnter; // Enter tries again
       this.panel.error(message);
     }
   }

@@ -52,7 +52,7 @@ export class Panel {
     this.refusal = "";
     this.offerSteps(status.limits.num_inference_steps);
     this.showModel(status);
-    this.showComing(status);
+    this.showLoading(status);
     this.show();
   }
 
@@ -78,7 +78,7 @@ export class Panel {
     write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
-    const about = status ? [status.title, status.coming && "stand-in", status.device] : [];
+    const about = status ? [status.title, status.loading_model && "stand-in", status.device] : [];
     const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
     const how = `${STATES[state]} ${percent}`.trim();
     write("about", [...about, steps, how, status?.tier].filter(Boolean).join(" · "));
@@ -105,19 +105,19 @@ export class Panel {
   }
 
   /** How far the model is that this one stands in for, or why it will not come. */
-  showComing({ state, coming, coming_title: title, detail, progress }) {
-    const failed = state === "ready" && !coming && Boolean(detail);
-    const loading = state === "ready" && Boolean(coming);
-    const box = byId("coming");
+  showLoading({ state, loading_model: model, loading_title: title, detail, progress }) {
+    const failed = state === "ready" && !model && Boolean(detail);
+    const loading = state === "ready" && Boolean(model);
+    const box = byId("loading-model");
     box.hidden = !failed && !loading;
     box.dataset.kind = failed ? "problem" : "";
     // Every percent read aloud would be no help; a failure is.
     box.setAttribute("aria-live", failed ? "polite" : "off");
     const percent = Math.round((progress ?? 0) * 100);
-    write("coming-title", failed ? "" : title);
-    write("coming-detail", failed || !detail ? detail : `: ${detail}`);
-    write("coming-percent", loading ? `${percent} %` : "");
-    const bar = byId("coming-bar");
+    write("loading-title", failed ? "" : title);
+    write("loading-detail", failed || !detail ? detail : `: ${detail}`);
+    write("loading-percent", loading ? `${percent} %` : "");
+    const bar = byId("loading-bar");
     bar.hidden = !loading;
     bar.setAttribute("aria-valuenow", String(percent));
     bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;

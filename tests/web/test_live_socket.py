@@ -42,14 +42,14 @@ def test_a_changeover_is_told_and_the_next_picture_is_the_others(
     pair = FakePair()
     with start(pair.engine).socket() as tab:
         status = tab.hear()
-        assert (status["model"], status["coming_title"]) == ("miniature", "SDXL-Lightning")
+        assert (status["model"], status["loading_title"]) == ("miniature", "SDXL-Lightning")
         tab.ask(1, width=1216, height=832)
         frame = tab.final(1)[-1]
         assert (frame["model"], frame["width"], frame["height"]) == ("miniature", 192, 128)
         pair.wanted.say(progress=0.5)
         assert tab.until(lambda m: m.get("progress") == 0.5)[-1]["state"] == "ready"
         pair.arrive()
-        status = tab.until(lambda m: m["type"] == "status" and not m["coming"])[-1]
+        status = tab.until(lambda m: m["type"] == "status" and not m["loading_model"])[-1]
         assert (status["model"], status["device"]) == ("sdxl-lightning", "NVIDIA H200")
         tab.ask(2, width=1216, height=832)
         frame = tab.final(2)[-1]

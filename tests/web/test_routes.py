@@ -66,7 +66,7 @@ def test_a_stand_in_is_ready_and_health_tells_what_is_coming(start: Callable[...
     url = start(pair.engine).url
     health = httpx.get(f"{url}/healthz").json()
     assert httpx.get(f"{url}/readyz").status_code == 200
-    assert (health["state"], health["model"], health["coming"]) == (
+    assert (health["state"], health["model"], health["loading_model"]) == (
         "ready",
         "miniature",
         "sdxl-lightning",
@@ -75,7 +75,7 @@ def test_a_stand_in_is_ready_and_health_tells_what_is_coming(start: Callable[...
     pair.fail()
     health = httpx.get(f"{url}/healthz").json()
     assert httpx.get(f"{url}/readyz").status_code == 200
-    assert (health["model"], health["coming"], health["progress"]) == ("miniature", "", None)
+    assert (health["model"], health["loading_model"], health["progress"]) == ("miniature", "", None)
     assert health["detail"] == f"Miniature goes on without SDXL-Lightning: {pair.MISSING}"
 
 

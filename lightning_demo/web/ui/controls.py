@@ -40,13 +40,13 @@ class Controls:
 
 
 def control_panel(
-    limits: Limits, latency_budget: float, *, patient: bool
+    limits: Limits, latency_budget: float, *, submit_on_enter: bool
 ) -> tuple[Controls, gr.Button]:
     """The panel beside the picture, and its dice.
 
     Args:
         latency_budget: the one that a visitor begins with, ms.
-        patient: there are no drafts, and so no budget to choose.
+        submit_on_enter: there are no drafts, and so no budget to choose.
     """
     with gr.Column(elem_id="controls"):
         steps = gr.Radio(
@@ -103,6 +103,6 @@ def control_panel(
             info="A picture that would take longer is drafted while you type.",
             elem_id="budget",
             elem_classes="segments",
-            visible=not patient,
+            visible=not submit_on_enter,
         )
     return Controls(negative, steps, size, guidance, seed, lock, budget), dice

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
-PATIENT_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
+ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
 MODULE = "import(new URL('web/live.js', document.baseURI))"
@@ -43,7 +43,7 @@ def page(service: Service) -> gr.Blocks:
     status = service.engine.status()
     vocabularies = _vocabularies(status)
     with gr.Blocks(
-        title=f"{TITLE} – {status.coming_title or status.title}",
+        title=f"{TITLE} – {status.loading_title or status.title}",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
@@ -58,7 +58,9 @@ def page(service: Service) -> gr.Blocks:
                 actions = action_buttons()
             with gr.Column(elem_id="control-side"):
                 controls, dice = control_panel(
-                    status.limits, service.settings.latency_budget, patient=status.patient
+                    status.limits,
+                    service.settings.latency_budget,
+                    submit_on_enter=status.submit_on_enter,
                 )
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):
@@ -69,7 +71,7 @@ def page(service: Service) -> gr.Blocks:
                 example_chips(vocabulary.examples, only_with)
         _wire(blocks, prompt, controls, actions, dice)
         _events(blocks, EventStreams(service))
-    if status.patient:
+    if status.submit_on_enter:
         # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
         blocks.queue(max_size=MAX_PAGES)
     return blocks
@@ -77,8 +79,8 @@ def page(service: Service) -> gr.Blocks:
 
 def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
     """By model, the one that the page is for first; under no name where there is only one."""
-    if status.coming:
-        return {model: _vocabulary(model) for model in (status.coming, status.model)}
+    if status.loading_model:
+        return {model: _vocabulary(model) for model in (status.loading_model, status.model)}
     return {"": _vocabulary(status.model)}
 
 
@@ -93,9 +95,9 @@ def _vocabulary(model: str) -> Vocabulary:
 
 def _masthead(settings: Settings, status: EngineStatus) -> None:
     # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
-    transport = "events" if status.patient else settings.transport
+    transport = "events" if status.submit_on_enter else settings.transport
     config = escape(json.dumps({"transport": transport}))
-    tagline = PATIENT_WORDS if status.patient else "A picture at every keystroke"
+    tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(
         f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
         f'<div id="config" data-config="{config}" hidden></div>',

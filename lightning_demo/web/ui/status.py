@@ -29,13 +29,13 @@ LINE = """
 <div id="said">
   <p id="note" role="status" aria-live="polite"></p>
   <p id="place"></p>
-  <div id="coming" hidden>
+  <div id="loading-model" hidden>
     <p>
-      <span id="coming-words"><span id="coming-title"></span><span class="roomy"> is
-        loading</span><span id="coming-detail"></span></span>
-      <span id="coming-percent"></span>
+      <span id="loading-words"><span id="loading-title"></span><span class="roomy"> is
+        loading</span><span id="loading-detail"></span></span>
+      <span id="loading-percent"></span>
     </p>
-    <div id="coming-bar" role="progressbar" aria-labelledby="coming-words" hidden><i></i></div>
+    <div id="loading-bar" role="progressbar" aria-labelledby="loading-words" hidden><i></i></div>
   </div>
 </div>
 """

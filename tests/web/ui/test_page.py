@@ -61,9 +61,9 @@ def test_the_budget_begins_with_the_setting() -> None:
     chosen = budget(FakeEngine(), latency_budget=250)
     assert chosen["value"] == 250
     assert [label for label, _ in chosen["choices"]] == ["off", "100", "200", "250", "400", "800"]
-    patient = FakeEngine()
-    patient.say(patient=True)
-    assert not budget(patient)["visible"], "a patient page has no drafts"
+    on_enter = FakeEngine()
+    on_enter.say(submit_on_enter=True)
+    assert not budget(on_enter)["visible"], "there are no drafts then"
 
 
 def test_the_first_picture_needs_no_typing() -> None:
