@@ -100,7 +100,7 @@ def test_an_edit_of_gradios_is_understood(shared: Callable[[str], Running], visi
     tab = visit(shared("events"))
     tab.wait_answered()
     tab.page.evaluate(
-        """() => lightning.hear([["replace", [], JSON.stringify(
+        """() => lightning.transport.take([["replace", [], JSON.stringify(
           { type: "error", sequence: 0, field: "prompt", message: "From an edit." })]])"""
     )
     tab.page.get_by_text("From an edit.").wait_for()
@@ -110,7 +110,7 @@ def test_without_sockets_the_page_takes_the_other_way(
     own: Callable[..., Running], visit: Open
 ) -> None:
     tab = visit(own(transport="auto"), init=NO_SOCKET)
-    tab.wait("() => lightning.transport === 'events'")
+    tab.wait("() => lightning.transport.name === 'events'")
     tab.type("over events")
     tab.wait_painted("over events")
 
@@ -118,7 +118,7 @@ def test_without_sockets_the_page_takes_the_other_way(
 def test_with_sockets_the_page_takes_them(own: Callable[..., Running], visit: Open) -> None:
     tab = visit(own(transport="auto"))
     tab.wait_answered()
-    assert tab.page.evaluate("lightning.transport") == "socket"
+    assert tab.page.evaluate("lightning.transport.name") == "socket"
 
 
 def test_a_lost_connection_comes_back_and_catches_up(
@@ -126,7 +126,7 @@ def test_a_lost_connection_comes_back_and_catches_up(
 ) -> None:
     tab = visit(own(transport="socket"))
     tab.wait_answered()
-    tab.page.evaluate("lightning.link.socket.close()")
+    tab.page.evaluate("lightning.transport.socket.close()")
     tab.type("after the break")
     tab.wait_painted("after the break")
     tab.wait("() => !document.getElementById('note').textContent")

@@ -45,7 +45,7 @@ def tab(running: Running, visit: Open) -> Visit:
 
 
 def test_typing_asks_for_nothing_until_enter(running: Running, tab: Visit) -> None:
-    assert tab.page.evaluate("lightning.transport") == "events"
+    assert tab.page.evaluate("lightning.transport.name") == "events"
     words = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
     assert tab.text("tagline") == words
     before = tab.sequence()

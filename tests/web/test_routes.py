@@ -11,6 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from lightning_demo.web.routes import FILES
+
 from .conftest import Running
 from .fakes import FakeEngine, FakePair, color_of, wanted_color
 
@@ -140,9 +142,9 @@ def test_other_types_and_methods_are_refused(running: Running) -> None:
     assert httpx.post(f"{running.url}/healthz").status_code == 405
 
 
-@pytest.mark.parametrize("name", ["live", "link", "painter", "panel", "room", "waterfall", "words"])
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.glob("*.js")))
 def test_the_pages_files_are_served(running: Running, name: str) -> None:
-    answer = httpx.get(f"{running.url}/web/{name}.js")
+    answer = httpx.get(f"{running.url}/web/{name}")
     assert "javascript" in answer.headers["content-type"]
     assert answer.headers["cache-control"] == "no-cache"
 
