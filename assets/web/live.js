@@ -260,4 +260,5 @@ async function copy(text) {
 export function start() {
   const { config } = document.getElementById("config").dataset;
   globalThis.lightning = new Lightning(JSON.parse(config));
+  document.querySelector(".gradio-container").dataset.started = "";
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -98,7 +99,7 @@ def test_the_page_is_told_what_it_must_know() -> None:
     masthead = next(b for b in server._blocks.blocks.values() if b.elem_id == "masthead")
     assert isinstance(masthead, gr.HTML)
     config = {"transport": "events", "controls": CONTROLS, "max_seed": 2**32 - 1}
-    assert json.dumps(config).replace('"', "&quot;") in masthead.value
+    assert escape(json.dumps(config)) in masthead.value
 
 
 def test_a_page_without_its_words_still_opens() -> None:
