@@ -77,17 +77,17 @@ class Painting:
             raise EngineUnavailable(DRAINING)
         if wait := self._allowance.take(address, time.monotonic()):
             raise RateLimited(
-                f"At most {PICTURES_PER_SECOND:g} pictures a second can be saved for one address; "
+                f"At most {PICTURES_PER_SECOND:g} pictures a second are painted for one address; "
                 "try again in a moment.",
                 seconds=wait,
             )
         if self._running.total() >= MAX_PICTURES:
             raise EngineUnavailable(
-                f"{MAX_PICTURES} pictures are being saved already; try again in a moment."
+                f"{MAX_PICTURES} pictures are being painted already; try again in a moment."
             )
         if self._running[address] >= PICTURES_PER_ADDRESS:
             raise RateLimited(
-                f"{PICTURES_PER_ADDRESS} pictures are being saved for your address already; "
+                f"{PICTURES_PER_ADDRESS} pictures are being painted for your address already; "
                 "try again in a moment."
             )
 

@@ -16,7 +16,10 @@ Open = Callable[..., Visit]
 NO_SOCKET = """
 globalThis.WebSocket = class {
   static OPEN = 1;
-  constructor() { setTimeout(() => this.onclose?.()); }
+  constructor() {
+    globalThis.sockets = (globalThis.sockets ?? 0) + 1;
+    setTimeout(() => this.onclose?.());
+  }
   close() {}
 };
 """
@@ -111,8 +114,10 @@ def test_without_sockets_the_page_takes_the_other_way(
 ) -> None:
     tab = visit(own(transport="auto"), init=NO_SOCKET)
     tab.wait("() => lightning.transport.name === 'events'")
+    tab.page.evaluate("dispatchEvent(new Event('online'))")
     tab.type("over events")
     tab.wait_painted("over events")
+    assert tab.page.evaluate("sockets") == 1, "nothing is sent twice: it is not tried again"
 
 
 def test_with_sockets_the_page_takes_them(own: Callable[..., Running], visit: Open) -> None:
