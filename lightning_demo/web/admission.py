@@ -26,7 +26,7 @@ REMEMBERED = 8  # seats given of late, from which the wait is estimated
 ENOUGH = 3  # of them, below which an estimate would be a guess
 
 
-PageT = TypeVar("PageT")  # anything that a dict may have as a key
+HolderT = TypeVar("HolderT")  # anything that a dict may have as a key
 
 
 @dataclass(slots=True)
@@ -36,25 +36,25 @@ class _Seat:
 
 
 @dataclass(frozen=True)
-class Waiting(Generic[PageT]):
+class Waiting(Generic[HolderT]):
     """One page in line."""
 
-    page: PageT
+    page: HolderT
     ahead: int  # pages that get a seat before it
     wait: float | None  # seconds until it gets one, estimated; None: not known
 
 
-class Seats(Generic[PageT]):
+class Seats(Generic[HolderT]):
     """A number of seats and the line in front of them."""
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._seats: dict[PageT, _Seat] = {}
-        self._line: dict[PageT, None] = {}  # in the order of joining
+        self._seats: dict[HolderT, _Seat] = {}
+        self._line: dict[HolderT, None] = {}  # in the order of joining
         self._crowded = 0.0  # since when somebody has been waiting
         self._given: deque[float] = deque(maxlen=REMEMBERED)
 
-    def request(self, page: PageT, now: float) -> bool:
+    def request(self, page: HolderT, now: float) -> bool:
         """The page asks for a picture; whether it has a seat. If not, it is in line."""
         seat = self._seats.get(page)
         if seat is not None:
@@ -70,12 +70,12 @@ class Seats(Generic[PageT]):
             self._line[page] = None
         return False
 
-    def leave(self, page: PageT) -> None:
+    def leave(self, page: HolderT) -> None:
         """The page needs no seat any more."""
         self._seats.pop(page, None)
         self._line.pop(page, None)
 
-    def advance(self, now: float) -> list[PageT]:
+    def advance(self, now: float) -> list[HolderT]:
         """Gives free seats to those who wait; returns who got one."""
         seated = []
         while self._line and self._make_room(now):
@@ -86,7 +86,7 @@ class Seats(Generic[PageT]):
             seated.append(page)
         return seated
 
-    def line(self, now: float) -> list[Waiting[PageT]]:
+    def line(self, now: float) -> list[Waiting[HolderT]]:
         """Who waits, the next one first."""
         if not self._line:
             return []
@@ -109,7 +109,7 @@ class Seats(Generic[PageT]):
         """Pages in line."""
         return len(self._line)
 
-    def seated(self, page: PageT) -> bool:
+    def seated(self, page: HolderT) -> bool:
         """Whether the page has a seat."""
         return page in self._seats
 
@@ -133,8 +133,8 @@ class Seats(Generic[PageT]):
         return max(seat.since, self._crowded) + TURN_SECONDS
 
 
-class Page(Protocol):
-    """What asks for pictures."""
+class SeatHolder(Protocol):
+    """A page that has a seat, or waits for one."""
 
     def seated(self) -> None:
         """It has a seat."""
@@ -149,7 +149,7 @@ class Admission:
     """All pages that ask for pictures, and the seats they do it on."""
 
     def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seats: Seats[Page] = Seats(count)
+        self._seats: Seats[SeatHolder] = Seats(count)
         self._clock = clock
 
     @property
@@ -157,14 +157,14 @@ class Admission:
         """Pages without a seat that want one."""
         return self._seats.waiting
 
-    def request_seat(self, page: Page) -> None:
+    def request_seat(self, page: SeatHolder) -> None:
         """The page asks for a picture: it is seated now, or when its turn comes."""
         if self._seats.request(page, self._clock()):
             page.seated()
         else:
             self.advance()
 
-    def leave(self, page: Page) -> None:
+    def leave(self, page: SeatHolder) -> None:
         """The page needs no seat any more."""
         self._seats.leave(page)
         self.advance()

@@ -9,7 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from lightning_demo.errors import (
     EngineUnavailable,
@@ -20,6 +23,7 @@ from lightning_demo.errors import (
 )
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.web import painting as module
+from lightning_demo.web.http_json import read_json
 from lightning_demo.web.painting import Painting
 
 from .conftest import Running, wait_for
@@ -196,6 +200,38 @@ def test_a_picture_that_takes_too_long_is_given_up(
         assert engine.running == 0
 
     run(paint())
+
+
+def test_another_api_is_a_translation_and_a_route(run: Run) -> None:
+    """As CONTRIBUTING promises whoever adds a vendor's API."""
+    engine = FakeEngine()
+    painting = Painting(engine)
+
+    async def predict(http: Request) -> JSONResponse:
+        try:
+            fields = await read_json(http)
+            wanted = {"prompt": fields["input"]["text"], "num_inference_steps": fields["steps"]}
+            frame = await painting.paint(GenerationRequest.parse(wanted, LIMITS), http)
+        except LightningError as error:
+            return JSONResponse({"error": error.message}, error.status)
+        size = "{}x{}".format(*frame.size)
+        return JSONResponse({"model": frame.model, "size": size, "steps": frame.step})
+
+    async def ask() -> None:
+        app = Starlette(routes=[Route("/v1/predict", predict, methods=["POST"])])
+        transport = httpx.ASGITransport(app, client=("203.0.113.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
+            body = {"input": {"text": "a cat"}, "steps": 2}
+            answer = await client.post("/v1/predict", json=body)
+            assert answer.json() == {"model": "miniature", "size": "128x128", "steps": 2}
+            answer = await client.post("/v1/predict", json={**body, "steps": 3})
+            assert (answer.status_code, "2, 4, 8" in answer.json()["error"]) == (422, True)
+            painting.drain()
+            answer = await client.post("/v1/predict", json=body)
+            assert (answer.status_code, "restarted" in answer.json()["error"]) == (503, True)
+        assert [work.client for work in engine.works] == [("address", "203.0.113.1")]
+
+    run(ask())
 
 
 # Over HTTP ------------------------------------------------------------------------------------
