@@ -36,7 +36,7 @@ def state(running: Running) -> dict[str, int]:
         "tasks": len(asyncio.all_tasks(loop)),
         "connections": len(kept._connections),
         "addresses": len(kept._pages),
-        "seats": len(kept._admission._seats),
+        "seats": len(kept._admission),
         "running": running.engine.running,
     }
 
