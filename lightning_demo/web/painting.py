@@ -28,7 +28,7 @@ MAX_PICTURES = 8  # being painted at once
 PICTURES_PER_ADDRESS = 4  # of them, for one address
 PICTURES_AT_ONCE = 60  # of one address without waiting, and then
 PICTURES_PER_SECOND = 4.0
-PAINT_SECONDS = 120.0  # in line and on the device together; proxies mostly give up sooner
+PAINT_SECONDS = 600.0  # loading, in line and on the device; SDXL on a CPU takes minutes
 
 
 class Painting:
