@@ -57,7 +57,7 @@ def test_a_hundred_sockets_open_and_close_and_nothing_is_left(
 ) -> None:
     running = start(max_sessions=5)
     with running.socket() as tab:
-        tab.hear()
+        tab.receive()
     wait_for(lambda: state(running)["connections"] == 0)
     before = state(running)
 
@@ -165,9 +165,9 @@ def test_a_flood_slows_only_its_sender(
             assert [frame["sequence"] for frame in frames] == [sequence] * len(frames)
         thread.join()
         assert flooding.final(last)[-1]["prompt"].startswith(f"{last} ")
-    heard = [sequence for sequence in submitted if sequence >= first]
-    assert heard == sorted(heard) and heard[-1] == last
-    assert len(heard) <= 500, "of those that come together only the newest is acted on"
+    received = [sequence for sequence in submitted if sequence >= first]
+    assert received == sorted(received) and received[-1] == last
+    assert len(received) <= 500, "of those that come together only the newest is acted on"
     assert [sequence for sequence in submitted if sequence < first] == list(range(1, 11))
 
 
@@ -268,15 +268,15 @@ def test_only_so_many_pages_are_open_at_one_address(start: Callable[..., Running
     running = start(sessions_per_address=2)
     with contextlib.ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(running.socket()).hear()
+            stack.enter_context(running.socket()).receive()
         third = stack.enter_context(running.socket())
         assert "2 pages are open at your address" in third.error()["message"]
         with pytest.raises(ConnectionClosed):
-            third.hear()
+            third.receive()
         # The header of a proxy on this machine is believed.
         other = {"X-Forwarded-For": "203.0.113.7"}
         with running.socket(additional_headers=other) as tab:
-            assert tab.hear()["type"] == "status"
+            assert tab.receive()["type"] == "status"
 
 
 # The same over Gradio's events ---------------------------------------------------------------
@@ -315,6 +315,6 @@ def test_over_events_too_a_page_waits_is_told_and_gets_in(start: Callable[..., R
 def test_over_events_too_addresses_are_limited(start: Callable[..., Running]) -> None:
     running = start(sessions_per_address=1)
     with running.socket() as tab, events(running) as client:
-        tab.hear()
+        tab.receive()
         job = client.submit(ask(1, "one more"), api_name="/live")
         assert "1 pages are open at your address" in job.result(timeout=20)

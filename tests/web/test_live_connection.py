@@ -57,16 +57,16 @@ def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.Monk
         engine.forecast_of = slow
         service = Service(engine, Settings())
         connection = service.open()
-        heard = []
+        received = []
         for sequence, budget in enumerate((0, 0, 350, 10), 1):
             connection.receive(ask(sequence, str(sequence), budget=budget))
             async for event in connection.events():
                 assert event.frame is not None
                 if event.budget is not None:
-                    heard.append((event.sequence, event.budget))
+                    received.append((event.sequence, event.budget))
                 if event.frame.final:
                     break
-        assert set(heard) == {(3, 350), (4, 10)}
+        assert set(received) == {(3, 350), (4, 10)}
         steps = [request.num_inference_steps for request in engine.requests]
         assert steps == [4, 4, 2, 4, 2, 4]
         answer = connection.receive(ask(9, budget=-1))

@@ -32,7 +32,7 @@ from .malformed import MALFORMED
 
 def test_the_status_comes_first(running: Running) -> None:
     with running.socket() as tab:
-        status = tab.hear()
+        status = tab.receive()
     assert (status["type"], status["state"], status["model"]) == ("status", "ready", "miniature")
 
 
@@ -41,7 +41,7 @@ def test_a_changeover_is_told_and_the_next_picture_is_the_others(
 ) -> None:
     pair = FakePair()
     with start(pair.engine).socket() as tab:
-        status = tab.hear()
+        status = tab.receive()
         assert (status["model"], status["loading_title"]) == ("miniature", "SDXL-Lightning")
         tab.ask(1, width=1216, height=832)
         frame = tab.final(1)[-1]
@@ -110,7 +110,7 @@ def test_a_message_too_large_ends_only_its_own_connection(running: Running) -> N
         with pytest.raises(ConnectionClosed) as caught:
             bad.say("x" * (2**20 + 1))
             while True:
-                bad.hear()
+                bad.receive()
         assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
         good.ask(1)
         assert good.final(1)
@@ -133,15 +133,15 @@ def answered(engine: FakeEngine, requests: int) -> bool:
 def test_a_page_that_acknowledges_is_never_far_behind(start: Callable[..., Running]) -> None:
     running = start(FakeEngine(step_seconds=0))
     with running.socket() as tab:
-        tab.hear()  # the status
+        tab.receive()  # the status
         tab.say({"seen": 0})
         for sequence in range(1, 31):
             tab.ask(sequence, f"number {sequence}")
             wait_for(partial(answered, running.engine, sequence))
         for number in range(1, FRAMES_IN_FLIGHT + 1):
-            assert tab.hear()["sequence"] <= number
+            assert tab.receive()["sequence"] <= number
         tab.say({"seen": 1})
-        newest = tab.hear()
+        newest = tab.receive()
     assert (newest["sequence"], newest["final"]) == (30, True)
 
 
@@ -176,7 +176,7 @@ def test_loading_is_told_and_then_the_picture_comes(start: Callable[..., Running
     engine = FakeEngine()
     engine.say(state="loading", progress=0.25, detail="Reading the weights")
     with start(engine).socket() as tab:
-        status = tab.hear()
+        status = tab.receive()
         assert (status["state"], status["progress"]) == ("loading", 0.25)
         tab.ask(1)
         engine.say(state="ready", progress=None, detail="")
@@ -187,7 +187,7 @@ def test_a_load_failure_is_told_in_words(start: Callable[..., Running]) -> None:
     engine = FakeEngine()
     engine.say(state="failed", detail="The weights are missing; run `download`.")
     with start(engine).socket() as tab:
-        assert tab.hear()["detail"] == "The weights are missing; run `download`."
+        assert tab.receive()["detail"] == "The weights are missing; run `download`."
         tab.ask(1)
         assert "download" in tab.error()["message"]
 
@@ -209,17 +209,17 @@ def test_more_pages_than_the_server_takes_are_told(
     monkeypatch.setattr(service, "MAX_PAGES", 1)
     running = start()
     with running.socket() as first:
-        first.hear()
+        first.receive()
         with running.socket() as second:
             assert "1 pages are open already" in second.error()["message"]
             with pytest.raises(ConnectionClosed):
-                second.hear()
+                second.receive()
         first.ask(1)
         assert first.final(1)
 
     def free() -> bool:
         with running.socket() as third:
-            return third.hear()["type"] == "status"
+            return third.receive()["type"] == "status"
 
     wait_for(free)
 
@@ -227,10 +227,10 @@ def test_more_pages_than_the_server_takes_are_told(
 def test_status_is_sent_again_only_when_it_changes(start: Callable[..., Running]) -> None:
     engine = FakeEngine(status=STATUS)
     with start(engine).socket() as tab:
-        assert tab.hear()["device"] == "cpu"
+        assert tab.receive()["device"] == "cpu"
         engine.say(waiting=3)  # changes all the time and is not news
         engine.say(device="a bigger one")
-        assert tab.hear()["device"] == "a bigger one"
+        assert tab.receive()["device"] == "a bigger one"
 
 
 # A flood: the newest message of each window, and never more than a share of the time -------------
