@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from .errors import InvalidRequest
 
+STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 MAX_PROMPT_CHARACTERS = 100_000
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE_SCALE = 20.0
@@ -158,9 +159,11 @@ class EngineStatus:
     detail: str = ""  # what it is doing, or why it failed and what to do
     progress: float | None = None  # 0 … 1 while loading
     waiting: int = 0  # requests admitted and not yet started
-    coming: str = ""  # the model that this one stands in for; `detail` and `progress` are then its
-    coming_title: str = ""  # the same for people
-    patient: bool = False  # pictures are dear here: the page asks on Enter or after a pause
+    loading_model: str = ""  # that this one stands in for; `detail` and `progress` are then its
+    loading_title: str = ""  # the same for people
+    submit_on_enter: bool = (
+        False  # or after a pause, and not with each keystroke: pictures are dear
+    )
     tier: str = ""  # how far the model has been compiled; empty where it is not
 
 

@@ -1,15 +1,5 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
-const FIELDS = {
-  prompt: "prompt",
-  negative_prompt: "negative",
-  num_inference_steps: "steps",
-  guidance_scale: "guidance",
-  seed: "seed",
-  budget: "budget",
-  width: "size",
-  height: "size",
-};
 const STATES = {
   loading: "loading",
   ready: "ready",
@@ -32,7 +22,9 @@ function write(name, text) {
 }
 
 export class Panel {
-  constructor() {
+  /** @param controls  at which errors are told */
+  constructor(controls) {
+    this.controls = controls;
     this.status = null;
     this.online = true;
     this.refusal = ""; // why the server ended the connection, when it said so
@@ -52,7 +44,7 @@ export class Panel {
     this.refusal = "";
     this.offerSteps(status.limits.num_inference_steps);
     this.showModel(status);
-    this.showComing(status);
+    this.showLoading(status);
     this.show();
   }
 
@@ -78,7 +70,7 @@ export class Panel {
     write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
-    const about = status ? [status.title, status.coming && "stand-in", status.device] : [];
+    const about = status ? [status.title, status.loading_model && "stand-in", status.device] : [];
     const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
     const how = `${STATES[state]} ${percent}`.trim();
     write("about", [...about, steps, how, status?.tier].filter(Boolean).join(" · "));
@@ -105,19 +97,19 @@ export class Panel {
   }
 
   /** How far the model is that this one stands in for, or why it will not come. */
-  showComing({ state, coming, coming_title: title, detail, progress }) {
-    const failed = state === "ready" && !coming && Boolean(detail);
-    const loading = state === "ready" && Boolean(coming);
-    const box = byId("coming");
+  showLoading({ state, loading_model: model, loading_title: title, detail, progress }) {
+    const failed = state === "ready" && !model && Boolean(detail);
+    const loading = state === "ready" && Boolean(model);
+    const box = byId("loading-model");
     box.hidden = !failed && !loading;
     box.dataset.kind = failed ? "problem" : "";
     // Every percent read aloud would be no help; a failure is.
     box.setAttribute("aria-live", failed ? "polite" : "off");
     const percent = Math.round((progress ?? 0) * 100);
-    write("coming-title", failed ? "" : title);
-    write("coming-detail", failed || !detail ? detail : `: ${detail}`);
-    write("coming-percent", loading ? `${percent} %` : "");
-    const bar = byId("coming-bar");
+    write("loading-title", failed ? "" : title);
+    write("loading-detail", failed || !detail ? detail : `: ${detail}`);
+    write("loading-percent", loading ? `${percent} %` : "");
+    const bar = byId("loading-bar");
     bar.hidden = !loading;
     bar.setAttribute("aria-valuenow", String(percent));
     bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
@@ -126,7 +118,7 @@ export class Panel {
   /** Says at the sizes when the picture has another one than was asked for. */
   showSize({ width, height }, asked) {
     const same = width === asked.width && height === asked.height;
-    byId("size").dataset.painted = same ? "" : `painted at ${width} × ${height}`;
+    this.controls.box("size").dataset.painted = same ? "" : `painted at ${width} × ${height}`;
   }
 
   /** Says how a draft differs from what was asked for, as long as drafts come. */
@@ -143,9 +135,9 @@ export class Panel {
   }
 
   offerSteps(available) {
-    for (const input of document.querySelectorAll("#steps input[type=radio]")) {
+    for (const input of this.controls.box("num_inference_steps").querySelectorAll("input")) {
       const label = input.closest("label");
-      const absent = !available.includes(Number(label.textContent.trim()));
+      const absent = !available.includes(Number(input.value));
       input.disabled = absent;
       label.classList.toggle("absent", absent);
       label.title = absent ? "There is no checkpoint here for that many steps" : "";
@@ -233,18 +225,17 @@ export class Panel {
   error({ sequence, field, message }) {
     this.clearErrors();
     if (sequence === 0) this.refusal = message;
-    const name = FIELDS[field];
-    if (!name) {
+    const box = this.controls.box(field);
+    if (!box) {
       this.note(message, "problem");
       return;
     }
     const words = message.replace(/^\w+: /, ""); // the field's name is where the words stand
     const sentence = words.charAt(0).toUpperCase() + words.slice(1);
-    const box = byId(name);
     const input = box.querySelector("textarea, input");
     input?.setAttribute("aria-invalid", "true");
     input?.setAttribute("aria-describedby", "field-error");
-    if (name === "prompt") {
+    if (field === "prompt") {
       write("prompt-note", sentence);
       byId("prompt-note").dataset.kind = "problem";
       return;

@@ -13,7 +13,7 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * Somebody in the middle of typing may be painted a draft (`draft_policy`); the asked picture comes
   right after it if no key does, or, while others keep the engine busy, after the same wait.
 * A draft that still stands in line when typing has paused gives its place to the asked picture.
-* Where the page is patient, every request is meant: the newest always supersedes, none is drafted.
+* Where pages submit on Enter, every request is meant: the newest supersedes, none is drafted.
 """
 
 from __future__ import annotations
@@ -97,18 +97,18 @@ class LivePolicy:
         max_stale: float,
         debounce: float,
         draft: Callable[[GenerationRequest], GenerationRequest | None] = lambda request: None,
-        patient: bool = False,
+        submit_on_enter: bool = False,
     ) -> None:
         """
         Args:
             max_stale, debounce: seconds; 0 switches the last one off.
             draft: what to paint first for a request of somebody who is typing, or None.
-            patient: requests come on Enter or after a pause, not with each keystroke.
+            submit_on_enter: requests come on Enter or after a pause, not with each keystroke.
         """
         self._max_stale = max_stale
         self._debounce = debounce
         self._draft = draft
-        self._patient = patient
+        self._submit_on_enter = submit_on_enter
         self._turn: _Turn | None = None
         self._pending: Submission | None = None
         self._settle = False  # what is pending is to be painted as it was asked, not drafted
@@ -211,7 +211,7 @@ class LivePolicy:
         assert submission is not None  # noqa: S101
         typing = self._typing and now - self._submitted < SILENCE
         draft = None
-        if typing and not self._settle and not self._patient:
+        if typing and not self._settle and not self._submit_on_enter:
             draft = self._draft(submission.request)
         start = Start(submission, draft or submission.request, draft is not None, self._refine)
         self._settle = self._refine = self._in_line = False
@@ -224,7 +224,7 @@ class LivePolicy:
     def _may_supersede(self, now: float) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
         assert self._turn is not None and self._pending is not None  # noqa: S101
-        if self._patient or self._turn.start.refines:
+        if self._submit_on_enter or self._turn.start.refines:
             return True
         pace = self._pace(self._pending.request)
         stale = max(self._max_stale, pace.final)

@@ -47,7 +47,7 @@ class LiveSession:
             max_stale=settings.max_stale_ms / 1000,
             debounce=settings.debounce_ms / 1000,
             draft=self._draft,
-            patient=engine.status().patient,
+            submit_on_enter=engine.status().submit_on_enter,
         )
         self._budget = settings.latency_budget
         self._context = contextvars.copy_context()

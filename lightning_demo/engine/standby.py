@@ -50,7 +50,7 @@ class StandbyEngine:
         self._watcher.start()
 
     def status(self) -> EngineStatus:
-        """See `Engine.status`; of whichever engine paints now, and of what is coming."""
+        """See `Engine.status`; of whichever engine paints now, and of what is loading."""
         wanted, stand_in = self._wanted.status(), self._stand_in
         if self._closing.is_set():
             about = replace(wanted, state="closed", detail=STOPPED, progress=None)
@@ -153,7 +153,7 @@ def _standing_in(now: EngineStatus, wanted: EngineStatus) -> EngineStatus:
         detail = f"{wanted.detail} {now.title} cannot stand in: {now.detail}"
         return replace(wanted, detail=detail, waiting=waiting)
     if wanted.state == "loading":
-        now = replace(now, coming=wanted.model, coming_title=wanted.title)
+        now = replace(now, loading_model=wanted.model, loading_title=wanted.title)
         if now.state == "ready":
             now = replace(now, detail=wanted.detail, progress=wanted.progress)
     elif now.state == "ready":

@@ -78,7 +78,7 @@ class ZeroGpuEngine:
             metrics: where to write what is measured outside the forked processes.
             at_once: requests handed to ZeroGPU at a time; more wait here, first come first served.
         """
-        self._about = replace(about, patient=True)
+        self._about = replace(about, submit_on_enter=True)
         self._metrics = metrics or Metrics()
         self._sampler: Sampler | None = None
         self._lock = threading.Lock()

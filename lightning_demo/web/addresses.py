@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from starlette.requests import HTTPConnection
 
@@ -32,6 +32,13 @@ def normal(host: str) -> str:
         if not address.is_loopback:
             return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+def discount(counts: Counter[str], address: str) -> None:
+    """One less; an address that has none left is forgotten."""
+    counts[address] -= 1
+    if counts[address] <= 0:
+        del counts[address]
 
 
 class Allowance:

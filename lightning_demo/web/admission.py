@@ -1,8 +1,5 @@
 """Admission: who may paint while there are more pages than seats.
 
-`Seats` has the rules alone; every method takes the time as an argument, in seconds. `Admission`
-brings a clock and tells the pages. The rules:
-
 * A page takes a seat, or gets in line for one, when it asks for a picture.
 * While nobody waits, a seat is kept for as long as the page is open.
 * While somebody waits, a seat is free again when its page has been idle for `IDLE_SECONDS`, or has
@@ -14,9 +11,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 from . import messages
 
@@ -26,7 +23,16 @@ REMEMBERED = 8  # seats given of late, from which the wait is estimated
 ENOUGH = 3  # of them, below which an estimate would be a guess
 
 
-Page = TypeVar("Page")  # anything that a dict may have as a key
+class SeatHolder(Protocol):
+    """A page that has a seat, or waits for one."""
+
+    def seated(self) -> None:
+        """It may paint what it last asked for."""
+        ...
+
+    def tell_line(self, message: messages.Message) -> None:
+        """How long the line before it is."""
+        ...
 
 
 @dataclass(slots=True)
@@ -35,86 +41,56 @@ class _Seat:
     active: float  # when its page last asked
 
 
-@dataclass(frozen=True)
-class Waiting(Generic[Page]):
-    """One page in line."""
-
-    page: Page
-    ahead: int  # pages that get a seat before it
-    wait: float | None  # seconds until it gets one, estimated; None: not known
-
-
-class Seats(Generic[Page]):
+class Admission:
     """A number of seats and the line in front of them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._count = count
-        self._seats: dict[Page, _Seat] = {}
-        self._line: dict[Page, None] = {}  # in the order of joining
+        self._clock = clock
+        self._seats: dict[SeatHolder, _Seat] = {}
+        self._line: dict[SeatHolder, None] = {}  # in the order of joining
         self._crowded = 0.0  # since when somebody has been waiting
-        self._given: deque[float] = deque(maxlen=REMEMBERED)
+        self._given: deque[float] = deque(maxlen=REMEMBERED)  # when, since then
 
-    def ask(self, page: Page, now: float) -> bool:
-        """The page asks for a picture; whether it has a seat. If not, it is in line."""
-        seat = self._seats.get(page)
-        if seat is not None:
-            seat.active = now
-            return True
-        if page not in self._line:
-            if not self._line:
-                if len(self._seats) < self._count:
-                    self._seats[page] = _Seat(now, now)
-                    return True
-                self._crowded = now
-                self._given.clear()
-            self._line[page] = None
-        return False
-
-    def leave(self, page: Page) -> None:
-        """The page needs no seat any more."""
-        self._seats.pop(page, None)
-        self._line.pop(page, None)
-
-    def advance(self, now: float) -> list[Page]:
-        """Gives free seats to those who wait; who has got one."""
-        seated = []
-        while self._line and self._make_room(now):
-            page = next(iter(self._line))
-            del self._line[page]
-            self._seats[page] = _Seat(now, now)
-            self._given.append(now)
-            seated.append(page)
-        return seated
-
-    def line(self, now: float) -> list[Waiting[Page]]:
-        """Who waits, the next one first."""
-        if not self._line:
-            return []
-        interval = None
-        if len(self._given) >= ENOUGH:
-            interval = (now - self._given[0]) / (len(self._given) - 1)
-        ends = sorted(self._end_of_turn(seat) for seat in self._seats.values())
-        waiting = []
-        for ahead, page in enumerate(self._line):
-            wait = None
-            if interval is not None and ends:
-                rounds, place = divmod(ahead, len(ends))
-                latest = ends[place] + rounds * TURN_SECONDS - now
-                wait = max(0.0, min((ahead + 1) * interval, latest))
-            waiting.append(Waiting(page, ahead, wait))
-        return waiting
+    def __len__(self) -> int:
+        """Seats that are taken."""
+        return len(self._seats)
 
     @property
     def waiting(self) -> int:
         """Pages in line."""
         return len(self._line)
 
-    def seated(self, page: Page) -> bool:
-        """Whether the page has a seat."""
-        return page in self._seats
+    def request_seat(self, page: SeatHolder) -> None:
+        """The page asks for a picture: it is seated now, or when its turn comes."""
+        now = self._clock()
+        if page in self._seats:
+            self._seats[page].active = now
+            page.seated()
+            return
+        if not self._line:
+            self._crowded = now
+            self._given.clear()
+        self._line[page] = None
+        self.advance()
 
-    def __len__(self) -> int:
-        return len(self._seats)
+    def leave(self, page: SeatHolder) -> None:
+        """The page needs no seat any more."""
+        self._seats.pop(page, None)
+        self._line.pop(page, None)
+        self.advance()
+
+    def advance(self) -> None:
+        """Gives away what seats are free, and tells the others how it stands; called often."""
+        now = self._clock()
+        while self._line and self._make_room(now):
+            page = next(iter(self._line))
+            del self._line[page]
+            self._seats[page] = _Seat(now, now)
+            self._given.append(now)
+            page.seated()
+        for ahead, (page, wait) in enumerate(zip(self._line, self._waits(now), strict=True)):
+            page.tell_line(messages.line("seat", ahead, wait))
 
     def _make_room(self, now: float) -> bool:
         """Whether a seat is free, or could be taken from the page that has had its turn."""
@@ -126,54 +102,20 @@ class Seats(Generic[Page]):
         del self._seats[page]
         return True
 
+    def _waits(self, now: float) -> Iterator[float | None]:
+        """For each page in line the seconds until it is seated, estimated; None: not known."""
+        if len(self._given) < ENOUGH:
+            yield from [None] * len(self._line)
+            return
+        interval = (now - self._given[0]) / (len(self._given) - 1)
+        ends = sorted(self._end_of_turn(seat) for seat in self._seats.values())
+        for ahead in range(len(self._line)):
+            rounds, place = divmod(ahead, len(ends))
+            latest = ends[place] + rounds * TURN_SECONDS - now
+            yield max(0.0, min((ahead + 1) * interval, latest))
+
     def _free_at(self, seat: _Seat) -> float:
         return min(seat.active + IDLE_SECONDS, self._end_of_turn(seat))
 
     def _end_of_turn(self, seat: _Seat) -> float:
         return max(seat.since, self._crowded) + TURN_SECONDS
-
-
-class Guest(Protocol):
-    """A page that asks for pictures."""
-
-    def let_in(self) -> None:
-        """It has a seat."""
-        ...
-
-    def tell_line(self, message: messages.Message) -> None:
-        """How long the line before it is."""
-        ...
-
-
-class Admission:
-    """All pages that ask for pictures, and the seats they do it on."""
-
-    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seats: Seats[Guest] = Seats(count)
-        self._clock = clock
-
-    @property
-    def waiting(self) -> int:
-        """Guests without a seat who want one."""
-        return self._seats.waiting
-
-    def ask(self, guest: Guest) -> None:
-        """A guest asks for a picture: it is let in now, or when it has a seat."""
-        if self._seats.ask(guest, self._clock()):
-            guest.let_in()
-        else:
-            self.advance()
-
-    def leave(self, guest: Guest) -> None:
-        """A guest needs no seat any more."""
-        self._seats.leave(guest)
-        self.advance()
-
-    def advance(self) -> None:
-        """Seats whoever can be seated, and tells the others how it stands; often called."""
-        now = self._clock()
-        for guest in self._seats.advance(now):
-            guest.let_in()
-        for waiting in self._seats.line(now):
-            message = messages.line("seat", waiting.ahead, waiting.wait)
-            waiting.page.tell_line(message)

@@ -1,6 +1,6 @@
 """The live loop over Gradio's own events, for networks that let no WebSocket through.
 
-The same conversation as the socket's: one hidden event carries a message in and streams what
+The same connection as the socket's: one hidden event carries a message in and streams what
 comes of it out as text, with the picture as a data URI.
 """
 
@@ -18,20 +18,20 @@ from ..engine.session import LiveEvent
 from ..errors import LightningError
 from . import messages
 from .addresses import normal
-from .conversation import Conversation
+from .live_connection import LiveConnection
 from .service import POLL_SECONDS, Service
 
 FORGET_SECONDS = 900.0  # a tab that said goodbye to nobody
 
 
 class EventStreams:
-    """The conversations of all tabs that speak through Gradio events, by Gradio session."""
+    """The connections of all tabs that speak through Gradio events, by Gradio session."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._streams: dict[str, _Stream] = {}
 
-    async def hear(self, text: str, request: gr.Request) -> AsyncIterator[str]:
+    async def live(self, text: str, request: gr.Request) -> AsyncIterator[str]:
         """Takes one message of a tab and yields the answers, frames among them, as JSON text.
 
         A newer message of the same tab takes the rest of the stream over.
@@ -41,23 +41,23 @@ class EventStreams:
         except LightningError as problem:
             yield json.dumps(messages.error(0, problem))
             return
-        answer = stream.conversation.hear(text or "", in_order=False)
+        answer = stream.connection.receive(messages.parse(text or ""), in_order=False)
         if answer is not None:
             yield json.dumps(answer)
             return
-        async for said in stream.listen():
-            yield said
+        async for answer_text in stream.answers():
+            yield answer_text
 
     def status(self, request: gr.Request) -> str:
         """The state of engine and server as JSON text, and the load for a tab that shows it."""
         status = self._service.status()
         stream = self._streams.get(request.session_hash or "")
-        if stream is not None and stream.conversation.watching:
+        if stream is not None and stream.connection.watching:
             status["load"] = self._service.load()
         return json.dumps(status)
 
     async def forget(self, request: gr.Request) -> None:
-        """Ends the conversation of a tab that has been closed."""
+        """Ends the connection of a tab that has been closed."""
         stream = self._streams.pop(request.session_hash or "", None)
         if stream is not None:
             await stream.aclose(self._service)
@@ -65,7 +65,7 @@ class EventStreams:
     async def _stream(self, request: gr.Request) -> _Stream:
         session = request.session_hash or ""
         for name, stream in list(self._streams.items()):
-            if stream.conversation.ended.is_set() or stream.silent_for() > FORGET_SECONDS:
+            if stream.connection.ended.is_set() or stream.idle_for() > FORGET_SECONDS:
                 self._streams.pop(name, None)
                 await stream.aclose(self._service)
         if session not in self._streams:
@@ -75,27 +75,27 @@ class EventStreams:
 
 
 class _Stream:
-    """One conversation whose events are read by whichever of the tab's messages is newest."""
+    """One connection whose events are read by whichever of the tab's messages is newest."""
 
-    def __init__(self, conversation: Conversation) -> None:
-        self.conversation = conversation
+    def __init__(self, connection: LiveConnection) -> None:
+        self.connection = connection
         self._newest: LiveEvent | None = None
-        self._line = conversation.line  # as it was last told
+        self._line = connection.line  # as it was last told
         self._turn = 0
         self._wake = asyncio.Event()
-        self._heard = time.monotonic()
+        self._received = time.monotonic()
         self._pump = asyncio.ensure_future(self._read())
 
-    async def listen(self) -> AsyncIterator[str]:
-        """Yields answers until all that was asked for has come, or a newer listener takes over."""
-        self._heard = time.monotonic()
+    async def answers(self) -> AsyncIterator[str]:
+        """Yields answers until all that was asked for has come, or a newer reader takes over."""
+        self._received = time.monotonic()
         self._turn += 1
         turn = self._turn
         self._wake.set()
         while turn == self._turn:
             self._wake.clear()
-            if self._line is not self.conversation.line:
-                self._line = self.conversation.line
+            if self._line is not self.connection.line:
+                self._line = self.connection.line
                 yield json.dumps(self._line)
             elif self._newest is not None:
                 event, self._newest = self._newest, None
@@ -103,24 +103,24 @@ class _Stream:
                     yield json.dumps(messages.error(event.sequence, event.error))
                 elif event.frame is not None:
                     yield messages.frame_text(event.sequence, event.frame, event.budget)
-            elif not self.conversation.busy or self.conversation.ended.is_set():
+            elif not self.connection.busy or self.connection.ended.is_set():
                 return
             else:
                 # A pause ends the work without an event; hence the look from time to time.
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
-    def silent_for(self) -> float:
+    def idle_for(self) -> float:
         """Seconds since the tab last said something."""
-        return time.monotonic() - self._heard
+        return time.monotonic() - self._received
 
     async def aclose(self, service: Service) -> None:
         """Stops all work of the tab."""
-        await service.close(self.conversation)
+        await service.close(self.connection)
         self._wake.set()
         await self._pump
 
     async def _read(self) -> None:
-        async for event in self.conversation.events():
+        async for event in self.connection.events():
             self._newest = event
             self._wake.set()

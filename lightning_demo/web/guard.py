@@ -14,9 +14,10 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..errors import LightningError
 from ..settings import Settings
+from .http_json import problem, problem_of
 from .messages import MAX_MESSAGE_BYTES
-from .problem import problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -62,11 +63,12 @@ class Guard:
 
     async def _bounded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Passes the request on, its body cut off where it becomes too large."""
-        detail = f"At most {MAX_MESSAGE_BYTES:,} bytes may be sent at once."
-        refusal = problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, "prompt")
+        too_large = BodyTooLarge(
+            f"At most {MAX_MESSAGE_BYTES:,} bytes may be sent at once.", field="prompt"
+        )
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_MESSAGE_BYTES:
-            await refusal(scope, receive, send)
+            await problem_of(too_large)(scope, receive, send)
             return
         received = 0
         answered = False
@@ -76,7 +78,7 @@ class Guard:
             message = await receive()
             received += len(message.get("body", b""))
             if received > MAX_MESSAGE_BYTES:
-                raise BodyTooLarge
+                raise too_large
             return message
 
         async def watched_send(message: Message) -> None:
@@ -88,11 +90,19 @@ class Guard:
             await self._app(scope, bounded_receive, watched_send)
         except BodyTooLarge:
             if not answered:
-                await refusal(scope, receive, send)
+                await problem_of(too_large)(scope, receive, send)
 
 
-class BodyTooLarge(Exception):
-    """A body without a Content-Length went on for too long."""
+class BodyTooLarge(LightningError):
+    """A body is larger than any message may be."""
+
+    status = 413
+
+
+class NotLoggedIn(LightningError):
+    """The demo has a login, and Gradio does not know this visitor."""
+
+    status = 401
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str] | None:
@@ -135,3 +145,12 @@ def logged_in(connection: HTTPConnection) -> bool:
         connection.cookies.get(f"{name}-{app.cookie_id}") in app.tokens
         for name in ("access-token", "access-token-unsecure")
     )
+
+
+def check_login(connection: HTTPConnection) -> None:
+    """
+    Raises:
+        NotLoggedIn: the visitor must log in first.
+    """
+    if not logged_in(connection):
+        raise NotLoggedIn("Log in on the page first.")

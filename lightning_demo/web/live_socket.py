@@ -1,20 +1,25 @@
-"""The live loop over a WebSocket: the fast way for frames, nothing between engine and canvas."""
+"""The live loop over a WebSocket: the fast way for frames, nothing between engine and canvas.
+
+Both directions are bounded. A client's messages are taken at a bounded rate, so that a flood slows
+only its sender; frames are sent no faster than the page acknowledges them.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
-from typing import Any
+import time
+from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import LightningError
 from . import messages
 from .addresses import address_of
-from .conversation import Conversation
+from .live_connection import LiveConnection
+from .messages import ClientMessage
 from .service import Service
-from .throttle import InboundThrottle
+from .tasks import tasks
 
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
@@ -23,86 +28,125 @@ TRY_AGAIN_LATER = 1013
 # without a bound, a slow line shows pictures of long ago. Two keep a line of 50 ms at 40 a second.
 FRAMES_IN_FLIGHT = 2
 
-
-class LiveSocket:
-    """The endpoint of `/live`; each connection is one conversation."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, socket: WebSocket) -> None:
-        """Serves one connection until either side ends it."""
-        await socket.accept()
-        try:
-            conversation = self._service.open(address_of(socket))
-        except LightningError as problem:
-            await socket.send_text(json.dumps(messages.error(0, problem)))
-            await socket.close(TRY_AGAIN_LATER)
-            return
-        try:
-            ended = await _first_to_end(
-                _listen(socket, conversation),
-                _send_frames(socket, conversation),
-                _send_notices(socket, conversation),
-                _wait(conversation.ended),
-            )
-            if ended == 3:
-                await socket.close(GOING_AWAY)
-        except (WebSocketDisconnect, RuntimeError):
-            # Starlette raises RuntimeError for a send after the other side has gone.
-            pass
-        finally:
-            await self._service.close(conversation)
+WINDOW_SECONDS = 0.01
+SHARE = 10  # a window is at least so many times as long as its messages take the server
+MESSAGES = 32  # read in a window
+BYTES = 2**18
 
 
-async def _listen(socket: WebSocket, conversation: Conversation) -> None:
-    def act(text: str | bytes) -> None:
-        answer = conversation.hear(text)
+async def serve_socket(service: Service, socket: WebSocket) -> None:
+    """Serves one connection to `/live` until either side ends it."""
+    await socket.accept()
+    try:
+        connection = service.open(address_of(socket))
+    except LightningError as problem:
+        await socket.send_text(json.dumps(messages.error(0, problem)))
+        await socket.close(TRY_AGAIN_LATER)
+        return
+    try:
+        async with tasks(
+            _receive(socket, connection),
+            _send_frames(socket, connection),
+            _send_messages(socket, connection),
+            connection.ended.wait(),
+        ) as running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if running[-1] in done:
+            await socket.close(GOING_AWAY)
+    except (WebSocketDisconnect, RuntimeError):
+        # Starlette raises RuntimeError for a send after the other side has gone.
+        pass
+    finally:
+        await service.close(connection)
+
+
+async def _receive(socket: WebSocket, connection: LiveConnection) -> None:
+    def act(message: ClientMessage) -> None:
+        answer = connection.receive(message)
         if answer is not None:
-            conversation.notices.put(answer)
+            connection.outbox.put(answer)
 
     throttle = InboundThrottle(act, asyncio.get_running_loop())
     try:
-        while (message := await socket.receive())["type"] != "websocket.disconnect":
-            text = message.get("text")
-            wait = throttle.receive(text if text is not None else message.get("bytes") or b"")
+        while (event := await socket.receive())["type"] != "websocket.disconnect":
+            text = event.get("text")
+            wait = throttle.receive(text if text is not None else event.get("bytes") or b"")
             if wait:
                 await asyncio.sleep(wait)
     finally:
         throttle.close()
 
 
-async def _send_notices(socket: WebSocket, conversation: Conversation) -> None:
-    async for notice in conversation.notices.read():
-        await socket.send_text(json.dumps(notice))
+async def _send_messages(socket: WebSocket, connection: LiveConnection) -> None:
+    async for message in connection.outbox:
+        await socket.send_text(json.dumps(message))
 
 
-async def _send_frames(socket: WebSocket, conversation: Conversation) -> None:
+async def _send_frames(socket: WebSocket, connection: LiveConnection) -> None:
     sent = 0
-    async for event in conversation.events():
+    async for event in connection.events():
         if event.error is not None:
             await socket.send_text(json.dumps(messages.error(event.sequence, event.error)))
         elif event.frame is not None:
             await socket.send_bytes(messages.frame_bytes(event.sequence, event.frame, event.budget))
             sent += 1
-            while conversation.seen is not None and sent - conversation.seen >= FRAMES_IN_FLIGHT:
-                conversation.acknowledged.clear()
-                await conversation.acknowledged.wait()
+            while connection.seen is not None and sent - connection.seen >= FRAMES_IN_FLIGHT:
+                connection.acknowledged.clear()
+                await connection.acknowledged.wait()
 
 
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
+class InboundThrottle:
+    """Passes a client's messages on: the first at once, of those soon after it the newest.
 
+    Of the messages of one kind within a window only the newest is acted on: the last request wins,
+    whatever is sent. The window grows with the time that they take, so that no client gets more
+    than a share of the server's; beyond a number of messages or bytes in a window nothing more is
+    read, and the network holds the rest back at the sender's.
+    """
 
-async def _first_to_end(*coroutines: Coroutine[Any, Any, None]) -> int:
-    """Runs all until one ends, stops the others, and returns the place of the one that ended."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-    return max(tasks.index(task) for task in done)
+    def __init__(
+        self, act: Callable[[ClientMessage], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._act = act
+        self._loop = loop
+        self._waiting: dict[str, ClientMessage] = {}  # the newest of each kind
+        self._end = 0.0  # of the window
+        self._messages = self._bytes = 0  # read in the window
+        self._spent = 0.0  # seconds that reading them took
+        self._timer: asyncio.TimerHandle | None = None
+
+    def receive(self, text: str | bytes) -> float:
+        """Takes one message; returns the seconds for which no further one shall be read."""
+        begun = time.perf_counter()
+        message = messages.parse(text)
+        self._spent += time.perf_counter() - begun
+        self._waiting[message.kind] = message
+        self._messages += 1
+        self._bytes += len(text)
+        if self._timer is None:
+            if self._loop.time() >= self._end:
+                self._flush()
+            else:
+                self._timer = self._loop.call_at(self._end, self._flush)
+        if self._messages < MESSAGES and self._bytes < BYTES:
+            return 0.0
+        return max(0.0, self._end - self._loop.time())
+
+    def close(self) -> None:
+        """Forgets what has not been acted on."""
+        self._waiting = {}
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _flush(self) -> None:
+        begun = time.perf_counter()
+        waiting, self._waiting = self._waiting, {}
+        self._timer = None
+        self._messages = self._bytes = 0
+        for message in waiting.values():
+            self._act(message)
+        spent = self._spent + time.perf_counter() - begun
+        self._spent = 0.0
+        self._end = self._loop.time() + max(WINDOW_SECONDS, SHARE * spent)

@@ -23,6 +23,8 @@ MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes eac
 MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
 
+DRAINING = "The demo is being restarted; the page comes back by itself."
+
 Message = dict[str, Any]
 
 _FIELDS = {"sequence", "request", "budget", "pause", "seen", "watch"}
@@ -37,20 +39,31 @@ class ClientMessage:
     budget: float | None = None  # ms that come with a request; None: as before
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
-    watch: bool | None = None  # whether the page wants to hear how much there is to do
+    watch: bool | None = None  # whether the page wants to be told how much there is to do
+    problem: InvalidRequest | None = None  # what a message must look like, when this is none
+
+    @property
+    def kind(self) -> str:
+        """Only the newest message of a kind counts; a pause takes a request back."""
+        if self.seen is not None:
+            return "seen"
+        return "request" if self.watch is None else "watch"
 
 
 def parse(text: str | bytes) -> ClientMessage:
-    """Reads an untrusted message.
+    """Reads an untrusted message; a malformed one has a `problem`."""
+    try:
+        return _parse(text)
+    except InvalidRequest as problem:
+        return ClientMessage(problem=problem)
 
-    Raises:
-        InvalidRequest: saying what a message must look like.
-    """
+
+def _parse(text: str | bytes) -> ClientMessage:
     if len(text) > MAX_MESSAGE_BYTES:
         raise InvalidRequest(f"message: at most {MAX_MESSAGE_BYTES:,} bytes are allowed.")
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        content = load_json(text)
+    except ValueError:
         raise InvalidRequest("message: must be JSON.") from None
     if not isinstance(content, dict):
         raise InvalidRequest("message: must be a JSON object.")
@@ -74,19 +87,16 @@ def parse(text: str | bytes) -> ClientMessage:
     )
 
 
-def parse_fields(text: bytes) -> Mapping[str, Any]:
-    """Reads the untrusted JSON fields of one request.
+def load_json(text: str | bytes) -> Any:
+    """Untrusted JSON as Python's values.
 
     Raises:
-        InvalidRequest: when it is not a JSON object.
+        ValueError: it is no JSON, or nested too deeply.
     """
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise InvalidRequest("The request must be JSON.") from None
-    if not isinstance(content, dict):
-        raise InvalidRequest("The request must be a JSON object with named fields.")
-    return content
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from ..engine.base import Work, final_frame
-from ..errors import EngineUnavailable, GenerationFailed, LightningError, report_incident
 from ..images import encode_png
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
-from . import messages
-from .addresses import address_of
-from .guard import logged_in
-from .live_socket import LiveSocket
-from .metrics import exposition
-from .problem import problem, problem_of
+from .guard import check_login, logged_in
+from .http_json import answers_problems, problem, read_json
+from .live_socket import serve_socket
 from .service import Service
 
-log = logging.getLogger(__name__)
-
 FILES = ASSETS / "web"
-BODY_SECONDS = 10.0  # a body of one message that takes longer is not meant to arrive
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -55,12 +47,11 @@ class Endpoints:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._socket = LiveSocket(service)
 
     async def live(self, socket: WebSocket) -> None:
         """The live loop of one tab."""
         if logged_in(socket):
-            await self._socket(socket)
+            await serve_socket(self._service, socket)
         else:
             await socket.close()  # before it is accepted: the handshake is answered with 403
 
@@ -77,50 +68,23 @@ class Endpoints:
         state = "draining" if status["draining"] else status["state"]
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, state)
 
+    @answers_problems
     async def metrics(self, request: Request) -> Response:
-        """What is measured, for Prometheus."""
-        if not logged_in(request):
-            return problem(HTTPStatus.UNAUTHORIZED, "Log in on the page first.")
-        return exposition(self._service)
+        """What is measured, in Prometheus' text format."""
+        check_login(request)
+        headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
+        return Response(self._service.exposition(), headers=headers)
 
+    @answers_problems
     async def picture(self, request: Request) -> Response:
         """The picture of a request as PNG, its settings inside."""
-        if not logged_in(request):
-            return problem(HTTPStatus.UNAUTHORIZED, "Log in on the page first.")
-        if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
-            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-        address = address_of(request)
-        try:
-            self._service.count_picture(address)
-            body = await asyncio.wait_for(request.body(), BODY_SECONDS)
-        except LightningError as error:
-            return problem_of(error)
-        except asyncio.TimeoutError:
-            return problem(HTTPStatus.REQUEST_TIMEOUT, "The request took too long to arrive.")
-        try:
-            return await self._paint(body, address)
-        except LightningError as error:
-            return problem_of(error)
-        except Exception as error:
-            return problem_of(report_incident(error, "The picture could not be painted", log))
-
-    async def _paint(self, body: bytes, address: str) -> Response:
-        engine = self._service.engine
-        status = engine.status()
-        request = GenerationRequest.parse(messages.parse_fields(body), status.limits)
-        if status.state in ("failed", "closed"):
-            raise EngineUnavailable(status.detail or "The engine has stopped.")
-        # Pictures of one address take turns.
-        work = Work(request, client=("address", address))
-        async with self._service.download(address):
-            final = await final_frame(engine, work)
-        if final.pixels is None:
-            raise GenerationFailed("The picture came without its pixels.")
-        model = final.model or status.model
-        data = await asyncio.to_thread(encode_png, final.pixels, request, model)
-        name = f"{model}-{request.seed}.png"
+        check_login(request)
+        fields = await read_json(request)
+        asked = GenerationRequest.parse(fields, self._service.engine.status().limits)
+        frame = await self._service.painting.paint(asked, request)
+        data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model)
         headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.png"',
             "Cache-Control": "no-store",
         }
         return Response(data, headers=headers, media_type="image/png")

@@ -34,7 +34,7 @@ from ..settings import Settings
 from .guard import Guard
 from .messages import MAX_MESSAGE_BYTES
 from .routes import FILES, routes
-from .service import MAX_CONVERSATIONS, Service
+from .service import MAX_PAGES, Service
 from .ui.page import page
 from .ui.theme import theme
 
@@ -44,7 +44,7 @@ DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 UPLOAD_BYTES = 1024  # the page takes no files
-EVENTS_AT_ONCE = 2 * MAX_CONVERSATIONS  # of the way over Gradio's events; waiting ones cost nothing
+EVENTS_AT_ONCE = 2 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 
 
 class Server:

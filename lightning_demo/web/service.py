@@ -1,4 +1,4 @@
-"""What all routes share: the engine, the open conversations, and whether the server is going.
+"""What all routes share: the engine, the open pages, and whether the server is going.
 
 Knows no HTTP and no page.
 """
@@ -6,11 +6,10 @@ Knows no HTTP and no page.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ..engine.base import Engine
@@ -18,17 +17,14 @@ from ..engine.metrics import Metrics
 from ..errors import EngineUnavailable, RateLimited
 from ..settings import Settings
 from . import messages
-from .addresses import Allowance
+from .addresses import discount
 from .admission import Admission
-from .conversation import DRAINING, Conversation
+from .live_connection import LiveConnection
+from .painting import Painting
 
 log = logging.getLogger(__name__)
 
-MAX_CONVERSATIONS = 1000
-MAX_DOWNLOADS = 8
-DOWNLOADS_PER_ADDRESS = 4  # at once
-PICTURES_AT_ONCE = 60  # of one address without waiting, and then
-PICTURES_PER_SECOND = 4.0
+MAX_PAGES = 1000
 POLL_SECONDS = 0.25
 LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
@@ -45,14 +41,13 @@ class Service:
         self.engine = engine
         self.settings = settings
         self.metrics = metrics or Metrics()
+        self.painting = Painting(engine)
         self.draining = False
         self._admission = Admission(settings.max_sessions)
-        self._conversations: dict[Conversation, str] = {}  # and their addresses
+        self._connections: dict[LiveConnection, str] = {}  # and their addresses
         self._pages: Counter[str] = Counter()  # by address
-        self._downloads: Counter[str] = Counter()
-        self._pictures = Allowance(PICTURES_AT_ONCE, PICTURES_PER_SECOND)
         self._told: dict[str, Any] = {}
-        self._watch: asyncio.Task[None] | None = None
+        self._teller: asyncio.Task[None] | None = None
 
     def status(self) -> dict[str, Any]:
         """The state of engine and server as a message."""
@@ -62,18 +57,23 @@ class Service:
         """How much there is to do, as a message."""
         return messages.load(self.metrics.summary())
 
-    def open(self, address: str = "") -> Conversation:
-        """A new conversation with a page at `address`.
+    def exposition(self) -> bytes:
+        """All metrics as they are now, in Prometheus' text format."""
+        self.metrics.waiting(self.engine.status().waiting)
+        return self.metrics.exposition()
+
+    def open(self, address: str = "") -> LiveConnection:
+        """A new connection with a page at `address`.
 
         Raises:
             EngineUnavailable: when too many are open, or the server is going away.
             RateLimited: when too many are open at that address.
         """
         if self.draining:
-            raise EngineUnavailable(DRAINING)
-        if len(self._conversations) >= MAX_CONVERSATIONS:
+            raise EngineUnavailable(messages.DRAINING)
+        if len(self._connections) >= MAX_PAGES:
             raise EngineUnavailable(
-                f"{MAX_CONVERSATIONS} pages are open already, as many as this server takes; "
+                f"{MAX_PAGES} pages are open already, as many as this server takes; "
                 "try again in a minute."
             )
         limit = self.settings.sessions_per_address
@@ -82,116 +82,75 @@ class Service:
                 f"{limit} pages are open at your address already, as many as this server takes "
                 "from one; close another."
             )
-        conversation = Conversation(self.engine, self.settings, self._admission)
-        conversation.tell_status(self.status())
-        self._conversations[conversation] = address
+        connection = LiveConnection(self.engine, self.settings, self._admission)
+        self._tell_status()
+        connection.outbox.put(self._told)
+        self._connections[connection] = address
         self._pages[address] += 1
         self._count_sessions()
-        if self._watch is None:
-            self._watch = asyncio.create_task(self._look(), name="watch")
-        return conversation
+        if self._teller is None:
+            self._teller = asyncio.create_task(self._tell_often(), name="tell")
+        return connection
 
-    async def close(self, conversation: Conversation) -> None:
-        """Ends a conversation and its work."""
-        address = self._conversations.pop(conversation, None)
+    async def close(self, connection: LiveConnection) -> None:
+        """Ends a connection and its work."""
+        address = self._connections.pop(connection, None)
         if address is not None:
-            _discount(self._pages, address)
+            discount(self._pages, address)
         self._count_sessions()
-        if not self._conversations and self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        await conversation.aclose()
-
-    def count_picture(self, address: str) -> None:
-        """Counts one request for a picture to keep.
-
-        Raises:
-            RateLimited: when the address has asked for too many of late.
-        """
-        wait = self._pictures.take(address, time.monotonic())
-        if wait:
-            raise RateLimited(
-                f"At most {PICTURES_PER_SECOND:g} pictures a second can be saved for one address; "
-                "try again in a moment.",
-                seconds=wait,
-            )
-
-    @contextlib.asynccontextmanager
-    async def download(self, address: str = "") -> AsyncIterator[None]:
-        """Counts one picture that is painted for saving.
-
-        Raises:
-            EngineUnavailable: when too many are being painted, or the server is going away.
-            RateLimited: when too many are being painted for that address.
-        """
-        if self.draining:
-            raise EngineUnavailable(DRAINING)
-        if self._downloads.total() >= MAX_DOWNLOADS:
-            raise EngineUnavailable(
-                f"{MAX_DOWNLOADS} pictures are being saved already; try again in a moment."
-            )
-        if self._downloads[address] >= DOWNLOADS_PER_ADDRESS:
-            raise RateLimited(
-                f"{DOWNLOADS_PER_ADDRESS} pictures are being saved for your address already; "
-                "try again in a moment."
-            )
-        self._downloads[address] += 1
-        try:
-            yield
-        finally:
-            _discount(self._downloads, address)
+        if not self._connections and self._teller is not None:
+            self._teller.cancel()
+            self._teller = None
+        await connection.aclose()
 
     async def drain(self, seconds: float) -> None:
         """Takes nothing new, lets running pictures finish for up to `seconds`, ends all."""
         self.draining = True
-        for conversation in self._conversations:
-            conversation.drain()
+        self.painting.drain()
+        for connection in self._connections:
+            connection.drain()
         await _until(lambda: not self._busy(), seconds)
-        for conversation in self._conversations:
-            conversation.ended.set()
+        for connection in self._connections:
+            connection.ended.set()
         # Ended sockets say goodbye themselves; events end with the server.
-        await _until(lambda: not self._conversations, GOODBYE_SECONDS)
-        for conversation in list(self._conversations):
-            await self.close(conversation)
+        await _until(lambda: not self._connections, GOODBYE_SECONDS)
+        for connection in list(self._connections):
+            await self.close(connection)
 
     def _busy(self) -> bool:
-        return bool(self._downloads) or any(each.painting for each in self._conversations)
+        return self.painting.busy or any(each.painting for each in self._connections)
 
-    async def _look(self) -> None:
+    async def _tell_often(self) -> None:
         """Tells all pages what is new; one task for all, so that an idle page costs nothing."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 self._tell()
-            except Exception:  # the next look may go well, and all pages depend on it
-                log.exception("while looking what is new")
+            except Exception:  # it may go well next time, and all pages depend on it
+                log.exception("while telling what is new")
+
+    def _tell_status(self) -> None:
+        before, self._told = self._told, self.status()
+        # The number of waiting requests changes all the time.
+        if {**self._told, "waiting": 0} != {**before, "waiting": 0}:
+            for connection in self._connections:
+                connection.outbox.put(self._told)
 
     def _tell(self) -> None:
-        status = self.status()
-        news = {**status, "waiting": 0} != {**self._told, "waiting": 0}
-        self._told = status
+        self._tell_status()
         self._admission.advance()
         self._count_sessions()
         now = time.monotonic()
-        for conversation in self._conversations:
-            if news:
-                conversation.tell_status(status)
-            if conversation.watching and now >= conversation.load_due:
-                conversation.load_due = now + LOAD_SECONDS
-                conversation.notices.put(self.load())
-            if conversation.busy:
-                conversation.look()
+        for connection in self._connections:
+            if connection.watching and now >= connection.load_due:
+                connection.load_due = now + LOAD_SECONDS
+                connection.outbox.put(self.load())
+            if connection.busy:
+                connection.tell_wait()
 
     def _count_sessions(self) -> None:
         waiting = self._admission.waiting
-        self.metrics.sessions(len(self._conversations) - waiting, waiting)
-
-
-def _discount(counts: Counter[str], address: str) -> None:
-    """One less; an address that has none is forgotten."""
-    counts[address] -= 1
-    if counts[address] <= 0:
-        del counts[address]
+        self.metrics.sessions(len(self._connections) - waiting, waiting)
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> None:

@@ -71,15 +71,11 @@ def test_one_change_asks_once(tab: Visit) -> None:
     assert tab.sequence() == before + 2
 
 
-def test_a_late_report_of_gradio_takes_no_word_back(tab: Visit) -> None:
-    tab.type("the new words")
-    tab.wait_painted("the new words")
-    tab.page.evaluate(
-        "() => { const values = [...lightning.values]; values[0] = 'the old'; values[2] = 8;"
-        "lightning.changed(...values); }"
-    )
-    assert tab.wait_answered()["prompt"] == "the new words"
-    assert tab.request()["num_inference_steps"] == 8
+def test_what_a_field_says_when_it_is_left_counts(tab: Visit) -> None:
+    number = tab.page.get_by_label("number input for Guidance")
+    assert changed(tab, lambda: number.fill("9"))["guidance_scale"] == 9
+    assert changed(tab, number.blur)["guidance_scale"] == 2, "Gradio has put it in range"
+    assert number.input_value() == "2"
 
 
 def test_steps_without_a_checkpoint_cannot_be_chosen(tab: Visit) -> None:

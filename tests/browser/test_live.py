@@ -16,7 +16,10 @@ Open = Callable[..., Visit]
 NO_SOCKET = """
 globalThis.WebSocket = class {
   static OPEN = 1;
-  constructor() { setTimeout(() => this.onclose?.()); }
+  constructor() {
+    globalThis.sockets = (globalThis.sockets ?? 0) + 1;
+    setTimeout(() => this.onclose?.());
+  }
   close() {}
 };
 """
@@ -100,7 +103,7 @@ def test_an_edit_of_gradios_is_understood(shared: Callable[[str], Running], visi
     tab = visit(shared("events"))
     tab.wait_answered()
     tab.page.evaluate(
-        """() => lightning.hear([["replace", [], JSON.stringify(
+        """() => lightning.transport.take([["replace", [], JSON.stringify(
           { type: "error", sequence: 0, field: "prompt", message: "From an edit." })]])"""
     )
     tab.page.get_by_text("From an edit.").wait_for()
@@ -110,15 +113,17 @@ def test_without_sockets_the_page_takes_the_other_way(
     own: Callable[..., Running], visit: Open
 ) -> None:
     tab = visit(own(transport="auto"), init=NO_SOCKET)
-    tab.wait("() => lightning.transport === 'events'")
+    tab.wait("() => lightning.transport.name === 'events'")
+    tab.page.evaluate("dispatchEvent(new Event('online'))")
     tab.type("over events")
     tab.wait_painted("over events")
+    assert tab.page.evaluate("sockets") == 1, "nothing is sent twice: it is not tried again"
 
 
 def test_with_sockets_the_page_takes_them(own: Callable[..., Running], visit: Open) -> None:
     tab = visit(own(transport="auto"))
     tab.wait_answered()
-    assert tab.page.evaluate("lightning.transport") == "socket"
+    assert tab.page.evaluate("lightning.transport.name") == "socket"
 
 
 def test_a_lost_connection_comes_back_and_catches_up(
@@ -126,7 +131,7 @@ def test_a_lost_connection_comes_back_and_catches_up(
 ) -> None:
     tab = visit(own(transport="socket"))
     tab.wait_answered()
-    tab.page.evaluate("lightning.link.socket.close()")
+    tab.page.evaluate("lightning.transport.socket.close()")
     tab.type("after the break")
     tab.wait_painted("after the break")
     tab.wait("() => !document.getElementById('note').textContent")
@@ -156,8 +161,8 @@ def test_a_load_failure_is_a_sentence_on_the_page(own: Callable[..., Running], v
 def test_a_full_server_is_told_and_left_in_peace(
     own: Callable[..., Running], visit: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 0)
+    monkeypatch.setattr(service, "MAX_PAGES", 0)
     tab = visit(own(transport="socket"))
     tab.wait("() => /^0 pages are open/.test(document.getElementById('veil-text').textContent)")
-    monkeypatch.setattr(service, "MAX_CONVERSATIONS", 1)
+    monkeypatch.setattr(service, "MAX_PAGES", 1)
     tab.wait_answered()

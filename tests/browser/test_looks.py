@@ -38,6 +38,15 @@ def test_nothing_moves_while_frames_stream(
     assert tab.page.evaluate("globalThis.shifted") < 0.001
 
 
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_little_moves_while_the_page_is_mounted(
+    shared: Callable[[str], Running], visit: Open, viewport: dict[str, int]
+) -> None:
+    tab = visit(shared("socket"), viewport=viewport, init=f"({SHIFTS})()")
+    tab.wait_answered()
+    assert tab.page.evaluate("globalThis.shifted") < 0.05
+
+
 def test_a_phone_shows_prompt_and_picture_together(
     shared: Callable[[str], Running], visit: Open
 ) -> None:

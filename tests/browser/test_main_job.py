@@ -103,7 +103,7 @@ def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
     tab.type(SENTENCE)  # perhaps while the model still loads
     wait_ready(demo)
     tab.wait_painted(SENTENCE)
-    assert tab.page.evaluate("lightning.transport") == demo.transport
+    assert tab.page.evaluate("lightning.transport.name") == demo.transport
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
     assert order == sorted(order)
     shown = canvas(tab, 128, 128)

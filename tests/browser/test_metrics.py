@@ -1,4 +1,4 @@
-"""The engine room, and where the time of a picture went."""
+"""The metrics panel, and where the time of a picture went."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ TIMINGS = {
 STAGES = """async (whole) => (await import(new URL("web/waterfall.js", document.baseURI)))
   .stages(%s, whole).map(({ label, start, length }) => [label, start, length])"""
 
+PEOPLE = "document.querySelector('#metrics-panel [data-name=sessions]')"
 ON_TOP = """() => [...document.querySelectorAll("#waterfall span, #waterfall b")].every(each => {
   const { x, y, width, height } = each.getBoundingClientRect();
   return each.contains(document.elementFromPoint(x + width / 2, y + height / 2)); })"""
 
 
-def test_the_engine_room_is_told_how_it_goes_while_it_is_open(
+def test_the_metrics_panel_is_told_how_it_goes_while_it_is_open(
     running: Running, visit: Open
 ) -> None:
     tab = visit(running)
     tab.wait_answered()
-    people = tab.page.locator("#room [data-name=sessions]")
+    people = tab.page.locator("#metrics-panel [data-name=sessions]")
     assert not people.is_visible()
     tab.page.get_by_text("Engine room").focus()
     tab.page.keyboard.press("Enter")
-    tab.wait("() => Number(document.querySelector('#room [data-name=sessions]').textContent) > 0")
+    tab.wait(f"() => Number({PEOPLE}.textContent) > 0")
     assert people.is_visible()
-    assert tab.page.locator("#room [data-name=pictures_per_second]").inner_text() == "0.0"
-    assert tab.page.locator("#room [data-name=queue_wait_ms]").inner_text() == "–"
-    open_pages = running.server._service._conversations
+    assert tab.page.locator("#metrics-panel [data-name=pictures_per_second]").inner_text() == "0.0"
+    assert tab.page.locator("#metrics-panel [data-name=queue_wait_ms]").inner_text() == "–"
+    open_pages = running.server._service._connections
     assert any(each.watching for each in open_pages)
     tab.page.keyboard.press("Enter")
     wait_for(lambda: not any(each.watching for each in open_pages))
 
 
-def test_the_room_goes_on_after_a_lost_connection(own: Callable[..., Running], visit: Open) -> None:
+def test_the_metrics_panel_goes_on_after_a_lost_connection(
+    own: Callable[..., Running], visit: Open
+) -> None:
     tab = visit(own(transport="socket"))
     tab.wait_answered()
     tab.page.get_by_text("Engine room").click()
-    shown = "() => Number(document.querySelector('#room [data-name=sessions]').textContent) > 0"
+    shown = f"() => Number({PEOPLE}.textContent) > 0"
     tab.wait(shown)
-    tab.page.evaluate(
-        "() => { document.querySelector('#room [data-name=sessions]').textContent = '';"
-        " lightning.link.socket.close(); }"
-    )
+    tab.page.evaluate(f"() => {{ {PEOPLE}.textContent = ''; lightning.transport.socket.close(); }}")
     tab.wait(shown)
 
 

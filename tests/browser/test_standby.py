@@ -38,7 +38,7 @@ def test_it_stands_in_and_changes_over(
     bar = tab.page.get_by_role("progressbar", name="SDXL-Lightning is loading")
     assert bar.get_attribute("aria-valuenow") == "24"
     pair.wanted.say(detail="Downloading, 4.9 of 5.1 GB", progress=0.96)
-    tab.wait("() => document.getElementById('coming-percent').textContent === '96 %'")
+    tab.wait("() => document.getElementById('loading-percent').textContent === '96 %'")
     tab.type("a boat")
     tab.wait_painted("a boat")
     tab.page.evaluate(LISTEN)
@@ -90,16 +90,16 @@ def test_neither_progress_nor_the_changeover_moves_anything(
     pair = FakePair()
     tab = visit(own(pair.engine), viewport=viewport)
     tab.wait_answered()
-    tab.page.locator("#coming").wait_for()
+    tab.page.locator("#loading-model").wait_for()
     tab.page.evaluate("document.fonts.ready.then(() => null)")
     before = tab.page.evaluate(BOXES)
     tab.page.evaluate(SHIFTS)
     pair.wanted.say(detail="Downloading a file with a very long name, 4.95 of 5.10 GB" * 2)
-    tab.wait("() => document.getElementById('coming').textContent.includes('4.95')")
+    tab.wait("() => document.getElementById('loading-model').textContent.includes('4.95')")
     assert tab.page.evaluate(BOXES) == before
     tab.page.evaluate("lightning.panel.note('The link is in the address bar', 'problem')")
     assert tab.page.get_by_text("The link is in the address bar").is_visible()
-    assert not tab.page.locator("#coming-words").is_visible(), "one thing is said at a time"
+    assert not tab.page.locator("#loading-words").is_visible(), "one thing is said at a time"
     pair.arrive()
     tab.wait("() => lightning.painted.at(-1).model === 'sdxl-lightning'")
     tab.wait_answered()

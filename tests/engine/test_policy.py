@@ -211,7 +211,7 @@ def test_a_draft_that_is_being_painted_is_finished():
 
 def test_a_patient_page_means_every_request():
     """Slow enough that elsewhere the first would be let finish and the second be drafted."""
-    rules = policy(draft=two_steps, patient=True)
+    rules = policy(draft=two_steps, submit_on_enter=True)
     rules.submit(submission(0), 0.0)
     rules.action(0.0, 0)
     finish(rules, 0.0, 5.0)

@@ -83,11 +83,11 @@ class Pair:
         self.small = Model(components)
         self.engine = StandbyEngine(self.wanted.engine(), self.small.engine)
 
-    async def until(self, state: str, model: str, coming: str = "") -> None:
+    async def until(self, state: str, model: str, loading_model: str = "") -> None:
         """Waits until the handover says so."""
         while True:
             status = self.engine.status()
-            if (status.state, status.model, status.coming) == (state, model, coming):
+            if (status.state, status.model, status.loading_model) == (state, model, loading_model):
                 return
             await settle()
 
@@ -179,7 +179,7 @@ def test_nobody_waits_for_the_wanted_model(run, components):
             assert (await early)[-1].model == "miniature"
             status = pair.engine.status()
             assert (status.state, status.model, status.title) == ("ready", "miniature", "Miniature")
-            assert (status.coming, status.coming_title) == ("large", "Large")
+            assert (status.loading_model, status.loading_title) == ("large", "Large")
             assert (status.progress, status.detail) == (0.25, "Downloading")
 
     run(check())
@@ -197,7 +197,7 @@ def test_it_changes_over_between_two_pictures(run, components):
             assert (before[-1].size, after[-1].size) == ((128, 128), (256, 256))
             assert before[-1].request == after[-1].request == large()
             status = pair.engine.status()
-            assert (status.coming, status.detail, status.progress) == ("", "", None)
+            assert (status.loading_model, status.detail, status.progress) == ("", "", None)
 
     run(check())
 
@@ -312,7 +312,7 @@ def test_when_the_wanted_model_fails_the_stand_in_goes_on_and_says_why(run, comp
             assert (await collect(pair.engine, large()))[-1].model == "miniature"
             status = pair.engine.status()
             assert status.detail == f"Miniature goes on without Large: {MISSING}"
-            assert (status.state, status.coming, status.progress) == ("ready", "", None)
+            assert (status.state, status.loading_model, status.progress) == ("ready", "", None)
 
     run(check())
 

@@ -54,7 +54,7 @@ def test_it_is_patient_and_ready_at_once(run, components):
     async def check() -> None:
         async with open_zerogpu(components) as (engine, _):
             status = engine.status()
-            assert (status.state, status.device, status.patient) == ("ready", "cpu", True)
+            assert (status.state, status.device, status.submit_on_enter) == ("ready", "cpu", True)
 
     run(check())
 
@@ -169,7 +169,7 @@ def test_on_zerogpu_it_is_chosen_and_offers_what_is_loaded(
     monkeypatch.setattr(build, "loader", lambda family, settings: lambda report: sampler)
     engine = build.build_engine(Settings(model=model))
     status = engine.status()
-    assert status.patient
+    assert status.submit_on_enter
     assert status.model == chosen.name
     assert status.limits.num_inference_steps == steps
     assert status.limits.sizes == chosen.limits.sizes

@@ -50,7 +50,7 @@ class Tab:
     def say(self, message: object) -> None:
         self.connection.send(message if isinstance(message, str) else json.dumps(message))
 
-    def hear(self) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
         """The next message; a frame's picture is under `data`."""
         content = self.connection.recv(timeout=PATIENCE)
         if isinstance(content, str):
@@ -60,13 +60,13 @@ class Tab:
 
     def until(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         """All messages up to the first wanted one; statuses are left out unless wanted."""
-        heard = []
+        received = []
         while True:
-            message = self.hear()
+            message = self.receive()
             if wanted(message):
-                return [*heard, message]
+                return [*received, message]
             if message["type"] != "status":
-                heard.append(message)
+                received.append(message)
 
     def final(self, sequence: int) -> list[dict[str, Any]]:
         """All messages up to the final frame of `sequence`."""

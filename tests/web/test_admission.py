@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import hypothesis.strategies as st
 from hypothesis import given
 
-from lightning_demo.web.admission import ENOUGH, IDLE_SECONDS, TURN_SECONDS, Admission, Seats
+from lightning_demo.web.admission import ENOUGH, IDLE_SECONDS, TURN_SECONDS, Admission
 from lightning_demo.web.messages import Message
 
 MOVES = st.lists(
@@ -18,115 +20,146 @@ MOVES = st.lists(
 )
 
 
-def waiting(seats: Seats[int], now: float) -> list[int]:
-    return [each.page for each in seats.line(now)]
+class Hall:
+    """Pages before a number of seats, and what happens to them."""
+
+    def __init__(self, seats: int, pages: int) -> None:
+        self.now = 0.0
+        self.admission = Admission(seats, clock=lambda: self.now)
+        self.pages = [FakePage(self) for _ in range(pages)]
+        self.seated: list[FakePage] = []  # in order, since the last look
+
+    def ask(self, page: FakePage) -> bool:
+        """Whether it may paint at once."""
+        self.seated.clear()
+        self.admission.request_seat(page)
+        return page in self.seated
+
+    def advance(self, to: float) -> list[FakePage]:
+        """The time passes; who gets a seat then."""
+        self.now = to
+        self.seated.clear()
+        self.admission.advance()
+        return self.seated
+
+
+class FakePage:
+    def __init__(self, hall: Hall) -> None:
+        self._hall = hall
+        self.told: Message = {}
+
+    def seated(self) -> None:
+        self._hall.seated.append(self)
+
+    def tell_line(self, message: Message) -> None:
+        self.told = message
 
 
 @given(st.integers(1, 3), MOVES)
 def test_never_more_than_there_are_in_order_and_none_is_lost(
     count: int, moves: list[tuple[str, int, float]]
 ) -> None:
-    seats: Seats[int] = Seats(count)
-    now = 0.0
-    open_pages: set[int] = set()
-    for what, page, seconds in moves:
-        now += seconds
-        line = waiting(seats, now)
-        if what == "ask":
-            open_pages.add(page)
-            assert seats.ask(page, now) or page in waiting(seats, now)
-            line = waiting(seats, now)
+    hall = Hall(count, 7)
+    line: list[FakePage] = []
+    held: set[FakePage] = set()  # a seat, at some time since they were opened
+    for what, number, seconds in moves:
+        hall.now += seconds
+        hall.seated.clear()
+        page = hall.pages[number]
+        if what == "pass":
+            hall.admission.advance()
         elif what == "leave":
-            open_pages.discard(page)
-            seats.leave(page)
-            line = waiting(seats, now)
-        seated = seats.advance(now)
-        assert seated == line[: len(seated)], "first come, first served"
-        assert waiting(seats, now) == line[len(seated) :], "the others keep their places"
-        assert len(seats) <= count
-        held = {each for each in open_pages if seats.seated(each)}
-        assert len(held) == len(seats), "no seat belongs to a page that has gone"
-        assert not waiting(seats, now) or len(seats) == count, "no seat is free while some wait"
-        told = seats.line(now)
-        assert [each.ahead for each in told] == list(range(len(told)))
-        assert all(each.wait is None or each.wait >= 0 for each in told)
-    for page in open_pages:
-        seats.leave(page)
-    assert len(seats) == 0 and waiting(seats, now) == []
+            hall.admission.leave(page)
+            held.discard(page)
+            line = [each for each in line if each is not page]
+        else:
+            hall.admission.request_seat(page)
+            if hall.seated == [page] and page in held and page not in line:
+                hall.seated.clear()  # it had its seat, or found a free one
+            elif page not in line:
+                line.append(page)
+        got = list(hall.seated)
+        assert got == line[: len(got)], "first come, first served"
+        line = line[len(got) :]
+        held |= set(got)
+        assert hall.admission.waiting == len(line), "nobody is lost"
+        assert [each.told["ahead"] for each in line] == list(range(len(line)))
+        assert len(hall.admission) <= min(count, len(held)), "none belongs to a page that has gone"
+        assert not line or len(hall.admission) == count, "no seat is free while some wait"
+    for page in hall.pages:
+        hall.admission.leave(page)
+    assert len(hall.admission) == hall.admission.waiting == 0
 
 
 @given(st.integers(1, 3), st.integers(1, 6))
 def test_nobody_starves_though_all_type_without_pause(count: int, pages: int) -> None:
-    seats: Seats[int] = Seats(count)
-    now, last = 0.0, dict.fromkeys(range(pages), 0.0)
+    hall = Hall(count, pages)
+    last = dict.fromkeys(hall.pages, 0.0)
     longest = TURN_SECONDS * (pages // count + 1)
     for _ in range(int(3 * longest)):
-        for page in range(pages):
-            if seats.ask(page, now):
-                last[page] = now
-        seats.advance(now)
-        now += 1.0
-        assert all(now - since <= longest + 2 for since in last.values())
+        for page in hall.pages:
+            if hall.ask(page):
+                last[page] = hall.now
+        hall.advance(hall.now + 1.0)
+        assert all(hall.now - since <= longest + 3 for since in last.values())
 
 
 def test_a_seat_is_kept_while_nobody_waits_and_lost_when_idle_and_wanted() -> None:
-    seats: Seats[str] = Seats(1)
-    assert seats.ask("a", 0.0)
-    seats.advance(1e6)
-    assert seats.ask("a", 1e6), "idle for days, and nobody wanted it"
-    assert not seats.ask("b", 1e6 + IDLE_SECONDS - 1)
-    assert seats.advance(1e6 + IDLE_SECONDS - 1) == []
-    assert seats.advance(1e6 + IDLE_SECONDS) == ["b"]
-    assert not seats.ask("a", 1e6 + IDLE_SECONDS + 1), "back in line at its next keystroke"
+    hall = Hall(1, 2)
+    a, b = hall.pages
+    assert hall.ask(a)
+    hall.advance(1e6)
+    assert hall.ask(a), "idle for days, and nobody wanted it"
+    hall.now += IDLE_SECONDS - 1
+    assert not hall.ask(b)
+    assert hall.advance(hall.now) == []
+    assert hall.advance(hall.now + 1) == [b]
+    hall.now += 1
+    assert not hall.ask(a), "back in line at its next keystroke"
 
 
 def test_a_turn_is_counted_from_when_others_wait() -> None:
-    seats: Seats[str] = Seats(1)
-    for now in range(0, 1000, 10):
-        assert seats.ask("a", float(now))
-    assert not seats.ask("b", 1000.0)
-    for now in range(1000, 1000 + int(TURN_SECONDS), 10):
-        assert seats.advance(float(now)) == []
-        assert seats.ask("a", float(now)), "still typing, and its turn is not over"
-    assert seats.advance(1000.0 + TURN_SECONDS) == ["b"]
+    hall = Hall(1, 2)
+    a, b = hall.pages
+    for _ in range(100):
+        hall.now += 10
+        assert hall.ask(a)
+    assert not hall.ask(b)
+    crowded = hall.now
+    for _ in range(0, int(TURN_SECONDS), 10):
+        assert hall.advance(hall.now) == []
+        assert hall.ask(a), "still typing, and its turn is not over"
+        hall.now += 10
+    assert hall.advance(crowded + TURN_SECONDS) == [b]
+
+
+def test_those_who_wait_are_told_and_the_next_one_is_seated() -> None:
+    hall = Hall(1, 3)
+    first, second, third = hall.pages
+    assert [hall.ask(page) for page in hall.pages] == [True, False, False]
+    assert third.told == {"type": "line", "what": "seat", "ahead": 1, "seconds": None}
+    hall.seated.clear()
+    hall.admission.leave(first)
+    assert hall.seated == [second]
+    assert third.told["ahead"] == 0
+    assert hall.advance(IDLE_SECONDS) == [third]
 
 
 def test_a_wait_is_estimated_only_from_what_was_seen() -> None:
-    seats: Seats[int] = Seats(1)
-    for page in range(ENOUGH + 3):
-        seats.ask(page, 0.0)
-    for page in range(ENOUGH):
-        assert [each.wait for each in seats.line(10.0 * page)] == [None] * (ENOUGH + 2 - page)
-        seats.leave(page)
-        assert seats.advance(10.0 * page) == [page + 1]
-    now = 10.0 * (ENOUGH - 1)
-    assert [each.wait for each in seats.line(now)] == [10.0, 20.0]
-    assert seats.line(now + 2 * TURN_SECONDS)[0].wait == 0.0, "no longer than a turn"
+    hall = Hall(1, ENOUGH + 3)
 
+    def told() -> list[Any]:
+        return [page.told["seconds"] for page in hall.pages[-2:]]
 
-class Guest:
-    def __init__(self) -> None:
-        self.seated = 0
-        self.told: list[Message] = []
-
-    def let_in(self) -> None:
-        self.seated += 1
-
-    def tell_line(self, message: Message) -> None:
-        self.told.append(message)
-
-
-def test_those_who_wait_are_told_and_the_next_one_is_let_in() -> None:
-    time = [0.0]
-    admission = Admission(1, clock=lambda: time[0])
-    first, second, third = Guest(), Guest(), Guest()
-    for guest in (first, second, third):
-        admission.ask(guest)
-    assert (first.seated, second.seated, third.seated) == (1, 0, 0)
-    assert third.told[-1] == {"type": "line", "what": "seat", "ahead": 1, "seconds": None}
-    admission.leave(first)
-    assert (first.seated, second.seated, third.seated) == (1, 1, 0)
-    assert third.told[-1]["ahead"] == 0
-    time[0] += IDLE_SECONDS
-    admission.advance()
-    assert third.seated == 1
+    for page in hall.pages:
+        hall.ask(page)
+    for number in range(ENOUGH):
+        hall.now = 10.0 * number
+        assert told() == [None, None]
+        hall.admission.leave(hall.pages[number])
+    assert told() == [10, 20]
+    # Still painting, so that only its turn is over then.
+    hall.now += TURN_SECONDS - 5.0
+    hall.ask(hall.pages[ENOUGH])
+    hall.admission.advance()
+    assert told()[0] == 5, "no longer than a turn"

@@ -13,14 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import httpx
 import pytest
 from gradio_client import Client
 from websockets.exceptions import ConnectionClosed
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.web import admission, service, throttle
-from lightning_demo.web.conversation import Conversation
+from lightning_demo.web import admission, live_socket
+from lightning_demo.web.live_connection import LiveConnection
 
 from .conftest import Running, Tab, wait_for
 from .fakes import FakeEngine
@@ -35,9 +34,9 @@ def state(running: Running) -> dict[str, int]:
     assert loop is not None
     return {
         "tasks": len(asyncio.all_tasks(loop)),
-        "conversations": len(kept._conversations),
-        "addresses": len(kept._pages) + len(kept._downloads),
-        "seats": len(kept._admission._seats),
+        "connections": len(kept._connections),
+        "addresses": len(kept._pages),
+        "seats": len(kept._admission),
         "running": running.engine.running,
     }
 
@@ -58,8 +57,8 @@ def test_a_hundred_sockets_open_and_close_and_nothing_is_left(
 ) -> None:
     running = start(max_sessions=5)
     with running.socket() as tab:
-        tab.hear()
-    wait_for(lambda: state(running)["conversations"] == 0)
+        tab.receive()
+    wait_for(lambda: state(running)["connections"] == 0)
     before = state(running)
 
     def visit(number: int) -> None:
@@ -120,7 +119,7 @@ def test_a_client_that_never_reads_costs_one_frame_and_nobody_else_anything(
         tab.ask(31, "served all the same")
         assert tab.final(31)
         kill(deaf)
-        wait_for(lambda: state(running)["conversations"] == 1)
+        wait_for(lambda: state(running)["connections"] == 1)
 
 
 def answered(engine: FakeEngine, prompt: str) -> bool:
@@ -132,13 +131,13 @@ def answered(engine: FakeEngine, prompt: str) -> bool:
 def submitted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sequence numbers of all that reached a live session."""
     numbers: list[int] = []
-    before = Conversation.submit
+    before = LiveConnection.submit
 
-    def submit(self: Conversation, sequence: int, *rest: Any) -> None:
+    def submit(self: LiveConnection, sequence: int, *rest: Any) -> None:
         numbers.append(sequence)
         before(self, sequence, *rest)
 
-    monkeypatch.setattr(Conversation, "submit", submit)
+    monkeypatch.setattr(LiveConnection, "submit", submit)
     return numbers
 
 
@@ -149,7 +148,7 @@ def test_a_flood_slows_only_its_sender(
     monkeypatch: pytest.MonkeyPatch,
     length: int,
 ) -> None:
-    monkeypatch.setattr(throttle, "WINDOW_SECONDS", 0.05)  # long, whatever the machine
+    monkeypatch.setattr(live_socket, "WINDOW_SECONDS", 0.05)  # long, whatever the machine
     running = start(FakeEngine(step_seconds=0.001))
     first, last = 10_000, 10_999
     with running.socket() as flooding, running.socket() as polite:
@@ -166,9 +165,9 @@ def test_a_flood_slows_only_its_sender(
             assert [frame["sequence"] for frame in frames] == [sequence] * len(frames)
         thread.join()
         assert flooding.final(last)[-1]["prompt"].startswith(f"{last} ")
-    heard = [sequence for sequence in submitted if sequence >= first]
-    assert heard == sorted(heard) and heard[-1] == last
-    assert len(heard) <= 500, "of those that come together only the newest is acted on"
+    received = [sequence for sequence in submitted if sequence >= first]
+    assert received == sorted(received) and received[-1] == last
+    assert len(received) <= 500, "of those that come together only the newest is acted on"
     assert [sequence for sequence in submitted if sequence < first] == list(range(1, 11))
 
 
@@ -269,70 +268,15 @@ def test_only_so_many_pages_are_open_at_one_address(start: Callable[..., Running
     running = start(sessions_per_address=2)
     with contextlib.ExitStack() as stack:
         for _ in range(2):
-            stack.enter_context(running.socket()).hear()
+            stack.enter_context(running.socket()).receive()
         third = stack.enter_context(running.socket())
         assert "2 pages are open at your address" in third.error()["message"]
         with pytest.raises(ConnectionClosed):
-            third.hear()
+            third.receive()
         # The header of a proxy on this machine is believed.
         other = {"X-Forwarded-For": "203.0.113.7"}
         with running.socket(additional_headers=other) as tab:
-            assert tab.hear()["type"] == "status"
-
-
-def test_pictures_to_keep_are_limited_by_address(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "PICTURES_AT_ONCE", 2)
-    monkeypatch.setattr(service, "PICTURES_PER_SECOND", 0.001)
-    running = start()
-
-    def save(**headers: str) -> httpx.Response:
-        return httpx.post(f"{running.url}/picture", json={"prompt": "x"}, headers=headers)
-
-    assert [save().status_code for _ in range(2)] == [200, 200]
-    refused = save()
-    assert refused.status_code == 429
-    assert 900 < int(refused.headers["Retry-After"]) <= 1000
-    assert refused.json()["title"] == "Too Many Requests"
-    assert save(**{"X-Forwarded-For": "203.0.113.7"}).status_code == 200
-    clients = [work.client for work in running.engine.works]
-    assert clients == [("address", "127.0.0.1")] * 2 + [("address", "203.0.113.7")]
-
-
-def test_a_stranger_who_claims_another_address_is_not_believed(
-    start: Callable[..., Running],
-) -> None:
-    running = start()
-    # Every address of 127.0.0.0/8 is this machine, but a proxy is looked for on the first only.
-    stranger = httpx.HTTPTransport(local_address="127.0.0.2")
-    with httpx.Client(transport=stranger, headers={"X-Forwarded-For": "203.0.113.7"}) as client:
-        assert client.post(f"{running.url}/picture", json={"prompt": "x"}).status_code == 200
-    assert running.engine.works[-1].client == ("address", "127.0.0.2")
-
-
-def test_one_address_cannot_take_all_the_pictures_being_saved(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "DOWNLOADS_PER_ADDRESS", 1)
-    engine = FakeEngine()
-    engine.say(state="loading")
-    running = start(engine)
-
-    def save(address: str) -> int:
-        headers = {"X-Forwarded-For": address}
-        body = {"prompt": "x"}
-        answer = httpx.post(f"{running.url}/picture", json=body, headers=headers, timeout=20)
-        return answer.status_code
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(save, "203.0.113.1")
-        wait_for(lambda: engine.running == 1)
-        assert save("203.0.113.1") == 429
-        second = pool.submit(save, "203.0.113.2")
-        wait_for(lambda: engine.running == 2)
-        engine.say(state="ready")
-        assert (first.result(), second.result()) == (200, 200)
+            assert tab.receive()["type"] == "status"
 
 
 # The same over Gradio's events ---------------------------------------------------------------
@@ -371,6 +315,6 @@ def test_over_events_too_a_page_waits_is_told_and_gets_in(start: Callable[..., R
 def test_over_events_too_addresses_are_limited(start: Callable[..., Running]) -> None:
     running = start(sessions_per_address=1)
     with running.socket() as tab, events(running) as client:
-        tab.hear()
+        tab.receive()
         job = client.submit(ask(1, "one more"), api_name="/live")
         assert "1 pages are open at your address" in job.result(timeout=20)

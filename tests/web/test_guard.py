@@ -73,7 +73,7 @@ def test_sockets_of_other_pages_are_refused(
     sent = _here(headers, running)
     if ours:
         with running.socket(additional_headers=sent) as tab:
-            assert tab.hear()["type"] == "status"
+            assert tab.receive()["type"] == "status"
         return
     with (
         pytest.raises(InvalidStatus) as caught,

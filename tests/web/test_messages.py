@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 
 import pytest
@@ -22,16 +21,16 @@ FRAME = Frame(REQUEST, b"\xff\xd8picture", "image/jpeg", 2, False, notes=("a not
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_message_is_refused_in_words(text: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        message = messages.parse(text)
-        GenerationRequest.parse(message.fields or {}, LIMITS)
-    assert str(caught.value)
+    message = messages.parse(text)
+    if message.problem is None:
+        with pytest.raises(InvalidRequest) as caught:
+            GenerationRequest.parse(message.fields or {}, LIMITS)
+    assert str(message.problem or caught.value)
 
 
 @given(st.text() | st.binary())
-def test_no_message_raises_anything_else(text: str | bytes) -> None:
-    with contextlib.suppress(InvalidRequest):
-        messages.parse(text)
+def test_no_message_raises_anything(text: str | bytes) -> None:
+    assert messages.parse(text).problem
 
 
 def test_the_four_messages_of_a_page() -> None:
@@ -51,10 +50,9 @@ def test_a_request_may_bring_a_latency_budget() -> None:
         60_000,
         None,
     ]
-    with pytest.raises(InvalidRequest) as caught:
-        messages.parse(text % "60000.5")
-    assert caught.value.field == "budget"
-    assert caught.value.message == "budget: must be a number from 0 to 60000."
+    problem = messages.parse(text % "60000.5").problem
+    assert problem is not None and problem.field == "budget"
+    assert problem.message == "budget: must be a number from 0 to 60000."
 
 
 def test_a_frame_tells_whether_it_is_a_draft() -> None:

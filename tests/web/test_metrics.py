@@ -16,7 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.settings import Settings
 from lightning_demo.web import service
-from lightning_demo.web.metrics import exposition
 from lightning_demo.web.service import Service
 
 from .conftest import Running, wait_for
@@ -40,7 +39,7 @@ def test_prometheus_can_fetch_them(start: Callable[..., Running]) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert value("lightning_sessions", answer.text) == 0
     with running.socket() as tab:
-        tab.hear()
+        tab.receive()
         assert value("lightning_sessions", httpx.get(f"{running.url}/metrics").text) == 1
     wait_for(
         lambda: value("lightning_sessions", httpx.get(f"{running.url}/metrics").text) == 0,
@@ -60,7 +59,7 @@ def test_it_tells_what_the_engine_measured_and_how_long_its_line_is_now() -> Non
     engine, metrics = FakeEngine(), Metrics()
     metrics.stepped(3, 0.5)
     engine.say(waiting=7)
-    text = bytes(exposition(Service(engine, Settings(), metrics)).body).decode()
+    text = Service(engine, Settings(), metrics).exposition().decode()
     assert value("lightning_steps_total", text) == 3
     assert value("lightning_waiting", text) == 7
 
@@ -79,16 +78,16 @@ def test_only_a_page_that_watches_is_told_the_load(
 
     def until_device(name: str) -> list[str]:
         running.engine.say(device=name)
-        heard = [tab.hear()]
-        while heard[-1].get("device") != name:
-            heard.append(tab.hear())
-        return [message["type"] for message in heard]
+        received = [tab.receive()]
+        while received[-1].get("device") != name:
+            received.append(tab.receive())
+        return [message["type"] for message in received]
 
     with running.socket() as tab:
-        tab.hear()
+        tab.receive()
         assert until_device("one") == ["status"]
         tab.say({"watch": True})
-        assert tab.hear() == {**SUMMARY, "type": "load", "sessions": 1}
+        assert tab.receive() == {**SUMMARY, "type": "load", "sessions": 1}
         assert until_device("two") == ["status"], "not again before its time"
     monkeypatch.setattr(service, "LOAD_SECONDS", 0.0)
     with running.socket() as tab:
@@ -97,7 +96,7 @@ def test_only_a_page_that_watches_is_told_the_load(
             tab.until(lambda message: message["type"] == "load")
         tab.say({"watch": False})
         tab.ask(1)
-        tab.final(1)  # and so that has been heard
+        tab.final(1)  # and so that has been received
         assert "load" not in until_device("three")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from lightning_demo.errors import GenerationFailed, OutOfMemory
-from lightning_demo.web import service
+from lightning_demo.web.routes import FILES
 
-from .conftest import Running, wait_for
+from .conftest import Running
 from .fakes import FakeEngine, FakePair, color_of, wanted_color
 
 INVALID: list[tuple[dict[str, Any], str | None]] = [
@@ -70,7 +68,7 @@ def test_a_stand_in_is_ready_and_health_tells_what_is_coming(start: Callable[...
     url = start(pair.engine).url
     health = httpx.get(f"{url}/healthz").json()
     assert httpx.get(f"{url}/readyz").status_code == 200
-    assert (health["state"], health["model"], health["coming"]) == (
+    assert (health["state"], health["model"], health["loading_model"]) == (
         "ready",
         "miniature",
         "sdxl-lightning",
@@ -79,7 +77,7 @@ def test_a_stand_in_is_ready_and_health_tells_what_is_coming(start: Callable[...
     pair.fail()
     health = httpx.get(f"{url}/healthz").json()
     assert httpx.get(f"{url}/readyz").status_code == 200
-    assert (health["model"], health["coming"], health["progress"]) == ("miniature", "", None)
+    assert (health["model"], health["loading_model"], health["progress"]) == ("miniature", "", None)
     assert health["detail"] == f"Miniature goes on without SDXL-Lightning: {pair.MISSING}"
 
 
@@ -144,47 +142,9 @@ def test_other_types_and_methods_are_refused(running: Running) -> None:
     assert httpx.post(f"{running.url}/healthz").status_code == 405
 
 
-def test_errors_of_the_engine_are_told_and_secrets_are_not(start: Callable[..., Running]) -> None:
-    engine = FakeEngine()
-    url = start(engine).url
-    engine.fault = lambda request: OutOfMemory("Too little memory; try a smaller size.")
-    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert (answer.status_code, answer.json()["detail"][:10]) == (503, "Too little")
-    engine.fault = lambda request: GenerationFailed("It broke.")
-    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).status_code == 500
-    engine.fault = lambda request: RuntimeError("key=/home/me/secret")  # type: ignore[return-value]
-    answer = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert answer.status_code == 500
-    assert "secret" not in answer.text and "incident" in answer.json()["detail"]
-    engine.say(state="failed", detail="No weights.")
-    assert httpx.post(f"{url}/picture", json={"prompt": "x"}).json()["detail"] == "No weights."
-
-
-def test_only_some_pictures_are_saved_at_once(
-    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "MAX_DOWNLOADS", 1)
-    engine = FakeEngine()
-    engine.say(state="loading")
-    url = start(engine).url
-    answers: list[int] = []
-
-    def save() -> None:
-        answers.append(httpx.post(f"{url}/picture", json={"prompt": "x"}, timeout=20).status_code)
-
-    first = threading.Thread(target=save)
-    first.start()
-    wait_for(lambda: engine.running == 1)
-    second = httpx.post(f"{url}/picture", json={"prompt": "x"})
-    assert (second.status_code, second.headers["Retry-After"]) == (503, "2")
-    engine.say(state="ready")
-    first.join()
-    assert answers == [200]
-
-
-@pytest.mark.parametrize("name", ["live", "link", "painter", "panel", "room", "waterfall", "words"])
+@pytest.mark.parametrize("name", sorted(path.name for path in FILES.glob("*.js")))
 def test_the_pages_files_are_served(running: Running, name: str) -> None:
-    answer = httpx.get(f"{running.url}/web/{name}.js")
+    answer = httpx.get(f"{running.url}/web/{name}")
     assert "javascript" in answer.headers["content-type"]
     assert answer.headers["cache-control"] == "no-cache"
 

@@ -63,14 +63,14 @@ def test_a_signal_lets_the_running_picture_finish() -> None:
             child.send_signal(signal.SIGTERM)
             tab.until(lambda m: m["type"] == "status" and m["draining"])
             tab.ask(2)
-            heard = tab.final(1)
-            while not any(m["type"] == "error" for m in heard):
-                heard.append(tab.hear())
-            error = next(m for m in heard if m["type"] == "error")
+            received = tab.final(1)
+            while not any(m["type"] == "error" for m in received):
+                received.append(tab.receive())
+            error = next(m for m in received if m["type"] == "error")
             assert error["sequence"] == 2 and "restarted" in error["message"]
             with pytest.raises(ConnectionClosed) as caught:
                 while True:
-                    tab.hear()
+                    tab.receive()
             assert caught.value.rcvd is not None and caught.value.rcvd.code == 1001
         assert child.wait(timeout=20) == 0
         assert child.stderr is not None

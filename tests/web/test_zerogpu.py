@@ -204,7 +204,7 @@ def test_a_picture_takes_a_gpu_for_its_visitor_and_gives_it_back(
     space: SimpleNamespace, visitor: Client
 ) -> None:
     status = json.loads(visitor.predict(api_name="/status"))
-    assert (status["state"], status["patient"]) == ("ready", True)
+    assert (status["state"], status["submit_on_enter"]) == ("ready", True)
     scheduler = space.scheduler
     assert len(scheduler.asked("/startup-report")) == 1
     assert scheduler.asked("/schedule") == [], "nothing is painted for nobody"

@@ -1,4 +1,4 @@
-"""The page: its panels, and the wires from every control to `live.js`."""
+"""The page: its panels, and what its script is told."""
 
 from __future__ import annotations
 
@@ -11,27 +11,23 @@ import gradio as gr
 
 from ...model.weights.checkpoints import MODELS
 from ...model.weights.model_spec import Vocabulary
-from ...schemas import EngineStatus
+from ...schemas import MAX_SEED, EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
-from ..service import MAX_CONVERSATIONS, Service
-from .controls import Controls, control_panel
-from .picture import picture_stage
-from .prompt import example_chips, prompt_box, prompt_note
-from .room import engine_room
-from .status import Actions, action_buttons, status_line
-from .words import word_chips
+from ..service import MAX_PAGES, Service
+from .controls import CONTROLS, control_panel
+from .metrics_panel import metrics_panel
+from .picture import action_buttons, picture_stage, status_line
+from .prompt import example_chips, prompt_box, prompt_note, word_chips
 
 log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
-PATIENT_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
+ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
-MODULE = "import(new URL('web/live.js', document.baseURI))"
-START = f"async (...values) => (await {MODULE}).start(...values)"
-CHANGED = "(...values) => { globalThis.lightning?.changed(...values); return []; }"
+START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
 
 
 def page(service: Service) -> gr.Blocks:
@@ -43,42 +39,44 @@ def page(service: Service) -> gr.Blocks:
     status = service.engine.status()
     vocabularies = _vocabularies(status)
     with gr.Blocks(
-        title=f"{TITLE} – {status.coming_title or status.title}",
+        title=f"{TITLE} – {status.loading_title or status.title}",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
         _masthead(service.settings, status)
-        prompt = prompt_box(next(iter(vocabularies.values())).examples)
+        prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="picture-side"):
                 picture_stage()
                 status_line()
-                actions = action_buttons()
+                action_buttons()
             with gr.Column(elem_id="control-side"):
-                controls, dice = control_panel(
-                    status.limits, service.settings.latency_budget, patient=status.patient
+                control_panel(
+                    status.limits,
+                    service.settings.latency_budget,
+                    submit_on_enter=status.submit_on_enter,
                 )
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):
                         example_chips(vocabulary.examples, only_with)
-                engine_room()
+                metrics_panel()
         for only_with, vocabulary in vocabularies.items():
             if vocabulary.groups:
                 example_chips(vocabulary.examples, only_with)
-        _wire(blocks, prompt, controls, actions, dice)
+        blocks.load(None, None, None, js=START, show_progress="hidden", api_visibility="private")
         _events(blocks, EventStreams(service))
-    if status.patient:
+    if status.submit_on_enter:
         # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
-        blocks.queue(max_size=MAX_CONVERSATIONS)
+        blocks.queue(max_size=MAX_PAGES)
     return blocks
 
 
 def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
     """By model, the one that the page is for first; under no name where there is only one."""
-    if status.coming:
-        return {model: _vocabulary(model) for model in (status.coming, status.model)}
+    if status.loading_model:
+        return {model: _vocabulary(model) for model in (status.loading_model, status.model)}
     return {"": _vocabulary(status.model)}
 
 
@@ -93,9 +91,11 @@ def _vocabulary(model: str) -> Vocabulary:
 
 def _masthead(settings: Settings, status: EngineStatus) -> None:
     # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
-    transport = "events" if status.patient else settings.transport
-    config = escape(json.dumps({"transport": transport}))
-    tagline = PATIENT_WORDS if status.patient else "A picture at every keystroke"
+    transport = "events" if status.submit_on_enter else settings.transport
+    config = escape(
+        json.dumps({"transport": transport, "controls": CONTROLS, "max_seed": MAX_SEED})
+    )
+    tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(
         f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
         f'<div id="config" data-config="{config}" hidden></div>',
@@ -103,55 +103,37 @@ def _masthead(settings: Settings, status: EngineStatus) -> None:
     )
 
 
-def _wire(
-    blocks: gr.Blocks, prompt: gr.Textbox, controls: Controls, actions: Actions, dice: gr.Button
-) -> None:
-    """Client-side wires only: none of these events reaches the server."""
-    everything: list[Any] = [prompt, *controls.in_order()]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # `change` and not `input`: only it fires for a slider's reset button too.
-    gr.on([each.change for each in everything], None, everything, None, js=CHANGED, **quiet)
-    blocks.load(None, everything, everything, js=START, **quiet)
-    dice.click(None, None, controls.seed, js="() => globalThis.lightning.roll()", **quiet)
-    for button, action in (
-        (actions.pause, "pause"),
-        (actions.download, "download"),
-        (actions.link, "copyLink"),
-    ):
-        button.click(None, None, None, js=f"() => {{ globalThis.lightning.{action}(); }}", **quiet)
-
-
 def _events(blocks: gr.Blocks, streams: EventStreams) -> None:
-    """The way over Gradio's events: hidden buttons that `link.js` presses."""
+    """The way over Gradio's events: hidden buttons that `transport.js` presses."""
     message = gr.Textbox(visible="hidden", elem_id="events-message")
-    answer = _ear("events-answer")
-    status = _ear("events-status")
+    answer = _output("events-answer")
+    status = _output("events-status")
     send = gr.Button(visible="hidden", elem_id="events-send")
-    ask = gr.Button(visible="hidden", elem_id="events-ask")
+    ask_status = gr.Button(visible="hidden", elem_id="events-ask-status")
     quiet: dict[str, Any] = {
         "show_progress": "hidden",
         "api_visibility": "undocumented",
         "concurrency_limit": None,
     }
     send.click(
-        streams.hear,
+        streams.live,
         message,
         answer,
-        js="() => globalThis.lightning.takeMessage()",
+        js="() => globalThis.lightning.transport.takeMessage()",
         trigger_mode="multiple",
         api_name="live",
         **quiet,
     )
-    ask.click(streams.status, None, status, queue=False, api_name="status", **quiet)
+    ask_status.click(streams.status, None, status, queue=False, api_name="status", **quiet)
     blocks.unload(streams.forget)
 
 
-def _ear(name: str) -> gr.HTML:
+def _output(name: str) -> gr.HTML:
     """A hidden output that hands each value to `live.js`; its value is never shown as HTML."""
     return gr.HTML(
         "",
         html_template="<i></i>",
-        js_on_load="watch('value', () => globalThis.lightning?.hear(props.value));",
+        js_on_load="watch('value', () => globalThis.lightning?.transport.take?.(props.value));",
         visible="hidden",
         elem_id=name,
     )

@@ -1,4 +1,4 @@
-"""The picture and what is written on it: a canvas in a box that keeps its place."""
+"""The picture, one quiet line about how it goes, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,54 @@ STAGE = """
 </figure>
 """
 
+LINE = """
+<div id="line">
+  <div id="state-side"><span id="state" data-state="loading"></span><span id="about"></span>
+    <span id="drafting"></span></div>
+  <div id="age"></div>
+  <button id="times" type="button" aria-expanded="false" aria-controls="waterfall"
+    title="Where the time of the last picture went">
+    <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
+    <span class="number">final <b id="final">&ndash;</b> ms</span>
+    <canvas id="trace" role="img" aria-label="Times of the last pictures"></canvas>
+  </button>
+</div>
+<section id="waterfall" aria-labelledby="waterfall-title" hidden>
+  <h2>
+    <span id="waterfall-title">The last picture</span>
+    <span id="waterfall-sum">is still to come</span>
+  </h2>
+  <button id="waterfall-close" type="button" aria-label="Close">&times;</button>
+  <ol></ol>
+</section>
+<div id="said">
+  <p id="note" role="status" aria-live="polite"></p>
+  <p id="place"></p>
+  <div id="loading-model" hidden>
+    <p>
+      <span id="loading-words"><span id="loading-title"></span><span class="roomy"> is
+        loading</span><span id="loading-detail"></span></span>
+      <span id="loading-percent"></span>
+    </p>
+    <div id="loading-bar" role="progressbar" aria-labelledby="loading-words" hidden><i></i></div>
+  </div>
+</div>
+"""
+
 
 def picture_stage() -> gr.HTML:
-    """The canvas on which `live.js` paints."""
+    """The canvas on which `painter.js` paints, in a box that keeps its place."""
     return gr.HTML(STAGE, elem_id="picture")
+
+
+def status_line() -> gr.HTML:
+    """Model, device, times and age, and below what is to be said; `panel.js` keeps it true."""
+    return gr.HTML(LINE, elem_id="status")
+
+
+def action_buttons() -> None:
+    """Pause, save, and share; `live.js` acts on them."""
+    with gr.Row(elem_id="actions"):
+        gr.Button("Pause", elem_id="pause", min_width=0)
+        gr.Button("Download PNG", elem_id="download", min_width=0)
+        gr.Button("Copy link", elem_id="link", min_width=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -12,8 +13,8 @@ import pytest
 from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
-from lightning_demo.web.ui.prompt import example_chips
-from lightning_demo.web.ui.words import word_chips
+from lightning_demo.web.ui.controls import CONTROLS
+from lightning_demo.web.ui.prompt import example_chips, word_chips
 
 from ..fakes import STATUS, FakeEngine, FakePair
 
@@ -46,7 +47,7 @@ def test_every_step_count_is_shown_and_only_known_sizes(family: Any) -> None:
 
 def test_every_control_has_a_label() -> None:
     found = components(MINIATURE)
-    for name in ("prompt", "negative", "steps", "size", "guidance", "seed", "seed-lock"):
+    for name in CONTROLS.values():
         assert found[name]["label"], name
     assert found["budget"]["label"] == "Latency budget, ms"
     assert "only when guidance is above 1" in found["negative"]["info"]
@@ -61,9 +62,9 @@ def test_the_budget_begins_with_the_setting() -> None:
     chosen = budget(FakeEngine(), latency_budget=250)
     assert chosen["value"] == 250
     assert [label for label, _ in chosen["choices"]] == ["off", "100", "200", "250", "400", "800"]
-    patient = FakeEngine()
-    patient.say(patient=True)
-    assert not budget(patient)["visible"], "a patient page has no drafts"
+    on_enter = FakeEngine()
+    on_enter.say(submit_on_enter=True)
+    assert not budget(on_enter)["visible"], "there are no drafts then"
 
 
 def test_the_first_picture_needs_no_typing() -> None:
@@ -93,11 +94,12 @@ def test_no_event_is_public_and_none_waits_for_another() -> None:
     assert live["trigger_mode"] == "multiple"
 
 
-def test_the_page_is_told_the_transport() -> None:
+def test_the_page_is_told_what_it_must_know() -> None:
     server = Server(FakeEngine(), Settings(transport="events"))
     masthead = next(b for b in server._blocks.blocks.values() if b.elem_id == "masthead")
     assert isinstance(masthead, gr.HTML)
-    assert json.dumps({"transport": "events"}).replace('"', "&quot;") in masthead.value
+    config = {"transport": "events", "controls": CONTROLS, "max_seed": 2**32 - 1}
+    assert escape(json.dumps(config)) in masthead.value
 
 
 def test_a_page_without_its_words_still_opens() -> None:

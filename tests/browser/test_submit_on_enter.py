@@ -1,4 +1,4 @@
-"""The patient page, as on ZeroGPU: nothing is asked for but on Enter or after a pause."""
+"""The page that submits on Enter, as on ZeroGPU: nothing is asked for before, or after a pause."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ globalThis.endPause = () => { for (const act of pauses.values()) act(); pauses.c
 
 @pytest.fixture
 def running(own: Callable[..., Running]) -> Running:
-    return own(FakeEngine(status=replace(STATUS, patient=True)))
+    return own(FakeEngine(status=replace(STATUS, submit_on_enter=True)))
 
 
 @pytest.fixture
 def tab(running: Running, visit: Open) -> Visit:
     opened = visit(running, init=HELD_PAUSE)
     opened.wait_answered()  # the example that stands there, which the engine mostly remembers
-    opened.wait("lightning.patient")
+    opened.wait("lightning.submitOnEnter")
     return opened
 
 
 def test_typing_asks_for_nothing_until_enter(running: Running, tab: Visit) -> None:
-    assert tab.page.evaluate("lightning.transport") == "events"
+    assert tab.page.evaluate("lightning.transport.name") == "events"
     words = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
     assert tab.text("tagline") == words
     before = tab.sequence()

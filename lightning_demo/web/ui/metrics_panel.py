@@ -1,4 +1,4 @@
-"""The engine room: a closed panel that tells how much there is to do."""
+"""The metrics panel: closed at first, it tells how much there is to do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LINES = {
 }
 
 
-def engine_room() -> gr.HTML:
-    """The panel; `room.js` fills it while it is open."""
+def metrics_panel() -> gr.HTML:
+    """The panel; `metrics_panel.js` fills it while it is open."""
     lines = "".join(
         f'<div title="{title}"><dt>{label}</dt><dd data-name="{name}">&ndash;</dd></div>'
         for name, (label, title) in LINES.items()
     )
     return gr.HTML(
-        f'<details id="room"><summary>Engine room</summary><dl>{lines}</dl></details>',
-        elem_id="engine-room",
+        f'<details id="metrics-panel"><summary>Engine room</summary><dl>{lines}</dl></details>',
+        elem_id="metrics",
     )

@@ -1,4 +1,4 @@
-// The engine room: how much there is to do, told once a second while the panel is open.
+// The metrics panel: how much there is to do, told once a second while the panel is open.
 
 const KINDS = {
   sessions: (n) => String(n),
@@ -9,10 +9,10 @@ const KINDS = {
   wasted: percent,
 };
 
-export class Room {
+export class MetricsPanel {
   /** @param watch  called with true when the panel is opened, with false when it is closed */
   constructor(watch) {
-    this.box = document.getElementById("room");
+    this.box = document.getElementById("metrics-panel");
     this.box.addEventListener("toggle", () => watch(this.open));
   }
 

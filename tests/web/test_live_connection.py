@@ -1,4 +1,4 @@
-"""A conversation and the service that counts them."""
+"""A tab's connection and the service that counts them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import pytest
 from lightning_demo.engine import policy
 from lightning_demo.errors import EngineUnavailable, RateLimited
 from lightning_demo.settings import Settings
+from lightning_demo.web import messages
 from lightning_demo.web import service as module
+from lightning_demo.web.messages import ClientMessage
 from lightning_demo.web.service import Service
 
 from .fakes import FakeEngine, slow
@@ -21,26 +23,27 @@ from .fakes import FakeEngine, slow
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-def ask(sequence: int, prompt: str = "a cat") -> str:
-    return json.dumps({"sequence": sequence, "request": {"prompt": prompt}})
+def ask(sequence: int, prompt: str = "a cat", **more: Any) -> ClientMessage:
+    request = {"prompt": prompt}
+    return messages.parse(json.dumps({"sequence": sequence, "request": request, **more}))
 
 
 def test_it_answers_errors_and_streams_the_rest(run: Run) -> None:
     async def talk() -> None:
         service = Service(FakeEngine(), Settings())
-        conversation = service.open()
-        assert conversation.hear("nonsense") == {
+        connection = service.open()
+        assert connection.receive(messages.parse("nonsense")) == {
             "type": "error",
             "sequence": 0,
             "field": None,
             "message": "message: must be JSON.",
         }
-        assert conversation.hear(ask(1)) is None
-        assert conversation.busy
-        async for event in conversation.events():
+        assert connection.receive(ask(1)) is None
+        assert connection.busy
+        async for event in connection.events():
             if event.frame is not None and event.frame.final:
                 break
-        await service.close(conversation)
+        await service.close(connection)
 
     run(talk())
 
@@ -53,23 +56,22 @@ def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.Monk
         engine = FakeEngine()
         engine.forecast_of = slow
         service = Service(engine, Settings())
-        conversation = service.open()
-        heard = []
+        connection = service.open()
+        received = []
         for sequence, budget in enumerate((0, 0, 350, 10), 1):
-            message = {"sequence": sequence, "request": {"prompt": str(sequence)}}
-            conversation.hear(json.dumps({**message, "budget": budget}))
-            async for event in conversation.events():
+            connection.receive(ask(sequence, str(sequence), budget=budget))
+            async for event in connection.events():
                 assert event.frame is not None
                 if event.budget is not None:
-                    heard.append((event.sequence, event.budget))
+                    received.append((event.sequence, event.budget))
                 if event.frame.final:
                     break
-        assert set(heard) == {(3, 350), (4, 10)}
+        assert set(received) == {(3, 350), (4, 10)}
         steps = [request.num_inference_steps for request in engine.requests]
         assert steps == [4, 4, 2, 4, 2, 4]
-        answer = conversation.hear('{"sequence": 9, "request": {"prompt": "x"}, "budget": -1}')
+        answer = connection.receive(ask(9, budget=-1))
         assert answer is not None and answer["field"] == "budget"
-        await service.close(conversation)
+        await service.close(connection)
 
     run(talk())
 
@@ -78,15 +80,15 @@ def test_an_older_message_that_comes_late_is_ignored(run: Run) -> None:
     async def talk() -> None:
         engine = FakeEngine()
         service = Service(engine, Settings())
-        conversation = service.open()
-        conversation.hear(ask(2, "new"), in_order=False)
-        conversation.hear(ask(1, "old"), in_order=False)
-        async for event in conversation.events():
+        connection = service.open()
+        connection.receive(ask(2, "new"), in_order=False)
+        connection.receive(ask(1, "old"), in_order=False)
+        async for event in connection.events():
             assert event.sequence == 2
             if event.frame is not None and event.frame.final:
                 break
         assert [request.prompt for request in engine.requests] == ["new"]
-        await service.close(conversation)
+        await service.close(connection)
 
     run(talk())
 
@@ -95,18 +97,18 @@ def test_draining_finishes_what_runs_and_takes_nothing_new(run: Run) -> None:
     async def talk() -> None:
         engine = FakeEngine(step_seconds=0.02)
         service = Service(engine, Settings())
-        conversation = service.open()
-        conversation.hear(ask(1))
+        connection = service.open()
+        connection.receive(ask(1))
         events = []
 
         async def read() -> None:
-            async for event in conversation.events():
+            async for event in connection.events():
                 events.append(event)
 
         reader = asyncio.ensure_future(read())
         drain = asyncio.ensure_future(service.drain(30))
         await asyncio.sleep(0)
-        answer = conversation.hear(ask(2))
+        answer = connection.receive(ask(2))
         assert answer is not None and "restarted" in str(answer["message"])
         with pytest.raises(EngineUnavailable):
             service.open()
@@ -124,16 +126,16 @@ def test_draining_does_not_wait_for_ever(run: Run, monkeypatch: pytest.MonkeyPat
     async def talk() -> None:
         engine = FakeEngine(step_seconds=3600)
         service = Service(engine, Settings())
-        conversation = service.open()
-        conversation.hear(ask(1))
+        connection = service.open()
+        connection.receive(ask(1))
         await service.drain(0.05)
         assert engine.running == 0
 
     run(talk())
 
 
-def test_conversations_are_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_CONVERSATIONS", 2)
+def test_connections_are_counted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PAGES", 2)
 
     async def talk() -> None:
         service = Service(FakeEngine(), Settings())
@@ -167,8 +169,8 @@ def test_who_waits_for_a_seat_is_not_waited_for_at_the_end(run: Run) -> None:
         engine = FakeEngine(step_seconds=0.02)
         service = Service(engine, Settings(max_sessions=1))
         seated, waiting = service.open(), service.open()
-        seated.hear(ask(1, "painted"))
-        waiting.hear(ask(1, "never painted"))
+        seated.receive(ask(1, "painted"))
+        waiting.receive(ask(1, "never painted"))
         assert waiting.busy and not waiting.painting
         await service.drain(30)
         assert [request.prompt for request in engine.requests] == ["painted"]
@@ -189,9 +191,9 @@ def test_what_was_kept_is_painted_in_the_name_of_whoever_asked(run: Run) -> None
     async def talk() -> None:
         service = Service(Engine(), Settings(max_sessions=1))
         first, second = service.open(), service.open()
-        for name, conversation in (("one", first), ("two", second)):
+        for name, connection in (("one", first), ("two", second)):
             visitor.set(name)
-            conversation.hear(ask(1))
+            connection.receive(ask(1))
         visitor.set("somebody who leaves")
         await asyncio.sleep(0)
         await service.close(first)
@@ -208,10 +210,10 @@ def test_nothing_runs_when_the_last_one_has_gone(run: Run) -> None:
     async def talk() -> None:
         before = asyncio.all_tasks()
         service = Service(FakeEngine(), Settings())
-        conversations = [service.open() for _ in range(3)]
+        connections = [service.open() for _ in range(3)]
         assert len(asyncio.all_tasks() - before) == 1, "one looks for all of them"
-        for conversation in conversations:
-            await service.close(conversation)
+        for connection in connections:
+            await service.close(connection)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == before
 

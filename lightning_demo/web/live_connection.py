@@ -1,9 +1,10 @@
-"""One tab's conversation with the engine; the same for every way that messages travel."""
+"""What one tab asks and is told; the same for every way that messages travel."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -15,15 +16,18 @@ from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import messages
 from .admission import Admission
-from .notices import Notices
+from .messages import ClientMessage, Message
 
-DRAINING = "The demo is being restarted; the page comes back by itself."
 LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
 NO_LINE = messages.line(None)
+MAX_ERRORS = 8  # unread; a page that reads slowly misses older ones
 
 
-class Conversation:
-    """What one tab asks and hears. Belongs to one event loop; one reader of `events`."""
+class LiveConnection:
+    """A live session, the seat that it needs, and what its page is told.
+
+    Belongs to one event loop; `events` and the outbox have one reader each.
+    """
 
     def __init__(self, engine: Engine, settings: Settings, admission: Admission) -> None:
         self._engine = engine
@@ -37,11 +41,10 @@ class Conversation:
         self.acknowledged = asyncio.Event()
         self.watching = False  # whether the page shows how much there is to do
         self.load_due = 0.0  # when it is told next, by time.monotonic()
-        self.notices = Notices()
+        self.outbox = Outbox()
         self.line = NO_LINE  # as it was last told
-        self._status: messages.Message = {}
         self._newest = -1
-        self._silent = 0  # looks in a row at which nothing was known of a wait
+        self._unknown = 0  # times in a row that nothing was known of a wait
 
     @property
     def busy(self) -> bool:
@@ -53,16 +56,16 @@ class Conversation:
         """Whether the engine works for it."""
         return not self._session.idle
 
-    def hear(self, text: str | bytes, *, in_order: bool = True) -> messages.Message | None:
+    def receive(self, message: ClientMessage, *, in_order: bool = True) -> Message | None:
         """Acts on a message; returns the answer when that is an error.
 
         Args:
             in_order: false when messages may overtake one another; a late one is ignored.
         """
-        sequence = 0
+        sequence = message.sequence
         try:
-            message = messages.parse(text)
-            sequence = message.sequence
+            if message.problem is not None:
+                raise message.problem
             if message.pause:
                 self._pause()
             elif message.seen is not None:
@@ -72,7 +75,7 @@ class Conversation:
                 self.watching = message.watch
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
-                self.submit(message.sequence, message.fields, message.budget)
+                self.submit(sequence, message.fields, message.budget)
         except LightningError as problem:
             return messages.error(sequence, problem)
         return None
@@ -89,15 +92,15 @@ class Conversation:
             LightningError: the fields cannot be painted, or the server is going away.
         """
         if self.draining:
-            raise EngineUnavailable(DRAINING)
+            raise EngineUnavailable(messages.DRAINING)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
         self._budget = self._budget if budget is None else budget
-        # The context says whose picture it is (see LiveSession), whoever's leaving makes room.
+        # The context says whose picture it is (see LiveSession), whoever's leaving frees the seat.
         context = contextvars.copy_context()
         self._kept = partial(context.run, self._session.submit, sequence, request, self._budget)
-        self._admission.ask(self)
+        self._admission.request_seat(self)
 
-    def let_in(self) -> None:
+    def seated(self) -> None:
         """It has a seat: what it last asked for is painted."""
         self.tell_line(NO_LINE)
         kept, self._kept = self._kept, None
@@ -109,36 +112,29 @@ class Conversation:
         self.draining = True
         self._kept = None
 
-    def tell_status(self, status: messages.Message) -> None:
-        """The state of engine and server; told when it is news."""
-        # The number of waiting requests changes all the time.
-        if {**status, "waiting": 0} != {**self._status, "waiting": 0}:
-            self._status = status
-            self.notices.put(status)
-
-    def tell_line(self, message: messages.Message) -> None:
+    def tell_line(self, message: Message) -> None:
         """How long the line before it is; told when it is news."""
         if message != self.line:
             self.line = message
-            self.notices.put(message)
+            self.outbox.put(message)
 
-    def look(self) -> None:
-        """Looks how long its picture still waits in the engine's line; often called."""
+    def tell_wait(self) -> None:
+        """How long its picture still waits in the engine's line; called often."""
         if self._kept is not None:
             return
         forecast = self._session.forecast()
         told = self.line["what"] is not None
         if forecast is not None and (told or forecast.wait > LINE_SECONDS):
-            self._silent = 0
+            self._unknown = 0
             self.tell_line(messages.line("picture", forecast.ahead, forecast.wait))
         elif told:
             # Between two requests of somebody who types there is none for a moment.
-            self._silent += 1
-            if self._silent > 1:
+            self._unknown += 1
+            if self._unknown > 1:
                 self.tell_line(NO_LINE)
 
     async def events(self) -> AsyncIterator[LiveEvent]:
-        """Yields the newest frame or error not yet read, until the conversation is closed."""
+        """Yields the newest frame or error not yet read, until the connection is closed."""
         async for event in self._session.events():
             if self._kept is None:
                 self.tell_line(NO_LINE)
@@ -157,3 +153,30 @@ class Conversation:
             self._kept = None
             self._admission.leave(self)
         self.tell_line(NO_LINE)
+
+
+class Outbox:
+    """Messages beside the frames, not yet sent: of each kind the newest, and the latest errors."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Message] = {}
+        self._errors: deque[Message] = deque(maxlen=MAX_ERRORS)
+        self._wake = asyncio.Event()
+
+    def put(self, message: Message) -> None:
+        """Leaves a message for the reader."""
+        if message["type"] == "error":
+            self._errors.append(message)
+        else:
+            self._newest[message["type"]] = message
+        self._wake.set()
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            while self._newest or self._errors:
+                if self._newest:
+                    yield self._newest.pop(next(iter(self._newest)))
+                else:
+                    yield self._errors.popleft()
+            self._wake.clear()
+            await self._wake.wait()

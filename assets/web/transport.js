@@ -1,5 +1,5 @@
 // The two ways to the server. Each has send(text) and watch(on), which asks for the load; what comes
-// back goes to the hooks: heard(message, blob) and state("open" | "closed").
+// back goes to the hooks: received(message, blob) and state("open" | "closed").
 
 const FIRST_WAIT = 250; // ms before connecting again, doubled up to the last
 const LAST_WAIT = 5000;
@@ -9,7 +9,7 @@ const ASK_WATCHING = 1000;
 const ASK_READY = 5000;
 
 /** A WebSocket that comes back by itself. */
-export class SocketLink {
+export class SocketTransport {
   name = "socket";
 
   constructor(hooks, gaveUp) {
@@ -18,9 +18,11 @@ export class SocketLink {
     this.wait = FIRST_WAIT;
     this.opened = false;
     this.connect();
-    addEventListener("online", () => this.soon(0));
-    addEventListener("pagehide", () => this.stop());
-    addEventListener("pageshow", (event) => event.persisted && this.soon(0));
+    this.listeners = new AbortController();
+    const { signal } = this.listeners;
+    addEventListener("online", () => this.soon(0), { signal });
+    addEventListener("pagehide", () => this.stop(), { signal });
+    addEventListener("pageshow", (event) => event.persisted && this.soon(0), { signal });
   }
 
   connect() {
@@ -29,7 +31,7 @@ export class SocketLink {
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
-    this.received = 0;
+    this.frames = 0;
     const impatience = setTimeout(() => socket.close(), OPEN_WITHIN);
     socket.onopen = () => {
       clearTimeout(impatience);
@@ -42,6 +44,7 @@ export class SocketLink {
       if (this.socket !== socket) return;
       this.socket = null;
       if (!this.opened && this.gaveUp) {
+        this.listeners.abort(); // from here on the other way is the only one
         this.gaveUp();
         return;
       }
@@ -55,16 +58,16 @@ export class SocketLink {
     if (typeof data === "string") {
       const message = JSON.parse(data);
       if (message.type === "status") this.wait = FIRST_WAIT; // not when the server is full
-      this.hooks.heard(message, null);
+      this.hooks.received(message, null);
       return;
     }
     // Said at once, so that the server never runs far ahead of a slow line.
-    this.received += 1;
-    this.send(JSON.stringify({ seen: this.received }));
+    this.frames += 1;
+    this.send(JSON.stringify({ seen: this.frames }));
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     const picture = new Uint8Array(data, 4 + length);
-    this.hooks.heard(header, new Blob([picture], { type: header.media_type }));
+    this.hooks.received(header, new Blob([picture], { type: header.media_type }));
   }
 
   send(text) {
@@ -89,7 +92,7 @@ export class SocketLink {
 }
 
 /** Gradio's events, through hidden components: slower, and works where no socket does. */
-export class EventsLink {
+export class EventsTransport {
   name = "events";
 
   constructor(hooks) {
@@ -98,7 +101,7 @@ export class EventsLink {
     this.loading = true;
     this.watching = false;
     setTimeout(() => hooks.state("open"));
-    this.ask();
+    this.askStatus();
   }
 
   send(text) {
@@ -110,7 +113,7 @@ export class EventsLink {
     this.watching = on;
     this.send(JSON.stringify({ watch: on }));
     clearTimeout(this.timer);
-    this.ask();
+    this.askStatus();
   }
 
   /** Called by the hidden button's event: the message to send. */
@@ -119,21 +122,23 @@ export class EventsLink {
   }
 
   /** Called by the hidden outputs with each new value. */
-  hear(value) {
+  take(value) {
     // Gradio sends later values as edits, and now and then hands the edit on as it came.
     const text = Array.isArray(value) ? value.flat(Infinity).at(-1) : value;
     if (!text) return;
     const message = JSON.parse(text);
-    if (message.type === "status") this.loading = message.state === "loading" || !!message.coming;
+    if (message.type === "status") {
+      this.loading = message.state === "loading" || message.loading_model !== "";
+    }
     const { picture, load, ...header } = message;
-    if (load) this.hooks.heard(load, null);
-    this.hooks.heard(header, picture ? blobOf(picture, header.media_type) : null);
+    if (load) this.hooks.received(load, null);
+    this.hooks.received(header, picture ? blobOf(picture, header.media_type) : null);
   }
 
-  ask() {
-    document.getElementById("events-ask").click();
+  askStatus() {
+    document.getElementById("events-ask-status").click();
     const wait = this.loading ? ASK_LOADING : this.watching ? ASK_WATCHING : ASK_READY;
-    this.timer = setTimeout(() => this.ask(), wait);
+    this.timer = setTimeout(() => this.askStatus(), wait);
   }
 }
 

@@ -1,0 +1,84 @@
+// The page's controls by name: what they say, and one report whenever one may say something new.
+
+const OF_NO_PICTURE = ["seed_lock", "budget"];
+
+export class Controls {
+  /**
+   * @param ids      each control's elem_id by its name (CONTROLS in ui/controls.py)
+   * @param changed  called with a control's name and the time of the event
+   */
+  constructor(ids, changed) {
+    this.ids = ids;
+    const selector = Object.values(ids).map((id) => `#${id}`).join();
+    const nameOf = (box) => Object.keys(ids).find((name) => ids[name] === box.id);
+    // Gradio writes some values itself, without an `input`: at a slider's reset button, and when a
+    // field is left with a value out of range.
+    for (const type of ["input", "click", "focusout"]) {
+      document.addEventListener(type, ({ target, timeStamp }) => {
+        const box = target.closest?.(selector);
+        if (!box) return;
+        if (target.type === "radio") choose(box, target);
+        queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written, too
+      });
+    }
+  }
+
+  /** The element of a control, or of the one that has a request's field. */
+  box(name) {
+    return document.getElementById(this.ids[name === "width" || name === "height" ? "size" : name]);
+  }
+
+  /** The element that holds its value; none when nothing is chosen, or the page lacks it. */
+  field(name) {
+    return this.box(name)?.querySelector("textarea, input:not([type=radio]), input:checked");
+  }
+
+  /** Text, number (null: an empty field), or true or false; undefined without a field. */
+  value(name) {
+    const field = this.field(name);
+    if (!field) return undefined;
+    if (field.type === "checkbox") return field.checked;
+    if (field.type === "number") return field.value === "" ? null : Number(field.value);
+    return field.type === "radio" && isFinite(field.value) ? Number(field.value) : field.value;
+  }
+
+  /** The fields of a request that a control has. */
+  fields(name) {
+    const value = this.value(name);
+    if (value === undefined || OF_NO_PICTURE.includes(name)) return {};
+    if (name !== "size") return { [name]: value };
+    const [width, height] = value.split("x").map(Number);
+    return { width, height };
+  }
+
+  /** What all controls together ask for. */
+  request() {
+    return Object.assign({}, ...Object.keys(this.ids).map((name) => this.fields(name)));
+  }
+
+  /** Shows a request, as far as the controls can say it. */
+  show(request) {
+    const { width, height, ...values } = request;
+    for (const [name, value] of Object.entries({ ...values, size: `${width}x${height}` })) {
+      if (value !== this.value(name)) this.set(name, value);
+    }
+  }
+
+  /** Puts a value into a control as a visitor would. */
+  set(name, value) {
+    const field = this.field(name);
+    if (field?.type === "radio") {
+      buttons(this.box(name)).find((each) => each.value === String(value))?.click();
+    } else if (field && (field.type !== "number" || typeof value === "number")) {
+      field.value = value;
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  }
+}
+
+const buttons = (box) => [...box.querySelectorAll("input[type=radio]")];
+
+/** Unchecks the other buttons of a choice: Gradio names them differently, and does so later. */
+function choose(box, chosen) {
+  for (const each of buttons(box)) each.checked = each === chosen;
+}

@@ -1,0 +1,98 @@
+"""JSON over HTTP for every API: bodies read within bounds, errors in the form of RFC 7807."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ..errors import InvalidRequest, LightningError, RateLimited, report_incident
+from .messages import load_json
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+BODY_SECONDS = 10.0  # a body of one message that takes longer is not meant to arrive
+
+
+class UnsupportedMediaType(LightningError):
+    """A body that is not declared as JSON."""
+
+    status = 415
+
+
+class IncompleteBody(LightningError):
+    """A body that did not arrive in full, or not in time."""
+
+    status = 408
+
+
+async def read_json(request: Request) -> Mapping[str, Any]:
+    """The untrusted JSON fields of a request's body.
+
+    Raises:
+        LightningError: it is not a JSON object, or does not arrive.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+        raise UnsupportedMediaType("Send application/json.")
+    try:
+        body = await asyncio.wait_for(request.body(), BODY_SECONDS)
+    except (asyncio.TimeoutError, ClientDisconnect):
+        raise IncompleteBody("The request took too long to arrive.") from None
+    try:
+        content = load_json(body)
+    except ValueError:
+        raise InvalidRequest("The request must be JSON.") from None
+    if not isinstance(content, dict):
+        raise InvalidRequest("The request must be a JSON object with named fields.")
+    return content
+
+
+def problem(
+    status: int, detail: str, field: str | None = None, *, retry_seconds: float = RETRY_SECONDS
+) -> Response:
+    """An answer that says what is wrong and, where there is one, with which field.
+
+    What may go well later (429, 503) says when to try again.
+    """
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "field": field,
+    }
+    headers = {"Cache-Control": "no-store"}
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers["Retry-After"] = str(math.ceil(retry_seconds))
+    return Response(json.dumps(content), status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: LightningError) -> Response:
+    """The answer for an error that is meant for people."""
+    seconds = error.seconds if isinstance(error, RateLimited) else RETRY_SECONDS
+    return problem(error.status, error.message, error.field, retry_seconds=seconds)
+
+
+Endpoint = Callable[[Any, Request], Awaitable[Response]]
+
+
+def answers_problems(endpoint: Endpoint) -> Endpoint:
+    """A route's method whose errors are answered as problems; a fault's words stay in the log."""
+
+    @wraps(endpoint)
+    async def answer(self: Any, request: Request) -> Response:
+        try:
+            return await endpoint(self, request)
+        except Exception as error:
+            return problem_of(report_incident(error, "The request could not be answered", log))
+
+    return answer
