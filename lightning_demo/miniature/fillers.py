@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 # Adjectives.
-FILLERS: tuple[str, ...] = (
-    "beautiful",
-    "lovely",
-    "nice",
-    "pretty",
-    "cute",
-    "little",
-    "small",
-    "big",
-    "old",
-    "lonely",
-    "happy",
-    "colorful",
-    "cozy",
-    "charming",
-    "simple",
-    "wonderful",
-)
+FILLERS: tuple[str, ...] = _words("""
+    beautiful lovely nice pretty cute little small big old lonely happy colorful cozy charming
+    simple wonderful
+""")
 OPENINGS: tuple[str, ...] = (
     "a picture of",
     "an illustration of",
@@ -44,71 +35,12 @@ ENDINGS: tuple[str, ...] = (
     "minimal",
 )
 # What holds sentences together; known to the tokenizer only.
-GLUE: tuple[str, ...] = (
-    "a",
-    "an",
-    "the",
-    "and",
-    "with",
-    "of",
-    "on",
-    "in",
-    "at",
-    "by",
-    "to",
-    "next",
-    "beside",
-    "near",
-    "left",
-    "right",
-    "background",
-    "backdrop",
-    "is",
-    "there",
-    "stands",
-    "standing",
-    "front",
-    "from",
-    "its",
-    "it",
-    "under",
-    "above",
-    "over",
-    "below",
-    "behind",
-    "style",
-    "as",
-    "between",
-    "landscape",
-    "scene",
-    "sky",
-    "color",
-    "colored",
-    "moon",
-    "sun",
-    "clouds",
-    "stars",
-    "grey",
-    "gray",
-    "brown",
-    "empty",
-    "plain",
-    "place",
-)
+GLUE: tuple[str, ...] = _words("""
+    a an the and with of on in at by to next beside near left right background backdrop is
+    there stands standing front from its it under above over below behind style as between
+    landscape scene sky color colored moon sun clouds stars grey gray brown empty plain place
+""")
 # Of which words are made that are none.
-SYLLABLES: tuple[str, ...] = (
-    "ba",
-    "ke",
-    "lo",
-    "mi",
-    "nu",
-    "ra",
-    "si",
-    "to",
-    "vu",
-    "za",
-    "pel",
-    "dor",
-    "gri",
-    "mek",
-)
+SYLLABLES: tuple[str, ...] = _words("""
+    ba ke lo mi nu ra si to vu za pel dor gri mek
+""")
