@@ -35,10 +35,7 @@ class Metrics:
         """
         self.registry = CollectorRegistry()
         self._queue_wait = self._seconds("queue_wait", "From asking to the start of the work.")
-        self._embed = self._seconds(
-            "embed",
-            "One beginning of requests: encoding prompts that were not known, drawing noise.",
-        )
+        self._embed = self._seconds("embed", "One encoding of prompts that were not known.")
         self._step = self._seconds("step", "One UNet call, by the rows that shared it.", "rows")
         self._decode = self._seconds("decode", "One decoding of latents to pixels.", "kind")
         self._encode = self._seconds("encode", "One encoding of pixels to a file.")

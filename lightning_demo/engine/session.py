@@ -17,7 +17,7 @@ from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from . import draft_policy
-from .base import Engine, Forecast, Started, Work
+from .base import Engine, Forecast, Requeued, Work
 from .latest import Latest
 from .policy import Cancel, LivePolicy, Start, Submission, Wait
 
@@ -141,8 +141,8 @@ class LiveSession:
         try:
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
-                    self._waiting = None
-                    if isinstance(value, Started):
+                    self._waiting = work if isinstance(value, Requeued) else None
+                    if not isinstance(value, Frame):
                         continue
                     self._policy.frame(value.final, self._loop.time())
                     if start.shows(value.step):

@@ -7,6 +7,7 @@ import io
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,31 @@ class EngineContract:
                 assert "replaced" not in order
                 if self.keeps_the_line:
                     assert order.index("kept") < order.index("second")
+
+        run(check())
+
+    def test_work_that_is_amended_waits_by_its_new_claim(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                sampler.hold()
+                tasks = [asyncio.ensure_future(collect(engine, ask("running")))]
+                await sampler.reached()
+                since = asyncio.get_running_loop().time()
+                # Of another size each, so that they cannot share a step.
+                first = Work(ask("first", width=192, num_inference_steps=1), since=since)
+                last = Work(ask("last", height=192, num_inference_steps=1), since=since + 1)
+                for work in (first, last):
+                    reading = collect(engine, work.request, since=work.since)
+                    tasks.append(asyncio.ensure_future(reading))
+                    await settle()
+                engine.amend(last, replace(last, since=since - 1))
+                engine.amend(Work(ask("not here"), since=since), Work(ask("not here"), since=0.0))
+                sampler.release()
+                for frames in await asyncio.gather(*tasks):
+                    assert frames[-1].final
+                order = list(dict.fromkeys(sampler.steps))
+                if self.keeps_the_line:
+                    assert order.index("last") < order.index("first")
 
         run(check())
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from lightning_demo.engine.base import Engine, Started, Work
+from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
@@ -86,10 +86,17 @@ class ObservedSampler(Sampler):
 
 
 @asynccontextmanager
-async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
-    """A local engine around an observed sampler of the shipped miniature."""
+async def observed_engine(
+    components: Any, **options: Any
+) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
+    """A local engine around an observed sampler of the shipped miniature.
+
+    Args:
+        options: of `LocalEngine`; by default nothing has to be measured.
+    """
+    options = {"latency_model": known_latencies(), **options}
     sampler = ObservedSampler(components)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), **options)
     try:
         while engine.status().state == "loading":
             await settle()
@@ -122,7 +129,7 @@ async def collect(engine: Engine, request: GenerationRequest, **options: Any) ->
         return [frame async for frame in only_frames(values)]
 
 
-async def only_frames(values: AsyncIterator[Started | Frame]) -> AsyncIterator[Frame]:
+async def only_frames(values: AsyncIterator[Value]) -> AsyncIterator[Frame]:
     """What is to be seen of a stream."""
     async for value in values:
         if isinstance(value, Frame):

@@ -17,6 +17,7 @@ from lightning_demo.engine.calibrate import Calibration, calibrate
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.model.sampling.decode import render
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -259,6 +260,31 @@ def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypat
         assert (await collect(engine, ask("a cat", width=192)))[-1].final
         await engine.aclose()
         assert engine.forecast(Work(ask("a cat"))) is None
+
+    run(check())
+
+
+def test_what_encoding_takes_is_told_without_the_drawing_of_noise():
+    seconds = iter([0.0, 2.0, 7.0])
+
+    class Sampler:
+        def prepare(self, requests: Any) -> int:
+            return len(requests)
+
+        def begin(self, request: Any) -> str:
+            next(seconds)
+            return request
+
+    runner = SamplerRunner(Sampler(), clock=lambda: next(seconds))  # type: ignore[arg-type]
+    assert runner.begin(["a"]) == (["a"], 1, 2.0)
+
+
+def test_a_frame_tells_what_encoding_took_as_the_metrics_do(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            frames = await collect(made.engine, ask("a new prompt"))
+            taken = 1000 * made.total("embed_seconds_sum")
+            assert frames[-1].timings["embed"] == pytest.approx(taken)
 
     run(check())
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.engine.base import Work
+from lightning_demo.engine.base import MAX_WAITING, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import MAX_WAITING, EngineCore
+from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE

@@ -13,10 +13,9 @@ from typing import Any, get_args
 import numpy as np
 
 from lightning_demo.bench.simulation.engine import LoopEngine
-from lightning_demo.engine.base import Forecast, Stream, Work
+from lightning_demo.engine.base import STOPPED, Forecast, Stream, Work
 from lightning_demo.engine.core import Called, Painted
 from lightning_demo.engine.latency_model import BUCKETS, Kind, LatencyModel
-from lightning_demo.engine.local import STOPPED
 from lightning_demo.engine.runner import Pixels
 from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import EngineUnavailable
