@@ -50,6 +50,11 @@ class Forecast:
     wait: float  # seconds until its first step
     work: float  # seconds from there to its final picture
 
+    @property
+    def seconds(self) -> float:
+        """Until its final picture."""
+        return self.wait + self.work
+
 
 STOPPED = "The engine has stopped."
 MAX_WAITING = 512  # requests

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import OutOfMemory
-from ..schemas import GenerationRequest
-from .latency_model import BUCKETS, Kind, LatencyModel, Size
+from ..schemas import ROW_BUCKETS, GenerationRequest
+from .latency_model import Kind, LatencyModel, Size
 from .runner import Row, Runner, SamplerRunner
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ def calibrate(sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: S
         "a calibration", "", sampler.spec.limits.default_steps, 0.0, 0, *size
     )
     runner = SamplerRunner(sampler)
-    for rows in BUCKETS:
+    for rows in ROW_BUCKETS:
         batch = [sampler.begin(request) for _ in range(rows)]
         if kind == "preview":
             sampler.step(batch)
         try:
             seconds = min(_seconds(runner, kind, batch) for _ in range(ROUNDS))
         except OutOfMemory:
-            if rows == BUCKETS[0]:
+            if rows == 1:
                 raise
             latency_model.lower(kind, size, rows)
             break

@@ -62,6 +62,7 @@ class Reader:
 
     Attributes:
         closed: whether nobody reads any more.
+        unread: whether the last preview has not been taken, for engines that keep it here.
         timings: milliseconds by stage so far; written by one thread.
         values: what is read, in the loop.
     """
@@ -69,7 +70,7 @@ class Reader:
     def __init__(self, request: GenerationRequest, metrics: Metrics) -> None:
         """Made in the loop of whoever reads, when the request is admitted."""
         self.request = request
-        self.closed = False
+        self.closed = self.unread = False
         self.timings: dict[str, float] = {}
         self._admitted = time.perf_counter()
         self._metrics = metrics

@@ -49,7 +49,7 @@ class LocalEngine:
         *,
         metrics: Metrics | None = None,
         latency_model: LatencyModel | None = None,
-        idle_seconds: float = IDLE_SECONDS,
+        idle_seconds: float | None = IDLE_SECONDS,
     ) -> None:
         """Starts the thread, which loads the model first.
 
@@ -59,7 +59,7 @@ class LocalEngine:
             about: what is known of the model before it is loaded.
             metrics: told what happens.
             latency_model: what calls take; measured at the start unless it has been.
-            idle_seconds: without a request, before a moment is taken to get faster.
+            idle_seconds: without a request, before a moment is taken to get faster; None: never.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)  # written by the thread alone

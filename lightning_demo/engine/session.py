@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
-from . import draft_policy
 from .base import Engine, Forecast, Requeued, Work
 from .latest import Latest
-from .policy import Cancel, LivePolicy, Start, Submission, Wait
+from .policy import Cancel, LivePolicy, Start, Submission, Wait, choose_draft
 
 log = logging.getLogger(__name__)
 
@@ -174,4 +173,4 @@ class LiveSession:
             return self._engine.forecast(Work(request, since=since, draft=draft))
 
         limits = self._engine.status().limits
-        return draft_policy.choose(request, limits, self._budget / 1000, forecast)
+        return choose_draft(request, limits, self._budget / 1000, forecast)

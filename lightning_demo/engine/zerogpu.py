@@ -75,15 +75,13 @@ class ZeroGpuEngine:
         """
         self._about = replace(about, patient=True)
         self._metrics = metrics or Metrics()
-        self._sampler: Sampler | None = None
+        self._sampler: Sampler  # once it has been loaded
         self._lock = threading.Lock()
         self._waiting: set[Reader] = set()
-        self._unread: set[Reader] = set()  # have not taken their last preview
         self._closing = False
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=WORKER_NAME)
 
         def paint(request: GenerationRequest) -> Pictures:
-            assert self._sampler is not None  # noqa: S101
             yield from _paint(self._sampler, request)
 
         # Before loading, for ZeroGPU ends a Space that has no such function, and with it the page
@@ -137,11 +135,10 @@ class ZeroGpuEngine:
             self._threads.submit(context.run, self._work, reader)
         try:
             async for value in reader.values:
-                self._unread.discard(reader)
+                reader.unread = False
                 yield value
         finally:
             reader.closed = True
-            self._unread.discard(reader)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -169,8 +166,6 @@ class ZeroGpuEngine:
         except Exception as error:
             self._metrics.failed()
             reader.fail(_told(error))
-        finally:
-            self._unread.discard(reader)
 
     def _stream(self, reader: Reader) -> None:
         self._refuse_when_closing()
@@ -187,8 +182,8 @@ class ZeroGpuEngine:
                 self._refuse_when_closing()
                 if isinstance(each, LightningError):
                     raise each
-                if each.final or reader not in self._unread:
-                    self._unread.add(reader)
+                if each.final or not reader.unread:
+                    reader.unread = True
                     queue = max(0.0, reader.age_ms() - sum(each.timings.values()))
                     reader.send(each, {"queue": queue, **each.timings}, first=not shown)
                     shown = each.step

@@ -36,6 +36,14 @@ class ObservedSampler(Sampler):
         self.memory_rows = 8  # beyond, a step runs out of memory
         self.refused = 0
         self._until_hold = 0
+        self.end: BaseException | None = None  # what ends the thread after its next step
+
+    @property
+    def tier(self) -> str:
+        """Asked for by the engine after each step, outside of all that it guards."""
+        if self.end is not None:
+            raise self.end
+        return super().tier
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -329,7 +330,10 @@ def test_whatever_happens_nothing_is_left_and_who_stays_gets_the_final(moves):
         for result in await asyncio.gather(*readers, return_exceptions=True):
             good = isinstance(result, Frame) and result.final
             assert good or (broken and isinstance(result, GenerationFailed))
-        assert hand.running == {} and engine._streams == {}
+        assert hand.running == {}
+        for number, draft in itertools.product(range(2), (False, True)):
+            work = Work(request(number), draft=draft)
+            assert engine.forecast(work) == hand.told, "there is nothing to join"
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(play())

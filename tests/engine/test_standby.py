@@ -498,6 +498,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
 
             return load
 
+        # What is loaded in which order is seen; nothing is downloaded.
         monkeypatch.setattr(module, "loader", nothing_loads)
         real = Settings(model="sdxl-lightning", device="cuda", lora="ink.safetensors")
         for chosen, stand_in, kind in (

@@ -16,10 +16,9 @@ from ...engine.latest import Latest
 from ...engine.queue import InFlightRequest
 from ...engine.runner import Pixels, Runner
 from ...errors import EngineUnavailable
-from ...schemas import EngineStatus, Frame, GenerationRequest, Limits
+from ...schemas import STEP_COUNTS, EngineStatus, Frame, GenerationRequest, Limits
 from .device_model import DeviceModel
 
-STEPS = (1, 2, 4, 8)  # that a picture may be drafted with
 NO_PIXELS: Pixels = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -181,7 +180,7 @@ class SimulatedEngine(LoopEngine):
             keep_batches: whether `tally` is to tell every call.
         """
         if limits is None:
-            limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
+            limits = Limits(STEP_COUNTS, 4, (model.size,), min(model.size), max(model.size))
         status = EngineStatus("ready", model.name, model.name, limits)
         # Nobody is refused: how long they would wait is the question.
         super().__init__(TableRunner(model), model.latency_model, status, sys.maxsize)

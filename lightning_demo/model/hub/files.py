@@ -26,27 +26,19 @@ log = logging.getLogger(__name__)
 Wanted = Sequence[tuple[Repository, tuple[str, ...]]]
 
 
-def locate(
-    repository: Repository,
-    files: tuple[str, ...],
-    *,
-    download: bool = True,
-    report: Report = quiet,
-) -> Path:
+def locate(repository: Repository, files: tuple[str, ...]) -> Path:
     """The folder on this machine with `files` of a repository, downloaded if missing.
 
     Args:
         files: names relative to the repository, e.g. "unet/config.json".
-        download: whether missing files may be downloaded.
-        report: called with (fraction, sentence) as bytes arrive.
 
     Raises:
         CheckpointError: a file is missing and cannot be downloaded; the message says why.
     """
-    locate_all([(repository, files)], download=download, report=report)
+    locate_all([(repository, files)])
     if (folder := _folder(repository)) is not None:
         return folder
-    path = find(repository, files[0], download=download)
+    path = find(repository, files[0])
     return path.parents[files[0].count("/")]
 
 
@@ -73,6 +65,8 @@ def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet)
 
     Args:
         wanted: repositories and their files, each repository once.
+        download: whether missing files may be downloaded.
+        report: called with (fraction, sentence) as bytes arrive.
 
     Raises:
         CheckpointError: as `locate`.

@@ -110,8 +110,7 @@ class PromptEncoder:
 class PromptProjections:
     """Caches each prompt's keys and values for the UNet of one step count (`compile.attention`)."""
 
-    def __init__(self, capacity: int = PROJECTED_PROMPTS) -> None:
-        self._capacity = capacity
+    def __init__(self) -> None:
         self._memory: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
 
     def get(
@@ -131,7 +130,7 @@ class PromptProjections:
         if found is None:
             found = replace(embedding, projected=project(unet(), embedding.hidden))
             self._memory[key] = found
-            if len(self._memory) > self._capacity:
+            if len(self._memory) > PROJECTED_PROMPTS:
                 self._memory.popitem(last=False)
         self._memory.move_to_end(key)
         return found

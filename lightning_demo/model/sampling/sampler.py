@@ -26,7 +26,7 @@ from ..weights.model_spec import ModelSpec
 from .decode import RenderCall, decode, render, to_host
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
-from .step import Row, call_unet, euler_step, unet_rows
+from .step import Row, call_unet, euler_step
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +205,9 @@ class Sampler:
             sample = rows[0].latents.shape[1:]
             batch = [*rows, *self._padding(rows)]
             # Compiled blocks share a program; with projections each would need its own offset.
-            projected = self._speed.cross_attention_cache and not self._functions.by_blocks(
-                (unet_rows(batch), *sample)
-            )
+            count = sum(row.request.unet_rows for row in batch)
+            by_blocks = self._functions.by_blocks((count, *sample))
+            projected = self._speed.cross_attention_cache and not by_blocks
             call = partial(self._functions.call, "unet", call_unet)
             latents, denoised = euler_step(unet, batch, call, projected=projected)
             for index, row in enumerate(rows):
@@ -221,8 +221,8 @@ class Sampler:
         A compiled call of four rows is faster than an eager one of three. Empty where the batch
         itself is compiled, or nothing larger.
         """
-        count, sample = unet_rows(rows), rows[0].latents.shape[1:]
-        each = unet_rows(rows[-1:])
+        count, sample = sum(row.request.unet_rows for row in rows), rows[0].latents.shape[1:]
+        each = rows[-1].request.unet_rows
         for more in range(len(rows) + 1):
             if self._functions.ready("unet", (count + more * each, *sample)):
                 return [rows[-1]] * more

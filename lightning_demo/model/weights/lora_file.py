@@ -20,7 +20,7 @@ from ...errors import CheckpointError
 from .lora import Delta, add, module_of, read_deltas, scaled
 from .lora_setting import Lora
 from .sgm_names import sgm_names
-from .weight_file import check_finite, load_weights
+from .weight_file import load_weights
 
 Part = Literal["unet", "text_encoder", "text_encoder_2"]
 Shapes = Mapping[str, torch.Size]
@@ -52,7 +52,6 @@ def read_lora_file(
     weights = load_weights(lora.path)
     if not weights:
         raise CheckpointError(f"{lora.path} is empty: it holds no tensors.")
-    check_finite(weights, lora.path)
     keys: dict[Part, dict[str, torch.Tensor]] = {}
     for key, tensor in weights.items():
         keys.setdefault(_part(key), {})[key] = tensor

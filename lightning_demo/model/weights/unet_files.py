@@ -19,7 +19,7 @@ from .lora import read_deltas
 from .lora_file import LoraDeltas
 from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
 from .unets import Recipe
-from .weight_file import check_finite, check_shapes, load_weights
+from .weight_file import check_shapes, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,7 @@ def read_weights(
 ) -> tuple[dict[str, torch.Tensor], Path]:
     """The checked tensors of one file of a model, and its path."""
     path = find(repository, file)
-    weights = load_weights(path, spec.sha256.get(f"{repository.name}/{file}"))
-    check_finite(weights, path)
-    return weights, path
+    return load_weights(path, spec.sha256.get(f"{repository.name}/{file}")), path
 
 
 def unet_config(spec: ModelSpec) -> dict[str, object]:

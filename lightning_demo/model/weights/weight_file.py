@@ -51,9 +51,11 @@ def check_file(path: Path, sha256: str | None = None) -> None:
 
 
 def load_weights(path: Path, sha256: str | None = None) -> dict[str, torch.Tensor]:
-    """Loads a safetensors file onto the CPU, checked as by `check_file`."""
+    """Loads a safetensors file onto the CPU, checked as by `check_file` and `check_finite`."""
     check_file(path, sha256)
-    return load_file(path)
+    weights = load_file(path)
+    check_finite(weights, path)
+    return weights
 
 
 def check_finite(weights: Mapping[str, torch.Tensor], path: Path) -> None:

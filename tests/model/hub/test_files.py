@@ -72,7 +72,7 @@ def test_a_full_cache_needs_no_network(server: FakeHub, monkeypatch: pytest.Monk
 
 def test_looking_without_downloading_asks_nobody(server: FakeHub):
     with pytest.raises(CheckpointError, match=r"not on this machine yet: `python -m .* download`"):
-        hub.locate(MODEL, (CONFIG,), download=False)
+        hub.locate_all([(MODEL, (CONFIG,))], download=False)
     assert server.requests == []
 
 
@@ -101,7 +101,8 @@ def test_a_connection_lost_once_is_taken_up_again(
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 100)
     server.faults = [Fault(kind, WEIGHTS, times=1)]
     reports: list[float] = []
-    path = hub.locate(MODEL, (WEIGHTS,), report=lambda done, _: reports.append(done)) / WEIGHTS
+    hub.locate_all([(MODEL, (WEIGHTS,))], report=lambda done, _: reports.append(done))
+    path = hub.find(MODEL, WEIGHTS)
     assert path.read_bytes() == LARGE
     assert files_in(tmp_path) == [hashlib.sha256(LARGE).hexdigest()]
     assert reports[-1] == 1.0
@@ -243,7 +244,8 @@ def test_a_branch_that_moves_gives_files_of_one_commit(server: FakeHub):
     assert hub.locate(branch, (CONFIG,)) == old, "what is here is good enough"
     new = hub.locate(branch, (CONFIG, WEIGHTS))
     assert new.name == "f" * 40 and (new / CONFIG).is_file()
-    assert hub.locate(branch, (CONFIG, WEIGHTS), download=False) == new
+    hub.locate_all([(branch, (CONFIG, WEIGHTS))], download=False)
+    assert hub.locate(branch, (CONFIG, WEIGHTS)) == new
 
 
 def test_a_damaged_file_is_found_and_removed(server: FakeHub, tmp_path: Path):
