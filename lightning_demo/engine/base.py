@@ -15,6 +15,12 @@ from typing import Protocol, TypeAlias
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..schemas import EngineStatus, Frame, GenerationRequest
 
+STOPPED = "The engine has stopped."
+NOT_LOADED = "The model could not be loaded"
+UNFINISHED = "The picture was not finished."
+STOP_SECONDS = 10.0  # that closing waits for what is on its way
+MAX_WAITING = 512  # requests
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -55,11 +61,6 @@ class Forecast:
         """Until its final picture."""
         return self.wait + self.work
 
-
-STOPPED = "The engine has stopped."
-MAX_WAITING = 512  # requests
-NOT_LOADED = "The model could not be loaded"
-STOP_SECONDS = 10.0  # that closing waits for what is on its way
 
 Value: TypeAlias = Started | Requeued | Frame
 Stream: TypeAlias = AsyncGenerator[Value, None]
@@ -136,4 +137,4 @@ async def final_frame(engine: Engine, work: Work) -> Frame:
         async for value in values:
             if isinstance(value, Frame) and value.final:
                 return value
-    raise GenerationFailed("The picture was not finished.")
+    raise GenerationFailed(UNFINISHED)

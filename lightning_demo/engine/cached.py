@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..errors import GenerationFailed
 from ..schemas import EngineStatus, Frame, GenerationRequest
-from .base import Engine, Forecast, Requeued, Stream, Value, Work
+from .base import UNFINISHED, Engine, Forecast, Requeued, Stream, Value, Work
 from .latest import Latest
 from .metrics import Metrics
 
@@ -252,7 +252,7 @@ class _SharedStream:
             self._end(caught)
         else:
             self.joinable = False
-            self._end(GenerationFailed("The picture was not finished."))
+            self._end(GenerationFailed(UNFINISHED))
 
     def _end(self, error: Exception | None) -> None:
         for reader in self._readers:

@@ -1,4 +1,4 @@
-"""A real sampler that can be watched, held still and made to fail."""
+"""A real sampler that can be watched, held still and made to fail; a session and its reader."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
+from lightning_demo.engine.session import LiveEvent, LiveSession
 from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.sampling.step import Row
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.settings import Settings
 
 
 class ObservedSampler(Sampler):
@@ -142,3 +144,32 @@ async def only_frames(values: AsyncIterator[Value]) -> AsyncIterator[Frame]:
     async for value in values:
         if isinstance(value, Frame):
             yield value
+
+
+# No drafts: whether a machine is slow enough for them must not decide a test.
+SETTINGS = Settings(model="miniature", device="cpu", debounce_ms=0, latency_budget=0)
+
+
+class Tab:
+    """A session and everything it was shown."""
+
+    def __init__(self, engine: Any, settings: Settings = SETTINGS) -> None:
+        self.session = LiveSession(engine, settings)
+        self.seen: list[LiveEvent] = []
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        async for event in self.session.events():
+            self.seen.append(event)
+
+    async def answer(self, sequence: int) -> LiveEvent:
+        """Waits for the final frame or the error of a submission."""
+        while True:
+            for event in self.seen:
+                if event.sequence == sequence and (event.error or event.frame.final):
+                    return event
+            await settle(0.002)
+
+    async def close(self) -> None:
+        await self.session.aclose()
+        await self._reader

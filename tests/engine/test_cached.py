@@ -24,8 +24,7 @@ from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
 from .contract import EngineContract
-from .observed import collect, observed_engine, only_frames, settle
-from .test_promises import Tab
+from .observed import Tab, collect, observed_engine, only_frames, settle
 
 STEPS = 4
 

@@ -267,3 +267,19 @@ def test_work_that_comes_now_is_told_its_own_wait_though_equal_work_waits():
     core.admit(core.request(waits, 1.0))
     assert core.forecast(waits, 2.0).ahead == 1, "the one in the queue"
     assert core.forecast(work, 2.0).ahead == 2
+
+
+def test_another_client_does_not_inherit_what_the_first_has_had():
+    core = EngineCore(LIMITS, latencies())
+    work = Work(GenerationRequest("shared", "", 4, 0.0, 0, *SIZE), client="a", since=5.0)
+    request = core.request(work, 5.0)
+    core.admit(request)
+    request.served = 9.0
+    sooner = replace(work, since=3.0)
+    core.amend(work, sooner)
+    assert (request.work, request.since, request.served) == (sooner, 3.0, 9.0)
+    core.amend(sooner, replace(sooner, client=None))
+    assert (request.work.client, request.served) == (None, 0.0)
+    request.started = True
+    core.amend(request.work, work)
+    assert request.since == 3.0, "it waits no more"

@@ -12,8 +12,7 @@ from lightning_demo.engine.session import LiveSession
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
-from .observed import collect, observed_engine, settle
-from .test_promises import SETTINGS, Tab
+from .observed import SETTINGS, Tab, collect, observed_engine, settle
 
 
 def test_pause_stops_the_running_picture_and_forgets_the_next(run, components, ask):
@@ -179,11 +178,11 @@ def test_the_debounce_waits_only_while_others_keep_the_engine_busy(run, componen
             idle.session.submit(1, ask("half wo"))
             await settle(0.05)
             assert engine.status().waiting == 4, "held back for the next key"
+            idle.session.submit(2, ask("half word"))
             sampler.release()
             for tab in others:
                 await tab.answer(0)
                 await tab.close()
-            idle.session.submit(2, ask("half word"))
             await idle.answer(2)
             assert "half wo" not in sampler.steps
             await idle.close()

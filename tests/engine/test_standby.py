@@ -29,8 +29,7 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
 from .contract import EngineContract
-from .observed import ObservedSampler, collect, known_latencies, settle
-from .test_promises import Tab
+from .observed import ObservedSampler, Tab, collect, known_latencies, settle
 
 # Another model, painted by the miniature's weights at sizes of its own.
 LARGE = replace(

@@ -23,7 +23,7 @@ from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
-from .decode import RenderCall, decode, render, to_host
+from .decode import VAE, decode, render, to_host
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
 from .step import Row, call_unet, euler_step
@@ -45,15 +45,17 @@ class Sampler:
         speed: Speed | None = None,
         *,
         may_compile: Callable[[], bool] = lambda: True,
+        functions: CompiledFunctions | None = None,
     ) -> None:
         """
         Args:
             speed: the optimisations that are on; the defaults when absent.
             may_compile: false while another process is still compiling the same model.
+            functions: through which the model is called; made for `speed` when absent.
         """
         self._components = components
         self._speed = speed or Speed()
-        self._functions = CompiledFunctions(self._speed)
+        self._functions = functions or CompiledFunctions(self._speed)
         self._prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
         self._plan = compile_plan(components.spec.limits.sizes, self._speed)
@@ -230,15 +232,12 @@ class Sampler:
 
     def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture so far by the preview decoder, uint8 [height, width, 3]."""
-        latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
-        with _memory_errors():
-            return to_host(decode(self._components.preview_vae, latents, self._render("preview")))
+        denoised = [row.denoised for row in rows if row.denoised is not None]
+        return self._decode("preview", self._components.preview_vae, denoised)
 
     def finals(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture by the full decoder, uint8 [height, width, 3]."""
-        latents = torch.cat([row.latents for row in rows])
-        with _memory_errors():
-            return to_host(decode(self._components.vae, latents, self._render("decoder")))
+        return self._decode("decoder", self._components.vae, [row.latents for row in rows])
 
     def preview(self, row: Row) -> np.ndarray:
         """The preview of one row."""
@@ -248,8 +247,10 @@ class Sampler:
         """The picture of one row."""
         return self.finals([row])[0]
 
-    def _render(self, kind: Kind) -> RenderCall:
-        return partial(self._functions.call, kind, render)
+    def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        with _memory_errors():
+            call = partial(self._functions.call, kind, render)
+            return to_host(decode(vae, torch.cat(list(latents)), call))
 
     def _project(
         self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
