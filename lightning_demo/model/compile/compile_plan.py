@@ -35,7 +35,7 @@ class CompileTask:
 
 def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[CompileTask, ...]:
     """All tasks for a model of these sizes, the native one first; none when nothing is compiled."""
-    if not speed.improves:
+    if not (speed.compile or speed.cuda_graphs):
         return ()
     native, *others = sizes
     plan = [CompileTask(native, 0.0, ())] if speed.compile else []

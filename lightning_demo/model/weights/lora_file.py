@@ -68,7 +68,7 @@ def read_lora_file(
             tensors |= _peft_alphas(tensors, metadata, part)
         except (TypeError, ValueError, AttributeError, re.error) as error:
             raise _unreadable(lora) from error
-        weight_of = _finder(_aliases(part, of_model))
+        weight_of = _finder(part, of_model)
         deltas[part] = scaled(read_deltas(tensors, of_model, lora.path, weight_of), lora.scale)
     return deltas
 
@@ -85,18 +85,14 @@ def _part(key: str) -> Part:
     return _PREFIXES[match[0]] if match else "unet"
 
 
-def _finder(aliases: Mapping[str, str]) -> Callable[[str], str | None]:
-    return lambda module: aliases.get(_plain(module))
-
-
 def _plain(module: str) -> str:
     """A module's name as the aliases spell it: without prefix, dots as underscores."""
     bare = _PREFIX.sub("", module.removeprefix("base_model.model."), count=1)
     return bare.replace(".processor.", ".").replace(".", "_")
 
 
-def _aliases(part: Part, names: Iterable[str]) -> dict[str, str]:
-    """Every spelling of every module of a model -> its weight's name."""
+def _finder(part: Part, names: Iterable[str]) -> Callable[[str], str | None]:
+    """Maps every spelling of every module of a model to its weight's name."""
     aliases: dict[str, str] = {}
     sgm = sgm_names(names) if part == "unet" else {}
     for name in names:
@@ -107,7 +103,7 @@ def _aliases(part: Part, names: Iterable[str]) -> dict[str, str]:
             plain = spelling.removesuffix(".weight").replace(".", "_")
             aliases[plain] = name
             aliases[plain.replace("to_out_0", "to_out")] = name  # as older diffusers did
-    return aliases
+    return lambda module: aliases.get(_plain(module))
 
 
 def _text_spellings(name: str) -> Iterable[str]:
