@@ -17,6 +17,7 @@ from ..schemas import EngineStatus, Frame, GenerationRequest
 
 STOPPED = "The engine has stopped."
 NOT_LOADED = "The model could not be loaded"
+NOT_PAINTED = "This picture could not be painted"
 UNFINISHED = "The picture was not finished."
 STOP_SECONDS = 10.0  # that closing waits for what is on its way
 MAX_WAITING = 512  # requests

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from ..errors import LightningError, OutOfMemory, report_incident
 from ..schemas import Limits
-from .base import MAX_WAITING, Forecast, Work, check_room
+from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .latency_model import Kind, LatencyModel
 from .queue import InFlightRequest, RequestQueue
 from .runner import Picture, Runner
@@ -251,7 +251,7 @@ class EngineCore:
     def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
         request.done = True
         self._queue.remove(request)
-        return Failed(request, report_incident(error, "This picture could not be painted", log))
+        return Failed(request, report_incident(error, NOT_PAINTED, log))
 
     def _leave(self, request: InFlightRequest) -> Dropped:
         request.done = True

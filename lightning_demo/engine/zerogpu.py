@@ -26,7 +26,17 @@ from gradio.exceptions import Error as GradioError
 
 from ..errors import EngineUnavailable, LightningError, report_incident
 from ..schemas import EngineStatus, GenerationRequest
-from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, check_room, told
+from .base import (
+    NOT_LOADED,
+    NOT_PAINTED,
+    STOP_SECONDS,
+    STOPPED,
+    Forecast,
+    Stream,
+    Work,
+    check_room,
+    told,
+)
 from .latest import Reader
 from .local import WORKER_NAME, Loader
 from .metrics import Metrics
@@ -40,7 +50,6 @@ log = logging.getLogger(__name__)
 # Asked for with each picture, and refused to whoever has less left today. Not measured: moving
 # SDXL to the GPU takes seconds, its four steps less than one.
 GPU_SECONDS = 15
-FAILED = "This picture could not be painted"
 AT_ONCE = 16  # pictures on GPUs or in ZeroGPU's own line, which decides whose turn it is
 
 
@@ -205,7 +214,7 @@ def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
     try:
         yield from _steps(SamplerRunner(sampler), request)
     except Exception as error:
-        yield report_incident(error, FAILED, log)
+        yield report_incident(error, NOT_PAINTED, log)
 
 
 def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Painted, None, None]:
@@ -226,4 +235,4 @@ def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Paint
 def _told(error: Exception) -> LightningError:
     if isinstance(error, GradioError):  # what `spaces` says of quota and queue is for the visitor
         return EngineUnavailable(f"{error.title}: {error.message}")
-    return report_incident(error, FAILED, log)
+    return report_incident(error, NOT_PAINTED, log)

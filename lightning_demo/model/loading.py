@@ -22,12 +22,12 @@ from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
 from .hub.repository import Repository
 from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, host_has_room, plan_memory
-from .weights.lora_file import LoraDeltas, add_loras, read_lora_file
+from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
 from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, ModelSpec
-from .weights.unet_files import UNetFiles, read_weights, unet_shapes
+from .weights.unet_files import UNetFiles, meta_unet, read_weights
 from .weights.unets import UNets
-from .weights.weight_file import check_file, check_finite, fill
+from .weights.weight_file import check_file, check_finite, fill, shapes_of
 
 log = logging.getLogger(__name__)
 
@@ -166,11 +166,12 @@ def _load_text_encoders(
     second = _text_encoder(CLIPTextModelWithProjection, spec, TEXT_ENCODER_FILES[1], dtype)
     if not loras:
         return (first, second), ()
-    shapes = [
-        {name: tensor.shape for name, tensor in encoder.state_dict().items()}
-        for encoder in (first, second)
-    ]
-    deltas = tuple(read_lora_file(lora, unet_shapes(spec), *shapes) for lora in loras)
+    shapes: dict[Part, Shapes] = {
+        "unet": shapes_of(meta_unet(spec)),
+        "text_encoder": shapes_of(first),
+        "text_encoder_2": shapes_of(second),
+    }
+    deltas = tuple(read_lora_file(lora, shapes) for lora in loras)
     first.load_state_dict(add_loras(first.state_dict(), deltas, "text_encoder"))
     second.load_state_dict(add_loras(second.state_dict(), deltas, "text_encoder_2"))
     return (first, second), deltas

@@ -40,10 +40,8 @@ _OLD_TEXT_NAMES = {"q_proj": "to_q", "k_proj": "to_k", "v_proj": "to_v", "out_pr
 LoraDeltas = Mapping[Part, tuple[Delta, ...]]  # what one LoRA adds to each model, scaled
 
 
-def read_lora_file(
-    lora: Lora, unet_shapes: Shapes, text_encoder_shapes: Shapes, text_encoder_2_shapes: Shapes
-) -> LoraDeltas:
-    """Reads a LoRA's file. All of it must fit the three models of these shapes.
+def read_lora_file(lora: Lora, shapes: Mapping[Part, Shapes]) -> LoraDeltas:
+    """Reads a LoRA's file. All of it must fit the models of these shapes.
 
     Raises:
         CheckpointError: naming the file, when it is missing, damaged, empty, not a plain LoRA,
@@ -55,11 +53,6 @@ def read_lora_file(
     keys: dict[Part, dict[str, torch.Tensor]] = {}
     for key, tensor in weights.items():
         keys.setdefault(_part(key), {})[key] = tensor
-    shapes: dict[Part, Shapes] = {
-        "unet": unet_shapes,
-        "text_encoder": text_encoder_shapes,
-        "text_encoder_2": text_encoder_2_shapes,
-    }
     metadata = _peft_metadata(lora)
     deltas: dict[Part, tuple[Delta, ...]] = {}
     for part, of_model in shapes.items():

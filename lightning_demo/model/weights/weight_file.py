@@ -84,10 +84,13 @@ def fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     Raises:
         CheckpointError: naming the file, when it belongs to another architecture.
     """
-    check_shapes(
-        {name: tensor.shape for name, tensor in module.state_dict().items()}, weights, path
-    )
+    check_shapes(shapes_of(module), weights, path)
     module.load_state_dict(dict(weights))
+
+
+def shapes_of(module: torch.nn.Module) -> dict[str, torch.Size]:
+    """Shapes by name of a module's weights."""
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
 def check_shapes(
