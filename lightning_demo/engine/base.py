@@ -87,7 +87,8 @@ class Engine(Protocol):
     def amend(self, work: Work, amended: Work) -> None:
         """Gives work that waits in the queue another claim; never waits.
 
-        Whoever reads its stream reads on. Nothing happens to work that does not wait.
+        Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
+        claim without a time.
         """
         ...
 

@@ -65,8 +65,9 @@ class CachedEngine:
     """Another engine behind a cache of its frames.
 
     Every reader of a shared stream gets the newest value that it has not seen. Who leaves does not
-    stop the work for the others; when the last one leaves, the engine's stream is closed. A draft
-    may be answered by a full picture that is on its way, never the other way round.
+    stop the work for the others; when the last one leaves, the engine's stream is closed. While it
+    waits, its claim is the best of those who still read. A draft may be answered by a full picture
+    that is on its way, never the other way round.
     """
 
     def __init__(
@@ -204,8 +205,9 @@ class _SharedStream:
 
     def amend(self, work: Work, amended: Work) -> None:
         """See `Engine.amend`."""
-        self._readers |= {r: amended for r, known in self._readers.items() if known == work}
-        self._claim()
+        if amended.since is not None:
+            self._readers |= {r: amended for r, known in self._readers.items() if known == work}
+            self._claim()
 
     def ask(self) -> None:
         """A reader wants the next value."""

@@ -66,8 +66,8 @@ class Runner(Protocol):
 class SamplerRunner:
     """Runs batches with a sampler. Belongs to the thread of the device."""
 
-    def __init__(self, sampler: Sampler, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._sampler, self._clock = sampler, clock
+    def __init__(self, sampler: Sampler, clock: Callable[[], float] | None = None) -> None:
+        self._sampler, self._clock = sampler, clock or time.perf_counter
 
     def begin(
         self, requests: Sequence[GenerationRequest]
