@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 
 from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
-from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED
+from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
 from .settings import Settings, convert, variable
 
 ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
@@ -179,7 +179,7 @@ def _add_download(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         nargs="+",
         type=_number,
         metavar="N",
-        help="1, 2, 4, 8; each has its own checkpoint (default: 4)",
+        help=f"{', '.join(map(str, STEP_COUNTS))}; each has its own checkpoint (default: 4)",
     )
     parser.add_argument(
         "--check",

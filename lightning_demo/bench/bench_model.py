@@ -83,7 +83,7 @@ def paint(
         steps: the steps to take; all when absent.
     """
     row = sampler.begin(request)
-    for _ in range(steps or row.schedule.num_inference_steps):
+    for _ in range(steps or request.num_inference_steps):
         sampler.step([row])
     return encode_jpeg(sampler.preview(row) if preview else sampler.finish(row))
 

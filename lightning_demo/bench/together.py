@@ -16,12 +16,12 @@ import torch
 
 from ..engine.base import Work, final_frame
 from ..engine.build import about
-from ..engine.latency_model import BUCKETS, LatencyModel
+from ..engine.latency_model import LatencyModel
 from ..engine.local import LocalEngine
 from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
-from ..schemas import GenerationRequest
+from ..schemas import ROW_BUCKETS, GenerationRequest
 from . import report
 from .bench_model import load_bench_model
 from .peers.pipe import Pipe
@@ -65,7 +65,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     shared, alone = LatencyModel(), LatencyModel()
     size = components.spec.sizes[0]
-    alone.lower("step", size, BUCKETS[1])
+    alone.lower("step", size, ROW_BUCKETS[1])
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
 
     async def compare() -> None:

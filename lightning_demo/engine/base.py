@@ -6,13 +6,21 @@ in another process or on another machine.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from ..errors import GenerationFailed
+from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..schemas import EngineStatus, Frame, GenerationRequest
+
+STOPPED = "The engine has stopped."
+NOT_LOADED = "The model could not be loaded"
+NOT_PAINTED = "This picture could not be painted"
+UNFINISHED = "The picture was not finished."
+STOP_SECONDS = 10.0  # that closing waits for what is on its way
+MAX_WAITING = 512  # requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,8 @@ class Work:
 
     A session that replaces a request that has not started hands the old `since` to the new work;
     otherwise somebody who types fast would never be served beside somebody who does not.
+
+    `client` and `since` are the claim to a place in the queue; `Engine.amend` changes it.
     """
 
     request: GenerationRequest
@@ -35,6 +45,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Requeued:
+    """The work had started and waits again: whoever painted it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What an engine expects of a request, by what its work has cost of late."""
 
@@ -42,8 +57,14 @@ class Forecast:
     wait: float  # seconds until its first step
     work: float  # seconds from there to its final picture
 
+    @property
+    def seconds(self) -> float:
+        """Until its final picture."""
+        return self.wait + self.work
 
-Stream: TypeAlias = AsyncGenerator[Started | Frame, None]
+
+Value: TypeAlias = Started | Requeued | Frame
+Stream: TypeAlias = AsyncGenerator[Value, None]
 
 
 class Engine(Protocol):
@@ -63,11 +84,20 @@ class Engine(Protocol):
         """
         ...
 
-    def generate(self, work: Work) -> Stream:
-        """Yields at most one `Started`, then frames, steps ascending, the last one final.
+    def amend(self, work: Work, amended: Work) -> None:
+        """Gives work that waits in the queue another claim; never waits.
 
-        Each value replaces what has not been read, so `Started` may be missed and previews may;
-        the final never is. Closing the iterator stops the work within one step.
+        Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
+        claim without a time.
+        """
+        ...
+
+    def generate(self, work: Work) -> Stream:
+        """Yields `Started`, then frames, steps ascending, the last one final.
+
+        Where an engine hands work on to another, `Requeued` and a second `Started` may be among
+        them. Each value replaces what has not been read, so all but the final may be missed.
+        Closing the iterator stops the work within one step.
 
         Raises:
             LightningError: the request cannot be painted; other requests are not affected.
@@ -77,6 +107,26 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Stops: running and waiting requests end with EngineUnavailable, and so do later ones."""
         ...
+
+
+def told(error: BaseException, sentence: str, log: logging.Logger) -> str:
+    """Logs what has ended an engine, and says it: an error's own words if they are for people."""
+    known = isinstance(error, LightningError)
+    words = str(error) if known else f"{sentence} ({error})."
+    log.error("the engine ends: %s", words, exc_info=None if known else error)
+    return words
+
+
+def check_room(waiting: int, max_waiting: int = MAX_WAITING) -> None:
+    """Refuses one more where too many are waiting.
+
+    Raises:
+        EngineUnavailable: saying how many.
+    """
+    if waiting >= max_waiting:
+        raise EngineUnavailable(
+            f"{max_waiting} pictures are waiting already; try again in a moment."
+        )
 
 
 async def final_frame(engine: Engine, work: Work) -> Frame:
@@ -89,4 +139,4 @@ async def final_frame(engine: Engine, work: Work) -> Frame:
         async for value in values:
             if isinstance(value, Frame) and value.final:
                 return value
-    raise GenerationFailed("The picture was not finished.")
+    raise GenerationFailed(UNFINISHED)

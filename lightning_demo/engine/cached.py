@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..errors import GenerationFailed
 from ..schemas import EngineStatus, Frame, GenerationRequest
-from .base import Engine, Forecast, Started, Stream, Work
+from .base import UNFINISHED, Engine, Forecast, Requeued, Stream, Value, Work
 from .latest import Latest
 from .metrics import Metrics
 
@@ -65,8 +65,9 @@ class CachedEngine:
     """Another engine behind a cache of its frames.
 
     Every reader of a shared stream gets the newest value that it has not seen. Who leaves does not
-    stop the work for the others; when the last one leaves, the engine's stream is closed. A draft
-    may be answered by a full picture that is on its way, never the other way round.
+    stop the work for the others; when the last one leaves, the engine's stream is closed. While it
+    waits, its claim is the best of those who still read. A draft may be answered by a full picture
+    that is on its way, never the other way round.
     """
 
     def __init__(
@@ -104,6 +105,14 @@ class CachedEngine:
             return forecast
         return replace(forecast, ahead=0, wait=0.0)  # it is being painted
 
+    def amend(self, work: Work, amended: Work) -> None:
+        """See `Engine.amend`; in the loop of `generate`."""
+        stream = self._find(work)
+        if stream is None:
+            self._engine.amend(work, amended)
+        else:
+            stream.amend(work, amended)
+
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`; what is kept is one final frame at once, draft or not."""
         key = self._key(work)
@@ -127,10 +136,12 @@ class CachedEngine:
         return self._engine.status().model, work.request
 
     async def _shared(self, work: Work) -> Stream:
+        if work.since is None:
+            work = replace(work, since=asyncio.get_running_loop().time())
         stream = self._find(work)
         if stream is None:
             key = _stream_key(work.request, work.draft)
-            stream = self._streams[key] = _SharedStream(self._engine, key)
+            stream = self._streams[key] = _SharedStream(self._engine, key, work)
         else:
             self._metrics.shared()
         reader = stream.join(work)
@@ -163,34 +174,40 @@ def _stream_key(request: GenerationRequest, draft: bool) -> _StreamKey:
 class _SharedStream:
     """One stream of the engine, and all who read it."""
 
-    def __init__(self, engine: Engine, key: _StreamKey) -> None:
+    def __init__(self, engine: Engine, key: _StreamKey, work: Work) -> None:
+        """Asks the engine, in the context of whoever asks first."""
         self.key = key
+        self.work = work  # as the engine knows it
         self.joinable = True  # it has not failed
         self.waits = True  # the engine has not started
-        self.work = Work(key[1], draft=key[2])
         self._engine = engine
-        self._readers: dict[Latest[Started | Frame], Work] = {}
-        self._newest: Started | Frame | None = None
+        self._readers: dict[Latest[Value], Work] = {}
+        self._newest: Value | None = None
         self._asked = asyncio.Event()  # a reader has seen all there is
-        self._pump: asyncio.Task[None] | None = None
+        self._pump = asyncio.create_task(self._run(), name="shared stream")
 
-    def join(self, work: Work) -> Latest[Started | Frame]:
+    def join(self, work: Work) -> Latest[Value]:
         """One more reader."""
-        reader: Latest[Started | Frame] = Latest()
-        since = asyncio.get_running_loop().time() if work.since is None else work.since
-        self._readers[reader] = replace(work, since=since)
+        reader: Latest[Value] = Latest()
+        self._readers[reader] = work
         if self._newest is not None:
             reader.put(self._newest)
         if isinstance(self._newest, Frame) and self._newest.final:
             reader.end()  # the others have not left yet
-        elif self.waits:
-            self._ask_engine()
+        self._claim()
         return reader
 
-    def leave(self, reader: Latest[Started | Frame]) -> bool:
+    def leave(self, reader: Latest[Value]) -> bool:
         """One reader less; whether it was the last."""
         del self._readers[reader]
+        self._claim()
         return not self._readers
+
+    def amend(self, work: Work, amended: Work) -> None:
+        """See `Engine.amend`."""
+        if amended.since is not None:
+            self._readers |= {r: amended for r, known in self._readers.items() if known == work}
+            self._claim()
 
     def ask(self) -> None:
         """A reader wants the next value."""
@@ -199,34 +216,29 @@ class _SharedStream:
     async def aclose(self) -> None:
         """Closes the engine's stream."""
         self.joinable = False
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
 
-    def _ask_engine(self) -> None:
-        """While it waits, the work is that of whoever has waited longest."""
-        work = self._joint_work()
-        if self._pump is None or work != self.work:
-            self.work = work
-            if self._pump is not None:
-                self._pump.cancel()
-            # In the context of whoever asked.
-            self._pump = asyncio.create_task(self._run(work), name="shared stream")
-
-    def _joint_work(self) -> Work:
+    def _claim(self) -> None:
+        """While it waits, its place is that of whoever has waited longest of those who read."""
+        if not (self.waits and self._readers):
+            return
         works = self._readers.values()
         clients: set[Hashable] = {work.client for work in works}
-        return replace(
+        claim = replace(
             self.work,
-            since=min(work.since for work in (*works, self.work) if work.since is not None),
+            since=min(work.since for work in works if work.since is not None),
             client=clients.pop() if len(clients) == 1 else None,
         )
+        if claim != self.work:
+            self._engine.amend(self.work, claim)
+            self.work = claim
 
-    async def _run(self, work: Work) -> None:
+    async def _run(self) -> None:
         try:
-            async with aclosing(self._engine.generate(work)) as values:
+            async with aclosing(self._engine.generate(self.work)) as values:
                 async for value in values:
-                    self.waits = False
+                    self.waits = isinstance(value, Requeued)
                     self._newest = value
                     for reader in self._readers:
                         reader.put(value)
@@ -242,7 +254,7 @@ class _SharedStream:
             self._end(caught)
         else:
             self.joinable = False
-            self._end(GenerationFailed("The picture was not finished."))
+            self._end(GenerationFailed(UNFINISHED))
 
     def _end(self, error: Exception | None) -> None:
         for reader in self._readers:

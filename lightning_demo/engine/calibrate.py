@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, get_args
 
 from ..errors import OutOfMemory
-from ..schemas import GenerationRequest
-from .latency_model import BUCKETS, Kind, LatencyModel, Size
+from ..schemas import ROW_BUCKETS, GenerationRequest
+from .latency_model import Kind, LatencyModel, Size
+from .runner import Row, Runner, SamplerRunner
 
 if TYPE_CHECKING:
     from ..model.sampling.sampler import Sampler
-    from ..model.sampling.step import Row
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +31,15 @@ def calibrate(sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: S
     request = GenerationRequest(
         "a calibration", "", sampler.spec.limits.default_steps, 0.0, 0, *size
     )
-    for rows in BUCKETS:
+    runner = SamplerRunner(sampler)
+    for rows in ROW_BUCKETS:
         batch = [sampler.begin(request) for _ in range(rows)]
         if kind == "preview":
             sampler.step(batch)
         try:
-            seconds = min(_timed(_call(sampler, kind), batch) for _ in range(ROUNDS))
+            seconds = min(_seconds(runner, kind, batch) for _ in range(ROUNDS))
         except OutOfMemory:
-            if rows == BUCKETS[0]:
+            if rows == 1:
                 raise
             latency_model.lower(kind, size, rows)
             break
@@ -90,22 +89,7 @@ def _alike(size: Size, other: Size) -> bool:
     return 1 / ALIKE < share < ALIKE
 
 
-def _call(sampler: Sampler, kind: Kind) -> Callable[[list[Row]], object]:
-    if kind == "decoder":
-        return sampler.finals
-    if kind == "preview":
-        return sampler.previews
-
-    def step(rows: list[Row]) -> None:
-        sampler.step(rows)
-        sampler.synchronize()
-
-    return step
-
-
-def _timed(call: Callable[[list[Row]], object], batch: list[Row]) -> float:
+def _seconds(runner: Runner, kind: Kind, batch: list[Row]) -> float:
     for row in batch:
         row.step = 0
-    begun = time.perf_counter()
-    call(batch)
-    return time.perf_counter() - begun
+    return runner.step(batch) if kind == "step" else runner.decode(kind, batch)[1]

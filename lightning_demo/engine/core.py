@@ -1,8 +1,8 @@
 """The core of an engine: queue, run, postprocess. No thread, no asyncio, no clock, no lock.
 
 Whoever drives it brings the time: a thread (`local`), or the virtual clock of `bench simulate`.
-`admit`, `drop`, `take` and `forecast` may be called at any time, also while a step runs: each is
-one change of one value, and a step looks at a copy of the queue.
+`admit`, `amend`, `drop`, `take` and `forecast` may be called at any time, also while a step runs:
+each changes single values, and a step looks at a copy of the queue.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..errors import EngineUnavailable, LightningError, OutOfMemory, report_incident
+from ..errors import LightningError, OutOfMemory, report_incident
 from ..schemas import Limits
-from .base import Forecast, Work
+from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .latency_model import Kind, LatencyModel
 from .queue import InFlightRequest, RequestQueue
-from .runner import Pixels, Runner
+from .runner import Picture, Runner
 
 log = logging.getLogger(__name__)
-
-MAX_WAITING = 512
 
 Batch: TypeAlias = Sequence[InFlightRequest]
 
@@ -44,15 +42,11 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
-    """A picture of a request, uint8 [height, width, 3], after so many steps."""
+class Painted(Picture):
+    """A request has a picture."""
 
     request: InFlightRequest
-    pixels: Pixels
-    step: int
     first: bool  # of this request
-    final: bool
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,7 @@ class EngineCore:
         self.latency_model = latency_model
         self._limits = limits
         self._queue = RequestQueue(latency_model)
-        self._runner: Runner | None = None
+        self._runner: Runner  # from `start` on
 
     @property
     def waiting(self) -> int:
@@ -105,11 +99,6 @@ class EngineCore:
         self._queue.loading = runner.seconds_to_load
         self._runner = runner
 
-    def stop(self) -> None:
-        """Nothing is painted any more: the model and all latents are let go of."""
-        self._runner = None
-        self._queue = RequestQueue(self.latency_model)
-
     def request(self, work: Work, now: float) -> InFlightRequest:
         """Work as it is admitted: known to whoever tells its reader before anything happens to it.
 
@@ -124,10 +113,7 @@ class EngineCore:
         Raises:
             EngineUnavailable: too many are waiting.
         """
-        if self._queue.waiting >= self._max_waiting:
-            raise EngineUnavailable(
-                f"{self._max_waiting} pictures are waiting already; try again in a moment."
-            )
+        check_room(self._queue.waiting, self._max_waiting)
         self._queue.add(request)
 
     def drop(self, request: InFlightRequest) -> None:
@@ -140,11 +126,16 @@ class EngineCore:
 
     def forecast(self, work: Work, now: float) -> Forecast:
         """How work fares that waits in the queue, or would fare if it came now."""
-        # Without a time it comes now, whoever waits with equal work.
-        for request in self._queue.line if work.since is not None else ():
-            if request.work == work and not (request.started or request.dropped):
-                return self._queue.forecast(request)
-        return self._queue.forecast(self.request(work, now))
+        return self._queue.forecast(self._waiting(work) or self.request(work, now))
+
+    def amend(self, work: Work, amended: Work) -> None:
+        """Work that waits in the queue has another claim from now on."""
+        request = self._waiting(work)
+        if request is None or amended.since is None:
+            return
+        if amended.client != work.client:
+            request.served = 0.0  # what the one before has had of the device is not its own
+        request.work, request.since = amended, amended.since
 
     def step(self) -> Iterator[Event]:
         """One UNet call for those whose turn it is, and what comes of it, as it happens.
@@ -166,6 +157,14 @@ class EngineCore:
             if request.done:
                 self._queue.remove(request)
 
+    def _waiting(self, work: Work) -> InFlightRequest | None:
+        """The request of this work while it waits."""
+        # Without a time it comes now, whoever waits with equal work.
+        for request in self._queue.line if work.since is not None else ():
+            if request.work == work and not (request.started or request.dropped):
+                return request
+        return None
+
     def _run(self, batch: Batch, *, crowded: bool) -> Iterator[Event]:
         yield from self._begin([request for request in batch if not request.started])
         yield from self._tried("step", batch, self._step)
@@ -183,7 +182,6 @@ class EngineCore:
             yield Scheduled(request)
         if not new:
             return
-        assert self._runner is not None  # noqa: S101
         rows, prompts, seconds = self._runner.begin([request.work.request for request in new])
         yield Called("prompt", new, prompts, seconds)
         for request, row in zip(new, rows, strict=True):
@@ -193,7 +191,6 @@ class EngineCore:
                 request.row = row
 
     def _step(self, batch: Batch) -> Iterator[Event]:
-        assert self._runner is not None  # noqa: S101
         seconds = self._runner.step([request.row for request in batch])
         rows = sum(request.rows for request in batch)
         self.latency_model.observe("step", batch[0].size, rows, seconds)
@@ -214,11 +211,10 @@ class EngineCore:
             )
 
     def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
-        assert self._runner is not None  # noqa: S101
         pictures, seconds = self._runner.decode(kind, [request.row for request in batch])
         self.latency_model.observe(kind, batch[0].size, len(batch), seconds)
         painted = [
-            Painted(r, pixels, r.step, not r.shown, final, self._runner.notes(r.row))
+            Painted(pixels, r.step, final, self._runner.notes(r.row), r, not r.shown)
             for r, pixels in zip(batch, pictures, strict=True)
         ]
         yield Called(kind, batch, len(batch), seconds)
@@ -255,7 +251,7 @@ class EngineCore:
     def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
         request.done = True
         self._queue.remove(request)
-        return Failed(request, report_incident(error, "This picture could not be painted", log))
+        return Failed(request, report_incident(error, NOT_PAINTED, log))
 
     def _leave(self, request: InFlightRequest) -> Dropped:
         request.done = True

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
+from ..schemas import ROW_BUCKETS
+
 Kind: TypeAlias = Literal["step", "decoder", "preview"]
 Size: TypeAlias = tuple[int, int]  # (width, height), px
 Curve: TypeAlias = Mapping[int, float]  # seconds of a call by its rows
 
-BUCKETS = (1, 2, 4, 8)  # rows of a call that are measured, compiled and recorded
 LEARNING = 0.2  # weight of the newest measurement in an estimate
 GUESS = 0.02  # seconds a row, before anything has been measured
 
@@ -65,10 +66,10 @@ class LatencyModel:
         return self._pace.get((kind, size), 1.0) * self._calibrated(kind, size, rows)
 
     def cap(self, kind: Kind, size: Size) -> int:
-        """The most rows of one call for which sharing it is worthwhile: one of `BUCKETS`."""
-        ceiling = self._ceilings.get((kind, size), BUCKETS[-1])
-        cap = BUCKETS[0]
-        for bucket in BUCKETS[1:]:
+        """The most rows of one call for which sharing it is worthwhile: one of `ROW_BUCKETS`."""
+        ceiling = self._ceilings.get((kind, size), ROW_BUCKETS[-1])
+        cap = 1
+        for bucket in ROW_BUCKETS[1:]:
             each = self._calibrated(kind, size, cap) / cap
             gain = each * bucket / self._calibrated(kind, size, bucket)
             if bucket > ceiling or gain < WORTHWHILE:
@@ -78,7 +79,7 @@ class LatencyModel:
 
     def lower(self, kind: Kind, size: Size, rows: int) -> None:
         """This many rows did not fit the memory: from now on there are fewer."""
-        self._ceilings[kind, size] = max((b for b in BUCKETS if b < rows), default=BUCKETS[0])
+        self._ceilings[kind, size] = max((b for b in ROW_BUCKETS if b < rows), default=1)
 
     def _calibrated(self, kind: Kind, size: Size, rows: int) -> float:
         """Of this size, or else in proportion to the area of the nearest that was calibrated."""

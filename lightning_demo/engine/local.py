@@ -16,15 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import EngineUnavailable, LightningError, report_incident
+from ..errors import EngineUnavailable, report_incident
 from ..schemas import EngineState, EngineStatus, Frame
-from .base import Forecast, Stream, Work
+from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, told
 from .calibrate import Calibration
 from .core import Called, Dropped, EngineCore, Event, Failed, Painted, Scheduled
 from .latency_model import LatencyModel
+from .latest import Reader
 from .metrics import Metrics
 from .queue import InFlightRequest
-from .reader import Reader
 from .runner import SamplerRunner
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ Loader = Callable[[Callable[[float, str], None]], "Sampler"]
 
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
-STOP_SECONDS = 10.0
-IDLE_SECONDS = 2.0  # without a request, before a moment is taken to get faster
-STOPPED = "The engine has stopped."
+IDLE_SECONDS = 2.0
 
 
 class LocalEngine:
@@ -51,6 +49,7 @@ class LocalEngine:
         *,
         metrics: Metrics | None = None,
         latency_model: LatencyModel | None = None,
+        idle_seconds: float | None = IDLE_SECONDS,
     ) -> None:
         """Starts the thread, which loads the model first.
 
@@ -60,6 +59,7 @@ class LocalEngine:
             about: what is known of the model before it is loaded.
             metrics: told what happens.
             latency_model: what calls take; measured at the start unless it has been.
+            idle_seconds: without a request, before a moment is taken to get faster; None: never.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)  # written by the thread alone
@@ -69,6 +69,7 @@ class LocalEngine:
         self._readers: dict[InFlightRequest, Reader] = {}
         self._wake = threading.Event()  # somebody asks, or it is time to stop
         self._closing = False
+        self._idle_seconds = idle_seconds
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
         self._thread = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
         self._thread.start()
@@ -87,17 +88,21 @@ class LocalEngine:
             return None
         return self._core.forecast(work, time.monotonic())
 
+    def amend(self, work: Work, amended: Work) -> None:
+        """See `Engine.amend`."""
+        self._core.amend(work, amended)
+
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
         request = self._core.request(work, time.monotonic())
-        reader = self._readers[request] = Reader(work.request, asyncio.get_running_loop())
+        reader = self._readers[request] = Reader(work.request, self._metrics)
         try:
             self._core.admit(request)
             self._wake.set()
             # Only now: had it stopped before the request was there, nobody would tell this one.
             self._refuse_when_stopped()
-            while (value := await reader.get()) is not None:
+            async for value in reader.values:
                 if isinstance(value, Frame):
                     self._core.take(request)
                 yield value
@@ -126,26 +131,18 @@ class LocalEngine:
 
     def _work(self) -> None:
         """Loads, serves, and whatever ends it: says so and answers everybody who waits."""
-        state: EngineState = "failed"
-        detail = "The engine has failed; it must be restarted."
         try:
             sampler = self._load(self._report)
             if not self._closing:
                 self._serve(sampler)
-            state, detail = "closed", STOPPED
-        except LightningError as error:
-            log.error("the engine ends: %s", error)
-            detail = str(error)
+            self._end("closed", STOPPED)
         except BaseException as error:  # also what ends a thread without a word
-            log.exception("the engine ends")
-            detail = f"{self._failure()} ({error})."
+            loading = self._about.state == "loading"
+            sentence = NOT_LOADED if loading else "The engine has failed"
+            self._end("failed", told(error, sentence, log))
         finally:
-            self._end(state, detail)
-            self._core.stop()
-
-    def _failure(self) -> str:
-        loading = self._about.state == "loading"
-        return "The model could not be loaded" if loading else "The engine has failed"
+            # Lets go of the model and all latents.
+            self._core = EngineCore(self._about.limits, self._core.latency_model)
 
     def _serve(self, sampler: Sampler) -> None:
         self._report(0.95, "Warming up")
@@ -173,7 +170,7 @@ class LocalEngine:
                 for event in self._core.step():
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
-            elif not self._wake.wait(IDLE_SECONDS if improving else None):
+            elif not self._wake.wait(self._idle_seconds if improving else None):
                 improving = _improve(sampler, calibration)
             if sampler.tier != self._about.tier:  # faster than before: other batches are worthwhile
                 self._about = replace(self._about, tier=sampler.tier)
@@ -196,7 +193,7 @@ class LocalEngine:
                 self._metrics.failed()
                 if reader := self._readers.pop(request, None):
                     reader.fail(error)
-            case Painted(request):
+            case Painted(request=request):
                 if reader := self._reader(request):
                     if event.final:
                         reader.lap("decode")
@@ -212,36 +209,29 @@ class LocalEngine:
         return reader
 
     def _called(self, call: Called) -> None:
-        kind, rows, seconds = call.kind, call.rows, call.seconds
-        if kind == "step":
-            self._metrics.stepped(len(call.batch), seconds)
-        elif kind == "prompt":
-            if rows:
-                self._metrics.embedded(rows, seconds)
-        else:
-            self._metrics.decoded(kind, rows, seconds)
-        stage = {"prompt": "embed", "step": "steps"}.get(kind, "")
-        for request in call.batch if stage else ():
-            reader = self._reader(request)
-            if reader and (kind == "prompt" or not request.steps_left):
-                reader.lap(stage)
+        match call.kind:
+            case "prompt":
+                if call.rows:
+                    self._metrics.embedded(call.rows, call.seconds)
+            case "step":
+                self._metrics.stepped(len(call.batch), call.seconds)
+            case decoder:
+                self._metrics.decoded(decoder, call.rows, call.seconds)
+                return
+        for request in call.batch:
+            if reader := self._reader(request):
+                if call.kind == "prompt":
+                    reader.timings["embed"] = 1000 * call.seconds
+                elif not request.steps_left:
+                    reader.lap("steps")
 
     def _send(self, reader: Reader, painted: Painted, timings: dict[str, float]) -> None:
-        """Encodes a picture, on a thread of its own, and hands it to the reader."""
+        """On a thread of its own."""
         try:
-            frame = reader.frame(
-                painted.pixels,
-                painted.step,
-                final=painted.final,
-                timings=timings,
-                notes=painted.notes,
-            )
+            reader.send(painted, timings, first=painted.first)
         except Exception as error:
             self._metrics.failed()
             reader.fail(report_incident(error, "This picture could not be encoded", log))
-            return
-        self._metrics.sent(frame.timings, first=painted.first, final=painted.final)
-        reader.deliver(frame)
 
     def _end(self, state: EngineState, detail: str) -> None:
         self._ended = self._ended or (state, detail)

@@ -35,10 +35,7 @@ class Metrics:
         """
         self.registry = CollectorRegistry()
         self._queue_wait = self._seconds("queue_wait", "From asking to the start of the work.")
-        self._embed = self._seconds(
-            "embed",
-            "One beginning of requests: encoding prompts that were not known, drawing noise.",
-        )
+        self._embed = self._seconds("embed", "One encoding of prompts that were not known.")
         self._step = self._seconds("step", "One UNet call, by the rows that shared it.", "rows")
         self._decode = self._seconds("decode", "One decoding of latents to pixels.", "kind")
         self._encode = self._seconds("encode", "One encoding of pixels to a file.")
@@ -101,21 +98,6 @@ class Metrics:
         self._decode.labels(kind).observe(seconds)
         self._decoded.labels(kind).inc(rows)
 
-    def encoded(self, seconds: float) -> None:
-        """A picture was encoded to JPEG."""
-        self._encode.observe(seconds)
-
-    def first_paint(self, seconds: float) -> None:
-        """The first frame of a request is on its way, so long after it was asked for."""
-        self._first_paint.observe(seconds)
-
-    def finished(self, seconds: float) -> None:
-        """The final frame of a request is on its way, so long after it was asked for."""
-        self._request.observe(seconds)
-        self._finished.inc()
-        with self._lock:
-            self._window.current().pictures += 1
-
     def superseded(self, wasted: int) -> None:
         """Nobody wants a request any more; so many steps were taken after its last frame."""
         self._superseded.inc()
@@ -126,11 +108,14 @@ class Metrics:
     def sent(self, timings: Mapping[str, float], *, first: bool, final: bool) -> None:
         """A frame is on its way to its reader, with these milliseconds by stage."""
         total = timings["total"] / 1000
-        self.encoded(timings["encode"] / 1000)
+        self._encode.observe(timings["encode"] / 1000)
         if first:
-            self.first_paint(total)
+            self._first_paint.observe(total)
         if final:
-            self.finished(total)
+            self._request.observe(total)
+            self._finished.inc()
+            with self._lock:
+                self._window.current().pictures += 1
 
     def failed(self) -> None:
         """A request ended with an error."""

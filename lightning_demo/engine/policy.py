@@ -10,18 +10,21 @@ Every method takes the time as an argument, so the rules can be tested in no tim
   typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
-* Somebody in the middle of typing may be painted a draft (`draft_policy`); the asked picture comes
-  right after it if no key does, or, while others keep the engine busy, after the same wait.
+* Somebody in the middle of typing may be painted a draft that comes within the latency budget
+  (`choose_draft`). The picture that stays never is one: it comes right after the draft if no key
+  does, or, while others keep the engine busy, after the same wait.
 * A draft that still stands in line when typing has paused gives its place to the asked picture.
 * Where pages submit on Enter, every request is meant: the newest supersedes, none is drafted.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..schemas import GenerationRequest
+from ..schemas import GenerationRequest, Limits
+from .base import Forecast
 
 FINAL_EVERY = 1.0  # seconds; a finished picture appears about this often while typing
 BURST_GAP = 1.0  # seconds between two keystrokes that still count as typing
@@ -29,6 +32,10 @@ BUSY_LINE = 4  # waiting requests of others at which the full debounce applies
 SILENCE = 0.3  # seconds without a key after which typing has paused
 NEARER = 0.75  # of the steps after which a preview is nearer to the final than any draft
 LEARNING = 0.3  # weight of the newest measurement in an estimate
+SAME_SHAPE = 0.1  # largest difference of the logarithms of width / height
+
+# (request, draft) -> how long it would take; None: not known
+Forecaster = Callable[[GenerationRequest, bool], Forecast | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,14 @@ class Wait:
 Action = Start | Cancel | Wait | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    submission: Submission
+    since: float  # that it may be held back for the next key
+    settled: bool = False  # to be painted as it was asked, not drafted
+    refines: bool = False  # a draft of it has been painted
+
+
 @dataclass(slots=True)
 class _Turn:
     start: Start
@@ -110,11 +125,8 @@ class LivePolicy:
         self._draft = draft
         self._submit_on_enter = submit_on_enter
         self._turn: _Turn | None = None
-        self._pending: Submission | None = None
-        self._settle = False  # what is pending is to be painted as it was asked, not drafted
-        self._refine = False  # and has been drafted
-        self._in_line = False  # and takes the place of a request that stood in line
-        self._pending_since = 0.0
+        self._pending: _Pending | None = None
+        self._in_line = False  # what is pending takes the place of a request that stood in line
         self._submitted = -BURST_GAP
         self._typing = False
         self._last_frame = 0.0
@@ -128,15 +140,14 @@ class LivePolicy:
 
     def submit(self, submission: Submission, now: float) -> None:
         """The user asks for something new."""
-        turn = self._turn
-        if self._pending is None and (turn is None or turn.start.refines):
+        turn, pending = self._turn, self._pending
+        if pending is None and (turn is None or turn.start.refines):
             # Whatever was asked for has been shown, if only as a draft.
             self._last_frame = self._last_final = now
         self._typing = now - self._submitted < BURST_GAP
         self._submitted = now
-        if self._pending is None or self._settle:
-            self._pending_since = now
-        self._pending, self._settle, self._refine = submission, False, False
+        since = now if pending is None or pending.settled else pending.since
+        self._pending = _Pending(submission, since)
 
     def forget(self) -> None:
         """The user wants nothing any more; what runs is to stop."""
@@ -163,8 +174,7 @@ class LivePolicy:
         """The running request has finished, failed or stopped."""
         turn, self._turn = self._turn, None
         if turn is not None and turn.start.draft and turn.painted and self._pending is None:
-            self._paint_as_asked(turn.start.submission)
-            self._refine = True
+            self._pending = self._as_asked(turn, refines=True)
 
     def action(self, now: float, waiting: int, in_line: bool = False) -> Action:
         """What to do now.
@@ -175,13 +185,13 @@ class LivePolicy:
         """
         if self._turn is not None:
             return self._replace(self._turn, now, in_line)
-        if self._pending is None:
+        pending = self._pending
+        if pending is None:
             return None
         # What replaces a request in line takes its place now: waiting longer would be for nothing.
-        begin = self._pending_since + (0.0 if self._in_line else self._hold(waiting))
-        if now < begin:
-            return Wait(begin)
-        return self._begin(now)
+        hold = 0.0 if self._in_line else self._debounce * min(1.0, waiting / BUSY_LINE)
+        begin = pending.since + hold
+        return Wait(begin) if now < begin else self._begin(pending, now)
 
     def _replace(self, turn: _Turn, now: float, in_line: bool) -> Action:
         """Whether what runs is to stop, and when to ask again."""
@@ -195,38 +205,32 @@ class LivePolicy:
                 return Wait(paused)
             if not in_line:
                 return None
-            self._paint_as_asked(turn.start.submission)
-        elif not (in_line or self._may_supersede(now)):
+            self._pending = self._as_asked(turn)
+        elif not (in_line or self._may_supersede(turn, self._pending, now)):
             return None
         turn.cancelled = True
         self._in_line = in_line
         return Cancel()
 
-    def _paint_as_asked(self, submission: Submission) -> None:
-        self._pending, self._settle = submission, True
-        self._pending_since = self._submitted
+    def _as_asked(self, turn: _Turn, refines: bool = False) -> _Pending:
+        return _Pending(turn.start.submission, self._submitted, True, refines)
 
-    def _begin(self, now: float) -> Start:
-        submission, self._pending = self._pending, None
-        assert submission is not None  # noqa: S101
+    def _begin(self, pending: _Pending, now: float) -> Start:
+        asked = pending.submission.request
         typing = self._typing and now - self._submitted < SILENCE
         draft = None
-        if typing and not self._settle and not self._submit_on_enter:
-            draft = self._draft(submission.request)
-        start = Start(submission, draft or submission.request, draft is not None, self._refine)
-        self._settle = self._refine = self._in_line = False
+        if typing and not pending.settled and not self._submit_on_enter:
+            draft = self._draft(asked)
+        start = Start(pending.submission, draft or asked, draft is not None, pending.refines)
+        self._pending, self._in_line = None, False
         self._turn = _Turn(start, now)
         return start
 
-    def _hold(self, waiting: int) -> float:
-        return self._debounce * min(1.0, waiting / BUSY_LINE)
-
-    def _may_supersede(self, now: float) -> bool:
+    def _may_supersede(self, turn: _Turn, pending: _Pending, now: float) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
-        assert self._turn is not None and self._pending is not None  # noqa: S101
-        if self._submit_on_enter or self._turn.start.refines:
+        if self._submit_on_enter or turn.start.refines:
             return True
-        pace = self._pace(self._pending.request)
+        pace = self._pace(pending.submission.request)
         stale = max(self._max_stale, pace.final)
         frame_in_time = now + pace.first <= self._last_frame + stale
         finished = max(FINAL_EVERY, 2 * pace.final)
@@ -239,3 +243,55 @@ class LivePolicy:
 
 def _blend(estimate: float, measured: float) -> float:
     return measured if estimate == 0 else estimate + LEARNING * (measured - estimate)
+
+
+def drafts(request: GenerationRequest, limits: Limits) -> list[GenerationRequest]:
+    """What may be painted for a request by the preview decoder, the best first.
+
+    Fewer steps, then the fewest at smaller trained sizes of nearly the same shape. One step is
+    never among them unless it was asked for: SDXL-Lightning's 1-step UNet is experimental. The
+    asked steps are only where there are no fewer: all of them are taken again after the draft, and
+    the asked picture's own last preview is nearly as good and costs nothing (`bench refine`).
+    """
+    asked = request.num_inference_steps
+    fewer = [steps for steps in reversed(limits.num_inference_steps) if 1 < steps < asked]
+    at_full_size = [replace(request, num_inference_steps=steps) for steps in fewer or [asked]]
+    return at_full_size + [
+        replace(at_full_size[-1], width=width, height=height)
+        for width, height in _smaller(limits, *limits.nearest_size(request.width, request.height))
+    ]
+
+
+def choose_draft(
+    request: GenerationRequest, limits: Limits, budget: float, forecast: Forecaster
+) -> GenerationRequest | None:
+    """The draft to paint for somebody who is typing; None: the asked picture itself.
+
+    The asked picture where it comes within the budget, or where it is not known when it comes; else
+    the best draft that does; where none does, the one that comes first, if before the picture.
+
+    Args:
+        budget: seconds from now to the picture; 0: never a draft.
+    """
+    asked = forecast(request, False) if budget > 0 else None
+    if asked is None or asked.seconds <= budget:
+        return None
+    quickest, least = None, asked.seconds
+    for draft in drafts(request, limits):
+        expected = forecast(draft, True)
+        if expected is not None and expected.seconds <= budget:
+            return draft
+        if expected is not None and expected.seconds < least:
+            quickest, least = draft, expected.seconds
+    return quickest
+
+
+def _smaller(limits: Limits, width: int, height: int) -> list[tuple[int, int]]:
+    shape = math.log(width / height)
+    sizes = [
+        size
+        for size in limits.sizes
+        if math.prod(size) < width * height
+        and abs(math.log(size[0] / size[1]) - shape) <= SAME_SHAPE
+    ]
+    return sorted(sizes, key=math.prod, reverse=True)

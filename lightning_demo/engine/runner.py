@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -21,13 +22,28 @@ Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]  # [height, width, 3]
 Row: TypeAlias = Any  # what a runner keeps of a request that has started; has its `step`
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of a request after so many steps."""
+
+    pixels: Pixels
+    step: int
+    final: bool
+    notes: tuple[str, ...]  # what the user should know about how the request was read
+
+
 class Runner(Protocol):
     """A device with a model, or a table of what one takes."""
 
     def begin(
         self, requests: Sequence[GenerationRequest]
     ) -> tuple[list[Row | Exception], int, float]:
-        """Encodes prompts and draws noise: a row or an error each, prompts not known, seconds."""
+        """Encodes prompts and draws noise.
+
+        Returns:
+            A row or an error for each request, and of the prompts: how many were not known, and
+            the seconds to encode them.
+        """
         ...
 
     def step(self, rows: Sequence[Row]) -> float:
@@ -39,7 +55,7 @@ class Runner(Protocol):
         ...
 
     def notes(self, row: Row) -> tuple[str, ...]:
-        """What the user should know about how the request was read."""
+        """See `Picture.notes`."""
         ...
 
     def seconds_to_load(self, num_inference_steps: int) -> float:
@@ -50,33 +66,33 @@ class Runner(Protocol):
 class SamplerRunner:
     """Runs batches with a sampler. Belongs to the thread of the device."""
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: Sampler, clock: Callable[[], float] | None = None) -> None:
+        self._sampler, self._clock = sampler, clock or time.perf_counter
 
     def begin(
         self, requests: Sequence[GenerationRequest]
     ) -> tuple[list[Row | Exception], int, float]:
         """See `Runner.begin`."""
-        started, prompts = time.perf_counter(), 0
+        started, prompts = self._clock(), 0
         try:
             prompts = self._sampler.prepare(requests)
         except Exception:  # begun one by one, it will be seen whose fault it is
             log.warning("prompts could not be encoded together", exc_info=True)
-        rows = [self._begin_one(request) for request in requests]
-        return rows, prompts, time.perf_counter() - started
+        seconds = self._clock() - started
+        return [self._begin_one(request) for request in requests], prompts, seconds
 
     def step(self, rows: Sequence[Row]) -> float:
         """See `Runner.step`."""
-        started = time.perf_counter()
+        started = self._clock()
         self._sampler.step(rows)
         self._sampler.synchronize()
-        return time.perf_counter() - started
+        return self._clock() - started
 
     def decode(self, kind: Kind, rows: Sequence[Row]) -> tuple[list[Pixels], float]:
         """See `Runner.decode`."""
-        started = time.perf_counter()
+        started = self._clock()
         call = self._sampler.finals if kind == "decoder" else self._sampler.previews
-        return call(rows), time.perf_counter() - started
+        return call(rows), self._clock() - started
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

@@ -16,10 +16,9 @@ from dataclasses import dataclass, replace
 from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
-from . import draft_policy
-from .base import Engine, Forecast, Started, Work
+from .base import Engine, Forecast, Requeued, Work
 from .latest import Latest
-from .policy import Cancel, LivePolicy, Start, Submission, Wait
+from .policy import Cancel, LivePolicy, Start, Submission, Wait, choose_draft
 
 log = logging.getLogger(__name__)
 
@@ -141,8 +140,8 @@ class LiveSession:
         try:
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
-                    self._waiting = None
-                    if isinstance(value, Started):
+                    self._waiting = work if isinstance(value, Requeued) else None
+                    if not isinstance(value, Frame):
                         continue
                     self._policy.frame(value.final, self._loop.time())
                     if start.shows(value.step):
@@ -174,4 +173,4 @@ class LiveSession:
             return self._engine.forecast(Work(request, since=since, draft=draft))
 
         limits = self._engine.status().limits
-        return draft_policy.choose(request, limits, self._budget / 1000, forecast)
+        return choose_draft(request, limits, self._budget / 1000, forecast)

@@ -16,13 +16,11 @@ from dataclasses import replace
 
 from ..errors import EngineUnavailable
 from ..schemas import EngineStatus, Frame, Limits
-from .base import Engine, Forecast, Started, Stream, Work
+from .base import STOP_SECONDS, STOPPED, Engine, Forecast, Requeued, Stream, Work
 
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.1  # between two looks at the wanted engine, which announces nothing
-STOP_SECONDS = 10.0
-STOPPED = "The engine has stopped."
 
 
 class StandbyEngine:
@@ -65,9 +63,16 @@ class StandbyEngine:
         engine = self._serving()
         return engine.forecast(self._for(engine, work))
 
+    def amend(self, work: Work, amended: Work) -> None:
+        """See `Engine.amend`."""
+        engine = self._serving()
+        engine.amend(self._for(engine, work), self._for(engine, amended))
+
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`; a request that the stand-in cannot finish goes on to the other."""
-        shown = -1
+        if work.since is None:  # whoever paints it, it has waited from now on
+            work = replace(work, since=asyncio.get_running_loop().time())
+        started, shown = False, 0
         while True:
             if self._closing.is_set():
                 raise EngineUnavailable(STOPPED)
@@ -75,14 +80,19 @@ class StandbyEngine:
             try:
                 async with aclosing(self._paint(engine, work)) as values:
                     async for value in values:
-                        step = value.step if isinstance(value, Frame) else 0
-                        if step > shown:  # a stream never goes back, whoever paints
-                            shown = step
-                            yield value
+                        started = True
+                        if isinstance(value, Frame):
+                            if value.step <= shown:  # a stream never goes back, whoever paints
+                                continue
+                            shown = value.step
+                        yield value
                 return
             except EngineUnavailable:
                 if self._closing.is_set() or engine is self._serving():
                     raise
+            if started:
+                started = False
+                yield Requeued()
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -103,10 +113,9 @@ class StandbyEngine:
         model = engine.status().model
         async with aclosing(engine.generate(self._for(engine, work))) as values:
             async for value in values:
-                if isinstance(value, Started):
-                    yield value
-                else:
-                    yield replace(value, request=work.request, model=model)
+                if isinstance(value, Frame):
+                    value = replace(value, request=work.request, model=model)
+                yield value
 
     def _for(self, engine: Engine, work: Work) -> Work:
         """The work as one of the two engines is asked for it."""

@@ -26,12 +26,21 @@ from gradio.exceptions import Error as GradioError
 
 from ..errors import EngineUnavailable, LightningError, report_incident
 from ..schemas import EngineStatus, GenerationRequest
-from .base import Forecast, Stream, Work
-from .core import MAX_WAITING
-from .local import STOP_SECONDS, STOPPED, WORKER_NAME, Loader
+from .base import (
+    NOT_LOADED,
+    NOT_PAINTED,
+    STOP_SECONDS,
+    STOPPED,
+    Forecast,
+    Stream,
+    Work,
+    check_room,
+    told,
+)
+from .latest import Reader
+from .local import WORKER_NAME, Loader
 from .metrics import Metrics
-from .reader import Reader
-from .runner import Pixels, SamplerRunner
+from .runner import Picture, SamplerRunner
 
 if TYPE_CHECKING:
     from ..model.sampling.sampler import Sampler
@@ -41,19 +50,14 @@ log = logging.getLogger(__name__)
 # Asked for with each picture, and refused to whoever has less left today. Not measured: moving
 # SDXL to the GPU takes seconds, its four steps less than one.
 GPU_SECONDS = 15
-FAILED = "This picture could not be painted"
 AT_ONCE = 16  # pictures on GPUs or in ZeroGPU's own line, which decides whose turn it is
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
+class Painted(Picture):
     """One picture as it comes out of the forked process, not yet encoded: that needs no GPU."""
 
-    pixels: Pixels
-    step: int
-    final: bool
     timings: dict[str, float]  # milliseconds by stage
-    notes: tuple[str, ...]
 
 
 Pictures = Generator[Painted | LightningError, None, None]
@@ -80,15 +84,13 @@ class ZeroGpuEngine:
         """
         self._about = replace(about, submit_on_enter=True)
         self._metrics = metrics or Metrics()
-        self._sampler: Sampler | None = None
+        self._sampler: Sampler  # once it has been loaded
         self._lock = threading.Lock()
         self._waiting: set[Reader] = set()
-        self._unread: set[Reader] = set()  # have not taken their last preview
         self._closing = False
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=WORKER_NAME)
 
         def paint(request: GenerationRequest) -> Pictures:
-            assert self._sampler is not None  # noqa: S101
             yield from _paint(self._sampler, request)
 
         # Before loading, for ZeroGPU ends a Space that has no such function, and with it the page
@@ -102,9 +104,7 @@ class ZeroGpuEngine:
             self._sampler = sampler
             self._about = replace(self._about, state="ready", device=sampler.device_name)
         except Exception as error:
-            known = isinstance(error, LightningError)
-            log.error("the model could not be loaded: %s", error, exc_info=not known)
-            detail = str(error) if known else f"The model could not be loaded ({error})."
+            detail = told(error, NOT_LOADED, log)
             self._about = replace(self._about, state="failed", detail=detail)
 
     def status(self) -> EngineStatus:
@@ -117,6 +117,9 @@ class ZeroGpuEngine:
         """Not known: whose turn it is, ZeroGPU decides."""
         return None
 
+    def amend(self, work: Work, amended: Work) -> None:
+        """Changes nothing: whose turn it is, ZeroGPU decides."""
+
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`; every picture is whole, and ZeroGPU has a line of its own.
 
@@ -128,7 +131,7 @@ class ZeroGpuEngine:
             raise EngineUnavailable(
                 "This Space paints only what is asked for on its page: press Enter there first."
             )
-        reader = Reader(work.request, asyncio.get_running_loop())
+        reader = Reader(work.request, self._metrics)
         # `spaces` reads the visitor's token from the context in which its generator is first asked
         # for a value; a thread starts with an empty one. This copy is of the Gradio event that
         # submitted the request, which `LiveSession` runs its turns in.
@@ -136,19 +139,15 @@ class ZeroGpuEngine:
         with self._lock:
             if self._closing or self._about.state != "ready":
                 raise EngineUnavailable(self._about.detail or STOPPED)
-            if len(self._waiting) >= MAX_WAITING:
-                raise EngineUnavailable(
-                    f"{MAX_WAITING} pictures are waiting already; try again in a moment."
-                )
+            check_room(len(self._waiting))
             self._waiting.add(reader)
             self._threads.submit(context.run, self._work, reader)
         try:
-            while (value := await reader.get()) is not None:
-                self._unread.discard(reader)
+            async for value in reader.values:
+                reader.unread = False
                 yield value
         finally:
             reader.closed = True
-            self._unread.discard(reader)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -176,8 +175,6 @@ class ZeroGpuEngine:
         except Exception as error:
             self._metrics.failed()
             reader.fail(_told(error))
-        finally:
-            self._unread.discard(reader)
 
     def _stream(self, reader: Reader) -> None:
         self._refuse_when_closing()
@@ -194,29 +191,17 @@ class ZeroGpuEngine:
                 self._refuse_when_closing()
                 if isinstance(each, LightningError):
                     raise each
-                if each.final or reader not in self._unread:
-                    self._unread.add(reader)
-                    self._deliver(reader, each, first=not shown)
+                if each.final or not reader.unread:
+                    reader.unread = True
+                    queue = max(0.0, reader.age_ms() - sum(each.timings.values()))
+                    reader.send(each, {"queue": queue, **each.timings}, first=not shown)
                     shown = each.step
+                    if each.final:
+                        self._metrics.queued(queue / 1000)
 
     def _refuse_when_closing(self) -> None:
         if self._closing:
             raise EngineUnavailable("The engine is stopping.")
-
-    def _deliver(self, reader: Reader, painted: Painted, *, first: bool) -> None:
-        timings = dict(painted.timings)
-        timings["queue"] = max(0.0, reader.age_ms() - sum(timings.values()))
-        frame = reader.frame(
-            painted.pixels,
-            painted.step,
-            final=painted.final,
-            timings=timings,
-            notes=painted.notes,
-        )
-        self._metrics.sent(frame.timings, first=first, final=painted.final)
-        if painted.final:
-            self._metrics.queued(timings["queue"] / 1000)
-        reader.deliver(frame)
 
 
 def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
@@ -229,7 +214,7 @@ def _paint(sampler: Sampler, request: GenerationRequest) -> Pictures:
     try:
         yield from _steps(SamplerRunner(sampler), request)
     except Exception as error:
-        yield report_incident(error, FAILED, log)
+        yield report_incident(error, NOT_PAINTED, log)
 
 
 def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Painted, None, None]:
@@ -242,12 +227,12 @@ def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Paint
         timings["steps"] += 1000 * runner.step([row])
         if not row.done:
             (pixels,), _ = runner.decode("preview", [row])
-            yield Painted(pixels, row.step, False, {"embed": timings["embed"]}, notes)
+            yield Painted(pixels, row.step, False, notes, {"embed": timings["embed"]})
     (pixels,), seconds = runner.decode("decoder", [row])
-    yield Painted(pixels, row.step, True, {**timings, "decode": 1000 * seconds}, notes)
+    yield Painted(pixels, row.step, True, notes, {**timings, "decode": 1000 * seconds})
 
 
 def _told(error: Exception) -> LightningError:
     if isinstance(error, GradioError):  # what `spaces` says of quota and queue is for the visitor
         return EngineUnavailable(f"{error.title}: {error.message}")
-    return report_incident(error, FAILED, log)
+    return report_incident(error, NOT_PAINTED, log)

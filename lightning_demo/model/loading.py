@@ -18,16 +18,16 @@ from ..schemas import SIZE_MULTIPLE
 from .compile.fp8 import check_fp8, to_fp8
 from .compile.speed import Speed
 from .device import free_memory, pick_device
-from .hub.files import find, locate, locate_all
+from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
 from .hub.repository import Repository
 from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, host_has_room, plan_memory
-from .weights.lora_file import LoraDeltas, add_loras, read_lora_file
+from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
-from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, TOKENIZER_FILES, ModelSpec
-from .weights.unet_files import UNetFiles, read_weights, unet_shapes
+from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, ModelSpec
+from .weights.unet_files import UNetFiles, meta_unet, read_weights
 from .weights.unets import UNets
-from .weights.weight_file import check_file, check_finite, fill
+from .weights.weight_file import check_file, check_finite, fill, shapes_of
 
 log = logging.getLogger(__name__)
 
@@ -73,15 +73,17 @@ def load_components(
     *,
     loras: Sequence[Lora] = (),
     speed: Speed | None = None,
+    memory_plan: MemoryPlan | None = None,
     num_inference_steps: int | None = None,
     report: Report = quiet,
 ) -> Components:
-    """Loads a model onto a device, spread over its memory as the memory plan says.
+    """Loads a model onto a device, spread over its memory.
 
     Args:
         device: a torch device, or "auto" for the GPU if there is one.
         loras: LoRA files added to the text encoders and to every UNet.
         speed: the optimisations that are on; the defaults when absent.
+        memory_plan: how it is spread; by what is free there now when absent.
         num_inference_steps: the UNet to load first; the default step count when absent.
         report: called as loading goes on.
 
@@ -92,7 +94,7 @@ def load_components(
     _quieten()
     speed = speed or Speed()
     place = pick_device(device)
-    plan = plan_memory(spec, place)
+    plan = memory_plan or plan_memory(spec, place)
     if speed.fp8:
         check_fp8(place, plan.unets >= len(spec.limits.num_inference_steps))
     log.info("memory profile %s", plan.describe())
@@ -148,10 +150,10 @@ def _shares(report: Report) -> tuple[Report, Report]:
 
 
 def _load_tokenizers(spec: ModelSpec) -> tuple[CLIPTokenizer, CLIPTokenizer]:
-    base = locate(spec.tokenizers or spec.base, TOKENIZER_FILES)
+    repository = spec.tokenizers or spec.base
+    vocabularies = (find(repository, f"{part}/vocab.json") for part in ("tokenizer", "tokenizer_2"))
     first, second = (
-        CLIPTokenizer.from_pretrained(base / folder, local_files_only=True)
-        for folder in ("tokenizer", "tokenizer_2")
+        CLIPTokenizer.from_pretrained(path.parent, local_files_only=True) for path in vocabularies
     )
     return first, second
 
@@ -164,11 +166,12 @@ def _load_text_encoders(
     second = _text_encoder(CLIPTextModelWithProjection, spec, TEXT_ENCODER_FILES[1], dtype)
     if not loras:
         return (first, second), ()
-    shapes = [
-        {name: tensor.shape for name, tensor in encoder.state_dict().items()}
-        for encoder in (first, second)
-    ]
-    deltas = tuple(read_lora_file(lora, unet_shapes(spec), *shapes) for lora in loras)
+    shapes: dict[Part, Shapes] = {
+        "unet": shapes_of(meta_unet(spec)),
+        "text_encoder": shapes_of(first),
+        "text_encoder_2": shapes_of(second),
+    }
+    deltas = tuple(read_lora_file(lora, shapes) for lora in loras)
     first.load_state_dict(add_loras(first.state_dict(), deltas, "text_encoder"))
     second.load_state_dict(add_loras(second.state_dict(), deltas, "text_encoder_2"))
     return (first, second), deltas

@@ -24,9 +24,8 @@ from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
 from lightning_demo.engine import local, runner
-from lightning_demo.engine.base import Engine, Work
+from lightning_demo.engine.base import MAX_WAITING, Engine, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import MAX_WAITING
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting

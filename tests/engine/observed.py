@@ -1,4 +1,4 @@
-"""A real sampler that can be watched, held still and made to fail."""
+"""A real sampler that can be watched, held still and made to fail; a session and its reader."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from lightning_demo.engine.base import Engine, Started, Work
+from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
+from lightning_demo.engine.session import LiveEvent, LiveSession
 from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.sampling.step import Row
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.settings import Settings
 
 
 class ObservedSampler(Sampler):
@@ -36,6 +38,14 @@ class ObservedSampler(Sampler):
         self.memory_rows = 8  # beyond, a step runs out of memory
         self.refused = 0
         self._until_hold = 0
+        self.end: BaseException | None = None  # what ends the thread after its next step
+
+    @property
+    def tier(self) -> str:
+        """Asked for by the engine after each step, outside of all that it guards."""
+        if self.end is not None:
+            raise self.end
+        return super().tier
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
@@ -86,10 +96,17 @@ class ObservedSampler(Sampler):
 
 
 @asynccontextmanager
-async def observed_engine(components: Any) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
-    """A local engine around an observed sampler of the shipped miniature."""
+async def observed_engine(
+    components: Any, **options: Any
+) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
+    """A local engine around an observed sampler of the shipped miniature.
+
+    Args:
+        options: of `LocalEngine`; by default nothing has to be measured.
+    """
+    options = {"latency_model": known_latencies(), **options}
     sampler = ObservedSampler(components)
-    engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known_latencies())
+    engine = LocalEngine(lambda report: sampler, about(MINIATURE), **options)
     try:
         while engine.status().state == "loading":
             await settle()
@@ -122,8 +139,37 @@ async def collect(engine: Engine, request: GenerationRequest, **options: Any) ->
         return [frame async for frame in only_frames(values)]
 
 
-async def only_frames(values: AsyncIterator[Started | Frame]) -> AsyncIterator[Frame]:
+async def only_frames(values: AsyncIterator[Value]) -> AsyncIterator[Frame]:
     """What is to be seen of a stream."""
     async for value in values:
         if isinstance(value, Frame):
             yield value
+
+
+# No drafts: whether a machine is slow enough for them must not decide a test.
+SETTINGS = Settings(model="miniature", device="cpu", debounce_ms=0, latency_budget=0)
+
+
+class Tab:
+    """A session and everything it was shown."""
+
+    def __init__(self, engine: Any, settings: Settings = SETTINGS) -> None:
+        self.session = LiveSession(engine, settings)
+        self.seen: list[LiveEvent] = []
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        async for event in self.session.events():
+            self.seen.append(event)
+
+    async def answer(self, sequence: int) -> LiveEvent:
+        """Waits for the final frame or the error of a submission."""
+        while True:
+            for event in self.seen:
+                if event.sequence == sequence and (event.error or event.frame.final):
+                    return event
+            await settle(0.002)
+
+    async def close(self) -> None:
+        await self.session.aclose()
+        await self._reader

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -16,13 +18,13 @@ from hypothesis import given, settings
 from lightning_demo.engine.base import Forecast, Started, Stream, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.cached import CachedEngine, FrameCache
+from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
 from .contract import EngineContract
-from .observed import collect, observed_engine, only_frames, settle
-from .test_promises import Tab
+from .observed import Tab, collect, observed_engine, only_frames, settle
 
 STEPS = 4
 
@@ -36,6 +38,7 @@ class Hand:
 
     def __init__(self) -> None:
         self.asked: list[Work] = []
+        self.amended: list[tuple[Work, Work]] = []
         self.running: dict[int, asyncio.Queue[Started | Frame | Exception]] = {}
         self.told: Forecast | None = Forecast(ahead=3, wait=2.0, work=1.0)
 
@@ -67,6 +70,9 @@ class Hand:
 
     def forecast(self, work: Work) -> Forecast | None:
         return self.told
+
+    def amend(self, work: Work, amended: Work) -> None:
+        self.amended.append((work, amended))
 
 
 def pair() -> tuple[Hand, CachedEngine]:
@@ -176,26 +182,29 @@ def test_a_full_one_serves_a_draft_and_a_draft_never_a_full_one(run):
 def test_it_waits_since_the_earliest_and_for_the_only_client(run):
     async def check() -> None:
         hand, engine = pair()
-        asked, streams = [(30.0, "a"), (10.0, "a"), (20.0, "b"), (40.0, "b")], []
-        seen = []
-        for since, client in asked:
+        streams = []
+        for since, client in [(30.0, "a"), (10.0, "a"), (20.0, "b"), (40.0, "b")]:
             streams.append(
                 asyncio.ensure_future(collect(engine, request(0), since=since, client=client))
             )
             await settle()
-            seen.append((hand.asked[-1].since, hand.asked[-1].client))
-        assert seen == [(30.0, "a"), (10.0, "a"), (10.0, None), (10.0, None)]
-        assert len(hand.asked) == 3, "the last one changes nothing"
-        streams[1].cancel()
-        await asyncio.gather(streams[1], return_exceptions=True)
-        await settle()
-        (number,) = hand.running
-        hand.start(number)
+        assert [(work.since, work.client) for work in hand.asked] == [(30.0, "a")], "asked once"
+        for leaves in streams[:2]:
+            leaves.cancel()
+            await asyncio.gather(leaves, return_exceptions=True)
+        assert [(each.since, each.client) for _, each in hand.amended] == [
+            (10.0, "a"),
+            (10.0, None),  # the last one changes nothing
+            (20.0, "b"),  # who leaves takes the claim along
+        ]
+        known = [hand.asked[0], *(amended for _, amended in hand.amended)]
+        assert [before for before, _ in hand.amended] == known[:-1]
+        hand.start(0)
         await settle()
         streams.append(asyncio.ensure_future(collect(engine, request(0), since=1.0)))
         await settle()
-        assert list(hand.running) == [number], "what has started is not asked for anew"
-        hand.paint(number, STEPS)
+        assert len(hand.amended) == 3, "what has started has its place"
+        hand.paint(0, STEPS)
         await asyncio.gather(*streams, return_exceptions=True)
         assert hand.running == {}
 
@@ -222,6 +231,31 @@ def test_a_request_moves_up_when_somebody_joins_who_has_waited_longer(run, compo
             await asyncio.gather(*tasks)
             prompts = list(dict.fromkeys(sampler.steps))
             assert prompts == ["first", "shared", "before"]
+
+    run(check())
+
+
+def test_who_joins_with_an_older_claim_neither_supersedes_nor_restarts(run, components, ask):
+    async def check() -> None:
+        metrics = Metrics()
+        async with observed_engine(components, metrics=metrics) as (local, sampler):
+            engine = CachedEngine(local, FrameCache(0), metrics)
+            sampler.hold()
+            tasks = [asyncio.ensure_future(collect(engine, ask("running", width=192)))]
+            await sampler.reached()
+            tasks.append(asyncio.ensure_future(collect(engine, ask("shared"))))
+            await settle()
+            asked = time.perf_counter()
+            await settle()
+            joined = time.perf_counter()
+            tasks.append(asyncio.ensure_future(collect(engine, ask("shared"), since=0.0)))
+            await settle()
+            sampler.release()
+            _, *shared = [frames[-1] for frames in await asyncio.gather(*tasks)]
+        count = metrics.registry.get_sample_value
+        assert count("lightning_requests_total", {"outcome": "superseded"}) == 0
+        assert count("lightning_requests_total", {"outcome": "finished"}) == 2
+        assert all(each.timings["queue"] >= 1000 * (joined - asked) for each in shared)
 
     run(check())
 
@@ -295,7 +329,10 @@ def test_whatever_happens_nothing_is_left_and_who_stays_gets_the_final(moves):
         for result in await asyncio.gather(*readers, return_exceptions=True):
             good = isinstance(result, Frame) and result.final
             assert good or (broken and isinstance(result, GenerationFailed))
-        assert hand.running == {} and engine._streams == {}
+        assert hand.running == {}
+        for number, draft in itertools.product(range(2), (False, True)):
+            work = Work(request(number), draft=draft)
+            assert engine.forecast(work) == hand.told, "there is nothing to join"
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(play())

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,8 @@ from lightning_demo.engine.calibrate import Calibration, calibrate
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import GenerationFailed, OutOfMemory
-from lightning_demo.model.sampling.decode import render
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .observed import ObservedSampler, collect, known_latencies, settle
@@ -144,12 +145,13 @@ def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, componen
     async def check() -> None:
         async with crowd(components) as made:
             made.sampler.memory_rows = 2
-            results = await made.paint(*(ask(f"{n}") for n in range(8)))
+            quick = partial(ask, num_inference_steps=2)
+            results = await made.paint(*(quick(f"{n}") for n in range(8)))
             assert all(frames[-1].final for frames in results)
             assert made.latencies.cap("step", MINIATURE.sizes[0]) == 2
             refused = made.sampler.refused
             assert 0 < refused <= 3, "at 8, 4 and perhaps 3 rows"
-            await made.paint(*(ask(f"again {n}") for n in range(8)))
+            await made.paint(*(quick(f"again {n}") for n in range(8)))
             assert made.sampler.refused == refused, "it has learned"
 
             made.sampler.memory_rows = 0
@@ -165,6 +167,7 @@ def test_a_batch_too_large_for_the_memory_is_made_smaller_for_good(run, componen
 def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
     run, components, ask, monkeypatch, shown: bool
 ):
+    # Whether a reader has taken a preview in time is chance; here it decides.
     monkeypatch.setattr("lightning_demo.engine.core.shows_preview", lambda *a, **k: shown)
 
     async def check() -> None:
@@ -194,18 +197,11 @@ def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
     run(check())
 
 
-def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeypatch):
+def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:
-            vaes = []
-
-            def watched(vae: Any, latents: Any) -> Any:
-                vaes.append(vae)
-                return render(vae, latents)
-
-            monkeypatch.setattr("lightning_demo.model.sampling.sampler.render", watched)
             draft = (await collect(made.engine, ask("quick"), draft=True))[-1]
-            assert draft.final and components.vae not in vaes
+            assert draft.final and made.total("decoded_total", kind="decoder") == 0
             row = made.sampler.begin(ask("quick"))
             while not row.done:
                 made.sampler.step([row])
@@ -214,16 +210,12 @@ def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask, monkeyp
     run(check())
 
 
-def test_prompts_of_a_batch_are_encoded_together(run, components, ask, monkeypatch):
+def test_prompts_of_a_batch_are_encoded_together(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:
-            calls = []
-            encode = made.sampler._prompts._encode
-            monkeypatch.setattr(
-                made.sampler._prompts, "_encode", lambda new: calls.append(new) or encode(new)
-            )
             await made.paint(*(ask(f"new {n}") for n in range(4)))
-            assert calls == [["new 0"], ["new 1", "new 2", "new 3"]]
+            assert made.total("prompts_total") == 4
+            assert made.total("embed_seconds_count") == 2, "the first, then three at once"
 
     run(check())
 
@@ -239,13 +231,15 @@ def test_while_others_wait_only_the_first_preview_is_made(run, components, ask):
     run(check())
 
 
-def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypatch):
-    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
-
+def test_calls_are_measured_before_anybody_waits(run, components, ask):
     async def check() -> None:
-        latencies = LatencyModel()
+        latencies, usual = LatencyModel(), (64, 64)
+        family = replace(MINIATURE, sizes=(usual, (96, 64)))
         engine = LocalEngine(
-            lambda report: ObservedSampler(components), about(MINIATURE), latency_model=latencies
+            lambda report: ObservedSampler(replace(components, spec=family)),
+            about(family),
+            latency_model=latencies,
+            idle_seconds=0.01,
         )
         while engine.status().state == "loading":
             await settle()
@@ -255,7 +249,7 @@ def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypat
         # The rest while nobody asks; other sizes are alike and told by the usual one.
         while {kind for kind, *_ in latencies} != {"step", "preview", "decoder"}:
             await settle()
-        assert {size for _, size, *_ in latencies} == {MINIATURE.sizes[0]}
+        assert {size for _, size, *_ in latencies} == {usual}
         assert (await collect(engine, ask("a cat", width=192)))[-1].final
         await engine.aclose()
         assert engine.forecast(Work(ask("a cat"))) is None
@@ -263,21 +257,42 @@ def test_calls_are_measured_before_anybody_waits(run, components, ask, monkeypat
     run(check())
 
 
+def test_what_encoding_takes_is_told_without_the_drawing_of_noise():
+    seconds = iter([0.0, 2.0, 7.0])
+
+    class Sampler:
+        def prepare(self, requests: Any) -> int:
+            return len(requests)
+
+        def begin(self, request: Any) -> str:
+            next(seconds)
+            return request
+
+    runner = SamplerRunner(Sampler(), clock=lambda: next(seconds))  # type: ignore[arg-type]
+    assert runner.begin(["a"]) == (["a"], 1, 2.0)
+
+
+def test_a_frame_tells_what_encoding_took_as_the_metrics_do(run, components, ask):
+    async def check() -> None:
+        async with crowd(components) as made:
+            frames = await collect(made.engine, ask("a new prompt"))
+            taken = 1000 * made.total("embed_seconds_sum")
+            assert frames[-1].timings["embed"] == pytest.approx(taken)
+
+    run(check())
+
+
 def test_sizes_unlike_any_other_are_measured_too(components):
-    sampler = ObservedSampler(components)
-    latencies, small = LatencyModel(), (64, 64)
-    family = replace(MINIATURE, sizes=(MINIATURE.sizes[0], small))
-    sampler._components = replace(components, spec=family)
-    calibration = Calibration(sampler, latencies)
+    latencies, usual, small = LatencyModel(), (64, 64), (32, 32)
+    family = replace(MINIATURE, sizes=(usual, small))
+    calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
     calibration.first()
     measured = [{(kind, size) for kind, size, *_ in latencies}]
     while calibration.another():
         measured.append({(kind, size) for kind, size, *_ in latencies})
-    assert measured[0] == {("step", MINIATURE.sizes[0])}
+    assert measured[0] == {("step", usual)}
     assert measured[-1] == {
-        (kind, size)
-        for kind in ("step", "preview", "decoder")
-        for size in (MINIATURE.sizes[0], small)
+        (kind, size) for kind in ("step", "preview", "decoder") for size in (usual, small)
     }
 
 

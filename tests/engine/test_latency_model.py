@@ -10,7 +10,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from lightning_demo.engine.latency_model import BUCKETS, GUESS, LatencyModel
+from lightning_demo.engine.latency_model import GUESS, LatencyModel
+from lightning_demo.schemas import ROW_BUCKETS
 
 SIZE, HALF = (1024, 1024), (512, 1024)
 
@@ -23,7 +24,7 @@ def costs(*points: tuple[int, float]) -> LatencyModel:
 
 
 def line(first: float, further: float) -> LatencyModel:
-    return costs(*((rows, first + further * (rows - 1)) for rows in BUCKETS))
+    return costs(*((rows, first + further * (rows - 1)) for rows in ROW_BUCKETS))
 
 
 def test_between_and_beyond_what_was_calibrated():
@@ -84,7 +85,7 @@ def test_forgetting_leaves_only_what_the_memory_holds():
 
 
 @given(
-    points=st.dictionaries(st.sampled_from(BUCKETS), st.floats(1e-4, 10), min_size=1),
+    points=st.dictionaries(st.sampled_from(ROW_BUCKETS), st.floats(1e-4, 10), min_size=1),
     rows=st.integers(1, 64),
     observed=st.lists(st.floats(1e-4, 10), max_size=5),
 )
@@ -93,7 +94,7 @@ def test_every_estimate_is_positive_and_every_cap_a_bucket(points, rows, observe
     for seconds in observed:
         known.observe("step", SIZE, rows, seconds)
     assert known.seconds("step", SIZE, rows) > 0
-    assert known.cap("step", SIZE) in BUCKETS
+    assert known.cap("step", SIZE) in ROW_BUCKETS
     known.lower("step", SIZE, rows)
     assert known.cap("step", SIZE) < max(rows, 2)
 
@@ -115,7 +116,7 @@ def test_one_thread_may_measure_and_forget_while_others_ask():
         until = time.monotonic() + 1
         while time.monotonic() < until:
             assert known.seconds("step", HALF, 1) in (GUESS, 0.01)
-            assert known.cap("step", HALF) in BUCKETS
+            assert known.cap("step", HALF) in ROW_BUCKETS
             assert len(list(known)) <= 2
     finally:
         sys.setswitchinterval(often)

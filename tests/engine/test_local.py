@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.engine.base import Work
+from lightning_demo.engine.base import MAX_WAITING, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import MAX_WAITING, EngineCore
-from lightning_demo.engine.local import LocalEngine
+from lightning_demo.engine.core import EngineCore
+from lightning_demo.engine.latest import Reader
+from lightning_demo.engine.local import WORKER_NAME, LocalEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
@@ -53,11 +54,8 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
 
 @pytest.mark.parametrize("end", [SystemExit, MemoryError, KeyboardInterrupt])
 def test_an_engine_whose_thread_dies_says_so_and_answers_everybody(
-    run, components, ask, monkeypatch, end: type[BaseException]
+    run, components, ask, end: type[BaseException]
 ):
-    def die(self: EngineCore) -> Any:
-        raise end("the device is gone")
-
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
             sampler.hold()
@@ -65,7 +63,7 @@ def test_an_engine_whose_thread_dies_says_so_and_answers_everybody(
             await sampler.reached()
             tasks += [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(3)]
             await settle()
-            monkeypatch.setattr(EngineCore, "step", die)
+            sampler.end = end("the device is gone")
             sampler.release()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 assert isinstance(result, EngineUnavailable)
@@ -96,8 +94,7 @@ def test_an_engine_that_has_ended_holds_on_to_no_sampler(run, components, ask):
     run(check())
 
 
-def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask, monkeypatch):
-    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
+def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask):
     tried = threading.Event()
 
     class Unlucky(ObservedSampler):
@@ -108,7 +105,10 @@ def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask, monkeyp
     async def check() -> None:
         sampler = Unlucky(components)
         engine = LocalEngine(
-            lambda report: sampler, about(MINIATURE), latency_model=known_latencies()
+            lambda report: sampler,
+            about(MINIATURE),
+            latency_model=known_latencies(),
+            idle_seconds=0.01,
         )
         assert (await collect(engine, ask("before")))[-1].final
         while not tried.is_set():
@@ -148,6 +148,7 @@ def test_a_request_that_is_painted_the_moment_it_is_admitted_is_answered(
 
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
+            # There is no public moment between admitting and waking the thread.
             admit = EngineCore.admit
 
             def admit_and_stall(core: EngineCore, *work: Any) -> Any:
@@ -216,7 +217,7 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
     jumping = SimpleNamespace(
         monotonic=lambda: time.monotonic() + shift, perf_counter=lambda: time.perf_counter() + shift
     )
-    for module in ("local", "reader", "runner"):
+    for module in ("local", "latest", "runner"):
         monkeypatch.setattr(f"lightning_demo.engine.{module}.time", jumping)
 
     async def check() -> None:
@@ -261,14 +262,16 @@ def test_closing_while_loading_does_not_wait_for_it(run, ask):
         closed = engine.status()
         assert (closed.state, closed.progress) == ("closed", None)
         loaded.set()
-        engine._thread.join(5)
+        for thread in threading.enumerate():
+            if thread.name == WORKER_NAME:
+                thread.join(5)
         assert engine.status() == closed, "whatever becomes of the loading"
 
     run(check())
 
 
-def test_closing_is_noticed_at_whatever_moment(run, components, monkeypatch):
-    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", None)  # nothing to improve
+def test_closing_is_noticed_at_whatever_moment(run, components):
+    """A race that only the engine's own event and flag can stage."""
 
     class Unlucky(threading.Event):
         """Somebody closes just before the thread forgets that it was woken."""
@@ -281,7 +284,7 @@ def test_closing_is_noticed_at_whatever_moment(run, components, monkeypatch):
             super().clear()
 
     async def check() -> None:
-        async with observed_engine(components) as (engine, _):
+        async with observed_engine(components, idle_seconds=None) as (engine, _):
             woken, engine._wake = engine._wake, Unlucky()
 
             def close() -> None:
@@ -313,16 +316,20 @@ def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
     loop.run_until_complete(sampler.reached())
     loop.close()
     sampler.release()
-    until = time.monotonic() + 5
-    while engine._core.in_flight and time.monotonic() < until:
-        time.sleep(0.01)
-    assert sampler.steps.count("nobody's") < 4 and engine._readers == {}
-    asyncio.run(engine.aclose())
+
+    async def next_one() -> None:
+        await collect(engine, ask("next", num_inference_steps=8))  # they would share all steps
+        await engine.aclose()
+
+    asyncio.run(next_one())
+    assert sampler.steps.count("nobody's") < 4
+    del stream, reading
+    gc.collect()
+    assert not any(type(each) is Reader for each in gc.get_objects())
 
 
-def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatch):
+def test_it_gets_faster_only_while_nobody_waits(run, components, ask):
     """Improvements happen on the device's thread, between pictures, until none is left."""
-    monkeypatch.setattr("lightning_demo.engine.local.IDLE_SECONDS", 0.01)
     seen: list[str] = []
 
     class Learner(ObservedSampler):
@@ -347,7 +354,7 @@ def test_it_gets_faster_only_while_nobody_waits(run, components, ask, monkeypatc
     async def check() -> None:
         sampler = Learner(components)
         sampler.hold()
-        engine = LocalEngine(lambda report: sampler, about(MINIATURE))
+        engine = LocalEngine(lambda report: sampler, about(MINIATURE), idle_seconds=0.01)
         waiting = [asyncio.ensure_future(collect(engine, ask(str(n)))) for n in range(3)]
         sampler.release()
         await asyncio.gather(*waiting)

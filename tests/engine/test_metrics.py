@@ -37,9 +37,8 @@ def everything(metrics: Metrics) -> None:
     metrics.stepped(3, 0.03)
     metrics.decoded("preview", 1, 0.002)
     metrics.decoded("decoder", 2, 0.02)
-    metrics.encoded(0.003)
-    metrics.first_paint(0.05)
-    metrics.finished(0.3)
+    metrics.sent({"encode": 1.0, "total": 50.0}, first=True, final=False)
+    metrics.sent({"encode": 2.0, "total": 300.0}, first=False, final=True)
     metrics.superseded(2)
     metrics.failed()
     metrics.hit()
@@ -115,7 +114,7 @@ def test_the_summary_is_of_the_last_seconds():
     metrics.miss()
     metrics.hit()
     for _ in range(6):
-        metrics.finished(0.3)
+        metrics.sent({"encode": 2.0, "total": 300.0}, first=False, final=True)
     clock.now += 3
     assert metrics.summary() == {
         "sessions": 3,
@@ -178,7 +177,7 @@ def test_waits_kept_are_bounded_and_the_newest():
 
 def test_a_clock_that_stands_still_divides_by_nothing():
     metrics = Metrics(Clock(0.0))
-    metrics.finished(0.1)
+    metrics.sent({"encode": 2.0, "total": 100.0}, first=True, final=True)
     assert metrics.summary()["pictures_per_second"] == 1.0
 
 

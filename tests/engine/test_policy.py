@@ -12,7 +12,6 @@ import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.draft_policy import choose
 from lightning_demo.engine.policy import (
     BUSY_LINE,
     FINAL_EVERY,
@@ -22,6 +21,7 @@ from lightning_demo.engine.policy import (
     Start,
     Submission,
     Wait,
+    choose_draft,
 )
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
@@ -323,7 +323,7 @@ class AnyTyping(RuleBasedStateMachine):
             work = self.step * (request.num_inference_steps + (0.2 if draft else 1.0))
             return Forecast(self.waiting, self.waiting * self.step, work)
 
-        return choose(request, MINIATURE.limits, self.budget, forecast)
+        return choose_draft(request, MINIATURE.limits, self.budget, forecast)
 
     def pass_time(self, until: float) -> None:
         while self.events and self.events[0][0] <= until:

@@ -11,46 +11,18 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 
 from lightning_demo.engine.cached import CachedEngine, FrameCache
-from lightning_demo.engine.session import LiveEvent, LiveSession
+from lightning_demo.engine.session import LiveSession
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.settings import Settings
 
-from .observed import collect, observed_engine, settle
+from .observed import SETTINGS, Tab, collect, observed_engine, settle
 
-# No drafts: whether a machine is slow enough for them must not decide a test.
-SETTINGS = Settings(model="miniature", device="cpu", debounce_ms=0, latency_budget=0)
 SENTENCE = "a red house by the sea at sunset"
-
-
-class Tab:
-    """A session and everything it was shown."""
-
-    def __init__(self, engine: Any, settings: Settings = SETTINGS) -> None:
-        self.session = LiveSession(engine, settings)
-        self.seen: list[LiveEvent] = []
-        self._reader = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        async for event in self.session.events():
-            self.seen.append(event)
-
-    async def answer(self, sequence: int) -> LiveEvent:
-        """Waits for the final frame or the error of a submission."""
-        while True:
-            for event in self.seen:
-                if event.sequence == sequence and (event.error or event.frame.final):
-                    return event
-            await settle(0.002)
-
-    async def close(self) -> None:
-        await self.session.aclose()
-        await self._reader
 
 
 def test_1_last_word_wins(run, components, ask):

@@ -11,9 +11,9 @@ from hypothesis import given
 
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
-from lightning_demo.engine.latency_model import BUCKETS, LatencyModel
+from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.queue import LOADING, InFlightRequest, RequestQueue
-from lightning_demo.schemas import GenerationRequest, Limits
+from lightning_demo.schemas import ROW_BUCKETS, GenerationRequest, Limits
 
 SIZE, WIDE = (1024, 1024), (1216, 832)
 LIMITS = Limits((1, 2, 4, 8), 4, (SIZE, WIDE), 512, 1536)
@@ -28,7 +28,7 @@ class Row:
 
 def latencies(first: float = 0.022, further: float = 0.011, cap: int | None = None) -> LatencyModel:
     made = LatencyModel()
-    for rows in BUCKETS:
+    for rows in ROW_BUCKETS:
         made.calibrate("step", SIZE, rows, first + further * (rows - 1))
         made.calibrate("decoder", SIZE, rows, 0.035 * rows)
         made.calibrate("preview", SIZE, rows, 0.003 * rows)
@@ -193,7 +193,7 @@ entries = st.builds(
 )
 
 
-@given(st.lists(entries, min_size=1, max_size=30), st.sampled_from(BUCKETS))
+@given(st.lists(entries, min_size=1, max_size=30), st.sampled_from(ROW_BUCKETS))
 def test_a_batch_is_of_one_kind_within_the_cap_and_misses_nobody_before(found, cap):
     queue = queue_of(*found, cap=cap)
     batch = queue.next_batch()
@@ -267,3 +267,19 @@ def test_work_that_comes_now_is_told_its_own_wait_though_equal_work_waits():
     core.admit(core.request(waits, 1.0))
     assert core.forecast(waits, 2.0).ahead == 1, "the one in the queue"
     assert core.forecast(work, 2.0).ahead == 2
+
+
+def test_another_client_does_not_inherit_what_the_first_has_had():
+    core = EngineCore(LIMITS, latencies())
+    work = Work(GenerationRequest("shared", "", 4, 0.0, 0, *SIZE), client="a", since=5.0)
+    request = core.request(work, 5.0)
+    core.admit(request)
+    request.served = 9.0
+    sooner = replace(work, since=3.0)
+    core.amend(work, sooner)
+    assert (request.work, request.since, request.served) == (sooner, 3.0, 9.0)
+    core.amend(sooner, replace(sooner, client=None))
+    assert (request.work.client, request.served) == (None, 0.0)
+    request.started = True
+    core.amend(request.work, work)
+    assert request.since == 3.0, "it waits no more"

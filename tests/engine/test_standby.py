@@ -7,7 +7,7 @@ import gc
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 
 from lightning_demo.engine import build as module
+from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about, build_engine
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
@@ -28,8 +29,7 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
 from .contract import EngineContract
-from .observed import ObservedSampler, collect, settle
-from .test_promises import Tab
+from .observed import ObservedSampler, Tab, collect, known_latencies, settle
 
 # Another model, painted by the miniature's weights at sizes of its own.
 LARGE = replace(
@@ -64,7 +64,12 @@ class Model:
 
     def engine(self, cache: FrameCache | None = None) -> CachedEngine:
         """An engine that loads it; without a cache every request reaches the model."""
-        local = LocalEngine(self._load, about(self.family))
+        local = LocalEngine(
+            self._load,
+            about(self.family),
+            latency_model=known_latencies(),  # measuring takes seconds and proves nothing here
+            idle_seconds=3600.0,
+        )
         return CachedEngine(local, FrameCache(0) if cache is None else cache)
 
     def _load(self, report: Callable[[float, str], None]) -> ObservedSampler:
@@ -257,6 +262,71 @@ def test_what_is_on_its_way_is_painted_by_the_wanted_model(run, components):
     run(check())
 
 
+CARRIED = large("carried over", num_inference_steps=2, width=384, height=256)
+
+
+@asynccontextmanager
+async def carried_over(pair: Pair, begin: Callable[[], object]) -> AsyncIterator[None]:
+    """What `begin` asks for was painted by the stand-in and waits for the wanted model inside.
+
+    The wanted model holds a step of "first"; "later" came to it before.
+    """
+    await pair.stand_in()
+    pair.small.sampler.hold()
+    begin()
+    await pair.small.sampler.reached()
+    pair.wanted.arrive()
+    await pair.until("ready", "large")
+    pair.wanted.sampler.hold()
+    others = []
+    for prompt, (width, height) in (("first", (256, 256)), ("later", (256, 384))):
+        one = large(prompt, num_inference_steps=1, width=width, height=height)
+        others.append(asyncio.ensure_future(collect(pair.engine, one)))
+        await pair.wanted.sampler.reached()
+    for waiting in (1, 2):
+        while pair.engine.status().waiting < waiting:
+            await settle()
+        pair.small.sampler.release()
+    yield
+    pair.wanted.sampler.release()
+    await asyncio.gather(*others)
+    order = list(dict.fromkeys(pair.wanted.sampler.steps))
+    assert order == ["first", "carried over", "later"], "it keeps its place"
+
+
+def test_what_is_carried_over_says_that_it_waits_again_and_keeps_its_place(run, components):
+    async def check() -> None:
+        async with opened(components) as pair:
+            kinds: list[str] = []
+
+            async def read() -> None:
+                async with aclosing(pair.engine.generate(Work(CARRIED))) as values:
+                    async for value in values:
+                        kinds.append(type(value).__name__)
+
+            reading: list[asyncio.Task[None]] = []
+            async with carried_over(pair, lambda: reading.append(asyncio.ensure_future(read()))):
+                assert kinds[0] == "Started" and kinds[-1] == "Requeued"
+            await reading[0]
+            assert kinds.count("Requeued") == 1 and kinds[-1] == "Frame"
+
+    run(check())
+
+
+def test_a_session_knows_that_what_was_carried_over_waits_again(run, components):
+    async def check() -> None:
+        async with opened(components) as pair:
+            tab = Tab(pair.engine)
+            async with carried_over(pair, lambda: tab.session.submit(0, CARRIED)):
+                forecast = tab.session.forecast()
+                assert forecast is not None and forecast.ahead == 0
+            assert (await tab.answer(0)).frame.model == "large"
+            assert tab.session.forecast() is None
+            await tab.close()
+
+    run(check())
+
+
 def test_the_stand_in_leaves_no_cache_behind(run, components):
     async def check() -> None:
         wanted, small = Model(components, LARGE), Model(components)
@@ -427,6 +497,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
 
             return load
 
+        # What is loaded in which order is seen; nothing is downloaded.
         monkeypatch.setattr(module, "loader", nothing_loads)
         real = Settings(model="sdxl-lightning", device="cuda", lora="ink.safetensors")
         for chosen, stand_in, kind in (

@@ -36,6 +36,7 @@ def test_counting_gpus_agrees_with_torch():
 def test_auto_takes_the_real_model_where_there_is_a_gpu(
     model: str, device: str, gpu: bool, expected: object, monkeypatch: pytest.MonkeyPatch
 ):
+    # This machine has a GPU or has none.
     monkeypatch.setattr(machine, "has_cuda", lambda: gpu)
     assert machine.choose_model(Settings(model=model, device=device)) is expected
 

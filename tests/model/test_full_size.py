@@ -54,10 +54,17 @@ def test_sizes_are_those_published(unet: UNet2DConditionModel):
 
 
 @pytest.mark.parametrize(
-    ("size", "guidance"),
-    [((1024, 1024), 0.0), ((1024, 1024), 2.0), ((1536, 640), 0.0), ((512, 512), 0.0)],
+    ("size", "guidance", "projected"),
+    [
+        ((1024, 1024), 0.0, True),
+        ((1024, 1024), 0.0, False),
+        ((1536, 640), 2.0, True),
+        ((512, 512), 0.0, True),
+    ],
 )
-def test_a_step_of_every_shape(unet: UNet2DConditionModel, size: tuple[int, int], guidance: float):
+def test_a_step_of_every_shape(
+    unet: UNet2DConditionModel, size: tuple[int, int], guidance: float, projected: bool
+):
     assert size in SDXL_LIGHTNING.sizes
     width, height = size
     with torch.inference_mode():
@@ -73,10 +80,9 @@ def test_a_step_of_every_shape(unet: UNet2DConditionModel, size: tuple[int, int]
             negative=prompt if guidance > 1 else None,
             time_ids=torch.zeros(1, 6, device=META),
         )
-        for projected in (True, False):
-            latents, denoised = euler_step(unet, [row], projected=projected)
-            assert latents.shape == denoised.shape == row.latents.shape
-            assert latents.dtype == torch.float32
+        latents, denoised = euler_step(unet, [row], projected=projected)
+        assert latents.shape == denoised.shape == row.latents.shape
+        assert latents.dtype == torch.float32
 
 
 def test_every_cross_attention_layer_is_projected(unet: UNet2DConditionModel):
@@ -109,4 +115,5 @@ def test_a_lora_in_the_names_of_the_published_files_fits(unet: UNet2DConditionMo
     assert len(deltas) == len(lora) // 3 > 700
     assert {delta.scale for delta in deltas} == {0.125}
     for delta in deltas[:20]:
-        assert delta.matrix(shapes[delta.name]).shape == shapes[delta.name]
+        weight = torch.empty(shapes[delta.name], device=META)
+        assert delta.matrix(weight).shape == weight.shape

@@ -13,8 +13,8 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
-from lightning_demo.model import loading
 from lightning_demo.model.device import pick_device
+from lightning_demo.model.hub.repository import Repository
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import full_size_plan
 from lightning_demo.model.sampling.decode import decode
@@ -157,13 +157,10 @@ def test_a_device_that_is_not_there():
 
 
 @pytest.mark.parametrize("free", [8, 10, 16, 24])
-def test_every_memory_profile_paints_every_step_count(
-    free: int, components: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_every_memory_profile_paints_every_step_count(free: int, components: Any, ask: Any):
     """Spread as on a GPU of that many GB, computed here: the same picture, but for its decoder."""
     profile = replace(full_size_plan("cuda", free * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
-    spread = load_components(MINIATURE, "cpu")
+    spread = load_components(MINIATURE, "cpu", memory_plan=profile)
     assert len(spread.unets.resident()) == 1
     assert (spread.vae is spread.preview_vae) == (profile.decoder == "tiny")
     usual, sampler = Sampler(components), Sampler(spread)
@@ -180,7 +177,7 @@ def test_every_memory_profile_paints_every_step_count(
     assert len(spread.unets.resident()) == (1 if profile.unets == 1 else 3)
 
 
-def test_a_decoder_in_tiles_gives_nearly_the_same_picture(monkeypatch: pytest.MonkeyPatch):
+def test_a_decoder_in_tiles_gives_nearly_the_same_picture(tmp_path: Path):
     """Of a picture larger than a tile, in SDXL's own class."""
     torch.manual_seed(0)
     vae = AutoencoderKL(
@@ -191,12 +188,12 @@ def test_a_decoder_in_tiles_gives_nearly_the_same_picture(monkeypatch: pytest.Mo
         norm_num_groups=2,
         sample_size=1024,
     ).eval()
-    monkeypatch.setattr(loading, "_decoder", lambda family, repository, *names: vae)
+    vae.save_pretrained(tmp_path)
+    spec = replace(MINIATURE, vae=Repository("a larger decoder", folder=tmp_path))
     profile = replace(full_size_plan("cuda", 10 * 2**30, 4), dtype=torch.float32)
-    monkeypatch.setattr(loading, "plan_memory", lambda family, device: profile)
     latents = torch.randn(1, 4, 96, 96)
     whole = decode(vae, latents).int()
-    tiled = load_components(MINIATURE, "cpu").vae
+    tiled = load_components(spec, "cpu", memory_plan=profile).vae
     calls: list[torch.Size] = []
     tiled.decoder.register_forward_hook(lambda module, inputs, output: calls.append(output.shape))
     difference = (decode(tiled, latents).int() - whole).abs().float().mean()

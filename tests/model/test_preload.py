@@ -12,7 +12,7 @@ from lightning_demo.model.loading import load_components
 from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
 
 from ..test_readme import REPOSITORIES, preloaded
-from .test_hub_layout import hub, kl, snapshot  # noqa: F401
+from .hub_cache import snapshot, use_only
 
 # Loading goes on without these, with other words cut off than the model was trained with.
 QUIETLY_MISSED = ("tokenizer_config.json", "special_tokens_map.json")
@@ -20,10 +20,9 @@ FILES = [(name, file) for name, (files, _) in preloaded().items() for file in fi
 
 
 @pytest.fixture
-def space(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: F811
+def space(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Space's Hub cache after its build, and no network."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    use_only(tmp_path, monkeypatch)
     for name, (files, _) in preloaded().items():
         snapshot(tmp_path, REPOSITORIES[name])
         for file in files:

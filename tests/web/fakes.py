@@ -13,16 +13,15 @@ from typing import Any, get_args
 import numpy as np
 
 from lightning_demo.bench.simulation.engine import LoopEngine
-from lightning_demo.engine.base import Forecast, Stream, Work
+from lightning_demo.engine.base import STOPPED, Forecast, Stream, Work
 from lightning_demo.engine.core import Called, Painted
-from lightning_demo.engine.latency_model import BUCKETS, Kind, LatencyModel
-from lightning_demo.engine.local import STOPPED
+from lightning_demo.engine.latency_model import Kind, LatencyModel
 from lightning_demo.engine.runner import Pixels
 from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.images import encode_jpeg
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest, Limits
+from lightning_demo.schemas import ROW_BUCKETS, EngineStatus, Frame, GenerationRequest, Limits
 
 STAGES = ("queue", "embed", "steps", "decode", "encode", "total")
 LIMITS = Limits(
@@ -183,7 +182,7 @@ def quick(limits: Limits) -> LatencyModel:
     model = LatencyModel()
     for size in limits.sizes:
         for kind in get_args(Kind):
-            for rows in BUCKETS:
+            for rows in ROW_BUCKETS:
                 model.calibrate(kind, size, rows, 0.001)
     return model
 

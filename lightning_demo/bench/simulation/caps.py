@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...engine.latency_model import BUCKETS, Kind, LatencyModel, Size
+from ...engine.latency_model import Kind, LatencyModel, Size
+from ...schemas import ROW_BUCKETS
 from ...settings import Settings
 from ..typists import typist
 from .device_model import DeviceModel, linear
@@ -72,7 +73,7 @@ def compare_caps(
     found = []
     for each in scenarios:
         caps = {}
-        for cap in BUCKETS:
+        for cap in ROW_BUCKETS:
             model = replace(each.model, latency_model=Capped(each.model.latency_model, cap))
             crowds = [
                 simulate(

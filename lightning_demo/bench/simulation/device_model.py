@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from ...engine.latency_model import BUCKETS, Kind, LatencyModel, Size
+from ...engine.latency_model import Kind, LatencyModel, Size
 from ...errors import InvalidSetting
+from ...schemas import ROW_BUCKETS
 
 if TYPE_CHECKING:
     from ...model.sampling.sampler import Sampler
@@ -57,7 +58,7 @@ def linear(
         decoder, preview: of each picture; sharing these calls saves nothing.
     """
     latency_model, size = LatencyModel(), (side, side)
-    for rows in BUCKETS:
+    for rows in ROW_BUCKETS:
         latency_model.calibrate("step", size, rows, (step[0] + step[1] * (rows - 1)) / 1000)
         latency_model.calibrate("decoder", size, rows, decoder * rows / 1000)
         latency_model.calibrate("preview", size, rows, preview * rows / 1000)

@@ -9,18 +9,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...engine.base import Forecast, Started, Stream, Work
-from ...engine.core import MAX_WAITING, Called, Dropped, EngineCore, Failed, Painted, Scheduled
+from ...engine.base import MAX_WAITING, STOPPED, Forecast, Started, Stream, Value, Work
+from ...engine.core import Called, Dropped, EngineCore, Failed, Painted, Scheduled
 from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
-from ...engine.local import STOPPED
 from ...engine.queue import InFlightRequest
 from ...engine.runner import Pixels, Runner
 from ...errors import EngineUnavailable
-from ...schemas import EngineStatus, Frame, GenerationRequest, Limits
+from ...schemas import STEP_COUNTS, EngineStatus, Frame, GenerationRequest, Limits
 from .device_model import DeviceModel
 
-STEPS = (1, 2, 4, 8)  # that a picture may be drafted with
 NO_PIXELS: Pixels = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -93,7 +91,7 @@ class LoopEngine:
         self._status = status
         self._core = EngineCore(status.limits, latency_model, max_waiting)
         self._core.start(runner)
-        self._readers: dict[InFlightRequest, Latest[Started | Frame]] = {}
+        self._readers: dict[InFlightRequest, Latest[Value]] = {}
         self._serving: asyncio.Task[None] | None = None
 
     def status(self) -> EngineStatus:
@@ -103,6 +101,10 @@ class LoopEngine:
     def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
         return self._core.forecast(work, _now())
+
+    def amend(self, work: Work, amended: Work) -> None:
+        """See `Engine.amend`."""
+        self._core.amend(work, amended)
 
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
@@ -157,7 +159,7 @@ class LoopEngine:
         elif isinstance(event, Painted):
             self._deliver(event, reader)
 
-    def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
+    def _deliver(self, painted: Painted, reader: Latest[Value]) -> None:
         reader.put(self._frame(painted))
         if painted.final:
             reader.end()
@@ -178,7 +180,7 @@ class SimulatedEngine(LoopEngine):
             keep_batches: whether `tally` is to tell every call.
         """
         if limits is None:
-            limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
+            limits = Limits(STEP_COUNTS, 4, (model.size,), min(model.size), max(model.size))
         status = EngineStatus("ready", model.name, model.name, limits)
         # Nobody is refused: how long they would wait is the question.
         super().__init__(TableRunner(model), model.latency_model, status, sys.maxsize)
@@ -198,11 +200,11 @@ class SimulatedEngine(LoopEngine):
                 self.tally.batches.append((_now(), prompts))
         await super()._spend(call)
 
-    def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
+    def _deliver(self, painted: Painted, reader: Latest[Value]) -> None:
         # Encoded beside the device, then shown.
         asyncio.get_running_loop().call_later(self._encode, self._arrive, painted, reader)
 
-    def _arrive(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
+    def _arrive(self, painted: Painted, reader: Latest[Value]) -> None:
         request = painted.request
         if request.dropped:
             self._seen.pop(request, None)

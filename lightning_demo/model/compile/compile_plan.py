@@ -7,10 +7,11 @@ rows of the native size, for several people's pictures in one call.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from ...schemas import ROW_BUCKETS
 from .compiled_functions import CompiledFunctions, Kind
 from .speed import Speed
 
@@ -27,16 +28,14 @@ class CompileTask:
     kinds: tuple[Kind, ...]  # empty: UNets block by block
     rows: int = 1  # pictures in one call
 
-    @contextmanager
-    def on(self, functions: CompiledFunctions) -> Iterator[None]:
+    def on(self, functions: CompiledFunctions) -> AbstractContextManager[None]:
         """Compiles what is called inside."""
-        with functions.compiling(*self.kinds) if self.kinds else functions.compiling_blocks():
-            yield
+        return functions.compiling(*self.kinds) if self.kinds else functions.compiling_blocks()
 
 
 def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[CompileTask, ...]:
     """All tasks for a model of these sizes, the native one first; none when nothing is compiled."""
-    if not speed.improves:
+    if not (speed.compile or speed.cuda_graphs):
         return ()
     native, *others = sizes
     plan = [CompileTask(native, 0.0, ())] if speed.compile else []
@@ -51,7 +50,7 @@ def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[Compil
     # Two rows are compiled already: a picture with guidance is two rows.
     plan += [
         CompileTask(native, 0.0, ("unet",), rows)
-        for rows in (4, 8)
+        for rows in ROW_BUCKETS[2:]
         if rows * native[0] * native[1] <= MAX_PIXELS
     ]
     return tuple(plan)

@@ -43,11 +43,6 @@ class Speed:
         """The memory layout of UNets and decoders."""
         return torch.channels_last if self.channels_last else torch.preserve_format
 
-    @property
-    def improves(self) -> bool:
-        """Whether anything gets faster while serving."""
-        return self.compile or self.cuda_graphs
-
     @contextmanager
     def attention(self) -> Iterator[None]:
         """Prefers cuDNN's attention kernels inside, if they are on.

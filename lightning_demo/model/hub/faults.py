@@ -30,9 +30,9 @@ def explain(error: Exception, repository: Repository, file: str) -> CheckpointEr
         words = _hub_words(cause, repository, file) or _local_words(cause, repository, file)
         if words:
             return CheckpointError(words)
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return CheckpointError(
-        f"{file} of {repository.name} could not be downloaded ({first_line}): start again; {_KEPT}."
+        f"{file} of {repository.name} could not be downloaded ({_reason(error)}): start again; "
+        f"{_KEPT}."
     )
 
 

@@ -26,37 +26,13 @@ log = logging.getLogger(__name__)
 Wanted = Sequence[tuple[Repository, tuple[str, ...]]]
 
 
-def locate(
-    repository: Repository,
-    files: tuple[str, ...],
-    *,
-    download: bool = True,
-    report: Report = quiet,
-) -> Path:
-    """The folder on this machine with `files` of a repository, downloaded if missing.
-
-    Args:
-        files: names relative to the repository, e.g. "unet/config.json".
-        download: whether missing files may be downloaded.
-        report: called with (fraction, sentence) as bytes arrive.
-
-    Raises:
-        CheckpointError: a file is missing and cannot be downloaded; the message says why.
-    """
-    locate_all([(repository, files)], download=download, report=report)
-    if (folder := _folder(repository)) is not None:
-        return folder
-    path = find(repository, files[0], download=download)
-    return path.parents[files[0].count("/")]
-
-
 def find(repository: Repository, file: str, *, download: bool = True) -> Path:
     """One file on this machine; for a weight file in half precision also its full-precision twin.
 
     Other people's bases often have no "….fp16.safetensors"; the plain file loads as well.
 
     Raises:
-        CheckpointError: as `locate`.
+        CheckpointError: it is missing and cannot be downloaded; the message says why.
     """
     locate_all([(repository, (file,))], download=download)
     path = _here(repository, file)
@@ -73,9 +49,11 @@ def locate_all(wanted: Wanted, *, download: bool = True, report: Report = quiet)
 
     Args:
         wanted: repositories and their files, each repository once.
+        download: whether missing files may be downloaded.
+        report: called with (fraction, sentence) as bytes arrive.
 
     Raises:
-        CheckpointError: as `locate`.
+        CheckpointError: as `find`.
     """
     lacking = [(r, file) for r, files in wanted for file in files if _here(r, file) is None]
     for repository, file in lacking:

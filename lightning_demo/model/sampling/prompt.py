@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from diffusers import UNet2DConditionModel
 from torch.func import functional_call
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from ..compile.attention import project
 from ..compile.compiled_functions import CompiledFunctions
@@ -88,7 +88,10 @@ class PromptEncoder:
             tokens = [_tokens(tokenizer, prompt) for prompt in prompts]
             limits.append([tokenizer.model_max_length if cut else None for _, cut in tokens])
             input_ids = torch.cat([ids for ids, _ in tokens]).to(self._device)
-            hidden, pooled = self._states(encoder, input_ids)
+            if self._stay:
+                hidden, pooled = self._functions.call("text", text_states, encoder, input_ids)
+            else:
+                hidden, pooled = text_states(offloaded(encoder, self._device), input_ids)
             states.append(hidden)
         # The second encoder's output is the projected, pooled text.
         assert pooled is not None  # noqa: S101
@@ -99,19 +102,11 @@ class PromptEncoder:
             for i, (first, second) in enumerate(zip(*limits, strict=True))
         ]
 
-    def _states(
-        self, encoder: CLIPTextModel, input_ids: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if self._stay:
-            return self._functions.call("text", text_states, encoder, input_ids)
-        return text_states(offloaded(encoder, self._device), input_ids)
-
 
 class PromptProjections:
     """Caches each prompt's keys and values for the UNet of one step count (`compile.attention`)."""
 
-    def __init__(self, capacity: int = PROJECTED_PROMPTS) -> None:
-        self._capacity = capacity
+    def __init__(self) -> None:
         self._memory: OrderedDict[tuple[int, str | None], PromptEmbedding] = OrderedDict()
 
     def get(
@@ -131,7 +126,7 @@ class PromptProjections:
         if found is None:
             found = replace(embedding, projected=project(unet(), embedding.hidden))
             self._memory[key] = found
-            if len(self._memory) > self._capacity:
+            if len(self._memory) > PROJECTED_PROMPTS:
                 self._memory.popitem(last=False)
         self._memory.move_to_end(key)
         return found

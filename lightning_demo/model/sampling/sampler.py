@@ -23,10 +23,10 @@ from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
-from .decode import RenderCall, decode, render, to_host
+from .decode import VAE, decode, render, to_host
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
-from .step import Row, call_unet, euler_step, unet_rows
+from .step import Row, call_unet, euler_step
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +45,17 @@ class Sampler:
         speed: Speed | None = None,
         *,
         may_compile: Callable[[], bool] = lambda: True,
+        functions: CompiledFunctions | None = None,
     ) -> None:
         """
         Args:
             speed: the optimisations that are on; the defaults when absent.
             may_compile: false while another process is still compiling the same model.
+            functions: through which the model is called; made for `speed` when absent.
         """
         self._components = components
         self._speed = speed or Speed()
-        self._functions = CompiledFunctions(self._speed)
+        self._functions = functions or CompiledFunctions(self._speed)
         self._prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
         self._plan = compile_plan(components.spec.limits.sizes, self._speed)
@@ -205,9 +207,9 @@ class Sampler:
             sample = rows[0].latents.shape[1:]
             batch = [*rows, *self._padding(rows)]
             # Compiled blocks share a program; with projections each would need its own offset.
-            projected = self._speed.cross_attention_cache and not self._functions.by_blocks(
-                (unet_rows(batch), *sample)
-            )
+            count = sum(row.request.unet_rows for row in batch)
+            by_blocks = self._functions.by_blocks((count, *sample))
+            projected = self._speed.cross_attention_cache and not by_blocks
             call = partial(self._functions.call, "unet", call_unet)
             latents, denoised = euler_step(unet, batch, call, projected=projected)
             for index, row in enumerate(rows):
@@ -221,8 +223,8 @@ class Sampler:
         A compiled call of four rows is faster than an eager one of three. Empty where the batch
         itself is compiled, or nothing larger.
         """
-        count, sample = unet_rows(rows), rows[0].latents.shape[1:]
-        each = unet_rows(rows[-1:])
+        count, sample = sum(row.request.unet_rows for row in rows), rows[0].latents.shape[1:]
+        each = rows[-1].request.unet_rows
         for more in range(len(rows) + 1):
             if self._functions.ready("unet", (count + more * each, *sample)):
                 return [rows[-1]] * more
@@ -230,15 +232,12 @@ class Sampler:
 
     def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture so far by the preview decoder, uint8 [height, width, 3]."""
-        latents = torch.cat([row.denoised for row in rows if row.denoised is not None])
-        with _memory_errors():
-            return to_host(decode(self._components.preview_vae, latents, self._render("preview")))
+        denoised = [row.denoised for row in rows if row.denoised is not None]
+        return self._decode("preview", self._components.preview_vae, denoised)
 
     def finals(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture by the full decoder, uint8 [height, width, 3]."""
-        latents = torch.cat([row.latents for row in rows])
-        with _memory_errors():
-            return to_host(decode(self._components.vae, latents, self._render("decoder")))
+        return self._decode("decoder", self._components.vae, [row.latents for row in rows])
 
     def preview(self, row: Row) -> np.ndarray:
         """The preview of one row."""
@@ -248,8 +247,10 @@ class Sampler:
         """The picture of one row."""
         return self.finals([row])[0]
 
-    def _render(self, kind: Kind) -> RenderCall:
-        return partial(self._functions.call, kind, render)
+    def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
+        with _memory_errors():
+            call = partial(self._functions.call, kind, render)
+            return to_host(decode(vae, torch.cat(list(latents)), call))
 
     def _project(
         self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None

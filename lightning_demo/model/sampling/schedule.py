@@ -49,8 +49,6 @@ class StepCoefficients:
 class Schedule:
     """All steps of one (num_inference_steps, prediction_type)."""
 
-    num_inference_steps: int
-    prediction_type: PredictionType
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]  # one more than timesteps; the last is 0
     steps: tuple[StepCoefficients, ...]
@@ -88,13 +86,7 @@ def schedule(num_inference_steps: int, prediction_type: PredictionType) -> Sched
         )
         for i in range(num_inference_steps)
     )
-    return Schedule(
-        num_inference_steps,
-        prediction_type,
-        tuple(timesteps.tolist()),
-        tuple(sigmas.tolist()),
-        steps,
-    )
+    return Schedule(tuple(timesteps.tolist()), tuple(sigmas.tolist()), steps)
 
 
 def _denoised_coefficients(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -27,12 +27,12 @@ class Row:
     negative: PromptEmbedding | None  # None: guidance is off, one UNet row is enough
     time_ids: torch.Tensor  # [1, 6] original size, crop, target size (SDXL, arXiv 2307.01952, 2.2)
     step: int = 0  # steps done
-    denoised: torch.Tensor | None = field(default=None)  # the last step's estimate of the result
+    denoised: torch.Tensor | None = None  # the last step's estimate of the result
 
     @property
     def done(self) -> bool:
         """Whether every step has been taken."""
-        return self.step == self.schedule.num_inference_steps
+        return self.step == self.request.num_inference_steps
 
 
 def call_unet(
@@ -105,11 +105,6 @@ def euler_step(
     denoised = latents / column["p"] + column["q"] * predicted
     derivative = (latents - denoised) / column["sigma"]
     return latents + derivative * column["dt"], denoised
-
-
-def unet_rows(rows: Sequence[Row]) -> int:
-    """How many rows the UNet computes for these: two for each with guidance."""
-    return len(rows) + sum(row.negative is not None for row in rows)
 
 
 def _hidden(prompts: Sequence[PromptEmbedding], projected: bool) -> torch.Tensor:

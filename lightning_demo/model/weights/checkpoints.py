@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...errors import InvalidSetting
+from ...schemas import STEP_COUNTS
 from ...settings import ASSETS
 from ..hub.repository import Repository
 from .model_spec import Checkpoint, ModelSpec
+
+ONE_STEP = Checkpoint(1, "sdxl_lightning_1step_unet_x0.safetensors", "sample")
+FEW_STEPS = STEP_COUNTS[1:]
 
 SDXL_LIGHTNING = ModelSpec(
     name="sdxl-lightning",
@@ -23,10 +27,8 @@ SDXL_LIGHTNING = ModelSpec(
     vae=Repository("madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd"),
     preview=Repository("madebyollin/taesdxl", "b20258aaef75ef61e659c1e0f14f251cf0ad153e"),
     checkpoints=(
-        Checkpoint(1, "sdxl_lightning_1step_unet_x0.safetensors", "sample"),
-        Checkpoint(2, "sdxl_lightning_2step_unet.safetensors"),
-        Checkpoint(4, "sdxl_lightning_4step_unet.safetensors"),
-        Checkpoint(8, "sdxl_lightning_8step_unet.safetensors"),
+        ONE_STEP,
+        *(Checkpoint(steps, f"sdxl_lightning_{steps}step_unet.safetensors") for steps in FEW_STEPS),
     ),
     # Of SDXL's training buckets of one megapixel (arXiv 2307.01952, appendix I) those in use, then
     # two smaller squares for speed.
@@ -56,7 +58,7 @@ SDXL_LIGHTNING = ModelSpec(
 # They are added to the base, and so carry the few steps over to any SDXL base (arXiv 2402.13929,
 # section 4). There is no 1-step LoRA.
 LORA_CHECKPOINTS = tuple(
-    Checkpoint(steps, f"sdxl_lightning_{steps}step_lora.safetensors") for steps in (2, 4, 8)
+    Checkpoint(steps, f"sdxl_lightning_{steps}step_lora.safetensors") for steps in FEW_STEPS
 )
 
 _MINIATURE = ASSETS / "miniature"
@@ -102,12 +104,7 @@ MINIATURE = ModelSpec(
     lightning=Repository("miniature/lightning", folder=_MINIATURE / "lightning"),
     vae=None,
     preview=Repository("miniature/preview", folder=_MINIATURE / "preview"),
-    checkpoints=(
-        Checkpoint(1, "sdxl_lightning_1step_unet_x0.safetensors", "sample"),
-        Checkpoint(2, "sdxl_lightning_2step_lora.safetensors"),
-        Checkpoint(4, "sdxl_lightning_4step_lora.safetensors"),
-        Checkpoint(8, "sdxl_lightning_8step_lora.safetensors"),
-    ),
+    checkpoints=(ONE_STEP, *LORA_CHECKPOINTS),
     sizes=((128, 128), (192, 128), (128, 192)),
     min_side=64,
     max_side=256,

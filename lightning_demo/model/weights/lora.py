@@ -47,10 +47,10 @@ class Delta:
     down: torch.Tensor  # [rank, in] or [rank, in, height, width]
     scale: float  # alpha / rank
 
-    def matrix(self, shape: torch.Size, device: torch.device | None = None) -> torch.Tensor:
-        """The difference as float32, in the shape of the weight, computed on `device`."""
-        up, down = (t.to(device, torch.float32).flatten(1) for t in (self.up, self.down))
-        return self.scale * (up @ down).reshape(shape)
+    def matrix(self, weight: torch.Tensor) -> torch.Tensor:
+        """The difference as float32, in the shape of the weight and on its device."""
+        up, down = (t.to(weight.device, torch.float32).flatten(1) for t in (self.up, self.down))
+        return self.scale * (up @ down).reshape(weight.shape)
 
 
 def read_deltas(
@@ -102,40 +102,30 @@ def sum_deltas(weight: torch.Tensor, deltas: Iterable[Delta]) -> torch.Tensor:
     """One weight with its deltas added, in float32 on the weight's device."""
     total = weight.float()
     for delta in deltas:
-        total = total + delta.matrix(total.shape, total.device)
+        total = total + delta.matrix(total)
     return total
 
 
-def add(
-    weights: Mapping[str, torch.Tensor],
-    deltas: Iterable[Delta],
-    dtype: torch.dtype = torch.float32,
-) -> dict[str, torch.Tensor]:
-    """The weights with all deltas added. Changed weights are in `dtype`, rounded once."""
-    added = dict(weights)
-    for name, changes in by_weight(deltas).items():  # one at a time: float32 takes much memory
-        added[name] = sum_deltas(weights[name], changes).to(dtype)
-    return added
+def add(weights: Mapping[str, torch.Tensor], deltas: Iterable[Delta]) -> dict[str, torch.Tensor]:
+    """The weights with all deltas added; changed ones are in float32."""
+    sums = {name: sum_deltas(weights[name], each) for name, each in by_weight(deltas).items()}
+    return {**weights, **sums}
 
 
 def fuse(
-    base: Mapping[str, torch.Tensor],
-    lora: Mapping[str, torch.Tensor],
-    path: Path,
-    dtype: torch.dtype = torch.float32,
+    base: Mapping[str, torch.Tensor], lora: Mapping[str, torch.Tensor], path: Path
 ) -> dict[str, torch.Tensor]:
     """The weights of a UNet with a LoRA in kohya's names added at scale 1.
 
     Args:
         base: state dict of the UNet, names as in diffusers.
         lora: tensors of the LoRA file at `path`.
-        dtype: dtype of the changed weights.
 
     Raises:
         CheckpointError: naming the file, when it is not a LoRA of this UNet.
     """
     shapes = {name: weight.shape for name, weight in base.items()}
-    return add(base, read_deltas(lora, shapes, path), dtype=dtype)
+    return add(base, read_deltas(lora, shapes, path))
 
 
 def kohya_names(names: Iterable[str]) -> dict[str, str]:

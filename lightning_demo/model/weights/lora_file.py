@@ -20,7 +20,7 @@ from ...errors import CheckpointError
 from .lora import Delta, add, module_of, read_deltas, scaled
 from .lora_setting import Lora
 from .sgm_names import sgm_names
-from .weight_file import check_finite, load_weights
+from .weight_file import load_weights
 
 Part = Literal["unet", "text_encoder", "text_encoder_2"]
 Shapes = Mapping[str, torch.Size]
@@ -40,10 +40,8 @@ _OLD_TEXT_NAMES = {"q_proj": "to_q", "k_proj": "to_k", "v_proj": "to_v", "out_pr
 LoraDeltas = Mapping[Part, tuple[Delta, ...]]  # what one LoRA adds to each model, scaled
 
 
-def read_lora_file(
-    lora: Lora, unet_shapes: Shapes, text_encoder_shapes: Shapes, text_encoder_2_shapes: Shapes
-) -> LoraDeltas:
-    """Reads a LoRA's file. All of it must fit the three models of these shapes.
+def read_lora_file(lora: Lora, shapes: Mapping[Part, Shapes]) -> LoraDeltas:
+    """Reads a LoRA's file. All of it must fit the models of these shapes.
 
     Raises:
         CheckpointError: naming the file, when it is missing, damaged, empty, not a plain LoRA,
@@ -52,15 +50,9 @@ def read_lora_file(
     weights = load_weights(lora.path)
     if not weights:
         raise CheckpointError(f"{lora.path} is empty: it holds no tensors.")
-    check_finite(weights, lora.path)
     keys: dict[Part, dict[str, torch.Tensor]] = {}
     for key, tensor in weights.items():
         keys.setdefault(_part(key), {})[key] = tensor
-    shapes: dict[Part, Shapes] = {
-        "unet": unet_shapes,
-        "text_encoder": text_encoder_shapes,
-        "text_encoder_2": text_encoder_2_shapes,
-    }
     metadata = _peft_metadata(lora)
     deltas: dict[Part, tuple[Delta, ...]] = {}
     for part, of_model in shapes.items():
@@ -69,7 +61,7 @@ def read_lora_file(
             tensors |= _peft_alphas(tensors, metadata, part)
         except (TypeError, ValueError, AttributeError, re.error) as error:
             raise _unreadable(lora) from error
-        weight_of = _finder(_aliases(part, of_model))
+        weight_of = _finder(part, of_model)
         deltas[part] = scaled(read_deltas(tensors, of_model, lora.path, weight_of), lora.scale)
     return deltas
 
@@ -86,18 +78,14 @@ def _part(key: str) -> Part:
     return _PREFIXES[match[0]] if match else "unet"
 
 
-def _finder(aliases: Mapping[str, str]) -> Callable[[str], str | None]:
-    return lambda module: aliases.get(_plain(module))
-
-
 def _plain(module: str) -> str:
     """A module's name as the aliases spell it: without prefix, dots as underscores."""
     bare = _PREFIX.sub("", module.removeprefix("base_model.model."), count=1)
     return bare.replace(".processor.", ".").replace(".", "_")
 
 
-def _aliases(part: Part, names: Iterable[str]) -> dict[str, str]:
-    """Every spelling of every module of a model -> its weight's name."""
+def _finder(part: Part, names: Iterable[str]) -> Callable[[str], str | None]:
+    """Maps every spelling of every module of a model to its weight's name."""
     aliases: dict[str, str] = {}
     sgm = sgm_names(names) if part == "unet" else {}
     for name in names:
@@ -108,7 +96,7 @@ def _aliases(part: Part, names: Iterable[str]) -> dict[str, str]:
             plain = spelling.removesuffix(".weight").replace(".", "_")
             aliases[plain] = name
             aliases[plain.replace("to_out_0", "to_out")] = name  # as older diffusers did
-    return aliases
+    return lambda module: aliases.get(_plain(module))
 
 
 def _text_spellings(name: str) -> Iterable[str]:

@@ -19,7 +19,7 @@ from .lora import read_deltas
 from .lora_file import LoraDeltas
 from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
 from .unets import Recipe
-from .weight_file import check_finite, check_shapes, load_weights
+from .weight_file import check_shapes, load_weights, shapes_of
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +29,15 @@ def read_weights(
 ) -> tuple[dict[str, torch.Tensor], Path]:
     """The checked tensors of one file of a model, and its path."""
     path = find(repository, file)
-    weights = load_weights(path, spec.sha256.get(f"{repository.name}/{file}"))
-    check_finite(weights, path)
-    return weights, path
+    return load_weights(path, spec.sha256.get(f"{repository.name}/{file}")), path
 
 
-def unet_config(spec: ModelSpec) -> dict[str, object]:
-    """The configuration of the model's UNets."""
+def meta_unet(spec: ModelSpec) -> UNet2DConditionModel:
+    """A UNet of the model with the shapes of its parameters and no memory for them."""
     folder = find(spec.base, UNET_CONFIG).parent
-    return UNet2DConditionModel.load_config(folder, local_files_only=True)
-
-
-def unet_shapes(spec: ModelSpec) -> Mapping[str, torch.Size]:
-    """Shapes by name of the model's UNet weights."""
-    with torch.device("meta"):  # shapes without memory
-        unet = UNet2DConditionModel.from_config(unet_config(spec))
-    return {name: tensor.shape for name, tensor in unet.state_dict().items()}
+    config = UNet2DConditionModel.load_config(folder, local_files_only=True)
+    with torch.device("meta"):
+        return UNet2DConditionModel.from_config(config)
 
 
 class UNetFiles:
@@ -96,15 +89,14 @@ class UNetFiles:
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device with uninitialised parameters, to be overwritten."""
-        with torch.device("meta"):
-            unet = UNet2DConditionModel.from_config(unet_config(self._spec))
+        unet = meta_unet(self._spec)
         expect_projections(unet)
         unet = unet.to(self._dtype).to_empty(device=self._device)
         return unet.to(memory_format=self._layout).eval().requires_grad_(False)
 
     @cached_property
     def _shapes(self) -> Mapping[str, torch.Size]:
-        return unet_shapes(self._spec)
+        return shapes_of(meta_unet(self._spec))
 
     @cached_property
     def _base(self) -> Mapping[str, torch.Tensor]:

@@ -51,9 +51,11 @@ def check_file(path: Path, sha256: str | None = None) -> None:
 
 
 def load_weights(path: Path, sha256: str | None = None) -> dict[str, torch.Tensor]:
-    """Loads a safetensors file onto the CPU, checked as by `check_file`."""
+    """Loads a safetensors file onto the CPU, checked as by `check_file` and `check_finite`."""
     check_file(path, sha256)
-    return load_file(path)
+    weights = load_file(path)
+    check_finite(weights, path)
+    return weights
 
 
 def check_finite(weights: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -82,10 +84,13 @@ def fill(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Pat
     Raises:
         CheckpointError: naming the file, when it belongs to another architecture.
     """
-    check_shapes(
-        {name: tensor.shape for name, tensor in module.state_dict().items()}, weights, path
-    )
+    check_shapes(shapes_of(module), weights, path)
     module.load_state_dict(dict(weights))
+
+
+def shapes_of(module: torch.nn.Module) -> dict[str, torch.Size]:
+    """Shapes by name of a module's weights."""
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
 def check_shapes(

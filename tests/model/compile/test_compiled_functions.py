@@ -23,10 +23,12 @@ from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.unets import Recipe, UNets
+from lightning_demo.schemas import ROW_BUCKETS
 
 COMPILED = Speed(compile=True, compile_backend="aot_eager")
 RECORDED = Speed(cuda_graphs=True)
 STEPS = MINIATURE.limits.num_inference_steps
+KINDS = ((128, 0.0), (128, 2.0), (192, 0.0), (192, 2.0))  # width and guidance
 
 
 class RandomUNets:
@@ -81,11 +83,36 @@ def four(components: Any) -> Any:
     return with_unets(components, 4)
 
 
+class Watched(CompiledFunctions):
+    """Notes the rows of every call."""
+
+    def __init__(self, speed: Speed) -> None:
+        super().__init__(speed)
+        self.met: list[int] = []
+
+    def call(self, kind: Any, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+        self.met.append(len(tensors[0]))
+        return super().call(kind, function, module, *tensors)
+
+
 @pytest.fixture(scope="module")
-def compiled(components: Any) -> tuple[Sampler, list[str]]:
+def functions() -> Watched:
+    return Watched(COMPILED)
+
+
+@pytest.fixture(scope="module")
+def compiled(components: Any, functions: Watched) -> tuple[Sampler, list[str]]:
     """A sampler with one live UNet that has compiled all, and its tiers on the way."""
-    sampler = Sampler(with_unets(components, 1), COMPILED)
+    sampler = Sampler(with_unets(components, 1), COMPILED, functions=functions)
     return sampler, compile_all(sampler)
+
+
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any compilation that serving would do is an error; nobody but a test wants that."""
+    monkeypatch.setattr(
+        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
+    )
 
 
 def paint(sampler: Sampler, request: Any) -> np.ndarray:
@@ -110,9 +137,12 @@ def graphs_compiled() -> int:
 def requests(ask: Any) -> list[Any]:
     return [
         ask("a red house", num_inference_steps=steps, width=width, guidance_scale=guidance)
-        for steps in STEPS
-        for width in (128, 192)
-        for guidance in (0.0, 2.0)
+        for steps, width, guidance in (
+            *((steps, width, guidance) for steps in (1, 2) for width, guidance in KINDS),
+            (4, 128, 0.0),
+            (4, 192, 2.0),
+            (8, 192, 0.0),
+        )
     ]
 
 
@@ -135,66 +165,45 @@ def test_compiled_pictures_are_the_eager_ones(
 
 
 def test_nothing_is_compiled_after_the_plan(
-    compiled: tuple[Sampler, list[str]], ask: Any, monkeypatch: pytest.MonkeyPatch
+    compiled: tuple[Sampler, list[str]], ask: Any, strict: None
 ):
     """Over step counts (weights overwritten in place), seeds, prompts, guidance and sizes."""
     before = graphs_compiled()
     assert before > 0
-    # Any compilation that serving would have done is an error now.
-    monkeypatch.setattr(
-        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
-    )
-    for number, steps in enumerate((4, 8, 2, 1, 4, 8)):
-        for guidance in (0.0, 1.0, 2.0, 5.5):
-            for width in (128, 192):
-                request = ask(
-                    f"a cat {number}",
-                    num_inference_steps=steps,
-                    seed=number,
-                    guidance_scale=guidance,
-                    width=width,
-                    negative_prompt="snow" if number % 2 else "",
-                )
-                paint(compiled[0], request)
+    for number, steps in enumerate((2, 8, 1, 4, 2)):
+        for width, guidance in ((128, 1.0), (128, 5.5), (192, 0.0), (192, 2.0)):
+            request = ask(
+                f"a cat {number}",
+                num_inference_steps=steps,
+                seed=number,
+                guidance_scale=guidance,
+                width=width,
+                negative_prompt="snow" if number % 2 else "",
+            )
+            paint(compiled[0], request)
     assert graphs_compiled() == before
 
 
 def test_batches_are_filled_up_to_one_that_is_compiled(
-    compiled: tuple[Sampler, list[str]], four: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
+    compiled: tuple[Sampler, list[str]], functions: Watched, four: Any, ask: Any, strict: None
 ):
     """1, 2, 4 and 8 rows are compiled; any number of people is served by those."""
     eager, before = Sampler(four), graphs_compiled()
-    monkeypatch.setattr(
-        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
-    )
-    met = []
-    call = compiled[0]._functions.call
-
-    def watched(kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
-        met.append(len(tensors[0]))
-        return call(kind, function, module, *tensors)
-
-    monkeypatch.setattr(compiled[0]._functions, "call", watched)
-    for people in range(1, 9):
+    for people in (1, 2, 3, 5, 8):
         batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
         rows = [compiled[0].begin(request) for request in batch]
-        met.clear()
+        functions.met.clear()
         while not rows[0].done:
             compiled[0].step(rows)
-        assert set(met) == {min(bucket for bucket in (1, 2, 4, 8) if bucket >= people)}
+        assert set(functions.met) == {min(rows for rows in ROW_BUCKETS if rows >= people)}
         last = compiled[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
         assert np.abs(last).max() <= 1
     assert graphs_compiled() == before
 
 
-def test_the_test_above_would_notice_a_compilation(
-    one: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_test_above_would_notice_a_compilation(one: Any, ask: Any, strict: None):
     sampler = Sampler(one, COMPILED)
     assert sampler.improve(), "blocks, at the native size"
-    monkeypatch.setattr(
-        "lightning_demo.model.compile.compiled_functions.SERVING", "fail_on_recompile"
-    )
     with pytest.raises(RuntimeError, match="fail_on_recompile"):
         paint(sampler, ask("a cat", width=192))
 
@@ -255,10 +264,9 @@ class Recorder:
 
 
 def recording(components: Any) -> tuple[Sampler, Recorder]:
-    sampler, recorder = Sampler(components, RECORDED), Recorder()
-    sampler._functions = CompiledFunctions(RECORDED, recorder)
-    sampler.forget_prompts()
-    return sampler, recorder
+    recorder = Recorder()
+    functions = CompiledFunctions(RECORDED, recorder)
+    return Sampler(components, RECORDED, functions=functions), recorder
 
 
 def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any]):
@@ -288,8 +296,8 @@ def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any
     def refuse(body: Callable[[], None]) -> Callable[[], None]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    sampler = Sampler(components, RECORDED)
-    sampler._functions = CompiledFunctions(RECORDED, refuse)
+    functions = CompiledFunctions(RECORDED, refuse)
+    sampler = Sampler(components, RECORDED, functions=functions)
     compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(components), ask()))
 

@@ -201,5 +201,6 @@ def point_the_client_to(address: str, folder: Path, monkeypatch: pytest.MonkeyPa
         "HF_HUB_DISABLE_XET": True,
         "HF_HUB_OFFLINE": False,
     }.items():
+        # The client reads its environment once, when it is imported.
         monkeypatch.setattr(huggingface_hub.constants, name, value)
     monkeypatch.setattr("time.sleep", lambda seconds: None)

@@ -27,6 +27,12 @@ LARGE = bytes(range(256)) * 300
 SMALL = b'{"a": 1}\n'
 
 
+def locate(repository: Repository, files: tuple[str, ...]) -> Path:
+    """The folder of a repository with these files, downloaded if missing."""
+    hub.locate_all([(repository, files)])
+    return hub.find(repository, files[0]).parents[files[0].count("/")]
+
+
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     with serve_as_the_hub(tmp_path / "home", monkeypatch) as fake:
@@ -41,44 +47,44 @@ def files_in(folder: Path) -> list[str]:
 
 
 def test_what_is_missing_is_fetched_and_then_nobody_is_asked(server: FakeHub, tmp_path: Path):
-    folder = hub.locate(MODEL, (CONFIG, WEIGHTS))
+    folder = locate(MODEL, (CONFIG, WEIGHTS))
     assert folder == tmp_path / f"home/hub/models--owner--model/snapshots/{MODEL.revision}"
     assert (folder / WEIGHTS).read_bytes() == LARGE and (folder / CONFIG).read_bytes() == SMALL
     assert len(server.gets()) == 2
     server.requests.clear()
-    assert hub.locate(MODEL, (CONFIG, WEIGHTS)) == folder
+    assert locate(MODEL, (CONFIG, WEIGHTS)) == folder
     assert hub.find(MODEL, WEIGHTS) == folder / WEIGHTS
     hub.locate_all([(MODEL, (CONFIG, WEIGHTS))])
     assert server.requests == []
 
 
 def test_only_what_is_missing_is_fetched(server: FakeHub):
-    hub.locate(MODEL, (CONFIG,))
+    locate(MODEL, (CONFIG,))
     server.requests.clear()
-    hub.locate(MODEL, (CONFIG, WEIGHTS))
+    locate(MODEL, (CONFIG, WEIGHTS))
     assert {path for _, path, _ in server.requests} == {
         f"/owner/model/resolve/{MODEL.revision}/{WEIGHTS}"
     }
 
 
 def test_a_full_cache_needs_no_network(server: FakeHub, monkeypatch: pytest.MonkeyPatch):
-    folder = hub.locate(MODEL, (CONFIG,))
+    folder = locate(MODEL, (CONFIG,))
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    assert hub.locate(MODEL, (CONFIG,)) == folder
+    assert locate(MODEL, (CONFIG,)) == folder
     with pytest.raises(CheckpointError, match=r"unet/model\.fp16.*HF_HUB_OFFLINE forbids"):
-        hub.locate(MODEL, (CONFIG, WEIGHTS))
+        locate(MODEL, (CONFIG, WEIGHTS))
 
 
 def test_looking_without_downloading_asks_nobody(server: FakeHub):
     with pytest.raises(CheckpointError, match=r"not on this machine yet: `python -m .* download`"):
-        hub.locate(MODEL, (CONFIG,), download=False)
+        hub.locate_all([(MODEL, (CONFIG,))], download=False)
     assert server.requests == []
 
 
 def test_bytes_are_reported_over_all_files(server: FakeHub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
-    hub.locate(MODEL, (CONFIG,))
+    locate(MODEL, (CONFIG,))
     other = Repository("owner/other", "b" * 40)
     server.files["owner/other"] = {"second.safetensors": LARGE + LARGE}
     reports: list[tuple[float, str]] = []
@@ -101,7 +107,8 @@ def test_a_connection_lost_once_is_taken_up_again(
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 100)
     server.faults = [Fault(kind, WEIGHTS, times=1)]
     reports: list[float] = []
-    path = hub.locate(MODEL, (WEIGHTS,), report=lambda done, _: reports.append(done)) / WEIGHTS
+    hub.locate_all([(MODEL, (WEIGHTS,))], report=lambda done, _: reports.append(done))
+    path = hub.find(MODEL, WEIGHTS)
     assert path.read_bytes() == LARGE
     assert files_in(tmp_path) == [hashlib.sha256(LARGE).hexdigest()]
     assert reports[-1] == 1.0
@@ -111,7 +118,7 @@ def test_a_connection_lost_once_is_taken_up_again(
 
 def test_a_stumbling_hub_is_asked_again(server: FakeHub):
     server.faults = [Fault("503", times=1, method="HEAD"), Fault("502", times=1)]
-    assert (hub.locate(MODEL, (WEIGHTS,)) / WEIGHTS).read_bytes() == LARGE
+    assert (locate(MODEL, (WEIGHTS,)) / WEIGHTS).read_bytes() == LARGE
 
 
 FAULTS = {
@@ -142,7 +149,7 @@ def test_a_fault_is_one_sentence_and_leaves_nothing_behind(
     server.faults = faults
     file = "no/such.json" if case == "gone file" else WEIGHTS
     with pytest.raises(CheckpointError, match=words) as caught:
-        hub.locate(repository, (file,))
+        locate(repository, (file,))
     message = str(caught.value)
     assert repository.name in message or server.address in message
     assert "\n" not in message and message.endswith(".") and "Traceback" not in message
@@ -152,7 +159,7 @@ def test_a_fault_is_one_sentence_and_leaves_nothing_behind(
         fault.times = 0
     if case.startswith("gone"):
         return
-    assert (hub.locate(repository, (file,)) / file).read_bytes() == LARGE, "the way is free again"
+    assert (locate(repository, (file,)) / file).read_bytes() == LARGE, "the way is free again"
 
 
 def test_a_stall_ends_in_words(server: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -160,17 +167,17 @@ def test_a_stall_ends_in_words(server: FakeHub, tmp_path: Path, monkeypatch: pyt
     server.faults = [Fault("stall", WEIGHTS)]
     server.files["owner/model"][WEIGHTS] = b"x" * 11_000
     with pytest.raises(CheckpointError, match="stopped answering while sending unet/model"):
-        hub.locate(MODEL, (WEIGHTS,))
+        locate(MODEL, (WEIGHTS,))
     assert files_in(tmp_path) == []
 
 
 def test_nobody_at_that_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     point_the_client_to("http://127.0.0.1:9", tmp_path, monkeypatch)
     with pytest.raises(CheckpointError, match=r"127\.0\.0\.1:9 cannot be reached .*refused"):
-        hub.locate(MODEL, (CONFIG,))
+        locate(MODEL, (CONFIG,))
     point_the_client_to("http://nowhere.invalid", tmp_path, monkeypatch)
     with pytest.raises(CheckpointError, match=r"nowhere\.invalid cannot be reached"):
-        hub.locate(MODEL, (CONFIG,))
+        locate(MODEL, (CONFIG,))
     huggingface_hub.close_session()
 
 
@@ -181,7 +188,7 @@ def test_a_small_disk_is_told_before_anything_is_fetched(
     usage = SimpleNamespace(free=100_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(CheckpointError, match=r"room for 0\.1 GB, and 0\.3 GB are to be") as caught:
-        hub.locate(MODEL, ("big.safetensors",))
+        locate(MODEL, ("big.safetensors",))
     assert str(download.cache_folder()) in str(caught.value)
     assert server.gets() == []
 
@@ -203,7 +210,7 @@ def test_a_disk_that_refuses_in_the_middle(
 
     monkeypatch.setattr("huggingface_hub.file_download.http_get", write)
     with pytest.raises(CheckpointError, match=words):
-        hub.locate(MODEL, (WEIGHTS,))
+        locate(MODEL, (WEIGHTS,))
     assert files_in(tmp_path) == []
 
 
@@ -212,7 +219,7 @@ def test_a_cache_folder_that_cannot_be_one(server: FakeHub, monkeypatch: pytest.
     path.parent.mkdir(parents=True)
     path.write_text("a file in the way")
     with pytest.raises(CheckpointError, match="cannot be used for downloads"):
-        hub.locate(MODEL, (CONFIG,))
+        locate(MODEL, (CONFIG,))
 
 
 def test_the_token_goes_to_the_hub_and_into_no_message(
@@ -221,7 +228,7 @@ def test_the_token_goes_to_the_hub_and_into_no_message(
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     server.faults = [Fault("403", method="HEAD")]
     with pytest.raises(CheckpointError) as caught:
-        hub.locate(MODEL, (CONFIG,))
+        locate(MODEL, (CONFIG,))
     assert server.tokens == {"Bearer hf_secret"} and "hf_secret" not in str(caught.value)
 
 
@@ -236,18 +243,19 @@ def test_without_half_precision_the_plain_file_is_taken(server: FakeHub):
 
 def test_a_branch_that_moves_gives_files_of_one_commit(server: FakeHub):
     branch = Repository("owner/model")
-    old = hub.locate(branch, (CONFIG,))
+    old = locate(branch, (CONFIG,))
     assert old.name == NEWEST
     server.commits["main"] = "f" * 40
     server.files["owner/model"][WEIGHTS] = b"y" * 20_000
-    assert hub.locate(branch, (CONFIG,)) == old, "what is here is good enough"
-    new = hub.locate(branch, (CONFIG, WEIGHTS))
+    assert locate(branch, (CONFIG,)) == old, "what is here is good enough"
+    new = locate(branch, (CONFIG, WEIGHTS))
     assert new.name == "f" * 40 and (new / CONFIG).is_file()
-    assert hub.locate(branch, (CONFIG, WEIGHTS), download=False) == new
+    hub.locate_all([(branch, (CONFIG, WEIGHTS))], download=False)
+    assert locate(branch, (CONFIG, WEIGHTS)) == new
 
 
 def test_a_damaged_file_is_found_and_removed(server: FakeHub, tmp_path: Path):
-    path = hub.locate(MODEL, (CONFIG, WEIGHTS)) / WEIGHTS
+    path = locate(MODEL, (CONFIG, WEIGHTS)) / WEIGHTS
     assert hub.check(MODEL, WEIGHTS) == path and hub.check(MODEL, CONFIG).name == "config.json"
     blob = path.resolve()
     blob.chmod(0o644)
@@ -256,12 +264,12 @@ def test_a_damaged_file_is_found_and_removed(server: FakeHub, tmp_path: Path):
         hub.check(MODEL, WEIGHTS)
     assert not path.exists() and not blob.exists()
     assert hub.check(MODEL, CONFIG).is_file()
-    hub.locate(MODEL, (WEIGHTS,))
+    locate(MODEL, (WEIGHTS,))
     assert hub.check(MODEL, WEIGHTS) == path
 
 
 def test_a_cache_without_links_is_checked_against_the_hub(server: FakeHub):
-    path = hub.locate(MODEL, (WEIGHTS,)) / WEIGHTS
+    path = locate(MODEL, (WEIGHTS,)) / WEIGHTS
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content)
@@ -274,9 +282,9 @@ def test_files_of_a_folder_of_this_machine(tmp_path: Path):
     (tmp_path / "a.json").touch()
     (tmp_path / "b.safetensors").touch()
     repository = Repository("here", folder=tmp_path)
-    assert hub.locate(repository, ("a.json", "b.fp16.safetensors")) == tmp_path
+    assert locate(repository, ("a.json", "b.fp16.safetensors")) == tmp_path
     with pytest.raises(CheckpointError, match=r"c\.safetensors is missing: it is not laid out"):
-        hub.locate(repository, ("a.json", "c.safetensors"))
+        locate(repository, ("a.json", "c.safetensors"))
 
 
 def test_the_hash_of_a_file(tmp_path: Path):

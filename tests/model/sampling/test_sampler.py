@@ -188,13 +188,14 @@ def test_nan_is_an_error_not_a_black_picture(sampler: Sampler, ask: Any):
         sampler.finish(row)
 
 
-def test_running_out_of_memory_is_a_sentence(
-    sampler: Sampler, ask: Any, monkeypatch: pytest.MonkeyPatch
-):
-    def full(*args: Any, **options: Any) -> None:
+def test_running_out_of_memory_is_a_sentence(components: Any, sampler: Sampler, ask: Any):
+    def full(*args: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     row = sampler.begin(ask())
-    monkeypatch.setattr("lightning_demo.model.sampling.sampler.euler_step", full)
-    with pytest.raises(OutOfMemory, match="smaller size"):
-        sampler.step([row])
+    handle = components.unets.get(4).register_forward_pre_hook(full)
+    try:
+        with pytest.raises(OutOfMemory, match="smaller size"):
+            sampler.step([row])
+    finally:
+        handle.remove()

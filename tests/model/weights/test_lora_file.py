@@ -55,8 +55,11 @@ def models(components: Any) -> dict[str, Tensors]:
     }
 
 
-def shapes(models: dict[str, Tensors]) -> list[dict[str, torch.Size]]:
-    return [{name: t.shape for name, t in model.items()} for model in models.values()]
+def shapes(models: dict[str, Tensors]) -> dict[Any, dict[str, torch.Size]]:
+    return {
+        part: {name: tensor.shape for name, tensor in model.items()}
+        for part, model in models.items()
+    }
 
 
 def actual(name: str, model: Tensors) -> str:
@@ -163,7 +166,7 @@ def test_every_format_is_read(format: str, models: dict[str, Tensors], tmp_path:
     tensors, parts, scale = written(format, models)
     path = tmp_path / "ink.safetensors"
     save_file(tensors, path)
-    deltas = read_lora_file(Lora(path, 0.7), *shapes(models))
+    deltas = read_lora_file(Lora(path, 0.7), shapes(models))
     assert len(deltas["unet"]) == len(parts["unet"])
     check(deltas, parts, models, 0.7 * scale)
 
@@ -172,10 +175,10 @@ def test_a_file_of_the_unet_alone_needs_no_prefix(models: dict[str, Tensors], tm
     unet = factors(models, "unet", UNET)
     path = tmp_path / "ink.safetensors"
     save_file(dotted("", PEFT, same, unet), path)
-    deltas = read_lora_file(Lora(path), *shapes(models))
+    deltas = read_lora_file(Lora(path), shapes(models))
     check(deltas, {"unet": unet, "text_encoder": {}}, models, 1.0)
     save_file(dotted("base_model.model.", PEFT, same, unet), path)
-    check(read_lora_file(Lora(path), *shapes(models)), {"unet": unet}, models, 1.0)
+    check(read_lora_file(Lora(path), shapes(models)), {"unet": unet}, models, 1.0)
 
 
 def test_alphas_in_the_metadata_count(models: dict[str, Tensors], tmp_path: Path):
@@ -184,17 +187,17 @@ def test_alphas_in_the_metadata_count(models: dict[str, Tensors], tmp_path: Path
     settings = {"unet.lora_alpha": 8, "unet.alpha_pattern": {"to_q": 2}}
     metadata = {"lora_adapter_metadata": json.dumps(settings)}
     save_file(dotted("unet.", PEFT, same, unet), path, metadata=metadata)
-    deltas = read_lora_file(Lora(path), *shapes(models))
+    deltas = read_lora_file(Lora(path), shapes(models))
     assert {delta.name: delta.scale for delta in deltas["unet"]} == {UNET[0]: 0.5, UNET[1]: 2.0}
     settings["unet.use_rslora"] = True
     metadata = {"lora_adapter_metadata": json.dumps(settings)}
     save_file(dotted("unet.", PEFT, same, unet), path, metadata=metadata)
-    deltas = read_lora_file(Lora(path), *shapes(models))
+    deltas = read_lora_file(Lora(path), shapes(models))
     assert {delta.name: delta.scale for delta in deltas["unet"]} == {UNET[0]: 1.0, UNET[1]: 4.0}
     for bad in ("{", "[]", '{"unet.lora_alpha": "many"}'):
         save_file(dotted("unet.", PEFT, same, unet), path, metadata={"lora_adapter_metadata": bad})
         with pytest.raises(CheckpointError, match=r"ink.*unreadable settings"):
-            read_lora_file(Lora(path), *shapes(models))
+            read_lora_file(Lora(path), shapes(models))
 
 
 @pytest.mark.parametrize("format", ["kohya", "peft"])
@@ -202,7 +205,7 @@ def test_diffusers_makes_the_same_models(format: str, models: dict[str, Tensors]
     tensors, _, _ = written(format, models)
     path = tmp_path / "ink.safetensors"
     save_file(tensors, path)
-    deltas = read_lora_file(Lora(path, 0.6), *shapes(models))
+    deltas = read_lora_file(Lora(path, 0.6), shapes(models))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipe = StableDiffusionXLPipeline.from_pretrained(
@@ -251,9 +254,7 @@ BAD_FILES: dict[str, tuple[Tensors, str]] = {
 def test_the_good_half_of_the_bad_files_is_good(models: dict[str, Tensors], tmp_path: Path):
     path = tmp_path / "good.safetensors"
     save_file(pair(TO_Q), path)
-    assert [delta.name for delta in read_lora_file(Lora(path), *shapes(models))["unet"]] == [
-        UNET[0]
-    ]
+    assert [delta.name for delta in read_lora_file(Lora(path), shapes(models))["unet"]] == [UNET[0]]
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
@@ -264,7 +265,7 @@ def test_a_file_that_cannot_be_added_is_named(
     path = tmp_path / "odd.safetensors"
     save_file(tensors, path)
     with pytest.raises(CheckpointError, match=r"odd\.safetensors.*" + words):
-        read_lora_file(Lora(path), *shapes(models))
+        read_lora_file(Lora(path), shapes(models))
 
 
 @pytest.fixture

@@ -180,6 +180,7 @@ def test_somebody_faster_is_welcome(configs: Any, file: Path, tmp_path: Path):
     cache = tmp_path / "cache"
     folder = convert(file, cache, configs=configs)
     shutil.copytree(folder, cache / "unfinished-ours" / "model")
+    # The moment between looking for the folder and making it cannot be met otherwise.
     single_file._rename(cache / "unfinished-ours" / "model", folder)
     assert (folder / "unet/config.json").is_file()
 

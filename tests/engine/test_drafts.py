@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.draft_policy import Forecaster, choose, drafts
+from lightning_demo.engine.policy import Forecaster, choose_draft, drafts
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest, Limits
 
@@ -60,26 +60,26 @@ def test_each_budget_has_its_draft():
         (0.0, None),  # off
     ]
     for budget, draft in expected:
-        assert choose(ask(8), SDXL_LIGHTNING.limits, budget, forecast) == draft, budget
+        assert choose_draft(ask(8), SDXL_LIGHTNING.limits, budget, forecast) == draft, budget
 
 
 def test_waiting_counts():
     limits = SDXL_LIGHTNING.limits
-    assert choose(ask(4), limits, 0.5, model(0.05, 0.19)) is None
-    assert choose(ask(4), limits, 0.5, model(0.05, 0.19, wait=0.3)) == ask(2)
+    assert choose_draft(ask(4), limits, 0.5, model(0.05, 0.19)) is None
+    assert choose_draft(ask(4), limits, 0.5, model(0.05, 0.19, wait=0.3)) == ask(2)
 
 
 def test_the_quick_decoder_alone_is_a_draft_where_there_are_no_fewer_steps():
-    assert choose(ask(2), SDXL_LIGHTNING.limits, 0.2, model(0.05, 0.2)) == ask(2)
+    assert choose_draft(ask(2), SDXL_LIGHTNING.limits, 0.2, model(0.05, 0.2)) == ask(2)
 
 
 def test_no_draft_is_later_than_the_picture():
     limits = MINIATURE.limits
-    assert choose(ask(2, 128, 128), limits, 0.001, model(0.05, full=0.0)) is None
+    assert choose_draft(ask(2, 128, 128), limits, 0.001, model(0.05, full=0.0)) is None
 
 
 def test_what_is_not_known_is_not_drafted():
-    assert choose(ask(8), SDXL_LIGHTNING.limits, 0.1, lambda request, draft: None) is None
+    assert choose_draft(ask(8), SDXL_LIGHTNING.limits, 0.1, lambda request, draft: None) is None
 
 
 LIMITS: Limits = SDXL_LIGHTNING.limits
@@ -106,7 +106,7 @@ def seconds(forecast: Forecast | None) -> float:
 
 @given(forecasts(), BUDGETS)
 def test_never_a_worse_draft_where_a_better_one_fits(forecast: Forecaster, budget: float):
-    chosen = choose(ask(8), LIMITS, budget, forecast)
+    chosen = choose_draft(ask(8), LIMITS, budget, forecast)
     asked = forecast(ask(8), False)
     if asked is None or seconds(asked) <= budget:
         assert chosen is None
@@ -131,7 +131,7 @@ def test_a_larger_budget_never_gives_a_worse_picture(
     forecast: Forecaster, first: float, second: float
 ):
     low, high = sorted((first, second))
-    worse, better = (choose(ask(8), LIMITS, budget, forecast) for budget in (low, high))
+    worse, better = (choose_draft(ask(8), LIMITS, budget, forecast) for budget in (low, high))
     if worse is None:
         assert better is None
     elif better is not None:
@@ -141,7 +141,7 @@ def test_a_larger_budget_never_gives_a_worse_picture(
 
 @given(forecasts(), BUDGETS)
 def test_a_draft_is_of_the_same_prompt_and_seed(forecast: Forecaster, budget: float):
-    chosen = choose(ask(8), LIMITS, budget, forecast)
+    chosen = choose_draft(ask(8), LIMITS, budget, forecast)
     if chosen is not None:
         size = {"width": 1024, "height": 1024}
         assert replace(chosen, num_inference_steps=8, **size) == ask(8)
