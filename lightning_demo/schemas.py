@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 from .errors import InvalidRequest
 
-STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 MAX_PROMPT_CHARACTERS = 100_000
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE_SCALE = 20.0

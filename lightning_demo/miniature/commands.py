@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ..schemas import STEP_COUNTS
 from .suites import MODELS
 from .world import BUCKETS
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
 TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder", "classifier")
 SHEET_SCENES = 70
-STEP_COUNTS = (8, 4, 2, 1)  # in the order of training
 SIZES = tuple(f"{width}x{height}" for width, height in BUCKETS)
 
 

@@ -11,6 +11,7 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..schemas import STEP_COUNTS
 from .architecture import MiniatureComponents, build_tokenizer, save_model
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
@@ -91,7 +92,7 @@ def write_examples(folder: Path) -> None:
     pictures = draw_prompts(folder, prompts, 4, seed=1)
     _save(captioned_sheet(pictures, prompts, COLUMNS), folder / "examples.jpg")
     few, rows, captions = prompts[:COLUMNS], [], []
-    for steps in (1, 2, 4, 8):
+    for steps in STEP_COUNTS:
         rows += draw_prompts(folder, few, steps, seed=1)
         captions += [f"{steps} step{'s' * (steps > 1)}"] * len(few)
     _save(captioned_sheet(rows, captions, COLUMNS), folder / "steps.jpg")

@@ -209,7 +209,7 @@ def test_a_draft_that_is_being_painted_is_finished():
     assert rules.action(0.1 + SILENCE, 3, in_line=False) is None
 
 
-def test_a_patient_page_means_every_request():
+def test_where_pages_submit_on_enter_every_request_is_meant():
     """Slow enough that elsewhere the first would be let finish and the second be drafted."""
     rules = policy(draft=two_steps, submit_on_enter=True)
     rules.submit(submission(0), 0.0)

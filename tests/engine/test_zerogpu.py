@@ -49,7 +49,7 @@ class TestContract(EngineContract):
         return lambda: open_zerogpu(components)
 
 
-def test_it_is_patient_and_ready_at_once(run, components):
+def test_its_pages_submit_on_enter_and_it_is_ready_at_once(run, components):
     async def check() -> None:
         async with open_zerogpu(components) as (engine, _):
             status = engine.status()

@@ -192,7 +192,7 @@ def test_a_load_failure_is_told_in_words(start: Callable[..., Running]) -> None:
         assert "download" in tab.error()["message"]
 
 
-def test_one_failed_picture_does_not_end_the_conversation(start: Callable[..., Running]) -> None:
+def test_one_failed_picture_does_not_end_the_connection(start: Callable[..., Running]) -> None:
     engine = FakeEngine()
     engine.fault = lambda r: GenerationFailed("It broke.") if r.prompt == "bad" else None
     with start(engine).socket() as tab:
