@@ -202,11 +202,12 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from .export import file_table, write_examples
+    from .export import write_examples, write_hashes
 
     _training_run(args).export(args.to)
     write_examples(args.to)
-    print("\n".join(file_table(args.to)))
+    for file, digest in write_hashes(args.to).items():
+        print(digest, file)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +10,8 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from ..model.hub.download import sha256
+from ..model.weights.checkpoints import SHA256_FILE
 from ..schemas import STEP_COUNTS
 from .architecture import MiniatureComponents, build_tokenizer, save_model
 from .lora import save_lora, save_unet
@@ -77,13 +78,13 @@ def adopt_teacher(folder: Path, run: Path) -> None:
     save_stage(run, TEACHER_START, {"unet": unet.float().state_dict()})
 
 
-def file_table(folder: Path) -> list[str]:
-    """One line per weight file: sha256, bytes, path; for a checkpoint table."""
-    lines = []
-    for path in sorted(folder.rglob("*.safetensors")):
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        lines.append(f"{digest}  {path.stat().st_size:>9}  {path.relative_to(folder).as_posix()}")
-    return lines
+def write_hashes(folder: Path) -> dict[str, str]:
+    """Writes sha256.json, by which every load checks the files, and returns it."""
+    files = sorted(folder.rglob("*.safetensors"))
+    hashes = {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+    text = json.dumps(hashes, indent=2) + "\n"
+    (folder / SHA256_FILE).write_text(text, encoding="utf-8")
+    return hashes
 
 
 def write_examples(folder: Path) -> None:

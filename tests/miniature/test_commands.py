@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from lightning_demo.miniature.commands import add_parser
 from lightning_demo.miniature.config import BUDGET_SHARES
 from lightning_demo.miniature.distill import STUDENTS
-from lightning_demo.miniature.export import file_table
+from lightning_demo.miniature.export import write_hashes
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -73,12 +74,12 @@ def test_a_stage_without_its_forerunner_says_so(tmp_path: Path):
         args.run(args)
 
 
-def test_the_file_table_has_digest_size_and_path(tmp_path: Path):
+def test_the_hashes_of_all_weight_files_are_written(tmp_path: Path):
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "a.safetensors").write_bytes(b"abc")
-    (line,) = file_table(tmp_path)
-    assert line.split() == [
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        "3",
-        "base/a.safetensors",
-    ]
+    (tmp_path / "words.json").write_bytes(b"{}")
+    hashes = write_hashes(tmp_path)
+    assert hashes == {
+        "base/a.safetensors": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    }
+    assert json.loads((tmp_path / "sha256.json").read_text(encoding="utf-8")) == hashes

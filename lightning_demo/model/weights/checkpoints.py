@@ -5,6 +5,7 @@ Knows names and numbers only; never imports torch.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from ...errors import InvalidSetting
@@ -62,40 +63,7 @@ LORA_CHECKPOINTS = tuple(
 )
 
 _MINIATURE = ASSETS / "miniature"
-
-# As `python -m lightning_demo miniature export` prints them.
-_MINIATURE_SHA256 = {
-    "miniature/base/text_encoder/model.fp16.safetensors": (
-        "2378dacf4ace2ade901c3c814f516b34c3baaaa6d3664df3a511f1ffbbb68c3d"
-    ),
-    "miniature/base/text_encoder_2/model.fp16.safetensors": (
-        "3ddfc5fb362b2fdcf8472c506f6a377870966716e993f88c71e879bd3771c670"
-    ),
-    "miniature/base/unet/diffusion_pytorch_model.fp16.safetensors": (
-        "e9ea6c1bc34dffd7c43795bfacfb5e7df5856182f69fdbf0f3e09eb1e2f99a80"
-    ),
-    "miniature/base/vae/diffusion_pytorch_model.fp16.safetensors": (
-        "5a3539c10fd0a0c3d6469b8b3e5c6ec399fb0511efdd4a5488b14e75cad44159"
-    ),
-    "miniature/evaluation/classifier.safetensors": (
-        "abe712dadda5918841b202d9ad353fc87d474c8d8cc4e379f90fa8b1cb6fff4e"
-    ),
-    "miniature/lightning/sdxl_lightning_1step_unet_x0.safetensors": (
-        "84ef37840e5d91bdd21a5ab551ec6ae56f72bbc6b56717fbc1269d39ee115219"
-    ),
-    "miniature/lightning/sdxl_lightning_2step_lora.safetensors": (
-        "9f90de36ceb7388e75d5c350da61901efde6c68db0631001e2fb987b90cbe5be"
-    ),
-    "miniature/lightning/sdxl_lightning_4step_lora.safetensors": (
-        "4898c58a3bd465a056cd99da432df2f1d9422a649cd4ed26179dbcbc6fed5edb"
-    ),
-    "miniature/lightning/sdxl_lightning_8step_lora.safetensors": (
-        "e539247256df4e1e3c22d8357ec0d52d7de8763aab6109914ea284852565538c"
-    ),
-    "miniature/preview/diffusion_pytorch_model.safetensors": (
-        "b7130309d61440327bdb0c8e78593d4abfa65ca77d4b5bca9e9a3494681e8d35"
-    ),
-}
+SHA256_FILE = "sha256.json"  # of every weight file beside it; `miniature export` writes it
 
 MINIATURE = ModelSpec(
     name="miniature",
@@ -110,7 +78,10 @@ MINIATURE = ModelSpec(
     max_side=256,
     small=True,
     words=_MINIATURE / "words.json",
-    sha256=_MINIATURE_SHA256,
+    sha256={
+        f"miniature/{file}": digest
+        for file, digest in json.loads((_MINIATURE / SHA256_FILE).read_text()).items()
+    },
 )
 
 MODELS = {spec.name: spec for spec in (SDXL_LIGHTNING, MINIATURE)}
