@@ -17,7 +17,8 @@ export class Controls {
       document.addEventListener(type, ({ target, timeStamp }) => {
         const box = target.closest?.(selector);
         if (!box) return;
-        if (target.type === "radio") choose(box, target);
+        // Not when it is left: each is a tab stop of its own.
+        if (type === "input" && target.type === "radio") choose(box, target);
         queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written, too
       });
     }

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from statistics import median
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from .rolling_stats import RollingStats
-
 # Seconds: a step of the miniature takes milliseconds, a line of strangers half a minute.
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+RECENT_SECONDS = 10
+RECENT_EVENTS = 8192
 
 Decoder = Literal["decoder", "preview"]
 
@@ -65,7 +67,7 @@ class Metrics:
         self._sessions_waiting = self._gauge("sessions_waiting", "Sessions not let in yet.")
         self._waiting = self._gauge("waiting", "Requests in line.")
         self._lock = threading.Lock()  # of all below
-        self._window = RollingStats(clock)
+        self._recent = _Recent(clock)
         self._here = 0
         self._asked = 0
         self._repainted = 0
@@ -76,7 +78,7 @@ class Metrics:
         """A request has waited in line and is served now."""
         self._queue_wait.observe(seconds)
         with self._lock:
-            self._window.waited(seconds)
+            self._recent.add("wait", seconds)
 
     def embedded(self, prompts: int, seconds: float) -> None:
         """Prompts were encoded together."""
@@ -89,9 +91,7 @@ class Metrics:
         self._batch.observe(rows)
         self._steps.inc(rows)
         with self._lock:
-            now = self._window.current()
-            now.calls += 1
-            now.steps += rows
+            self._recent.add("rows", rows)
 
     def decoded(self, kind: Decoder, rows: int, seconds: float) -> None:
         """The latents of so many rows were decoded together."""
@@ -103,7 +103,7 @@ class Metrics:
         self._superseded.inc()
         self._wasted.inc(wasted)
         with self._lock:
-            self._window.current().wasted += wasted
+            self._recent.add("wasted", wasted)
 
     def sent(self, timings: Mapping[str, float], *, first: bool, final: bool) -> None:
         """A frame is on its way to its reader, with these milliseconds by stage."""
@@ -115,7 +115,7 @@ class Metrics:
             self._request.observe(total)
             self._finished.inc()
             with self._lock:
-                self._window.current().pictures += 1
+                self._recent.add("pictures", 1)
 
     def failed(self) -> None:
         """A request ended with an error."""
@@ -168,16 +168,16 @@ class Metrics:
         was shown (both 0 to 1). None where there was nothing to measure.
         """
         with self._lock:
-            total = self._window.total()
-            wait = self._window.median_wait()
+            recent, seconds = self._recent.values(), self._recent.seconds()
+            rows, waits = recent["rows"], recent["wait"]
             return {
                 "sessions": self._here,
-                "pictures_per_second": round(total.pictures / self._window.covered(), 2),
-                "rows_per_step": round(total.steps / total.calls, 2) if total.calls else None,
-                "queue_wait_ms": None if wait is None else round(1000 * wait, 1),
+                "pictures_per_second": round(sum(recent["pictures"]) / seconds, 2),
+                "rows_per_step": round(sum(rows) / len(rows), 2) if rows else None,
+                "queue_wait_ms": round(1000 * median(waits), 1) if waits else None,
                 "hit_rate": round(self._repainted / self._asked, 4) if self._asked else None,
-                # Steps may be wasted by a request that took them before the window began.
-                "wasted": round(min(1, total.wasted / total.steps), 4) if total.steps else None,
+                # Steps may be wasted by a request that took them before these seconds.
+                "wasted": round(min(1, sum(recent["wasted"]) / sum(rows)), 4) if rows else None,
             }
 
     def _seconds(self, name: str, text: str, *labels: str) -> Histogram:
@@ -190,3 +190,26 @@ class Metrics:
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"lightning_{name}", text, registry=self.registry)
+
+
+class _Recent:
+    """What happened in the last seconds; of very many events only the newest are kept."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._begun = clock, clock()
+        self._events: deque[tuple[float, str, float]] = deque(maxlen=RECENT_EVENTS)
+
+    def add(self, name: str, value: float) -> None:
+        self._events.append((self._clock(), name, value))
+
+    def values(self) -> defaultdict[str, list[float]]:
+        since = self._clock() - RECENT_SECONDS
+        found: defaultdict[str, list[float]] = defaultdict(list)
+        for at, name, value in self._events:
+            if at > since:
+                found[name].append(value)
+        return found
+
+    def seconds(self) -> float:
+        """That `values` are of; at least 1, so that the first event makes no rate."""
+        return min(RECENT_SECONDS, max(1.0, self._clock() - self._begun))

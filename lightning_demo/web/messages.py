@@ -45,6 +45,8 @@ class ClientMessage:
     @property
     def kind(self) -> str:
         """Only the newest message of a kind counts; a pause takes a request back."""
+        if self.problem is not None:
+            return "problem"
         if self.seen is not None:
             return "seen"
         return "request" if self.watch is None else "watch"

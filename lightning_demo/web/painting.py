@@ -11,7 +11,9 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 
@@ -19,6 +21,7 @@ from ..engine.base import Engine, Work, final_frame
 from ..errors import EngineUnavailable, GenerationFailed, RateLimited, report_incident
 from ..schemas import Frame, GenerationRequest
 from .addresses import Allowance, address_of, discount
+from .http_json import read_json
 from .messages import DRAINING
 from .tasks import tasks
 
@@ -49,6 +52,23 @@ class Painting:
         """Takes nothing new; what is being painted may finish."""
         self._draining = True
 
+    async def read(self, http: Request) -> Mapping[str, Any]:
+        """The untrusted JSON fields of an HTTP request for a picture.
+
+        Whoever asks too often is told so before anything is read.
+
+        Raises:
+            LightningError: why they are not read, with the HTTP status that fits.
+        """
+        self._check_draining()
+        if wait := self._allowance.take(address_of(http), time.monotonic()):
+            raise RateLimited(
+                f"At most {PICTURES_PER_SECOND:g} pictures a second are painted for one address; "
+                "try again in a moment.",
+                seconds=wait,
+            )
+        return await read_json(http)
+
     async def paint(self, request: GenerationRequest, http: Request) -> Frame:
         """The final frame of `request`, with its pixels and the name of the model.
 
@@ -56,13 +76,14 @@ class Painting:
         picture is not painted on.
 
         Args:
-            http: the HTTP request that asks for it, its body read.
+            http: the HTTP request that asks for it, after `read`.
 
         Raises:
             LightningError: why there is no picture, with the HTTP status that fits.
         """
         address = address_of(http)
-        self._check(address)
+        self._check_draining()
+        self._check_running(address)
         self._running[address] += 1
         try:
             frame = await self._final_frame(Work(request, client=("address", address)), http)
@@ -72,15 +93,11 @@ class Painting:
             discount(self._running, address)
         return replace(frame, model=frame.model or self._engine.status().model)
 
-    def _check(self, address: str) -> None:
+    def _check_draining(self) -> None:
         if self._draining:
             raise EngineUnavailable(DRAINING)
-        if wait := self._allowance.take(address, time.monotonic()):
-            raise RateLimited(
-                f"At most {PICTURES_PER_SECOND:g} pictures a second are painted for one address; "
-                "try again in a moment.",
-                seconds=wait,
-            )
+
+    def _check_running(self, address: str) -> None:
         if self._running.total() >= MAX_PICTURES:
             raise EngineUnavailable(
                 f"{MAX_PICTURES} pictures are being painted already; try again in a moment."

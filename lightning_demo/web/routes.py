@@ -17,7 +17,7 @@ from ..images import encode_png
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from .guard import check_login, logged_in
-from .http_json import answers_problems, problem, read_json
+from .http_json import answers_problems, problem
 from .live_socket import serve_socket
 from .service import Service
 
@@ -79,7 +79,7 @@ class Endpoints:
     async def picture(self, request: Request) -> Response:
         """The picture of a request as PNG, its settings inside."""
         check_login(request)
-        fields = await read_json(request)
+        fields = await self._service.painting.read(request)
         asked = GenerationRequest.parse(fields, self._service.engine.status().limits)
         frame = await self._service.painting.paint(asked, request)
         data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model)

@@ -1,7 +1,4 @@
-"""What all routes share: the engine, the open pages, and whether the server is going.
-
-Knows no HTTP and no page.
-"""
+"""What all routes share: the engine, the open pages, and whether the server is going."""
 
 from __future__ import annotations
 

@@ -71,6 +71,19 @@ def test_one_change_asks_once(tab: Visit) -> None:
     assert tab.sequence() == before + 2
 
 
+def test_tabbing_through_the_page_changes_nothing(tab: Visit) -> None:
+    before = tab.sequence(), tab.request()
+    tab.prompt.focus()
+    for _ in range(30):
+        tab.page.keyboard.press("Tab")
+    tab.wait_answered()
+    assert (tab.sequence(), tab.request()) == before
+    radios = tab.page.locator("input[type=radio]").all()
+    assert radios
+    for radio in radios:
+        assert radio.is_checked() == (radio.get_attribute("aria-checked") == "true")
+
+
 def test_what_a_field_says_when_it_is_left_counts(tab: Visit) -> None:
     number = tab.page.get_by_label("number input for Guidance")
     assert changed(tab, lambda: number.fill("9"))["guidance_scale"] == 9

@@ -13,8 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from lightning_demo.engine.build import about
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.metrics import Metrics
-from lightning_demo.engine.rolling_stats import KEPT_WAITS, SECONDS, RollingStats
+from lightning_demo.engine.metrics import RECENT_EVENTS, RECENT_SECONDS, Metrics
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
@@ -130,7 +129,7 @@ def test_only_sessions_and_hit_rate_are_older_than_the_window():
     clock = Clock()
     metrics = Metrics(clock)
     everything(metrics)
-    clock.now += SECONDS + 1
+    clock.now += RECENT_SECONDS + 1
     assert metrics.summary() == {
         "sessions": 5,
         "pictures_per_second": 0.0,
@@ -150,29 +149,25 @@ def test_nothing_measured_is_not_zero():
     st.integers(0, 3) | st.floats(0, 10_000),
     st.lists(st.tuples(st.floats(0, 25), st.integers(1, 9)), max_size=40),
 )
-def test_the_window_holds_the_last_ten_seconds_and_no_more(
+def test_the_summary_is_of_the_last_ten_seconds_and_no_more(
     start: float, events: list[tuple[float, int]]
 ):
     clock = Clock(start)
-    window = RollingStats(clock)
-    steps = []
+    metrics = Metrics(clock)
+    steps: list[tuple[float, int]] = []
     for pause, rows in events:
         clock.now += pause
-        window.current().steps += rows
+        metrics.stepped(rows, 0.01)
         steps.append((clock.now, rows))
-        total = window.total().steps
-        assert sum(rows for at, rows in steps if at > clock.now - SECONDS + 1) <= total
-        assert total <= sum(rows for at, rows in steps if at > clock.now - SECONDS)
-        assert 1 <= window.covered() <= SECONDS
-        assert total == sum(rows for at, rows in steps if int(at) > int(clock.now) - SECONDS)
+        recent = [rows for at, rows in steps if at > clock.now - RECENT_SECONDS]
+        assert metrics.summary()["rows_per_step"] == round(sum(recent) / len(recent), 2)
 
 
-def test_waits_kept_are_bounded_and_the_newest():
-    clock = Clock()
-    window = RollingStats(clock)
-    for wait in [9.0] * 1000 + [1.0] * KEPT_WAITS:
-        window.waited(wait)
-    assert window.median_wait() == 1.0
+def test_what_is_kept_is_bounded_and_the_newest():
+    metrics = Metrics(Clock())
+    for wait in [9.0] * 1000 + [1.0] * RECENT_EVENTS:
+        metrics.queued(wait)
+    assert metrics.summary()["queue_wait_ms"] == 1000.0
 
 
 def test_a_clock_that_stands_still_divides_by_nothing():

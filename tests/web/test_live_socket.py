@@ -369,7 +369,8 @@ def test_whatever_comes_the_last_request_and_the_last_acknowledgement_are_acted_
     throttle = InboundThrottle(acted.append, clock)  # type: ignore[arg-type]
     texts = []
     for number, (kind, pause) in enumerate(sent):
-        texts.append(word(number) if kind else json.dumps({"seen": number}))
+        kinds = (json.dumps({"seen": number}), word(number), '{"seen": -1}', '{"watch": 1}')
+        texts.append(kinds[kind])
         throttle.receive(texts[-1])
         clock.go(pause)
     clock.go(1000.0)

@@ -17,13 +17,13 @@ from starlette.routing import Route
 from lightning_demo.errors import (
     EngineUnavailable,
     GenerationFailed,
+    InvalidRequest,
     LightningError,
     OutOfMemory,
     RateLimited,
 )
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.web import painting as module
-from lightning_demo.web.http_json import read_json
 from lightning_demo.web.painting import Painting
 
 from .conftest import Running, wait_for
@@ -42,6 +42,16 @@ async def stay() -> dict[str, str]:
 def client(address: str = "203.0.113.1", receive: Callable[[], Awaitable[Any]] = stay) -> Request:
     """An HTTP request whose body has been read."""
     return Request({"type": "http", "client": (address, 1), "headers": []}, receive)
+
+
+def posted(body: bytes, address: str = "203.0.113.1") -> Request:
+    """An HTTP request with a body to be read."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    headers = [(b"content-type", b"application/json")]
+    return Request({"type": "http", "client": (address, 1), "headers": headers}, receive)
 
 
 async def settled(condition: Callable[[], bool]) -> None:
@@ -134,16 +144,20 @@ def test_an_address_may_ask_for_so_many_and_then_seldom(
     monkeypatch.setattr(module, "PICTURES_AT_ONCE", 2)
     monkeypatch.setattr(module, "PICTURES_PER_SECOND", 0.001)
 
-    async def paint() -> None:
+    async def read() -> None:
         painting = Painting(FakeEngine())
-        for _ in range(2):
-            await painting.paint(A_CAT, client())
+        for _ in range(2):  # bodies that are none count, too
+            with pytest.raises(InvalidRequest):
+                await painting.read(posted(b"[]"))
         with pytest.raises(RateLimited) as caught:
-            await painting.paint(A_CAT, client())
+            await painting.read(posted(b"[]"))
         assert 900 < caught.value.seconds <= 1000
-        assert await painting.paint(A_CAT, client("203.0.113.7"))
+        assert await painting.read(posted(b"{}", "203.0.113.7")) == {}
+        painting.drain()
+        with pytest.raises(EngineUnavailable):
+            await painting.read(posted(b"{}", "203.0.113.8"))
 
-    run(paint())
+    run(read())
 
 
 def test_what_runs_is_finished_while_draining_and_nothing_new_is_taken(run: Run) -> None:
@@ -209,7 +223,7 @@ def test_another_api_is_a_translation_and_a_route(run: Run) -> None:
 
     async def predict(http: Request) -> JSONResponse:
         try:
-            fields = await read_json(http)
+            fields = await painting.read(http)
             wanted = {"prompt": fields["input"]["text"], "num_inference_steps": fields["steps"]}
             frame = await painting.paint(GenerationRequest.parse(wanted, LIMITS), http)
         except LightningError as error:
