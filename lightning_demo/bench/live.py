@@ -14,7 +14,7 @@ from ..model.weights.checkpoints import MINIATURE
 from ..schemas import GenerationRequest
 from . import report
 from .many import type_at, warm_up
-from .many_score import Round, Visit, score
+from .score import Round, Trace, score
 from .servers import OURS, serve_all
 from .typists import KEYS_PER_SECOND, steady_typist
 
@@ -72,16 +72,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def pictures_while_typing(visit: Visit) -> int:
+def pictures_while_typing(trace: Trace) -> int:
     """Different texts of which something was shown before the last key."""
-    last = visit.presses[-1].due
-    return len({picture.key for picture in visit.pictures if picture.at <= last})
+    last = trace.presses[-1].due
+    return len({picture.key for picture in trace.pictures if picture.at <= last})
 
 
 def _figures(rounds: Sequence[Round], bare: dict[str, float]) -> dict[str, Any]:
     found = score(rounds)
     times = {name: {share: found[f"{name}_ms"][share] for share in bare} for name in TIMES}
-    pictures = [pictures_while_typing(visit) for each in rounds for visit in each.visits]
+    pictures = [pictures_while_typing(trace) for each in rounds for trace in each.traces]
     return {
         "bare_generation_ms": bare,
         **{f"{name}_ms": spread for name, spread in times.items()},

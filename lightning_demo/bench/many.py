@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EngineUnavailable
-from .many_score import PATIENCE, Picture, Press, Round, Visit, score
 from .plots import Curve, draw_curves
 from .report import add_files, add_threads, environment, shown, table, whole
+from .score import PATIENCE, KeyPress, Picture, Round, Trace, client_load, score
 from .servers import OURS, PEERS, Server, serve_all
 from .typists import Typist, typist
 
 WARM_UP_USERS, WARM_UP_SECONDS = 8, 0.5
 FIGURES = (  # the table's rows: label, key, format
     ("last key to final, ms p50/p95/max", "last_key_to_final_ms", ".0f"),
-    ("first paint, ms p50/p95", "first_paint_ms", ".0f"),
+    ("first paint, ms p50/p95/max", "first_paint_ms", ".0f"),
     ("pictures a second", "pictures_per_second", ".1f"),
     ("finished pictures a second", "finals_per_second", ".1f"),
     ("steps", "steps", "d"),
@@ -126,7 +126,8 @@ def _run(servers: Sequence[Server], users: int, rounds: int, seconds: float) -> 
     for server, began in zip(servers, before, strict=True):
         ended = server.program.memory_mib()
         growth = None if began is None or ended is None else round(ended - began, 1)
-        figures[server.name] = {**score(server.rounds), "memory_growth_mib": growth}
+        found = {**score(server.rounds), **client_load(server.rounds)}
+        figures[server.name] = {**found, "memory_growth_mib": growth}
     _print(users, figures)
     ours = figures.pop(OURS)
     result = {**ours, "peers": figures}
@@ -150,7 +151,7 @@ async def _round(server: Server, typing: Sequence[Typist]) -> Round:
         await asyncio.gather(*(user.page.close() for user in users))
     after = await server.steps_at_rest()
     steps = None if before is None or after is None else after - before
-    return Round(tuple(user.visit for user in users), steps, busy / took)
+    return Round(tuple(user.trace for user in users), steps, busy / took)
 
 
 class _User:
@@ -159,23 +160,23 @@ class _User:
     def __init__(self, server: Server, typing: Typist) -> None:
         self._typing = typing
         self._end = asyncio.Event()
-        self.visit = Visit()
-        self.page = server.page(typing.seed, self._shown, self.visit.problems.append)
+        self.trace = Trace()
+        self.page = server.page(typing.seed, self._shown, self.trace.problems.append)
 
     async def type(self, begun: float) -> None:
-        """The whole visit."""
+        """All of it."""
         for number, key in enumerate(self._typing.keys):
             due = begun + key.at
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            self.visit.presses.append(Press(due, key.waits, time.perf_counter()))
+            self.trace.presses.append(KeyPress(due, key.waits, time.perf_counter()))
             await self.page.press(number, key.text)
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
             await asyncio.wait_for(self._end.wait(), PATIENCE)
-        self.visit.ended = time.perf_counter()
+        self.trace.ended = time.perf_counter()
 
     def _shown(self, key: int, step: int, steps: int, final: bool, painted: bool) -> None:
         now = time.perf_counter()
-        self.visit.pictures.append(Picture(now, key, step, steps, final, painted))
+        self.trace.pictures.append(Picture(now, key, step, steps, final, painted))
         if final and key == len(self._typing.keys) - 1:
             self._end.set()
 

@@ -18,8 +18,8 @@ import httpx
 
 from ..errors import EngineUnavailable
 from .clients import Failed, FetchPage, GradioPage, LivePage, Page, Shown
-from .many_score import Round
 from .program import Program, launch
+from .score import Round
 
 OURS = "lightning_demo"
 PAGES: dict[str, type[Page]] = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,8 @@ from ..settings import Settings
 from .plots import Curve, draw_curves
 from .report import STEP_COUNTS, add_files, add_threads, environment, table, whole
 from .simulation.caps import compare_caps
-from .simulation.device_model import device_model, miniature
-from .simulation.run import figures, simulate, typists
+from .simulation.crowd import figures, simulate, typists
+from .simulation.device_model import DeviceModel, device_model, miniature
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -117,13 +120,16 @@ def bench_simulate(plan: Plan) -> dict[str, Any]:
         InvalidSetting: there are no such costs.
     """
     model = device_model(plan.costs, plan.threads)
-    typing = typists(max(plan.users), plan.seconds)
-    runs = []
     begun = time.perf_counter()
-    for gpus in plan.gpus:
-        for users in plan.users:
-            outcome = simulate(model, typing[:users], gpus, plan.num_inference_steps, plan.settings)
-            runs.append(figures(outcome))
+    crowds = [(gpus, users) for gpus in plan.gpus for users in plan.users]
+    workers = min(os.cpu_count() or 1, len(crowds))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        # The largest first, so that no process ends long after the others.
+        running = {
+            (gpus, users): pool.submit(_simulated, plan, model, gpus, users)
+            for gpus, users in sorted(crowds, key=lambda crowd: -crowd[1])
+        }
+        runs = [running[crowd].result() for crowd in crowds]
     print(_table(runs))
     print(f"simulated in {time.perf_counter() - begun:.1f} s")
     return {
@@ -134,6 +140,12 @@ def bench_simulate(plan: Plan) -> dict[str, Any]:
         **_settings(plan),
         **environment(),
     }
+
+
+def _simulated(plan: Plan, model: DeviceModel, gpus: int, users: int) -> dict[str, Any]:
+    """One crowd, in a process of its own."""
+    typing = typists(users, plan.seconds)
+    return figures(simulate(model, typing, gpus, plan.num_inference_steps, plan.settings))
 
 
 def bench_caps(plan: Plan) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from PIL import Image
 
 from lightning_demo.bench import live, many
 from lightning_demo.bench.clients import FetchPage, picture_url
-from lightning_demo.bench.many_score import Picture, Press, Visit
 from lightning_demo.bench.peers.fifo import application
 from lightning_demo.bench.peers.gradio_stream import Painter
 from lightning_demo.bench.peers.miniature import Miniature
+from lightning_demo.bench.score import KeyPress, Picture, Trace
 from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
@@ -95,13 +95,13 @@ def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
 
 
 def test_pictures_while_typing_are_texts_seen_before_the_last_key():
-    presses = [Press(at, False, at) for at in (0.0, 0.1, 0.2)]
+    presses = [KeyPress(at, False, at) for at in (0.0, 0.1, 0.2)]
     pictures = [
         Picture(0.05, 0, 1, 4, final=False),
         Picture(0.15, 0, 4, 4, final=True),
         Picture(0.25, 2, 4, 4, final=True),
     ]
-    assert live.pictures_while_typing(Visit(presses, pictures, 0.3)) == 1
+    assert live.pictures_while_typing(Trace(presses, pictures, 0.3)) == 1
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,6 @@ class Tally:
 
     calls: int = 0  # of a UNet
     steps: int = 0  # requests of those calls
-    useful: int = 0  # of which a picture was shown
-    finals: int = 0
     busy: float = 0.0  # seconds
     batches: list[tuple[float, frozenset[str]]] = field(default_factory=list)  # (time, prompts)
 
@@ -98,7 +96,10 @@ class LoopEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        return replace(self._status, waiting=self._core.waiting)
+        waiting = self._core.waiting
+        if self._status.waiting != waiting:
+            self._status = replace(self._status, waiting=waiting)
+        return self._status
 
     def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
@@ -186,7 +187,6 @@ class SimulatedEngine(LoopEngine):
         self.sessions = 0
         self._encode = model.encode
         self._keep_batches = keep_batches
-        self._seen: dict[InFlightRequest, int] = {}  # steps of the last picture that has arrived
 
     async def _spend(self, call: Called) -> None:
         self.tally.busy += call.seconds
@@ -200,18 +200,8 @@ class SimulatedEngine(LoopEngine):
 
     def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
         # Encoded beside the device, then shown.
-        asyncio.get_running_loop().call_later(self._encode, self._arrive, painted, reader)
-
-    def _arrive(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
-        request = painted.request
-        if request.dropped:
-            self._seen.pop(request, None)
-            return
-        self.tally.useful += painted.step - self._seen.pop(request, 0)
-        self.tally.finals += painted.final
-        if not painted.final:
-            self._seen[request] = painted.step
-        super()._deliver(painted, reader)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._encode, super()._deliver, painted, reader)
 
 
 def _now() -> float:
