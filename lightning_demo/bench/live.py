@@ -41,20 +41,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document."""
     import torch
 
-    from ..model.loading import load_components
-    from ..model.sampling.sampler import Sampler
+    from .bench_model import miniature_sampler
 
     torch.set_num_threads(args.threads)
-    sampler = Sampler(load_components(MINIATURE, "cpu"))
-    sampler.warm_up()
-    bare: list[float] = []
-    with serve_all((OURS, PEER), args.num_inference_steps, args.threads) as servers:
-        warm_up(servers, [steady_typist(-1)])
+    sampler = miniature_sampler()
+    steps, bare, rounds = args.num_inference_steps, [], []
+    with serve_all((OURS, PEER), steps, args.threads) as servers:
+        warm_up(servers, [steady_typist(-1)], steps)
         for number in range(args.seeds):
-            bare += _bare_generations(sampler, args.num_inference_steps)
-            type_at(servers, [steady_typist(number)])
-    ours, peer = (_figures(each.rounds, report.p50_p95(bare)) for each in servers)
-    _print(ours, peer, args.num_inference_steps)
+            bare += _bare_generations(sampler, steps)
+            rounds.append(type_at(servers, [steady_typist(number)], steps))
+    ours, peer = (_figures(own, report.p50_p95(bare)) for own in zip(*rounds, strict=True))
+    _print(ours, peer, steps)
     speedups = {
         f"speedup_{name}_p50": round(peer[f"{name}_ms"]["p50"] / ours[f"{name}_ms"]["p50"], 2)
         for name in TIMES
@@ -64,7 +62,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         **ours,
         "baseline": {"name": PEER, **peer},
         **speedups,
-        "num_inference_steps": args.num_inference_steps,
+        "num_inference_steps": steps,
         "threads": args.threads,
         "keys_per_second": KEYS_PER_SECOND,
         "seeds": args.seeds,

@@ -23,19 +23,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..images import encode_jpeg
 from ..model.compile.speed import Speed
 from ..model.device import pick_device
 from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import model_tables, report
-from .ablation import Ablation, AblationStage, ablation
-from .bench_model import Weights, load_bench_model, paint
-from .component_timing import difference, time_batches, time_components, time_switching
+from .ablation import Ablation, AblationStage, ablation, time_second_process
+from .bench_model import Weights, difference, load_bench_model, picture
+from .component_timing import time_batches, time_components, time_switching
 from .peers.pipe import Pipe
 from .plots import draw_bars
 from .timing import Call, Clock, problems
-from .warm_start import warm_start
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,8 @@ def measure_model(plan: Plan) -> dict[str, Any]:
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            result["warm_start"] = warm_start(weights, plan.device, speed, plan.threads)
+            second = time_second_process(weights, plan.device, speed, plan.threads)
+            result["warm_start"] = second
     model_tables.print_tables(result)
     report.save(result, plan.out)
     return result
@@ -236,11 +237,14 @@ class _Bench:
             return lambda: pipe.jpeg(ask())
 
         calls = {name: jpeg(pipe) for name, pipe in {"pipe": self.pipe, **others}.items()}
-        calls["full_decoder"] = lambda: paint(sampler, ask())
-        calls["preview_decoder"] = lambda: paint(sampler, ask(), preview=True)
+        calls["full_decoder"] = lambda: encode_jpeg(picture(sampler, ask()))
+        calls["preview_decoder"] = lambda: encode_jpeg(picture(sampler, ask(), preview=True))
         times = self.clock.side_by_side(calls, self.plan.rounds)
-        compared = {f"{name}_ms": report.p50_p95(values[1:]) for name, values in times.items()}
-        return {**compared, "speedup": round(times["pipe"][0] / times["full_decoder"][0], 2)}
+        medians = {name: report.percentile(values, 0.5) for name, values in times.items()}
+        return {
+            **{f"{name}_ms": report.p50_p95(values) for name, values in times.items()},
+            "speedup": round(medians["pipe"] / medians["full_decoder"], 2),
+        }
 
     def _compiled_pipe(self, stage: AblationStage, sampler: Sampler) -> dict[str, Any]:
         """The last stage again, beside the pipeline compiled as diffusers' guide does it."""

@@ -41,7 +41,7 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def running(names: Sequence[str], steps: int, threads: int) -> Iterator[list[Server]]:
         assert (steps, threads) == (STEPS, 1)
-        yield [Server(each.name, each.program, steps) for each in servers if each.name in names]
+        yield [each for each in servers if each.name in names]
 
     def short(number: int, visit: int = 0, seconds: float = 0) -> Typist:
         keys = (Key(0.0, "a", False), Key(0.15, "a cat", True))
@@ -145,10 +145,8 @@ def test_the_streaming_peer_ends_with_the_pipelines_picture(model: Miniature):
 
 def test_fifo_paints_every_key_in_order(model: Miniature, run: Any):
     before = model.taken
-    shown: list[tuple[int, bool]] = []
-    problems: list[str] = []
 
-    async def visit() -> None:
+    async def visit() -> Trace:
         config = uvicorn.Config(application(model), port=0, log_level="warning", ws="none")
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server.serve())
@@ -156,24 +154,19 @@ def test_fifo_paints_every_key_in_order(model: Miniature, run: Any):
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
 
-        came = asyncio.Event()
-
-        def show(key: int, step: int, steps: int, final: bool, painted: bool) -> None:
-            shown.append((key, final))
-            came.set()
-
-        page = FetchPage(f"http://127.0.0.1:{port}/", 5, STEPS, show, problems.append)
+        page = FetchPage(f"http://127.0.0.1:{port}/", 5, STEPS)
         await page.open()
         for key, text in enumerate(("a", "a cat")):
             await page.press(key, text)
-            await came.wait()
-            came.clear()
+            await page.finished(key)
         await page.close()
         server.should_exit = True
         await serving
+        return page.trace
 
-    run(visit())
-    assert (shown, problems) == ([(0, True), (1, True)], [])
+    trace = run(visit())
+    assert [(picture.key, picture.final) for picture in trace.pictures] == [(0, True), (1, True)]
+    assert trace.problems == []
     assert model.taken - before == 2 * STEPS
 
 
