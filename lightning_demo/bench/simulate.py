@@ -144,8 +144,8 @@ def bench_caps(args: argparse.Namespace) -> dict[str, Any]:
     rows = []
     for each in found:
         cells = []
-        for cap, felt in each["rows"].items():
-            waits = felt["last_key_to_final_ms"]
+        for cap, scored in each["rows"].items():
+            waits = scored["last_key_to_final_ms"]
             mark = "*" if int(cap) == each["by_rule"] else " "
             cells.append(f"{waits['p50']:.0f} / {waits['p95']:.0f}{mark}")
         steps = "/".join(map(str, each["steps"]))

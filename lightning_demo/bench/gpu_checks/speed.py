@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import time
@@ -11,10 +12,10 @@ from typing import Any
 import torch
 
 from ...model.sampling.sampler import Sampler
+from .. import model as bench
 from ..ablation import Ablation, AblationStage, time_second_process
 from ..bench_model import load_bench_model
 from ..component_timing import time_batches
-from ..model import Plan, measure_model
 from ..timing import Clock
 from .context import CheckContext, CheckFailed
 
@@ -58,19 +59,15 @@ def compiler_cache(context: CheckContext) -> dict[str, Any]:
 
 def model(context: CheckContext) -> dict[str, Any]:
     """`bench model`; its document is model.json. With minutes left it compiles the peer too."""
-    plan = Plan(
-        weights=context.weights,
-        rounds=5,
-        compile=True,
-        batches=(1,),
-        out=context.out / MODEL,
-        warm_start=False,
-        deadline=context.deadline,
-    )
+    parser = argparse.ArgumentParser()
+    bench.add_options(parser)
+    options = ["--compile", "--rounds", "5", "--batches", "1", "--out", str(context.out / MODEL)]
     if context.small:
         os.environ[BACKEND] = context.backend
-        plan = replace(plan, device="cpu", rounds=1, steps=(4,), threads=1)
-    result = measure_model(plan)
+        options += ["--device", "cpu", "--rounds", "1", "--steps", "4", "--threads", "1"]
+    args = parser.parse_args(options)
+    args.weights = context.weights
+    result = bench.measure(args, second_process=False, deadline=context.deadline)
     failed = [stage for stage in result["stages"] if "error" in stage or stage["problems"]]
     if failed:
         words = (f"{stage['name']}: {stage.get('error', stage['problems'])}" for stage in failed)
