@@ -31,9 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=report.positive, default=3, help="rounds of typing (default: 3)"
     )
-    parser.add_argument(
-        "--num-inference-steps", type=int, choices=report.STEP_COUNTS, default=4, help="default: 4"
-    )
+    report.add_steps(parser)
     report.add_threads(parser)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import EngineUnavailable
 from .clients import Page
 from .plots import draw_waiting
-from .report import add_files, add_threads, environment, shown, table, whole
+from .report import add_files, add_steps, add_threads, environment, shown, table, whole
 from .score import PATIENCE, KeyPress, Round, Trace, client_load, score
 from .servers import OURS, PEERS, Server, serve_all
 from .typists import Typist, typist
@@ -66,9 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PEER",
         help=f"of {', '.join(PEERS)}; none after the option: ours alone (default: all)",
     )
-    parser.add_argument(
-        "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
-    )
+    add_steps(parser, choices=(2, 4, 8))
     add_threads(parser)
     add_files(parser, "waiting over users")
 

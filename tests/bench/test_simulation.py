@@ -26,7 +26,7 @@ from lightning_demo.cli import main
 from lightning_demo.engine import local, runner
 from lightning_demo.engine.base import Engine, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import MAX_WAITING
+from lightning_demo.engine.core import MAX_WAITING, Called
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting
@@ -209,16 +209,29 @@ async def really(
     return sampler.batches
 
 
+class WatchedEngine(SimulatedEngine):
+    """Keeps what was in each UNet call, and when."""
+
+    def __init__(self, model: DeviceModel) -> None:
+        super().__init__(model, MINIATURE.limits)
+        self.batches: list[tuple[float, frozenset[str]]] = []
+
+    async def _spend(self, call: Called) -> None:
+        if call.kind == "step":
+            prompts = frozenset(request.work.request.prompt for request in call.batch)
+            now = asyncio.get_running_loop().time()
+            self.batches.append((round(now, 6), prompts))
+        await super()._spend(call)
+
+
 async def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, frozenset[str]]]:
-    engine = SimulatedEngine(
-        DeviceModel("crowd", (128, 128), crowd_latencies()), MINIATURE.limits, keep_batches=True
-    )
+    engine = WatchedEngine(DeviceModel("crowd", (128, 128), crowd_latencies()))
     people, loop = People(engine, ask), asyncio.get_running_loop()
     for arrival in script:
         await asyncio.sleep(arrival.at - loop.time())
         await people.arrive(arrival)
     await people.leave()
-    return [(round(time, 6), prompts) for time, prompts in engine.tally.batches]
+    return engine.batches
 
 
 def test_the_simulator_does_what_the_real_engine_does(run, components, ask, monkeypatch):

@@ -57,15 +57,15 @@ def simulate(
 
     async def everybody() -> Outcome:
         engines = tuple(SimulatedEngine(model) for _ in range(gpus))
-        visits = []
+        users = []
         for number, each in enumerate(typing):
             # Round robin is the fewest first, as nobody leaves; but it would give everybody of one
             # step count the same GPU.
             engine = min(engines, key=lambda engine: engine.sessions)
             engine.sessions += 1
             count = steps[number % len(steps)]
-            visits.append(type_at(engine, settings or Settings(), each, count, model.size))
-        return Outcome(tuple(await asyncio.gather(*visits)), engines)
+            users.append(type_at(engine, settings or Settings(), each, count, model.size))
+        return Outcome(tuple(await asyncio.gather(*users)), engines)
 
     return run_virtual(everybody())
 

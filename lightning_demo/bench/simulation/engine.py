@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,6 @@ class Tally:
     calls: int = 0  # of a UNet
     steps: int = 0  # requests of those calls
     busy: float = 0.0  # seconds
-    batches: list[tuple[float, frozenset[str]]] = field(default_factory=list)  # (time, prompts)
 
 
 class LoopEngine:
@@ -170,13 +169,10 @@ class LoopEngine:
 class SimulatedEngine(LoopEngine):
     """An engine whose device is a table of seconds; it counts what that has done."""
 
-    def __init__(
-        self, model: DeviceModel, limits: Limits | None = None, *, keep_batches: bool = False
-    ) -> None:
+    def __init__(self, model: DeviceModel, limits: Limits | None = None) -> None:
         """
         Args:
             limits: of the model that it stands for; the size of `model` when absent.
-            keep_batches: whether `tally` is to tell every call.
         """
         if limits is None:
             limits = Limits(STEPS, STEPS[-2], (model.size,), min(model.size), max(model.size))
@@ -186,16 +182,12 @@ class SimulatedEngine(LoopEngine):
         self.tally = Tally()
         self.sessions = 0
         self._encode = model.encode
-        self._keep_batches = keep_batches
 
     async def _spend(self, call: Called) -> None:
         self.tally.busy += call.seconds
         if call.kind == "step":
             self.tally.calls += 1
             self.tally.steps += len(call.batch)
-            if self._keep_batches:
-                prompts = frozenset(request.work.request.prompt for request in call.batch)
-                self.tally.batches.append((_now(), prompts))
         await super()._spend(call)
 
     def _deliver(self, painted: Painted, reader: Latest[Started | Frame]) -> None:
