@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -66,7 +67,7 @@ def _run(bench: ModuleType, args: argparse.Namespace) -> int:
     report.save(result, out)
     if plot:
         bench.plot(plot, result)
-    print(report.last_line(result), flush=True)
+    print(json.dumps(result), flush=True)
     stages, checks = result.get("stages", ()), result.get("checks", ())
     failed = [s for s in stages if "error" in s] + [c for c in checks if c["status"] == "fail"]
     return int(bool(failed))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import diffusers
+import numpy as np
 import torch
 
 from ..errors import CheckpointError
-from ..images import encode_jpeg
 from ..model.device import free_memory, pick_device
 from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
@@ -74,10 +74,17 @@ def load_bench_model(
     return BenchModel(weights, replace(components, spec=native), source)
 
 
-def paint(
+def miniature_sampler() -> Sampler:
+    """The miniature on the CPU, warm."""
+    sampler = Sampler(load_components(MINIATURE, "cpu"))
+    sampler.warm_up()
+    return sampler
+
+
+def picture(
     sampler: Sampler, request: GenerationRequest, *, preview: bool = False, steps: int | None = None
-) -> bytes:
-    """A request as JPEG, by the preview decoder or the full one.
+) -> np.ndarray:
+    """A request's picture, uint8 [height, width, 3], by the preview decoder or the full one.
 
     Args:
         steps: the steps to take; all when absent.
@@ -85,7 +92,12 @@ def paint(
     row = sampler.begin(request)
     for _ in range(steps or request.num_inference_steps):
         sampler.step([row])
-    return encode_jpeg(sampler.preview(row) if preview else sampler.finish(row))
+    return sampler.preview(row) if preview else sampler.finish(row)
+
+
+def difference(sampler: Sampler, request: GenerationRequest, wanted: np.ndarray) -> int:
+    """The largest difference of any pixel's value (0 … 255) to the picture wanted."""
+    return int(np.abs(picture(sampler, request).astype(int) - wanted).max())
 
 
 def _pick_weights(wanted: Weights, device: torch.device) -> Weights:

@@ -10,7 +10,8 @@ import functools
 import json
 import secrets
 import ssl
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Coroutine
 from typing import Any
 
 import httpx
@@ -19,10 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..model.weights.checkpoints import MINIATURE
 from ..web.messages import split_frame
-
-# (key, step, steps, final, painted): a picture is there; `painted`: not from a cache
-Shown = Callable[[int, int, int, bool, bool], None]
-Failed = Callable[[str], None]
+from .score import Picture, Trace
 
 CONNECTIONS = 6  # that a browser opens to one host over HTTP/1.1
 OPEN_WITHIN = 60.0  # seconds; many users connect at once
@@ -30,11 +28,13 @@ MAX_FRAME_BYTES = 2**24
 
 
 class Page:
-    """One user's page. Belongs to one event loop; errors of its tasks are reported, not raised."""
+    """One user's page. Belongs to one event loop; errors of its tasks are noted, not raised."""
 
-    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
+    def __init__(self, url: str, seed: int, steps: int) -> None:
+        self.trace = Trace()
         self._url, self._seed, self._steps = url, seed, steps
-        self._shown, self._failed = shown, failed
+        self._finished = -1  # the newest key whose finished picture was shown
+        self._shown = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -50,6 +50,23 @@ class Page:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def finished(self, key: int) -> None:
+        """Waits until the finished picture of a key, or of a later one, is shown."""
+        while self._finished < key:
+            self._shown.clear()
+            await self._shown.wait()
+
+    def _show(self, key: int, step: int, steps: int, final: bool, painted: bool = True) -> None:
+        """A picture is there; `painted`: not from a cache."""
+        now = time.perf_counter()
+        self.trace.pictures.append(Picture(now, key, step, steps, final, painted))
+        if final:
+            self._finished = key
+            self._shown.set()
+
+    def _failed(self, problem: str) -> None:
+        self.trace.problems.append(problem)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -113,14 +130,14 @@ class LivePage(Page):
             if key >= newest:  # the painter never goes back
                 newest = key
                 steps, painted = header["num_inference_steps"], not header["cached"]
-                self._shown(key, header["step"], steps, header["final"], painted)
+                self._show(key, header["step"], steps, header["final"], painted)
 
 
 class HttpPage(Page):
     """A page that fetches pictures and shows none older than the last one shown."""
 
-    def __init__(self, url: str, seed: int, steps: int, shown: Shown, failed: Failed) -> None:
-        super().__init__(url, seed, steps, shown, failed)
+    def __init__(self, url: str, seed: int, steps: int) -> None:
+        super().__init__(url, seed, steps)
         self._http = httpx.AsyncClient(
             base_url=url,
             limits=httpx.Limits(max_connections=CONNECTIONS),
@@ -135,10 +152,10 @@ class HttpPage(Page):
         await super().close()
         await self._http.aclose()
 
-    def _show(self, key: int, step: int) -> None:
+    def _show_if_newer(self, key: int, step: int) -> None:
         if (key, step) >= self._newest:
             self._newest = key, step
-            self._shown(key, step, self._steps, step == self._steps, True)
+            self._show(key, step, self._steps, step == self._steps)
 
 
 class GradioPage(HttpPage):
@@ -202,7 +219,7 @@ class GradioPage(HttpPage):
 
     async def _fetch(self, url: str, key: int, step: int) -> None:
         (await self._http.get(url)).raise_for_status()
-        self._show(key, step)
+        self._show_if_newer(key, step)
 
 
 class FetchPage(HttpPage):
@@ -220,7 +237,7 @@ class FetchPage(HttpPage):
         async with self._free:
             request = {"prompt": text, "seed": self._seed}
             (await self._http.post("paint", json=request)).raise_for_status()
-        self._show(key, self._steps)
+        self._show_if_newer(key, self._steps)
 
 
 def picture_url(message: dict[str, Any], before: str) -> str:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
 import torch
 
 from ..images import encode_jpeg
@@ -14,7 +13,7 @@ from ..model.sampling.sampler import Sampler
 from ..model.sampling.step import Row
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
-from .bench_model import paint
+from .bench_model import picture
 from .random_sdxl import unets_of
 from .report import percentile
 from .timing import Call, Clock
@@ -22,19 +21,6 @@ from .timing import Call, Clock
 log = logging.getLogger(__name__)
 
 Ask = Callable[[], GenerationRequest]
-
-
-def difference(sampler: Sampler, request: GenerationRequest, wanted: np.ndarray) -> int:
-    """The largest difference of any pixel's value (0 … 255) to the picture wanted."""
-    return int(np.abs(picture(sampler, request).astype(int) - wanted).max())
-
-
-def picture(sampler: Sampler, request: GenerationRequest) -> np.ndarray:
-    """A request's picture by the full decoder, uint8 [height, width, 3]."""
-    row = sampler.begin(request)
-    while not row.done:
-        sampler.step([row])
-    return sampler.finish(row)
 
 
 def time_components(sampler: Sampler, ask: Ask, rounds: int, clock: Clock) -> dict[str, float]:
@@ -51,7 +37,7 @@ def time_components(sampler: Sampler, ask: Ask, rounds: int, clock: Clock) -> di
         "full_decoder": lambda: sampler.finish(row),
         "preview_decoder": lambda: sampler.preview(row),
         "prompt": lambda: sampler.begin(ask()),
-        "first_paint": lambda: paint(sampler, ask(), preview=True, steps=1),
+        "first_paint": lambda: encode_jpeg(picture(sampler, ask(), preview=True, steps=1)),
     }
     return {name: round(clock.median(call, rounds), 2) for name, call in calls.items()}
 

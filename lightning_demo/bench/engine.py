@@ -25,8 +25,8 @@ from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from . import report
-from .component_timing import picture
-from .peers.pipe import call, pipeline
+from .bench_model import picture
+from .peers.pipe import call, make_pipeline
 from .random_sdxl import THIN, random_components
 
 STEPS = 4
@@ -50,7 +50,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     components = random_components(THIN)
     unet = components.unets.get(STEPS)
-    pipe = pipeline(components, unet, components.vae, components.text_encoders)
+    pipe = make_pipeline(components, unet, components.vae, components.text_encoders)
     stub_models(components, SIDE)
     sampler = Sampler(components)
     request = GenerationRequest("a red house by the sea at sunset", "", STEPS, 0.0, 7, SIDE, SIDE)

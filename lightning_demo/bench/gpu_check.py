@@ -27,14 +27,14 @@ import torch
 
 from . import report
 from .gpu_checks import memory, pictures, speed
-from .gpu_checks.setting import CheckSkipped, Setting
+from .gpu_checks.context import CheckContext, CheckSkipped
 from .model import CACHE
 
 log = logging.getLogger(__name__)
 
 # Each check and the most seconds it may take. What is quick comes first, so that little is lost
 # when the time runs out.
-CHECKS: dict[str, tuple[Callable[[Setting], dict[str, Any]], float]] = {
+CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "machine": (pictures.machine, 60),
     "gpu tests": (pictures.gpu_tests, 120),
     "tiers": (pictures.tiers, 90),
@@ -83,14 +83,16 @@ def measure(args: argparse.Namespace) -> Result:
     worker: Worker | None = None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         inductor = args.compile or not small
-        setting = Setting(folder.resolve(), Path(cache), deadline, small=small, inductor=inductor)
+        context = CheckContext(
+            folder.resolve(), Path(cache), deadline, small=small, inductor=inductor
+        )
         try:
             for name, (_, seconds) in CHECKS.items():
                 left = deadline - time.monotonic()
                 if left < END_SECONDS:
                     found: Result = {"status": "skip", "seconds": 0.0, "error": "no time left"}
                 else:
-                    worker = worker or Worker(setting)
+                    worker = worker or Worker(context)
                     found = worker.run(name, min(seconds, left))
                     if found["status"] == "fail":  # a GPU's error stays with its process
                         worker.end()
@@ -109,10 +111,10 @@ def measure(args: argparse.Namespace) -> Result:
 class Worker:
     """A process that runs one check after another."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, _prepare, (setting,))
+    def __init__(self, context: CheckContext) -> None:
+        self._context = context
+        spawn = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, spawn, _prepare, (context,))
         self._pid: int | None = None
 
     def run(self, name: str, seconds: float) -> Result:
@@ -122,7 +124,7 @@ class Worker:
             if self._pid is None:  # it imports torch
                 self._pid = self._pool.submit(os.getpid).result(limit)
             begun, limit = time.monotonic(), seconds
-            return self._pool.submit(run_check, name, self._setting).result(limit)
+            return self._pool.submit(run_check, name, self._context).result(limit)
         except (TimeoutError, concurrent.futures.TimeoutError):
             error = f"did not end within {limit:.0f} s"
         except BrokenExecutor:
@@ -140,23 +142,23 @@ class Worker:
         self._pool.shutdown(wait=self._pid is not None, cancel_futures=True)
 
 
-def _prepare(setting: Setting) -> None:
+def _prepare(context: CheckContext) -> None:
     """What the process does first: everything it prints goes to log.txt."""
     if hasattr(os, "setsid"):
         os.setsid()  # so that what it starts can be ended with it
-    stream = (setting.out / "log.txt").open("a", encoding="utf-8", buffering=1)
+    stream = (context.out / "log.txt").open("a", encoding="utf-8", buffering=1)
     os.dup2(stream.fileno(), sys.stdout.fileno())
     os.dup2(stream.fileno(), sys.stderr.fileno())
     logging.basicConfig(level=logging.INFO, stream=stream, force=True)
-    torch.set_num_threads(1 if setting.small else 4)
-    os.environ[CACHE] = str(setting.cache)
+    torch.set_num_threads(1 if context.small else 4)
+    os.environ[CACHE] = str(context.cache)
 
 
-def run_check(name: str, setting: Setting) -> Result:
+def run_check(name: str, context: CheckContext) -> Result:
     """One check, in this process."""
     begun = time.monotonic()
     try:
-        found: Result = {"status": "pass", "result": CHECKS[name][0](setting)}
+        found: Result = {"status": "pass", "result": CHECKS[name][0](context)}
     except CheckSkipped as skip:
         found = {"status": "skip", "error": str(skip)}
     except Exception as error:

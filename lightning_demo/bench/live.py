@@ -14,7 +14,7 @@ from ..model.weights.checkpoints import MINIATURE
 from ..schemas import GenerationRequest
 from . import report
 from .many import type_at, warm_up
-from .many_score import Round, Visit, score
+from .score import Round, Trace, score
 from .servers import OURS, serve_all
 from .typists import KEYS_PER_SECOND, steady_typist
 
@@ -31,9 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=report.positive, default=3, help="rounds of typing (default: 3)"
     )
-    parser.add_argument(
-        "--num-inference-steps", type=int, choices=report.STEP_COUNTS, default=4, help="default: 4"
-    )
+    report.add_steps(parser)
     report.add_threads(parser)
 
 
@@ -41,20 +39,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document."""
     import torch
 
-    from ..model.loading import load_components
-    from ..model.sampling.sampler import Sampler
+    from .bench_model import miniature_sampler
 
     torch.set_num_threads(args.threads)
-    sampler = Sampler(load_components(MINIATURE, "cpu"))
-    sampler.warm_up()
-    bare: list[float] = []
-    with serve_all((OURS, PEER), args.num_inference_steps, args.threads) as servers:
-        warm_up(servers, [steady_typist(-1)])
+    sampler = miniature_sampler()
+    steps, bare, rounds = args.num_inference_steps, [], []
+    with serve_all((OURS, PEER), steps, args.threads) as servers:
+        warm_up(servers, [steady_typist(-1)], steps)
         for number in range(args.seeds):
-            bare += _bare_generations(sampler, args.num_inference_steps)
-            type_at(servers, [steady_typist(number)])
-    ours, peer = (_figures(each.rounds, report.p50_p95(bare)) for each in servers)
-    _print(ours, peer, args.num_inference_steps)
+            bare += _bare_generations(sampler, steps)
+            rounds.append(type_at(servers, [steady_typist(number)], steps))
+    ours, peer = (_figures(own, report.p50_p95(bare)) for own in zip(*rounds, strict=True))
+    _print(ours, peer, steps)
     speedups = {
         f"speedup_{name}_p50": round(peer[f"{name}_ms"]["p50"] / ours[f"{name}_ms"]["p50"], 2)
         for name in TIMES
@@ -64,7 +60,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         **ours,
         "baseline": {"name": PEER, **peer},
         **speedups,
-        "num_inference_steps": args.num_inference_steps,
+        "num_inference_steps": steps,
         "threads": args.threads,
         "keys_per_second": KEYS_PER_SECOND,
         "seeds": args.seeds,
@@ -72,16 +68,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def pictures_while_typing(visit: Visit) -> int:
+def pictures_while_typing(trace: Trace) -> int:
     """Different texts of which something was shown before the last key."""
-    last = visit.presses[-1].due
-    return len({picture.key for picture in visit.pictures if picture.at <= last})
+    last = trace.presses[-1].due
+    return len({picture.key for picture in trace.pictures if picture.at <= last})
 
 
 def _figures(rounds: Sequence[Round], bare: dict[str, float]) -> dict[str, Any]:
     found = score(rounds)
     times = {name: {share: found[f"{name}_ms"][share] for share in bare} for name in TIMES}
-    pictures = [pictures_while_typing(visit) for each in rounds for visit in each.visits]
+    pictures = [pictures_while_typing(trace) for each in rounds for trace in each.traces]
     return {
         "bare_generation_ms": bare,
         **{f"{name}_ms": spread for name, spread in times.items()},

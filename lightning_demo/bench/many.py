@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EngineUnavailable
-from .many_score import PATIENCE, Picture, Press, Round, Visit, score
-from .plots import Curve, draw_curves
-from .report import add_files, add_threads, environment, shown, table, whole
+from .clients import Page
+from .plots import draw_waiting
+from .report import add_files, add_steps, add_threads, environment, shown, table, whole
+from .score import PATIENCE, KeyPress, Round, Trace, client_load, score
 from .servers import OURS, PEERS, Server, serve_all
 from .typists import Typist, typist
 
 WARM_UP_USERS, WARM_UP_SECONDS = 8, 0.5
 FIGURES = (  # the table's rows: label, key, format
     ("last key to final, ms p50/p95/max", "last_key_to_final_ms", ".0f"),
-    ("first paint, ms p50/p95", "first_paint_ms", ".0f"),
+    ("first paint, ms p50/p95/max", "first_paint_ms", ".0f"),
     ("pictures a second", "pictures_per_second", ".1f"),
     ("finished pictures a second", "finals_per_second", ".1f"),
     ("steps", "steps", "d"),
@@ -65,9 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PEER",
         help=f"of {', '.join(PEERS)}; none after the option: ours alone (default: all)",
     )
-    parser.add_argument(
-        "--num-inference-steps", type=int, choices=(2, 4, 8), default=4, help="default: 4"
-    )
+    add_steps(parser, choices=(2, 4, 8))
     add_threads(parser)
     add_files(parser, "waiting over users")
 
@@ -77,11 +76,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
     It is that of the most users, with those of all numbers of users as `runs` if there are several.
     """
-    users, peers = sorted(set(args.users)), dict.fromkeys(args.peers)
-    with serve_all([OURS, *peers], args.num_inference_steps, args.threads) as servers:
+    users, steps = sorted(set(args.users)), args.num_inference_steps
+    with serve_all([OURS, *dict.fromkeys(args.peers)], steps, args.threads) as servers:
         crowd = range(min(WARM_UP_USERS, users[-1]))
-        warm_up(servers, [typist(user, args.rounds, WARM_UP_SECONDS) for user in crowd])
-        runs = [_run(servers, number, args.rounds, args.seconds) for number in users]
+        warm_up(servers, [typist(user, args.rounds, WARM_UP_SECONDS) for user in crowd], steps)
+        runs = [_run(servers, number, args) for number in users]
     result = {"benchmark": "many", **runs[-1]}
     if len(runs) > 1:
         result["runs"] = runs
@@ -92,41 +91,45 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return {**result, **settings, "patience_seconds": PATIENCE, **environment()}
 
 
-def warm_up(servers: Sequence[Server], typing: Sequence[Typist]) -> None:
+def warm_up(servers: Sequence[Server], typing: Sequence[Typist], steps: int) -> None:
     """Types at each, which does not count.
 
     Raises:
         EngineUnavailable: one gave no finished picture.
     """
-    type_at(servers, typing)
-    for server in servers:
-        figures = score(server.rounds)
-        server.rounds = []
+    for server, each in zip(servers, type_at(servers, typing, steps), strict=True):
+        figures = score([each])
         if figures["lost_finals"]:
             said = "; ".join(figures.get("problems", ["it said nothing"]))
             raise EngineUnavailable(f"{server.name} gave no finished picture: {said}")
 
 
-def type_at(servers: Sequence[Server], typing: Sequence[Typist]) -> None:
-    """One round: everybody types at one server after the other."""
+def type_at(servers: Sequence[Server], typing: Sequence[Typist], steps: int) -> list[Round]:
+    """One round at each server: everybody types at one after the other."""
+    rounds = []
     for server in servers:
-        with server.program.running():
-            server.rounds.append(asyncio.run(_round(server, typing)))
+        with server.running():
+            rounds.append(asyncio.run(_round(server, typing, steps)))
         print(f"{server.name}: {len(typing)} users typed", flush=True)
+    return rounds
 
 
-def _run(servers: Sequence[Server], users: int, rounds: int, seconds: float) -> dict[str, Any]:
+def _run(servers: Sequence[Server], users: int, args: argparse.Namespace) -> dict[str, Any]:
     """All servers with so many users, in turns."""
-    before = [server.program.memory_mib() for server in servers]
-    for server in servers:
-        server.rounds = []
-    for number in range(rounds):
-        type_at(servers, [typist(user, number, seconds) for user in range(users)])
+    before = [server.memory_mib() for server in servers]
+    rounds = [
+        type_at(
+            servers,
+            [typist(user, number, args.seconds) for user in range(users)],
+            args.num_inference_steps,
+        )
+        for number in range(args.rounds)
+    ]
     figures = {}
-    for server, began in zip(servers, before, strict=True):
-        ended = server.program.memory_mib()
+    for server, began, own in zip(servers, before, zip(*rounds, strict=True), strict=True):
+        ended = server.memory_mib()
         growth = None if began is None or ended is None else round(ended - began, 1)
-        figures[server.name] = {**score(server.rounds), "memory_growth_mib": growth}
+        figures[server.name] = {**score(own), **client_load(own), "memory_growth_mib": growth}
     _print(users, figures)
     ours = figures.pop(OURS)
     result = {**ours, "peers": figures}
@@ -137,47 +140,34 @@ def _run(servers: Sequence[Server], users: int, rounds: int, seconds: float) -> 
     return result
 
 
-async def _round(server: Server, typing: Sequence[Typist]) -> Round:
+async def _round(server: Server, typing: Sequence[Typist], num_inference_steps: int) -> Round:
     before = await server.steps()
-    users = [_User(server, each) for each in typing]
+    pages = [server.page(each.seed, num_inference_steps) for each in typing]
     try:
-        await asyncio.gather(*(user.page.open() for user in users))
+        await asyncio.gather(*(page.open() for page in pages))
         begun, busy = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(user.type(begun) for user in users))
+        users = zip(pages, typing, strict=True)
+        traces = await asyncio.gather(*(_type(page, each, begun) for page, each in users))
         took, busy = time.perf_counter() - begun, time.process_time() - busy
     finally:
         # Nobody leaves before all have what they want, or have given up.
-        await asyncio.gather(*(user.page.close() for user in users))
+        await asyncio.gather(*(page.close() for page in pages))
     after = await server.steps_at_rest()
     steps = None if before is None or after is None else after - before
-    return Round(tuple(user.visit for user in users), steps, busy / took)
+    return Round(tuple(traces), steps, busy / took)
 
 
-class _User:
+async def _type(page: Page, typing: Typist, begun: float) -> Trace:
     """Types by the clock, whatever comes back, then waits for the last picture."""
-
-    def __init__(self, server: Server, typing: Typist) -> None:
-        self._typing = typing
-        self._end = asyncio.Event()
-        self.visit = Visit()
-        self.page = server.page(typing.seed, self._shown, self.visit.problems.append)
-
-    async def type(self, begun: float) -> None:
-        """The whole visit."""
-        for number, key in enumerate(self._typing.keys):
-            due = begun + key.at
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            self.visit.presses.append(Press(due, key.waits, time.perf_counter()))
-            await self.page.press(number, key.text)
-        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._end.wait(), PATIENCE)
-        self.visit.ended = time.perf_counter()
-
-    def _shown(self, key: int, step: int, steps: int, final: bool, painted: bool) -> None:
-        now = time.perf_counter()
-        self.visit.pictures.append(Picture(now, key, step, steps, final, painted))
-        if final and key == len(self._typing.keys) - 1:
-            self._end.set()
+    for number, key in enumerate(typing.keys):
+        due = begun + key.at
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        page.trace.presses.append(KeyPress(due, key.waits, time.perf_counter()))
+        await page.press(number, key.text)
+    with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+        await asyncio.wait_for(page.finished(len(typing.keys) - 1), PATIENCE)
+    page.trace.ended = time.perf_counter()
+    return page.trace
 
 
 def _print(users: int, servers: Mapping[str, Mapping[str, Any]]) -> None:
@@ -195,14 +185,5 @@ def plot(path: Path, result: dict[str, Any]) -> None:
     """Draws how long users wait, over their number."""
     runs = result.get("runs", [result])
     sides = {OURS: runs, **{name: [r["peers"][name] for r in runs] for name in runs[0]["peers"]}}
-    curves = [
-        Curve(
-            name,
-            tuple((run["users"], run["last_key_to_final_ms"]["p95"]) for run in found),
-            peer=name != OURS,
-        )
-        for name, found in sides.items()
-    ]
     title = f"Many typists: {result['num_inference_steps']} steps, miniature, {result['machine']}"
-    waiting = "last key to finished picture, p95, ms"
-    draw_curves(path, title, "people typing at once", waiting, curves)
+    draw_waiting(path, title, sides)

@@ -14,28 +14,27 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..images import encode_jpeg
 from ..model.compile.speed import Speed
 from ..model.device import pick_device
 from ..model.sampling.sampler import Sampler
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import model_tables, report
-from .ablation import Ablation, AblationStage, ablation
-from .bench_model import Weights, load_bench_model, paint
-from .component_timing import difference, time_batches, time_components, time_switching
+from .ablation import Ablation, AblationStage, ablation, time_second_process
+from .bench_model import difference, load_bench_model, picture
+from .component_timing import time_batches, time_components, time_switching
 from .peers.pipe import Pipe
 from .plots import draw_bars
 from .timing import Call, Clock, problems
-from .warm_start import warm_start
 
 log = logging.getLogger(__name__)
 
@@ -68,51 +67,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     report.add_files(parser, "bars")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to measure and how often."""
-
-    weights: Weights = "auto"
-    device: str = "auto"
-    rounds: int = 8
-    steps: tuple[int, ...] = report.STEP_COUNTS
-    batches: Sequence[int] = report.STEP_COUNTS
-    compile: bool | None = None  # None: where serving would
-    threads: int = 2
-    out: Path | None = None  # JSON; written after each stage
-    warm_start: bool = True
-    deadline: float | None = None  # of time.monotonic(); for what takes minutes
-
-    @property
-    def main_steps(self) -> int:
-        """The step count of the stages between the tiers."""
-        return 4 if 4 in self.steps else self.steps[-1]
-
-    def speed(self, device: torch.device) -> Speed:
-        """The fastest that serving would be here, compiled or not as asked."""
-        speed = Speed.of(Settings.from_environment(), device.type)
-        return speed if self.compile is None else replace(speed, compile=self.compile)
-
-
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Runs the benchmark and prints it; returns the JSON document."""
-    args.steps = tuple(sorted(set(args.steps)))
-    given = {f.name: getattr(args, f.name) for f in fields(Plan) if hasattr(args, f.name)}
-    return measure_model(Plan(**given))
-
-
-def plot(path: Path, result: dict[str, Any]) -> None:
-    """Draws the stages beside the pipeline."""
-    draw_bars(path, *model_tables.bars(result))
-
-
-def measure_model(plan: Plan) -> dict[str, Any]:
+def measure(
+    args: argparse.Namespace, *, second_process: bool = True, deadline: float | None = None
+) -> dict[str, Any]:
     """Runs the benchmark and prints it; returns the JSON document.
+
+    Args:
+        args: what `add_options` declares. The document is kept as `args.out` after each stage.
+        second_process: whether its start is timed, where something is compiled.
+        deadline: of time.monotonic(); what takes minutes is not begun shortly before it.
 
     Raises:
         CheckpointError: there is no such device, or the real weights are not on this machine.
     """
-    torch.set_num_threads(plan.threads)
+    torch.set_num_threads(args.threads)
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
@@ -120,36 +88,48 @@ def measure_model(plan: Plan) -> dict[str, Any]:
             folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
             os.environ[CACHE] = stack.enter_context(folder)
             stack.callback(os.environ.pop, CACHE)
-        bench = _Bench(plan)
+        bench = _Bench(args, deadline)
         result = bench.run()
         speed, weights = bench.target, bench.model.weights
-        if speed.compile and plan.warm_start:
+        if speed.compile and second_process:
             del bench
             gc.collect()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            result["warm_start"] = warm_start(weights, plan.device, speed, plan.threads)
+            second = time_second_process(weights, args.device, speed, args.threads)
+            result["warm_start"] = second
     model_tables.print_tables(result)
-    report.save(result, plan.out)
+    report.save(result, args.out)
     return result
+
+
+def plot(path: Path, result: dict[str, Any]) -> None:
+    """Draws the stages beside the pipeline."""
+    draw_bars(path, *model_tables.bars(result))
 
 
 class _Bench:
     """One run: the model, its peer and what has been measured so far."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        device = pick_device(plan.device)
-        self.target = plan.speed(device)
+    def __init__(self, args: argparse.Namespace, deadline: float | None) -> None:
+        self.rounds, self.out, self.deadline = args.rounds, args.out, deadline
+        self.steps = sorted(set(args.steps))
+        # Of the stages between the tiers:
+        self.main_steps = 4 if 4 in self.steps else self.steps[-1]
+        self.batches = args.batches
+        device = pick_device(args.device)
+        self.target = Speed.of(Settings.from_environment(), device.type)
+        if args.compile is not None:
+            self.target = replace(self.target, compile=args.compile)
         layout = torch.channels_last if self.target.channels_last else torch.preserve_format
-        self.model = load_bench_model(plan.weights, plan.device, layout)
+        self.model = load_bench_model(args.weights, args.device, layout)
         self.clock = Clock(device)
         components = self.model.components
         # Pictures are compared in our dtype, times with the dtype that people take.
         before = self.clock.allocated()
         self.pipe = Pipe(components, components.dtype)
         self.peer_bytes = self.clock.allocated() - before
-        self.wanted = {steps: self._reference(steps) for steps in plan.steps}
+        self.wanted = {steps: self._reference(steps) for steps in self.steps}
         self.pipe.to(torch.bfloat16 if device.type == "cuda" else components.dtype)
         self.result: dict[str, Any] = {
             "benchmark": "model",
@@ -157,9 +137,9 @@ class _Bench:
             "device": device.type,
             "dtype": _name(components.dtype),
             "size": list(components.spec.sizes[0]),
-            "rounds": plan.rounds,
-            "threads": plan.threads,
-            "main_steps": plan.main_steps,
+            "rounds": args.rounds,
+            "threads": args.threads,
+            "main_steps": self.main_steps,
             "backend": self.target.compile_backend if self.target.compile else None,
             "stages": [],
             **report.environment(),
@@ -168,23 +148,23 @@ class _Bench:
 
     def run(self) -> dict[str, Any]:
         """Measures everything but the start of a second process."""
-        plan, last = self.plan, None
-        stages = Ablation(self.model.components, plan.steps)
+        last = None
+        stages = Ablation(self.model.components, self.steps)
         for stage in ablation(self.target):
             print(f"{stage.name} …", flush=True)
             measured, sampler = self._stage(stages, stage)
             self.result["stages"].append(measured)
             last = (stage, sampler) if sampler else last
-            report.save(self.result, plan.out)
+            report.save(self.result, self.out)
         self.result["switching"] = time_switching(
-            self.model.source, plan.steps, plan.rounds, self.clock
+            self.model.source, self.steps, self.rounds, self.clock
         )
         if self.target.compile and last:
             self.result["compiled_pipe"] = self._compiled_pipe(*last)
         return self.result
 
     def _request(self) -> GenerationRequest:
-        return self.model.request(self.plan.main_steps)
+        return self.model.request(self.main_steps)
 
     def _reference(self, steps: int) -> tuple[GenerationRequest, np.ndarray]:
         request = self.model.request(steps)
@@ -209,20 +189,19 @@ class _Bench:
         return measured, sampler
 
     def _measure(self, measured: dict[str, Any], stage: AblationStage, sampler: Sampler) -> None:
-        plan, rounds = self.plan, self.plan.rounds
-        counts = plan.steps if stage.tier else (plan.main_steps,)
+        counts = self.steps if stage.tier else [self.main_steps]
         measured["max_pixel_difference"] = {
             str(steps): difference(sampler, *self.wanted[steps]) for steps in counts
         }
         measured["steps"] = {str(steps): self._beside_pipe(sampler, steps) for steps in counts}
-        measured["speedup"] = measured["steps"][str(plan.main_steps)]["speedup"]
+        measured["speedup"] = measured["steps"][str(self.main_steps)]["speedup"]
         self.clock.forget_peak()
         if stage.tier:
-            measured["parts_ms"] = time_components(sampler, self._request, rounds, self.clock)
+            measured["parts_ms"] = time_components(sampler, self._request, self.rounds, self.clock)
             measured["peak_mb"] = self.clock.peak_mb(self.peer_bytes)
         if stage.tier and "blocks" not in stage.tier:  # those never see more than one row
             measured["batches"] = time_batches(
-                sampler, self._request, plan.batches, max(2, rounds // 2), self.clock
+                sampler, self._request, self.batches, max(2, self.rounds // 2), self.clock
             )
 
     def _beside_pipe(self, sampler: Sampler, steps: int, **others: Pipe) -> dict[str, Any]:
@@ -236,22 +215,24 @@ class _Bench:
             return lambda: pipe.jpeg(ask())
 
         calls = {name: jpeg(pipe) for name, pipe in {"pipe": self.pipe, **others}.items()}
-        calls["full_decoder"] = lambda: paint(sampler, ask())
-        calls["preview_decoder"] = lambda: paint(sampler, ask(), preview=True)
-        times = self.clock.side_by_side(calls, self.plan.rounds)
-        compared = {f"{name}_ms": report.p50_p95(values[1:]) for name, values in times.items()}
-        return {**compared, "speedup": round(times["pipe"][0] / times["full_decoder"][0], 2)}
+        calls["full_decoder"] = lambda: encode_jpeg(picture(sampler, ask()))
+        calls["preview_decoder"] = lambda: encode_jpeg(picture(sampler, ask(), preview=True))
+        times = self.clock.side_by_side(calls, self.rounds)
+        medians = {name: report.percentile(values, 0.5) for name, values in times.items()}
+        return {
+            **{f"{name}_ms": report.p50_p95(values) for name, values in times.items()},
+            "speedup": round(medians["pipe"] / medians["full_decoder"], 2),
+        }
 
     def _compiled_pipe(self, stage: AblationStage, sampler: Sampler) -> dict[str, Any]:
         """The last stage again, beside the pipeline compiled as diffusers' guide does it."""
-        deadline = self.plan.deadline
-        if deadline is not None and time.monotonic() > deadline - AUTOTUNE_SECONDS:
+        if self.deadline is not None and time.monotonic() > self.deadline - AUTOTUNE_SECONDS:
             return {"error": "not measured: too little time left for its compiler"}
         print("pipe(...) compiled …", flush=True)
         try:
             compiled = Pipe(self.model.components, self.pipe.dtype)
             compiled.compile(self.target.compile_backend)
-            compiled.take(self.plan.main_steps)
+            compiled.take(self.main_steps)
             begun = time.perf_counter()
             compiled.jpeg(self._request())
             return {
@@ -259,7 +240,7 @@ class _Bench:
                 "ours": stage.name,
                 "steps": {
                     str(steps): self._beside_pipe(sampler, steps, compiled_pipe=compiled)
-                    for steps in self.plan.steps
+                    for steps in self.steps
                 },
             }
         except Exception as error:

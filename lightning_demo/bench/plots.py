@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,15 +23,6 @@ class Bar:
     label: str
     value: float
     text: str  # beside it
-    peer: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """One line of points (x, y)."""
-
-    label: str
-    points: tuple[tuple[float, float], ...]
     peer: bool = False
 
 
@@ -61,24 +53,25 @@ def draw_bars(path: Path, title: str, bars: Sequence[Bar]) -> None:
     figure.savefig(path)
 
 
-def draw_curves(path: Path, title: str, x_name: str, y_name: str, curves: Sequence[Curve]) -> None:
-    """Writes lines on two logarithmic axes; points that are not above 0 are left out."""
+def draw_waiting(path: Path, title: str, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Writes how long users wait over their number, on two logarithmic axes.
+
+    Args:
+        runs: figures of `score` by what served; the first is drawn as ours.
+    """
     figure, axes = _paper(title, 4.4)
-    peers = 0
-    for curve in curves:
-        points = [point for point in curve.points if min(point) > 0]
-        colour = PEERS[peers % len(PEERS)] if curve.peer else OURS
-        peers += curve.peer
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        axes.plot(xs, ys, "o-", color=colour, label=curve.label)
-    axes.set(xscale="log", yscale="log", xlabel=x_name, ylabel=y_name)
-    ticks = sorted({x for curve in curves for x, _ in curve.points})
+    colours = itertools.chain([OURS], itertools.cycle(PEERS))
+    for label, found in runs.items():
+        waits = [(run["users"], run["last_key_to_final_ms"]["p95"]) for run in found]
+        axes.plot(*zip(*waits, strict=True), "o-", color=next(colours), label=label)
+    axes.set(xscale="log", yscale="log")
+    axes.set(xlabel="people typing at once", ylabel="last key to finished picture, p95, ms")
+    ticks = sorted({run["users"] for found in runs.values() for run in found})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", alpha=0.4)
-    if curves:
-        axes.legend(frameon=False)
+    axes.legend(frameon=False)
     figure.savefig(path)
 
 

@@ -49,11 +49,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def last_line(result: dict[str, Any]) -> str:
-    """The document as a line of JSON."""
-    return json.dumps(result)
-
-
 def save(result: dict[str, Any], path: Path | None) -> None:
     """Keeps what has been measured so far: a run may be ended early."""
     if path is not None:
@@ -122,6 +117,13 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     """Adds `--threads`."""
     text = "CPU threads (default: half of the cores, at most 2)"
     parser.add_argument("--threads", type=whole(1, 256), default=cpu_threads(), help=text)
+
+
+def add_steps(parser: argparse.ArgumentParser, choices: Sequence[int] = STEP_COUNTS) -> None:
+    """Adds `--num-inference-steps`."""
+    parser.add_argument(
+        "--num-inference-steps", type=int, choices=choices, default=4, help="default: 4"
+    )
 
 
 def add_files(parser: argparse.ArgumentParser, drawn: str) -> None:

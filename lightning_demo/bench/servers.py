@@ -1,4 +1,4 @@
-"""Our server and its peers as programs of their own, and what each one's users have open.
+"""Our server and its peers as programs of their own: started, typed at, suspended and ended.
 
 A server that nobody types at is suspended.
 """
@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import httpx
 
 from ..errors import EngineUnavailable
-from .clients import Failed, FetchPage, GradioPage, LivePage, Page, Shown
-from .many_score import Round
-from .program import Program, launch
+from ..web.server import free_port
+from .clients import FetchPage, GradioPage, LivePage, Page
 
 OURS = "lightning_demo"
 PAGES: dict[str, type[Page]] = {
@@ -36,24 +39,37 @@ REST_WITHIN = 60.0  # seconds
 MOST_FILES = 4096  # 200 browsers with six connections each, and more
 
 
-@dataclass
 class Server:
-    """A running server and what was typed at it."""
+    """A running program that prints "Open URL" once it can be used."""
 
-    name: str
-    program: Program
-    num_inference_steps: int
-    rounds: list[Round] = field(default_factory=list)
+    def __init__(self, process: subprocess.Popen[str], log: IO[str], name: str = "") -> None:
+        self.name = name
+        self.url = ""  # with a slash at its end; known once it is ready
+        self._process, self._log = process, log
 
-    def page(self, seed: int, shown: Shown, failed: Failed) -> Page:
+    def wait(self) -> None:
+        """Waits until it can be used.
+
+        Raises:
+            RuntimeError: it ended before, with the end of what it wrote.
+        """
+        assert self._process.stdout is not None  # noqa: S101
+        for line in self._process.stdout:
+            if line.startswith("Open "):
+                self.url = line.split()[1].rstrip("/") + "/"
+                return
+        self._log.seek(0)
+        command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
+        raise RuntimeError(f"{command} did not start:\n{self._log.read()[-2000:]}")
+
+    def page(self, seed: int, num_inference_steps: int) -> Page:
         """One user's page."""
-        page = PAGES[self.name]
-        return page(self.program.url, seed, self.num_inference_steps, shown, failed)
+        return PAGES[self.name](self.url, seed, num_inference_steps)
 
     async def steps(self) -> int | None:
         """UNet steps that it has taken so far; None if it does not tell."""
         async with httpx.AsyncClient(trust_env=False) as http:
-            answer = await http.get(self.program.url + "metrics", timeout=REST_WITHIN)
+            answer = await http.get(self.url + "metrics", timeout=REST_WITHIN)
         if answer.status_code != httpx.codes.OK:
             return None
         lines = [line.split() for line in answer.text.splitlines() if line]
@@ -71,6 +87,63 @@ class Server:
                 break
         return steps
 
+    def memory_mib(self) -> float | None:
+        """Its resident set; None where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text()
+        except OSError:
+            return None
+        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(kib) / 1024
+
+    def suspend(self) -> None:
+        """Stops it where the system can: even idle, Gradio's queue takes time."""
+        if os.name == "posix":
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it run again."""
+        if os.name == "posix":
+            self._process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Inside, a suspended server runs."""
+        self.resume()
+        try:
+            yield
+        finally:
+            self.suspend()
+
+
+@contextlib.contextmanager
+def launch(arguments: Sequence[str], name: str = "") -> Iterator[Server]:
+    """Starts a Python program, not yet ready, and ends it; "{port}" becomes a free port."""
+    port = str(free_port("127.0.0.1", 0))
+    command = [sys.executable, *(part.replace("{port}", port) for part in arguments)]
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as pictures,
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(  # noqa: S603
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={
+                **os.environ,
+                "HF_HUB_OFFLINE": "1",
+                "PYTHONUNBUFFERED": "1",
+                "GRADIO_TEMP_DIR": pictures,  # Gradio keeps every picture that it shows
+            },
+        ) as process,
+    ):
+        server = Server(process, log, name)
+        try:
+            yield server
+        finally:
+            process.terminate()
+            server.resume()
+
 
 @contextlib.contextmanager
 def serve_all(
@@ -80,17 +153,16 @@ def serve_all(
     _allow_files(MOST_FILES)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_in_order())
-        started = []
-        for name in names:
-            command = _command(name, num_inference_steps, threads)
-            program = stack.enter_context(launch(command))
-            started.append(Server(name, program, num_inference_steps))
-        for server in started:
-            server.program.wait()
-        _wait_for_model(started[0].program.url)
-        for server in started:
-            server.program.suspend()
-        yield started
+        servers = [
+            stack.enter_context(launch(_command(name, num_inference_steps, threads), name))
+            for name in names
+        ]
+        for server in servers:
+            server.wait()
+        _wait_for_model(servers[0].url)
+        for server in servers:
+            server.suspend()
+        yield servers
 
 
 def _command(name: str, num_inference_steps: int, threads: int) -> list[str]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSetting
 from ..settings import Settings
-from .plots import Curve, draw_curves
+from .plots import draw_waiting
 from .report import STEP_COUNTS, add_files, add_threads, environment, table, whole
 from .simulation.caps import compare_caps
-from .simulation.device_model import device_model, miniature
-from .simulation.run import figures, simulate, typists
+from .simulation.crowd import figures, simulate, typists
+from .simulation.device_model import DeviceModel, device_model
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -80,50 +83,38 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs what the options ask for and prints it; returns the JSON document."""
     if args.plot and (args.caps or args.check):
         raise InvalidSetting("plot: there are no curves to draw of --caps and --check.")
-    plan = Plan(
-        users=tuple(sorted(set(args.users))),
-        gpus=tuple(sorted(set(args.gpus))),
-        costs=args.costs,
-        seconds=args.seconds,
-        num_inference_steps=tuple(args.num_inference_steps),
-        latency_budget=args.latency_budget,
-        threads=args.threads,
-    )
-    return (bench_caps if args.caps else bench_check if args.check else bench_simulate)(plan)
+    args.users, args.gpus = sorted(set(args.users)), sorted(set(args.gpus))
+    run = bench_caps if args.caps else bench_check if args.check else bench_simulate
+    settings = {
+        "seconds": args.seconds,
+        "num_inference_steps": list(args.num_inference_steps),
+        "latency_budget": args.latency_budget,
+    }
+    return {**run(args), **settings, **environment()}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to simulate; the command line has checked it."""
-
-    users: tuple[int, ...]
-    gpus: tuple[int, ...]
-    costs: str = "h200-1024"
-    seconds: float = 60.0
-    num_inference_steps: tuple[int, ...] = (4,)
-    latency_budget: float = 0.0  # ms; 0: no drafts
-    threads: int = 2
-
-    @property
-    def settings(self) -> Settings:
-        """Of the live sessions."""
-        return Settings(latency_budget=self.latency_budget)
-
-
-def bench_simulate(plan: Plan) -> dict[str, Any]:
+def bench_simulate(args: argparse.Namespace) -> dict[str, Any]:
     """Simulates every number of users on every number of GPUs and prints the table.
 
     Raises:
         InvalidSetting: there are no such costs.
     """
-    model = device_model(plan.costs, plan.threads)
-    typing = typists(max(plan.users), plan.seconds)
-    runs = []
+    model = device_model(args.costs, args.threads)
     begun = time.perf_counter()
-    for gpus in plan.gpus:
-        for users in plan.users:
-            outcome = simulate(model, typing[:users], gpus, plan.num_inference_steps, plan.settings)
-            runs.append(figures(outcome))
+    crowds = [(gpus, users) for gpus in args.gpus for users in args.users]
+    one = partial(
+        _simulated,
+        model=model,
+        seconds=args.seconds,
+        steps=tuple(args.num_inference_steps),
+        settings=_settings(args),
+    )
+    workers = min(os.cpu_count() or 1, len(crowds))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        # The largest first, so that no process ends long after the others.
+        largest_first = sorted(crowds, key=lambda crowd: -crowd[1])
+        running = {crowd: pool.submit(one, *crowd) for crowd in largest_first}
+        runs = [running[crowd].result() for crowd in crowds]
     print(_table(runs))
     print(f"simulated in {time.perf_counter() - begun:.1f} s")
     return {
@@ -131,83 +122,77 @@ def bench_simulate(plan: Plan) -> dict[str, Any]:
         "runs": runs,
         "costs": model.as_dict(),
         "step_cap": model.latency_model.cap("step", model.size),
-        **_settings(plan),
-        **environment(),
     }
 
 
-def bench_caps(plan: Plan) -> dict[str, Any]:
+def _simulated(
+    gpus: int,
+    users: int,
+    *,
+    model: DeviceModel,
+    seconds: float,
+    steps: tuple[int, ...],
+    settings: Settings,
+) -> dict[str, Any]:
+    """One crowd, in a process of its own."""
+    return figures(simulate(model, typists(users, seconds), gpus, steps, settings))
+
+
+def bench_caps(args: argparse.Namespace) -> dict[str, Any]:
     """Compares numbers of rows a step, and prints p50 / p95 from last key to final of each."""
-    found = compare_caps(plan.seconds, plan.settings)
+    found = compare_caps(args.seconds, _settings(args))
     rows = []
     for each in found:
         cells = []
-        for cap, felt in each["rows"].items():
-            waits = felt["last_key_to_final_ms"]
+        for cap, scored in each["rows"].items():
+            waits = scored["last_key_to_final_ms"]
             mark = "*" if int(cap) == each["by_rule"] else " "
             cells.append(f"{waits['p50']:.0f} / {waits['p95']:.0f}{mark}")
         steps = "/".join(map(str, each["steps"]))
         rows.append([f"{each['scenario']}, {each['users']} users, {steps} steps", *cells])
     print(table(["last key to final, ms (* the rule)", "1 row", "2", "4", "8"], rows))
-    return {"benchmark": "simulate caps", "scenarios": found, **_settings(plan), **environment()}
+    return {"benchmark": "simulate caps", "scenarios": found}
 
 
-def bench_check(plan: Plan) -> dict[str, Any]:
+def bench_check(args: argparse.Namespace) -> dict[str, Any]:
     """Types at the real miniature beside its simulation, and prints both."""
     import torch
 
+    from .bench_model import miniature_sampler
     from .simulation.check import check
 
-    torch.set_num_threads(plan.threads)
-    sampler = miniature()
+    torch.set_num_threads(args.threads)
+    sampler = miniature_sampler()
     runs = [
-        check(sampler, users, plan.seconds, plan.num_inference_steps, plan.settings)
-        for users in plan.users
+        check(sampler, users, args.seconds, args.num_inference_steps, _settings(args))
+        for users in args.users
     ]
-    rows = [
-        [
-            f"{run['users']} users, {name}, ms",
-            *(f"{side[key]['p50']:.0f} / {side[key]['p95']:.0f}" for side in sides),
-            f"{run['ratio'].get(f'{key}_p50', 0):.2f} / {run['ratio'].get(f'{key}_p95', 0):.2f}",
-        ]
-        for run in runs
-        for sides in [(run["simulated"], run["measured"])]
-        for name, key in (
-            ("last key to final", "last_key_to_final_ms"),
-            ("first paint", "first_paint_ms"),
-        )
-    ]
+    rows = []
+    for run in runs:
+        for name in ("last_key_to_final", "first_paint"):
+            spreads = [run[side][f"{name}_ms"] for side in ("simulated", "measured")]
+            cells = [f"{spread['p50']:.0f} / {spread['p95']:.0f}" for spread in spreads]
+            ratios = [run["ratio"].get(f"{name}_ms_{share}", 0) for share in ("p50", "p95")]
+            cells.append(" / ".join(f"{ratio:.2f}" for ratio in ratios))
+            rows.append([f"{run['users']} users, {name.replace('_', ' ')}, ms", *cells])
     print(table(["p50 / p95", "simulated", "measured", "ratio"], rows))
-    return {"benchmark": "simulate check", "runs": runs, **_settings(plan), **environment()}
+    return {"benchmark": "simulate check", "runs": runs}
 
 
 def plot(path: Path, result: dict[str, Any]) -> None:
     """Draws how long users wait, over their number; the file's ending says how."""
     runs = result["runs"]
-    lines = [
-        Curve(
-            f"{gpus} GPU{'s' if gpus > 1 else ''}",
-            tuple(
-                (run["users"], run["last_key_to_final_ms"]["p95"])
-                for run in runs
-                if run["gpus"] == gpus
-            ),
-            peer=number > 0,
-        )
-        for number, gpus in enumerate(dict.fromkeys(run["gpus"] for run in runs))
-    ]
-    steps = "/".join(map(str, result["num_inference_steps"]))
-    title = f"Simulated: {result['costs']['name']}, {steps} steps"
-    waiting = "last key to finished picture, p95, ms"
-    draw_curves(path, title, "people typing at once", waiting, lines)
-
-
-def _settings(plan: Plan) -> dict[str, Any]:
-    return {
-        "seconds": plan.seconds,
-        "num_inference_steps": list(plan.num_inference_steps),
-        "latency_budget": plan.latency_budget,
+    served = {
+        f"{gpus} GPU{'s' if gpus > 1 else ''}": [run for run in runs if run["gpus"] == gpus]
+        for gpus in dict.fromkeys(run["gpus"] for run in runs)
     }
+    steps = "/".join(map(str, result["num_inference_steps"]))
+    draw_waiting(path, f"Simulated: {result['costs']['name']}, {steps} steps", served)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """Of the live sessions."""
+    return Settings(latency_budget=args.latency_budget)
 
 
 def _table(runs: Sequence[dict[str, Any]]) -> str:

@@ -32,20 +32,15 @@ class Clock:
 
     def median(self, call: Call, rounds: int) -> float:
         """Median milliseconds of a call, after one that does not count."""
-        return self.side_by_side({"": call}, rounds)[""][0]
+        return percentile(self.side_by_side({"": call}, rounds)[""], 0.5)
 
-    def side_by_side(self, calls: Mapping[str, Call], rounds: int) -> dict[str, tuple[float, ...]]:
-        """Every call's milliseconds, median first, then all; taken in turns.
+    def side_by_side(self, calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]:
+        """Every call's milliseconds, taken in turns.
 
         Whatever else the machine does meanwhile slows all of them. The first turn does not count.
         """
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for number in range(rounds + 1):
-            for name, call in calls.items():
-                taken = self.ms(call)
-                if number:
-                    times[name].append(taken)
-        return {name: (percentile(values, 0.5), *values) for name, values in times.items()}
+        turns = [{name: self.ms(call) for name, call in calls.items()} for _ in range(rounds + 1)]
+        return {name: [turn[name] for turn in turns[1:]] for name in calls}
 
     def forget_peak(self) -> None:
         """From here on `peak_mb` counts; on a CPU it is the whole process's life."""

@@ -39,9 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `bench together`."""
     parser.add_argument("--users", type=report.positive, default=8, help="default: 8")
     report.add_model(parser, "thin")
-    parser.add_argument(
-        "--num-inference-steps", type=int, default=4, choices=report.STEP_COUNTS, help="default: 4"
-    )
+    report.add_steps(parser)
     parser.add_argument("--rounds", type=report.positive, default=5, help="default: 5")
     report.add_threads(parser)
 

@@ -118,7 +118,7 @@ class EngineCore:
 
     def drop(self, request: InFlightRequest) -> None:
         """Nobody reads a request any more: it ends within a step."""
-        request.dropped = True
+        self._queue.drop(request)
 
     def take(self, request: InFlightRequest) -> None:
         """The reader has taken the last picture, so that another preview is of use."""
@@ -178,7 +178,7 @@ class EngineCore:
 
     def _begin(self, new: Batch) -> Iterator[Event]:
         for request in new:
-            request.started = True
+            self._queue.start(request)
             yield Scheduled(request)
         if not new:
             return

@@ -103,16 +103,17 @@ Ranks: TypeAlias = "dict[InFlightRequest, int]"  # places behind the first of it
 class RequestQueue:
     """Every request that waits or is being painted.
 
-    `add` and `remove` change one dict by one key, and every look is at a copy of it: other threads
-    may add and ask while a step runs.
+    Every change is of a dict by one key, and every look is at a copy of it: other threads may add,
+    drop and ask while a step runs.
     """
 
     def __init__(self, latency_model: LatencyModel) -> None:
         self.latency_model = latency_model
         self.loading: Loading = lambda num_inference_steps: 0.0
-        # A dict for its order and for leaving at once: all that is done for each step is then in
+        # Dicts, for their order and for leaving at once: all that is done for each step is then in
         # proportion to the queue, and less than a millisecond for a thousand requests.
         self._requests: dict[InFlightRequest, None] = {}
+        self._waiting: dict[InFlightRequest, None] = {}  # those of them that are in line
 
     @property
     def line(self) -> Line:
@@ -122,15 +123,28 @@ class RequestQueue:
     @property
     def waiting(self) -> int:
         """Requests that have not started and that somebody still wants."""
-        return sum(not (request.started or request.dropped) for request in self.line)
+        return len(self._waiting)
 
     def add(self, request: InFlightRequest) -> None:
         """A request joins."""
+        # First: whoever finds it in the queue may start or drop it at once.
+        self._waiting[request] = None
         self._requests[request] = None
+
+    def start(self, request: InFlightRequest) -> None:
+        """A request no longer waits: its first step is next."""
+        request.started = True
+        self._waiting.pop(request, None)
+
+    def drop(self, request: InFlightRequest) -> None:
+        """Nobody wants a request any more; it still has to be removed."""
+        request.dropped = True
+        self._waiting.pop(request, None)
 
     def remove(self, request: InFlightRequest) -> None:
         """A request leaves, if it is here."""
         self._requests.pop(request, None)
+        self._waiting.pop(request, None)
 
     def next_batch(self) -> list[InFlightRequest]:
         """The requests that take a step now, in one UNet call; none when there are none."""

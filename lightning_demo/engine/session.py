@@ -116,7 +116,8 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting = self._engine.status().waiting
+        # Only what is about to start asks how many wait.
+        waiting = self._engine.status().waiting if self._turn is None else 0
         in_line = self._waiting is not None
         action = self._policy.action(self._loop.time(), waiting, in_line)
         match action:

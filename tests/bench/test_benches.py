@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lightning_demo.bench import HELP, engine
-from lightning_demo.bench.component_timing import picture
-from lightning_demo.bench.program import launch
+from lightning_demo.bench.bench_model import picture
 from lightning_demo.bench.random_sdxl import THIN, random_components
+from lightning_demo.bench.servers import launch
 from lightning_demo.cli import build_parser, main
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest

@@ -13,13 +13,13 @@ import pytest
 from lightning_demo.bench import gpu_check
 from lightning_demo.bench.gpu_check import CHECKS, Worker, run_check
 from lightning_demo.bench.gpu_checks import pictures
-from lightning_demo.bench.gpu_checks.setting import CheckFailed, CheckSkipped, Setting
+from lightning_demo.bench.gpu_checks.context import CheckContext, CheckFailed, CheckSkipped
 from lightning_demo.cli import main
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Setting:
-    return Setting(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
+def context(tmp_path: Path) -> CheckContext:
+    return CheckContext(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
 def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -54,8 +54,8 @@ def test_without_time_everything_is_skipped(
     assert {check["error"] for check in result["checks"]} == {"no time left"}
 
 
-def test_what_hangs_and_what_dies_is_reported(setting: Setting):
-    worker = Worker(setting)
+def test_what_hangs_and_what_dies_is_reported(context: CheckContext):
+    worker = Worker(context)
     try:
         assert worker.run("machine", 60)["status"] == "pass"
         slow = worker.run("profiles", 0.01)
@@ -74,7 +74,7 @@ def test_what_hangs_and_what_dies_is_reported(setting: Setting):
     [("pass", {"passed": 1}), ("pytest.skip()", CheckSkipped), ("assert 1 == 2", CheckFailed)],
 )
 def test_the_tests_for_a_gpu_are_run(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, outcome: Any
+    context: CheckContext, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, outcome: Any
 ):
     folder = tmp_path / "tests" / "gpu"
     folder.mkdir(parents=True)
@@ -82,12 +82,12 @@ def test_the_tests_for_a_gpu_are_run(
     test = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {body}\n"
     (folder / "test_it.py").write_text(test)
     monkeypatch.setattr(pictures, "ROOT", tmp_path)
-    setting.small = False
+    context.small = False
     if isinstance(outcome, dict):
-        assert pictures.gpu_tests(setting) == outcome
+        assert pictures.gpu_tests(context) == outcome
     else:
         with pytest.raises(outcome):
-            pictures.gpu_tests(setting)
+            pictures.gpu_tests(context)
 
 
 @pytest.mark.parametrize(
@@ -99,23 +99,23 @@ def test_the_tests_for_a_gpu_are_run(
     ],
 )
 def test_a_check_that_raises_says_why(
-    setting: Setting,
+    context: CheckContext,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     status: str,
     words: str,
 ):
-    def check(setting: Setting) -> dict[str, Any]:
+    def check(context: CheckContext) -> dict[str, Any]:
         raise error
 
     monkeypatch.setitem(CHECKS, "machine", (check, 1))
-    found = run_check("machine", setting)
+    found = run_check("machine", context)
     assert (found["status"], found["error"]) == (status, words)
 
 
 def test_a_failure_is_the_commands_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     class Broken:
-        def __init__(self, setting: Setting) -> None:
+        def __init__(self, context: CheckContext) -> None:
             pass
 
         def run(self, name: str, seconds: float) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from PIL import Image
 
 from lightning_demo.bench import live, many
 from lightning_demo.bench.clients import FetchPage, picture_url
-from lightning_demo.bench.many_score import Picture, Press, Visit
 from lightning_demo.bench.peers.fifo import application
 from lightning_demo.bench.peers.gradio_stream import Painter
 from lightning_demo.bench.peers.miniature import Miniature
+from lightning_demo.bench.score import KeyPress, Picture, Trace
 from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
@@ -41,7 +41,7 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
     def running(names: Sequence[str], steps: int, threads: int) -> Iterator[list[Server]]:
         assert (steps, threads) == (STEPS, 1)
-        yield [Server(each.name, each.program, steps) for each in servers if each.name in names]
+        yield [each for each in servers if each.name in names]
 
     def short(number: int, visit: int = 0, seconds: float = 0) -> Typist:
         keys = (Key(0.0, "a", False), Key(0.15, "a cat", True))
@@ -95,13 +95,13 @@ def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
 
 
 def test_pictures_while_typing_are_texts_seen_before_the_last_key():
-    presses = [Press(at, False, at) for at in (0.0, 0.1, 0.2)]
+    presses = [KeyPress(at, False, at) for at in (0.0, 0.1, 0.2)]
     pictures = [
         Picture(0.05, 0, 1, 4, final=False),
         Picture(0.15, 0, 4, 4, final=True),
         Picture(0.25, 2, 4, 4, final=True),
     ]
-    assert live.pictures_while_typing(Visit(presses, pictures, 0.3)) == 1
+    assert live.pictures_while_typing(Trace(presses, pictures, 0.3)) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,8 @@ def test_the_streaming_peer_ends_with_the_pipelines_picture(model: Miniature):
 
 def test_fifo_paints_every_key_in_order(model: Miniature, run: Any):
     before = model.taken
-    shown: list[tuple[int, bool]] = []
-    problems: list[str] = []
 
-    async def visit() -> None:
+    async def visit() -> Trace:
         config = uvicorn.Config(application(model), port=0, log_level="warning", ws="none")
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server.serve())
@@ -156,24 +154,19 @@ def test_fifo_paints_every_key_in_order(model: Miniature, run: Any):
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
 
-        came = asyncio.Event()
-
-        def show(key: int, step: int, steps: int, final: bool, painted: bool) -> None:
-            shown.append((key, final))
-            came.set()
-
-        page = FetchPage(f"http://127.0.0.1:{port}/", 5, STEPS, show, problems.append)
+        page = FetchPage(f"http://127.0.0.1:{port}/", 5, STEPS)
         await page.open()
         for key, text in enumerate(("a", "a cat")):
             await page.press(key, text)
-            await came.wait()
-            came.clear()
+            await page.finished(key)
         await page.close()
         server.should_exit = True
         await serving
+        return page.trace
 
-    run(visit())
-    assert (shown, problems) == ([(0, True), (1, True)], [])
+    trace = run(visit())
+    assert [(picture.key, picture.final) for picture in trace.pictures] == [(0, True), (1, True)]
+    assert trace.problems == []
     assert model.taken - before == 2 * STEPS
 
 

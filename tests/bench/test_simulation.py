@@ -16,16 +16,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from lightning_demo.bench.score import first_paints, rate, waits
+from lightning_demo.bench.simulation.crowd import figures, simulate, typists
 from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, device_model, linear
 from lightning_demo.bench.simulation.engine import SimulatedEngine
-from lightning_demo.bench.simulation.record import Record
-from lightning_demo.bench.simulation.run import figures, simulate, typists
 from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
 from lightning_demo.engine import local, runner
 from lightning_demo.engine.base import MAX_WAITING, Engine, Work
 from lightning_demo.engine.build import about
+from lightning_demo.engine.core import Called
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting
@@ -208,16 +209,29 @@ async def really(
     return sampler.batches
 
 
+class WatchedEngine(SimulatedEngine):
+    """Keeps what was in each UNet call, and when."""
+
+    def __init__(self, model: DeviceModel) -> None:
+        super().__init__(model, MINIATURE.limits)
+        self.batches: list[tuple[float, frozenset[str]]] = []
+
+    async def _spend(self, call: Called) -> None:
+        if call.kind == "step":
+            prompts = frozenset(request.work.request.prompt for request in call.batch)
+            now = asyncio.get_running_loop().time()
+            self.batches.append((round(now, 6), prompts))
+        await super()._spend(call)
+
+
 async def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, frozenset[str]]]:
-    engine = SimulatedEngine(
-        DeviceModel("crowd", (128, 128), crowd_latencies()), MINIATURE.limits, keep_batches=True
-    )
+    engine = WatchedEngine(DeviceModel("crowd", (128, 128), crowd_latencies()))
     people, loop = People(engine, ask), asyncio.get_running_loop()
     for arrival in script:
         await asyncio.sleep(arrival.at - loop.time())
         await people.arrive(arrival)
     await people.leave()
-    return [(round(time, 6), prompts) for time, prompts in engine.tally.batches]
+    return engine.batches
 
 
 def test_the_simulator_does_what_the_real_engine_does(run, components, ask, monkeypatch):
@@ -240,10 +254,11 @@ def test_one_user_waits_for_exactly_the_work():
     model = linear("even", 512, (10, 5), 4, 1, prompt=2, encode=3)
     alone = Typist((Key(0.0, "a", False), Key(5.0, "a cat", True)), seed=1)
     outcome = simulate(model, [alone], 1, settings=NO_DRAFTS)
-    (record,) = outcome.records
+    (trace,) = outcome.traces
     # Of previews a second is begun when the first has arrived; the third step has none.
-    assert record.first_paints == pytest.approx([0.002 + 0.010 + 0.001 + 0.003] * 2)
-    assert record.waits == pytest.approx([0.002 + 4 * 0.010 + 3 * 0.001 + 0.004 + 0.003])
+    assert first_paints(trace) == pytest.approx([0.002 + 0.010 + 0.001 + 0.003] * 2)
+    (wait,) = waits(trace)
+    assert wait.seconds == pytest.approx(0.002 + 4 * 0.010 + 3 * 0.001 + 0.004 + 0.003)
     found = figures(outcome)
     assert (found["steps"], found["wasted_steps"], found["lost_finals"]) == (8, 0, 0)
     assert (found["rows_per_step"], found["fairness"]) == (1.0, 1.0)
@@ -296,20 +311,9 @@ def test_mixed_step_counts_are_all_served():
     """Nobody of 8 steps starves beside those of 1: all wait alike but for their own work."""
     model = linear("mixed", 1024, (22, 11), 9, 3)
     outcome = simulate(model, typists(16, 10), 1, (1, 2, 4, 8), NO_DRAFTS)
-    means = [1 / record.rate for record in outcome.records]
+    means = [1 / rate(waits(trace)) for trace in outcome.traces]
     few, many = sum(means[0::4]) / 4, sum(means[3::4]) / 4
     assert few < many < 4 * few, "though it is eight times the work"
-
-
-def test_a_wait_ends_with_a_later_picture_too():
-    record = Record()
-    for key in range(3):
-        record.pressed(key, key, waits=key != 1)
-    record.showed(1, 4.0, final=False)
-    record.showed(1, 5.0, final=True)
-    assert (record.waits, record.first_paints, record.lost) == ([5.0], [4.0, 3.0], 1)
-    record.showed(2, 6.0, final=True)
-    assert (record.waits, record.lost, record.rate) == ([5.0, 4.0], 0, 2 / 9)
 
 
 # The command -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from lightning_demo.bench.program import launch
+from lightning_demo.bench.servers import launch
 
 from .conftest import FLAGS, NAMES
 

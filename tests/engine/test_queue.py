@@ -83,6 +83,19 @@ def test_nobody_there():
     queue.remove(waiting("never here", 0))
 
 
+def test_who_has_started_or_is_dropped_waits_no_more():
+    begun, gone, left, here = (waiting(name, 0) for name in ("begun", "gone", "left", "here"))
+    queue = queue_of(begun, gone, left, here)
+    queue.start(begun)
+    queue.drop(gone)
+    queue.remove(left)
+    assert (queue.waiting, begun.started, gone.dropped) == (1, True, True)
+    assert named(queue.line) == ["begun", "gone", "here"]
+    for each in (begun, gone, here):
+        queue.remove(each)
+    assert queue.waiting == 0
+
+
 def test_who_has_waited_longest_is_first():
     assert named(
         queue_of(waiting("b", 2), waiting("a", 1), waiting("c", 3), cap=2).next_batch()

@@ -11,23 +11,23 @@ from ...errors import OutOfMemory
 from ...model.memory_plan import GIB, full_size_plan
 from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
-from ..bench_model import PROMPT, BenchModel, load_bench_model, paint
+from ..bench_model import PROMPT, BenchModel, load_bench_model, picture
 from ..component_timing import time_switching
 from ..random_sdxl import FULL, RandomWeights, random_components, unets_of
 from ..report import STEP_COUNTS
 from ..timing import Clock
-from .setting import CheckFailed, CheckSkipped, Setting
+from .context import CheckContext, CheckFailed, CheckSkipped
 
 PROFILES_GIB = (32, 22, 13, 9, 7.5)  # free memory that leads to each profile
 
 
-def out_of_memory(setting: Setting) -> dict[str, Any]:
+def out_of_memory(context: CheckContext) -> dict[str, Any]:
     """A picture too large for the memory fails in words; the next smaller one is painted."""
-    if setting.small:
+    if context.small:
         raise CheckSkipped("a CPU has no memory of its own that could run out")
     made = load_bench_model("full", "cuda")
     parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEP_COUNTS))
-    sampler, device = Sampler(parts), setting.device
+    sampler, device = Sampler(parts), context.device
 
     def request(side: int) -> GenerationRequest:
         return GenerationRequest(PROMPT, "", 1, 0.0, 7, side, side)
@@ -35,7 +35,7 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
     def reserved(side: int) -> int:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        paint(sampler, request(side))
+        picture(sampler, request(side))
         return torch.cuda.max_memory_reserved()
 
     small, large = reserved(512), reserved(1024)
@@ -44,21 +44,21 @@ def out_of_memory(setting: Setting) -> dict[str, Any]:
     torch.cuda.set_per_process_memory_fraction((small + large) / 2 / total, device)
     try:
         try:
-            paint(sampler, request(1024))
+            picture(sampler, request(1024))
         except OutOfMemory as error:
             words = str(error)
         else:
             raise CheckFailed("1024 px fitted into less memory than it took before")
-        paint(sampler, request(512))
+        picture(sampler, request(512))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
     return {"said": words, "mb_at_512": small // 10**6, "mb_at_1024": large // 10**6}
 
 
-def profiles(setting: Setting) -> dict[str, Any]:
+def profiles(context: CheckContext) -> dict[str, Any]:
     """Every memory profile paints, and takes no more memory than it was chosen for."""
-    shape, device, clock = setting.shape, setting.device, Clock(setting.device)
-    dtype = torch.float32 if setting.small else torch.float16
+    shape, device, clock = context.shape, context.device, Clock(context.device)
+    dtype = torch.float32 if context.small else torch.float16
     source = RandomWeights(shape, device, dtype)
     source.read(4, lambda fraction, sentence: None)
     measured: dict[str, Any] = {}
@@ -66,13 +66,13 @@ def profiles(setting: Setting) -> dict[str, Any]:
         profile = replace(full_size_plan("cuda", int(free * GIB), len(STEP_COUNTS)), dtype=dtype)
         parts = random_components(shape, device, profile, source)
         clock.forget_peak()
-        made = BenchModel(setting.weights, parts, source)
+        made = BenchModel(context.weights, parts, source)
         sampler = Sampler(parts)
         for steps in STEP_COUNTS[:2]:
-            paint(sampler, made.request(steps))
+            picture(sampler, made.request(steps))
         name = f"{profile.name}, {profile.unets} UNets"
         measured[name] = {"peak_mb": clock.peak_mb()}
-        if not setting.small:
+        if not context.small:
             taken = torch.cuda.max_memory_reserved() / GIB
             measured[name]["reserved_gib"] = round(taken, 2)
             if taken > free:
@@ -81,7 +81,7 @@ def profiles(setting: Setting) -> dict[str, Any]:
     return measured
 
 
-def switch(setting: Setting) -> dict[str, Any]:
+def switch(context: CheckContext) -> dict[str, Any]:
     """Milliseconds to another step count."""
-    made = load_bench_model(setting.weights, setting.device.type)
-    return time_switching(made.source, STEP_COUNTS, 3, Clock(setting.device))
+    made = load_bench_model(context.weights, context.device.type)
+    return time_switching(made.source, STEP_COUNTS, 3, Clock(context.device))

@@ -17,19 +17,18 @@ from ...model.memory_plan import GIB
 from ...model.sampling.decode import decode
 from ...model.sampling.sampler import Sampler
 from ..ablation import RECORDED, WHOLE
-from ..bench_model import load_bench_model
-from ..component_timing import difference, picture
+from ..bench_model import difference, load_bench_model, picture
 from ..random_sdxl import random_components, unets_of
 from ..timing import problems
-from .setting import CheckFailed, CheckSkipped, Setting
+from .context import CheckContext, CheckFailed, CheckSkipped
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def machine(setting: Setting) -> dict[str, Any]:
+def machine(context: CheckContext) -> dict[str, Any]:
     """What the checks run on."""
     found: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda}
-    if setting.small:
+    if context.small:
         return found
     free, total = torch.cuda.mem_get_info()
     return {
@@ -42,9 +41,9 @@ def machine(setting: Setting) -> dict[str, Any]:
     }
 
 
-def gpu_tests(setting: Setting) -> dict[str, Any]:
+def gpu_tests(context: CheckContext) -> dict[str, Any]:
     """The tests with the marker `gpu`."""
-    if setting.small:
+    if context.small:
         raise CheckSkipped("these tests need a CUDA GPU")
     folder = ROOT / "tests" / "gpu"
     if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
@@ -64,35 +63,35 @@ def gpu_tests(setting: Setting) -> dict[str, Any]:
     return counts
 
 
-def tiers(setting: Setting) -> dict[str, Any]:
+def tiers(context: CheckContext) -> dict[str, Any]:
     """What was learned paints as before, in every step count, with one UNet overwritten in place.
 
     CUDA graphs on a GPU; elsewhere whole graphs of the compiler.
     """
-    made = load_bench_model(setting.weights, setting.device.type)
-    parts = replace(made.components, unets=unets_of(made.source, 1, setting.steps))
+    made = load_bench_model(context.weights, context.device.type)
+    parts = replace(made.components, unets=unets_of(made.source, 1, context.steps))
     made = replace(made, components=parts)
-    speed = setting.speed(compiled=setting.small)
+    speed = context.speed(compiled=context.small)
     plain, asked = Sampler(parts, replace(speed, cuda_graphs=False, compile=False)), {}
-    for steps in setting.steps:
+    for steps in context.steps:
         request = made.request(steps)
         asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
         sampler = Sampler(parts, speed)
         for _ in range(WHOLE if speed.compile else RECORDED):
             sampler.improve()
-        again = (*setting.steps, *setting.steps[:2])
+        again = (*context.steps, *context.steps[:2])
         differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}
     if found or max(differences.values()) > 2:
         raise CheckFailed(f"pixels differ by {differences}; {found}")
     return {"tier": sampler.tier, "max_pixel_difference": differences}
 
 
-def half_precision(setting: Setting) -> dict[str, Any]:
+def half_precision(context: CheckContext) -> dict[str, Any]:
     """Decoders in half precision: finite as they are, and what overflows is decoded again."""
-    made = random_components(setting.shape, setting.device)
+    made = random_components(context.shape, context.device)
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(0))
-    latents = latents.to(setting.device)
+    latents = latents.to(context.device)
     with problems() as found:
         for vae in (made.vae, made.preview_vae):
             decode(copy.deepcopy(vae).half(), latents * vae.config.scaling_factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import time
@@ -11,67 +12,62 @@ from typing import Any
 import torch
 
 from ...model.sampling.sampler import Sampler
-from ..ablation import Ablation, AblationStage
+from .. import model as bench
+from ..ablation import Ablation, AblationStage, time_second_process
 from ..bench_model import load_bench_model
 from ..component_timing import time_batches
-from ..model import Plan, measure_model
 from ..timing import Clock
-from ..warm_start import warm_start
-from .setting import CheckFailed, Setting
+from .context import CheckContext, CheckFailed
 
 BACKEND = "LIGHTNING_COMPILE_BACKEND"
 MODEL = "model.json"
 
 
-def calibration(setting: Setting) -> dict[str, Any]:
+def calibration(context: CheckContext) -> dict[str, Any]:
     """What a UNet call costs by rows and size: decides how many requests may share one."""
-    made = load_bench_model(setting.weights, setting.device.type)
-    speed = setting.speed(compiled=False)
+    made = load_bench_model(context.weights, context.device.type)
+    speed = context.speed(compiled=False)
     Ablation(made.components, (4,)).advance(AblationStage("", speed))
     measured: dict[str, Any] = {}
-    for side in (64, 96) if setting.small else (1024, 768, 512):
+    for side in (64, 96) if context.small else (1024, 768, 512):
         family = replace(made.components.spec, sizes=((side, side),))
         at_side = replace(made, components=replace(made.components, spec=family))
         sampler = Sampler(at_side.components, speed)
         measured[str(side)] = time_batches(
             sampler,
             lambda at_side=at_side: at_side.request(4),  # type: ignore[misc]
-            (1, 2) if setting.small else (1, 2, 4, 8),
-            1 if setting.small else 5,
-            Clock(setting.device),
+            (1, 2) if context.small else (1, 2, 4, 8),
+            1 if context.small else 5,
+            Clock(context.device),
         )
     return measured
 
 
-def compiler_cache(setting: Setting) -> dict[str, Any]:
+def compiler_cache(context: CheckContext) -> dict[str, Any]:
     """Seconds that a new process takes to get as fast, with what `model` compiled; and it took."""
-    speed, threads = setting.speed(compiled=True), torch.get_num_threads()
-    left = setting.deadline - time.monotonic()
-    second = warm_start(setting.weights, setting.device.type, speed, threads, left)
+    speed, threads = context.speed(compiled=True), torch.get_num_threads()
+    left = context.deadline - time.monotonic()
+    second = time_second_process(context.weights, context.device.type, speed, threads, left)
     if second.get("error") or second["problems"]:
         raise CheckFailed(json.dumps(second))
-    document = setting.out / MODEL
+    document = context.out / MODEL
     stages = json.loads(document.read_text())["stages"] if document.exists() else []
     learned = [stage for stage in stages if "learning_seconds" in stage]
     first = {stage["tier"]: stage["learning_seconds"] for stage in learned}
     return {"first": first, "second": second}
 
 
-def model(setting: Setting) -> dict[str, Any]:
+def model(context: CheckContext) -> dict[str, Any]:
     """`bench model`; its document is model.json. With minutes left it compiles the peer too."""
-    plan = Plan(
-        weights=setting.weights,
-        rounds=5,
-        compile=True,
-        batches=(1,),
-        out=setting.out / MODEL,
-        warm_start=False,
-        deadline=setting.deadline,
-    )
-    if setting.small:
-        os.environ[BACKEND] = setting.backend
-        plan = replace(plan, device="cpu", rounds=1, steps=(4,), threads=1)
-    result = measure_model(plan)
+    parser = argparse.ArgumentParser()
+    bench.add_options(parser)
+    options = ["--compile", "--rounds", "5", "--batches", "1", "--out", str(context.out / MODEL)]
+    if context.small:
+        os.environ[BACKEND] = context.backend
+        options += ["--device", "cpu", "--rounds", "1", "--steps", "4", "--threads", "1"]
+    args = parser.parse_args(options)
+    args.weights = context.weights
+    result = bench.measure(args, second_process=False, deadline=context.deadline)
     failed = [stage for stage in result["stages"] if "error" in stage or stage["problems"]]
     if failed:
         words = (f"{stage['name']}: {stage.get('error', stage['problems'])}" for stage in failed)

@@ -13,17 +13,15 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from ...model.loading import load_components
 from ...model.weights.checkpoints import MINIATURE
-from ...model.weights.unet_files import UNetFiles
-from ...model.weights.unets import UNets
 from ...schemas import GenerationRequest
-from .pipe import call
+from .pipe import Pipe, call
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -37,15 +35,9 @@ class Miniature:
     def __init__(self, threads: int, num_inference_steps: int) -> None:
         torch.set_num_threads(threads)
         warnings.simplefilter("ignore")
-        self.pipe = StableDiffusionXLPipeline.from_pretrained(
-            MINIATURE.base.folder, variant="fp16", add_watermarker=False
-        ).to(torch.float32)
-        files = UNetFiles(MINIATURE, torch.device("cpu"), torch.float32)
-        self.pipe.unet = UNets(files, 1, (num_inference_steps,)).get(num_inference_steps)
-        self.pipe.scheduler = EulerDiscreteScheduler.from_config(
-            self.pipe.scheduler.config, timestep_spacing="trailing"
-        )
-        self.pipe.set_progress_bar_config(disable=True)
+        pipe = Pipe(load_components(MINIATURE, "cpu"), torch.float32)
+        pipe.take(num_inference_steps)
+        self.pipe = pipe.pipeline
         self.num_inference_steps, self.taken = num_inference_steps, 0
         self.pipe.unet.register_forward_hook(self._count)
 

@@ -26,14 +26,14 @@ class Pipe:
         self._unet.set_attn_processor(AttnProcessor2_0())
         parts = copy.deepcopy((components.vae, *components.text_encoders))
         vae, first, second = (part.to(components.device) for part in parts)
-        self._pipe = pipeline(components, self._unet, vae, (first, second))
+        self.pipeline = make_pipeline(components, self._unet, vae, (first, second))
         self.to(dtype)
 
     def to(self, dtype: torch.dtype) -> Pipe:
         """The same pipeline, computing in another dtype."""
         self.dtype = dtype
-        self._pipe.to(dtype=dtype)
-        for module in (self._unet, self._pipe.vae):
+        self.pipeline.to(dtype=dtype)
+        for module in (self._unet, self.pipeline.vae):
             module.to(memory_format=torch.contiguous_format)
         return self
 
@@ -44,7 +44,7 @@ class Pipe:
         for name, tensor in self._unet.state_dict().items():
             tensor.copy_(weights[name])
         checkpoint = self._components.spec.checkpoint(num_inference_steps)
-        self._pipe.scheduler = noise_scheduler(checkpoint.prediction_type)
+        self.pipeline.scheduler = noise_scheduler(checkpoint.prediction_type)
 
     def compile(self, backend: str = "inductor") -> None:
         """Compiles UNet and decoder as diffusers' guide to speed does (max-autotune on a GPU)."""
@@ -52,19 +52,19 @@ class Pipe:
         mode = "max-autotune" if cuda else None
         if cuda:
             self._unet.to(memory_format=torch.channels_last)
-            self._pipe.vae.to(memory_format=torch.channels_last)
-        vae = self._pipe.vae
-        self._pipe.unet = torch.compile(self._unet, mode=mode, fullgraph=True, backend=backend)
+            self.pipeline.vae.to(memory_format=torch.channels_last)
+        vae = self.pipeline.vae
+        self.pipeline.unet = torch.compile(self._unet, mode=mode, fullgraph=True, backend=backend)
         vae.decode = torch.compile(vae.decode, mode=mode, fullgraph=True, backend=backend)
 
     def pixels(self, request: GenerationRequest) -> np.ndarray:
         """A request's picture, uint8 [height, width, 3]."""
-        return np.asarray(call(self._pipe, request))
+        return np.asarray(call(self.pipeline, request))
 
     def jpeg(self, request: GenerationRequest) -> bytes:
         """A request's picture as JPEG of the quality that the demo sends."""
         buffer = io.BytesIO()
-        call(self._pipe, request).save(buffer, "JPEG", quality=JPEG_QUALITY)
+        call(self.pipeline, request).save(buffer, "JPEG", quality=JPEG_QUALITY)
         return buffer.getvalue()
 
 
@@ -92,7 +92,7 @@ def noise_scheduler(prediction_type: str = "epsilon") -> EulerDiscreteScheduler:
     )
 
 
-def pipeline(
+def make_pipeline(
     components: Components,
     unet: torch.nn.Module,
     vae: torch.nn.Module,

@@ -9,9 +9,9 @@ from typing import Any
 from ...engine.latency_model import Kind, LatencyModel, Size
 from ...schemas import ROW_BUCKETS
 from ...settings import Settings
-from ..typists import typist
+from ..score import score
+from .crowd import simulate, typists
 from .device_model import DeviceModel, linear
-from .run import Outcome, felt, simulate
 
 VISITS = 3  # each scenario is typed by so many times its users, one crowd after another
 
@@ -68,7 +68,7 @@ def compare_caps(
 
     Returns:
         Of each: `scenario`, `users`, `steps`, `by_rule` (the rows that the rule allows), and
-        `rows`: by number of rows the figures of `felt`, and `finals_per_second`.
+        `rows`: by number of rows the figures of `score`.
     """
     found = []
     for each in scenarios:
@@ -76,16 +76,10 @@ def compare_caps(
         for cap in ROW_BUCKETS:
             model = replace(each.model, latency_model=Capped(each.model.latency_model, cap))
             crowds = [
-                simulate(
-                    model,
-                    [typist(number, visit, seconds) for number in range(each.users)],
-                    1,
-                    each.steps,
-                    settings,
-                )
+                simulate(model, typists(each.users, seconds, visit), 1, each.steps, settings)
                 for visit in range(VISITS)
             ]
-            caps[str(cap)] = _together(crowds)
+            caps[str(cap)] = score([crowd.round for crowd in crowds])
         found.append(
             {
                 "scenario": each.model.name,
@@ -96,11 +90,3 @@ def compare_caps(
             }
         )
     return found
-
-
-def _together(crowds: Sequence[Outcome]) -> dict[str, Any]:
-    finals = sum(gpu.tally.finals for crowd in crowds for gpu in crowd.gpus)
-    return {
-        **felt([record for crowd in crowds for record in crowd.records]),
-        "finals_per_second": round(finals / sum(crowd.seconds for crowd in crowds), 2),
-    }

@@ -11,15 +11,12 @@ from ...engine.build import about
 from ...engine.local import LocalEngine
 from ...model.sampling.sampler import Sampler
 from ...model.weights.checkpoints import MINIATURE
-from ...schemas import GenerationRequest
 from ...settings import Settings
+from ..score import PATIENCE, Round, score
 from ..typists import Typist
+from .crowd import simulate, type_at, typists
 from .device_model import measured
-from .record import Record
-from .run import felt, simulate, typists
-from .visit import visit
 
-PATIENCE = 30.0  # seconds after the last key
 LOOK = 0.01  # seconds between two looks at whether all is over
 
 
@@ -37,10 +34,10 @@ def check(
     """
     model = measured(sampler)
     typing = typists(users, seconds)
-    simulated = felt(simulate(model, typing, 1, steps, settings).records)
+    simulated = score([simulate(model, typing, 1, steps, settings).round])
     known = copy.deepcopy(model.latency_model)
     engine = LocalEngine(lambda report: sampler, about(MINIATURE), latency_model=known)
-    real = felt(asyncio.run(_type(engine, typing, steps, settings)))
+    real = score([asyncio.run(_type(engine, typing, steps, settings))])
     ratio = {
         f"{key}_{share}": round(real[key][share] / simulated[key][share], 2)
         for key in ("last_key_to_final_ms", "first_paint_ms")
@@ -52,25 +49,15 @@ def check(
 
 async def _type(
     engine: LocalEngine, typing: Sequence[Typist], steps: Sequence[int], settings: Settings
-) -> list[Record]:
-    """Everybody's waiting at a real engine."""
-    size = MINIATURE.limits.sizes[0]
+) -> Round:
     while engine.status().state == "loading":  # noqa: ASYNC110 - an engine has no event for it
         await asyncio.sleep(LOOK)
-    begun = asyncio.get_running_loop().time()
+    size = MINIATURE.limits.sizes[0]
     try:
-        return await asyncio.gather(
-            *(
-                visit(
-                    engine,
-                    settings,
-                    GenerationRequest("", "", steps[number % len(steps)], 0.0, each.seed, *size),
-                    each,
-                    begun,
-                    PATIENCE,
-                )
-                for number, each in enumerate(typing)
-            )
+        everybody = (
+            type_at(engine, settings, each, steps[number % len(steps)], size, PATIENCE)
+            for number, each in enumerate(typing)
         )
+        return Round(tuple(await asyncio.gather(*everybody)), None)
     finally:
         await engine.aclose()

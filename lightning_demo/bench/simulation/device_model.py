@@ -87,20 +87,11 @@ def device_model(name: str, threads: int = 2) -> DeviceModel:
     if name == "miniature":
         import torch
 
+        from ..bench_model import miniature_sampler
+
         torch.set_num_threads(threads)
-        return measured(miniature())
+        return measured(miniature_sampler())
     return from_file(Path(name))
-
-
-def miniature() -> Sampler:
-    """The miniature on the CPU, warm."""
-    from ...model.loading import load_components
-    from ...model.sampling.sampler import Sampler
-    from ...model.weights.checkpoints import MINIATURE
-
-    sampler = Sampler(load_components(MINIATURE, "cpu"))
-    sampler.warm_up()
-    return sampler
 
 
 def measured(sampler: Sampler) -> DeviceModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,10 +72,7 @@ class Tally:
 
     calls: int = 0  # of a UNet
     steps: int = 0  # requests of those calls
-    useful: int = 0  # of which a picture was shown
-    finals: int = 0
     busy: float = 0.0  # seconds
-    batches: list[tuple[float, frozenset[str]]] = field(default_factory=list)  # (time, prompts)
 
 
 class LoopEngine:
@@ -96,7 +93,10 @@ class LoopEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        return replace(self._status, waiting=self._core.waiting)
+        waiting = self._core.waiting
+        if self._status.waiting != waiting:
+            self._status = replace(self._status, waiting=waiting)
+        return self._status
 
     def forecast(self, work: Work) -> Forecast | None:
         """See `Engine.forecast`."""
@@ -171,13 +171,10 @@ class LoopEngine:
 class SimulatedEngine(LoopEngine):
     """An engine whose device is a table of seconds; it counts what that has done."""
 
-    def __init__(
-        self, model: DeviceModel, limits: Limits | None = None, *, keep_batches: bool = False
-    ) -> None:
+    def __init__(self, model: DeviceModel, limits: Limits | None = None) -> None:
         """
         Args:
             limits: of the model that it stands for; the size of `model` when absent.
-            keep_batches: whether `tally` is to tell every call.
         """
         if limits is None:
             limits = Limits(STEP_COUNTS, 4, (model.size,), min(model.size), max(model.size))
@@ -187,33 +184,18 @@ class SimulatedEngine(LoopEngine):
         self.tally = Tally()
         self.sessions = 0
         self._encode = model.encode
-        self._keep_batches = keep_batches
-        self._seen: dict[InFlightRequest, int] = {}  # steps of the last picture that has arrived
 
     async def _spend(self, call: Called) -> None:
         self.tally.busy += call.seconds
         if call.kind == "step":
             self.tally.calls += 1
             self.tally.steps += len(call.batch)
-            if self._keep_batches:
-                prompts = frozenset(request.work.request.prompt for request in call.batch)
-                self.tally.batches.append((_now(), prompts))
         await super()._spend(call)
 
     def _deliver(self, painted: Painted, reader: Latest[Value]) -> None:
         # Encoded beside the device, then shown.
-        asyncio.get_running_loop().call_later(self._encode, self._arrive, painted, reader)
-
-    def _arrive(self, painted: Painted, reader: Latest[Value]) -> None:
-        request = painted.request
-        if request.dropped:
-            self._seen.pop(request, None)
-            return
-        self.tally.useful += painted.step - self._seen.pop(request, 0)
-        self.tally.finals += painted.final
-        if not painted.final:
-            self._seen[request] = painted.step
-        super()._deliver(painted, reader)
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._encode, super()._deliver, painted, reader)
 
 
 def _now() -> float:

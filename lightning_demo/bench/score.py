@@ -29,6 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .report import p50_p95, percentile
 
 NOTICED = 0.1  # seconds; a shorter wait feels like none
@@ -36,8 +38,8 @@ PATIENCE = 30.0  # seconds after a user's last key
 
 
 @dataclass(frozen=True, slots=True)
-class Press:
-    """A key of one visit."""
+class KeyPress:
+    """A key of one user."""
 
     due: float  # when it was to be pressed, seconds
     waits: bool
@@ -57,10 +59,10 @@ class Picture:
 
 
 @dataclass(slots=True)
-class Visit:
-    """One user's typing and all that came back, oldest first."""
+class Trace:
+    """One user's typing and all that was shown, oldest first and never going back to a key."""
 
-    presses: list[Press] = field(default_factory=list)
+    presses: list[KeyPress] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     ended: float = 0.0  # when no more was waited for, seconds
     problems: list[str] = field(default_factory=list)  # what the server or the connection said
@@ -77,41 +79,37 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """All users' visits at one server at the same time."""
+    """All users at one server at the same time."""
 
-    visits: tuple[Visit, ...]  # by user
+    traces: tuple[Trace, ...]  # by user
     steps: int | None  # executed by the server; None: it does not tell
-    client_cpu_share: float  # of one core, by the process that types
+    client_cpu_share: float = 0.0  # of one core, by the process that types
 
 
-def waits(visit: Visit) -> list[Wait]:
-    """Every wait of a visit."""
+def waits(trace: Trace) -> list[Wait]:
+    """Every wait of a user."""
     found = []
-    for key, press in enumerate(visit.presses):
+    for key, (press, came) in enumerate(zip(trace.presses, _shown(trace, final=True), strict=True)):
         if not press.waits:
             continue
-        came = _first(visit, key, final=True)
         if came is None:
-            found.append(Wait(visit.ended - press.due, lost=True))
+            found.append(Wait(trace.ended - press.due, lost=True))
         else:
-            typed_on = key + 1 < len(visit.presses) and came > visit.presses[key + 1].due
+            typed_on = key + 1 < len(trace.presses) and came > trace.presses[key + 1].due
             found.append(Wait(came - press.due, superseded=typed_on))
     return found
 
 
-def first_paints(visit: Visit) -> list[float]:
+def first_paints(trace: Trace) -> list[float]:
     """Seconds to the first picture for every key; at least those, where none came."""
-    return [
-        (visit.ended if came is None else came) - press.due
-        for key, press in enumerate(visit.presses)
-        for came in [_first(visit, key, final=False)]
-    ]
+    shown = zip(trace.presses, _shown(trace, final=False), strict=True)
+    return [(trace.ended if came is None else came) - press.due for press, came in shown]
 
 
-def useful_steps(visit: Visit) -> int:
+def useful_steps(trace: Trace) -> int:
     """Steps that led to a picture shown. A draft and its refinement are two requests."""
     highest: dict[tuple[int, int], int] = {}
-    for picture in visit.pictures:
+    for picture in trace.pictures:
         if picture.painted:
             request = picture.key, picture.steps
             highest[request] = max(highest.get(request, 0), picture.step)
@@ -124,56 +122,64 @@ def jain(values: Sequence[float]) -> float:
     return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
 
 
-def rate(waits: Sequence[float]) -> float:
+def rate(waits: Sequence[Wait]) -> float:
     """Waits served per second of waiting; 0 when there was none."""
-    return len(waits) / max(sum(waits), NOTICED * len(waits)) if waits else 0.0
+    total = sum(wait.seconds for wait in waits)
+    return len(waits) / max(total, NOTICED * len(waits)) if waits else 0.0
 
 
 def score(rounds: Sequence[Round]) -> dict[str, Any]:
     """The figures of one server, over all rounds."""
-    visits = [visit for each in rounds for visit in each.visits]
-    found = [wait for visit in visits for wait in waits(visit)]
-    times = [1000 * wait.seconds for wait in found]
-    spans = [_span(each) for each in rounds]
-    pictures = [picture for visit in visits for picture in visit.pictures]
+    traces = [trace for each in rounds for trace in each.traces]
+    by_trace = [waits(trace) for trace in traces]
+    found = [wait for of_trace in by_trace for wait in of_trace]
+    users = len(rounds[0].traces)
+    lives = [sum(by_trace[user::users], []) for user in range(users)]  # of each user, all rounds
+    seconds = sum(_span(each) for each in rounds)
+    pictures = [picture for trace in traces for picture in trace.pictures]
     executed = [each.steps for each in rounds if each.steps is not None]
     steps = sum(executed) if len(executed) == len(rounds) else None
-    lags = [1000 * (press.pressed - press.due) for visit in visits for press in visit.presses]
     result = {
-        "users": len(rounds[0].visits),
-        "last_key_to_final_ms": {**p50_p95(times), "max": round(max(times), 2)},
-        "first_paint_ms": p50_p95([1000 * t for visit in visits for t in first_paints(visit)]),
-        "pictures_per_second": round(len(pictures) / sum(spans), 2),
-        "finals_per_second": round(sum(p.final for p in pictures) / sum(spans), 2),
+        "users": users,
+        "last_key_to_final_ms": _spread([wait.seconds for wait in found]),
+        "first_paint_ms": _spread([wait for trace in traces for wait in first_paints(trace)]),
+        "pictures_per_second": round(len(pictures) / seconds, 2),
+        "finals_per_second": round(sum(p.final for p in pictures) / seconds, 2),
         "steps": steps,
-        "wasted_steps": None if steps is None else max(0, steps - sum(map(useful_steps, visits))),
-        "fairness": round(jain(_rates(rounds)), 3),
+        "wasted_steps": None if steps is None else max(0, steps - sum(map(useful_steps, traces))),
+        "fairness": round(jain([rate(life) for life in lives]), 3),
         "waits": len(found),
         "superseded_waits": sum(wait.superseded for wait in found),
         "lost_finals": sum(wait.lost for wait in found),
-        "client_cpu_share": round(max(each.client_cpu_share for each in rounds), 2),
-        "typing_lag_p95_ms": round(percentile(lags, 0.95), 2),
     }
-    problems = sorted({problem for visit in visits for problem in visit.problems})
+    problems = sorted({problem for trace in traces for problem in trace.problems})
     return {**result, "problems": problems[:5]} if problems else result
 
 
-def _rates(rounds: Sequence[Round]) -> list[float]:
-    """Each user's waits served per second of waiting, over all visits."""
-    rates = []
-    for user in range(len(rounds[0].visits)):
-        own = [wait.seconds for each in rounds for wait in waits(each.visits[user])]
-        rates.append(rate(own))
-    return rates
+def client_load(rounds: Sequence[Round]) -> dict[str, float]:
+    """What the process that types had to do: figures of a busy one say little of the server."""
+    presses = [press for each in rounds for trace in each.traces for press in trace.presses]
+    lags = [1000 * (press.pressed - press.due) for press in presses]
+    return {
+        "client_cpu_share": round(max(each.client_cpu_share for each in rounds), 2),
+        "typing_lag_p95_ms": round(percentile(lags, 0.95), 2),
+    }
+
+
+def _spread(seconds: Sequence[float]) -> dict[str, float]:
+    milliseconds = [1000 * each for each in seconds]
+    return {**p50_p95(milliseconds), "max": round(max(milliseconds), 2)}
 
 
 def _span(each: Round) -> float:
     """Seconds from the first key of a round to the end of the last user's waiting."""
-    begun = min(visit.presses[0].due for visit in each.visits)
-    return max(visit.ended for visit in each.visits) - begun
+    begun = min(trace.presses[0].due for trace in each.traces)
+    return max(trace.ended for trace in each.traces) - begun
 
 
-def _first(visit: Visit, key: int, *, final: bool) -> float | None:
-    """When the first picture of a key or a later one was shown."""
-    shown = (p.at for p in visit.pictures if p.key >= key and (p.final or not final))
-    return next(shown, None)
+def _shown(trace: Trace, *, final: bool) -> list[float | None]:
+    """For each key, when the first picture of it or of a later one was shown."""
+    pictures = [picture for picture in trace.pictures if picture.final or not final]
+    times = [*(picture.at for picture in pictures), None]
+    keys = [picture.key for picture in pictures]
+    return [times[place] for place in np.searchsorted(keys, range(len(trace.presses)))]

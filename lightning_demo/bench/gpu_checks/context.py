@@ -22,7 +22,7 @@ class CheckFailed(Exception):
     """Something is not as it must be."""
 
 
-class Setting:
+class CheckContext:
     """How the checks run."""
 
     def __init__(
