@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 
 from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
+from .ports import free_port
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
 from .settings import Settings, convert, variable
 
@@ -119,7 +120,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         from .engine.build import build_engine
         from .engine.local import WORKER_NAME
         from .engine.metrics import Metrics
-        from .web.server import free_port, serve
+        from .web.server import serve
 
         free_port(settings.host, settings.port)  # before the model is loaded for nothing
         metrics = Metrics()

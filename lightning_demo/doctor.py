@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from .errors import CheckpointError, InvalidSetting
 from .model.device import choose_model, cuda_device_count, torch_cuda_version
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
+from .ports import free_port
 from .settings import Settings
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
@@ -44,7 +44,7 @@ def examine(settings: Settings) -> int:
         if finding.advice:
             print(f"    {'':<10} -> {finding.advice}")
     print(
-        f"{troubles} thing(s) to mend before `python app.py` can run."
+        f"{troubles} problem(s) to solve before `python app.py` can run."
         if troubles
         else "All is well: run `python app.py`."
     )
@@ -176,14 +176,8 @@ def _loras(settings: Settings) -> Iterator[Finding]:
 
 
 def _port(settings: Settings) -> Finding:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            return Finding(
-                "port",
-                f"{settings.host}:{settings.port} cannot be opened ({error.strerror})",
-                "stop what uses it, or choose another with --port",
-            )
+    try:
+        free_port(settings.host.strip("[]"), settings.port)
+    except InvalidSetting as error:
+        return Finding("port", f"{settings.host}:{settings.port}", str(error))
     return Finding("port", f"{settings.host}:{settings.port} is free")

@@ -57,20 +57,20 @@ def load_bench_model(
     device = pick_device(device_name)
     weights = _pick_weights(weights, device)
     shape = {"full": FULL, "thin": THIN, "tiny": TINY}.get(weights)
-    family = shape.family if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
+    spec = shape.spec if shape else MINIATURE if weights == "miniature" else SDXL_LIGHTNING
     small = weights in ("tiny", "thin", "miniature")
-    resident = len(family.checkpoints) if small else _unets_beside_peers(device)
-    profile = replace(plan_memory(family, device), unets=resident)
+    resident = len(spec.checkpoints) if small else _unets_beside_peers(device)
+    profile = replace(plan_memory(spec, device), unets=resident)
     source: Source
     if shape:
         source = RandomWeights(shape, device, profile.dtype, layout)
         components = random_components(shape, device, profile, source)
     else:
-        components = load_components(family, device_name)
-        source = UNetFiles(family, device, profile.dtype, layout, pinned=True)
-        unets = unets_of(source, profile.unets, family.limits.num_inference_steps)
+        components = load_components(spec, device_name)
+        source = UNetFiles(spec, device, profile.dtype, layout, pinned=True)
+        unets = unets_of(source, profile.unets, spec.limits.num_inference_steps)
         components = replace(components, memory_plan=profile, unets=unets)
-    native = replace(family, sizes=family.sizes[:1])
+    native = replace(spec, sizes=spec.sizes[:1])
     return BenchModel(weights, replace(components, spec=native), source)
 
 

@@ -43,7 +43,7 @@ CONTRAST = 0.4  # standard deviation of a picture's values from -1 to 1
 class Shape:
     """How the models are built."""
 
-    family: ModelSpec
+    spec: ModelSpec
     unet: Config
     vae: Config
     preview: Config
@@ -52,7 +52,7 @@ class Shape:
 
 
 FULL = Shape(
-    family=SDXL_LIGHTNING,
+    spec=SDXL_LIGHTNING,
     unet=sdxl_config.UNET,
     # As sdxl-vae-fp16-fix says of itself, which is the decoder that SDXL-Lightning is served with.
     vae={**sdxl_config.VAE, "force_upcast": False},
@@ -70,9 +70,7 @@ _THIN_TEXT = {
 }
 
 THIN = Shape(
-    family=replace(
-        SDXL_LIGHTNING, sizes=((64, 64), (96, 96), (128, 128)), min_side=8, max_side=256
-    ),
+    spec=replace(SDXL_LIGHTNING, sizes=((64, 64), (96, 96), (128, 128)), min_side=8, max_side=256),
     unet={
         **sdxl_config.UNET,
         "sample_size": 8,
@@ -166,7 +164,7 @@ def random_components(
         source: of the UNets; one of its own when absent.
     """
     device = device or torch.device("cpu")
-    step_counts = shape.family.limits.num_inference_steps
+    step_counts = shape.spec.limits.num_inference_steps
     profile = profile or small_plan(torch.float32, len(step_counts))
     source = source or RandomWeights(shape, device, profile.dtype)
     torch.manual_seed(1)
@@ -189,7 +187,7 @@ def random_components(
         kl.tile_latent_min_size, kl.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
     tokenizer = _tokenizer()
     return Components(
-        spec=shape.family,
+        spec=shape.spec,
         device=device,
         memory_plan=profile,
         tokenizers=(tokenizer, tokenizer),

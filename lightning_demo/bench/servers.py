@@ -21,7 +21,7 @@ from typing import IO
 import httpx
 
 from ..errors import EngineUnavailable
-from ..web.server import free_port
+from ..ports import free_port
 from .clients import FetchPage, GradioPage, LivePage, Page
 
 OURS = "lightning_demo"

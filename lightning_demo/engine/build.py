@@ -41,39 +41,37 @@ def build_engine(
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
     """
-    family = choose_model(settings)
+    spec = choose_model(settings)
     metrics = metrics or Metrics()
     if on_zerogpu():
         # Not shared: each picture is painted in somebody's own time, and fails with it.
-        return CachedEngine(
-            _lent(family, settings, metrics), _cache(settings), metrics, shares=False
-        )
-    load = loader(family, settings, num_inference_steps=num_inference_steps)
+        return CachedEngine(_lent(spec, settings, metrics), _cache(settings), metrics, shares=False)
+    load = loader(spec, settings, num_inference_steps=num_inference_steps)
 
-    def engine(load: Loader, family: ModelSpec) -> Engine:
-        local = LocalEngine(load, about(family), metrics=metrics)
+    def engine(load: Loader, spec: ModelSpec) -> Engine:
+        local = LocalEngine(load, about(spec), metrics=metrics)
         return CachedEngine(local, _cache(settings), metrics)
 
-    if not stand_in or family.lightning.folder is not None:
-        return engine(load, family)
+    if not stand_in or spec.lightning.folder is not None:
+        return engine(load, spec)
     # LoRAs are made for one model and fit no other; float8 needs the GPU.
     simple = replace(settings, device="cpu", lora="", fp8=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-    return StandbyEngine(engine(second, family), lambda: engine(first, MINIATURE))
+    return StandbyEngine(engine(second, spec), lambda: engine(first, MINIATURE))
 
 
 def _cache(settings: Settings) -> FrameCache:
     return FrameCache(int(settings.memory_mb * 2**20))
 
 
-def _lent(family: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
+def _lent(spec: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     """The engine of ZeroGPU, where each picture is painted on a GPU lent for it."""
     # Here and not above: Hugging Face's `spaces`, which this imports, is on no other machine, and
     # on ZeroGPU it has to come before torch.
     from .zerogpu import ZeroGpuEngine
 
-    limits = family.limits
-    if family.lightning.folder is None:
+    limits = spec.limits
+    if spec.lightning.folder is None:
         # What is not loaded at the start would be downloaded in the visitor's time on the GPU,
         # and what is loaded moves to the GPU anew for each: 5 GB for each step count.
         limits = replace(limits, num_inference_steps=(limits.default_steps,))
@@ -81,8 +79,8 @@ def _lent(family: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     # gone with it.
     device = "cuda" if settings.device == "auto" else settings.device
     settings = replace(settings, device=device, compile=False, cuda_graphs=False)
-    known = replace(about(family), limits=limits)
-    return ZeroGpuEngine(loader(family, settings), known, metrics=metrics)
+    known = replace(about(spec), limits=limits)
+    return ZeroGpuEngine(loader(spec, settings), known, metrics=metrics)
 
 
 def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
@@ -106,21 +104,19 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(family: ModelSpec) -> EngineStatus:
+def about(spec: ModelSpec) -> EngineStatus:
     """What can be said of a model before it is loaded."""
-    return EngineStatus(
-        state="loading", model=family.name, title=family.title, limits=family.limits
-    )
+    return EngineStatus(state="loading", model=spec.name, title=spec.title, limits=spec.limits)
 
 
 def loader(
-    family: ModelSpec,
+    spec: ModelSpec,
     settings: Settings,
     *,
     precompile: bool = True,
     num_inference_steps: int | None = None,
 ) -> Loader:
-    """A function that loads the family; torch is imported by the thread that calls it.
+    """A function that loads the spec; torch is imported by the thread that calls it.
 
     Args:
         precompile: whether a child process may compile the model beforehand, where the device
@@ -145,7 +141,7 @@ def loader(
         torch.set_num_threads(cpu_threads(settings.threads))
         speed = Speed.of(settings, pick_device(settings.device).type)
         components = load_components(
-            family,
+            spec,
             settings.device,
             loras=wanted,
             speed=speed,
@@ -154,7 +150,7 @@ def loader(
         )
         if not (precompile and speed.compile and components.room_for_another):
             return Sampler(components, speed)
-        done = stamp(compile_folder(), family, settings, components.device_name)
+        done = stamp(compile_folder(), spec, settings, components.device_name)
         child = Precompiler(done, settings.to_environment())
         return Sampler(components, speed, may_compile=lambda: not child.running)
 

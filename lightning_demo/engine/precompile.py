@@ -26,10 +26,10 @@ COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-clo
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def stamp(folder: Path, family: ModelSpec, settings: Settings, device_name: str) -> Path:
+def stamp(folder: Path, spec: ModelSpec, settings: Settings, device_name: str) -> Path:
     """A file that says that all has been compiled for this model, device and these packages."""
     what = {
-        "family": [family.name, family.title, family.sizes],
+        "spec": [spec.name, spec.title, spec.sizes],
         "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
         "unet": [settings.cross_attention_cache, settings.fp8],
         "device": device_name,

@@ -20,7 +20,7 @@ ROUNDS = 9
 
 def one_core_ms(folder: Path) -> dict[str, float]:
     """Median milliseconds from prompt to decoded pixels at the native size, by step count."""
-    family = replace(
+    spec = replace(
         MINIATURE,
         base=Repository("miniature/base", folder=folder / "base"),
         lightning=Repository("miniature/lightning", folder=folder / "lightning"),
@@ -30,11 +30,11 @@ def one_core_ms(folder: Path) -> dict[str, float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        sampler = Sampler(load_components(family, "cpu"))
+        sampler = Sampler(load_components(spec, "cpu"))
         sampler.warm_up()
         return {
             str(steps): round(statistics.median(_rounds(sampler, steps)), 1)
-            for steps in family.limits.num_inference_steps
+            for steps in spec.limits.num_inference_steps
         }
     finally:
         torch.set_num_threads(threads)

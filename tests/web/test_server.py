@@ -16,9 +16,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from lightning_demo.errors import InvalidSetting
 from lightning_demo.settings import Settings
-from lightning_demo.web.server import free_port, serve
+from lightning_demo.web.server import serve
 
 from .conftest import Tab
 from .fakes import FakeEngine
@@ -95,10 +94,3 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
     assert error.startswith(f"error: port: 127.0.0.1:{port} cannot be used")
     assert "--port" in error and error.count("\n") == 1
     assert engine.closed
-
-
-def test_ports_and_hosts() -> None:
-    assert 0 < free_port("127.0.0.1", 0) < 65536
-    for host in ("no.such.host.invalid", "203.0.113.1"):
-        with pytest.raises(InvalidSetting):
-            free_port(host, 0)

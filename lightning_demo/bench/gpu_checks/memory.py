@@ -26,7 +26,7 @@ def out_of_memory(context: CheckContext) -> dict[str, Any]:
     if context.small:
         raise CheckSkipped("a CPU has no memory of its own that could run out")
     made = load_bench_model("full", "cuda")
-    parts = replace(made.components, spec=FULL.family, unets=unets_of(made.source, 1, STEP_COUNTS))
+    parts = replace(made.components, spec=FULL.spec, unets=unets_of(made.source, 1, STEP_COUNTS))
     sampler, device = Sampler(parts), context.device
 
     def request(side: int) -> GenerationRequest:

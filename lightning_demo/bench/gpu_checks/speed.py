@@ -30,8 +30,8 @@ def calibration(context: CheckContext) -> dict[str, Any]:
     Ablation(made.components, (4,)).advance(AblationStage("", speed))
     measured: dict[str, Any] = {}
     for side in (64, 96) if context.small else (1024, 768, 512):
-        family = replace(made.components.spec, sizes=((side, side),))
-        at_side = replace(made, components=replace(made.components, spec=family))
+        spec = replace(made.components.spec, sizes=((side, side),))
+        at_side = replace(made, components=replace(made.components, spec=spec))
         sampler = Sampler(at_side.components, speed)
         measured[str(side)] = time_batches(
             sampler,

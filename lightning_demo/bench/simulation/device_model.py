@@ -100,8 +100,8 @@ def measured(sampler: Sampler) -> DeviceModel:
     from ...images import encode_jpeg
     from ...schemas import GenerationRequest
 
-    family = sampler.spec
-    size: Size = family.limits.sizes[0]
+    spec = sampler.spec
+    size: Size = spec.limits.sizes[0]
     latency_model = LatencyModel()
     for kind in KINDS:
         calibrate(sampler, latency_model, kind, size)
@@ -112,7 +112,7 @@ def measured(sampler: Sampler) -> DeviceModel:
     pixels = sampler.finals(rows[:1])[0]
     begun = time.perf_counter()
     encode_jpeg(pixels)
-    return DeviceModel(family.name, size, latency_model, prompt, time.perf_counter() - begun)
+    return DeviceModel(spec.name, size, latency_model, prompt, time.perf_counter() - begun)
 
 
 def from_file(path: Path) -> DeviceModel:
