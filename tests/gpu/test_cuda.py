@@ -115,7 +115,7 @@ def test_text_encoders_that_visit_leave_no_memory_behind(ask: Any, memory: None)
 
 def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: None):
     profile = MemoryPlan("test", torch.float16, 1, text_encoders_stay=True, decoder="full")
-    family = replace(THIN.family, sizes=((64, 64), (2048, 2048)), max_side=2048)
+    family = replace(THIN.spec, sizes=((64, 64), (2048, 2048)), max_side=2048)
     sampler = Sampler(replace(random_components(THIN, CUDA, profile), spec=family))
     small, large = (replace(ask("a cat"), width=side, height=side) for side in (64, 2048))
     paint(sampler, small)
