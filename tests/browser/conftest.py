@@ -34,6 +34,7 @@ PHONE = ViewportSize(width=390, height=844)
 HERE = Path(__file__).parent
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has put together what shares a fixture
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what drives a browser, and runs it last.
 
