@@ -144,7 +144,8 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     assert readme_table(report).splitlines()[2].startswith("| how far from the nearest drawing")
     saved = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     assert saved == report
-    assert Image.open(tmp_path / "evaluation" / "evaluation.png").width > 900, "form and shares"
+    with Image.open(tmp_path / "evaluation" / "evaluation.png") as plot:
+        assert plot.width > 900, "form and shares"
 
 
 def test_what_was_not_measured_has_no_column():
