@@ -109,7 +109,7 @@ class Engine(Protocol):
         ...
 
 
-def told(error: BaseException, sentence: str, log: logging.Logger) -> str:
+def failure_detail(error: BaseException, sentence: str, log: logging.Logger) -> str:
     """Logs what has ended an engine, and says it: an error's own words if they are for people."""
     known = isinstance(error, LightningError)
     words = str(error) if known else f"{sentence} ({error})."

@@ -116,7 +116,7 @@ def loader(
     precompile: bool = True,
     num_inference_steps: int | None = None,
 ) -> Loader:
-    """A function that loads the spec; torch is imported by the thread that calls it.
+    """A function that loads the model; torch is imported by the thread that calls it.
 
     Args:
         precompile: whether a child process may compile the model beforehand, where the device

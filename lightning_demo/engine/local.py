@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EngineUnavailable, report_incident
 from ..schemas import EngineState, EngineStatus, Frame
-from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, told
+from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, failure_detail
 from .calibrate import Calibration
 from .core import Called, Dropped, EngineCore, Event, Failed, Painted, Scheduled
 from .latency_model import LatencyModel
@@ -139,7 +139,7 @@ class LocalEngine:
         except BaseException as error:  # also what ends a thread without a word
             loading = self._about.state == "loading"
             sentence = NOT_LOADED if loading else "The engine has failed"
-            self._end("failed", told(error, sentence, log))
+            self._end("failed", failure_detail(error, sentence, log))
         finally:
             # Lets go of the model and all latents.
             self._core = EngineCore(self._about.limits, self._core.latency_model)

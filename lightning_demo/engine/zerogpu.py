@@ -35,7 +35,7 @@ from .base import (
     Stream,
     Work,
     check_room,
-    told,
+    failure_detail,
 )
 from .latest import Reader
 from .local import WORKER_NAME, Loader
@@ -104,7 +104,7 @@ class ZeroGpuEngine:
             self._sampler = sampler
             self._about = replace(self._about, state="ready", device=sampler.device_name)
         except Exception as error:
-            detail = told(error, NOT_LOADED, log)
+            detail = failure_detail(error, NOT_LOADED, log)
             self._about = replace(self._about, state="failed", detail=detail)
 
     def status(self) -> EngineStatus:
@@ -174,7 +174,7 @@ class ZeroGpuEngine:
                 self._stream(reader)
         except Exception as error:
             self._metrics.failed()
-            reader.fail(_told(error))
+            reader.fail(_explain(error))
 
     def _stream(self, reader: Reader) -> None:
         self._refuse_when_closing()
@@ -232,7 +232,7 @@ def _steps(runner: SamplerRunner, request: GenerationRequest) -> Generator[Paint
     yield Painted(pixels, row.step, True, notes, {**timings, "decode": 1000 * seconds})
 
 
-def _told(error: Exception) -> LightningError:
+def _explain(error: Exception) -> LightningError:
     if isinstance(error, GradioError):  # what `spaces` says of quota and queue is for the visitor
         return EngineUnavailable(f"{error.title}: {error.message}")
     return report_incident(error, NOT_PAINTED, log)
