@@ -18,7 +18,7 @@ MAX_PROMPT_CHARACTERS = 100_000
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE_SCALE = 20.0
 MAX_LATENCY_BUDGET = 60_000.0  # ms
-SIZE_MULTIPLE = 8  # the autoencoder's compression: one latent is 8 x 8 pixels
+SIZE_MULTIPLE = 8  # px; as diffusers asks of SDXL's sizes
 
 STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 ROW_BUCKETS = (1, 2, 4, 8)  # rows of a call of the model that are measured, compiled and recorded

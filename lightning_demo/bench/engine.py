@@ -106,7 +106,8 @@ def stub_models(components: Components, side: int) -> None:
             if number
             else BaseModelOutputWithPooling(**states),
         )
-    latents = torch.zeros(1, 4, side // 8, side // 8)
+    scale = components.vae_scale_factor
+    latents = torch.zeros(1, 4, side // scale, side // scale)
     _answer(components.unets.get(components.spec.limits.default_steps), (latents,))
     image = torch.zeros(1, 3, side, side)
     for vae in (components.vae, components.preview_vae):

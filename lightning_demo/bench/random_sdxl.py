@@ -26,14 +26,13 @@ from transformers import (
 
 from ..model.compile.attention import expect_projections
 from ..model.hub.progress import Report
-from ..model.loading import TILE, Components
+from ..model.loading import Components, decode_in_tiles
 from ..model.memory_plan import MemoryPlan, small_plan
 from ..model.weights import sdxl_config
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.model_spec import ModelSpec
 from ..model.weights.sdxl_config import Config
 from ..model.weights.unets import Recipe, Source, UNets
-from ..schemas import SIZE_MULTIPLE
 
 TOKENS = 77
 CONTRAST = 0.4  # standard deviation of a picture's values from -1 to 1
@@ -183,8 +182,7 @@ def random_components(
         encoders = (encoders[0].cpu(), encoders[1].cpu())
     vae = preview if profile.decoder == "tiny" else kl
     if profile.decoder == "tiled":
-        kl.enable_tiling()
-        kl.tile_latent_min_size, kl.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
+        decode_in_tiles(kl)
     tokenizer = _tokenizer()
     return Components(
         spec=shape.spec,

@@ -14,7 +14,6 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from ..errors import CheckpointError
-from ..schemas import SIZE_MULTIPLE
 from .compile.fp8 import check_fp8, to_fp8
 from .compile.speed import Speed
 from .device import free_memory, pick_device
@@ -58,6 +57,11 @@ class Components:
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
         return self.device.type
+
+    @property
+    def vae_scale_factor(self) -> int:
+        """Pixels along a latent's side."""
+        return vae_scale_factor(self.vae)
 
     @property
     def room_for_another(self) -> bool:
@@ -203,10 +207,19 @@ def _load_decoders(
         vae = _decoder(spec, spec.vae, *DECODER)
     vae = vae.to(place, plan.dtype, memory_format=layout)
     if plan.decoder == "tiled":
-        vae.enable_tiling()
-        # By default SDXL's decoder takes 1024 px in one piece.
-        vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // SIZE_MULTIPLE, TILE
+        decode_in_tiles(vae)
     return vae, preview
+
+
+def decode_in_tiles(vae: AutoencoderKL | AutoencoderTiny) -> None:
+    """By default SDXL's decoder takes 1024 px in one piece, tiling or not."""
+    vae.enable_tiling()
+    vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // vae_scale_factor(vae), TILE
+
+
+def vae_scale_factor(vae: AutoencoderKL | AutoencoderTiny) -> int:
+    """Pixels along a latent's side: 8 in SDXL. Computed as diffusers' pipelines do."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def _decoder(

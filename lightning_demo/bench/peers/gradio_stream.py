@@ -34,12 +34,12 @@ class Painter:
     def paint(self, prompt: str, seed: float) -> Iterator[Any]:
         """Yields what the picture looks like after each step, then the finished one."""
         pipe = self._pipe
-        width, height = MINIATURE.sizes[0]
+        (width, height), scale = MINIATURE.sizes[0], pipe.vae_scale_factor
         # Its own: a noise scheduler remembers which step it is at.
         scheduler = copy.deepcopy(pipe.scheduler)
         scheduler.set_timesteps(self._steps)
         noise = torch.randn(
-            (1, pipe.unet.config.in_channels, height // 8, width // 8),
+            (1, pipe.unet.config.in_channels, height // scale, width // scale),
             generator=torch.Generator("cpu").manual_seed(int(seed)),
         )
         latents = noise * scheduler.init_noise_sigma

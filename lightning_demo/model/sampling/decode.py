@@ -24,7 +24,7 @@ def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     """Pixels of latents, and whether every value was finite: tensors only, to be compiled.
 
     Args:
-        latents: [B, 4, height / 8, width / 8] in the VAE's dtype, not yet unscaled.
+        latents: [B, 4, h, w] in the VAE's dtype, not yet unscaled.
 
     Returns:
         uint8 [B, height, width, 3] and bool [].
@@ -36,7 +36,7 @@ def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 @torch.inference_mode()
 def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> torch.Tensor:
-    """uint8 [B, height, width, 3] of latents [B, 4, height / 8, width / 8], on their device.
+    """uint8 [B, height, width, 3] of latents [B, 4, h, w], on their device.
 
     Half precision can overflow in a decoder; then the picture is decoded once more in float32.
 

@@ -17,7 +17,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ...errors import OutOfMemory
-from ...schemas import SIZE_MULTIPLE, GenerationRequest
+from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan, describe
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
@@ -181,8 +181,9 @@ class Sampler:
             prompt = self._project(request, prompt, request.prompt)
             limits = self._components.spec.limits
             width, height = limits.nearest_size(request.width, request.height)
+            scale = self._components.vae_scale_factor
             noise = torch.randn(
-                (1, LATENT_CHANNELS, height // SIZE_MULTIPLE, width // SIZE_MULTIPLE),
+                (1, LATENT_CHANNELS, height // scale, width // scale),
                 generator=torch.Generator("cpu").manual_seed(request.seed),
                 dtype=torch.float32,  # transformers may be changing the default dtype
             )
@@ -264,7 +265,8 @@ class Sampler:
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""
         notes = []
-        height, width = (SIZE_MULTIPLE * side for side in row.latents.shape[2:])
+        scale = self._components.vae_scale_factor
+        height, width = (scale * side for side in row.latents.shape[2:])
         if (width, height) != (row.request.width, row.request.height):
             notes.append(
                 f"{row.request.width} × {row.request.height} is not a size this model was trained "

@@ -22,7 +22,7 @@ class Row:
 
     request: GenerationRequest
     schedule: Schedule
-    latents: torch.Tensor  # float32 [1, 4, height / 8, width / 8]
+    latents: torch.Tensor  # float32 [1, 4, h, w]; a latent is `vae_scale_factor` pixels wide
     prompt: PromptEmbedding
     negative: PromptEmbedding | None  # None: guidance is off, one UNet row is enough
     time_ids: torch.Tensor  # [1, 6] original size, crop, target size (SDXL, arXiv 2307.01952, 2.2)
@@ -72,7 +72,7 @@ def euler_step(
         projected: whether the UNet is given the prompts' keys and values (`attention.project`).
 
     Returns:
-        The next latents and the denoised estimates, both float32 [B, 4, height / 8, width / 8].
+        The next latents and the denoised estimates, both float32 [B, 4, h, w].
     """
     latents = torch.cat([row.latents for row in rows])
     column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
