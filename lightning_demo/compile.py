@@ -39,6 +39,9 @@ def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
     while sampler.compile_tasks_left:
         sampler.improve()
         print(f"{time.perf_counter() - begun:6.0f} s  {sampler.tier}", flush=True)
+    if sampler.compile_failures:
+        print("Not everything could be compiled; the log says what.", file=sys.stderr)
+        return 1
     done = stamp(compile_folder(), spec, settings, sampler.device_name)
     done.parent.mkdir(parents=True, exist_ok=True)
     done.touch()

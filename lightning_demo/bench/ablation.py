@@ -68,22 +68,20 @@ class Ablation:
     def __init__(self, components: Components, step_counts: Sequence[int]) -> None:
         self._components = components
         self._speed: Speed | None = None
-        self._learned = 0
         for steps in step_counts:  # so that all that will be used takes the layout below
             components.unets.get(steps)
 
     def advance(self, stage: AblationStage) -> Sampler:
         """The sampler as it is at a stage."""
         if stage.speed != self._speed:
-            self._speed, self._learned = stage.speed, 0
+            self._speed = stage.speed
             layout = torch.channels_last if stage.speed.channels_last else torch.contiguous_format
             parts = self._components
             for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
                 module.to(memory_format=layout)
             self._sampler = Sampler(parts, stage.speed)
-        while self._learned < stage.compile_tasks:
+        while not self._sampler.has_done(stage.compile_tasks):
             self._sampler.improve()
-            self._learned += 1
         return self._sampler
 
 

@@ -78,7 +78,7 @@ def tiers(context: CheckContext) -> dict[str, Any]:
         asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
         sampler = Sampler(parts, speed)
-        for _ in range(WHOLE if speed.compile else RECORDED):
+        while not sampler.has_done(WHOLE if speed.compile else RECORDED):
             sampler.improve()
         again = (*context.steps, *context.steps[:2])
         differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}

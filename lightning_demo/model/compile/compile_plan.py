@@ -28,6 +28,11 @@ class CompileTask:
     kinds: tuple[Kind, ...]  # empty: UNets block by block
     rows: int = 1  # pictures in one call
 
+    @property
+    def decodes(self) -> bool:
+        """Whether pictures are decoded: for nothing else, that needs most of the memory."""
+        return "decoder" in self.kinds
+
     def on(self, functions: CompiledFunctions) -> AbstractContextManager[None]:
         """Compiles what is called inside."""
         return functions.compiling(*self.kinds) if self.kinds else functions.compiling_blocks()
@@ -56,13 +61,18 @@ def compile_plan(sizes: Sequence[tuple[int, int]], speed: Speed) -> tuple[Compil
     return tuple(plan)
 
 
-def describe(plan: Sequence[CompileTask], done: int) -> str:
-    """The progress, for people: "eager, compiling 0/5", "blocks compiled 1/5", "compiled"."""
+def describe(plan: Sequence[CompileTask], done: int, *, compiles: bool = True) -> str:
+    """The progress, for people: "eager, compiling 0/5", "blocks compiled 1/5", "compiled".
+
+    Args:
+        compiles: whether there is a compiler; without one functions are recorded as they are.
+    """
     if not plan:
         return ""
+    doing, did = ("compiling", "compiled") if compiles else ("recording", "recorded")
     if done == len(plan):
-        return "compiled"
+        return did
     if done == 0:
-        return f"eager, compiling 0/{len(plan)}"
-    blocks = not plan[done - 1].kinds
-    return f"{'blocks compiled' if blocks else 'compiled'} {done}/{len(plan)}"
+        return f"eager, {doing} 0/{len(plan)}"
+    blocks = compiles and not plan[done - 1].kinds
+    return f"{'blocks compiled' if blocks else did} {done}/{len(plan)}"

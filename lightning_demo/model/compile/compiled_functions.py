@@ -51,9 +51,20 @@ class CompiledFunctions:
         self._graphs: OrderedDict[tuple[int, Kind, Shapes], CudaGraph] = OrderedDict()
         self._compiling: frozenset[Kind] = frozenset()
         self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
-        self._unrecordable: set[Kind] = set()
+        self._unrecordable: set[tuple[int, Kind, Shapes]] = set()
+        self._compiles = speed.compile
         self._blocks = self._compiling_blocks = False
         self._in_blocks: dict[int, torch.nn.Module] = {}  # by id: their blocks are compiled
+
+    @property
+    def compiles(self) -> bool:
+        """Whether functions are compiled: until the compiler fails, as it would every time."""
+        return self._compiles
+
+    @property
+    def can_improve(self) -> bool:
+        """Whether there is any form faster than the eager one."""
+        return self._compiles or self._speed.cuda_graphs
 
     def call(self, kind: Kind, function: Function, module: Any, *tensors: torch.Tensor) -> Any:
         """Computes function(module, *tensors) in the fastest form that is ready."""
@@ -95,18 +106,32 @@ class CompiledFunctions:
         All 70 transformer blocks of SDXL are two programs: they are ready soon. The convolutions
         between them stay eager.
         """
+        if not self._compiles:
+            yield
+            return
         self._blocks = self._compiling_blocks = True
         try:
             yield
-        except Exception:
-            self._blocks = False
-            for unet in self._in_blocks.values():
-                for module in unet.modules():
-                    module._compiled_call_impl = None
-            self._in_blocks.clear()
+        except torch.OutOfMemoryError:
+            self._forget_blocks()
             raise
+        except Exception:
+            self._forget_blocks()
+            self._give_up_compiling()
         finally:
             self._compiling_blocks = False
+
+    def _forget_blocks(self) -> None:
+        self._blocks = False
+        for unet in self._in_blocks.values():
+            for module in unet.modules():
+                module._compiled_call_impl = None
+        self._in_blocks.clear()
+
+    def _give_up_compiling(self) -> None:
+        """Nothing is compiled from now on; what was stays, and recording goes on."""
+        log.warning("torch.compile does not work here; serving goes on without", exc_info=True)
+        self._compiles = False
 
     def _prepare(
         self,
@@ -116,14 +141,20 @@ class CompiledFunctions:
         tensors: tuple[torch.Tensor, ...],
         shapes: Shapes,
     ) -> None:
-        if self._speed.compile and kind in COMPILED_KINDS:
-            if kind not in self._compiled:
-                self._compiled[kind] = torch.compile(
+        if self._compiles and kind in COMPILED_KINDS:
+            try:
+                compiled = self._compiled.get(kind) or torch.compile(
                     function, fullgraph=True, dynamic=False, backend=self._speed.compile_backend
                 )
-            with self._stance("default"):
-                self._compiled[kind](module, *tensors)
-        self._ready.add((kind, shapes))
+                with self._stance("default"):
+                    compiled(module, *tensors)
+                self._compiled[kind] = compiled
+            except torch.OutOfMemoryError:
+                raise  # of these shapes alone
+            except Exception:
+                self._give_up_compiling()
+        if self.can_improve:
+            self._ready.add((kind, shapes))
 
     def _fast(
         self,
@@ -134,17 +165,17 @@ class CompiledFunctions:
         shapes: Shapes,
     ) -> Any:
         compiled = self._compiled.get(kind, function)
-        if not self._speed.cuda_graphs or kind in self._unrecordable:
+        key = (id(module), kind, shapes)
+        if not self._speed.cuda_graphs or key in self._unrecordable:
             with self._stance(SERVING):
                 return compiled(module, *tensors)
-        key = (id(module), kind, shapes)
         graph = self._graphs.get(key)
         if graph is None:
             try:
                 graph = self._record(compiled, module, tensors)
-            except RuntimeError:
-                log.warning("the %s cannot be recorded as a CUDA graph", kind, exc_info=True)
-                self._unrecordable.add(kind)
+            except RuntimeError:  # out of memory, too: other shapes may still fit
+                log.warning("this %s cannot be recorded as a CUDA graph", kind, exc_info=True)
+                self._unrecordable.add(key)
                 return self._fast(kind, function, module, tensors, shapes)
             self._graphs[key] = graph
             if len(self._graphs) > MAX_GRAPHS:

@@ -7,7 +7,9 @@ to record again. Here one thread owns the device and knows its shapes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
@@ -49,20 +51,52 @@ class CudaGraph:
         return tree_map(lambda tensor: tensor.clone(), self._output)
 
 
-def cuda_capture() -> Capture:
-    """Records on the current CUDA device; all its graphs share one memory pool."""
-    pool = torch.cuda.graph_pool_handle()
+def cuda_capture(cuda: Any = torch.cuda) -> Capture:
+    """Records on the current CUDA device; all its graphs share a memory pool.
+
+    A recording that fails leaves the device as it was: the next one may succeed. `torch.cuda.graph`
+    would leave its stream the current one and the pool shut (as of torch 2.13): it does not expect
+    `capture_end` to raise.
+
+    Args:
+        cuda: stands in for `torch.cuda` in a test.
+    """
+    pool = cuda.graph_pool_handle()
+    side = cuda.Stream()  # graphs that share a pool must share the stream, too
 
     def capture(body: Callable[[], None]) -> Callable[[], None]:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        nonlocal pool
+        side.wait_stream(cuda.current_stream())
+        graph = cuda.CUDAGraph()
+        with cuda.stream(side):
             for _ in range(WARM_UPS):  # lazy set-up of libraries must not be recorded
                 body()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            body()
+            cuda.synchronize()
+            cuda.empty_cache()
+            try:
+                # Other threads pin memory meanwhile, which "global" would forbid them.
+                graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+                try:
+                    body()
+                finally:
+                    graph.capture_end()
+            except BaseException:
+                if cuda is torch.cuda:
+                    _give_up(pool)
+                pool = cuda.graph_pool_handle()  # that one may be spoilt
+                raise
+        cuda.current_stream().wait_stream(side)
         return graph.replay
 
     return capture
+
+
+def _give_up(pool: Any) -> None:
+    """Tells the allocator that nothing is recorded into a pool any more.
+
+    `capture_end` does so only after CUDA has ended the recording, which is what fails.
+    """
+    end = getattr(torch._C, "_cuda_endAllocateToPool", None)  # no public function does this
+    if end is not None:
+        with contextlib.suppress(RuntimeError):  # it had ended
+            end(torch.cuda.current_device(), pool)

@@ -59,7 +59,8 @@ class Sampler:
         self._prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
         self._plan = compile_plan(components.spec.limits.sizes, self._speed)
-        self._compiled = 0
+        self._done: set[tuple[int, int]] = set()  # tasks of the plan, by UNet
+        self._failures = 0
         self._may_compile = may_compile
 
     @property
@@ -94,12 +95,27 @@ class Sampler:
     @property
     def tier(self) -> str:
         """How far the model is compiled, for people; empty where nothing is compiled."""
-        return describe(self._plan, self._compiled)
+        if not self._functions.can_improve:
+            return ""
+        done = len(self._plan) - self.compile_tasks_left
+        return describe(self._plan, done, compiles=self._functions.compiles)
 
     @property
     def compile_tasks_left(self) -> int:
-        """How many tasks of the compile plan are left."""
-        return len(self._plan) - self._compiled
+        """How many tasks of the compile plan have not been tried for any UNet."""
+        if not self._functions.can_improve:
+            return 0
+        return len(self._plan) - len({task for task, _ in self._done})
+
+    def has_done(self, tasks: int) -> bool:
+        """Whether so many tasks of the compile plan are done for every UNet on the device."""
+        left = self._next_task()
+        return left is None or left[0] >= tasks
+
+    @property
+    def compile_failures(self) -> int:
+        """How many tasks have failed; pictures of their kind stay slower."""
+        return self._failures + (self._speed.compile and not self._functions.compiles)
 
     def improve(self) -> bool:
         """Does one thing that makes later pictures faster; False when nothing is left.
@@ -109,19 +125,38 @@ class Sampler:
         the same to within rounding.
         """
         fetching = self._components.unets.fetch_ahead()
-        if not self.compile_tasks_left:
+        found = self._next_task()
+        if found is None:
             return fetching
         if not self._may_compile():
             return True
-        task = self._plan[self._compiled]
-        self._compiled += 1
+        number, steps, unet = found
+        self._done.add((number, unet))
+        task = self._plan[number]
         try:
             with task.on(self._functions):
-                self._rehearse(task.size, task.guidance_scale, rows=task.rows)
+                self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
         except Exception:
-            # A compiler that fails changes nothing: functions stay eager, and right.
+            # What fails changes nothing: functions stay eager, and right.
             log.exception("%s failed", task)
+            self._failures += 1
         return True
+
+    def _next_task(self) -> tuple[int, int, int] | None:
+        """The first task that is left: its number, and the step count and id of the UNet it is for.
+
+        A recording belongs to one UNet, a compiled program to all.
+        """
+        if not self._functions.can_improve:
+            return None
+        unets = self._components.unets
+        resident = list(zip(unets.resident_steps(), map(id, unets.resident()), strict=True))
+        for number, task in enumerate(self._plan):
+            each = self._speed.cuda_graphs and "unet" in task.kinds
+            for steps, unet in reversed(resident):
+                if (number, unet if each else 0) not in self._done:
+                    return number, steps, unet if each else 0
+        return None
 
     def warm_up(self) -> None:
         """Paints a picture with what is loaded, so that no user waits for the first one.
@@ -137,16 +172,21 @@ class Sampler:
             self._rehearse(limits.sizes[0], 0.0, steps)
 
     def _rehearse(
-        self, size: tuple[int, int], guidance_scale: float, steps: int | None = None, rows: int = 1
+        self,
+        size: tuple[int, int],
+        guidance_scale: float,
+        steps: int,
+        rows: int = 1,
+        decodes: bool = True,
     ) -> None:
-        """Computes one step and both decodes of pictures that nobody sees."""
-        steps = steps or self._components.spec.limits.default_steps
-        prompt = f"a {self._compiled}"  # new for each task, so that it is encoded
+        """Computes one step, and perhaps both decodes, of pictures that nobody sees."""
+        prompt = f"a {len(self._done)}"  # new for each task, so that it is encoded
         request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
         batch = [self.begin(request) for _ in range(rows)]
         self.step(batch)
-        self.previews(batch)
-        self.finals(batch)
+        if decodes:
+            self.previews(batch)
+            self.finals(batch)
 
     def prepare(self, requests: Sequence[GenerationRequest]) -> int:
         """Encodes all new prompts in one call; `begin` then finds them encoded.

@@ -18,7 +18,7 @@ from diffusers import UNet2DConditionModel
 
 from lightning_demo.model.compile.attention import expect_projections
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
-from lightning_demo.model.compile.cuda_graph import CudaGraph
+from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -86,8 +86,8 @@ def four(components: Any) -> Any:
 class Watched(CompiledFunctions):
     """Notes the rows of every call."""
 
-    def __init__(self, speed: Speed) -> None:
-        super().__init__(speed)
+    def __init__(self, speed: Speed, capture: Capture | None = None) -> None:
+        super().__init__(speed, capture)
         self.met: list[int] = []
 
     def call(self, kind: Any, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
@@ -227,23 +227,39 @@ def test_another_resident_unet_is_not_compiled_again(four: Any, ask: Any):
     assert len({picture.tobytes() for picture in pictures}) == len(STEPS)
 
 
+NO_COMPILER = Speed(compile=True, compile_backend="no such backend")
+
+
 def test_a_compiler_that_fails_leaves_things_as_they_were(one: Any, four: Any, ask: Any):
-    sampler = Sampler(one, Speed(compile=True, compile_backend="no such backend"))
-    compile_all(sampler)
+    sampler = Sampler(one, NO_COMPILER)
+    assert compile_all(sampler)[-1] == "", "nothing is compiled, and nothing is left to do"
+    assert sampler.compile_failures
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
+
+
+def test_without_a_compiler_steps_are_recorded_as_they_are(one: Any, four: Any, ask: Any):
+    speed, recorder = replace(NO_COMPILER, cuda_graphs=True), Recorder()
+    functions = CompiledFunctions(speed, recorder)
+    sampler = Sampler(one, speed, functions=functions)
+    assert compile_all(sampler)[-2:] == ["recorded 7/8", "recorded"]
+    assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
+    assert recorder.replayed
 
 
 def test_a_compiler_that_breaks_down_half_way_does_too(four: Any, ask: Any):
     """Blocks are marked as compiled before they are: the marks must go."""
+    tried = []
 
     def broken(graph: Any, inputs: Any) -> Any:
+        tried.append(graph)
         raise ValueError("no compiler for this machine")
 
     torch._dynamo.reset()
     sampler = Sampler(four, Speed(compile=True, compile_backend=broken))  # type: ignore[arg-type]
     wanted = paint(Sampler(four), ask())
-    sampler.improve()
+    compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), wanted)
+    assert len(tried) == 1, "each of 8 tasks would have failed anew"
 
 
 class Recorder:
@@ -292,6 +308,30 @@ def test_with_one_live_unet_a_recording_serves_every_step_count(one: Any, ask: A
     assert recorder.recorded == recorded
 
 
+def test_every_unet_is_recorded_before_anybody_asks_for_it(four: Any, ask: Any):
+    sampler, recorder = recording(four)
+    for steps in STEPS:
+        four.unets.get(steps)
+    compile_all(sampler)
+    recorded = recorder.recorded
+    for steps in STEPS:
+        for width in (128, 192):
+            paint(sampler, ask(num_inference_steps=steps, width=width))
+    assert recorder.recorded == recorded
+
+
+def test_a_unet_that_comes_later_is_recorded_too(four: Any, ask: Any):
+    sampler, recorder = recording(four)
+    four.unets.fetch_ahead = lambda: False  # type: ignore[method-assign]
+    four.unets.get(4)
+    assert compile_all(sampler)[-1] == "recorded"
+    paint(sampler, ask(num_inference_steps=2))  # by eager calls, and its UNet is there now
+    compile_all(sampler)
+    recorded = recorder.recorded
+    paint(sampler, ask(num_inference_steps=2))
+    assert recorder.recorded == recorded
+
+
 def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any):
     def refuse(body: Callable[[], None]) -> Callable[[], None]:
         raise RuntimeError("operation not permitted when stream is capturing")
@@ -300,6 +340,25 @@ def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any
     sampler = Sampler(components, RECORDED, functions=functions)
     compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(components), ask()))
+
+
+def test_shapes_that_do_not_fit_the_memory_leave_the_others_recorded(one: Any, ask: Any):
+    recorder = Recorder()
+
+    def tight(body: Callable[[], None]) -> Callable[[], None]:
+        if functions.met[-1] >= 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return recorder(body)
+
+    functions = Watched(RECORDED, tight)
+    sampler = Sampler(one, RECORDED, functions=functions)
+    compile_all(sampler)
+    sampler.finish(sampler.begin(ask()))
+    replayed = recorder.replayed
+    for rows in (4, 1):
+        batch = [sampler.begin(ask()) for _ in range(rows)]
+        sampler.step(batch)
+    assert recorder.replayed == replayed + 1, "of one row; four are computed eagerly"
 
 
 def test_a_graph_gives_its_caller_tensors_of_its_own():
