@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting
-from .model.device import choose_model, cuda_device_count, torch_cuda_version
+from .model.device import choose_model, cuda_device_count, cuda_problem, torch_cuda_version
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
 from .ports import free_port
@@ -93,8 +93,8 @@ def _device(settings: Settings, spec: ModelSpec) -> Finding:
     found = f"{gpus} CUDA GPU(s), torch built for {'CUDA ' + built if built else 'the CPU'}"
     found += f"; `--model {settings.model}` means {spec.title}"
     advice = ""
-    if gpus and built is None:
-        advice = "your torch cannot use the GPU: install the CUDA build from pytorch.org"
+    if problem := cuda_problem():
+        advice = problem
     elif spec.name == "sdxl-lightning" and not gpus:
         advice = "SDXL-Lightning needs a CUDA GPU; use --model miniature here"
     return Finding("device", found, advice)

@@ -35,7 +35,10 @@ def choose_model(settings: Settings) -> ModelSpec:
     model = settings.model
     if model == "auto":
         wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")
-        model = "sdxl-lightning" if wants_gpu and (on_zerogpu() or has_cuda()) else "miniature"
+        here = on_zerogpu() or has_cuda()
+        model = "sdxl-lightning" if wants_gpu and here else "miniature"
+        if wants_gpu and not here and (problem := cuda_problem()):
+            log.warning("the miniature paints on the CPU: %s", problem)
     if model == "sdxl-lightning":
         return sdxl_lightning(settings.variant, settings.base)
     if settings.base or settings.variant != "auto":
@@ -49,8 +52,25 @@ def choose_model(settings: Settings) -> ModelSpec:
 
 
 def has_cuda() -> bool:
-    """Whether there is a CUDA GPU and the installed torch is built to use it."""
-    return torch_cuda_version() is not None and cuda_device_count() > 0
+    """Whether there is a CUDA GPU and the installed torch can use it."""
+    return torch_cuda_version() is not None and cuda_device_count() > 0 and not cuda_problem()
+
+
+def cuda_problem() -> str:
+    """Why the installed torch cannot use a CUDA GPU that is here, and what to do; else empty."""
+    if not cuda_device_count():
+        return ""
+    built, driver = torch_cuda_version(), cuda_driver_version()
+    if built is None:
+        return "this torch cannot use the GPU; install the CUDA build from pytorch.org."
+    # A driver serves every program of its own major version and of older ones.
+    if driver is not None and driver[0] < int(built.partition(".")[0]):
+        return (
+            f"the GPU's driver is for CUDA {driver[0]}.{driver[1]}, and this torch is built for "
+            f"CUDA {built}; update the driver, or install torch for CUDA {driver[0]} from "
+            "pytorch.org."
+        )
+    return ""
 
 
 def torch_cuda_version() -> str | None:
@@ -65,18 +85,29 @@ def torch_cuda_version() -> str | None:
 
 def cuda_device_count() -> int:
     """GPUs that the CUDA driver sees; 0 when there is no driver."""
+    return _ask_driver("cuDeviceGetCount") or 0
+
+
+def cuda_driver_version() -> tuple[int, int] | None:
+    """The newest CUDA that the driver can serve; None when there is no driver."""
+    version = _ask_driver("cuDriverGetVersion")
+    return None if version is None else (version // 1000, version % 1000 // 10)
+
+
+def _ask_driver(function: str) -> int | None:
+    """The number that a function of CUDA's driver gives; None when there is no driver."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+        return None
+    number = ctypes.c_int(0)
+    if driver.cuInit(0) != 0 or getattr(driver, function)(ctypes.byref(number)) != 0:
+        return None
+    return number.value
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of that name; "auto" is the first CUDA GPU, else the CPU.
+    """The torch device of that name, from now on this thread's own; "auto": a CUDA GPU or the CPU.
 
     Raises:
         CheckpointError: torch cannot use that device on this machine.
@@ -88,12 +119,23 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
+        if device.type == "cuda":
+            # Streams, recordings and page-locked memory belong to a thread's current device.
+            torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
         raise CheckpointError(
             f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
             "`python -m lightning_demo doctor` shows what can."
         ) from error
     return device
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until a device has computed everything asked so far."""
+    import torch
+
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
 
 
 def free_memory(device: torch.device) -> int | None:

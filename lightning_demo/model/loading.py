@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import diffusers
@@ -16,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..errors import CheckpointError
 from .compile.fp8 import check_fp8, to_fp8
 from .compile.speed import Speed
-from .device import free_memory, pick_device
+from .device import free_memory, pick_device, synchronize
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
 from .hub.repository import Repository
@@ -65,9 +66,10 @@ class Components:
 
     @property
     def room_for_another(self) -> bool:
-        """Whether another process could load the same model onto the device now."""
+        """Whether another process could load the same model, beside all that this one will."""
         free = free_memory(self.device)
-        needed = UNET_BYTES + TEXT_BYTES + WORK_BYTES
+        to_come = self.memory_plan.unets - len(self.unets.resident())
+        needed = (1 + to_come) * UNET_BYTES + TEXT_BYTES + WORK_BYTES
         return self.spec.small or (free is not None and free > needed)
 
 
@@ -261,4 +263,5 @@ def _prepare_unets(
         step_counts,
         room=lambda: spec.small or host_has_room(),
         finish=to_fp8 if speed.fp8 else lambda unet: None,
+        synchronize=partial(synchronize, place),
     )

@@ -64,3 +64,32 @@ def test_the_version_file_of_a_cuda_build_is_read(tmp_path: Path, monkeypatch: p
     assert machine.torch_cuda_version() == "12.8"
     monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     assert machine.torch_cuda_version() is None
+
+
+@pytest.mark.parametrize(
+    ("gpus", "driver", "built", "words"),
+    [
+        (0, None, "13.0", ""),
+        (1, (13, 1), "13.0", ""),
+        (1, (13, 0), "12.8", ""),
+        (1, (12, 4), "12.8", ""),  # CUDA's minor versions serve one another
+        (1, (12, 4), "13.0", "driver is for CUDA 12.4, and this torch is built for CUDA 13.0"),
+        (1, (13, 0), None, "install the CUDA build"),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_told(
+    gpus: int,
+    driver: tuple[int, int] | None,
+    built: str | None,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    """Else the real model would take an hour for a picture, on the CPU."""
+    monkeypatch.setattr(machine, "cuda_device_count", lambda: gpus)
+    monkeypatch.setattr(machine, "cuda_driver_version", lambda: driver)
+    monkeypatch.setattr(machine, "torch_cuda_version", lambda: built)
+    assert words in machine.cuda_problem() and bool(words) == bool(machine.cuda_problem())
+    chosen = machine.choose_model(Settings())
+    assert chosen is (MINIATURE if words or not gpus else SDXL_LIGHTNING)
+    assert ("paints on the CPU" in caplog.text) == bool(words)

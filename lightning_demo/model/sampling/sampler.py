@@ -21,6 +21,7 @@ from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan, describe
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
+from ..device import synchronize
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render, to_host
@@ -83,9 +84,7 @@ class Sampler:
 
     def synchronize(self) -> None:
         """Waits until the device has computed everything asked so far."""
-        device = self._components.device
-        if device.type in ("cuda", "xpu", "mps"):
-            torch.get_device_module(device).synchronize()
+        synchronize(self._components.device)
 
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""

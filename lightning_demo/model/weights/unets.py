@@ -7,6 +7,7 @@ place, because compiled code and CUDA graphs keep the addresses.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ from diffusers import UNet2DConditionModel
 from ...errors import CheckpointError
 from ..hub.progress import Report
 from .lora import Delta, by_weight, sum_deltas
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,19 @@ class UNets:
         *,
         room: Callable[[], bool] = lambda: True,
         finish: Callable[[UNet2DConditionModel], None] = lambda unet: None,
+        synchronize: Callable[[], None] = lambda: None,
     ) -> None:
         """
         Args:
-            capacity: how many UNets the device holds; with fewer than there are step counts, copies
-                are kept in the host's memory.
+            capacity: how many UNets the device holds, or fewer if its memory proves too small; with
+                fewer than there are step counts, copies are kept in the host's memory.
             step_counts: all step counts of the model.
             room: whether the host's memory has room for one more set of weights.
             finish: called with each new UNet after its first weights are written.
+            synchronize: waits until the device has done what it was told.
         """
         self._source, self._capacity = source, max(1, capacity)
-        self._room, self._finish = room, finish
+        self._room, self._finish, self._synchronize = room, finish, synchronize
         self._step_counts = tuple(step_counts)
         self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
         self._recipes: dict[int, Recipe] = {}
@@ -106,20 +111,43 @@ class UNets:
         unet = self._live.get(num_inference_steps)
         if unet is None:
             recipe = self._recipe(num_inference_steps)
+            unet = self._add(num_inference_steps, recipe)
+            if unet is None:
+                unet = self._overwrite(num_inference_steps, recipe)
+        self._live.move_to_end(num_inference_steps)
+        return unet
+
+    def _add(self, num_inference_steps: int, recipe: Recipe) -> UNet2DConditionModel | None:
+        """One more UNet on the device; None where it has no room for one."""
+        if len(self._live) == self._capacity:
+            return None
+        try:
             # Parameters created in inference mode are inference tensors: they do not fit code
             # compiled for normal ones, and cannot be overwritten outside inference mode.
             with torch.inference_mode(False):
-                if len(self._live) < self._capacity:
-                    unet = self._source.blank()
-                    write(recipe, unet)
-                    self._finish(unet)
-                else:
-                    _, unet = self._live.popitem(last=False)
-                    begun = time.perf_counter()
-                    write(recipe, unet)
-                    self._overwriting = time.perf_counter() - begun
-            self._live[num_inference_steps] = unet
-        self._live.move_to_end(num_inference_steps)
+                unet = self._source.blank()
+                write(recipe, unet)
+                self._finish(unet)
+        except torch.OutOfMemoryError:
+            if not self._live:
+                raise
+            self._capacity = len(self._live)
+            self._recipes[num_inference_steps] = recipe
+            log.warning("the device has room for no more than %d UNets", self._capacity)
+            return None
+        self._live[num_inference_steps] = unet
+        return unet
+
+    def _overwrite(self, num_inference_steps: int, recipe: Recipe) -> UNet2DConditionModel:
+        """The UNet that was used the longest ago, with other weights."""
+        _, unet = self._live.popitem(last=False)
+        self._synchronize()  # copies are only begun by `write`: they would seem to take no time
+        begun = time.perf_counter()
+        with torch.inference_mode(False):
+            write(recipe, unet)
+        self._synchronize()
+        self._overwriting = time.perf_counter() - begun
+        self._live[num_inference_steps] = unet
         return unet
 
     def seconds_to_bring(self, num_inference_steps: int) -> float:
@@ -180,10 +208,7 @@ class UNets:
             if reading is None or (reading.done() and reading.exception() is not None):
                 continue
             if reading.done():
-                if len(self._live) < self._capacity:
-                    self.get(steps)
-                else:
-                    self._recipe(steps)
+                self._add(steps, self._recipe(steps))
             return True
         return False
 

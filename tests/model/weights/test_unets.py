@@ -212,3 +212,52 @@ def test_a_unet_made_while_painting_is_like_one_made_at_the_start(files: Countin
     assert unets.get(1) is first and unets.get(2) is second, "overwritten outside of it"
     with torch.inference_mode():
         assert unets.get(4) is first
+
+
+class FullDevice(CountingFiles):
+    """A device without room for another UNet once two are there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blanks = 0
+
+    def blank(self) -> torch.nn.Module:
+        self.blanks += 1
+        if self.blanks > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().blank()
+
+
+def test_what_does_not_fit_is_written_over_what_is_there(components: Any):
+    """Plans count on memory that another program may have taken meanwhile."""
+    unets = UNets(FullDevice(), 4, STEPS)
+    kept = [unets.get(4), unets.get(8)]
+    fetch_all(unets)
+    assert list(unets.resident()) == kept, "nothing in use is given up for what may be asked for"
+    assert unets.get(2) is kept[0]
+    wanted = components.unets.get(2).state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in kept[0].state_dict().items())
+    assert unets.resident_steps() == (8, 2)
+
+
+def test_a_device_without_room_for_one_says_so():
+    full = FullDevice()
+    full.blanks = 2
+    with pytest.raises(torch.OutOfMemoryError):
+        UNets(full, 4, STEPS).get(4)
+
+
+def test_the_time_to_bring_a_unet_is_that_of_the_copy(files: CountingFiles):
+    """A GPU's copies go on after the call: only waiting for the device shows how long they take."""
+    waits = []
+
+    def synchronize() -> None:
+        time.sleep(0.05)
+        waits.append(1)
+
+    unets = UNets(files, 1, STEPS, synchronize=synchronize)
+    unets.get(4)
+    assert unets.seconds_to_bring(8) == 0, "not known yet"
+    unets.get(8)
+    assert unets.seconds_to_bring(4) >= 0.05 and len(waits) == 2
+    assert unets.seconds_to_bring(8) == 0
