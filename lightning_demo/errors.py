@@ -74,6 +74,12 @@ class OutOfMemory(LightningError):
     status = 503
 
 
+class DeviceLost(LightningError):
+    """The device has stopped working: everything fails until the program is started anew."""
+
+    status = 503
+
+
 class GenerationFailed(LightningError):
     """This one request could not be painted; the engine goes on."""
 

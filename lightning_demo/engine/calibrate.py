@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, get_args
 
-from ..errors import OutOfMemory
+from ..errors import DeviceLost, OutOfMemory
 from ..schemas import ROW_BUCKETS, GenerationRequest
 from .latency_model import Kind, LatencyModel, Size
 from .runner import Row, Runner, SamplerRunner
@@ -80,6 +80,8 @@ class Calibration:
         self._tried.add((kind, size))
         try:
             calibrate(self._sampler, self._latency_model, kind, size)
+        except DeviceLost:
+            raise
         except Exception:  # the engine goes on with what is known
             log.exception("calls of the %s at %d x %d could not be measured", kind, *size)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from ..errors import LightningError, OutOfMemory, report_incident
+from ..errors import DeviceLost, LightningError, OutOfMemory, report_incident
 from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .latency_model import Kind, LatencyModel
@@ -142,6 +142,9 @@ class EngineCore:
 
         Yields nothing when nobody waits. Everything that concerns several requests is tried for all
         at once, and where that fails for halves of them: only the one at fault fails.
+
+        Raises:
+            DeviceLost: nothing can be painted any more.
         """
         for request in self._queue.line:
             if request.dropped:
@@ -150,6 +153,8 @@ class EngineCore:
         crowded = len(self._queue.line) > len(batch)
         try:
             yield from self._run(batch, crowded=crowded)
+        except DeviceLost:
+            raise
         except Exception as error:  # the engine goes on, whatever happens
             for request in _alive(batch):
                 yield self._fail(request, error)
@@ -185,6 +190,8 @@ class EngineCore:
         rows, prompts, seconds = self._runner.begin([request.work.request for request in new])
         yield Called("prompt", new, prompts, seconds)
         for request, row in zip(new, rows, strict=True):
+            if isinstance(row, DeviceLost):
+                raise row
             if isinstance(row, Exception):
                 yield self._fail(request, row)
             else:
@@ -233,6 +240,8 @@ class EngineCore:
         try:
             events = call(batch)
             first = next(events)  # the device does its part now
+        except DeviceLost:
+            raise
         except Exception as error:
             if isinstance(error, OutOfMemory):
                 rows = sum(r.rows for r in batch) if kind == "step" else len(batch)

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import EngineUnavailable, report_incident
+from ..errors import DeviceLost, EngineUnavailable, report_incident
 from ..schemas import EngineState, EngineStatus, Frame
 from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, failure_detail
 from .calibrate import Calibration
@@ -248,6 +248,8 @@ def _improve(sampler: Sampler, calibration: Calibration) -> bool:
     """Uses a quiet moment to get faster; whether there is more to do."""
     try:
         return sampler.improve() or calibration.another()
+    except DeviceLost:
+        raise
     except Exception:
         log.exception("what was tried in a quiet moment failed; serving goes on")
         return False

@@ -1,8 +1,9 @@
-"""Two engines as one: while the wanted one loads, another stands in for it.
+"""Two engines as one: while the wanted one loads, or when it has failed, another stands in for it.
 
 The real model takes minutes to download and load; the miniature takes seconds. So that nobody
 waits, the miniature answers until the real one is ready. Then requests go there, whatever was still
-on its way is painted there instead, and the stand-in is closed and forgotten. Never imports torch.
+on its way is painted there instead, and the stand-in is closed and forgotten. Should the real one
+fail later, another stands in for it. Never imports torch.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ class StandbyEngine:
         Raises:
             ValueError: the stand-in has no checkpoint for a step count of the wanted engine's.
         """
-        self._wanted = wanted
-        self._stand_in: Engine | None = make_stand_in()  # None once it has been closed
+        self._wanted, self._make_stand_in = wanted, make_stand_in
+        self._stand_in: Engine | None = make_stand_in()  # None while the wanted engine serves
+        self._remaking = threading.Lock()
         self._limits = _either(wanted.status().limits, self._stand_in.status().limits)
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="standby", daemon=True)
@@ -49,6 +51,7 @@ class StandbyEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`; of whichever engine paints now, and of what is loading."""
+        self._replace_failed()
         wanted, stand_in = self._wanted.status(), self._stand_in
         if self._closing.is_set():
             about = replace(wanted, state="closed", detail=STOPPED, progress=None)
@@ -103,6 +106,7 @@ class StandbyEngine:
 
     def _serving(self) -> Engine:
         """The engine that paints what is asked now: the stand-in, unless the other is ready."""
+        self._replace_failed()
         stand_in = self._stand_in
         if stand_in is None or self._wanted.status().state == "ready":
             return self._wanted
@@ -140,6 +144,15 @@ class StandbyEngine:
         self._stand_in = None
         asyncio.run(stand_in.aclose())  # ends its requests, which go on to the wanted engine
         log.info("%s has taken over", self._wanted.status().title)
+
+    def _replace_failed(self) -> None:
+        """Makes another stand-in where the wanted engine has served and failed."""
+        if self._stand_in is not None or self._wanted.status().state != "failed":
+            return
+        with self._remaking:
+            if self._stand_in is None and not self._closing.is_set():
+                log.warning("%s has failed; another model stands in", self._wanted.status().title)
+                self._stand_in = self._make_stand_in()
 
 
 def _either(wanted: Limits, stand_in: Limits) -> Limits:

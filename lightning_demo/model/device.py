@@ -138,6 +138,16 @@ def synchronize(device: torch.device) -> None:
         torch.accelerator.synchronize(device)
 
 
+def responds(device: torch.device) -> bool:
+    """Whether a device still computes: after some errors of CUDA it never does again."""
+    import torch
+
+    try:
+        return bool(torch.ones(1, device=device).add(1).item() == 2)
+    except RuntimeError:
+        return False
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes free on a device; None where it does not report them."""
     import torch

@@ -17,7 +17,13 @@ from lightning_demo.engine.build import about
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.latest import Reader
 from lightning_demo.engine.local import WORKER_NAME, LocalEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed, OutOfMemory
+from lightning_demo.errors import (
+    CheckpointError,
+    DeviceLost,
+    EngineUnavailable,
+    GenerationFailed,
+    OutOfMemory,
+)
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
@@ -48,6 +54,30 @@ def test_the_one_who_has_waited_longest_is_next(run, components, ask):
             sampler.release()
             await asyncio.gather(*tasks)
             assert list(dict.fromkeys(sampler.steps)) == ["running", "kept", "second"]
+
+    run(check())
+
+
+def test_a_device_that_is_lost_ends_the_engine_and_answers_everybody(run, components, ask):
+    """Nothing that is asked of it could ever be painted, so nobody is let to wait."""
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            sampler.hold()
+            tasks = [asyncio.ensure_future(collect(engine, ask(f"{n}"))) for n in range(5)]
+            await sampler.reached()
+            await settle()
+
+            def lost(row: object) -> None:
+                raise DeviceLost("The device has stopped working.")
+
+            sampler.after_step = lost
+            sampler.release()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                assert isinstance(result, EngineUnavailable)
+                assert str(result) == "The device has stopped working."
+            assert engine.status().state == "failed"
+            assert sampler.batches[-1] == [f"{n}" for n in range(5)], "no half is tried again"
 
     run(check())
 

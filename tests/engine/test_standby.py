@@ -22,7 +22,7 @@ from lightning_demo.engine.build import about, build_engine
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.standby import StandbyEngine
-from lightning_demo.errors import CheckpointError, EngineUnavailable
+from lightning_demo.errors import CheckpointError, DeviceLost, EngineUnavailable
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.model.weights.model_spec import ModelSpec
 from lightning_demo.schemas import GenerationRequest
@@ -262,6 +262,28 @@ def test_what_is_on_its_way_is_painted_by_the_wanted_model(run, components):
     run(check())
 
 
+def test_when_the_wanted_model_is_lost_another_stands_in(run, components):
+    """A card that falls off the bus in service: the page keeps painting."""
+
+    async def check() -> None:
+        async with opened(components) as pair:
+            await pair.take_over()
+            pair.wanted.sampler.hold()
+            running = asyncio.ensure_future(collect(pair.engine, large("running")))
+            await pair.wanted.sampler.reached()
+            pair.wanted.sampler.end = DeviceLost("The device has stopped working.")
+            pair.wanted.sampler.release()
+            assert (await running)[-1].model == "miniature"
+            status = pair.engine.status()
+            assert (status.state, status.model) == ("ready", "miniature")
+            assert status.detail == (
+                "Miniature goes on without Large: The device has stopped working."
+            )
+            assert (await collect(pair.engine, large("later")))[-1].final
+
+    run(check())
+
+
 CARRIED = large("carried over", num_inference_steps=2, width=384, height=256)
 
 
@@ -329,15 +351,20 @@ def test_a_session_knows_that_what_was_carried_over_waits_again(run, components)
 
 def test_the_stand_in_leaves_no_cache_behind(run, components):
     async def check() -> None:
-        wanted, small = Model(components, LARGE), Model(components)
-        left = weakref.ref(small.sampler)
-        engine = StandbyEngine(wanted.engine(), small.engine)
-        small.arrive()
+        wanted, made = Model(components, LARGE), []
+
+        def stand_in() -> CachedEngine:
+            small = Model(components)
+            made.append(weakref.ref(small.sampler))
+            small.arrive()
+            return small.engine()
+
+        engine = StandbyEngine(wanted.engine(), stand_in)
         while engine.status().state != "ready":
             await settle()
         assert (await collect(engine, large()))[-1].model == "miniature"
-        del small
         gc.collect()
+        (left,) = made
         assert left() is not None
         gc.disable()  # nobody else is to do the handover's work
         try:

@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Callable
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from ...errors import GenerationFailed
 log = logging.getLogger(__name__)
 
 VAE: TypeAlias = AutoencoderKL | AutoencoderTiny
+_FLOAT32: WeakKeyDictionary[VAE, VAE] = WeakKeyDictionary()
 # (VAE, latents) -> pixels, whether all values were finite; as `render`
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
@@ -49,14 +51,23 @@ def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> torch.
     pixels, finite = call(vae, scaled.to(dtype))
     if not finite and dtype != torch.float32:
         log.warning("a decode in %s overflowed; once more in float32", dtype)
-        # A copy: CUDA graphs and compiled code keep the addresses of the VAE's parameters.
-        pixels, finite = render(copy.deepcopy(vae).float(), scaled.float())
+        pixels, finite = render(_in_float32(vae), scaled.float())
     if not finite:
         raise GenerationFailed(
             "This picture could not be computed: the model returned NaN or infinite values. "
             "Try another seed or prompt."
         )
     return pixels
+
+
+def _in_float32(vae: VAE) -> VAE:
+    """A copy: CUDA graphs and compiled code keep the addresses of the VAE's parameters.
+
+    It stays, because a decoder that has overflowed once will do so again.
+    """
+    if vae not in _FLOAT32:
+        _FLOAT32[vae] = copy.deepcopy(vae).float()
+    return _FLOAT32[vae]
 
 
 def to_host(pixels: torch.Tensor) -> list[np.ndarray]:

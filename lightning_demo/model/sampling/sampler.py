@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 
-from ...errors import OutOfMemory
+from ...errors import DeviceLost, OutOfMemory
 from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan, describe
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import synchronize
+from ..device import responds, synchronize
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render, to_host
@@ -135,6 +135,8 @@ class Sampler:
         try:
             with task.on(self._functions):
                 self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
+        except DeviceLost:
+            raise
         except Exception:
             # What fails changes nothing: functions stay eager, and right.
             log.exception("%s failed", task)
@@ -199,7 +201,7 @@ class Sampler:
             for request in requests
             if request.guided and request.negative_prompt
         ]
-        with _memory_errors():
+        with _device_errors(self._components.device):
             return self._prompts.encode_all(prompts)
 
     @torch.inference_mode()
@@ -208,7 +210,7 @@ class Sampler:
 
         The noise is drawn on the CPU, so that a seed means the same on every device.
         """
-        with _memory_errors():
+        with _device_errors(self._components.device):
             checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
             self._components.unets.require(request.num_inference_steps)
@@ -242,7 +244,7 @@ class Sampler:
 
         Rows change only after the step is computed: after an error it can be repeated.
         """
-        with _memory_errors():
+        with _device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
             sample = rows[0].latents.shape[1:]
             batch = [*rows, *self._padding(rows)]
@@ -288,7 +290,7 @@ class Sampler:
         return self.finals([row])[0]
 
     def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
-        with _memory_errors():
+        with _device_errors(self._components.device):
             call = partial(self._functions.call, kind, render)
             return to_host(decode(vae, torch.cat(list(latents)), call))
 
@@ -321,11 +323,25 @@ class Sampler:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def _device_errors(device: torch.device) -> Iterator[None]:
+    """Tells an error of this call from the end of the device, and both in words.
+
+    Raises:
+        OutOfMemory: a smaller picture may fit.
+        DeviceLost: nothing will be computed any more.
+    """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        if torch.cuda.is_available():
+    except RuntimeError as error:
+        if isinstance(error, torch.AcceleratorError) and not responds(device):
+            raise DeviceLost(
+                f"The device has stopped working ({str(error).splitlines()[0]}); the server has to "
+                "be started again."
+            ) from error
+        # Apple's GPUs raise an error of no special kind.
+        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+            raise
+        if device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemory(
             "The device has too little free memory for this picture. A smaller size or guidance of "

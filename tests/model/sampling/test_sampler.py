@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
-from lightning_demo.errors import GenerationFailed, OutOfMemory
+from lightning_demo.errors import DeviceLost, GenerationFailed, OutOfMemory
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.sampling.step import Row, euler_step
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -188,14 +190,53 @@ def test_nan_is_an_error_not_a_black_picture(sampler: Sampler, ask: Any):
         sampler.finish(row)
 
 
-def test_running_out_of_memory_is_a_sentence(components: Any, sampler: Sampler, ask: Any):
-    def full(*args: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+@contextmanager
+def failing(components: Any, error: Exception) -> Iterator[None]:
+    """The UNet for 4 steps raises this error inside."""
 
-    row = sampler.begin(ask())
-    handle = components.unets.get(4).register_forward_pre_hook(full)
+    def fail(*args: Any) -> None:
+        raise error
+
+    handle = components.unets.get(4).register_forward_pre_hook(fail)
     try:
-        with pytest.raises(OutOfMemory, match="smaller size"):
-            sampler.step([row])
+        yield
     finally:
         handle.remove()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"),
+    ],
+)
+def test_running_out_of_memory_is_a_sentence(
+    components: Any, sampler: Sampler, ask: Any, error: Exception
+):
+    row = sampler.begin(ask())
+    with failing(components, error), pytest.raises(OutOfMemory, match="smaller size"):
+        sampler.step([row])
+
+
+def test_an_error_of_a_device_that_goes_on_is_of_one_call(
+    components: Any, sampler: Sampler, ask: Any
+):
+    row, error = sampler.begin(ask()), torch.AcceleratorError("CUDA error: invalid argument")
+    with failing(components, error), pytest.raises(torch.AcceleratorError):
+        sampler.step([row])
+    sampler.step([row])
+    assert row.step == 1
+
+
+def test_the_end_of_a_device_is_told_from_an_error_of_one_call(
+    components: Any, sampler: Sampler, ask: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """After some errors of CUDA, every later call of the process fails: nobody must wait for it."""
+    monkeypatch.setattr("lightning_demo.model.sampling.sampler.responds", lambda device: False)
+    row, error = sampler.begin(ask()), torch.AcceleratorError("CUDA error: illegal address\nhints")
+    with (
+        failing(components, error),
+        pytest.raises(DeviceLost, match=r"stopped working \(CUDA error: illegal address\)"),
+    ):
+        sampler.step([row])
