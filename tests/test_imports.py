@@ -22,8 +22,8 @@ ALLOWED = {
 MODEL_ROOMS = {
     "hub": set(),
     "compile": set(),
-    "weights": {"hub", "compile"},
-    "sampling": {"compile", "weights", "loading"},
+    "weights": {"hub", "compile", "host_memory"},
+    "sampling": {"compile", "weights", "loading", "device"},
 }
 # A single file is converted when its files are first looked for.
 EXCEPT = {("model/hub/files.py", "weights.single_file")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,16 +15,18 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from ..errors import CheckpointError
-from .compile.fp8 import check_fp8, to_fp8
+from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
 from .device import free_memory, pick_device, synchronize
+from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
 from .hub.repository import Repository
-from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, host_has_room, plan_memory
+from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, plan_memory
 from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
 from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, ModelSpec
+from .weights.page_locked import page_lock
 from .weights.unet_files import UNetFiles, meta_unet, read_weights
 from .weights.unets import UNets
 from .weights.weight_file import check_file, check_finite, fill, shapes_of
@@ -103,6 +105,7 @@ def load_components(
     plan = memory_plan or plan_memory(spec, place)
     if speed.fp8:
         check_fp8(place, plan.unets >= len(spec.limits.num_inference_steps))
+        plan = replace(plan, dtype=FP8_DTYPE)
     log.info("memory profile %s", plan.describe())
     report(0.0, "Looking for the weights")
     downloading, report = _shares(report)
@@ -113,6 +116,9 @@ def load_components(
     text_encoders, deltas = _load_text_encoders(spec, plan.dtype, loras)
     if plan.text_encoders_stay:
         text_encoders = tuple(encoder.to(place) for encoder in text_encoders)
+    elif place.type == "cuda":
+        for encoder in text_encoders:
+            _page_lock(encoder, place)
     report(0.5, "Loading the decoders")
     vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
     report(0.6, "Loading the UNet")
@@ -181,6 +187,14 @@ def _load_text_encoders(
     first.load_state_dict(add_loras(first.state_dict(), deltas, "text_encoder"))
     second.load_state_dict(add_loras(second.state_dict(), deltas, "text_encoder_2"))
     return (first, second), deltas
+
+
+def _page_lock(encoder: torch.nn.Module, place: torch.device) -> None:
+    """Prepares an encoder that visits the GPU for each new prompt, which somebody is typing."""
+    locked = page_lock(encoder.state_dict(), place)
+    if locked is not None:
+        encoder.load_state_dict(locked, assign=True)
+        encoder.requires_grad_(False)
 
 
 def _text_encoder(kind: Any, spec: ModelSpec, file: str, dtype: torch.dtype) -> Any:
@@ -261,7 +275,7 @@ def _prepare_unets(
         source,
         plan.unets,
         step_counts,
-        room=lambda: spec.small or host_has_room(),
+        room=lambda: spec.small or host_has_room(UNET_BYTES),
         finish=to_fp8 if speed.fp8 else lambda unet: None,
         synchronize=partial(synchronize, place),
     )

@@ -7,9 +7,7 @@ tiles. Fewer steps need no less memory: every step count's UNet has the same siz
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -79,20 +77,13 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
         return MemoryPlan("24 GB and more", dtype, min(step_counts, unets), True, "full")
     if free >= 13:
         return MemoryPlan("16 GB", dtype, 1, True, "full")
+    if free >= 10:
+        return MemoryPlan("12 GB", dtype, 1, True, "tiled")
     if free >= 9:
-        return MemoryPlan("10 to 12 GB", dtype, 1, False, "tiled")
+        return MemoryPlan("10 GB", dtype, 1, False, "tiled")
     return MemoryPlan("8 GB", dtype, 1, False, "tiny")
 
 
 def small_plan(dtype: torch.dtype, step_counts: int) -> MemoryPlan:
     """The plan for a model so small that all of it fits anywhere."""
     return MemoryPlan("everything stays", dtype, step_counts, True, "full")
-
-
-def host_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
-    """Whether the host has memory for one more UNet and some to spare; true where unknown."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", meminfo.read_text(), re.MULTILINE)
-    except OSError:
-        return True
-    return found is None or int(found[1]) * 1024 > 1.5 * UNET_BYTES

@@ -13,6 +13,7 @@ from diffusers import UNet2DConditionModel
 from ...errors import InvalidSetting
 
 MIN_FEATURES = 1280  # below, rounding activations costs more than the multiplication saves
+FP8_DTYPE = torch.bfloat16  # of everything else: torchao's rounding by row asks for it
 COMPUTE_CAPABILITY = (8, 9)  # Ada; Hopper is 9.0
 
 
@@ -43,12 +44,15 @@ def check_fp8(device: torch.device, unets_stay: bool) -> None:
 def is_large_linear(module: torch.nn.Module, name: str) -> bool:
     """Whether a layer is worth rounding.
 
-    The prompt's keys and values are computed once, not at each step: they stay exact.
+    The prompt's keys and values are computed once, not at each step: they stay exact. So do the
+    embeddings of time and size: one row each, and everything depends on them.
     """
     return (
         isinstance(module, torch.nn.Linear)
         and module.in_features >= MIN_FEATURES
         and not name.endswith(("attn2.to_k", "attn2.to_v"))
+        and not name.startswith(("time_embedding.", "add_embedding."))
+        and "time_emb_proj" not in name
     )
 
 

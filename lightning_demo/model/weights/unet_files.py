@@ -18,6 +18,7 @@ from ..hub.repository import Repository
 from .lora import read_deltas
 from .lora_file import LoraDeltas
 from .model_spec import BASE_UNET, UNET_CONFIG, ModelSpec
+from .page_locked import page_lock
 from .unets import Recipe
 from .weight_file import check_shapes, load_weights, shapes_of
 
@@ -107,8 +108,5 @@ class UNetFiles:
     def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if not self._pinned:
             return weights
-        try:
-            return {name: tensor.to(self._dtype).pin_memory() for name, tensor in weights.items()}
-        except RuntimeError as error:
-            log.warning("host copies stay in ordinary memory; switching is slower: %s", error)
-            return weights
+        weights = {name: tensor.to(self._dtype) for name, tensor in weights.items()}
+        return page_lock(weights, self._device) or weights

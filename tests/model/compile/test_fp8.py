@@ -27,6 +27,8 @@ def test_large_linear_layers_and_no_others():
     assert is_large_linear(linear, "mid_block.attentions.0.transformer_blocks.0.ff.net.2")
     assert is_large_linear(linear, "x.attn1.to_k")
     assert not is_large_linear(linear, "x.attn2.to_k")
+    for name in ("time_embedding.linear_2", "add_embedding.linear_1", "x.resnets.0.time_emb_proj"):
+        assert not is_large_linear(linear, name)
     assert not is_large_linear(torch.nn.Linear(640, 4), "x.attn1.to_q")
     assert not is_large_linear(torch.nn.Conv2d(1280, 4, 1), "x.conv")
 
