@@ -135,4 +135,4 @@ def test_half_precision_decodes_are_finite(memory: None):
         with problems() as found:
             pixels = decode(vae, latents * vae.config.scaling_factor)
         assert found == [], "nothing had to be decoded once more in float32"
-        assert pixels.float().std() > 10
+        assert np.std(pixels) > 10

@@ -20,7 +20,7 @@ from lightning_demo.model.memory_plan import TEXT_BYTES, UNET_BYTES
 from lightning_demo.model.sampling.decode import render
 from lightning_demo.model.sampling.prompt import PromptEmbedding
 from lightning_demo.model.sampling.schedule import schedule
-from lightning_demo.model.sampling.step import Row, euler_step
+from lightning_demo.model.sampling.step import Row, denoising_step, step_inputs
 from lightning_demo.model.weights.checkpoints import SDXL_LIGHTNING
 from lightning_demo.model.weights.lora import PREFIX, read_deltas
 from lightning_demo.model.weights.sdxl_config import TEXT_ENCODER, TEXT_ENCODER_2, UNET, VAE
@@ -80,7 +80,7 @@ def test_a_step_of_every_shape(
             negative=prompt if guidance > 1 else None,
             time_ids=torch.zeros(1, 6, device=META),
         )
-        latents, denoised = euler_step(unet, [row], projected=projected)
+        latents, denoised = denoising_step(unet, *step_inputs([row], projected=projected))
         assert latents.shape == denoised.shape == row.latents.shape
         assert latents.dtype == torch.float32
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -78,16 +78,18 @@ class CompiledFunctions:
         with self._speed.attention():
             return function(module, *tensors)
 
-    def by_blocks(self, sample: tuple[int, ...]) -> bool:
-        """Whether the UNet runs block by block for a sample of this shape."""
+    def by_blocks(self, *first: Sequence[int]) -> bool:
+        """Whether the UNet runs block by block for first tensors of these shapes."""
         if not self._blocks or "unet" in self._compiling:
             return False
-        return not self.ready("unet", sample)
+        return not self.ready("unet", *first)
 
-    def ready(self, kind: Kind, sample: tuple[int, ...]) -> bool:
-        """Whether a function is ready for a first tensor of this shape."""
+    def ready(self, kind: Kind, *first: Sequence[int]) -> bool:
+        """Whether a function is ready for first tensors of these shapes, whatever comes then."""
         return any(
-            shapes[0][0] == torch.Size(sample) for each, shapes in self._ready if each == kind
+            all(shape == torch.Size(want) for (shape, _), want in zip(shapes, first, strict=False))
+            for each, shapes in self._ready
+            if each == kind
         )
 
     @contextmanager

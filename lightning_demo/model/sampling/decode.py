@@ -13,6 +13,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ...errors import GenerationFailed
+from ..device import synchronize
 
 log = logging.getLogger(__name__)
 
@@ -37,27 +38,27 @@ def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 @torch.inference_mode()
-def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> torch.Tensor:
-    """uint8 [B, height, width, 3] of latents [B, 4, h, w], on their device.
+def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> list[np.ndarray]:
+    """Pictures of latents [B, 4, h, w] in the host's memory, uint8 [height, width, 3] each.
 
-    Half precision can overflow in a decoder; then the picture is decoded once more in float32.
+    Half precision can overflow in a decoder; then the pictures are decoded once more in float32.
 
     Raises:
-        GenerationFailed: the picture has NaN or infinite values even so. Rounding would silently
+        GenerationFailed: a picture has NaN or infinite values even so. Rounding would silently
             turn them into black.
     """
     dtype = next(vae.parameters()).dtype
     scaled = latents / vae.config.scaling_factor
-    pixels, finite = call(vae, scaled.to(dtype))
+    pixels, finite = _to_host(*call(vae, scaled.to(dtype)))
     if not finite and dtype != torch.float32:
         log.warning("a decode in %s overflowed; once more in float32", dtype)
-        pixels, finite = render(_in_float32(vae), scaled.float())
+        pixels, finite = _to_host(*render(_in_float32(vae), scaled.float()))
     if not finite:
         raise GenerationFailed(
             "This picture could not be computed: the model returned NaN or infinite values. "
             "Try another seed or prompt."
         )
-    return pixels
+    return list(pixels.numpy())
 
 
 def _in_float32(vae: VAE) -> VAE:
@@ -70,14 +71,13 @@ def _in_float32(vae: VAE) -> VAE:
     return _FLOAT32[vae]
 
 
-def to_host(pixels: torch.Tensor) -> list[np.ndarray]:
-    """Each picture in the host's memory; from a GPU through page-locked memory, which is faster."""
-    if pixels.device.type != "cuda":
-        return list(pixels.cpu().numpy())
-    try:
-        host = torch.empty(pixels.shape, dtype=pixels.dtype, pin_memory=True)
-    except RuntimeError:  # no page-locked memory
-        return list(pixels.cpu().numpy())
-    host.copy_(pixels, non_blocking=True)
-    torch.cuda.current_stream(pixels.device).synchronize()
-    return list(host.numpy())
+def _to_host(pixels: torch.Tensor, finite: torch.Tensor) -> tuple[torch.Tensor, bool]:
+    """Both in the host's memory; a GPU is waited for once, and copies into page-locked memory."""
+    device = pixels.device
+    if device.type != "cuda":
+        return pixels.cpu(), bool(finite)
+    here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, finite)]
+    for mine, theirs in zip(here, (pixels, finite), strict=True):
+        mine.copy_(theirs, non_blocking=True)
+    synchronize(device)
+    return here[0], bool(here[1])

@@ -24,10 +24,10 @@ from ..compile.speed import Speed
 from ..device import responds, synchronize
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
-from .decode import VAE, decode, render, to_host
+from .decode import VAE, decode, render
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
-from .step import Row, call_unet, euler_step
+from .step import Row, denoising_step, step_inputs
 
 log = logging.getLogger(__name__)
 
@@ -246,14 +246,12 @@ class Sampler:
         """
         with _device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
-            sample = rows[0].latents.shape[1:]
             batch = [*rows, *self._padding(rows)]
             # Compiled blocks share a program; with projections each would need its own offset.
-            count = sum(row.request.unet_rows for row in batch)
-            by_blocks = self._functions.by_blocks((count, *sample))
+            by_blocks = self._functions.by_blocks(*_shapes(batch))
             projected = self._speed.cross_attention_cache and not by_blocks
-            call = partial(self._functions.call, "unet", call_unet)
-            latents, denoised = euler_step(unet, batch, call, projected=projected)
+            inputs = step_inputs(batch, projected=projected)
+            latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]
                 row.denoised = denoised[index : index + 1]
@@ -265,11 +263,10 @@ class Sampler:
         A compiled call of four rows is faster than an eager one of three. Empty where the batch
         itself is compiled, or nothing larger.
         """
-        count, sample = sum(row.request.unet_rows for row in rows), rows[0].latents.shape[1:]
-        each = rows[-1].request.unet_rows
         for more in range(len(rows) + 1):
-            if self._functions.ready("unet", (count + more * each, *sample)):
-                return [rows[-1]] * more
+            padding = [rows[-1]] * more
+            if self._functions.ready("unet", *_shapes([*rows, *padding])):
+                return padding
         return []
 
     def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
@@ -292,7 +289,7 @@ class Sampler:
     def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
         with _device_errors(self._components.device):
             call = partial(self._functions.call, kind, render)
-            return to_host(decode(vae, torch.cat(list(latents)), call))
+            return decode(vae, torch.cat(list(latents)), call)
 
     def _project(
         self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
@@ -320,6 +317,12 @@ class Sampler:
         if row.request.negative_prompt and row.negative is None:
             notes.append("The negative prompt acts only above guidance 1.")
         return tuple(notes)
+
+
+def _shapes(batch: Sequence[Row]) -> tuple[tuple[int, ...], tuple[int]]:
+    """Of the first two tensors of `denoising_step`: they tell one call of it from another."""
+    sample = batch[0].latents.shape[1:]
+    return (len(batch), *sample), (sum(row.request.unet_rows for row in batch),)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""One Euler step for any mix of rows: the maths and the UNet's inputs."""
+"""One Euler step for any mix of rows: the maths, and the tensors that it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,7 @@ from ...schemas import GenerationRequest
 from .prompt import PromptEmbedding
 from .schedule import Schedule, StepCoefficients
 
-# (UNet, sample, timestep, hidden, pooled, time_ids) -> output, as `call_unet`
-UNetCall = Callable[..., torch.Tensor]
+COEFFICIENTS = StepCoefficients.__slots__
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ def call_unet(
     pooled: torch.Tensor,
     time_ids: torch.Tensor,
 ) -> torch.Tensor:
-    """The UNet's output for U rows; tensors only, so that it can be compiled and captured."""
+    """The UNet's output for U rows."""
     return unet(
         sample,
         timestep,
@@ -53,69 +52,94 @@ def call_unet(
     )[0]
 
 
-def euler_step(
+def denoising_step(
     unet: UNet2DConditionModel,
-    rows: Sequence[Row],
-    call: UNetCall = call_unet,
-    *,
-    projected: bool = False,
+    latents: torch.Tensor,
+    sources: torch.Tensor,
+    coefficients: torch.Tensor,
+    time_ids: torch.Tensor,
+    hidden: torch.Tensor,
+    pooled: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One Euler step of every row in a single UNet call; each row at its own step.
+    """One Euler step of B rows in a single UNet call of U rows; each row at its own step.
 
     Algorithm 2 of Karras et al. (arXiv 2206.00364) without churn, in the coefficients of
     `schedule`, so that step counts, step numbers, prediction types and guidance mix freely. A row
-    with guidance is two rows of the UNet (classifier-free guidance, arXiv 2207.12598).
+    with guidance is two rows of the UNet (classifier-free guidance, arXiv 2207.12598). Tensors
+    only, and all decisions by their shapes: the whole step can be compiled and recorded.
 
     Args:
-        rows: at least one, all of the same size, none done.
-        call: how the UNet is called: `call_unet` or a faster form of it.
-        projected: whether the UNet is given the prompts' keys and values (`attention.project`).
+        latents: float32 [B, 4, h, w].
+        sources: int64 [U], the row that each row of the UNet belongs to. Negatives of the rows with
+            guidance come first, as in diffusers, then every row.
+        coefficients: float32 [B, 7], those of the step in the order of `COEFFICIENTS`, then the
+            guidance scale.
+        time_ids: [B, 6].
+        hidden: [U, tokens, features] in the UNet's dtype; pooled [U, features].
 
     Returns:
         The next latents and the denoised estimates, both float32 [B, 4, h, w].
     """
-    latents = torch.cat([row.latents for row in rows])
-    column = _columns([row.schedule.steps[row.step] for row in rows], latents.device)
-    inputs = latents / column["scale"]
-    # Contiguous, as after the indexing below: another layout would compile another program.
-    timesteps = column["timestep"].flatten().contiguous()
-    time_ids = torch.cat([row.time_ids for row in rows])
-    prompts = [row.prompt for row in rows]
-    guided = [index for index, row in enumerate(rows) if row.negative is not None]
-    if guided:
-        # Their negative rows come first, as in diffusers: [negative of each guided, all rows].
-        place = torch.tensor([*guided, *range(len(rows))], device=latents.device)
-        inputs, timesteps, time_ids = inputs[place], timesteps[place], time_ids[place]
-        prompts = [n for row in rows if (n := row.negative) is not None] + prompts
-    dtype = prompts[0].hidden.dtype
-    output = call(
+    columns = coefficients.unbind(1)
+    column = {
+        name: value.view(-1, 1, 1, 1) for name, value in zip(COEFFICIENTS, columns, strict=False)
+    }
+    inputs, timesteps = latents / column["scale"], columns[COEFFICIENTS.index("timestep")]
+    negatives = len(sources) - len(latents)
+    if negatives:
+        inputs, timesteps, time_ids = inputs[sources], timesteps[sources], time_ids[sources]
+    output = call_unet(
         unet,
-        inputs.to(dtype),
-        timesteps,
-        _hidden(prompts, projected),
-        torch.cat([prompt.pooled for prompt in prompts]),
-        time_ids.to(dtype),
+        inputs.to(hidden.dtype),
+        timesteps.contiguous(),
+        hidden,
+        pooled,
+        time_ids.to(hidden.dtype),
     ).float()
-    predicted = output[len(guided) :]
-    if guided:
-        guidance = [rows[i].request.guidance_scale for i in guided]
-        scale = torch.tensor(guidance, dtype=torch.float32, device=output.device)
-        negative, predicted = output[: len(guided)], predicted.clone()
-        predicted[guided] = negative + scale.view(-1, 1, 1, 1) * (predicted[guided] - negative)
+    predicted = output[negatives:]
+    if negatives:
+        guided, negative = sources[:negatives], output[:negatives]
+        scale = columns[-1][guided].view(-1, 1, 1, 1)
+        predicted = predicted.clone()
+        predicted[guided] = negative + scale * (predicted[guided] - negative)
     denoised = latents / column["p"] + column["q"] * predicted
     derivative = (latents - denoised) / column["sigma"]
     return latents + derivative * column["dt"], denoised
 
 
-def _hidden(prompts: Sequence[PromptEmbedding], projected: bool) -> torch.Tensor:
+def step_inputs(rows: Sequence[Row], *, projected: bool = False) -> tuple[torch.Tensor, ...]:
+    """What `denoising_step` takes for these rows, on their device.
+
+    Args:
+        rows: at least one, all of the same size, none done.
+        projected: whether the UNet is given the prompts' keys and values (`attention.project`).
+    """
+    device = rows[0].latents.device
+    guided = [index for index, row in enumerate(rows) if row.negative is not None]
+    prompts = [n for row in rows if (n := row.negative) is not None] + [row.prompt for row in rows]
+    steps = [row.schedule.steps[row.step] for row in rows]
+    coefficients = [
+        [*(getattr(step, name) for name in COEFFICIENTS), row.request.guidance_scale]
+        for step, row in zip(steps, rows, strict=True)
+    ]
+    return (
+        torch.cat([row.latents for row in rows]),
+        _to(device, [*guided, *range(len(rows))], torch.int64),
+        _to(device, coefficients, torch.float32),
+        torch.cat([row.time_ids for row in rows]),
+        torch.cat([_hidden(prompt, projected) for prompt in prompts]),
+        torch.cat([prompt.pooled for prompt in prompts]),
+    )
+
+
+def _hidden(prompt: PromptEmbedding, projected: bool) -> torch.Tensor:
     if not projected:
-        return torch.cat([prompt.hidden for prompt in prompts])
-    return torch.cat([p for prompt in prompts if (p := prompt.projected) is not None])
+        return prompt.hidden
+    assert prompt.projected is not None  # noqa: S101
+    return prompt.projected
 
 
-def _columns(steps: Sequence[StepCoefficients], device: torch.device) -> dict[str, torch.Tensor]:
-    """Each coefficient of the rows as float32 [B, 1, 1, 1]."""
-    names = StepCoefficients.__slots__
-    values = [[getattr(step, name) for name in names] for step in steps]
-    table = torch.tensor(values, dtype=torch.float32, device=device)
-    return {name: table[:, i].view(-1, 1, 1, 1) for i, name in enumerate(names)}
+def _to(device: torch.device, values: Sequence[object], dtype: torch.dtype) -> torch.Tensor:
+    """A tensor of few numbers on a device, which is not waited for."""
+    cuda = device.type == "cuda"
+    return torch.tensor(values, dtype=dtype, pin_memory=cuda).to(device, non_blocking=cuda)

@@ -14,7 +14,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
 
 from lightning_demo.errors import DeviceLost, GenerationFailed, OutOfMemory
 from lightning_demo.model.sampling.sampler import Sampler
-from lightning_demo.model.sampling.step import Row, euler_step
+from lightning_demo.model.sampling.step import Row, denoising_step, step_inputs
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 STEPS = MINIATURE.limits.num_inference_steps
@@ -107,9 +107,11 @@ def test_rows_of_every_kind_share_a_step_and_get_what_they_get_alone(
     with torch.inference_mode():
         rows = [sampler.begin(request) for request in requests]
         rows[4].step = 5
-        together = euler_step(unet, rows)
+        together = denoising_step(unet, *step_inputs(rows))
         for index, row in enumerate(rows):
-            for mixed, alone in zip(together, euler_step(unet, [row]), strict=True):
+            for mixed, alone in zip(
+                together, denoising_step(unet, *step_inputs([row])), strict=True
+            ):
                 difference = (mixed[index] - alone[0]).abs().max() / alone.abs().max()
                 assert difference <= 1e-5
 
@@ -133,7 +135,7 @@ def test_the_tolerance_would_notice_a_wrong_input(
             row.prompt = type(other)(row.prompt.hidden, other.pooled)
         else:
             row.time_ids = row.time_ids * 2
-        ours, wanted = (euler_step(unet, [r])[0] for r in (row, right))
+        ours, wanted = (denoising_step(unet, *step_inputs([r]))[0] for r in (row, right))
         assert (ours - wanted).abs().max() / wanted.abs().max() > 1e-4
 
 
