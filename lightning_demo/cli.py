@@ -24,6 +24,9 @@ SPEED_SETTINGS = (
     "cuda_graphs",
     "channels_last",
     "cudnn_attention",
+    "cudnn_benchmark",
+    "autotune",
+    "fp16_accumulation",
     "cross_attention_cache",
     "fp8",
 )
@@ -201,8 +204,16 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "compile",
         help="compile the model beforehand, so that serving starts at full speed",
-        description="Compiles every size into torch's cache on disk. The server does the same "
-        "while nobody waits; before a talk it is better done already.",
+        description="Compiles into torch's cache on disk. Beside a server that has room for it on "
+        "its GPU this happens by itself; before a talk it is better done already.",
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        nargs="+",
+        default=(),
+        metavar="WIDTHxHEIGHT",
+        help="px, of those that the model was trained at (default: its native one)",
     )
     parser.add_argument(
         "--until-stdin-closes",
@@ -214,18 +225,34 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     def run(args: argparse.Namespace) -> int:
         from .compile import compile_model
 
-        return compile_model(settings_from(args), args.until_stdin_closes)
+        return compile_model(settings_from(args), args.size, args.until_stdin_closes)
 
     parser.set_defaults(run=run)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is not WIDTHxHEIGHT, as in 1024x1024")
+    return int(width), int(height)
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("doctor", help="check this machine and say what to do")
     add_settings(parser, ("host", "port", *ENGINE_SETTINGS))
+    another = parser.add_mutually_exclusive_group()
+    another.add_argument(
+        "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'
+    )
+    another.add_argument(
+        "--memory", type=float, metavar="GIB", help="the same, by its free memory, 1 to 1024 GiB"
+    )
 
     def run(args: argparse.Namespace) -> int:
-        from .doctor import examine
+        from .doctor import describe_memory, examine
 
+        if args.gpu or args.memory is not None:
+            return describe_memory(args.gpu, args.memory)
         return examine(settings_from(args))
 
     parser.set_defaults(run=run)

@@ -6,45 +6,56 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from .engine.build import loader
-from .engine.precompile import stamp
+from .engine.precompile import Size, stamp
 from .errors import InvalidSetting
 from .model.device import choose_model
 from .settings import Settings, compile_folder
 
 
-def compile_model(settings: Settings, until_stdin_closes: bool) -> int:
+def compile_model(settings: Settings, sizes: Sequence[Size], until_stdin_closes: bool) -> int:
     """Compiles the model that the settings ask for; returns the exit code.
 
     Args:
+        sizes: (width, height), px; the native one when empty.
         until_stdin_closes: whether to end when standard input closes, which means that the parent
             process has ended.
 
     Raises:
-        InvalidSetting: nothing is compiled with these settings on this device.
+        InvalidSetting: nothing is compiled with these settings on this device, or the model does
+            not paint one of the sizes.
         LightningError: the model cannot be loaded.
     """
     if until_stdin_closes:
         os.nice(10)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     spec = choose_model(settings)
+    for width, height in sizes:
+        if (width, height) not in spec.sizes:
+            known = ", ".join(f"{w}x{h}" for w, h in spec.sizes)
+            raise InvalidSetting(f"size: {width}x{height} is not one of {known}.")
     begun = time.perf_counter()
+    # Recordings belong to a process; programs stay.
+    settings = replace(settings, cuda_graphs=False)
     sampler = loader(spec, settings, precompile=False)(lambda fraction, sentence: None)
-    if not sampler.compile_tasks_left:
+    sampler.improvement.sizes_in_use = set(sizes or spec.sizes[:1])
+    if not sampler.improvement.tasks_left:
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
-    sampler.warm_up()
-    while sampler.compile_tasks_left:
+    while left := sampler.improvement.tasks_left:
         sampler.improve()
-        print(f"{time.perf_counter() - begun:6.0f} s  {sampler.tier}", flush=True)
-    if sampler.compile_failures:
+        print(f"{time.perf_counter() - begun:6.0f} s  {left - 1} left", flush=True)
+    if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
-    done = stamp(compile_folder(), spec, settings, sampler.device_name)
-    done.parent.mkdir(parents=True, exist_ok=True)
-    done.touch()
+    for size in sampler.improvement.sizes_in_use:
+        done = stamp(compile_folder(), spec, settings, sampler.device_name, size)
+        done.parent.mkdir(parents=True, exist_ok=True)
+        done.touch()
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import re
 import shutil
@@ -12,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import CheckpointError, InvalidSetting
+from .errors import CheckpointError, InvalidSetting, OutOfMemory
 from .model.device import choose_model, cuda_device_count, cuda_problem, torch_cuda_version
+from .model.host_memory import host_memory
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
 from .ports import free_port
@@ -21,6 +21,7 @@ from .settings import Settings
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 PYTHONS = ((3, 10), (3, 13))
+LINE = "{:<14} {:>8}   {}"  # of a memory plan
 FREE_BYTES = {"miniature": 1 * 2**30, "sdxl-lightning": 8 * 2**30}
 
 
@@ -31,6 +32,35 @@ class Finding:
     what: str
     found: str
     advice: str = ""
+
+
+def describe_memory(card: str | None, free_gib: float | None) -> int:
+    """Prints how SDXL-Lightning would be spread over a GPU; returns 0.
+
+    Args:
+        card: its name, or
+        free_gib: how much of its memory is free, 1 to 1024 GiB.
+
+    Raises:
+        InvalidSetting: no such card is known, or the memory is out of range.
+        OutOfMemory: it is too little for any plan.
+    """
+    from .model.memory_plan import GIB, full_size_plan
+    from .model.memory_report import free_on, report
+    from .model.weights.checkpoints import SDXL_LIGHTNING
+
+    if card is not None:
+        free_bytes = free_on(card)
+    elif free_gib is not None and 1 <= free_gib <= 1024:
+        card, free_bytes = f"a GPU with {free_gib:g} GiB free", int(free_gib * GIB)
+    else:
+        raise InvalidSetting("memory: must be a number from 1 to 1024 GiB.")
+    step_counts = len(SDXL_LIGHTNING.checkpoints)
+    plan = full_size_plan("cuda", free_bytes, step_counts)
+    print(f"SDXL-Lightning at 1024 px on {card}, computed: {plan.describe()}")
+    for line in report(plan, free_bytes, step_counts):
+        print("    " + LINE.format(*line))
+    return 0
 
 
 def examine(settings: Settings) -> int:
@@ -56,7 +86,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield from _packages()
     yield _device(settings, spec)
     yield _memory(spec)
-    yield _profile(settings, spec)
+    yield from _plan(settings, spec)
     yield from _weights(spec)
     yield from _loras(settings)
     yield _port(settings)
@@ -102,26 +132,36 @@ def _device(settings: Settings, spec: ModelSpec) -> Finding:
 
 def _memory(spec: ModelSpec) -> Finding:
     needed = FREE_BYTES[spec.name]
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not told on this system
+    free = host_memory()
+    if free is None:
         return Finding("memory", "free memory is not known on this system")
     advice = "" if free >= needed else f"{spec.title} needs {needed / 2**30:.0f} GiB free"
     return Finding("memory", f"{free / 2**30:.1f} GiB free", advice)
 
 
-def _profile(settings: Settings, spec: ModelSpec) -> Finding:
+def _plan(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     """How the model would be spread over the device now."""
     try:
-        from .model.device import pick_device
+        from .model.device import free_memory, pick_device
         from .model.memory_plan import plan_memory
+        from .model.memory_report import report
     except ImportError as error:
-        return Finding("profile", f"not looked at: {error.name} is not installed")
+        yield Finding("profile", f"not looked at: {error.name} is not installed")
+        return
     try:
         device = pick_device(settings.device)
     except CheckpointError as error:
-        return Finding("profile", settings.device, str(error))
-    return Finding("profile", f"{device}, {plan_memory(spec, device).describe()}")
+        yield Finding("profile", settings.device, str(error))
+        return
+    try:
+        plan, free = plan_memory(spec, device), free_memory(device)
+    except OutOfMemory as error:
+        yield Finding("profile", f"{device}", str(error))
+        return
+    yield Finding("profile", f"{device}, {plan.describe()}")
+    if not spec.small and free is not None:
+        for line in report(plan, free, len(spec.checkpoints)):
+            yield Finding("", LINE.format(*line))
 
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:

@@ -114,6 +114,16 @@ class Settings:
     cuda_graphs: bool = _setting(True, "on a GPU, replay a whole step as one launch")
     channels_last: bool = _setting(True, "on a GPU, the memory layout its convolutions prefer")
     cudnn_attention: bool = _setting(True, "on a GPU, prefer cuDNN's attention kernels")
+    cudnn_benchmark: bool = _setting(
+        True, "on a GPU, try cuDNN's convolutions once for each shape and keep the fastest"
+    )
+    autotune: bool = _setting(
+        False,
+        "on a GPU, let the compiler try its kernels there; many more minutes to compile",
+    )
+    fp16_accumulation: bool = _setting(
+        False, "on a GPU, add up products in half precision (GeForce gains); changes pictures"
+    )
     cross_attention_cache: bool = _setting(
         True, "compute a prompt's keys and values once, not at each step"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,13 +39,31 @@ def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
     monkeypatch.setattr("lightning_demo.compile.choose_model", lambda settings: small)
     # Without whole UNets, which take half a minute to trace; test_compiled_functions has them.
     monkeypatch.setattr(
-        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[:3:2]
+        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[1:2]
     )
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" s  ")[2] for line in lines] == ["blocks compiled 1/2", "compiled"]
+    assert [line.partition(" s  ")[2] for line in lines] == ["0 left"]
     settings = Settings(compile_backend="aot_eager")
-    assert stamp(compile_folder(), small, settings, "cpu").exists()
+    assert stamp(compile_folder(), small, settings, "cpu", small.sizes[0]).exists()
+
+
+def test_what_cannot_be_compiled_leaves_no_stamp(folder: Path, capsys: pytest.CaptureFixture[str]):
+    backend = ["--compile-on-cpu", "--compile-backend", "no-such-backend"]
+    assert main(["compile", *HERE, *backend]) == 1
+    assert "Not everything could be compiled" in capsys.readouterr().err
+    assert not list(folder.glob("complete-*"))
+
+
+@pytest.mark.parametrize("size", ["130x128", "0x0"])
+def test_a_size_of_the_model_is_asked_for(
+    size: str, folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["compile", *HERE, *ON_CPU, "--size", size]) == 2
+    assert f"size: {size} is not one of" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["compile", *HERE, "--size", "large"])
+    assert "is not WIDTHxHEIGHT" in capsys.readouterr().err
 
 
 def test_where_nothing_is_compiled_it_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -53,16 +73,21 @@ def test_where_nothing_is_compiled_it_says_so(folder: Path, capsys: pytest.Captu
 
 
 def test_the_stamp_knows_what_was_compiled(tmp_path: Path):
-    settings = Settings()
-    same = stamp(tmp_path, MINIATURE, settings, "NVIDIA H200")
-    assert same == stamp(tmp_path, MINIATURE, replace(settings, port=1), "NVIDIA H200")
+    settings, size = Settings(), (1024, 1024)
+    same = stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", size)
+    assert same == stamp(tmp_path, MINIATURE, replace(settings, port=1), "NVIDIA H200", size)
+    other, eager = (
+        replace(settings, channels_last=False),
+        replace(settings, compile_backend="eager"),
+    )
     others = {
-        stamp(tmp_path, SDXL_LIGHTNING, settings, "NVIDIA H200"),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA L4"),
-        stamp(tmp_path, MINIATURE, replace(settings, channels_last=False), "NVIDIA H200"),
-        stamp(tmp_path, MINIATURE, replace(settings, compile_backend="eager"), "NVIDIA H200"),
+        stamp(tmp_path, SDXL_LIGHTNING, settings, "NVIDIA H200", size),
+        stamp(tmp_path, MINIATURE, settings, "NVIDIA L4", size),
+        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", (512, 512)),
+        stamp(tmp_path, MINIATURE, other, "NVIDIA H200", size),
+        stamp(tmp_path, MINIATURE, eager, "NVIDIA H200", size),
     }
-    assert len(others | {same}) == 5
+    assert len(others | {same}) == 6
 
 
 def test_the_child_chooses_what_its_parent_chose():
@@ -70,28 +95,88 @@ def test_the_child_chooses_what_its_parent_chose():
     assert Settings.from_environment(settings.to_environment()) == settings
 
 
-def waiting_child(tmp_path: Path, ending: str) -> list[str]:
-    """A program that writes its number and then does what `ending` says."""
-    code = f"import os, sys; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); {ending}"
-    return [sys.executable, "-c", code]
+SIZE = (128, 128)
+WAIT = "; sys.stdin.read()"
 
 
-def test_a_child_at_work_is_waited_for_and_one_that_fails_is_not(tmp_path: Path):
-    child = Precompiler(tmp_path / "none", {}, waiting_child(tmp_path, "sys.stdin.read()"))
-    assert child.running
+class Child(Precompiler):
+    """A child that writes what it was asked for and then does what `ending` says."""
+
+    def __init__(self, folder: Path, ending: str, **options: Any) -> None:
+        self.folder = folder
+        code = f"import sys; open({str(folder / 'asked')!r}, 'a').write(sys.argv[-1] + ' ')"
+        code += f"; done = {str(folder)!r} + '/done-' + sys.argv[-1]; {ending}"
+        options = {"command": [sys.executable, "-c", code], **options}
+        super().__init__(lambda size: folder / f"done-{size[0]}x{size[1]}", {}, **options)
+
+    def settled(self, size: tuple[int, int] = SIZE) -> bool | None:
+        """What it says in the end."""
+        while (answer := self.may_compile(size)) is False:
+            time.sleep(0.01)
+        return answer
+
+    def asked(self) -> list[str]:
+        """The sizes of all its runs."""
+        file = self.folder / "asked"
+        return file.read_text().split() if file.exists() else []
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., Child]]:
+    """Makes children, which end with the test."""
+    children: list[Child] = []
+
+    def start(ending: str, **options: Any) -> Child:
+        children.append(Child(tmp_path, ending, **options))
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.stop()
+
+
+def test_a_size_is_compiled_here_once_the_child_has_done_it(started: Callable[..., Child]):
+    child = started("open(done, 'w')")
+    assert child.may_compile(SIZE) is False
+    assert child.settled() and child.settled((192, 128))
+    assert child.asked() == ["128x128", "192x128"], "one at a time, each once"
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path, started: Callable[..., Child]):
+    (tmp_path / "done-128x128").touch()
+    child = started("sys.exit(0)")
+    assert child.may_compile(SIZE) is True and not child.asked()
+
+
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [
+        ("sys.exit(3)", {}),
+        ("", {"command": ["/no such program"]}),
+        ("", {"may_run": False}),
+    ],
+    ids=["it fails", "it cannot be started", "there is no room for it"],
+)
+def test_without_the_child_nothing_is_compiled(
+    ending: str, options: Any, tmp_path: Path, started: Callable[..., Child]
+):
+    child = started(ending, **options)
+    assert child.settled() is None
+    asked = child.asked()
+    assert child.may_compile((192, 128)) is None and child.asked() == asked, "nor tried again"
+    (tmp_path / "done-192x128").touch()
+    assert child.may_compile((192, 128)) is True, "somebody ran `compile` by hand"
+
+
+def test_a_child_at_work_can_be_ended(tmp_path: Path, started: Callable[..., Child]):
+    pid = tmp_path / "pid"
+    child = started(f"import os; open({str(pid)!r}, 'w').write(f'{{os.getpid()}}.')" + WAIT)
+    assert child.may_compile(SIZE) is False
+    while not (pid.exists() and pid.read_text().endswith(".")):
+        time.sleep(0.01)
     child.stop()
-    assert not child.running
-    failing = Precompiler(tmp_path / "none", {}, waiting_child(tmp_path, "sys.exit(3)"))
-    failing._child.wait(30)  # type: ignore[union-attr]
-    assert not failing.running
-    missing = Precompiler(tmp_path / "none", {}, [str(tmp_path / "no such program")])
-    assert not missing.running
-
-
-def test_what_is_done_is_not_done_again(tmp_path: Path):
-    (tmp_path / "stamp").touch()
-    child = Precompiler(tmp_path / "stamp", {}, waiting_child(tmp_path, "sys.exit(0)"))
-    assert not child.running and not (tmp_path / "pid").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()[:-1]), 0)
 
 
 def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
@@ -109,21 +194,20 @@ def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
 
 
 def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    running = True
+    compiled = False
 
-    class Child:
-        def __init__(self, done: Path, environment: Any) -> None:
-            assert done.parent == folder
+    class FakeChild:
+        def __init__(self, done: Any, environment: Any, *, may_run: bool) -> None:
+            assert done((128, 128)).parent == folder and may_run
             assert environment["LIGHTNING_COMPILE_BACKEND"] == "aot_eager"
 
-        @property
-        def running(self) -> bool:
-            return running
+        def may_compile(self, size: tuple[int, int]) -> bool:
+            return compiled
 
-    monkeypatch.setattr(build, "Precompiler", Child)
+    monkeypatch.setattr(build, "Precompiler", FakeChild)
     # One small task, the decoders', stands for all.
     monkeypatch.setattr(
-        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[2:3]
+        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[1:2]
     )
     settings = Settings(
         model="miniature", device="cpu", compile_on_cpu=True, compile_backend="aot_eager"
@@ -133,7 +217,7 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
         sampler.unet(steps)  # nothing left to fetch, only to compile
     for _ in range(3):
         assert sampler.improve(), "there is something left: it waits for the child"
-    assert sampler.compile_tasks_left == 1
-    running = False
+    assert sampler.improvement.tasks_left == 1
+    compiled = True
     assert sampler.improve()
-    assert sampler.compile_tasks_left == 0
+    assert sampler.improvement.tasks_left == 0 and not sampler.improve()

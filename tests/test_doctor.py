@@ -99,8 +99,8 @@ def test_the_real_model_needs_a_gpu(
 def test_a_gpu_that_torch_cannot_use(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(doctor, "cuda_device_count", lambda: 1)
-    monkeypatch.setattr(doctor, "torch_cuda_version", lambda: None)
+    monkeypatch.setattr("lightning_demo.model.device.cuda_device_count", lambda: 1)
+    monkeypatch.setattr("lightning_demo.model.device.torch_cuda_version", lambda: None)
     assert main(HERE) == 1
     assert "CUDA build" in advice(capsys.readouterr().out)
 
@@ -115,3 +115,41 @@ def test_styles_are_looked_at(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert "oil.safetensors is a web page" in advice(capsys.readouterr().out)
     assert main([*HERE, "--lora", "gone.safetensors"]) == 1
     assert "no file gone.safetensors" in advice(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("asked", "profile", "lines"),
+    [
+        (
+            ["--gpu", "NVIDIA GeForce RTX 4090"],
+            "24 GB and more: float16, 3 UNets on the device",
+            ["3 UNets", "15.4 GB", "1 more are copied over what was used least"],
+        ),
+        (["--gpu", "h200"], "4 UNets on the device", ["20.6 GB", "all step counts stay"]),
+        (["--memory", "7.5"], "8 GB: float16, 1 UNet", ["come for each new prompt", "tiny"]),
+    ],
+)
+def test_the_memory_of_a_gpu_that_is_not_here(
+    asked: list[str], profile: str, lines: list[str], capsys: pytest.CaptureFixture[str]
+):
+    assert main(["doctor", *asked]) == 0
+    output = capsys.readouterr().out
+    assert profile in output and all(line in output for line in lines)
+
+
+def test_a_gpu_with_too_little_memory(capsys: pytest.CaptureFixture[str]):
+    assert main(["doctor", "--memory", "4"]) == 1
+    assert "The GPU has 4.0 GiB free and SDXL-Lightning takes 6.5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (["--gpu", "Voodoo 2"], "gpu: Voodoo 2 is not known"),
+        (["--memory", "0"], "memory: must be a number from 1 to 1024 GiB"),
+        (["--memory", "nan"], "memory: must be a number from 1 to 1024 GiB"),
+    ],
+)
+def test_a_gpu_that_nobody_knows(asked: list[str], words: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["doctor", *asked]) == 2
+    assert words in capsys.readouterr().err

@@ -13,29 +13,29 @@ from typing import Any
 
 import torch
 
+from ..model.compile.compile_plan import Form
 from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
 from .bench_model import Weights, load_bench_model
 from .timing import problems
 
-# Compile tasks of a sampler with one size: UNets by blocks, UNet and text, decoders. Guidance and
-# further rows come after these.
-BLOCKS, WHOLE, RECORDED = 1, 3, 2
 EAGER = (  # field of `Speed`, name of its stage
     ("cross_attention_cache", "+ keys and values once"),
     ("channels_last", "+ channels last"),
     ("cudnn_attention", "+ cuDNN attention"),
+    ("cudnn_benchmark", "+ cuDNN benchmark"),
+    ("fp16_accumulation", "+ sums in half precision"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class AblationStage:
-    """What is on, and how much the sampler has learned."""
+    """What is on, and the form that calls have."""
 
     name: str
     speed: Speed
-    compile_tasks: int = 0
+    form: Form | None = None  # None: as they are
     tier: str = ""  # what serving calls this state; empty: serving is never in it
 
 
@@ -48,22 +48,17 @@ def ablation(target: Speed) -> tuple[AblationStage, ...]:
             speed = replace(speed, **{field: True})  # type: ignore[arg-type]
             stages.append(AblationStage(name, speed))
     stages[-1] = replace(stages[-1], tier="eager")
-    if target.compile:
-        speed = replace(speed, compile=True)
-        stages.append(AblationStage("+ blocks compiled", speed, BLOCKS, "blocks compiled"))
-        stages.append(AblationStage("+ compiled", speed, WHOLE, "compiled"))
     if target.cuda_graphs:
         speed = replace(speed, cuda_graphs=True)
-        tasks = WHOLE if target.compile else RECORDED
-        stages.append(AblationStage("+ CUDA graphs", speed, tasks, "CUDA graphs"))
+        stages.append(AblationStage("+ CUDA graphs", speed, "recorded", "recorded"))
+    if target.compile:
+        speed = replace(speed, compile=True, autotune=target.autotune)
+        stages.append(AblationStage("+ compiled", speed, "compiled", "compiled"))
     return tuple(stages)
 
 
 class Ablation:
-    """Goes from stage to stage on the same components.
-
-    Never back: what has been compiled into a UNet's blocks stays there.
-    """
+    """Goes from stage to stage on the same components."""
 
     def __init__(self, components: Components, step_counts: Sequence[int]) -> None:
         self._components = components
@@ -80,7 +75,7 @@ class Ablation:
             for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
                 module.to(memory_format=layout)
             self._sampler = Sampler(parts, stage.speed)
-        while not self._sampler.has_done(stage.compile_tasks):
+        while stage.form and not self._sampler.improvement.has_done(stage.form):
             self._sampler.improve()
         return self._sampler
 
@@ -118,7 +113,7 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
         for stage in ablation(speed):
             begun = time.perf_counter()
             stages.advance(stage)
-            if stage.compile_tasks:
+            if stage.form:
                 seconds[stage.tier] = round(time.perf_counter() - begun, 1)
     return {**seconds, "problems": found}
 

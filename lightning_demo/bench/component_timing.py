@@ -46,8 +46,8 @@ def time_batches(
     sampler: Sampler, ask: Ask, sizes: Sequence[int], rounds: int, clock: Clock
 ) -> dict[str, dict[str, float]]:
     """By pictures in one UNet call: milliseconds of a step, and pictures a second up to JPEG."""
-    while max(sizes, default=1) > 1 and sampler.compile_tasks_left:
-        sampler.improve()  # which learns larger calls last
+    while max(sizes, default=1) > 1 and sampler.improve():  # larger calls come last
+        pass
     measured = {}
     for size in sizes:
 

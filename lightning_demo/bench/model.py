@@ -180,7 +180,7 @@ class _Bench:
             try:
                 begun = time.perf_counter()
                 sampler = stages.advance(stage)
-                if stage.compile_tasks:
+                if stage.form:
                     measured["learning_seconds"] = round(time.perf_counter() - begun, 1)
                 self._measure(measured, stage, sampler)
             except Exception as error:
@@ -199,7 +199,6 @@ class _Bench:
         if stage.tier:
             measured["parts_ms"] = time_components(sampler, self._request, self.rounds, self.clock)
             measured["peak_mb"] = self.clock.peak_mb(self.peer_bytes)
-        if stage.tier and "blocks" not in stage.tier:  # those never see more than one row
             measured["batches"] = time_batches(
                 sampler, self._request, self.batches, max(2, self.rounds // 2), self.clock
             )

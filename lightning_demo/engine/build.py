@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..model.device import choose_model
@@ -119,8 +120,8 @@ def loader(
     """A function that loads the model; torch is imported by the thread that calls it.
 
     Args:
-        precompile: whether a child process may compile the model beforehand, where the device
-            has room for a second one.
+        precompile: whether nothing is compiled here that a child process has not compiled before;
+            it runs where the device has room for a second model.
         num_inference_steps: whose weights are loaded first; the usual when absent.
 
     Raises:
@@ -148,10 +149,13 @@ def loader(
             num_inference_steps=num_inference_steps,
             report=report,
         )
-        if not (precompile and speed.compile and components.room_for_another):
+        if not (precompile and speed.compile):
             return Sampler(components, speed)
-        done = stamp(compile_folder(), spec, settings, components.device_name)
-        child = Precompiler(done, settings.to_environment())
-        return Sampler(components, speed, may_compile=lambda: not child.running)
+        child = Precompiler(
+            partial(stamp, compile_folder(), spec, settings, components.device_name),
+            settings.to_environment(),
+            may_run=components.room_for_another,
+        )
+        return Sampler(components, speed, may_compile=child.may_compile)
 
     return load

@@ -170,6 +170,7 @@ class LocalEngine:
                 for event in self._core.step():
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
+                improving = True  # what was asked for may be worth getting faster
             elif not self._wake.wait(self._idle_seconds if improving else None):
                 improving = _improve(sampler, calibration)
             if sampler.tier != self._about.tier:  # faster than before: other batches are worthwhile

@@ -1,8 +1,9 @@
 """A child process that compiles the model beforehand, so that the one that serves need not.
 
-Compiling holds Python's lock for seconds at a time, and pictures wait for it. The child compiles
-the same functions on the same device and leaves the programs in torch's cache on disk
-(`TORCHINDUCTOR_CACHE_DIR`), where the server then finds them.
+Compiling takes minutes and holds Python's lock for seconds at a time, and pictures would wait for
+it. The child compiles the same functions on the same device and leaves the programs in torch's
+cache on disk (`TORCHINDUCTOR_CACHE_DIR`), where the server then finds them. What no child has
+compiled is never compiled in a process that serves.
 """
 
 from __future__ import annotations
@@ -13,25 +14,29 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from ..model.weights.model_spec import ModelSpec
 from ..settings import Settings
 
 log = logging.getLogger(__name__)
 
+Size: TypeAlias = tuple[int, int]  # (width, height), px
+
 COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-closes")
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def stamp(folder: Path, spec: ModelSpec, settings: Settings, device_name: str) -> Path:
-    """A file that says that all has been compiled for this model, device and these packages."""
+def stamp(folder: Path, spec: ModelSpec, settings: Settings, device_name: str, size: Size) -> Path:
+    """A file that says that a size has been compiled for this model, device and these packages."""
     what = {
-        "spec": [spec.name, spec.title, spec.sizes],
+        "spec": [spec.name, spec.title, size],
         "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
         "unet": [settings.cross_attention_cache, settings.fp8],
+        "tuning": [settings.autotune, settings.fp16_accumulation],
         "device": device_name,
         "packages": [version(name) for name in PACKAGES],
         "python": sys.version_info[:2],
@@ -41,45 +46,39 @@ def stamp(folder: Path, spec: ModelSpec, settings: Settings, device_name: str) -
 
 
 class Precompiler:
-    """One run of the child. It ends with this process, whatever way that ends."""
+    """Runs the child for one size after another; it ends with this process, however that ends."""
 
     def __init__(
         self,
-        stamp: Path,
+        stamp: Callable[[Size], Path],
         environment: Mapping[str, str],
+        *,
+        may_run: bool = True,
         command: Sequence[str] = COMMAND,
     ) -> None:
-        """Starts the child, unless the stamp says that its work has been done.
-
-        Args:
-            stamp: written by the child when it is done.
-            environment: variables of the child beside this process's own.
         """
+        Args:
+            stamp: by size, the file that the child writes when it is done.
+            environment: variables of the child beside this process's own.
+            may_run: whether the device has room for a child.
+            command: of the child; `--size` and the size follow.
+        """
+        self._stamp, self._environment, self._command = stamp, environment, command
+        self._may_run = may_run
         self._child: subprocess.Popen[bytes] | None = None
-        if stamp.exists():
-            return
-        try:
-            self._child = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.PIPE,  # closes when this process ends, which tells the child
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, **environment},
-            )
-        except OSError as error:
-            log.warning("compiling in a process of its own is not possible here: %s", error)
 
-    @property
-    def running(self) -> bool:
-        """Whether the child is still at it."""
-        if self._child is None:
-            return False
-        code = self._child.poll()
-        if code is None:
+    def may_compile(self, size: Size) -> bool | None:
+        """Whether a size has been compiled; None: it will not be. Starts the child where needed."""
+        if self._child is not None and (code := self._child.poll()) is not None:
+            self._forget()
+            if code != 0:
+                log.warning("compiling ended with code %s; serving goes on without", code)
+                self._may_run = False
+        if self._stamp(size).exists():
             return True
-        if code != 0:
-            log.warning("compiling beforehand ended with code %s; this process will compile", code)
-        self._forget()
-        return False
+        if self._child is None and self._may_run:
+            self._start(size)
+        return None if self._child is None else False
 
     def stop(self) -> None:
         """Ends the child."""
@@ -87,6 +86,18 @@ class Precompiler:
             self._child.terminate()
             self._child.wait()
             self._forget()
+
+    def _start(self, size: Size) -> None:
+        try:
+            self._child = subprocess.Popen(  # noqa: S603
+                [*self._command, "--size", f"{size[0]}x{size[1]}"],
+                stdin=subprocess.PIPE,  # closes when this process ends, which tells the child
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **self._environment},
+            )
+        except OSError as error:
+            log.warning("compiling in a process of its own is not possible here: %s", error)
+            self._may_run = False
 
     def _forget(self) -> None:
         if self._child is not None and self._child.stdin is not None:

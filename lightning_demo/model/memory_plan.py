@@ -12,15 +12,21 @@ from typing import Literal
 
 import torch
 
+from ..errors import OutOfMemory
 from .device import free_memory
 from .weights.model_spec import ModelSpec
 
 GIB = 2**30
+LEAST_GIB = 6.5  # free on a GPU
 UNET_BYTES = int(5.14e9)
 TEXT_BYTES = int(1.64e9)
-WORK_BYTES = int(3.5e9)  # decoders, activations of a full decode, graphs, the CUDA context
+VISIT_BYTES = int(1.39e9)  # of the larger text encoder; they come one after the other
+DECODERS_BYTES = int(0.2e9)
+STEP_BYTES = int(0.8e9)  # activations and CUDA graphs
 
 Decoder = Literal["full", "tiled", "tiny"]
+DECODE_BYTES: dict[Decoder, int] = {"full": int(2.5e9), "tiled": int(1e9), "tiny": int(0.3e9)}
+WORK_BYTES = DECODERS_BYTES + STEP_BYTES + DECODE_BYTES["full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
         kind: a torch device type: "cuda", "mps", "xpu" or "cpu".
         free_bytes: free memory of the device; None where the device does not report it.
         step_counts: how many UNets there are.
+
+    Raises:
+        OutOfMemory: too little is free for any plan.
     """
     if kind == "cpu":
         return MemoryPlan("CPU", torch.float32, 1, True, "full")
@@ -72,6 +81,11 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
     if free_bytes is None:
         return MemoryPlan(f"{kind}, memory not known", dtype, 1, False, "tiled")
     free = free_bytes / GIB
+    if free < LEAST_GIB:
+        raise OutOfMemory(
+            f"The GPU has {free:.1f} GiB free and SDXL-Lightning takes {LEAST_GIB}: end other "
+            "programs that use it, or take --model miniature."
+        )
     if free >= 22:  # a 24 GB card, less what the desktop takes
         unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)
         return MemoryPlan("24 GB and more", dtype, min(step_counts, unets), True, "full")

@@ -40,7 +40,6 @@ def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     model = json.loads((tmp_path / "model.json").read_text())
     assert [stage["tier"] for stage in model["stages"] if stage["tier"]] == [
         "eager",
-        "blocks compiled",
         "compiled",
     ]
     assert model["compiled_pipe"]["steps"]["4"]["compiled_pipe_ms"]["p50"] > 0

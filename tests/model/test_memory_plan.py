@@ -7,15 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.memory_plan import (
     GIB,
-    TEXT_BYTES,
-    UNET_BYTES,
-    WORK_BYTES,
     full_size_plan,
     plan_memory,
     small_plan,
 )
+from lightning_demo.model.memory_report import needed
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 
 
@@ -37,12 +36,10 @@ def test_a_gpu_by_its_free_memory(free, name, unets, text_encoders_stay, decoder
     assert profile.dtype == torch.float16
 
 
-@given(st.floats(8, 200))
+@given(st.floats(7.1, 200))
 def test_what_stays_on_a_gpu_fits_into_it(free: float):
     profile = full_size_plan("cuda", int(free * GIB), 4)
-    work = WORK_BYTES if profile.decoder == "full" else 1.5e9
-    resident = profile.unets * UNET_BYTES + TEXT_BYTES * profile.text_encoders_stay + work
-    assert resident <= free * GIB
+    assert needed(profile) <= free * GIB
 
 
 def test_other_devices():
@@ -67,3 +64,8 @@ def test_a_profile_is_one_line_for_people():
     assert line == (
         "8 GB: float16, 1 UNet on the device, text encoders visit for each new prompt, tiny decoder"
     )
+
+
+def test_a_gpu_that_is_too_full_is_told():
+    with pytest.raises(OutOfMemory, match=r"has 3\.1 GiB free .* end other programs"):
+        full_size_plan("cuda", int(3.1 * GIB), 4)

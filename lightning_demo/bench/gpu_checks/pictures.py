@@ -17,7 +17,6 @@ import torch
 from ...model.memory_plan import GIB
 from ...model.sampling.decode import decode
 from ...model.sampling.sampler import Sampler
-from ..ablation import RECORDED, WHOLE
 from ..bench_model import difference, load_bench_model, picture
 from ..random_sdxl import random_components, unets_of
 from ..timing import problems
@@ -79,7 +78,7 @@ def tiers(context: CheckContext) -> dict[str, Any]:
         asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
         sampler = Sampler(parts, speed)
-        while not sampler.has_done(WHOLE if speed.compile else RECORDED):
+        while not sampler.improvement.has_done("compiled" if speed.compile else "recorded"):
             sampler.improve()
         again = (*context.steps, *context.steps[:2])
         differences = {str(steps): difference(sampler, *asked[steps]) for steps in again}

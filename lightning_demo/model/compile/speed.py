@@ -1,17 +1,30 @@
-"""What makes the model faster. Each can be switched off; all but fp8 keep the pictures."""
+"""What makes the model faster. Each can be switched off.
+
+All but fp8 and fp16_accumulation keep the pictures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ...settings import Settings
 
-CUDA_ONLY = ("cuda_graphs", "channels_last", "cudnn_attention")
+CUDA_ONLY = (
+    "cuda_graphs",
+    "channels_last",
+    "cudnn_attention",
+    "cudnn_benchmark",
+    "autotune",
+    "fp16_accumulation",
+)
+# Of the inductor backend, as diffusers' guide to speed sets them.
+AUTOTUNE = {"max_autotune": True, "coordinate_descent_tuning": True, "conv_1x1_as_mm": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,9 @@ class Speed:
     cuda_graphs: bool = False
     channels_last: bool = False
     cudnn_attention: bool = False
+    cudnn_benchmark: bool = False  # shapes are few and stay: a trial of each pays at once
+    autotune: bool = False
+    fp16_accumulation: bool = False
     cross_attention_cache: bool = True  # a prompt's keys and values once, not at each step
     fp8: bool = False
     compile_backend: str = "inductor"
@@ -33,10 +49,22 @@ class Speed:
         A CPU compiles for a minute per size to save a quarter of a step: only on request.
         """
         flags = {item.name: getattr(settings, item.name) for item in fields(cls)}
-        if device_type != "cuda":
+        if device_type != "cuda" or torch.version.hip:
+            # AMD's GPUs report as "cuda"; what nobody has tried there stays off.
             flags |= dict.fromkeys(CUDA_ONLY, False)
+        if device_type != "cuda":
             flags["compile"] = settings.compile and settings.compile_on_cpu
         return cls(**flags)
+
+    @property
+    def compile_options(self) -> dict[str, Any] | None:
+        """Options of torch.compile beside its backend."""
+        return dict(AUTOTUNE) if self.autotune and self.compile_backend == "inductor" else None
+
+    def configure(self) -> None:
+        """Sets what torch keeps for the whole process."""
+        torch.backends.cudnn.benchmark = self.cudnn_benchmark
+        torch.backends.cuda.matmul.allow_fp16_accumulation = self.fp16_accumulation
 
     @property
     def memory_format(self) -> torch.memory_format:

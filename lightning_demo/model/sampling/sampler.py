@@ -8,7 +8,7 @@ steps. Knows nothing about sessions or queues.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -18,13 +18,14 @@ from diffusers import UNet2DConditionModel
 
 from ...errors import DeviceLost, OutOfMemory
 from ...schemas import GenerationRequest
-from ..compile.compile_plan import compile_plan, describe
+from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
 from ..device import responds, synchronize
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
+from .improvement import Improvement, MayCompile
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
 from .step import Row, denoising_step, step_inputs
@@ -45,24 +46,27 @@ class Sampler:
         components: Components,
         speed: Speed | None = None,
         *,
-        may_compile: Callable[[], bool] = lambda: True,
+        may_compile: MayCompile = lambda size: True,
         functions: CompiledFunctions | None = None,
     ) -> None:
         """
         Args:
             speed: the optimisations that are on; the defaults when absent.
-            may_compile: false while another process is still compiling the same model.
+            may_compile: whether calls at a size are compiled: False: not yet, None: never.
             functions: through which the model is called; made for `speed` when absent.
         """
         self._components = components
         self._speed = speed or Speed()
+        if components.device.type == "cuda":
+            self._speed.configure()
         self._functions = functions or CompiledFunctions(self._speed)
         self._prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
-        self._plan = compile_plan(components.spec.limits.sizes, self._speed)
-        self._done: set[tuple[int, int]] = set()  # tasks of the plan, by UNet
-        self._failures = 0
-        self._may_compile = may_compile
+        plan = compile_plan(components.spec.limits.sizes, self._speed)
+        self.improvement = Improvement(
+            plan, components.unets, self._functions, self._rehearse, may_compile
+        )
+        self._rehearsals = 0
 
     @property
     def device_name(self) -> str:
@@ -93,77 +97,23 @@ class Sampler:
 
     @property
     def tier(self) -> str:
-        """How far the model is compiled, for people; empty where nothing is compiled."""
-        if not self._functions.can_improve:
-            return ""
-        done = len(self._plan) - self.compile_tasks_left
-        return describe(self._plan, done, compiles=self._functions.compiles)
-
-    @property
-    def compile_tasks_left(self) -> int:
-        """How many tasks of the compile plan have not been tried for any UNet."""
-        if not self._functions.can_improve:
-            return 0
-        return len(self._plan) - len({task for task, _ in self._done})
-
-    def has_done(self, tasks: int) -> bool:
-        """Whether so many tasks of the compile plan are done for every UNet on the device."""
-        left = self._next_task()
-        return left is None or left[0] >= tasks
-
-    @property
-    def compile_failures(self) -> int:
-        """How many tasks have failed; pictures of their kind stay slower."""
-        return self._failures + (self._speed.compile and not self._functions.compiles)
+        """How fast the model has become, for people; empty where it stays as it is."""
+        return self.improvement.tier
 
     def improve(self) -> bool:
         """Does one thing that makes later pictures faster; False when nothing is left.
 
-        Weights of other step counts are loaded ahead, then functions are compiled. This takes
-        seconds, or minutes without the compiler's cache: call it while nobody waits. Pictures stay
-        the same to within rounding.
+        Weights of other step counts are loaded ahead, and one task of the compile plan is done.
+        Call it while nobody waits. Pictures stay the same to within rounding.
         """
         fetching = self._components.unets.fetch_ahead()
-        found = self._next_task()
-        if found is None:
-            return fetching
-        if not self._may_compile():
-            return True
-        number, steps, unet = found
-        self._done.add((number, unet))
-        task = self._plan[number]
-        try:
-            with task.on(self._functions):
-                self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
-        except DeviceLost:
-            raise
-        except Exception:
-            # What fails changes nothing: functions stay eager, and right.
-            log.exception("%s failed", task)
-            self._failures += 1
-        return True
-
-    def _next_task(self) -> tuple[int, int, int] | None:
-        """The first task that is left: its number, and the step count and id of the UNet it is for.
-
-        A recording belongs to one UNet, a compiled program to all.
-        """
-        if not self._functions.can_improve:
-            return None
-        unets = self._components.unets
-        resident = list(zip(unets.resident_steps(), map(id, unets.resident()), strict=True))
-        for number, task in enumerate(self._plan):
-            each = self._speed.cuda_graphs and "unet" in task.kinds
-            for steps, unet in reversed(resident):
-                if (number, unet if each else 0) not in self._done:
-                    return number, steps, unet if each else 0
-        return None
+        return self.improvement.go_on() or fetching
 
     def warm_up(self) -> None:
         """Paints a picture with what is loaded, so that no user waits for the first one.
 
         Weights that come with the project are warmed up for every step count; others are
-        downloaded only on request.
+        downloaded only on request. On a GPU, calls at the native size are recorded.
         """
         spec = self._components.spec
         limits = spec.limits
@@ -171,6 +121,7 @@ class Sampler:
         loaded = self._components.unets.resident_steps()
         for steps in limits.num_inference_steps if shipped else loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
+        self.improvement.record_native()
 
     def _rehearse(
         self,
@@ -181,7 +132,8 @@ class Sampler:
         decodes: bool = True,
     ) -> None:
         """Computes one step, and perhaps both decodes, of pictures that nobody sees."""
-        prompt = f"a {len(self._done)}"  # new for each task, so that it is encoded
+        self._rehearsals += 1
+        prompt = f"a {self._rehearsals}"  # a new one, so that it is encoded
         request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
         batch = [self.begin(request) for _ in range(rows)]
         self.step(batch)
@@ -195,6 +147,10 @@ class Sampler:
         Returns:
             How many were new.
         """
+        limits = self._components.spec.limits
+        self.improvement.sizes_in_use |= {
+            limits.nearest_size(each.width, each.height) for each in requests
+        }
         prompts = [request.prompt for request in requests]
         prompts += [
             request.negative_prompt
@@ -247,10 +203,7 @@ class Sampler:
         with _device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
             batch = [*rows, *self._padding(rows)]
-            # Compiled blocks share a program; with projections each would need its own offset.
-            by_blocks = self._functions.by_blocks(*_shapes(batch))
-            projected = self._speed.cross_attention_cache and not by_blocks
-            inputs = step_inputs(batch, projected=projected)
+            inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
             latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
             for index, row in enumerate(rows):
                 row.latents = latents[index : index + 1]

@@ -1,0 +1,91 @@
+"""What a full-size SDXL takes of a GPU's memory, line by line: computed, from the memory plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import InvalidSetting
+from .memory_plan import (
+    DECODE_BYTES,
+    DECODERS_BYTES,
+    GIB,
+    STEP_BYTES,
+    TEXT_BYTES,
+    UNET_BYTES,
+    VISIT_BYTES,
+    MemoryPlan,
+)
+
+# GiB on the board; about 0.5 of it goes to CUDA and the desktop.
+CARDS = {
+    "RTX 2070": 8,
+    "RTX 3060": 12,
+    "RTX 3070": 8,
+    "RTX 3080": 10,
+    "RTX 3090": 24,
+    "RTX 4060": 8,
+    "RTX 4070": 12,
+    "RTX 4080": 16,
+    "RTX 4090": 24,
+    "RTX 5080": 16,
+    "RTX 5090": 32,
+    "T4": 15,
+    "L4": 22,
+    "A10": 22,
+    "L40S": 45,
+    "A100": 80,
+    "H100": 80,
+    "H200": 141,
+}
+TAKEN_GIB = 0.5
+COPY_SPEED = 20e9  # bytes a second from page-locked memory over PCIe 4.0 x16; else slower
+
+
+def free_on(card: str) -> int:
+    """Bytes that are free on a card of this name.
+
+    Raises:
+        InvalidSetting: no such card is known.
+    """
+    name = card.upper().removeprefix("NVIDIA ").removeprefix("GEFORCE ").strip()
+    if name not in CARDS:
+        known = ", ".join(CARDS)
+        raise InvalidSetting(f"gpu: {card} is not known; take --memory, or one of {known}.")
+    return int((CARDS[name] - TAKEN_GIB) * GIB)
+
+
+def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tuple[str, str, str]]:
+    """Lines of: what, how much, and when or why.
+
+    Args:
+        free_bytes: of the device.
+        step_counts: how many UNets there are.
+    """
+    others = step_counts - plan.unets
+    count = "1 UNet" if plan.unets == 1 else f"{plan.unets} UNets"
+    seconds = UNET_BYTES / COPY_SPEED
+    switch = f"{others} more are copied over what was used least, in {seconds:.1f} s or more each"
+    yield count, _gb(plan.unets * UNET_BYTES), switch if others else "all step counts stay"
+    if plan.text_encoders_stay:
+        yield "text encoders", _gb(TEXT_BYTES), "stay"
+    else:
+        seconds = TEXT_BYTES / COPY_SPEED
+        visit = f"come for each new prompt, in {seconds:.1f} s or more"
+        yield "text encoders", _gb(VISIT_BYTES), visit
+    yield "decoders", _gb(DECODERS_BYTES), "stay"
+    words = {"full": "the full decoder at 1024 px", "tiled": "in tiles", "tiny": "the tiny decoder"}
+    yield "a decode", _gb(DECODE_BYTES[plan.decoder]), words[plan.decoder]
+    yield "steps", _gb(STEP_BYTES), "activations and CUDA graphs"
+    yield "left", _gb(free_bytes - needed(plan)), f"of {_gb(free_bytes)} free"
+
+
+def needed(plan: MemoryPlan) -> int:
+    """Bytes that a plan takes at most; encoders that visit have left before anything is decoded."""
+    decode = DECODE_BYTES[plan.decoder]
+    text = TEXT_BYTES if plan.text_encoders_stay else 0
+    visit = 0 if plan.text_encoders_stay else VISIT_BYTES
+    return plan.unets * UNET_BYTES + text + DECODERS_BYTES + STEP_BYTES + max(visit, decode)
+
+
+def _gb(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,0 +1,136 @@
+"""Makes a sampler's calls faster: the compile plan, one task after another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ...errors import DeviceLost
+from ..compile.compile_plan import CompileTask, Form, Size
+from ..compile.compiled_functions import CompiledFunctions
+from ..weights.unets import UNets
+
+log = logging.getLogger(__name__)
+
+# Whether calls at a size are compiled here: False: not yet, None: never.
+MayCompile = Callable[[Size], bool | None]
+
+
+class Rehearse(Protocol):
+    """Computes calls whose pictures nobody sees."""
+
+    def __call__(
+        self, size: Size, guidance_scale: float, steps: int, rows: int = 1, decodes: bool = True
+    ) -> None: ...
+
+
+class Improvement:
+    """How far the plan has been carried out. Belongs to the thread that owns the device.
+
+    A recording belongs to one UNet, a program to all: tasks on the UNet are done for each that is
+    on the device, also for one that comes later.
+    """
+
+    def __init__(
+        self,
+        plan: Sequence[CompileTask],
+        unets: UNets,
+        functions: CompiledFunctions,
+        rehearse: Rehearse,
+        may_compile: MayCompile,
+    ) -> None:
+        self._plan, self._unets, self._functions = plan, unets, functions
+        self._rehearse, self._may_compile = rehearse, may_compile
+        self._native = [n for n, task in enumerate(plan) if task.size == plan[0].size]
+        self._recorded = any(task.form == "recorded" for task in plan)
+        self._done: dict[int, set[int]] = {}  # tasks by number: for which UNets
+        self._compilable: dict[Size, bool | None] = {}  # what `may_compile` said last
+        self._failures = 0
+        self.sizes_in_use = {task.size for task in plan[:1]}  # others are not compiled
+        self.tier = ""  # how fast calls have become, for people
+        self._note_tier()
+
+    @property
+    def tasks_left(self) -> int:
+        """How many tasks have not been begun."""
+        return sum(self._possible(n) and n not in self._done for n in range(len(self._plan)))
+
+    @property
+    def failures(self) -> int:
+        """How many tasks have failed; calls of their kind stay slower."""
+        compiles = any(task.form == "compiled" for task in self._plan)
+        return self._failures + (compiles and not self._functions.compiles)
+
+    def has_done(self, form: Form) -> bool:
+        """Whether calls at the native size have this form, for every UNet on the device."""
+        found = self._next()
+        wanted = [n for n in self._native if self._plan[n].form == form]
+        return found is None or all(found[0] > number for number in wanted)
+
+    def go_on(self) -> bool:
+        """Does one task, if it may be done now; whether any is left."""
+        for size in self.sizes_in_use if self._functions.compiles else ():
+            self._compilable[size] = self._may_compile(size)
+        found = self._next()
+        if found is not None:
+            task = self._plan[found[0]]
+            if task.form == "recorded" or self._compilable[task.size]:
+                self._do(*found)
+        self._note_tier()
+        return found is not None
+
+    def record_native(self) -> None:
+        """Records calls at the native size."""
+        while not self.has_done("recorded") and (found := self._next()) is not None:
+            self._do(*found)
+        self._note_tier()
+
+    def _next(self) -> tuple[int, int, int] | None:
+        """The first task that is left: its number, and the step count and id of the UNet it is for.
+
+        The id is 0 where one UNet stands for all.
+        """
+        resident = zip(self._unets.resident_steps(), map(id, self._unets.resident()), strict=True)
+        newest_first = list(resident)[::-1]
+        for number, task in enumerate(self._plan):
+            each = self._recorded and "unet" in task.kinds
+            for steps, unet in newest_first if self._possible(number) else ():
+                if (unet if each else 0) not in self._done.get(number, ()):
+                    return number, steps, unet if each else 0
+        return None
+
+    def _possible(self, number: int) -> bool:
+        task = self._plan[number]
+        return task.form == "recorded" or (
+            self._functions.compiles
+            and task.size in self.sizes_in_use
+            and self._compilable.get(task.size, False) is not None
+        )
+
+    def _do(self, number: int, steps: int, unet: int) -> None:
+        self._done.setdefault(number, set()).add(unet)
+        task, functions = self._plan[number], self._functions
+        prepare = functions.compiling if task.form == "compiled" else functions.recording
+        try:
+            with prepare(*task.kinds):
+                self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
+        except DeviceLost:
+            raise
+        except Exception:
+            # What fails changes nothing: functions stay as they were, and right.
+            log.exception("%s failed", task)
+            self._failures += 1
+
+    def _note_tier(self) -> None:
+        if self._plan:
+            busy = ", getting faster" if self._next() is not None else ""
+            self.tier = self._fastest() + busy
+
+    def _fastest(self) -> str:
+        """The fastest form that all calls at the native size have."""
+        for form in ("compiled", "recorded"):
+            wanted = [n for n in self._native if self._plan[n].form == form]
+            if wanted and all(n in self._done and self._possible(n) for n in wanted):
+                return form
+        return "eager"
