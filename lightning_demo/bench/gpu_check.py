@@ -25,22 +25,28 @@ from typing import Any
 
 import torch
 
+from ..errors import InvalidSetting
 from . import report
-from .gpu_checks import memory, pictures, speed
+from .gpu_checks import live, memory, pictures, speed, transfers
 from .gpu_checks.context import CheckContext, CheckSkipped
+from .gpu_docs import write_docs
 from .model import CACHE
 
 log = logging.getLogger(__name__)
 
-# Each check and the most seconds it may take. What is quick comes first, so that little is lost
-# when the time runs out.
+# Each check and the most seconds it may take. What is worth most for its time comes first, so that
+# little is lost when the time runs out.
 CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "machine": (pictures.machine, 60),
     "gpu tests": (pictures.gpu_tests, 120),
     "tiers": (pictures.tiers, 90),
+    "live": (live.live, 90),
     "half precision": (pictures.half_precision, 45),
+    "first use": (transfers.first_use, 60),
+    "transfers": (transfers.transfers, 45),
     "out of memory": (memory.out_of_memory, 60),
     "switching": (memory.switch, 60),
+    "visiting encoders": (transfers.visiting_encoders, 60),
     "calibration": (speed.calibration, 90),
     "profiles": (memory.profiles, 90),
     "model": (speed.model, 3600),
@@ -67,6 +73,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--small", action="store_true", help="small models on the CPU; what happens without a GPU"
     )
     parser.add_argument(
+        "--write-docs", action="store_true", help="take the figures over into docs/gpu.md"
+    )
+    parser.add_argument(
         "--compile", action="store_true", help="with --small: compile by inductor, which takes long"
     )
 
@@ -74,6 +83,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> Result:
     """Runs all checks, prints a line for each, and keeps everything in a folder."""
     small = args.small or not torch.cuda.is_available()
+    if small and args.write_docs:
+        raise InvalidSetting("write-docs: there is no GPU to write about.")
     folder: Path = args.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "log.txt").write_text("")
@@ -105,6 +116,9 @@ def measure(args: argparse.Namespace) -> Result:
         finally:
             if worker is not None:
                 worker.end()
+    if args.write_docs:
+        document = folder / speed.MODEL
+        write_docs(result, json.loads(document.read_text()) if document.exists() else None)
     return result
 
 

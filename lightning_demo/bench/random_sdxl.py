@@ -24,7 +24,6 @@ from transformers import (
     CLIPTokenizer,
 )
 
-from ..model.compile.attention import expect_projections
 from ..model.hub.progress import Report
 from ..model.loading import Components, decode_in_tiles
 from ..model.memory_plan import MemoryPlan, small_plan
@@ -32,6 +31,7 @@ from ..model.weights import sdxl_config
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.model_spec import ModelSpec
 from ..model.weights.sdxl_config import Config
+from ..model.weights.unet_files import materialise
 from ..model.weights.unets import Recipe, Source, UNets
 
 TOKENS = 77
@@ -130,9 +130,7 @@ class RandomWeights:
         """A UNet on the device without values."""
         with torch.device("meta"):
             unet = UNet2DConditionModel.from_config(dict(self._shape.unet))
-        expect_projections(unet)
-        unet = unet.to(self._dtype).to_empty(device=self._device)
-        return unet.to(memory_format=self._layout).eval().requires_grad_(False)
+        return materialise(unet, self._device, self._dtype, self._layout)
 
 
 @lru_cache(maxsize=1)  # several models of one run share them

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lightning_demo.bench import gpu_check
 from lightning_demo.bench.gpu_check import CHECKS, Worker, run_check
 from lightning_demo.bench.gpu_checks import pictures
 from lightning_demo.bench.gpu_checks.context import CheckContext, CheckFailed, CheckSkipped
+from lightning_demo.bench.gpu_docs import BEGIN, END, PAGE, write_docs
 from lightning_demo.cli import main
+from lightning_demo.errors import InvalidSetting
 
 
 @pytest.fixture
@@ -36,6 +39,12 @@ def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert max(found["tiers"]["result"]["max_pixel_difference"].values()) <= 1
     assert found["calibration"]["result"]["64"]["2"]["step_ms"] > 0
     assert len(found["profiles"]["result"]) == 5
+    assert found["live"]["result"]["settled"]["final_ms"]["max"] > 0
+    assert found["first use"]["result"].keys() == {
+        f"{steps}_{when}_ms" for steps in (1, 2) for when in ("first", "again")
+    }
+    assert found["transfers"]["result"]["pageable_gb_s"] > 0
+    assert found["visiting encoders"]["result"].keys() == {"stay_ms", "visit_ms"}
     assert found["compiler cache"]["result"]["second"]["compiled"] > 0
     model = json.loads((tmp_path / "model.json").read_text())
     assert [stage["tier"] for stage in model["stages"] if stage["tier"]] == [
@@ -128,3 +137,50 @@ def test_a_failure_is_the_commands_failure(tmp_path: Path, monkeypatch: pytest.M
     assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 1
     result = json.loads((tmp_path / "gpu-check.json").read_text())
     assert [check["status"] for check in result["checks"]].count("pass") == len(CHECKS) - 1
+
+
+def test_the_figures_of_a_gpu_go_into_the_page(tmp_path: Path):
+    page = tmp_path / "gpu.md"
+    page.write_text(f"# GPUs\n\n{BEGIN}\nNothing yet.\n{END}\n\nThe end.\n")
+    spread = {"p50": 98.1, "p95": 99.25}
+    times = {f"{name}_ms": spread for name in ("full_decoder", "preview_decoder", "pipe")}
+    model = {
+        "weights": "full",
+        "size": [1024, 1024],
+        "stages": [
+            {"tier": "", "steps": {}},
+            {"tier": "recorded", "steps": {"4": times}},
+            {"tier": "compiled", "error": "no compiler"},
+        ],
+    }
+    result = {
+        "small": False,
+        "gpu": "NVIDIA H200, 139 GiB",
+        "packages": {"torch": "2.13.0"},
+        "commit": "abc1234",
+        "checks": [
+            {"name": "live", "status": "pass", "result": {"settled": {"final_ms": spread}}},
+            {"name": "profiles", "status": "skip", "error": "no time left"},
+        ],
+    }
+    for _ in range(2):
+        write_docs(result, model, page)
+        text = page.read_text()
+        assert "| recorded | 4 | 98.1 / 99.2 | 98.1 / 99.2 | 98.1 / 99.2 |" in text
+        assert "| live | pass | settled final_ms p50 98.1, settled final_ms p95 99.25 |" in text
+        assert "| profiles | skip | no time left |" in text
+        assert "Nothing yet" not in text and "compiled" not in text
+        assert text.startswith("# GPUs\n") and text.endswith("\nThe end.\n")
+    with pytest.raises(InvalidSetting, match="of a CPU"):
+        write_docs({**result, "small": True}, model, page)
+    page.write_text("# GPUs")
+    with pytest.raises(InvalidSetting, match="has no marks"):
+        write_docs(result, model, page)
+
+
+def test_the_page_has_a_place_for_the_figures(capsys: pytest.CaptureFixture[str]):
+    text = PAGE.read_text(encoding="utf-8")
+    assert 0 < text.index(BEGIN) < text.index(END)
+    if not torch.cuda.is_available():
+        assert main(["bench", "gpu-check", "--write-docs"]) == 2
+        assert "there is no GPU" in capsys.readouterr().err

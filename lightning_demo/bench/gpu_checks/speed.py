@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ...model.sampling.sampler import Sampler
+from ...schemas import ROW_BUCKETS
 from .. import model as bench
 from ..ablation import Ablation, AblationStage, time_second_process
 from ..bench_model import load_bench_model
@@ -36,7 +37,7 @@ def calibration(context: CheckContext) -> dict[str, Any]:
         measured[str(side)] = time_batches(
             sampler,
             lambda at_side=at_side: at_side.request(4),  # type: ignore[misc]
-            (1, 2) if context.small else (1, 2, 4, 8),
+            ROW_BUCKETS[:2] if context.small else ROW_BUCKETS,
             1 if context.small else 5,
             Clock(context.device),
         )
@@ -66,7 +67,7 @@ def model(context: CheckContext) -> dict[str, Any]:
         os.environ[BACKEND] = context.backend
         options += ["--device", "cpu", "--rounds", "1", "--steps", "4", "--threads", "1"]
     args = parser.parse_args(options)
-    args.weights = context.weights
+    args.weights = context.weights if context.small else "auto"  # the real ones if they are here
     result = bench.measure(args, second_process=False, deadline=context.deadline)
     failed = [stage for stage in result["stages"] if "error" in stage or stage["problems"]]
     if failed:

@@ -11,7 +11,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ...errors import CheckpointError
-from ..compile.attention import expect_projections
+from ..compile.attention import expect_projections, join_projections
 from ..hub.files import find, locate_all
 from ..hub.progress import Report
 from ..hub.repository import Repository
@@ -39,6 +39,19 @@ def meta_unet(spec: ModelSpec) -> UNet2DConditionModel:
     config = UNet2DConditionModel.load_config(folder, local_files_only=True)
     with torch.device("meta"):
         return UNet2DConditionModel.from_config(config)
+
+
+def materialise(
+    unet: UNet2DConditionModel,
+    device: torch.device,
+    dtype: torch.dtype,
+    layout: torch.memory_format,
+) -> UNet2DConditionModel:
+    """Gives a UNet without memory its place on a device, and what makes it fast; not its values."""
+    expect_projections(unet)
+    unet = unet.to(dtype).to_empty(device=device)
+    join_projections(unet)
+    return unet.to(memory_format=layout).eval().requires_grad_(False)
 
 
 class UNetFiles:
@@ -90,10 +103,7 @@ class UNetFiles:
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device with uninitialised parameters, to be overwritten."""
-        unet = meta_unet(self._spec)
-        expect_projections(unet)
-        unet = unet.to(self._dtype).to_empty(device=self._device)
-        return unet.to(memory_format=self._layout).eval().requires_grad_(False)
+        return materialise(meta_unet(self._spec), self._device, self._dtype, self._layout)
 
     @cached_property
     def _shapes(self) -> Mapping[str, torch.Size]:

@@ -1,0 +1,76 @@
+"""Checks of what is copied to the device, and of what a first use costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from ...model.sampling.sampler import Sampler
+from ...model.weights.page_locked import page_lock
+from ..bench_model import BenchModel, load_bench_model, picture
+from ..random_sdxl import RandomWeights, random_components
+from ..timing import Clock
+from .context import CheckContext
+
+BLOCK_BYTES = 2**30
+ROUNDS = 5
+
+
+def transfers(context: CheckContext) -> dict[str, Any]:
+    """GB a second to the device from ordinary and page-locked memory, and seconds to lock a GB."""
+    size = 2**22 if context.small else BLOCK_BYTES
+    clock, weights = Clock(context.device), torch.ones(size, dtype=torch.uint8)
+    found = {"pageable_gb_s": _rate(weights, clock)}
+    if context.device.type == "cuda":
+        begun = time.perf_counter()
+        locked = page_lock({"weights": weights}, context.device)
+        if locked is not None:
+            seconds = time.perf_counter() - begun
+            found["lock_seconds_per_gb"] = round(seconds / (size / 1e9), 2)
+            found["page_locked_gb_s"] = _rate(locked["weights"], clock)
+    return found
+
+
+def visiting_encoders(context: CheckContext) -> dict[str, float]:
+    """Milliseconds to encode a new prompt, with encoders that stay and with some that visit."""
+    shape, clock, found = context.shape, Clock(context.device), {}
+    made = load_bench_model(context.weights, context.device.type)
+    for name, stay in (("stay_ms", True), ("visit_ms", False)):
+        plan = replace(made.components.memory_plan, text_encoders_stay=stay, unets=1)
+        source = RandomWeights(shape, context.device, plan.dtype)
+        sampler = Sampler(random_components(shape, context.device, plan, source))
+        found[name] = round(clock.median(partial(_encode, sampler, made), ROUNDS), 2)
+    return found
+
+
+def first_use(context: CheckContext) -> dict[str, float]:
+    """Milliseconds of the first picture of another step count, and of another such.
+
+    Calls at the native size are recorded for every UNet that is there.
+    """
+    made = load_bench_model(context.weights, context.device.type)
+    sampler, clock = Sampler(made.components, context.speed(compiled=False)), Clock(context.device)
+    sampler.warm_up()
+    found: dict[str, float] = {}
+    for steps in context.steps:
+        first, second = (clock.ms(partial(_paint, sampler, made, steps)) for _ in range(2))
+        found |= {f"{steps}_first_ms": round(first, 1), f"{steps}_again_ms": round(second, 1)}
+    return found
+
+
+def _encode(sampler: Sampler, made: BenchModel) -> None:
+    sampler.prepare([made.request(4)])
+
+
+def _paint(sampler: Sampler, made: BenchModel, steps: int) -> object:
+    return picture(sampler, made.request(steps))
+
+
+def _rate(weights: torch.Tensor, clock: Clock) -> float:
+    there = torch.empty_like(weights, device=clock.device)
+    ms = clock.median(lambda: there.copy_(weights, non_blocking=True), ROUNDS)
+    return round(weights.nbytes / 1e6 / ms, 1)
