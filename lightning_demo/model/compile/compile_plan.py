@@ -4,9 +4,9 @@
 | --- | --- | --- | --- |
 | eager | thousands of kernels, launched one by one from Python | | nothing |
 | recorded | the same kernels as one CUDA graph | native size: before the first request; else in quiet moments | a third of a second |
-| compiled | fewer, fused kernels, recorded too | in quiet moments, for sizes in use, once a process of its own has compiled them | seconds to trace; minutes there |
+| compiled | fewer, fused kernels, recorded too | in quiet moments, once a process of its own has compiled them | seconds to trace; minutes there |
 
-A GPU goes through all three, a CPU from the first to the last if it is told to compile.
+Calls at a size that nobody has asked for yet stay eager. A GPU goes through all three forms, a CPU from the first to the last if it is told to compile.
 """  # noqa: E501
 
 from __future__ import annotations

@@ -76,7 +76,10 @@ def _to_host(pixels: torch.Tensor, finite: torch.Tensor) -> tuple[torch.Tensor, 
     device = pixels.device
     if device.type != "cuda":
         return pixels.cpu(), bool(finite)
-    here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, finite)]
+    try:
+        here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, finite)]
+    except RuntimeError:  # no page-locked memory
+        return pixels.cpu(), bool(finite)
     for mine, theirs in zip(here, (pixels, finite), strict=True):
         mine.copy_(theirs, non_blocking=True)
     synchronize(device)

@@ -47,7 +47,8 @@ class Improvement:
         self._done: dict[int, set[int]] = {}  # tasks by number: for which UNets
         self._compilable: dict[Size, bool | None] = {}  # what `may_compile` said last
         self._failures = 0
-        self.sizes_in_use = {task.size for task in plan[:1]}  # others are not compiled
+        # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
+        self.sizes_in_use = {task.size for task in plan[:1]}
         self.tier = ""  # how fast calls have become, for people
         self._note_tier()
 
@@ -102,11 +103,10 @@ class Improvement:
 
     def _possible(self, number: int) -> bool:
         task = self._plan[number]
-        return task.form == "recorded" or (
-            self._functions.compiles
-            and task.size in self.sizes_in_use
-            and self._compilable.get(task.size, False) is not None
-        )
+        if task.size not in self.sizes_in_use:
+            return False
+        compilable = self._compilable.get(task.size, False) is not None
+        return task.form == "recorded" or (self._functions.compiles and compilable)
 
     def _do(self, number: int, steps: int, unet: int) -> None:
         self._done.setdefault(number, set()).add(unet)

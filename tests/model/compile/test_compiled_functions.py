@@ -301,7 +301,9 @@ class Recorder:
 def recording(components: Any) -> tuple[Sampler, Recorder]:
     recorder = Recorder()
     functions = CompiledFunctions(RECORDED, recorder)
-    return Sampler(components, RECORDED, functions=functions), recorder
+    sampler = Sampler(components, RECORDED, functions=functions)
+    sampler.improvement.sizes_in_use |= set(sampler.spec.sizes)
+    return sampler, recorder
 
 
 def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any]):
@@ -359,6 +361,20 @@ def test_what_cannot_be_recorded_is_computed_as_before(components: Any, ask: Any
     sampler = Sampler(components, RECORDED, functions=functions)
     compile_all(sampler)
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(components), ask()))
+
+
+def test_a_size_that_somebody_asks_for_is_recorded(one: Any, ask: Any):
+    recorder = Recorder()
+    sampler = Sampler(one, RECORDED, functions=CompiledFunctions(RECORDED, recorder))
+    compile_all(sampler)
+    recorded, wide = recorder.recorded, ask(width=192)
+    sampler.prepare([wide])
+    paint(sampler, wide)
+    assert recorder.recorded == recorded, "serving records nothing"
+    compile_all(sampler)
+    recorded, replayed = recorder.recorded, recorder.replayed
+    paint(sampler, wide)
+    assert recorder.recorded == recorded and recorder.replayed > replayed
 
 
 def test_shapes_that_do_not_fit_the_memory_leave_the_others_recorded(one: Any, ask: Any):
