@@ -49,6 +49,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "visiting encoders": (transfers.visiting_encoders, 60),
     "calibration": (speed.calibration, 90),
     "profiles": (memory.profiles, 90),
+    "fp8": (pictures.fp8, 60),
     "model": (speed.model, 3600),
     "compiler cache": (speed.compiler_cache, 3600),
 }

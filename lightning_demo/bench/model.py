@@ -26,7 +26,7 @@ from ..images import encode_jpeg
 from ..model.compile.speed import Speed
 from ..model.device import pick_device
 from ..model.sampling.sampler import Sampler
-from ..schemas import GenerationRequest
+from ..schemas import STEP_COUNTS, GenerationRequest
 from ..settings import Settings
 from . import model_tables, report
 from .ablation import Ablation, AblationStage, ablation, time_second_process
@@ -44,7 +44,7 @@ AUTOTUNE_SECONDS = 300  # not begun with less time left
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `bench model`."""
-    counts = report.STEP_COUNTS
+    counts = STEP_COUNTS
     report.add_model(parser, "auto")
     parser.add_argument("--rounds", type=report.positive, default=8, help="default: 8")
     parser.add_argument(

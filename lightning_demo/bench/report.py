@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..schemas import STEP_COUNTS
 from ..settings import cpu_threads
 
 PACKAGES = ("torch", "diffusers", "transformers", "gradio")
-STEP_COUNTS = (1, 2, 4, 8)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

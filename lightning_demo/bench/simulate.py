@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSetting
+from ..schemas import STEP_COUNTS
 from ..settings import Settings
 from .plots import draw_waiting
-from .report import STEP_COUNTS, add_files, add_threads, environment, table, whole
+from .report import add_files, add_threads, environment, table, whole
 from .simulation.caps import compare_caps
 from .simulation.crowd import figures, simulate, typists
 from .simulation.device_model import DeviceModel, device_model

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from ...model.compile.speed import Speed
+from ...schemas import STEP_COUNTS
 from ...settings import Settings
 from ..bench_model import Weights
 from ..random_sdxl import FULL, TINY
-from ..report import STEP_COUNTS
 
 
 class CheckSkipped(Exception):

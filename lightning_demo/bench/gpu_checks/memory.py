@@ -10,11 +10,10 @@ import torch
 from ...errors import OutOfMemory
 from ...model.memory_plan import GIB, full_size_plan
 from ...model.sampling.sampler import Sampler
-from ...schemas import GenerationRequest
+from ...schemas import STEP_COUNTS, GenerationRequest
 from ..bench_model import PROMPT, BenchModel, load_bench_model, picture
 from ..component_timing import time_switching
 from ..random_sdxl import FULL, RandomWeights, random_components, unets_of
-from ..report import STEP_COUNTS
 from ..timing import Clock
 from .context import CheckContext, CheckFailed, CheckSkipped
 
