@@ -18,7 +18,13 @@ from typing import Any
 from starlette.requests import Request
 
 from ..engine.base import Engine, Work, final_frame
-from ..errors import EngineUnavailable, GenerationFailed, RateLimited, report_incident
+from ..errors import (
+    EngineUnavailable,
+    GenerationFailed,
+    LightningError,
+    RateLimited,
+    report_incident,
+)
 from ..schemas import Frame, GenerationRequest
 from .addresses import Allowance, address_of, discount
 from .http_json import read_json
@@ -119,10 +125,16 @@ class Painting:
                     raise GenerationFailed("The picture came without its pixels.")
                 return frame
             if gone.done():
-                raise GenerationFailed("The client has gone.")  # an answer that nobody reads
+                raise ClientGone("The client has gone.")
             raise EngineUnavailable(
                 f"The picture was not finished within {PAINT_SECONDS:g} s; try again later."
             )
+
+
+class ClientGone(LightningError):
+    """Nobody reads this answer; the log has nginx's status for it."""
+
+    status = 499
 
 
 async def _disconnect(http: Request) -> None:

@@ -24,7 +24,7 @@ from lightning_demo.errors import (
 )
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.web import painting as module
-from lightning_demo.web.painting import Painting
+from lightning_demo.web.painting import ClientGone, Painting
 
 from .conftest import Running, wait_for
 from .fakes import LIMITS, FakeEngine, FakePair
@@ -193,7 +193,7 @@ def test_a_client_that_goes_away_takes_its_picture_with_it(run: Run) -> None:
         running = asyncio.create_task(painting.paint(A_CAT, client(receive=receive)))
         await engine.reached()
         gone.set()
-        with pytest.raises(GenerationFailed):
+        with pytest.raises(ClientGone):
             await running
         assert (engine.running, painting.busy) == (0, False)
 
