@@ -160,7 +160,7 @@ class LocalEngine:
             tier=sampler.tier,
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
-        improving = True
+        improving, asked = True, time.monotonic()
         while True:
             self._wake.clear()
             # Only now: whoever closes says so first and wakes afterwards.
@@ -170,9 +170,9 @@ class LocalEngine:
                 for event in self._core.step():
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
-                improving = True  # what was asked for may be worth getting faster
+                improving, asked = True, time.monotonic()  # for what was asked, too
             elif not self._wake.wait(self._idle_seconds if improving else None):
-                improving = _improve(sampler, calibration)
+                improving = _improve(sampler, calibration, time.monotonic() - asked)
             if sampler.tier != self._about.tier:  # faster than before: other batches are worthwhile
                 self._about = replace(self._about, tier=sampler.tier)
                 calibration.first()
@@ -245,10 +245,10 @@ class LocalEngine:
         self._about = replace(self._about, progress=fraction, detail=sentence)
 
 
-def _improve(sampler: Sampler, calibration: Calibration) -> bool:
+def _improve(sampler: Sampler, calibration: Calibration, quiet_seconds: float) -> bool:
     """Uses a quiet moment to get faster; whether there is more to do."""
     try:
-        return sampler.improve() or calibration.another()
+        return sampler.improve(quiet_seconds) or calibration.another()
     except DeviceLost:
         raise
     except Exception:

@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | eager | thousands of kernels, launched one by one from Python | | nothing |
 | recorded | the same kernels as one CUDA graph | native size: before the first request; else in quiet moments | a third of a second |
-| compiled | fewer, fused kernels, recorded too | in quiet moments, once a process of its own has compiled them | seconds to trace; minutes there |
+| compiled | fewer, fused kernels, recorded too | the usual calls at the start, if a process of its own has compiled them; else after a minute of quiet | seconds to trace; minutes there |
 
 Calls at a size that nobody has asked for yet stay eager. A GPU goes through all three forms, a CPU from the first to the last if it is told to compile.
 """  # noqa: E501
@@ -36,6 +36,11 @@ class CompileTask:
     guidance_scale: float
     kinds: tuple[Kind, ...]
     rows: int = 1  # pictures in one call
+
+    @property
+    def early(self) -> bool:
+        """Whether it is worth waiting for at the start: what nearly every picture needs."""
+        return self.form == "recorded" or (self.guidance_scale <= 1 and self.rows == 1)
 
     @property
     def decodes(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -12,6 +13,10 @@ from ..compile.compiled_functions import CompiledFunctions
 from ..weights.unets import UNets
 
 log = logging.getLogger(__name__)
+
+# Seconds without a request: taking over what has been compiled takes 16 s for SDXL's UNet, and
+# whoever comes meanwhile waits for it.
+TRACE_AFTER = 60.0
 
 # Whether calls at a size are compiled here: False: not yet, None: never.
 MayCompile = Callable[[Size], bool | None]
@@ -69,23 +74,37 @@ class Improvement:
         wanted = [n for n in self._native if self._plan[n].form == form]
         return found is None or all(found[0] > number for number in wanted)
 
-    def go_on(self) -> bool:
-        """Does one task, if it may be done now; whether any is left."""
-        for size in self.sizes_in_use if self._functions.compiles else ():
-            self._compilable[size] = self._may_compile(size)
+    def go_on(self, quiet_seconds: float) -> bool:
+        """Does one task, if it may be done now; whether any is left.
+
+        Args:
+            quiet_seconds: for how long nobody has asked for anything.
+        """
+        self._ask()
         found = self._next()
-        if found is not None:
-            task = self._plan[found[0]]
-            if task.form == "recorded" or self._compilable[task.size]:
-                self._do(*found)
+        if found is not None and self._may(found[0], quiet_seconds):
+            self._do(*found)
         self._note_tier()
         return found is not None
 
-    def record_native(self) -> None:
-        """Records calls at the native size."""
-        while not self.has_done("recorded") and (found := self._next()) is not None:
+    def warm_up(self) -> None:
+        """Does what is worth waiting for, before anybody does: the early tasks."""
+        self._ask()
+        while (found := self._next()) is not None:
+            if not (self._plan[found[0]].early and self._may(found[0], math.inf)):
+                break
             self._do(*found)
         self._note_tier()
+
+    def _ask(self) -> None:
+        for size in self.sizes_in_use if self._functions.compiles else ():
+            self._compilable[size] = self._may_compile(size)
+
+    def _may(self, number: int, quiet_seconds: float) -> bool:
+        task = self._plan[number]
+        if task.form == "recorded":
+            return True
+        return quiet_seconds >= TRACE_AFTER and bool(self._compilable.get(task.size))
 
     def _next(self) -> tuple[int, int, int] | None:
         """The first task that is left: its number, and the step count and id of the UNet it is for.

@@ -8,6 +8,7 @@ steps. Knows nothing about sessions or queues.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -100,20 +101,23 @@ class Sampler:
         """How fast the model has become, for people; empty where it stays as it is."""
         return self.improvement.tier
 
-    def improve(self) -> bool:
+    def improve(self, quiet_seconds: float = math.inf) -> bool:
         """Does one thing that makes later pictures faster; False when nothing is left.
 
         Weights of other step counts are loaded ahead, and one task of the compile plan is done.
         Call it while nobody waits. Pictures stay the same to within rounding.
+
+        Args:
+            quiet_seconds: for how long nobody has asked for anything.
         """
         fetching = self._components.unets.fetch_ahead()
-        return self.improvement.go_on() or fetching
+        return self.improvement.go_on(quiet_seconds) or fetching
 
     def warm_up(self) -> None:
         """Paints a picture with what is loaded, so that no user waits for the first one.
 
         Weights that come with the project are warmed up for every step count; others are
-        downloaded only on request. On a GPU, calls at the native size are recorded.
+        downloaded only on request. On a GPU, calls at the native size become fast.
         """
         spec = self._components.spec
         limits = spec.limits
@@ -121,7 +125,7 @@ class Sampler:
         loaded = self._components.unets.resident_steps()
         for steps in limits.num_inference_steps if shipped else loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
-        self.improvement.record_native()
+        self.improvement.warm_up()
 
     def _rehearse(
         self,

@@ -20,6 +20,7 @@ from lightning_demo.model.compile.attention import expect_projections
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
 from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.sampling.improvement import TRACE_AFTER
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.unets import Recipe, UNets
@@ -408,16 +409,30 @@ def test_without_anything_on_there_is_nothing_to_compile(components: Any):
     assert not sampler.improve() and sampler.tier == ""
 
 
+def test_what_has_been_compiled_is_taken_over_before_anybody_waits(one: Any):
+    speed = replace(COMPILED, cuda_graphs=True)
+    sampler = Sampler(one, speed, functions=CompiledFunctions(speed, Recorder()))
+    every = sampler.improvement.tasks_left
+    sampler.warm_up()
+    assert sampler.tier == "recorded, getting faster"
+    assert every - sampler.improvement.tasks_left == 6 + 2, "the usual step and the decoders"
+
+
 def test_what_is_recorded_first_is_compiled_later(one: Any, four: Any, ask: Any):
     """The recording of the eager function is replaced by one of the program."""
     speed, recorder = replace(COMPILED, cuda_graphs=True), Recorder()
     functions = CompiledFunctions(speed, recorder)
-    sampler = Sampler(one, speed, functions=functions)
+    elsewhere = False  # another process has compiled it
+    sampler = Sampler(one, speed, functions=functions, may_compile=lambda size: elsewhere)
     before = graphs_compiled()
     sampler.warm_up()
     assert sampler.tier == "recorded, getting faster", "before the first request"
     assert graphs_compiled() == before
     assert np.array_equal(paint(sampler, ask()), paint(Sampler(four), ask()))
+    elsewhere, left = True, sampler.improvement.tasks_left
+    for quiet in (0.0, TRACE_AFTER - 1):
+        sampler.improve(quiet)
+    assert sampler.improvement.tasks_left == left, "whoever comes would wait for the trace"
     tiers = compile_all(sampler)
     assert tiers[-1] == "compiled"
     recorded, replayed = recorder.recorded, recorder.replayed
