@@ -216,6 +216,11 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="px, of those that the model was trained at (default: its native one)",
     )
     parser.add_argument(
+        "--decoder",
+        choices=("full", "tiled", "tiny"),
+        help="as `doctor` says of the GPU that will serve (default: what fits now)",
+    )
+    parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
         help="end early when standard input closes; how the server runs it",
@@ -225,7 +230,7 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     def run(args: argparse.Namespace) -> int:
         from .compile import compile_model
 
-        return compile_model(settings_from(args), args.size, args.until_stdin_closes)
+        return compile_model(settings_from(args), args.size, args.decoder, args.until_stdin_closes)
 
     parser.set_defaults(run=run)
 

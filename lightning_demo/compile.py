@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .engine.build import loader
 from .engine.precompile import Size, stamp
@@ -15,12 +17,18 @@ from .errors import InvalidSetting
 from .model.device import choose_model
 from .settings import Settings, compile_folder
 
+if TYPE_CHECKING:
+    from .model.memory_plan import Decoder, MemoryPlan
 
-def compile_model(settings: Settings, sizes: Sequence[Size], until_stdin_closes: bool) -> int:
+
+def compile_model(
+    settings: Settings, sizes: Sequence[Size], decoder: Decoder | None, until_stdin_closes: bool
+) -> int:
     """Compiles the model that the settings ask for; returns the exit code.
 
     Args:
         sizes: (width, height), px; the native one when empty.
+        decoder: as in the memory plan of a server beside which this runs; None: of this process.
         until_stdin_closes: whether to end when standard input closes, which means that the parent
             process has ended.
 
@@ -30,7 +38,8 @@ def compile_model(settings: Settings, sizes: Sequence[Size], until_stdin_closes:
         LightningError: the model cannot be loaded.
     """
     if until_stdin_closes:
-        os.nice(10)
+        if hasattr(os, "nice"):  # not on Windows
+            os.nice(10)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     spec = choose_model(settings)
     for width, height in sizes:
@@ -40,20 +49,25 @@ def compile_model(settings: Settings, sizes: Sequence[Size], until_stdin_closes:
     begun = time.perf_counter()
     # Recordings belong to a process; programs stay.
     settings = replace(settings, cuda_graphs=False)
-    sampler = loader(spec, settings, precompile=False)(lambda fraction, sentence: None)
+
+    def lean(plan: MemoryPlan) -> MemoryPlan:
+        return replace(plan, unets=1, decoder=decoder or plan.decoder)
+
+    sampler = loader(spec, settings, precompile=False, plan=lean)(lambda share, sentence: None)
     sampler.improvement.sizes_in_use = set(sizes or spec.sizes[:1])
     if not sampler.improvement.tasks_left:
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
     while left := sampler.improvement.tasks_left:
-        sampler.improve()
+        sampler.improvement.go_on(math.inf)
         print(f"{time.perf_counter() - begun:6.0f} s  {left - 1} left", flush=True)
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
     for size in sampler.improvement.sizes_in_use:
-        done = stamp(compile_folder(), spec, settings, sampler.device_name, size)
+        device, how = sampler.device_name, sampler.decoder
+        done = stamp(compile_folder(), spec, settings, device, how, size)
         done.parent.mkdir(parents=True, exist_ok=True)
         done.touch()
     return 0

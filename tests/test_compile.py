@@ -45,7 +45,7 @@ def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" s  ")[2] for line in lines] == ["0 left"]
     settings = Settings(compile_backend="aot_eager")
-    assert stamp(compile_folder(), small, settings, "cpu", small.sizes[0]).exists()
+    assert stamp(compile_folder(), small, settings, "cpu", "full", small.sizes[0]).exists()
 
 
 def test_what_cannot_be_compiled_leaves_no_stamp(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -74,20 +74,23 @@ def test_where_nothing_is_compiled_it_says_so(folder: Path, capsys: pytest.Captu
 
 def test_the_stamp_knows_what_was_compiled(tmp_path: Path):
     settings, size = Settings(), (1024, 1024)
-    same = stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", size)
-    assert same == stamp(tmp_path, MINIATURE, replace(settings, port=1), "NVIDIA H200", size)
+    same = stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "full", size)
+    assert same == stamp(
+        tmp_path, MINIATURE, replace(settings, port=1), "NVIDIA H200", "full", size
+    )
     other, eager = (
         replace(settings, channels_last=False),
         replace(settings, compile_backend="eager"),
     )
     others = {
-        stamp(tmp_path, SDXL_LIGHTNING, settings, "NVIDIA H200", size),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA L4", size),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", (512, 512)),
-        stamp(tmp_path, MINIATURE, other, "NVIDIA H200", size),
-        stamp(tmp_path, MINIATURE, eager, "NVIDIA H200", size),
+        stamp(tmp_path, SDXL_LIGHTNING, settings, "NVIDIA H200", "full", size),
+        stamp(tmp_path, MINIATURE, settings, "NVIDIA L4", "full", size),
+        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "full", (512, 512)),
+        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "tiled", size),
+        stamp(tmp_path, MINIATURE, other, "NVIDIA H200", "full", size),
+        stamp(tmp_path, MINIATURE, eager, "NVIDIA H200", "full", size),
     }
-    assert len(others | {same}) == 6
+    assert len(others | {same}) == 7
 
 
 def test_the_child_chooses_what_its_parent_chose():
@@ -140,6 +143,13 @@ def test_a_size_is_compiled_here_once_the_child_has_done_it(started: Callable[..
     assert child.may_compile(SIZE) is False
     assert child.settled() and child.settled((192, 128))
     assert child.asked() == ["128x128", "192x128"], "one at a time, each once"
+
+
+def test_it_is_only_looked_at_while_somebody_waits(tmp_path: Path, started: Callable[..., Child]):
+    child = started("sys.exit(0)")
+    assert child.may_compile(SIZE, start=False) is False and not child.asked()
+    (tmp_path / "done-128x128").touch()
+    assert child.may_compile(SIZE, start=False) is True
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, started: Callable[..., Child]):
@@ -197,11 +207,14 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
     compiled = False
 
     class FakeChild:
-        def __init__(self, done: Any, environment: Any, *, may_run: bool) -> None:
+        def __init__(
+            self, done: Any, environment: Any, *, may_run: bool, command: tuple[str, ...]
+        ) -> None:
             assert done((128, 128)).parent == folder and may_run
+            assert command[-2:] == ("--decoder", "full")
             assert environment["LIGHTNING_COMPILE_BACKEND"] == "aot_eager"
 
-        def may_compile(self, size: tuple[int, int]) -> bool:
+        def may_compile(self, size: tuple[int, int], start: bool) -> bool:
             return compiled
 
     monkeypatch.setattr(build, "Precompiler", FakeChild)
@@ -216,7 +229,7 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
     for steps in MINIATURE.limits.num_inference_steps:
         sampler.unet(steps)  # nothing left to fetch, only to compile
     for _ in range(3):
-        assert sampler.improve(), "there is something left: it waits for the child"
+        assert not sampler.improve() and sampler.has_more, "it waits for the child"
     assert sampler.improvement.tasks_left == 1
     compiled = True
     assert sampler.improve()

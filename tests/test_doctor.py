@@ -139,7 +139,7 @@ def test_the_memory_of_a_gpu_that_is_not_here(
 
 def test_a_gpu_with_too_little_memory(capsys: pytest.CaptureFixture[str]):
     assert main(["doctor", "--memory", "4"]) == 1
-    assert "The GPU has 4.0 GiB free and SDXL-Lightning takes 6.5" in capsys.readouterr().err
+    assert "The GPU has 4.0 GiB free and SDXL-Lightning takes 7.0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import torch
-
+from ..errors import OutOfMemory
 from ..images import encode_jpeg
 from ..model.sampling.sampler import Sampler
 from ..model.sampling.step import Row
@@ -65,7 +64,7 @@ def time_batches(
                 "step_ms": round(clock.median(step, rounds), 2),
                 "images_per_second": round(1000 * size / taken, 2),
             }
-        except torch.OutOfMemoryError:
+        except OutOfMemory:
             log.warning("%d pictures together do not fit into the memory", size)
             break
     return measured

@@ -19,10 +19,11 @@ from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .local import Loader, LocalEngine
 from .metrics import Metrics
-from .precompile import Precompiler, stamp
+from .precompile import COMMAND, Precompiler, stamp
 from .standby import StandbyEngine
 
 if TYPE_CHECKING:
+    from ..model.memory_plan import MemoryPlan
     from ..model.sampling.sampler import Sampler
 
 
@@ -116,6 +117,7 @@ def loader(
     *,
     precompile: bool = True,
     num_inference_steps: int | None = None,
+    plan: Callable[[MemoryPlan], MemoryPlan] = lambda plan: plan,
 ) -> Loader:
     """A function that loads the model; torch is imported by the thread that calls it.
 
@@ -123,6 +125,7 @@ def loader(
         precompile: whether nothing is compiled here that a child process has not compiled before;
             it runs where the device has room for a second model.
         num_inference_steps: whose weights are loaded first; the usual when absent.
+        plan: changes the memory plan.
 
     Raises:
         InvalidSetting: a LoRA cannot be what the setting `lora` says.
@@ -137,24 +140,29 @@ def loader(
         from ..model.compile.speed import Speed
         from ..model.device import pick_device
         from ..model.loading import load_components
+        from ..model.memory_plan import plan_memory
         from ..model.sampling.sampler import Sampler
 
         torch.set_num_threads(cpu_threads(settings.threads))
-        speed = Speed.of(settings, pick_device(settings.device).type)
+        device = pick_device(settings.device)
+        speed = Speed.of(settings, device.type)
         components = load_components(
             spec,
             settings.device,
             loras=wanted,
             speed=speed,
+            memory_plan=plan(plan_memory(spec, device)),
             num_inference_steps=num_inference_steps,
             report=report,
         )
         if not (precompile and speed.compile):
             return Sampler(components, speed)
+        decoder = components.memory_plan.decoder
         child = Precompiler(
-            partial(stamp, compile_folder(), spec, settings, components.device_name),
+            partial(stamp, compile_folder(), spec, settings, components.device_name, decoder),
             settings.to_environment(),
             may_run=components.room_for_another,
+            command=(*COMMAND, "--decoder", decoder),
         )
         return Sampler(components, speed, may_compile=child.may_compile)
 

@@ -250,12 +250,14 @@ class EngineCore:
                 yield self._fail(batch[0], error)
                 return
             log.warning("%d rows failed together and are tried apart: %s", len(batch), error)
-            middle = len(batch) // 2
-            yield from self._tried(kind, batch[:middle], call)
-            yield from self._tried(kind, batch[middle:], call)
         else:
             yield first
             yield from events
+            return
+        # Only here: while the error is handled, it holds the memory of the call that failed.
+        middle = len(batch) // 2
+        yield from self._tried(kind, batch[:middle], call)
+        yield from self._tried(kind, batch[middle:], call)
 
     def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
         request.done = True

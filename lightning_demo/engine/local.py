@@ -38,6 +38,9 @@ ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 IDLE_SECONDS = 2.0
 
+# Freeing page-locked memory that a lost GPU was copying from ends the process, stand-in and all.
+_LOST: list[object] = []
+
 
 class LocalEngine:
     """Paints requests together where that is worthwhile, who has waited longest first."""
@@ -131,12 +134,15 @@ class LocalEngine:
 
     def _work(self) -> None:
         """Loads, serves, and whatever ends it: says so and answers everybody who waits."""
+        sampler = None
         try:
             sampler = self._load(self._report)
             if not self._closing:
                 self._serve(sampler)
             self._end("closed", STOPPED)
         except BaseException as error:  # also what ends a thread without a word
+            if isinstance(error, DeviceLost):
+                _LOST.append(sampler)
             loading = self._about.state == "loading"
             sentence = NOT_LOADED if loading else "The engine has failed"
             self._end("failed", failure_detail(error, sentence, log))
@@ -160,7 +166,7 @@ class LocalEngine:
             tier=sampler.tier,
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
-        improving, asked = True, time.monotonic()
+        improving, asked, form = True, time.monotonic(), sampler.form
         while True:
             self._wake.clear()
             # Only now: whoever closes says so first and wakes afterwards.
@@ -173,10 +179,11 @@ class LocalEngine:
                 improving, asked = True, time.monotonic()  # for what was asked, too
             elif not self._wake.wait(self._idle_seconds if improving else None):
                 improving = _improve(sampler, calibration, time.monotonic() - asked)
-            if sampler.tier != self._about.tier:  # faster than before: other batches are worthwhile
+            if sampler.tier != self._about.tier:
                 self._about = replace(self._about, tier=sampler.tier)
+            if sampler.form != form:  # faster than before: other batches are worthwhile
+                form, improving = sampler.form, True
                 calibration.first()
-                improving = True
 
     def _handle(self, event: Event) -> None:
         """Tells the reader and the metrics what has happened."""
@@ -248,7 +255,7 @@ class LocalEngine:
 def _improve(sampler: Sampler, calibration: Calibration, quiet_seconds: float) -> bool:
     """Uses a quiet moment to get faster; whether there is more to do."""
     try:
-        return sampler.improve(quiet_seconds) or calibration.another()
+        return sampler.improve(quiet_seconds) or calibration.another() or sampler.has_more
     except DeviceLost:
         raise
     except Exception:

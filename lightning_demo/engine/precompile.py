@@ -30,9 +30,16 @@ COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-clo
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def stamp(folder: Path, spec: ModelSpec, settings: Settings, device_name: str, size: Size) -> Path:
-    """A file that says that a size has been compiled for this model, device and these packages."""
+def stamp(
+    folder: Path, spec: ModelSpec, settings: Settings, device_name: str, decoder: str, size: Size
+) -> Path:
+    """A file that says that a size has been compiled for this model, device and these packages.
+
+    Args:
+        decoder: how the memory plan decodes: "full", "tiled" or "tiny".
+    """
     what = {
+        "decoder": decoder,
         "spec": [spec.name, spec.title, size],
         "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
         "unet": [settings.cross_attention_cache, settings.fp8],
@@ -67,8 +74,12 @@ class Precompiler:
         self._may_run = may_run
         self._child: subprocess.Popen[bytes] | None = None
 
-    def may_compile(self, size: Size) -> bool | None:
-        """Whether a size has been compiled; None: it will not be. Starts the child where needed."""
+    def may_compile(self, size: Size, start: bool = True) -> bool | None:
+        """Whether a size has been compiled; None: it will not be.
+
+        Args:
+            start: whether the child may be started for it.
+        """
         if self._child is not None and (code := self._child.poll()) is not None:
             self._forget()
             if code != 0:
@@ -76,9 +87,9 @@ class Precompiler:
                 self._may_run = False
         if self._stamp(size).exists():
             return True
-        if self._child is None and self._may_run:
+        if self._child is None and self._may_run and start:
             self._start(size)
-        return None if self._child is None else False
+        return False if self._child is not None or (self._may_run and not start) else None
 
     def stop(self) -> None:
         """Ends the child."""

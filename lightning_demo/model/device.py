@@ -119,7 +119,7 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-        if device.type == "cuda":
+        if device.type == "cuda" and device.index is not None:
             # Streams, recordings and page-locked memory belong to a thread's current device.
             torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
@@ -143,6 +143,13 @@ def synchronize(device: torch.device) -> None:
         event.synchronize()
     elif device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A small tensor of the CPU on a device, which is not waited for."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def responds(device: torch.device) -> bool:

@@ -71,7 +71,7 @@ class Components:
         """Whether another process could load the same model, beside all that this one will."""
         free = free_memory(self.device)
         to_come = self.memory_plan.unets - len(self.unets.resident())
-        needed = (1 + to_come) * UNET_BYTES + TEXT_BYTES + WORK_BYTES
+        needed = (1 + to_come) * UNET_BYTES + TEXT_BYTES + 2 * WORK_BYTES
         return self.spec.small or (free is not None and free > needed)
 
 

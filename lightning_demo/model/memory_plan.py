@@ -17,7 +17,6 @@ from .device import free_memory
 from .weights.model_spec import ModelSpec
 
 GIB = 2**30
-LEAST_GIB = 6.5  # free on a GPU
 UNET_BYTES = int(5.14e9)
 TEXT_BYTES = int(1.64e9)
 VISIT_BYTES = int(1.39e9)  # of the larger text encoder; they come one after the other
@@ -26,6 +25,7 @@ STEP_BYTES = int(0.8e9)  # activations and CUDA graphs
 
 Decoder = Literal["full", "tiled", "tiny"]
 DECODE_BYTES: dict[Decoder, int] = {"full": int(2.5e9), "tiled": int(1e9), "tiny": int(0.3e9)}
+LEAST_BYTES = UNET_BYTES + VISIT_BYTES + DECODERS_BYTES + STEP_BYTES  # free on a GPU
 WORK_BYTES = DECODERS_BYTES + STEP_BYTES + DECODE_BYTES["full"]
 
 
@@ -81,10 +81,10 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
     if free_bytes is None:
         return MemoryPlan(f"{kind}, memory not known", dtype, 1, False, "tiled")
     free = free_bytes / GIB
-    if free < LEAST_GIB:
+    if free_bytes < LEAST_BYTES:
         raise OutOfMemory(
-            f"The GPU has {free:.1f} GiB free and SDXL-Lightning takes {LEAST_GIB}: end other "
-            "programs that use it, or take --model miniature."
+            f"The GPU has {free:.1f} GiB free and SDXL-Lightning takes {LEAST_BYTES / GIB:.1f}: "
+            "end other programs that use it, or take --model miniature."
         )
     if free >= 22:  # a 24 GB card, less what the desktop takes
         unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)

@@ -38,7 +38,7 @@ def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert {check["status"] for check in result["checks"]} <= {"pass", "skip"}
     assert max(found["tiers"]["result"]["max_pixel_difference"].values()) <= 1
     assert found["calibration"]["result"]["64"]["2"]["step_ms"] > 0
-    assert len(found["profiles"]["result"]) == 5
+    assert len(found["profiles"]["result"]) == 6
     assert found["live"]["result"]["settled"]["final_ms"]["max"] > 0
     assert found["first use"]["result"].keys() == {
         f"{steps}_{when}_ms" for steps in (1, 2) for when in ("first", "again")

@@ -120,18 +120,29 @@ def test_options_are_checked(wrong: list[str]):
 
 def test_stages_switch_on_one_thing_after_another():
     everything = ablation(
-        Speed(compile=True, cuda_graphs=True, channels_last=True, cudnn_attention=True)
+        Speed(
+            compile=True,
+            cuda_graphs=True,
+            channels_last=True,
+            cudnn_attention=True,
+            cudnn_benchmark=True,
+        )
     )
     assert [(stage.name, stage.tier) for stage in everything] == [
         ("our sampler", ""),
         ("+ keys and values once", ""),
         ("+ channels last", ""),
         ("+ cuDNN attention", "eager"),
-        ("+ CUDA graphs", "recorded"),
+        ("+ CUDA graphs", ""),
+        ("+ cuDNN benchmark", "recorded"),
         ("+ compiled", "compiled"),
     ]
     assert everything[-1].speed == Speed(
-        compile=True, cuda_graphs=True, channels_last=True, cudnn_attention=True
+        compile=True,
+        cuda_graphs=True,
+        channels_last=True,
+        cudnn_attention=True,
+        cudnn_benchmark=True,
     )
     (only,) = ablation(Speed(cross_attention_cache=False))
     assert only.tier == "eager"

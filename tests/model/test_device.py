@@ -93,3 +93,21 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     chosen = machine.choose_model(Settings())
     assert chosen is (MINIATURE if words or not gpus else SDXL_LIGHTNING)
     assert ("paints on the CPU" in caplog.text) == bool(words)
+
+
+@pytest.mark.parametrize(("name", "chosen"), [("cuda", []), ("cuda:1", [1])])
+def test_a_numbered_gpu_becomes_the_threads_own(
+    name: str, chosen: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    """Without a number it is the thread's own already, and torch refuses to be told."""
+    taken: list[int] = []
+
+    def set_device(device: torch.device) -> None:
+        if device.index is None:
+            raise ValueError("Expected a torch.device with a specified index")
+        taken.append(device.index)
+
+    monkeypatch.setattr(torch, "zeros", lambda size, device: None)
+    monkeypatch.setattr(torch.cuda, "set_device", set_device)
+    assert str(machine.pick_device(name)) == name
+    assert taken == chosen

@@ -70,6 +70,22 @@ def expect_projections(unet: UNet2DConditionModel) -> None:
         start += 2 * width
 
 
+def leave_out_parts(unet: UNet2DConditionModel) -> None:
+    """Takes the parameters away, which then need no memory beside the whole, until `take_parts`."""
+    for layer in cross_attention_layers(unet):
+        for linear in (layer.to_k, layer.to_v):
+            none = linear.weight.data.new_empty(0)
+            linear.weight = torch.nn.Parameter(none, requires_grad=False)
+
+
+def take_parts(unet: UNet2DConditionModel) -> None:
+    """Makes the parameters parts of what `join_projections` has laid side by side."""
+    linears = [part for layer in cross_attention_layers(unet) for part in (layer.to_k, layer.to_v)]
+    rows = getattr(unet, JOINED).split([linear.out_features for linear in linears])
+    for linear, weight in zip(linears, rows, strict=True):
+        linear.weight = torch.nn.Parameter(weight, requires_grad=False)
+
+
 def join_projections(unet: UNet2DConditionModel) -> None:
     """Lays the weights of all layers' keys and values side by side in memory.
 
@@ -78,10 +94,8 @@ def join_projections(unet: UNet2DConditionModel) -> None:
     """
     linears = [part for layer in cross_attention_layers(unet) for part in (layer.to_k, layer.to_v)]
     joined = torch.cat([linear.weight.data for linear in linears])
-    rows = joined.split([linear.out_features for linear in linears])
-    for linear, weight in zip(linears, rows, strict=True):
-        linear.weight = torch.nn.Parameter(weight, requires_grad=False)
     unet.register_buffer(JOINED, joined, persistent=False)
+    take_parts(unet)
 
 
 @torch.inference_mode()

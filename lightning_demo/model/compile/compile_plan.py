@@ -24,7 +24,6 @@ Size = tuple[int, int]  # (width, height), px
 
 # Pixels of all rows of a call together. Beyond, fewer rows fill a GPU and more gain nothing.
 MAX_PIXELS = 4 * 1024 * 1024
-DECODERS: tuple[Kind, ...] = ("decoder", "preview")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +44,49 @@ class CompileTask:
     @property
     def decodes(self) -> bool:
         """Whether pictures are decoded: for nothing else, that needs most of the memory."""
-        return "decoder" in self.kinds
+        return "preview" in self.kinds
 
 
-def compile_plan(sizes: Sequence[Size], speed: Speed) -> tuple[CompileTask, ...]:
-    """All tasks for a model of these sizes, the native one first; none when nothing is faster."""
+def compile_plan(
+    sizes: Sequence[Size], speed: Speed, *, several: bool = True, tiled: bool = False
+) -> tuple[CompileTask, ...]:
+    """All tasks for a model of these sizes, the native one first; none when nothing is faster.
+
+    Args:
+        several: whether the memory has room for recordings of several people's pictures.
+        tiled: whether the full decoder works in tiles: a program of a thousand small copies.
+    """
     plan: list[CompileTask] = []
+    rows = ROW_BUCKETS[1:] if several else ()
     if speed.cuda_graphs:
-        plan += _tasks("recorded", sizes, ("unet", "text"))
+        plan += _tasks("recorded", sizes, ("unet", "text"), ("decoder", "preview"), rows)
     if speed.compile:  # text encoders are small: for them, recording is enough
-        plan += _tasks("compiled", sizes, ("unet",))
+        decoders: tuple[Kind, ...] = ("preview",) if tiled else ("decoder", "preview")
+        plan += _tasks("compiled", sizes, ("unet",), decoders, rows)
     return tuple(plan)
 
 
-def _tasks(form: Form, sizes: Sequence[Size], first: tuple[Kind, ...]) -> list[CompileTask]:
+def _tasks(
+    form: Form,
+    sizes: Sequence[Size],
+    first: tuple[Kind, ...],
+    decoders: tuple[Kind, ...],
+    several: Sequence[int],
+) -> list[CompileTask]:
     native, *others = sizes
     tasks = [
         CompileTask(form, native, 0.0, first),
-        CompileTask(form, native, 0.0, DECODERS),
+        CompileTask(form, native, 0.0, decoders),
         CompileTask(form, native, 2.0, ("unet",)),
     ]
     tasks += [
         CompileTask(form, native, 0.0, ("unet",), rows)
-        for rows in ROW_BUCKETS[1:]
+        for rows in several
         if rows * native[0] * native[1] <= MAX_PIXELS
     ]
     for size in others:
         tasks += [
-            CompileTask(form, size, 0.0, ("unet", *DECODERS)),
+            CompileTask(form, size, 0.0, ("unet", *decoders)),
             CompileTask(form, size, 2.0, ("unet",)),
         ]
     return tasks

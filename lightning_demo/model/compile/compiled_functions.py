@@ -8,6 +8,7 @@ and never waits for a compiler.
 from __future__ import annotations
 
 import logging
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ Function = Callable[..., Any]  # (module, *tensors) -> tensors
 
 MAX_PROGRAMS = 128
 MAX_GRAPHS = 128
+MOST_REFUSALS = 3  # by a memory that is full for the moment
 # Compiled code that does not fit the given shapes runs eagerly and is never recompiled.
 SERVING = "eager_on_recompile"
 
@@ -51,8 +53,9 @@ class CompiledFunctions:
         self._preparing: frozenset[Kind] = frozenset()
         self._compiling = False  # what is prepared, else only recorded
         self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
-        self._unrecordable: set[tuple[int, Kind, Shapes]] = set()
+        self._refused: dict[tuple[int, Kind, Shapes], int] = {}  # recordings that failed
         self._compiles = speed.compile
+        self.postponed = 0  # recordings for which the memory was full; worth another try
 
     @property
     def compiles(self) -> bool:
@@ -81,9 +84,13 @@ class CompiledFunctions:
     def recording(self, *kinds: Kind) -> Iterator[None]:
         """Inside, these kinds of functions are recorded for each set of shapes they meet."""
         self._preparing = frozenset(kinds)
+        cudnn = torch.backends.cudnn
         try:
+            # Nowhere else: serving would stall over trials of a shape that comes once.
+            cudnn.benchmark = self._speed.cudnn_benchmark
             yield
         finally:
+            cudnn.benchmark = False
             self._preparing, self._compiling = frozenset(), False
 
     @contextmanager
@@ -132,8 +139,9 @@ class CompiledFunctions:
             self._compiles = self._compiling = False
             return
         self._programs[kind] = self._ready[kind, shapes] = program
-        for key in [key for key in self._graphs if key[1:] == (kind, shapes)]:
-            del self._graphs[key]  # of the slower form
+        for known in (self._graphs, self._refused):  # of the slower form
+            for key in [key for key in known if key[1:] == (kind, shapes)]:
+                del known[key]
 
     def _fast(
         self,
@@ -145,22 +153,31 @@ class CompiledFunctions:
     ) -> Any:
         prepared = self._ready[kind, shapes]
         key = (id(module), kind, shapes)
-        if not self._speed.cuda_graphs or key in self._unrecordable:
-            with self._stance(SERVING):
-                return prepared(module, *tensors)
         graph = self._graphs.get(key)
         if graph is None:
+            # Serving records nothing: that would hold up whoever is served.
+            recording = self._speed.cuda_graphs and kind in self._preparing
+            if not recording or self._refused.get(key, 0) >= MOST_REFUSALS:
+                return self._plainly(prepared, module, tensors)
             try:
                 graph = self._record(prepared, module, tensors)
-            except RuntimeError:  # out of memory, too: other shapes may still fit
+            except RuntimeError as error:  # out of memory, too: other shapes may still fit
                 log.warning("this %s cannot be recorded as a CUDA graph", kind, exc_info=True)
-                self._unrecordable.add(key)
-                return self._fast(kind, function, module, tensors, shapes)
+                passing = isinstance(error, torch.OutOfMemoryError)
+                self._refused[key] = self._refused.get(key, 0) + (1 if passing else MOST_REFUSALS)
+                self.postponed += self._refused[key] < MOST_REFUSALS
+                traceback.clear_frames(error.__traceback__)  # they hold activations
+            if graph is None:
+                return self._plainly(prepared, module, tensors)
             self._graphs[key] = graph
             if len(self._graphs) > MAX_GRAPHS:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end(key)
         return graph(*tensors)
+
+    def _plainly(self, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]) -> Any:
+        with self._stance(SERVING):
+            return function(module, *tensors)
 
     def _record(
         self, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]

@@ -35,11 +35,11 @@ class CudaGraph:
             inputs: buffers with the shapes and dtypes of all later calls. Graphs of one thread may
                 share them, as each call fills them first.
         """
-        self._inputs = inputs
+        self._inputs, self._function = inputs, function  # and so what it closes over
         self._output: object = None
 
         def body() -> None:
-            self._output = function(*self._inputs)
+            self._output = self._function(*self._inputs)
 
         self._replay = capture(body)
 
@@ -96,7 +96,7 @@ def _give_up(pool: Any) -> None:
 
     `capture_end` does so only after CUDA has ended the recording, which is what fails.
     """
-    end = getattr(torch._C, "_cuda_endAllocateToPool", None)  # no public function does this
-    if end is not None:
-        with contextlib.suppress(RuntimeError):  # it had ended
-            end(torch.cuda.current_device(), pool)
+    device, private = torch.cuda.current_device(), torch._C  # no public function does this
+    with contextlib.suppress(AttributeError, RuntimeError):  # it had ended
+        private._cuda_endAllocateToPool(device, pool)
+        private._cuda_releasePool(device, pool)

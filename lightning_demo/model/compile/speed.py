@@ -31,11 +31,11 @@ AUTOTUNE = {"max_autotune": True, "coordinate_descent_tuning": True, "conv_1x1_a
 class Speed:
     """The optimisations that are on; each field has the name of its setting."""
 
-    compile: bool = False  # blocks first, then whole graphs, for each size
+    compile: bool = False
     cuda_graphs: bool = False
     channels_last: bool = False
     cudnn_attention: bool = False
-    cudnn_benchmark: bool = False  # shapes are few and stay: a trial of each pays at once
+    cudnn_benchmark: bool = False  # while calls are recorded: each keeps what it found
     autotune: bool = False
     fp16_accumulation: bool = False
     cross_attention_cache: bool = True  # a prompt's keys and values once, not at each step
@@ -63,7 +63,6 @@ class Speed:
 
     def configure(self) -> None:
         """Sets what torch keeps for the whole process."""
-        torch.backends.cudnn.benchmark = self.cudnn_benchmark
         torch.backends.cuda.matmul.allow_fp16_accumulation = self.fp16_accumulation
 
     @property

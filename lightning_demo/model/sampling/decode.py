@@ -18,6 +18,7 @@ from ..device import synchronize
 log = logging.getLogger(__name__)
 
 VAE: TypeAlias = AutoencoderKL | AutoencoderTiny
+_BUFFERS: dict[tuple[torch.Size, torch.dtype], torch.Tensor] = {}
 _FLOAT32: WeakKeyDictionary[VAE, VAE] = WeakKeyDictionary()
 # (VAE, latents) -> pixels, whether all values were finite; as `render`
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -72,15 +73,25 @@ def _in_float32(vae: VAE) -> VAE:
 
 
 def _to_host(pixels: torch.Tensor, finite: torch.Tensor) -> tuple[torch.Tensor, bool]:
-    """Both in the host's memory; a GPU is waited for once, and copies into page-locked memory."""
+    """Both in the host's memory; a GPU is waited for once, and copies into page-locked memory.
+
+    Those buffers stay for ever: freeing one that a lost GPU was copying to ends the process.
+    """
     device = pixels.device
     if device.type != "cuda":
         return pixels.cpu(), bool(finite)
     try:
-        here = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in (pixels, finite)]
+        here = [_page_locked(tensor) for tensor in (pixels, finite)]
     except RuntimeError:  # no page-locked memory
         return pixels.cpu(), bool(finite)
     for mine, theirs in zip(here, (pixels, finite), strict=True):
         mine.copy_(theirs, non_blocking=True)
     synchronize(device)
-    return here[0], bool(here[1])
+    return here[0].clone(), bool(here[1])
+
+
+def _page_locked(like: torch.Tensor) -> torch.Tensor:
+    key = (like.shape, like.dtype)
+    if key not in _BUFFERS:
+        _BUFFERS[key] = torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
+    return _BUFFERS[key]

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ...errors import DeviceLost
+from ...errors import DeviceLost, OutOfMemory
 from ..compile.compile_plan import CompileTask, Form, Size
 from ..compile.compiled_functions import CompiledFunctions
 from ..weights.unets import UNets
@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 # whoever comes meanwhile waits for it.
 TRACE_AFTER = 60.0
 
-# Whether calls at a size are compiled here: False: not yet, None: never.
-MayCompile = Callable[[Size], bool | None]
+# Whether calls at a size are compiled here: False: not yet, None: never. The second argument says
+# whether the process that compiles them may be started.
+MayCompile = Callable[[Size, bool], bool | None]
 
 
 class Rehearse(Protocol):
@@ -54,8 +55,9 @@ class Improvement:
         self._failures = 0
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
-        self.tier = ""  # how fast calls have become, for people
-        self._note_tier()
+        self.form = "eager"  # that all calls at the native size have
+        self.tier = ""  # the same for people, and whether it goes on
+        self._note()
 
     @property
     def tasks_left(self) -> int:
@@ -74,31 +76,39 @@ class Improvement:
         wanted = [n for n in self._native if self._plan[n].form == form]
         return found is None or all(found[0] > number for number in wanted)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is a task to do, now or later."""
+        return self._next() is not None
+
     def go_on(self, quiet_seconds: float) -> bool:
-        """Does one task, if it may be done now; whether any is left.
+        """Does one task, if one may be done now; whether it did.
 
         Args:
             quiet_seconds: for how long nobody has asked for anything.
         """
-        self._ask()
         found = self._next()
-        if found is not None and self._may(found[0], quiet_seconds):
+        # What is recorded first is measured, too: not beside another process on the same GPU.
+        self._ask(found is None or self._plan[found[0]].form == "compiled")
+        found = self._next()
+        does = found is not None and self._may(found[0], quiet_seconds)
+        if found is not None and does:
             self._do(*found)
-        self._note_tier()
-        return found is not None
+        self._note()
+        return does
 
     def warm_up(self) -> None:
         """Does what is worth waiting for, before anybody does: the early tasks."""
-        self._ask()
+        self._ask(False)
         while (found := self._next()) is not None:
             if not (self._plan[found[0]].early and self._may(found[0], math.inf)):
                 break
             self._do(*found)
-        self._note_tier()
+        self._note()
 
-    def _ask(self) -> None:
+    def _ask(self, start: bool) -> None:
         for size in self.sizes_in_use if self._functions.compiles else ():
-            self._compilable[size] = self._may_compile(size)
+            self._compilable[size] = self._may_compile(size, start)
 
     def _may(self, number: int, quiet_seconds: float) -> bool:
         task = self._plan[number]
@@ -128,26 +138,31 @@ class Improvement:
         return task.form == "recorded" or (self._functions.compiles and compilable)
 
     def _do(self, number: int, steps: int, unet: int) -> None:
-        self._done.setdefault(number, set()).add(unet)
         task, functions = self._plan[number], self._functions
+        done, before = self._done.setdefault(number, set()), functions.postponed
+        done.add(unet)
         prepare = functions.compiling if task.form == "compiled" else functions.recording
         try:
             with prepare(*task.kinds):
                 self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
         except DeviceLost:
             raise
+        except OutOfMemory:
+            log.warning("%s: too little memory; these calls stay as they are", task)
+            self._failures += task.rows == 1
         except Exception:
             # What fails changes nothing: functions stay as they were, and right.
             log.exception("%s failed", task)
             self._failures += 1
+        if functions.postponed > before:
+            done.discard(unet)
 
-    def _note_tier(self) -> None:
+    def _note(self) -> None:
+        self.form = self._fastest()
         if self._plan:
-            busy = ", getting faster" if self._next() is not None else ""
-            self.tier = self._fastest() + busy
+            self.tier = self.form + (", getting faster" if self.has_more else "")
 
     def _fastest(self) -> str:
-        """The fastest form that all calls at the native size have."""
         for form in ("compiled", "recorded"):
             wanted = [n for n in self._native if self._plan[n].form == form]
             if wanted and all(n in self._done and self._possible(n) for n in wanted):

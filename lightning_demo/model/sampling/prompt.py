@@ -14,6 +14,7 @@ from transformers import CLIPTokenizer
 
 from ..compile.attention import project
 from ..compile.compiled_functions import CompiledFunctions
+from ..device import send
 from ..loading import Components
 
 PROJECTED_PROMPTS = 16  # 26 MB each for SDXL in half precision
@@ -87,7 +88,7 @@ class PromptEncoder:
         for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
             tokens = [_tokens(tokenizer, prompt) for prompt in prompts]
             limits.append([tokenizer.model_max_length if cut else None for _, cut in tokens])
-            input_ids = torch.cat([ids for ids, _ in tokens]).to(self._device)
+            input_ids = send(torch.cat([ids for ids, _ in tokens]), self._device)
             if self._stay:
                 hidden, pooled = self._functions.call("text", text_states, encoder, input_ids)
             else:

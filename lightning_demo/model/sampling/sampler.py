@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,8 +23,9 @@ from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import responds, synchronize
+from ..device import responds, send, synchronize
 from ..loading import Components
+from ..memory_plan import Decoder
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
@@ -47,7 +49,7 @@ class Sampler:
         components: Components,
         speed: Speed | None = None,
         *,
-        may_compile: MayCompile = lambda size: True,
+        may_compile: MayCompile = lambda size, start: True,
         functions: CompiledFunctions | None = None,
     ) -> None:
         """
@@ -63,7 +65,13 @@ class Sampler:
         self._functions = functions or CompiledFunctions(self._speed)
         self._prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
-        plan = compile_plan(components.spec.limits.sizes, self._speed)
+        memory = components.memory_plan
+        plan = compile_plan(
+            components.spec.limits.sizes,
+            self._speed,
+            several=memory.text_encoders_stay,
+            tiled=memory.decoder == "tiled",
+        )
         self.improvement = Improvement(
             plan, components.unets, self._functions, self._rehearse, may_compile
         )
@@ -73,6 +81,11 @@ class Sampler:
     def device_name(self) -> str:
         """The device, for people."""
         return self._components.device_name
+
+    @property
+    def decoder(self) -> Decoder:
+        """How settled pictures are decoded: see `MemoryPlan`."""
+        return self._components.memory_plan.decoder
 
     def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet for a step count."""
@@ -101,8 +114,18 @@ class Sampler:
         """How fast the model has become, for people; empty where it stays as it is."""
         return self.improvement.tier
 
+    @property
+    def form(self) -> str:
+        """The form that all calls at the native size have: "eager", "recorded" or "compiled"."""
+        return self.improvement.form
+
+    @property
+    def has_more(self) -> bool:
+        """Whether `improve` will have something to do, now or later."""
+        return self.improvement.has_more
+
     def improve(self, quiet_seconds: float = math.inf) -> bool:
-        """Does one thing that makes later pictures faster; False when nothing is left.
+        """Does one thing that makes later pictures faster; False when nothing can be done now.
 
         Weights of other step counts are loaded ahead, and one task of the compile plan is done.
         Call it while nobody waits. Pictures stay the same to within rounding.
@@ -192,10 +215,10 @@ class Sampler:
             return Row(
                 request=request,
                 schedule=table,
-                latents=noise.to(device) * table.init_noise_sigma,
+                latents=send(noise, device) * table.init_noise_sigma,
                 prompt=prompt,
                 negative=negative,
-                time_ids=torch.tensor([[height, width, 0, 0, height, width]], device=device),
+                time_ids=send(torch.tensor([[height, width, 0, 0, height, width]]), device),
             )
 
     @torch.inference_mode()
@@ -301,6 +324,7 @@ def _device_errors(device: torch.device) -> Iterator[None]:
         # Apple's GPUs raise an error of no special kind.
         if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
             raise
+        traceback.clear_frames(error.__traceback__)  # they hold what did not leave enough room
         if device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemory(

@@ -9,6 +9,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ...schemas import GenerationRequest
+from ..device import send
 from .prompt import PromptEmbedding
 from .schedule import Schedule, StepCoefficients
 
@@ -124,8 +125,8 @@ def step_inputs(rows: Sequence[Row], *, projected: bool = False) -> tuple[torch.
     ]
     return (
         torch.cat([row.latents for row in rows]),
-        _to(device, [*guided, *range(len(rows))], torch.int64),
-        _to(device, coefficients, torch.float32),
+        send(torch.tensor([*guided, *range(len(rows))]), device),
+        send(torch.tensor(coefficients, dtype=torch.float32), device),
         torch.cat([row.time_ids for row in rows]),
         torch.cat([_hidden(prompt, projected) for prompt in prompts]),
         torch.cat([prompt.pooled for prompt in prompts]),
@@ -137,9 +138,3 @@ def _hidden(prompt: PromptEmbedding, projected: bool) -> torch.Tensor:
         return prompt.hidden
     assert prompt.projected is not None  # noqa: S101
     return prompt.projected
-
-
-def _to(device: torch.device, values: Sequence[object], dtype: torch.dtype) -> torch.Tensor:
-    """A tensor of few numbers on a device, which is not waited for."""
-    cuda = device.type == "cuda"
-    return torch.tensor(values, dtype=dtype, pin_memory=cuda).to(device, non_blocking=cuda)

@@ -11,7 +11,12 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ...errors import CheckpointError
-from ..compile.attention import expect_projections, join_projections
+from ..compile.attention import (
+    expect_projections,
+    join_projections,
+    leave_out_parts,
+    take_parts,
+)
 from ..hub.files import find, locate_all
 from ..hub.progress import Report
 from ..hub.repository import Repository
@@ -49,8 +54,10 @@ def materialise(
 ) -> UNet2DConditionModel:
     """Gives a UNet without memory its place on a device, and what makes it fast; not its values."""
     expect_projections(unet)
-    unet = unet.to(dtype).to_empty(device=device)
     join_projections(unet)
+    leave_out_parts(unet)
+    unet = unet.to(dtype).to_empty(device=device)
+    take_parts(unet)
     return unet.to(memory_format=layout).eval().requires_grad_(False)
 
 

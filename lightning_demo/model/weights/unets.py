@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -91,6 +92,7 @@ class UNets:
         self._recipes: dict[int, Recipe] = {}
         self._reading: dict[int, Future[Recipe]] = {}
         self._news: dict[int, str] = {}
+        self._spare: UNet2DConditionModel | None = None  # could not be overwritten
         self._overwriting = 0.0  # seconds, the last time
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="weights")
 
@@ -125,12 +127,15 @@ class UNets:
             # Parameters created in inference mode are inference tensors: they do not fit code
             # compiled for normal ones, and cannot be overwritten outside inference mode.
             with torch.inference_mode(False):
-                unet = self._source.blank()
+                unet = self._spare or self._source.blank()
                 write(recipe, unet)
-                self._finish(unet)
-        except torch.OutOfMemoryError:
+                if self._spare is None:
+                    self._finish(unet)
+                self._spare = None
+        except torch.OutOfMemoryError as error:
             if not self._live:
                 raise
+            traceback.clear_frames(error.__traceback__)  # they hold half a UNet
             self._capacity = len(self._live)
             self._recipes[num_inference_steps] = recipe
             log.warning("the device has room for no more than %d UNets", self._capacity)
@@ -143,8 +148,12 @@ class UNets:
         _, unet = self._live.popitem(last=False)
         self._synchronize()  # copies are only begun by `write`: they would seem to take no time
         begun = time.perf_counter()
-        with torch.inference_mode(False):
-            write(recipe, unet)
+        try:
+            with torch.inference_mode(False):
+                write(recipe, unet)
+        except BaseException:
+            self._spare = unet  # recordings know its address
+            raise
         self._synchronize()
         self._overwriting = time.perf_counter() - begun
         self._live[num_inference_steps] = unet

@@ -17,6 +17,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from lightning_demo.model.compile.attention import expect_projections
+from lightning_demo.model.compile.compile_plan import compile_plan
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
 from lightning_demo.model.compile.speed import Speed
@@ -234,12 +235,11 @@ def test_what_no_other_process_has_compiled_is_not_compiled(
     """It would hold up whoever types meanwhile, for minutes."""
     for steps in STEPS:
         one.unets.get(steps)  # nothing is left to fetch
-    sampler = Sampler(one, COMPILED, may_compile=lambda size: answer)
+    sampler = Sampler(one, COMPILED, may_compile=lambda size, start: answer)
     before = graphs_compiled()
-    for _ in range(3):
-        more = sampler.improve()
+    assert not any(sampler.improve() for _ in range(3))
     assert graphs_compiled() == before
-    assert (sampler.tier, more) == (tier, answer is False)
+    assert (sampler.tier, sampler.has_more) == (tier, answer is False)
 
 
 NO_COMPILER = Speed(compile=True, compile_backend="no such backend")
@@ -397,6 +397,41 @@ def test_shapes_that_do_not_fit_the_memory_leave_the_others_recorded(one: Any, a
     assert recorder.replayed == replayed + 1, "of one row; four are computed eagerly"
 
 
+def test_a_memory_that_was_full_for_a_moment_is_tried_again(components: Any):
+    """All is recorded in the end; a memory that stays full is not tried for ever."""
+    recorded = []
+    for failures in (0, 1, 10**6):
+        recorder, left = Recorder(), [failures]
+
+        def capture(
+            body: Callable[[], None], recorder: Recorder = recorder, left: list[int] = left
+        ) -> Callable[[], None]:
+            left[0] -= 1
+            if left[0] >= 0:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return recorder(body)
+
+        functions = CompiledFunctions(RECORDED, capture)
+        compile_all(Sampler(with_unets(components, 1), RECORDED, functions=functions))
+        recorded.append(recorder.recorded)
+    assert recorded[0] == recorded[1] > 0 == recorded[2]
+
+
+def test_small_devices_record_no_calls_of_several_people():
+    sizes = MINIATURE.sizes
+    every, few = (compile_plan(sizes, RECORDED, several=several) for several in (True, False))
+    assert {task.rows for task in every} == set(ROW_BUCKETS) and {t.rows for t in few} == {1}
+
+
+def test_a_decoder_in_tiles_is_recorded_and_not_compiled():
+    plan = compile_plan(MINIATURE.sizes, replace(COMPILED, cuda_graphs=True), tiled=True)
+    kinds: dict[str, set[str]] = {"recorded": set(), "compiled": set()}
+    for task in plan:
+        kinds[task.form] |= set(task.kinds)
+    assert kinds["recorded"] == {"unet", "text", "decoder", "preview"}
+    assert kinds["compiled"] == {"unet", "preview"}
+
+
 def test_a_graph_gives_its_caller_tensors_of_its_own():
     graph = CudaGraph(lambda x: (x * 2, x + 1), (torch.zeros(3),), Recorder())
     first = graph(torch.ones(3))
@@ -423,7 +458,7 @@ def test_what_is_recorded_first_is_compiled_later(one: Any, four: Any, ask: Any)
     speed, recorder = replace(COMPILED, cuda_graphs=True), Recorder()
     functions = CompiledFunctions(speed, recorder)
     elsewhere = False  # another process has compiled it
-    sampler = Sampler(one, speed, functions=functions, may_compile=lambda size: elsewhere)
+    sampler = Sampler(one, speed, functions=functions, may_compile=lambda size, start: elsewhere)
     before = graphs_compiled()
     sampler.warm_up()
     assert sampler.tier == "recorded, getting faster", "before the first request"

@@ -261,3 +261,23 @@ def test_the_time_to_bring_a_unet_is_that_of_the_copy(files: CountingFiles):
     unets.get(8)
     assert unets.seconds_to_bring(4) >= 0.05 and len(waits) == 2
     assert unets.seconds_to_bring(8) == 0
+
+
+def test_a_unet_that_could_not_be_overwritten_is_not_given_up(
+    files: CountingFiles, components: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Recordings of CUDA graphs know its address: they must not replay over freed memory."""
+    unets = UNets(files, 1, STEPS)
+    only = unets.get(4)
+
+    def full(recipe: Recipe, unet: torch.nn.Module) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lightning_demo.model.weights.unets.write", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            unets.get(8)
+    assert unets.resident() == ()
+    assert unets.get(2) is only
+    wanted = components.unets.get(2).state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in only.state_dict().items())
