@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -60,7 +59,7 @@ def compile_model(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
     while left := sampler.improvement.tasks_left:
-        sampler.improvement.go_on(math.inf)
+        sampler.improve(fetch=False)
         print(f"{time.perf_counter() - begun:6.0f} s  {left - 1} left", flush=True)
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)

@@ -39,7 +39,8 @@ def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
     monkeypatch.setattr("lightning_demo.compile.choose_model", lambda settings: small)
     # Without whole UNets, which take half a minute to trace; test_compiled_functions has them.
     monkeypatch.setattr(
-        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[1:2]
+        "lightning_demo.model.sampling.sampler.compile_plan",
+        lambda *a, **k: compile_plan(*a, **k)[1:2],
     )
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -220,7 +221,8 @@ def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(build, "Precompiler", FakeChild)
     # One small task, the decoders', stands for all.
     monkeypatch.setattr(
-        "lightning_demo.model.sampling.sampler.compile_plan", lambda *a: compile_plan(*a)[1:2]
+        "lightning_demo.model.sampling.sampler.compile_plan",
+        lambda *a, **k: compile_plan(*a, **k)[1:2],
     )
     settings = Settings(
         model="miniature", device="cpu", compile_on_cpu=True, compile_backend="aot_eager"

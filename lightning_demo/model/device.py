@@ -5,6 +5,7 @@ Importing this file does not import torch, which takes seconds: the page and `do
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import logging
@@ -147,9 +148,10 @@ def synchronize(device: torch.device) -> None:
 
 def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """A small tensor of the CPU on a device, which is not waited for."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "cuda":
+        with contextlib.suppress(RuntimeError):  # no page-locked memory, or no GPU yet (ZeroGPU)
+            tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def responds(device: torch.device) -> bool:

@@ -43,11 +43,10 @@ class Improvement:
         plan: Sequence[CompileTask],
         unets: UNets,
         functions: CompiledFunctions,
-        rehearse: Rehearse,
         may_compile: MayCompile,
     ) -> None:
         self._plan, self._unets, self._functions = plan, unets, functions
-        self._rehearse, self._may_compile = rehearse, may_compile
+        self._may_compile = may_compile
         self._native = [n for n, task in enumerate(plan) if task.size == plan[0].size]
         self._recorded = any(task.form == "recorded" for task in plan)
         self._done: dict[int, set[int]] = {}  # tasks by number: for which UNets
@@ -81,7 +80,7 @@ class Improvement:
         """Whether there is a task to do, now or later."""
         return self._next() is not None
 
-    def go_on(self, quiet_seconds: float) -> bool:
+    def go_on(self, rehearse: Rehearse, quiet_seconds: float) -> bool:
         """Does one task, if one may be done now; whether it did.
 
         Args:
@@ -93,17 +92,17 @@ class Improvement:
         found = self._next()
         does = found is not None and self._may(found[0], quiet_seconds)
         if found is not None and does:
-            self._do(*found)
+            self._do(rehearse, *found)
         self._note()
         return does
 
-    def warm_up(self) -> None:
+    def warm_up(self, rehearse: Rehearse) -> None:
         """Does what is worth waiting for, before anybody does: the early tasks."""
         self._ask(False)
         while (found := self._next()) is not None:
             if not (self._plan[found[0]].early and self._may(found[0], math.inf)):
                 break
-            self._do(*found)
+            self._do(rehearse, *found)
         self._note()
 
     def _ask(self, start: bool) -> None:
@@ -137,14 +136,14 @@ class Improvement:
         compilable = self._compilable.get(task.size, False) is not None
         return task.form == "recorded" or (self._functions.compiles and compilable)
 
-    def _do(self, number: int, steps: int, unet: int) -> None:
+    def _do(self, rehearse: Rehearse, number: int, steps: int, unet: int) -> None:
         task, functions = self._plan[number], self._functions
         done, before = self._done.setdefault(number, set()), functions.postponed
         done.add(unet)
         prepare = functions.compiling if task.form == "compiled" else functions.recording
         try:
             with prepare(*task.kinds):
-                self._rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
+                rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
         except DeviceLost:
             raise
         except OutOfMemory:

@@ -25,7 +25,6 @@ from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
 from ..device import responds, send, synchronize
 from ..loading import Components
-from ..memory_plan import Decoder
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
@@ -72,9 +71,7 @@ class Sampler:
             several=memory.text_encoders_stay,
             tiled=memory.decoder == "tiled",
         )
-        self.improvement = Improvement(
-            plan, components.unets, self._functions, self._rehearse, may_compile
-        )
+        self.improvement = Improvement(plan, components.unets, self._functions, may_compile)
         self._rehearsals = 0
 
     @property
@@ -83,7 +80,7 @@ class Sampler:
         return self._components.device_name
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> str:
         """How settled pictures are decoded: see `MemoryPlan`."""
         return self._components.memory_plan.decoder
 
@@ -124,7 +121,7 @@ class Sampler:
         """Whether `improve` will have something to do, now or later."""
         return self.improvement.has_more
 
-    def improve(self, quiet_seconds: float = math.inf) -> bool:
+    def improve(self, quiet_seconds: float = math.inf, *, fetch: bool = True) -> bool:
         """Does one thing that makes later pictures faster; False when nothing can be done now.
 
         Weights of other step counts are loaded ahead, and one task of the compile plan is done.
@@ -132,9 +129,10 @@ class Sampler:
 
         Args:
             quiet_seconds: for how long nobody has asked for anything.
+            fetch: whether weights are loaded ahead.
         """
-        fetching = self._components.unets.fetch_ahead()
-        return self.improvement.go_on(quiet_seconds) or fetching
+        fetching = fetch and self._components.unets.fetch_ahead()
+        return self.improvement.go_on(self._rehearse, quiet_seconds) or fetching
 
     def warm_up(self) -> None:
         """Paints a picture with what is loaded, so that no user waits for the first one.
@@ -148,7 +146,7 @@ class Sampler:
         loaded = self._components.unets.resident_steps()
         for steps in limits.num_inference_steps if shipped else loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
-        self.improvement.warm_up()
+        self.improvement.warm_up(self._rehearse)
 
     def _rehearse(
         self,
