@@ -123,7 +123,7 @@ def test_styles_are_looked_at(capsys: pytest.CaptureFixture[str], tmp_path: Path
         (
             ["--gpu", "NVIDIA GeForce RTX 4090"],
             "24 GB and more: float16, 3 UNets on the device",
-            ["3 UNets", "15.4 GB", "1 more are copied over what was used least"],
+            ["3 UNets", "15.4 GB", "other step counts are copied over what was used least"],
         ),
         (["--gpu", "h200"], "4 UNets on the device", ["20.6 GB", "all step counts stay"]),
         (["--memory", "7.5"], "8 GB: float16, 1 UNet", ["come for each new prompt", "tiny"]),

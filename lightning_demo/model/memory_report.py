@@ -61,11 +61,13 @@ def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tupl
         free_bytes: of the device.
         step_counts: how many UNets there are.
     """
-    others = step_counts - plan.unets
     count = "1 UNet" if plan.unets == 1 else f"{plan.unets} UNets"
-    seconds = UNET_BYTES / COPY_SPEED
-    switch = f"{others} more are copied over what was used least, in {seconds:.1f} s or more each"
-    yield count, _gb(plan.unets * UNET_BYTES), switch if others else "all step counts stay"
+    others = "all step counts stay"
+    if plan.unets < step_counts:
+        seconds = UNET_BYTES / COPY_SPEED
+        when = f"in {seconds:.1f} s or more"
+        others = f"other step counts are copied over what was used least, {when}"
+    yield count, _gb(plan.unets * UNET_BYTES), others
     if plan.text_encoders_stay:
         yield "text encoders", _gb(TEXT_BYTES), "stay"
     else:
