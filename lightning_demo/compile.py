@@ -1,4 +1,4 @@
-"""The `compile` command: fills the compiler's cache, so that serving starts at full speed."""
+"""The `compile` command: compiles the model beforehand, so that serving starts at full speed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .engine.build import loader
-from .engine.precompile import Size, stamp
+from .engine.precompile import Size, program_folder, stamp
 from .errors import InvalidSetting
 from .model.device import choose_model
-from .settings import Settings, compile_folder
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .model.memory_plan import Decoder, MemoryPlan
@@ -64,11 +64,9 @@ def compile_model(
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
+    folder = program_folder(spec, settings, sampler.device_name)
     for size in sampler.improvement.sizes_in_use:
-        device, how = sampler.device_name, sampler.decoder
-        done = stamp(compile_folder(), spec, settings, device, how, size)
-        done.parent.mkdir(parents=True, exist_ok=True)
-        done.touch()
+        stamp(folder, sampler.decoder, size).touch()
     return 0
 
 

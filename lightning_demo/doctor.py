@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting, OutOfMemory
+from .model.compile.toolchain import compiler_variables
 from .model.device import choose_model, cuda_device_count, cuda_problem, torch_cuda_version
 from .model.host_memory import host_memory
 from .model.weights.lora_setting import parse_loras
@@ -87,6 +88,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _device(settings, spec)
     yield _memory(spec)
     yield from _plan(settings, spec)
+    yield from _compiler(settings, spec)
     yield from _weights(spec)
     yield from _loras(settings)
     yield _port(settings)
@@ -162,6 +164,19 @@ def _plan(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     if not spec.small and free is not None:
         for line in report(plan, free, len(spec.checkpoints)):
             yield Finding("", LINE.format(*line))
+
+
+def _compiler(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
+    """Whether what makes pictures faster can be compiled here; pictures come without, too."""
+    on_gpu = settings.compile and spec.name == "sdxl-lightning"
+    if not (on_gpu or (settings.compile and settings.compile_on_cpu)):
+        return
+    try:
+        compiler_variables("cuda" if on_gpu else "cpu")
+    except InvalidSetting as error:
+        yield Finding("compiler", f"none, so pictures take longer; {error}")
+    else:
+        yield Finding("compiler", "C++" + (" and CUDA's headers" if on_gpu else ""))
 
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:

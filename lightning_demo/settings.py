@@ -131,7 +131,11 @@ class Settings:
         False,
         "round large layers to 8 bits (Ada, Hopper; needs torchao); changes pictures",
     )
-    compile_backend: str = _setting("inductor", "torch.compile's backend", metavar="NAME")
+    compile_backend: str = _setting(
+        "inductor",
+        "eager only traces, to tell a fault of the compiler from one of the model's code",
+        choices=("inductor", "eager"),
+    )
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -15,45 +15,62 @@ import pytest
 
 from lightning_demo.cli import main
 from lightning_demo.engine import build
-from lightning_demo.engine.precompile import COMMAND, Precompiler, stamp
+from lightning_demo.engine.precompile import COMMAND, Precompiler, program_folder, stamp
 from lightning_demo.model.compile.compile_plan import compile_plan
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.settings import Settings, compile_folder
+from lightning_demo.settings import Settings
 
 HERE = ["--model", "miniature", "--device", "cpu"]
-# Traces and guards as the real backend does, in seconds and without a C compiler.
-ON_CPU = ["--compile-on-cpu", "--compile-backend", "aot_eager"]
+# Exports and loads as ever, in seconds and without a C++ compiler.
+ON_CPU = ["--compile-on-cpu", "--compile-backend", "eager"]
+ON_CPU_SETTINGS = Settings(
+    model="miniature", device="cpu", compile_on_cpu=True, compile_backend="eager"
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The compiler's cache in a folder of the test's own."""
+    """Where programs are kept, a folder of the test's own."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     return tmp_path / "compiled"
 
 
-def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+@pytest.fixture
+def decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One task, the decoders', stands for all; test_compiled_functions has the others."""
     small = replace(MINIATURE, sizes=MINIATURE.sizes[:1])
     monkeypatch.setattr("lightning_demo.compile.choose_model", lambda settings: small)
-    # Without whole UNets, which take half a minute to trace; test_compiled_functions has them.
     monkeypatch.setattr(
         "lightning_demo.model.sampling.sampler.compile_plan",
         lambda *a, **k: compile_plan(*a, **k)[1:2],
     )
+
+
+def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
+    folder: Path, capsys: pytest.CaptureFixture[str], decoders: None
+):
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" s  ")[2] for line in lines] == ["0 left"]
-    settings = Settings(compile_backend="aot_eager")
-    assert stamp(compile_folder(), small, settings, "cpu", "full", small.sizes[0]).exists()
+    programs = program_folder(MINIATURE, ON_CPU_SETTINGS, "cpu")
+    assert programs.parent == folder
+    assert stamp(programs, "full", MINIATURE.sizes[0]).exists()
+    assert {file.name.partition("-")[0] for file in programs.glob("*.pt2")} == {
+        "decoder",
+        "preview",
+    }
 
 
-def test_what_cannot_be_compiled_leaves_no_stamp(folder: Path, capsys: pytest.CaptureFixture[str]):
-    backend = ["--compile-on-cpu", "--compile-backend", "no-such-backend"]
-    assert main(["compile", *HERE, *backend]) == 1
+def test_what_cannot_be_compiled_leaves_no_stamp(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    decoders: None,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert main(["compile", *HERE, "--compile-on-cpu"]) == 1
     assert "Not everything could be compiled" in capsys.readouterr().err
-    assert not list(folder.glob("complete-*"))
+    assert not list(folder.rglob("complete-*")) and not list(folder.rglob("*.pt2"))
 
 
 @pytest.mark.parametrize("size", ["130x128", "0x0"])
@@ -73,25 +90,33 @@ def test_where_nothing_is_compiled_it_says_so(folder: Path, capsys: pytest.Captu
     assert not folder.exists()
 
 
-def test_the_stamp_knows_what_was_compiled(tmp_path: Path):
-    settings, size = Settings(), (1024, 1024)
-    same = stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "full", size)
-    assert same == stamp(
-        tmp_path, MINIATURE, replace(settings, port=1), "NVIDIA H200", "full", size
-    )
-    other, eager = (
-        replace(settings, channels_last=False),
-        replace(settings, compile_backend="eager"),
-    )
+def test_programs_of_different_kinds_have_different_folders(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = Settings()
+    same = program_folder(MINIATURE, settings, "NVIDIA H200")
+    assert same == program_folder(MINIATURE, replace(settings, port=1), "NVIDIA H200")
     others = {
-        stamp(tmp_path, SDXL_LIGHTNING, settings, "NVIDIA H200", "full", size),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA L4", "full", size),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "full", (512, 512)),
-        stamp(tmp_path, MINIATURE, settings, "NVIDIA H200", "tiled", size),
-        stamp(tmp_path, MINIATURE, other, "NVIDIA H200", "full", size),
-        stamp(tmp_path, MINIATURE, eager, "NVIDIA H200", "full", size),
+        program_folder(SDXL_LIGHTNING, settings, "NVIDIA H200"),
+        program_folder(MINIATURE, settings, "NVIDIA L4"),
+        program_folder(MINIATURE, replace(settings, channels_last=False), "NVIDIA H200"),
+        program_folder(MINIATURE, replace(settings, compile_backend="eager"), "NVIDIA H200"),
     }
-    assert len(others | {same}) == 7
+    code = folder / "code"
+    code.mkdir(parents=True)
+    monkeypatch.setattr("lightning_demo.engine.precompile.MODEL_CODE", code)
+    for text in ("version = 1", "version = 2"):
+        (code / "step.py").write_text(text)
+        others.add(program_folder(MINIATURE, settings, "NVIDIA H200"))
+    monkeypatch.setattr("lightning_demo.engine.precompile._processor_features", lambda: "avx512")
+    others.add(program_folder(MINIATURE, settings, "NVIDIA H200"))
+    assert len(others | {same}) == 8
+    stamps = {
+        stamp(same, "full", (1024, 1024)),
+        stamp(same, "full", (512, 512)),
+        stamp(same, "tiled", (1024, 1024)),
+    }
+    assert len(stamps) == 3
 
 
 def test_the_child_chooses_what_its_parent_chose():
@@ -193,7 +218,7 @@ def test_a_child_at_work_can_be_ended(tmp_path: Path, started: Callable[..., Chi
 def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
     """Standard input closes with the parent, however that ends."""
     environment = {**os.environ, **Settings(model="miniature", device="cpu").to_environment()}
-    environment |= {"LIGHTNING_COMPILE_ON_CPU": "yes", "LIGHTNING_COMPILE_BACKEND": "aot_eager"}
+    environment |= {"LIGHTNING_COMPILE_ON_CPU": "yes", "LIGHTNING_COMPILE_BACKEND": "eager"}
     root = Path(__file__).resolve().parent.parent
     child = subprocess.Popen(  # noqa: S603
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, cwd=root
@@ -201,38 +226,34 @@ def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
     assert child.stdin is not None
     child.stdin.close()
     assert child.wait(60) == 1
-    assert not list(folder.glob("complete-*"))
+    assert not list(folder.rglob("complete-*"))
 
 
-def test_a_server_compiles_only_after_its_child(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    compiled = False
+def test_a_server_loads_what_its_child_has_compiled(
+    folder: Path, decoders: None, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]
+):
+    programs = program_folder(MINIATURE, ON_CPU_SETTINGS, "cpu")
 
     class FakeChild:
         def __init__(
             self, done: Any, environment: Any, *, may_run: bool, command: tuple[str, ...]
         ) -> None:
-            assert done((128, 128)).parent == folder and may_run
-            assert command[-2:] == ("--decoder", "full")
-            assert environment["LIGHTNING_COMPILE_BACKEND"] == "aot_eager"
+            assert may_run and command[-2:] == ("--decoder", "full")
+            assert environment["LIGHTNING_COMPILE_BACKEND"] == "eager"
+            self._done = done
 
         def may_compile(self, size: tuple[int, int], start: bool) -> bool:
-            return compiled
+            return self._done(size).exists()
 
     monkeypatch.setattr(build, "Precompiler", FakeChild)
-    # One small task, the decoders', stands for all.
-    monkeypatch.setattr(
-        "lightning_demo.model.sampling.sampler.compile_plan",
-        lambda *a, **k: compile_plan(*a, **k)[1:2],
-    )
-    settings = Settings(
-        model="miniature", device="cpu", compile_on_cpu=True, compile_backend="aot_eager"
-    )
-    sampler = build.loader(MINIATURE, settings)(lambda fraction, sentence: None)
+    sampler = build.loader(MINIATURE, ON_CPU_SETTINGS)(lambda fraction, sentence: None)
     for steps in MINIATURE.limits.num_inference_steps:
         sampler.unet(steps)  # nothing left to fetch, only to compile
+    before = sampler.finish(sampler.begin(ask()))
     for _ in range(3):
         assert not sampler.improve() and sampler.has_more, "it waits for the child"
-    assert sampler.improvement.tasks_left == 1
-    compiled = True
-    assert sampler.improve()
-    assert sampler.improvement.tasks_left == 0 and not sampler.improve()
+    assert sampler.improvement.tasks_left == 1 and not programs.exists()
+    assert main(["compile", *HERE, *ON_CPU]) == 0
+    assert sampler.improve() and sampler.tier == "compiled"
+    assert not sampler.improve() and not sampler.improvement.failures
+    assert (sampler.finish(sampler.begin(ask())) == before).all()

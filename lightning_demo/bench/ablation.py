@@ -17,7 +17,7 @@ from ..model.compile.compile_plan import Form
 from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
-from .bench_model import Weights, load_bench_model
+from .bench_model import Weights, compiling_sampler, load_bench_model
 from .timing import problems
 
 EAGER = (  # field of `Speed`, name of its stage
@@ -77,7 +77,7 @@ class Ablation:
             parts = self._components
             for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
                 module.to(memory_format=layout)
-            self._sampler = Sampler(parts, stage.speed)
+            self._sampler = compiling_sampler(parts, stage.speed)
         while stage.form and not self._sampler.improvement.has_done(stage.form):
             self._sampler.improve()
         return self._sampler

@@ -11,6 +11,9 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
+from ..model.compile.compiled_functions import CompiledFunctions
+from ..model.compile.programs import Programs
+from ..model.compile.speed import Speed
 from ..model.device import free_memory, pick_device
 from ..model.hub.files import locate_all
 from ..model.loading import Components, load_components
@@ -20,6 +23,7 @@ from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.unet_files import UNetFiles
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
+from ..settings import compile_folder
 from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
 Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]
@@ -79,6 +83,12 @@ def miniature_sampler() -> Sampler:
     sampler = Sampler(load_components(MINIATURE, "cpu"))
     sampler.warm_up()
     return sampler
+
+
+def compiling_sampler(components: Components, speed: Speed) -> Sampler:
+    """A sampler that compiles here what `speed` says, unless an earlier process has done so."""
+    programs = Programs(compile_folder() / "bench", speed, make=True)
+    return Sampler(components, speed, functions=CompiledFunctions(speed, programs=programs))
 
 
 def picture(

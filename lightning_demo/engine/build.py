@@ -19,7 +19,7 @@ from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .local import Loader, LocalEngine
 from .metrics import Metrics
-from .precompile import COMMAND, Precompiler, stamp
+from .precompile import COMMAND, Precompiler, program_folder, stamp
 from .standby import StandbyEngine
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def loader(
     """A function that loads the model; torch is imported by the thread that calls it.
 
     Args:
-        precompile: whether nothing is compiled here that a child process has not compiled before;
-            it runs where the device has room for a second model.
+        precompile: whether a child process compiles, where the device has room for a second model,
+            and this one only loads what it has compiled; else this one compiles.
         num_inference_steps: whose weights are loaded first; the usual when absent.
         plan: changes the memory plan.
 
@@ -137,6 +137,8 @@ def loader(
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 
+        from ..model.compile.compiled_functions import CompiledFunctions
+        from ..model.compile.programs import Programs
         from ..model.compile.speed import Speed
         from ..model.device import pick_device
         from ..model.loading import load_components
@@ -155,15 +157,20 @@ def loader(
             num_inference_steps=num_inference_steps,
             report=report,
         )
-        if not (precompile and speed.compile):
+        if not speed.compile:
             return Sampler(components, speed)
+        folder = program_folder(spec, settings, components.device_name)
+        programs = Programs(folder, speed, make=not precompile)
+        functions = CompiledFunctions(speed, programs=programs)
+        if not precompile:
+            return Sampler(components, speed, functions=functions)
         decoder = components.memory_plan.decoder
         child = Precompiler(
-            partial(stamp, compile_folder(), spec, settings, components.device_name, decoder),
+            partial(stamp, folder, decoder),
             settings.to_environment(),
             may_run=components.room_for_another,
             command=(*COMMAND, "--decoder", decoder),
         )
-        return Sampler(components, speed, may_compile=child.may_compile)
+        return Sampler(components, speed, functions=functions, may_compile=child.may_compile)
 
     return load

@@ -166,7 +166,7 @@ class LocalEngine:
             tier=sampler.tier,
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
-        improving, asked, form = True, time.monotonic(), sampler.form
+        improving, form = True, sampler.form
         while True:
             self._wake.clear()
             # Only now: whoever closes says so first and wakes afterwards.
@@ -176,9 +176,9 @@ class LocalEngine:
                 for event in self._core.step():
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
-                improving, asked = True, time.monotonic()  # for what was asked, too
+                improving = True  # for what was asked, too
             elif not self._wake.wait(self._idle_seconds if improving else None):
-                improving = _improve(sampler, calibration, time.monotonic() - asked)
+                improving = _improve(sampler, calibration)
             if sampler.tier != self._about.tier:
                 self._about = replace(self._about, tier=sampler.tier)
             if sampler.form != form:  # faster than before: other batches are worthwhile
@@ -252,10 +252,10 @@ class LocalEngine:
         self._about = replace(self._about, progress=fraction, detail=sentence)
 
 
-def _improve(sampler: Sampler, calibration: Calibration, quiet_seconds: float) -> bool:
+def _improve(sampler: Sampler, calibration: Calibration) -> bool:
     """Uses a quiet moment to get faster; whether there is more to do."""
     try:
-        return sampler.improve(quiet_seconds) or calibration.another() or sampler.has_more
+        return sampler.improve() or calibration.another() or sampler.has_more
     except DeviceLost:
         raise
     except Exception:

@@ -1,9 +1,8 @@
 """A child process that compiles the model beforehand, so that the one that serves need not.
 
 Compiling takes minutes and holds Python's lock for seconds at a time, and pictures would wait for
-it. The child compiles the same functions on the same device and leaves the programs in torch's
-cache on disk (`TORCHINDUCTOR_CACHE_DIR`), where the server then finds them. What no child has
-compiled is never compiled in a process that serves.
+it. The child compiles the same functions on the same device and leaves them as files, which the
+server loads. What no child has compiled is never compiled in a process that serves.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,36 +20,49 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..model.weights.model_spec import ModelSpec
-from ..settings import Settings
+from ..settings import Settings, compile_folder
 
 log = logging.getLogger(__name__)
 
 Size: TypeAlias = tuple[int, int]  # (width, height), px
 
 COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-closes")
+MODEL_CODE = Path(__file__).parent.parent / "model"
 PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def stamp(
-    folder: Path, spec: ModelSpec, settings: Settings, device_name: str, decoder: str, size: Size
-) -> Path:
-    """A file that says that a size has been compiled for this model, device and these packages.
-
-    Args:
-        decoder: how the memory plan decodes: "full", "tiled" or "tiny".
-    """
+def program_folder(spec: ModelSpec, settings: Settings, device_name: str) -> Path:
+    """Where programs are kept that fit this model, device, machine, code and these packages."""
     what = {
-        "decoder": decoder,
-        "spec": [spec.name, spec.title, size],
+        "spec": [spec.name, spec.title],
         "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
         "unet": [settings.cross_attention_cache, settings.fp8],
         "tuning": [settings.autotune, settings.fp16_accumulation],
         "device": device_name,
         "packages": [version(name) for name in PACKAGES],
-        "python": sys.version_info[:2],
+        "processor": [platform.machine(), _processor_features()],
+        "code": [file.read_text(encoding="utf-8") for file in sorted(MODEL_CODE.rglob("*.py"))],
     }
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    return folder / f"complete-{digest}"
+    return compile_folder() / f"{spec.name}-{digest}"
+
+
+def stamp(folder: Path, decoder: str, size: Size) -> Path:
+    """A file that says that all programs for a size are in this folder.
+
+    Args:
+        decoder: how the memory plan decodes: "full", "tiled" or "tiny".
+    """
+    return folder / f"complete-{decoder}-{size[0]}x{size[1]}"
+
+
+def _processor_features() -> str:
+    """What the processor can do: programs use all of it, and stop where it is missing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 class Precompiler:

@@ -128,7 +128,7 @@ def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask):
     tried = threading.Event()
 
     class Unlucky(ObservedSampler):
-        def improve(self, quiet_seconds: float) -> bool:
+        def improve(self) -> bool:
             tried.set()
             raise OutOfMemory("No room for another graph.")
 
@@ -369,7 +369,7 @@ def test_it_gets_faster_only_while_nobody_waits(run, components, ask):
         def tier(self) -> str:
             return f"compiled {3 - self.left}/3"
 
-        def improve(self, quiet_seconds: float) -> bool:
+        def improve(self) -> bool:
             if not self.left:
                 return False
             self.left -= 1

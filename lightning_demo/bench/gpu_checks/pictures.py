@@ -22,7 +22,7 @@ from ...model.sampling.decode import decode
 from ...model.sampling.sampler import Sampler
 from ...model.weights.unets import UNets
 from ...schemas import STEP_COUNTS, GenerationRequest
-from ..bench_model import PROMPT, difference, load_bench_model, picture
+from ..bench_model import PROMPT, compiling_sampler, difference, load_bench_model, picture
 from ..random_sdxl import RandomWeights, random_components, unets_of
 from ..timing import Clock, problems
 from .context import CheckContext, CheckFailed, CheckSkipped
@@ -82,7 +82,7 @@ def tiers(context: CheckContext) -> dict[str, Any]:
         request = made.request(steps)
         asked[steps] = (request, picture(plain, request).astype(int))
     with problems() as found:
-        sampler = Sampler(parts, speed)
+        sampler = compiling_sampler(parts, speed)
         while not sampler.improvement.has_done("compiled" if speed.compile else "recorded"):
             sampler.improve()
         again = (*context.steps, *context.steps[:2])

@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | eager | thousands of kernels, launched one by one from Python | | nothing |
 | recorded | the same kernels as one CUDA graph | native size: before the first request; else in quiet moments | a third of a second |
-| compiled | fewer, fused kernels, recorded too | the usual calls at the start, if a process of its own has compiled them; else after a minute of quiet | seconds to trace; minutes there |
+| compiled | fewer, fused kernels, recorded too | once a process of its own has compiled them: the usual calls at the start, else in quiet moments | hundredths of a second to load; minutes there |
 
 Calls at a size that nobody has asked for yet stay eager. A GPU goes through all three forms, a CPU from the first to the last if it is told to compile.
 """  # noqa: E501

@@ -57,9 +57,9 @@ class Speed:
         return cls(**flags)
 
     @property
-    def compile_options(self) -> dict[str, Any] | None:
-        """Options of torch.compile beside its backend."""
-        return dict(AUTOTUNE) if self.autotune and self.compile_backend == "inductor" else None
+    def compile_options(self) -> dict[str, Any]:
+        """Options of the compiler."""
+        return dict(AUTOTUNE) if self.autotune else {}
 
     def configure(self) -> None:
         """Sets what torch keeps for the whole process."""

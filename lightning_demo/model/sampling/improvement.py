@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,10 +12,6 @@ from ..compile.compiled_functions import CompiledFunctions
 from ..weights.unets import UNets
 
 log = logging.getLogger(__name__)
-
-# Seconds without a request: taking over what has been compiled takes 16 s for SDXL's UNet, and
-# whoever comes meanwhile waits for it.
-TRACE_AFTER = 60.0
 
 # Whether calls at a size are compiled here: False: not yet, None: never. The second argument says
 # whether the process that compiles them may be started.
@@ -34,8 +29,7 @@ class Rehearse(Protocol):
 class Improvement:
     """How far the plan has been carried out. Belongs to the thread that owns the device.
 
-    A recording belongs to one UNet, a program to all: tasks on the UNet are done for each that is
-    on the device, also for one that comes later.
+    Tasks on the UNet are done for each that is on the device, also for one that comes later.
     """
 
     def __init__(
@@ -48,7 +42,6 @@ class Improvement:
         self._plan, self._unets, self._functions = plan, unets, functions
         self._may_compile = may_compile
         self._native = [n for n, task in enumerate(plan) if task.size == plan[0].size]
-        self._recorded = any(task.form == "recorded" for task in plan)
         self._done: dict[int, set[int]] = {}  # tasks by number: for which UNets
         self._compilable: dict[Size, bool | None] = {}  # what `may_compile` said last
         self._failures = 0
@@ -80,17 +73,13 @@ class Improvement:
         """Whether there is a task to do, now or later."""
         return self._next() is not None
 
-    def go_on(self, rehearse: Rehearse, quiet_seconds: float) -> bool:
-        """Does one task, if one may be done now; whether it did.
-
-        Args:
-            quiet_seconds: for how long nobody has asked for anything.
-        """
+    def go_on(self, rehearse: Rehearse) -> bool:
+        """Does one task, if one may be done now; whether it did."""
         found = self._next()
         # What is recorded first is measured, too: not beside another process on the same GPU.
         self._ask(found is None or self._plan[found[0]].form == "compiled")
         found = self._next()
-        does = found is not None and self._may(found[0], quiet_seconds)
+        does = found is not None and self._may(found[0])
         if found is not None and does:
             self._do(rehearse, *found)
         self._note()
@@ -100,7 +89,7 @@ class Improvement:
         """Does what is worth waiting for, before anybody does: the early tasks."""
         self._ask(False)
         while (found := self._next()) is not None:
-            if not (self._plan[found[0]].early and self._may(found[0], math.inf)):
+            if not (self._plan[found[0]].early and self._may(found[0])):
                 break
             self._do(rehearse, *found)
         self._note()
@@ -109,11 +98,9 @@ class Improvement:
         for size in self.sizes_in_use if self._functions.compiles else ():
             self._compilable[size] = self._may_compile(size, start)
 
-    def _may(self, number: int, quiet_seconds: float) -> bool:
+    def _may(self, number: int) -> bool:
         task = self._plan[number]
-        if task.form == "recorded":
-            return True
-        return quiet_seconds >= TRACE_AFTER and bool(self._compilable.get(task.size))
+        return task.form == "recorded" or bool(self._compilable.get(task.size))
 
     def _next(self) -> tuple[int, int, int] | None:
         """The first task that is left: its number, and the step count and id of the UNet it is for.
@@ -123,7 +110,7 @@ class Improvement:
         resident = zip(self._unets.resident_steps(), map(id, self._unets.resident()), strict=True)
         newest_first = list(resident)[::-1]
         for number, task in enumerate(self._plan):
-            each = self._recorded and "unet" in task.kinds
+            each = "unet" in task.kinds
             for steps, unet in newest_first if self._possible(number) else ():
                 if (unet if each else 0) not in self._done.get(number, ()):
                     return number, steps, unet if each else 0

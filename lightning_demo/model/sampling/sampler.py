@@ -8,7 +8,6 @@ steps. Knows nothing about sessions or queues.
 from __future__ import annotations
 
 import logging
-import math
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,7 +54,8 @@ class Sampler:
         Args:
             speed: the optimisations that are on; the defaults when absent.
             may_compile: whether calls at a size are compiled: False: not yet, None: never.
-            functions: through which the model is called; made for `speed` when absent.
+            functions: through which the model is called; made for `speed` when absent, and then
+                nothing is compiled.
         """
         self._components = components
         self._speed = speed or Speed()
@@ -121,18 +121,17 @@ class Sampler:
         """Whether `improve` will have something to do, now or later."""
         return self.improvement.has_more
 
-    def improve(self, quiet_seconds: float = math.inf, *, fetch: bool = True) -> bool:
+    def improve(self, *, fetch: bool = True) -> bool:
         """Does one thing that makes later pictures faster; False when nothing can be done now.
 
         Weights of other step counts are loaded ahead, and one task of the compile plan is done.
         Call it while nobody waits. Pictures stay the same to within rounding.
 
         Args:
-            quiet_seconds: for how long nobody has asked for anything.
             fetch: whether weights are loaded ahead.
         """
         fetching = fetch and self._components.unets.fetch_ahead()
-        return self.improvement.go_on(self._rehearse, quiet_seconds) or fetching
+        return self.improvement.go_on(self._rehearse) or fetching
 
     def warm_up(self) -> None:
         """Paints a picture with what is loaded, so that no user waits for the first one.
@@ -227,7 +226,7 @@ class Sampler:
         """
         with _device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
-            batch = [*rows, *self._padding(rows)]
+            batch = [*rows, *self._padding(unet, rows)]
             inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
             latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
             for index, row in enumerate(rows):
@@ -235,7 +234,7 @@ class Sampler:
                 row.denoised = denoised[index : index + 1]
                 row.step += 1
 
-    def _padding(self, rows: Sequence[Row]) -> list[Row]:
+    def _padding(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Row]:
         """Copies of the last row that fill the batch up to the next size that is compiled.
 
         A compiled call of four rows is faster than an eager one of three. Empty where the batch
@@ -243,7 +242,7 @@ class Sampler:
         """
         for more in range(len(rows) + 1):
             padding = [rows[-1]] * more
-            if self._functions.ready("unet", *_shapes([*rows, *padding])):
+            if self._functions.ready("unet", unet, *_shapes([*rows, *padding])):
                 return padding
         return []
 

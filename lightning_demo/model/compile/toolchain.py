@@ -1,0 +1,77 @@
+"""What compiling ahead of time needs beside torch: a C++ compiler and, on a GPU, CUDA's headers.
+
+Importing this file does not import torch: `doctor` must not wait for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ...errors import InvalidSetting
+
+HEADERS = ("cuda_runtime_api.h", "crt/host_defines.h", "nv/target")
+TOOLKIT = Path("/usr/local/cuda")
+DRIVER = "libcuda.so"
+MAPS = Path("/proc/self/maps")  # of this process: with the driver that it has loaded
+
+
+def compiler_variables(
+    device_type: str, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Environment variables that are missing for compiling on this kind of device.
+
+    Raises:
+        InvalidSetting: saying what has to be installed.
+    """
+    if shutil.which(environment.get("CXX", "g++"), path=environment.get("PATH")) is None:
+        raise InvalidSetting("compile: needs a C++ compiler (Debian: apt install g++ python3-dev).")
+    if device_type != "cuda" or _has_toolkit(environment):
+        return {}
+    for folder in _packaged_cuda():
+        if all((folder / "include" / header).exists() for header in HEADERS):
+            return {"CUDA_HOME": str(folder)}
+    raise InvalidSetting(
+        "compile: needs CUDA's headers: pip install -r requirements-compile.txt, or the CUDA "
+        "toolkit (CUDA_HOME says where it is)."
+    )
+
+
+def driver_variables(
+    folder: Path, environment: Mapping[str, str] = os.environ, maps: Path = MAPS
+) -> dict[str, str]:
+    """The variable by which a linker finds the GPU's driver, where only its library is installed.
+
+    Args:
+        folder: for a link by the name that the linker looks for.
+    """
+    try:
+        lines = maps.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    library = next((Path(line.split()[-1]) for line in lines if f"/{DRIVER}" in line), None)
+    if library is None or (library.parent / DRIVER).exists():
+        return {}
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / DRIVER
+    if not link.exists():
+        link.unlink(missing_ok=True)  # of a driver that is gone
+        link.symlink_to(library)
+    others = environment.get("LIBRARY_PATH")
+    return {"LIBRARY_PATH": os.pathsep.join(filter(None, (str(folder), others)))}
+
+
+def _has_toolkit(environment: Mapping[str, str]) -> bool:
+    """Whether torch will find one: it looks at the same places."""
+    named = environment.get("CUDA_HOME") or environment.get("CUDA_PATH")
+    return bool(named or shutil.which("nvcc", path=environment.get("PATH")) or TOOLKIT.exists())
+
+
+def _packaged_cuda() -> Iterable[Path]:
+    """Where packages of Python keep CUDA: nvidia/cu13 and the like."""
+    spec = importlib.util.find_spec("nvidia")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        yield from sorted(Path(folder).glob("cu[0-9]*"))

@@ -1,0 +1,150 @@
+"""Programs: compiled by the real compiler, kept as files, bound to weights that then change."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lightning_demo.model.compile.programs import Programs, named_tensors
+from lightning_demo.model.compile.speed import Speed
+
+TRACED = Speed(compile=True, compile_backend="eager")
+COMPILED = Speed(compile=True)
+
+
+class Block(torch.nn.Module):
+    """Small enough to be compiled in seconds; with a buffer and a parameter by two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(4, 8, 3)
+        self.same = self.convolution
+        self.register_buffer("offset", torch.ones(8, 1, 1), persistent=False)
+        self.requires_grad_(False)
+
+
+def function(module: Any, image: torch.Tensor, factor: torch.Tensor) -> Any:
+    """Two outputs, one of them no float."""
+    found = torch.relu(module.same(image)) * factor + module.offset
+    return found, found > 0
+
+
+@pytest.fixture
+def module() -> Block:
+    torch.manual_seed(0)
+    return Block()
+
+
+@torch.inference_mode()
+def inputs(rows: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(rows)
+    return torch.randn(rows, 4, 9, 9, generator=generator), torch.tensor([2.0])
+
+
+def check(program: Any, module: Block) -> None:
+    with torch.inference_mode():
+        found, wanted = program(*inputs()), function(module, *inputs())
+    assert torch.allclose(found[0], wanted[0], atol=1e-5) and torch.equal(found[1], wanted[1])
+
+
+COMPILERS = [
+    pytest.param(TRACED, id="traced"),
+    pytest.param(
+        COMPILED,
+        id="compiled",
+        marks=pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler"),
+    ),
+]
+
+
+@pytest.mark.parametrize("speed", COMPILERS)
+def test_what_one_process_has_made_another_binds_to_its_weights(
+    speed: Speed, module: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "programs"
+    maker, server = Programs(folder, speed, make=True), Programs(folder, speed)
+    assert server.bind("unet", function, module, *inputs()) is None
+    check(maker.bind("unet", function, module, *inputs()), module)
+    (file,) = folder.iterdir()
+    other = Block()
+    program = server.bind("unet", function, other, *inputs())
+    check(program, other)
+    for module in (other, Block()):
+        for mine, theirs in zip(other.parameters(), module.parameters(), strict=True):
+            mine.copy_(theirs * 1.5)  # in place, as another step count's weights come
+        other.offset.add_(1)
+        check(program, other)
+    assert [file] == list(folder.iterdir()), "each is made once"
+
+
+def test_other_shapes_layers_and_options_are_other_programs(module: Block, tmp_path: Path):
+    maker = Programs(tmp_path, TRACED, make=True)
+    maker.bind("unet", function, module, *inputs())
+    server = Programs(tmp_path, TRACED)
+    assert server.bind("unet", function, module, *inputs()) is not None
+    assert server.bind("decoder", function, module, *inputs()) is None
+    assert server.bind("unet", function, module, *inputs(3)) is None
+    assert server.bind("unet", function, module, inputs()[0].double(), inputs()[1]) is None
+    assert Programs(tmp_path, COMPILED).bind("unet", function, module, *inputs()) is None
+    module.to(memory_format=torch.channels_last)
+    assert server.bind("unet", function, module, *inputs()) is None
+    module.same = torch.nn.Conv2d(4, 8, 5)
+    assert server.bind("unet", function, module, *inputs()) is None
+
+
+@pytest.mark.parametrize("speed", [TRACED, COMPILED], ids=["traced", "compiled"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"], ids=["empty", "cut short"])
+def test_a_damaged_file_is_an_error_that_the_caller_sees(
+    speed: Speed, content: bytes, module: Block, tmp_path: Path
+):
+    maker = Programs(tmp_path, TRACED, make=True)
+    maker.bind("unet", function, module, *inputs())
+    (file,) = tmp_path.iterdir()
+    server = Programs(tmp_path, speed)
+    if speed is COMPILED:
+        file = tmp_path / f"unet-{server._digest(module, inputs())}.pt2"
+    file.write_bytes(content)
+    with pytest.raises(Exception, match=r"."):
+        server.bind("unet", function, module, *inputs())
+
+
+def test_a_program_that_fails_to_compile_leaves_no_file(module: Block, tmp_path: Path):
+    def unfit(module: Any, image: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        return image * 2 if image.sum() > 0 else image  # no graph knows which
+
+    maker = Programs(tmp_path, TRACED, make=True)
+    with pytest.raises(Exception, match="data-dependent"):
+        maker.bind("unet", unfit, module, *inputs())
+    assert not list(tmp_path.glob("unet-*"))
+
+
+def test_a_parameter_of_several_tensors_goes_by_several_names(module: Block):
+    class Rounded:
+        def __init__(self) -> None:
+            self.values, self.scale = torch.zeros(3), torch.ones(1)
+
+        def __tensor_flatten__(self) -> tuple[list[str], None]:
+            return ["values", "scale"], None
+
+    class Quantized:
+        def __init__(self, weight: Any) -> None:
+            self._weight = weight
+
+        def named_parameters(self, prefix: str, remove_duplicate: bool) -> Any:
+            yield f"{prefix}.layer.weight", self._weight
+
+        def named_buffers(self, prefix: str, remove_duplicate: bool) -> Any:
+            yield from ()
+
+    weight = Rounded()
+    found = named_tensors(Quantized(weight))  # type: ignore[arg-type]
+    assert found["module.layer.parametrizations.weight.original0"] is weight.values
+    assert found["module.layer.parametrizations.weight.original1"] is weight.scale
+    names = named_tensors(module)
+    assert names["module.same.weight"] is names["module.convolution.weight"]
+    assert names.keys() >= {"module.offset", "module.same.bias"}
