@@ -148,6 +148,11 @@ class Frame:
         height, width = self.pixels.shape[:2]
         return width, height
 
+    @property
+    def progress(self) -> tuple[int, bool]:
+        """How far it is: frames of a stream ascend in it, the last step's two as well."""
+        return self.step, self.final
+
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:

@@ -27,7 +27,7 @@ import torch
 
 from ..errors import InvalidSetting
 from . import report
-from .gpu_checks import live, memory, pictures, speed, transfers
+from .gpu_checks import faults, live, memory, pictures, speed, transfers
 from .gpu_checks.context import CheckContext, CheckSkipped
 from .gpu_docs import write_docs
 from .model import CACHE
@@ -49,7 +49,9 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "visiting encoders": (transfers.visiting_encoders, 60),
     "calibration": (speed.calibration, 90),
     "profiles": (memory.profiles, 90),
+    "jpeg": (transfers.jpeg, 30),
     "fp8": (pictures.fp8, 60),
+    "faults": (faults.faults, 60),
     "model": (speed.model, 3600),
     "compiler cache": (speed.compiler_cache, 3600),
 }

@@ -95,6 +95,7 @@ class Engine(Protocol):
     def generate(self, work: Work) -> Stream:
         """Yields `Started`, then frames, steps ascending, the last one final.
 
+        Where the full decoder is slow, the last step has two: the first by the preview decoder.
         Where an engine hands work on to another, `Requeued` and a second `Started` may be among
         them. Each value replaces what has not been read, so all but the final may be missed.
         Closing the iterator stops the work within one step.

@@ -21,6 +21,10 @@ from .runner import Picture, Runner
 
 log = logging.getLogger(__name__)
 
+# Seconds up to which an answer seems immediate (Miller, Response time in man-computer
+# conversational transactions, 1968). A slower full decoder is preceded by the preview decoder.
+NOTICED = 0.1
+
 Batch: TypeAlias = Sequence[InFlightRequest]
 
 
@@ -175,11 +179,19 @@ class EngineCore:
         yield from self._tried("step", batch, self._step)
         stepped = _alive(batch)
         finished = [request for request in stepped if not request.steps_left]
-        for draft in (True, False):  # drafts first: somebody is typing
-            yield from self._show([r for r in finished if r.work.draft is draft], final=True)
+        asked = [request for request in finished if not request.work.draft]
+        # Drafts first: somebody is typing.
+        yield from self._show([r for r in finished if r.work.draft], final=True)
+        slow = [r for r in asked if self._decodes_slowly(r) and shows_preview(r, crowded=crowded)]
+        yield from self._show(slow, final=False)
+        yield from self._show(asked, final=True)
         unfinished = [request for request in stepped if request.steps_left]
         wanted = [r for r in unfinished if shows_preview(r, crowded=crowded)]
         yield from self._show(wanted, final=False)
+
+    def _decodes_slowly(self, request: InFlightRequest) -> bool:
+        """Whether its reader would notice the wait for the full decoder."""
+        return self.latency_model.calibrated("decoder", request.size, 1) > NOTICED
 
     def _begin(self, new: Batch) -> Iterator[Event]:
         for request in new:

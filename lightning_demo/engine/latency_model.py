@@ -52,7 +52,7 @@ class LatencyModel:
 
     def observe(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
         """A call that served somebody has taken this long."""
-        pace = seconds / self._calibrated(kind, size, rows)
+        pace = seconds / self.calibrated(kind, size, rows)
         before = self._pace.get((kind, size), 1.0)
         self._pace[kind, size] = before + LEARNING * (pace - before)
 
@@ -63,15 +63,15 @@ class LatencyModel:
 
     def seconds(self, kind: Kind, size: Size, rows: int) -> float:
         """What a call is expected to take now."""
-        return self._pace.get((kind, size), 1.0) * self._calibrated(kind, size, rows)
+        return self._pace.get((kind, size), 1.0) * self.calibrated(kind, size, rows)
 
     def cap(self, kind: Kind, size: Size) -> int:
         """The most rows of one call for which sharing it is worthwhile: one of `ROW_BUCKETS`."""
         ceiling = self._ceilings.get((kind, size), ROW_BUCKETS[-1])
         cap = 1
         for bucket in ROW_BUCKETS[1:]:
-            each = self._calibrated(kind, size, cap) / cap
-            gain = each * bucket / self._calibrated(kind, size, bucket)
+            each = self.calibrated(kind, size, cap) / cap
+            gain = each * bucket / self.calibrated(kind, size, bucket)
             if bucket > ceiling or gain < WORTHWHILE:
                 break
             cap = bucket
@@ -81,8 +81,11 @@ class LatencyModel:
         """This many rows did not fit the memory: from now on there are fewer."""
         self._ceilings[kind, size] = max((b for b in ROW_BUCKETS if b < rows), default=1)
 
-    def _calibrated(self, kind: Kind, size: Size, rows: int) -> float:
-        """Of this size, or else in proportion to the area of the nearest that was calibrated."""
+    def calibrated(self, kind: Kind, size: Size, rows: int) -> float:
+        """What a call takes when nothing else happens.
+
+        Of this size, or else in proportion to the area of the nearest that was calibrated.
+        """
         curves = self._curves.copy()
         if curve := curves.get((kind, size)):
             return _along(curve, rows)

@@ -76,7 +76,7 @@ class Reader:
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self.values: Latest[Value] = Latest()
-        self._step = -1  # of the last value; 0 is the start
+        self._newest = -1, False  # `Frame.progress` of the last value; the start is before all
 
     def age_ms(self) -> float:
         """Milliseconds since the request was admitted."""
@@ -123,10 +123,10 @@ class Reader:
 
     def _put(self, value: Value) -> None:
         # Two threads encode and may finish in the wrong order; a stream never goes back.
-        step = value.step if isinstance(value, Frame) else 0
-        if step <= self._step:
+        newest = value.progress if isinstance(value, Frame) else (0, False)
+        if newest <= self._newest:
             return
-        self._step = step
+        self._newest = newest
         self.values.put(value)
-        if isinstance(value, Frame) and value.final:
+        if newest[1]:
             self.values.end()

@@ -75,7 +75,7 @@ class StandbyEngine:
         """See `Engine.generate`; a request that the stand-in cannot finish goes on to the other."""
         if work.since is None:  # whoever paints it, it has waited from now on
             work = replace(work, since=asyncio.get_running_loop().time())
-        started, shown = False, 0
+        started, shown = False, (0, False)
         while True:
             if self._closing.is_set():
                 raise EngineUnavailable(STOPPED)
@@ -85,9 +85,9 @@ class StandbyEngine:
                     async for value in values:
                         started = True
                         if isinstance(value, Frame):
-                            if value.step <= shown:  # a stream never goes back, whoever paints
+                            if value.progress <= shown:  # never back, whoever paints
                                 continue
-                            shown = value.step
+                            shown = value.progress
                         yield value
                 return
             except EngineUnavailable:

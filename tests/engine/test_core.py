@@ -210,6 +210,29 @@ def test_a_draft_is_decoded_by_the_preview_decoder(run, components, ask):
     run(check())
 
 
+@pytest.mark.parametrize("seconds", [0.09, 0.11])
+def test_a_slow_decoder_is_preceded_by_the_quick_one(run, components, ask, seconds: float):
+    """What stays is the full decoder's all the same."""
+
+    async def check() -> None:
+        async with crowd(components) as made:
+            made.latencies.calibrate("decoder", MINIATURE.sizes[0], 1, seconds)
+            frames = await collect(made.engine, ask("slow", num_inference_steps=1))
+            slow = seconds > 0.1
+            assert [(frame.step, frame.final) for frame in frames] in (
+                [(1, False), (1, True)][not slow :],
+                [(1, True)],  # the first was not read in time
+            )
+            assert made.total("decoded_total", kind="preview") == slow
+            row = made.sampler.begin(ask("slow", num_inference_steps=1))
+            made.sampler.step([row])
+            assert np.array_equal(frames[-1].pixels, made.sampler.finish(row))
+            if len(frames) == 2:
+                assert np.array_equal(frames[0].pixels, made.sampler.preview(row))
+
+    run(check())
+
+
 def test_prompts_of_a_batch_are_encoded_together(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from ...images import JPEG_QUALITY, encode_jpeg
 from ...model.sampling.sampler import Sampler
 from ...model.weights.page_locked import page_lock
 from ..bench_model import BenchModel, load_bench_model, picture
 from ..random_sdxl import RandomWeights, random_components
 from ..timing import Clock
-from .context import CheckContext
+from .context import CheckContext, CheckSkipped
 
 BLOCK_BYTES = 2**30
 ROUNDS = 5
@@ -45,6 +46,30 @@ def visiting_encoders(context: CheckContext) -> dict[str, float]:
         sampler = Sampler(random_components(shape, context.device, plan, source))
         found[name] = round(clock.median(partial(_encode, sampler, made), ROUNDS), 2)
     return found
+
+
+def jpeg(context: CheckContext) -> dict[str, Any]:
+    """Milliseconds from pixels on the device to a JPEG, by Pillow here and by nvJPEG there.
+
+    nvJPEG comes with torchvision, which is not among the requirements; whether it should be is for
+    these figures to say.
+    """
+    try:
+        from torchvision.io import encode_jpeg as encode_there
+    except ImportError:
+        raise CheckSkipped("torchvision is not installed") from None
+    made, clock = load_bench_model(context.weights, context.device.type), Clock(context.device)
+    pixels = picture(Sampler(made.components), made.request(4))
+    there = torch.from_numpy(pixels).to(context.device)
+    channels = there.permute(2, 0, 1).contiguous()
+    ways = {
+        "pillow": lambda: encode_jpeg(there.cpu().numpy()),
+        "there": lambda: encode_there(channels, quality=JPEG_QUALITY).cpu().numpy().tobytes(),
+    }
+    return {
+        name: {"ms": round(clock.median(way, ROUNDS), 2), "bytes": len(way())}
+        for name, way in ways.items()
+    }
 
 
 def first_use(context: CheckContext) -> dict[str, float]:
