@@ -51,6 +51,7 @@ class CompiledFunctions:
         self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
         self.postponed = 0  # recordings for which the memory was full; worth another try
+        self.given_up = 0  # recordings that will not be tried again
 
     @property
     def compiles(self) -> bool:
@@ -151,8 +152,10 @@ class CompiledFunctions:
         except RuntimeError as error:  # out of memory, too: other shapes may still fit
             log.warning("this %s cannot be recorded as a CUDA graph", key[1], exc_info=True)
             passing = isinstance(error, torch.OutOfMemoryError)
-            self._refused[key] = self._refused.get(key, 0) + (1 if passing else MOST_REFUSALS)
-            self.postponed += self._refused[key] < MOST_REFUSALS
+            refused = self._refused.get(key, 0) + (1 if passing else MOST_REFUSALS)
+            self._refused[key] = refused
+            self.postponed += refused < MOST_REFUSALS
+            self.given_up += refused >= MOST_REFUSALS
             traceback.clear_frames(error.__traceback__)  # they hold activations
         if len(self._graphs) > MAX_GRAPHS:
             self._graphs.popitem(last=False)

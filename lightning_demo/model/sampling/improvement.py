@@ -45,6 +45,7 @@ class Improvement:
         self._done: dict[int, set[int]] = {}  # tasks by number: for which UNets
         self._compilable: dict[Size, bool | None] = {}  # what `may_compile` said last
         self._failures = 0
+        self._slower: set[Form] = set()  # that some usual call could not be given
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
         self.form = "eager"  # that all calls at the native size have
@@ -125,7 +126,8 @@ class Improvement:
 
     def _do(self, rehearse: Rehearse, number: int, steps: int, unet: int) -> None:
         task, functions = self._plan[number], self._functions
-        done, before = self._done.setdefault(number, set()), functions.postponed
+        done = self._done.setdefault(number, set())
+        postponed, given_up = functions.postponed, functions.given_up
         done.add(unet)
         prepare = functions.compiling if task.form == "compiled" else functions.recording
         try:
@@ -140,8 +142,10 @@ class Improvement:
             # What fails changes nothing: functions stay as they were, and right.
             log.exception("%s failed", task)
             self._failures += 1
-        if functions.postponed > before:
+        if functions.postponed > postponed:
             done.discard(unet)
+        if functions.given_up > given_up and task.rows == 1:
+            self._slower.add(task.form)
 
     def _note(self) -> None:
         self.form = self._fastest()
@@ -151,6 +155,7 @@ class Improvement:
     def _fastest(self) -> str:
         for form in ("compiled", "recorded"):
             wanted = [n for n in self._native if self._plan[n].form == form]
-            if wanted and all(n in self._done and self._possible(n) for n in wanted):
+            done = all(n in self._done and self._possible(n) for n in wanted)
+            if wanted and done and form not in self._slower:
                 return form
         return "eager"

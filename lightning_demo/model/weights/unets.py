@@ -205,11 +205,13 @@ class UNets:
     def fetch_ahead(self) -> bool:
         """Loads weights that are on this machine before they are requested.
 
-        Files are read on another thread; this one moves them to the device while it has room.
-        False when there is nothing left to do.
+        Files are read on another thread; this one moves them to the device while it has room. Where
+        it has no room for all, those on it will be overwritten: copies are kept of them, too. False
+        when there is nothing left to do.
         """
+        copies = self._capacity < len(self._step_counts)
         for steps in self._step_counts:
-            if steps in self._live or steps in self._recipes:
+            if steps in self._recipes or (steps in self._live and not copies):
                 continue
             reading = self._reading.get(steps)
             if reading is None and self._room() and self._source.here(steps):
@@ -217,7 +219,9 @@ class UNets:
             if reading is None or (reading.done() and reading.exception() is not None):
                 continue
             if reading.done():
-                self._add(steps, self._recipe(steps))
+                recipe = self._recipe(steps)
+                if steps not in self._live:
+                    self._add(steps, recipe)
             return True
         return False
 

@@ -240,6 +240,20 @@ def test_what_does_not_fit_is_written_over_what_is_there(components: Any):
     assert unets.resident_steps() == (8, 2)
 
 
+def test_what_will_be_overwritten_is_read_before_it_is_asked_for_again():
+    """The plan was for all: nothing was kept in the host's memory of those that came first."""
+    source = FullDevice()
+    unets = UNets(source, 4, STEPS)
+    for steps in (4, 8):
+        unets.get(steps)
+    fetch_all(unets)
+    before = list(source.read_steps)
+    assert sorted(before) == [1, 2, 4, 4, 8, 8], "twice, as they had not been kept"
+    for steps in (*STEPS, *STEPS):
+        unets.get(steps)
+    assert source.read_steps == before
+
+
 def test_a_device_without_room_for_one_says_so():
     full = FullDevice()
     full.blanks = 2
