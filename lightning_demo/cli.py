@@ -204,8 +204,8 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "compile",
         help="compile the model beforehand, so that serving starts at full speed",
-        description="Compiles into torch's cache on disk. Beside a server that has room for it on "
-        "its GPU this happens by itself; before a talk it is better done already.",
+        description="Leaves programs as files for servers to load. Beside a server that has room "
+        "for it on its GPU this happens by itself; before a talk it is better done already.",
     )
     parser.add_argument(
         "--size",
@@ -216,9 +216,9 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="px, of those that the model was trained at (default: its native one)",
     )
     parser.add_argument(
-        "--decoder",
-        choices=("full", "tiled", "tiny"),
-        help="as `doctor` says of the GPU that will serve (default: what fits now)",
+        "--plan",
+        metavar="UNETS,DECODER,ENCODERS",
+        help="of the server beside which this runs: 4,full,stay (default: what fits now)",
     )
     parser.add_argument(
         "--until-stdin-closes",
@@ -230,7 +230,7 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     def run(args: argparse.Namespace) -> int:
         from .compile import compile_model
 
-        return compile_model(settings_from(args), args.size, args.decoder, args.until_stdin_closes)
+        return compile_model(settings_from(args), args.size, args.plan, args.until_stdin_closes)
 
     parser.set_defaults(run=run)
 

@@ -11,23 +11,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .engine.build import loader
-from .engine.precompile import Size, program_folder, stamp
+from .engine.precompile import Size, stamp
 from .errors import InvalidSetting
 from .model.device import choose_model
-from .settings import Settings
+from .settings import Settings, compile_folder
 
 if TYPE_CHECKING:
-    from .model.memory_plan import Decoder, MemoryPlan
+    from .model.memory_plan import MemoryPlan
 
 
 def compile_model(
-    settings: Settings, sizes: Sequence[Size], decoder: Decoder | None, until_stdin_closes: bool
+    settings: Settings, sizes: Sequence[Size], plan: str | None, until_stdin_closes: bool
 ) -> int:
     """Compiles the model that the settings ask for; returns the exit code.
 
     Args:
         sizes: (width, height), px; the native one when empty.
-        decoder: as in the memory plan of a server beside which this runs; None: of this process.
+        plan: `MemoryPlan.as_option` of a server beside which this runs; None: what fits now.
         until_stdin_closes: whether to end when standard input closes, which means that the parent
             process has ended.
 
@@ -49,10 +49,10 @@ def compile_model(
     # Recordings belong to a process; programs stay.
     settings = replace(settings, cuda_graphs=False)
 
-    def lean(plan: MemoryPlan) -> MemoryPlan:
-        return replace(plan, unets=1, decoder=decoder or plan.decoder)
+    def planned(here: MemoryPlan) -> MemoryPlan:
+        return here if plan is None else here.like(plan)
 
-    sampler = loader(spec, settings, precompile=False, plan=lean)(lambda share, sentence: None)
+    sampler = loader(spec, settings, precompile=False, plan=planned)(lambda share, sentence: None)
     sampler.improvement.sizes_in_use = set(sizes or spec.sizes[:1])
     if not sampler.improvement.tasks_left:
         raise InvalidSetting(
@@ -64,9 +64,12 @@ def compile_model(
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
-    folder = program_folder(spec, settings, sampler.device_name)
+    from .model.compile.programs import clean_up, program_folder
+
+    folder = program_folder(compile_folder(), spec.name, sampler.speed, sampler.device_name)
     for size in sampler.improvement.sizes_in_use:
-        stamp(folder, sampler.decoder, size).touch()
+        stamp(folder, sampler.memory_plan.as_option(), size).touch()
+    clean_up(compile_folder())
     return 0
 
 

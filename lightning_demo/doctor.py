@@ -13,7 +13,13 @@ from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting, OutOfMemory
 from .model.compile.toolchain import compiler_variables
-from .model.device import choose_model, cuda_device_count, cuda_problem, torch_cuda_version
+from .model.device import (
+    choose_model,
+    cuda_device_count,
+    cuda_problem,
+    has_cuda,
+    torch_cuda_version,
+)
 from .model.host_memory import host_memory
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
@@ -88,7 +94,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _device(settings, spec)
     yield _memory(spec)
     yield from _plan(settings, spec)
-    yield from _compiler(settings, spec)
+    yield from _compiler(settings)
     yield from _weights(spec)
     yield from _loras(settings)
     yield _port(settings)
@@ -166,13 +172,13 @@ def _plan(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
             yield Finding("", LINE.format(*line))
 
 
-def _compiler(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
+def _compiler(settings: Settings) -> Iterator[Finding]:
     """Whether what makes pictures faster can be compiled here; pictures come without, too."""
-    on_gpu = settings.compile and spec.name == "sdxl-lightning"
-    if not (on_gpu or (settings.compile and settings.compile_on_cpu)):
+    on_gpu = has_cuda() and settings.device.startswith(("auto", "cuda"))
+    if not settings.compile or not (on_gpu or settings.compile_on_cpu):
         return
     try:
-        compiler_variables("cuda" if on_gpu else "cpu")
+        compiler_variables(cuda=on_gpu)
     except InvalidSetting as error:
         yield Finding("compiler", f"none, so pictures take longer; {error}")
     else:

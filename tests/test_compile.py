@@ -15,9 +15,9 @@ import pytest
 
 from lightning_demo.cli import main
 from lightning_demo.engine import build
-from lightning_demo.engine.precompile import COMMAND, Precompiler, program_folder, stamp
+from lightning_demo.engine.precompile import COMMAND, Precompiler, stamp
 from lightning_demo.model.compile.compile_plan import compile_plan
-from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
+from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.settings import Settings
 
 HERE = ["--model", "miniature", "--device", "cpu"]
@@ -52,9 +52,8 @@ def test_it_compiles_the_whole_plan_and_leaves_its_stamp(
     assert main(["compile", *HERE, *ON_CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(" s  ")[2] for line in lines] == ["0 left"]
-    programs = program_folder(MINIATURE, ON_CPU_SETTINGS, "cpu")
-    assert programs.parent == folder
-    assert stamp(programs, "full", MINIATURE.sizes[0]).exists()
+    (programs,) = folder.glob("miniature-*")
+    assert stamp(programs, "4,full,stay", MINIATURE.sizes[0]).exists()
     assert {file.name.partition("-")[0] for file in programs.glob("*.pt2")} == {
         "decoder",
         "preview",
@@ -90,33 +89,19 @@ def test_where_nothing_is_compiled_it_says_so(folder: Path, capsys: pytest.Captu
     assert not folder.exists()
 
 
-def test_programs_of_different_kinds_have_different_folders(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-):
-    settings = Settings()
-    same = program_folder(MINIATURE, settings, "NVIDIA H200")
-    assert same == program_folder(MINIATURE, replace(settings, port=1), "NVIDIA H200")
-    others = {
-        program_folder(SDXL_LIGHTNING, settings, "NVIDIA H200"),
-        program_folder(MINIATURE, settings, "NVIDIA L4"),
-        program_folder(MINIATURE, replace(settings, channels_last=False), "NVIDIA H200"),
-        program_folder(MINIATURE, replace(settings, compile_backend="eager"), "NVIDIA H200"),
+@pytest.mark.parametrize("plan", ["", "4,full", "many,full,stay", "1,half,stay", "1,full,go,1"])
+def test_a_plan_is_checked(plan: str, folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["compile", *HERE, *ON_CPU, "--plan", plan]) == 2
+    assert "plan: write UNets,decoder,encoders" in capsys.readouterr().err
+
+
+def test_stamps_are_of_a_plan_and_a_size(tmp_path: Path):
+    every = {
+        stamp(tmp_path, plan, size)
+        for plan in ("4,full,stay", "1,tiled,stay", "1,tiled,visit")
+        for size in ((1024, 1024), (512, 512))
     }
-    code = folder / "code"
-    code.mkdir(parents=True)
-    monkeypatch.setattr("lightning_demo.engine.precompile.MODEL_CODE", code)
-    for text in ("version = 1", "version = 2"):
-        (code / "step.py").write_text(text)
-        others.add(program_folder(MINIATURE, settings, "NVIDIA H200"))
-    monkeypatch.setattr("lightning_demo.engine.precompile._processor_features", lambda: "avx512")
-    others.add(program_folder(MINIATURE, settings, "NVIDIA H200"))
-    assert len(others | {same}) == 8
-    stamps = {
-        stamp(same, "full", (1024, 1024)),
-        stamp(same, "full", (512, 512)),
-        stamp(same, "tiled", (1024, 1024)),
-    }
-    assert len(stamps) == 3
+    assert len(every) == 6 and all(file.parent == tmp_path for file in every)
 
 
 def test_the_child_chooses_what_its_parent_chose():
@@ -232,13 +217,11 @@ def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
 def test_a_server_loads_what_its_child_has_compiled(
     folder: Path, decoders: None, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]
 ):
-    programs = program_folder(MINIATURE, ON_CPU_SETTINGS, "cpu")
-
     class FakeChild:
         def __init__(
             self, done: Any, environment: Any, *, may_run: bool, command: tuple[str, ...]
         ) -> None:
-            assert may_run and command[-2:] == ("--decoder", "full")
+            assert may_run and command[-2:] == ("--plan", "4,full,stay")
             assert environment["LIGHTNING_COMPILE_BACKEND"] == "eager"
             self._done = done
 
@@ -252,8 +235,8 @@ def test_a_server_loads_what_its_child_has_compiled(
     before = sampler.finish(sampler.begin(ask()))
     for _ in range(3):
         assert not sampler.improve() and sampler.has_more, "it waits for the child"
-    assert sampler.improvement.tasks_left == 1 and not programs.exists()
-    assert main(["compile", *HERE, *ON_CPU]) == 0
+    assert sampler.improvement.tasks_left == 1 and not folder.exists()
+    assert main(["compile", *HERE, *ON_CPU, "--plan", "4,full,stay"]) == 0
     assert sampler.improve() and sampler.tier == "compiled"
     assert not sampler.improve() and not sampler.improvement.failures
     assert (sampler.finish(sampler.begin(ask())) == before).all()

@@ -12,7 +12,7 @@ import torch
 
 from ..errors import CheckpointError
 from ..model.compile.compiled_functions import CompiledFunctions
-from ..model.compile.programs import Programs
+from ..model.compile.programs import Programs, program_folder
 from ..model.compile.speed import Speed
 from ..model.device import free_memory, pick_device
 from ..model.hub.files import locate_all
@@ -87,7 +87,8 @@ def miniature_sampler() -> Sampler:
 
 def compiling_sampler(components: Components, speed: Speed) -> Sampler:
     """A sampler that compiles here what `speed` says, unless an earlier process has done so."""
-    programs = Programs(compile_folder() / "bench", speed, make=True)
+    folder = program_folder(compile_folder(), "bench", speed, components.device_name)
+    programs = Programs(folder, speed, make=True)
     return Sampler(components, speed, functions=CompiledFunctions(speed, programs=programs))
 
 

@@ -19,7 +19,7 @@ from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .local import Loader, LocalEngine
 from .metrics import Metrics
-from .precompile import COMMAND, Precompiler, program_folder, stamp
+from .precompile import COMMAND, Precompiler, stamp
 from .standby import StandbyEngine
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def loader(
         import torch
 
         from ..model.compile.compiled_functions import CompiledFunctions
-        from ..model.compile.programs import Programs
+        from ..model.compile.programs import Programs, program_folder
         from ..model.compile.speed import Speed
         from ..model.device import pick_device
         from ..model.loading import load_components
@@ -159,17 +159,17 @@ def loader(
         )
         if not speed.compile:
             return Sampler(components, speed)
-        folder = program_folder(spec, settings, components.device_name)
+        folder = program_folder(compile_folder(), spec.name, speed, components.device_name)
         programs = Programs(folder, speed, make=not precompile)
         functions = CompiledFunctions(speed, programs=programs)
         if not precompile:
             return Sampler(components, speed, functions=functions)
-        decoder = components.memory_plan.decoder
+        option = components.memory_plan.as_option()
         child = Precompiler(
-            partial(stamp, folder, decoder),
+            partial(stamp, folder, option),
             settings.to_environment(),
             may_run=components.room_for_another,
-            command=(*COMMAND, "--decoder", decoder),
+            command=(*COMMAND, "--plan", option),
         )
         return Sampler(components, speed, functions=functions, may_compile=child.may_compile)
 

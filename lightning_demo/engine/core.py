@@ -190,8 +190,11 @@ class EngineCore:
         yield from self._show(wanted, final=False)
 
     def _decodes_slowly(self, request: InFlightRequest) -> bool:
-        """Whether its reader would notice the wait for the full decoder."""
-        return self.latency_model.calibrated("decoder", request.size, 1) > NOTICED
+        """Whether its reader would notice the wait for the full decoder, and another is quicker."""
+        full, quick = (
+            self.latency_model.calibrated(kind, request.size, 1) for kind in ("decoder", "preview")
+        )
+        return full > NOTICED and quick < full / 2
 
     def _begin(self, new: Batch) -> Iterator[Event]:
         for request in new:
@@ -227,6 +230,7 @@ class EngineCore:
                 kind,
                 requests[start : start + together],
                 lambda part: self._decode(part, kind, final),
+                optional=not final,
             )
 
     def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
@@ -243,9 +247,18 @@ class EngineCore:
             yield each
 
     def _tried(
-        self, kind: Kind, batch: Batch, call: Callable[[Batch], Iterator[Event]]
+        self,
+        kind: Kind,
+        batch: Batch,
+        call: Callable[[Batch], Iterator[Event]],
+        *,
+        optional: bool = False,
     ) -> Iterator[Event]:
-        """Calls with all of the batch that are still wanted; where that fails, with halves."""
+        """Calls with all of the batch that are still wanted; where that fails, with halves.
+
+        Args:
+            optional: whether a request goes on whose call has failed.
+        """
         batch = _alive(batch)
         if not batch:
             return
@@ -259,7 +272,10 @@ class EngineCore:
                 rows = sum(r.rows for r in batch) if kind == "step" else len(batch)
                 self.latency_model.lower(kind, batch[0].size, rows)
             if len(batch) == 1:
-                yield self._fail(batch[0], error)
+                if optional:
+                    log.warning("a preview could not be made: %s", error)
+                else:
+                    yield self._fail(batch[0], error)
                 return
             log.warning("%d rows failed together and are tried apart: %s", len(batch), error)
         else:
@@ -268,8 +284,8 @@ class EngineCore:
             return
         # Only here: while the error is handled, it holds the memory of the call that failed.
         middle = len(batch) // 2
-        yield from self._tried(kind, batch[:middle], call)
-        yield from self._tried(kind, batch[middle:], call)
+        for half in (batch[:middle], batch[middle:]):
+            yield from self._tried(kind, half, call, optional=optional)
 
     def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
         request.done = True

@@ -7,62 +7,28 @@ server loads. What no child has compiled is never compiled in a process that ser
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeAlias
-
-from ..model.weights.model_spec import ModelSpec
-from ..settings import Settings, compile_folder
 
 log = logging.getLogger(__name__)
 
 Size: TypeAlias = tuple[int, int]  # (width, height), px
 
 COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-closes")
-MODEL_CODE = Path(__file__).parent.parent / "model"
-PACKAGES = ("torch", "diffusers", "transformers")
 
 
-def program_folder(spec: ModelSpec, settings: Settings, device_name: str) -> Path:
-    """Where programs are kept that fit this model, device, machine, code and these packages."""
-    what = {
-        "spec": [spec.name, spec.title],
-        "settings": [settings.compile_backend, settings.channels_last, settings.cudnn_attention],
-        "unet": [settings.cross_attention_cache, settings.fp8],
-        "tuning": [settings.autotune, settings.fp16_accumulation],
-        "device": device_name,
-        "packages": [version(name) for name in PACKAGES],
-        "processor": [platform.machine(), _processor_features()],
-        "code": [file.read_text(encoding="utf-8") for file in sorted(MODEL_CODE.rglob("*.py"))],
-    }
-    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
-    return compile_folder() / f"{spec.name}-{digest}"
-
-
-def stamp(folder: Path, decoder: str, size: Size) -> Path:
+def stamp(folder: Path, plan: str, size: Size) -> Path:
     """A file that says that all programs for a size are in this folder.
 
     Args:
-        decoder: how the memory plan decodes: "full", "tiled" or "tiny".
+        plan: `MemoryPlan.as_option`, which decides what is compiled.
     """
-    return folder / f"complete-{decoder}-{size[0]}x{size[1]}"
-
-
-def _processor_features() -> str:
-    """What the processor can do: programs use all of it, and stop where it is missing."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return folder / f"complete-{plan.replace(',', '-')}-{size[0]}x{size[1]}"
 
 
 class Precompiler:

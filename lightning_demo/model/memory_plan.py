@@ -7,12 +7,12 @@ tiles. Fewer steps need no less memory: every step count's UNet has the same siz
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
-from ..errors import OutOfMemory
+from ..errors import InvalidSetting, OutOfMemory
 from .device import free_memory
 from .weights.model_spec import ModelSpec
 
@@ -38,6 +38,26 @@ class MemoryPlan:
     unets: int  # on the device at once; others are copied over them in place
     text_encoders_stay: bool  # else they are copied to the device for each new prompt
     decoder: Decoder  # of the final picture: whole, in tiles, or the preview's tiny one
+
+    def as_option(self) -> str:
+        """What another process needs to know to plan the same."""
+        return f"{self.unets},{self.decoder},{'stay' if self.text_encoders_stay else 'visit'}"
+
+    def like(self, option: str) -> MemoryPlan:
+        """This plan as the one whose `as_option` is given.
+
+        Raises:
+            InvalidSetting: it is not of that form.
+        """
+        unets, decoder, encoders = (*option.split(","), "", "")[:3]
+        if not (unets.isdecimal() and decoder in DECODE_BYTES and encoders in ("stay", "visit")):
+            raise InvalidSetting("plan: write UNets,decoder,encoders, as in 4,full,stay.")
+        return replace(
+            self,
+            unets=int(unets),
+            decoder=decoder,
+            text_encoders_stay=encoders == "stay",
+        )
 
     def describe(self) -> str:
         """One line for people."""

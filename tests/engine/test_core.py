@@ -233,6 +233,23 @@ def test_a_slow_decoder_is_preceded_by_the_quick_one(run, components, ask, secon
     run(check())
 
 
+def test_a_preview_that_fails_is_left_out(run, components, ask, monkeypatch):
+    async def check() -> None:
+        async with crowd(components) as made:
+            wanted = await collect(made.engine, ask("a"))
+
+            def fail(rows: Any) -> Any:
+                raise GenerationFailed("NaN")
+
+            monkeypatch.setattr(made.sampler, "previews", fail)
+            (only,) = await collect(made.engine, ask("a"))
+            assert only.final and np.array_equal(only.pixels, wanted[-1].pixels)
+            (error,) = await made.paint(replace(ask("a"), prompt="poison"))
+            assert isinstance(error, GenerationFailed)
+
+    run(check())
+
+
 def test_prompts_of_a_batch_are_encoded_together(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:

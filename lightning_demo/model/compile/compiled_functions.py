@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
+from ..device import is_out_of_memory
 from .cuda_graph import Capture, CudaGraph, cuda_capture
 from .programs import Function, Program, Programs
 from .speed import Speed
@@ -23,7 +24,7 @@ from .speed import Speed
 log = logging.getLogger(__name__)
 
 Kind = Literal["unet", "decoder", "preview", "text"]
-Shapes: TypeAlias = tuple[tuple[torch.Size, torch.dtype], ...]
+Shapes: TypeAlias = tuple[tuple[torch.Size, torch.dtype, tuple[int, ...]], ...]  # with strides
 Key: TypeAlias = tuple[int, Kind, Shapes]  # of a module by its id
 
 MAX_GRAPHS = 128
@@ -51,7 +52,7 @@ class CompiledFunctions:
         self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
         self.postponed = 0  # recordings for which the memory was full; worth another try
-        self.given_up = 0  # recordings that will not be tried again
+        self.given_up = 0  # calls that stay slower for good
 
     @property
     def compiles(self) -> bool:
@@ -60,7 +61,8 @@ class CompiledFunctions:
 
     def call(self, kind: Kind, function: Function, module: Any, *tensors: torch.Tensor) -> Any:
         """Computes function(module, *tensors) in the fastest form that is ready."""
-        key = id(module), kind, tuple((tensor.shape, tensor.dtype) for tensor in tensors)
+        shapes = tuple((tensor.shape, tensor.dtype, tensor.stride()) for tensor in tensors)
+        key = id(module), kind, shapes
         if kind in self._preparing:
             self._prepare(key, function, module, tensors)
         if (graph := self._graphs.get(key)) is not None:
@@ -75,7 +77,7 @@ class CompiledFunctions:
         wanted = [torch.Size(shape) for shape in first]
         return any(
             (owner, each) == (id(module), kind)
-            and all(shape == want for (shape, _), want in zip(shapes, wanted, strict=False))
+            and all(shape == want for (shape, _, _), want in zip(shapes, wanted, strict=False))
             for forms in (self._graphs, self._programs)
             for owner, each, shapes in forms
         )
@@ -124,11 +126,12 @@ class CompiledFunctions:
         try:
             program = self._compiler.bind(key[1], function, module, *tensors)
             if program is None:
+                self.given_up += 1
                 return False
             program(*tensors)  # the first call loads its kernels
-        except torch.OutOfMemoryError:
-            raise  # of these shapes alone
-        except Exception:
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise  # of these shapes alone
             log.warning("compiling does not work here; serving goes on without", exc_info=True)
             self._compiler = None
             return False
@@ -151,7 +154,7 @@ class CompiledFunctions:
             self._graphs[key] = CudaGraph(body, buffers, self._capture)
         except RuntimeError as error:  # out of memory, too: other shapes may still fit
             log.warning("this %s cannot be recorded as a CUDA graph", key[1], exc_info=True)
-            passing = isinstance(error, torch.OutOfMemoryError)
+            passing = is_out_of_memory(error)
             refused = self._refused.get(key, 0) + (1 if passing else MOST_REFUSALS)
             self._refused[key] = refused
             self.postponed += refused < MOST_REFUSALS

@@ -9,15 +9,23 @@ acts at once.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import logging
 import os
+import platform
+import shutil
+import tempfile
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 
+from ..device import is_out_of_memory
 from .speed import Speed
 from .toolchain import compiler_variables, driver_variables
 
@@ -33,6 +41,33 @@ WITHOUT_WEIGHTS = {
     "aot_inductor.use_runtime_constant_folding": False,
 }
 
+PACKAGES = ("torch", "torchao", "diffusers", "transformers")
+MODEL_CODE = Path(__file__).parents[1]
+# Of `Speed`: what is done with programs, not what is in them.
+OUTSIDE = ("compile", "cuda_graphs", "cudnn_benchmark")
+KEPT_DAYS = 30  # that a folder of programs which nobody uses stays
+
+
+def program_folder(root: Path, name: str, speed: Speed, device_name: str) -> Path:
+    """Where programs are kept that fit this model, device, machine, code and these packages."""
+    what = {
+        "speed": {key: value for key, value in asdict(speed).items() if key not in OUTSIDE},
+        "device": device_name,
+        "threads": torch.get_num_threads() if device_name == "cpu" else None,
+        "packages": [_version(package) for package in PACKAGES],
+        "processor": [platform.machine(), _processor_features()],
+        "code": [file.read_text(encoding="utf-8") for file in sorted(MODEL_CODE.rglob("*.py"))],
+    }
+    return root / f"{name}-{hashlib.sha256(repr(what).encode()).hexdigest()[:16]}"
+
+
+def clean_up(root: Path) -> None:
+    """Removes programs that nothing has used for a month: of other versions, mostly."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for folder in {program.parent for program in root.glob("*/*.pt2")}:
+        if max(program.stat().st_mtime for program in folder.glob("*.pt2")) < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 class Programs:
     """The programs in a folder: of one model, one kind of device and one set of packages."""
@@ -42,7 +77,7 @@ class Programs:
         Args:
             make: whether what is missing is compiled here; else only what is there is used.
         """
-        self._folder, self._speed, self._make = folder, speed, make
+        self.folder, self._speed, self._make = folder, speed, make
 
     def bind(
         self, kind: str, function: Function, module: torch.nn.Module, *tensors: torch.Tensor
@@ -52,28 +87,50 @@ class Programs:
         The addresses of the module's parameters must not change; their values may.
 
         Returns:
-            None: there is none, and none is made here.
+            None: there is none, or none that can be loaded, and none is made here. Nothing then
+            counts as complete any more, so that the process that compiles makes it again.
 
         Raises:
-            Exception: of many kinds; the file is damaged, or the compiler is missing or fails.
+            Exception: of many kinds; the compiler is missing or fails.
         """
-        file = self._folder / f"{kind}-{self._digest(module, tensors)}.pt2"
-        if not file.exists():
-            if not self._make:
-                return None
-            file.parent.mkdir(parents=True, exist_ok=True)
-            beginning = file.with_suffix(f".{os.getpid()}.pt2")
+        file = self.folder / f"{kind}-{self._digest(module, tensors)}.pt2"
+        if not file.exists() and self._make:
+            self._make_file(file, function, module, tensors)
+        try:
+            program = self._load(file, module, tensors[0].device)
+            with suppress(OSError):
+                os.utime(file)  # for `clean_up`
+            return program
+        except Exception as error:
+            if self._make or is_out_of_memory(error):
+                raise
+            log.warning("%s cannot be used: %s", file.name, error)
+            for useless in (file, *self.folder.glob("complete-*")):
+                useless.unlink(missing_ok=True)
+            return None
+
+    def _make_file(
+        self,
+        file: Path,
+        function: Function,
+        module: torch.nn.Module,
+        tensors: tuple[torch.Tensor, ...],
+    ) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # In a folder of its own until it is whole.
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            beginning = Path(folder) / file.name
             with torch.inference_mode(False), self._speed.attention(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the compiler about itself
                 self._compile(function, module, tensors, beginning)
             beginning.replace(file)
-        return self._load(file, module, tensors[0].device)
 
     def _digest(self, module: torch.nn.Module, tensors: tuple[torch.Tensor, ...]) -> str:
         """Tells calls of other shapes, modules with other layers and other options apart."""
         every = [*named_tensors(module).values(), *tensors]
         what = [(tuple(each.shape), each.stride(), each.dtype, each.device.type) for each in every]
-        options = self._speed.compile_backend, self._speed.compile_options
+        config = {k: v for k, v in getattr(module, "config", {}).items() if k[0] != "_"}
+        options = self._speed.compile_backend, self._speed.compile_options, config
         return hashlib.sha256(repr((options, what)).encode()).hexdigest()[:16]
 
     def _compile(
@@ -92,10 +149,10 @@ class Programs:
                 exported.state_dict[name] = torch.nn.Parameter(torch.empty(0), False)
             torch.export.save(exported, file)
             return
-        device = tensors[0].device.type
-        os.environ.update(compiler_variables(device))
-        if device == "cuda":
-            os.environ.update(driver_variables(self._folder / "driver"))
+        cuda = tensors[0].device.type == "cuda" and torch.version.hip is None
+        os.environ.update(compiler_variables(cuda=cuda))
+        if cuda:
+            os.environ.update(driver_variables(self.folder / "driver"))
         torch._inductor.aoti_compile_and_package(
             exported,
             package_path=str(file),
@@ -130,6 +187,22 @@ class _Call(torch.nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> Any:
         return self._function(self.module, *tensors)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor_features() -> str:
+    """What the processor can do: programs use all of it, and stop where it is missing."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def named_tensors(module: torch.nn.Module) -> dict[str, torch.Tensor]:

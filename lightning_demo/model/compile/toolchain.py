@@ -5,6 +5,7 @@ Importing this file does not import torch: `doctor` must not wait for it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -20,18 +21,18 @@ MAPS = Path("/proc/self/maps")  # of this process: with the driver that it has l
 
 
 def compiler_variables(
-    device_type: str, environment: Mapping[str, str] = os.environ
+    *, cuda: bool, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """Environment variables that are missing for compiling on this kind of device.
+    """Environment variables that a compiler needs, for a CUDA GPU or for the processor alone.
 
     Raises:
         InvalidSetting: saying what has to be installed.
     """
     if shutil.which(environment.get("CXX", "g++"), path=environment.get("PATH")) is None:
         raise InvalidSetting("compile: needs a C++ compiler (Debian: apt install g++ python3-dev).")
-    if device_type != "cuda" or _has_toolkit(environment):
+    if not cuda:
         return {}
-    for folder in _packaged_cuda():
+    for folder in (*_toolkits(environment), *_packaged_cuda()):
         if all((folder / "include" / header).exists() for header in HEADERS):
             return {"CUDA_HOME": str(folder)}
     raise InvalidSetting(
@@ -53,21 +54,26 @@ def driver_variables(
     except OSError:
         return {}
     library = next((Path(line.split()[-1]) for line in lines if f"/{DRIVER}" in line), None)
-    if library is None or (library.parent / DRIVER).exists():
+    if library is None:
         return {}
-    folder.mkdir(parents=True, exist_ok=True)
-    link = folder / DRIVER
-    if not link.exists():
-        link.unlink(missing_ok=True)  # of a driver that is gone
-        link.symlink_to(library)
-    others = environment.get("LIBRARY_PATH")
-    return {"LIBRARY_PATH": os.pathsep.join(filter(None, (str(folder), others)))}
+    if (library.parent / DRIVER).exists():
+        folder = library.parent
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (folder / DRIVER).symlink_to(library)
+    others = environment.get("LIBRARY_PATH", "").split(os.pathsep)
+    return {"LIBRARY_PATH": os.pathsep.join(dict.fromkeys(filter(None, (str(folder), *others))))}
 
 
-def _has_toolkit(environment: Mapping[str, str]) -> bool:
-    """Whether torch will find one: it looks at the same places."""
-    named = environment.get("CUDA_HOME") or environment.get("CUDA_PATH")
-    return bool(named or shutil.which("nvcc", path=environment.get("PATH")) or TOOLKIT.exists())
+def _toolkits(environment: Mapping[str, str]) -> Iterable[Path]:
+    """Where torch looks for CUDA's toolkit."""
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        if environment.get(name):
+            yield Path(environment[name])
+    if compiler := shutil.which("nvcc", path=environment.get("PATH")):
+        yield Path(compiler).parent.parent
+    yield TOOLKIT
 
 
 def _packaged_cuda() -> Iterable[Path]:

@@ -137,15 +137,20 @@ class Improvement:
             raise
         except OutOfMemory:
             log.warning("%s: too little memory; these calls stay as they are", task)
-            self._failures += task.rows == 1
+            self._fail(number, important=task.rows == 1)
         except Exception:
             # What fails changes nothing: functions stay as they were, and right.
             log.exception("%s failed", task)
-            self._failures += 1
+            self._fail(number)
         if functions.postponed > postponed:
             done.discard(unet)
-        if functions.given_up > given_up and task.rows == 1:
-            self._slower.add(task.form)
+        if functions.given_up > given_up:
+            self._fail(number, important=task.rows == 1)
+
+    def _fail(self, number: int, *, important: bool = True) -> None:
+        self._failures += important
+        if important and number in self._native:
+            self._slower.add(self._plan[number].form)
 
     def _note(self) -> None:
         self.form = self._fastest()

@@ -63,7 +63,8 @@ class PromptEncoder:
         new = [prompt for prompt in prompts if prompt not in self._memory]
         # With a CUDA graph, one at a time is faster than all together eagerly.
         shape = (1, self._tokenizers[0].model_max_length)
-        together = 1 if self._functions.ready("text", shape) else max(1, len(new))
+        recorded = self._functions.ready("text", self._encoders[0], shape)
+        together = 1 if recorded else max(1, len(new))
         for start in range(0, len(new), together):
             batch = new[start : start + together]
             self._memory.update(zip(batch, self._encode(batch), strict=True))

@@ -22,8 +22,9 @@ from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import responds, send, synchronize
+from ..device import is_out_of_memory, responds, send, synchronize
 from ..loading import Components
+from ..memory_plan import MemoryPlan
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
@@ -62,7 +63,7 @@ class Sampler:
         if components.device.type == "cuda":
             self._speed.configure()
         self._functions = functions or CompiledFunctions(self._speed)
-        self._prompts = PromptEncoder(components, self._functions)
+        self.prompts = PromptEncoder(components, self._functions)
         self._projections = PromptProjections()
         memory = components.memory_plan
         plan = compile_plan(
@@ -80,13 +81,18 @@ class Sampler:
         return self._components.device_name
 
     @property
-    def decoder(self) -> str:
+    def memory_plan(self) -> MemoryPlan:
         """How settled pictures are decoded: see `MemoryPlan`."""
-        return self._components.memory_plan.decoder
+        return self._components.memory_plan
 
     def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet for a step count."""
         return self._components.unets.get(num_inference_steps)
+
+    @property
+    def speed(self) -> Speed:
+        """The optimisations that are on."""
+        return self._speed
 
     @property
     def spec(self) -> ModelSpec:
@@ -103,7 +109,7 @@ class Sampler:
 
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""
-        self._prompts = PromptEncoder(self._components, self._functions)
+        self.prompts = PromptEncoder(self._components, self._functions)
         self._projections.clear()
 
     @property
@@ -182,7 +188,7 @@ class Sampler:
             if request.guided and request.negative_prompt
         ]
         with _device_errors(self._components.device):
-            return self._prompts.encode_all(prompts)
+            return self.prompts.encode_all(prompts)
 
     @torch.inference_mode()
     def begin(self, request: GenerationRequest) -> Row:
@@ -194,10 +200,10 @@ class Sampler:
             checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
             self._components.unets.require(request.num_inference_steps)
-            prompt = self._prompts.encode(request.prompt)
+            prompt = self.prompts.encode(request.prompt)
             negative = None
             if request.guided:
-                plain = self._prompts.encode_negative(request.negative_prompt, prompt)
+                plain = self.prompts.encode_negative(request.negative_prompt, prompt)
                 negative = self._project(request, plain, request.negative_prompt or None)
             prompt = self._project(request, prompt, request.prompt)
             limits = self._components.spec.limits
@@ -313,13 +319,13 @@ def _device_errors(device: torch.device) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.AcceleratorError) and not responds(device):
+        of_device = isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+        if of_device and not responds(device):
             raise DeviceLost(
                 f"The device has stopped working ({str(error).splitlines()[0]}); the server has to "
                 "be started again."
             ) from error
-        # Apple's GPUs raise an error of no special kind.
-        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # they hold what did not leave enough room
         if device.type == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_demo.model.compile.programs import Programs, named_tensors
+from lightning_demo.model.compile import programs
+from lightning_demo.model.compile.programs import (
+    Programs,
+    clean_up,
+    named_tensors,
+    program_folder,
+)
 from lightning_demo.model.compile.speed import Speed
 
 TRACED = Speed(compile=True, compile_backend="eager")
@@ -97,20 +104,62 @@ def test_other_shapes_layers_and_options_are_other_programs(module: Block, tmp_p
     assert server.bind("unet", function, module, *inputs()) is None
 
 
-@pytest.mark.parametrize("speed", [TRACED, COMPILED], ids=["traced", "compiled"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"], ids=["empty", "cut short"])
-def test_a_damaged_file_is_an_error_that_the_caller_sees(
-    speed: Speed, content: bytes, module: Block, tmp_path: Path
+@pytest.mark.parametrize("speed", [TRACED, COMPILED], ids=["traced", "compiled"])
+def test_a_damaged_file_is_made_again(
+    speed: Speed, content: bytes, module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    maker = Programs(tmp_path, TRACED, make=True)
-    maker.bind("unet", function, module, *inputs())
-    (file,) = tmp_path.iterdir()
     server = Programs(tmp_path, speed)
-    if speed is COMPILED:
-        file = tmp_path / f"unet-{server._digest(module, inputs())}.pt2"
+    file = tmp_path / f"unet-{server._digest(module, inputs())}.pt2"
     file.write_bytes(content)
-    with pytest.raises(Exception, match=r"."):
-        server.bind("unet", function, module, *inputs())
+    stamps = [tmp_path / f"complete-{size}" for size in ("128x128", "192x128")]
+    for stamp in stamps:
+        stamp.touch()
+    assert server.bind("unet", function, module, *inputs()) is None
+    assert f"{file.name} cannot be used" in caplog.text
+    assert not any(each.exists() for each in (file, *stamps)), "and nothing counts as complete"
+
+
+def test_programs_of_different_kinds_have_different_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def folder(speed: Speed = COMPILED, name: str = "miniature", device: str = "L4") -> Path:
+        return program_folder(tmp_path, name, speed, device)
+
+    same = folder()
+    assert same.parent == tmp_path and same == folder(Speed(compile=True, cuda_graphs=True))
+    others = {
+        folder(name="sdxl-lightning"),
+        folder(device="H200"),
+        folder(TRACED),
+        folder(Speed(compile=True, channels_last=True)),
+    }
+    monkeypatch.setattr(programs, "MODEL_CODE", tmp_path)
+    for text in ("version = 1", "version = 2"):
+        (tmp_path / "step.py").write_text(text)
+        others.add(folder())
+    monkeypatch.setattr(programs, "_processor_features", lambda: "avx512")
+    others.add(folder())
+    monkeypatch.setattr(programs, "PACKAGES", ("no such package",))
+    others.add(folder())
+    cpu = folder(device="cpu")
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    try:
+        others |= {cpu, folder(device="cpu")}
+    finally:
+        torch.set_num_threads(torch.get_num_threads() - 1)
+    assert len(others | {same}) == 11
+
+
+def test_what_nobody_has_used_for_a_month_is_removed(module: Block, tmp_path: Path):
+    for name in ("old", "used"):
+        Programs(tmp_path / name, TRACED, make=True).bind("unet", function, module, *inputs())
+        for file in (tmp_path / name).iterdir():
+            os.utime(file, (0, 0))
+    (tmp_path / "another's").mkdir()
+    Programs(tmp_path / "used", TRACED).bind("unet", function, module, *inputs())
+    clean_up(tmp_path)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["another's", "used"]
 
 
 def test_a_program_that_fails_to_compile_leaves_no_file(module: Block, tmp_path: Path):
@@ -120,7 +169,7 @@ def test_a_program_that_fails_to_compile_leaves_no_file(module: Block, tmp_path:
     maker = Programs(tmp_path, TRACED, make=True)
     with pytest.raises(Exception, match="data-dependent"):
         maker.bind("unet", unfit, module, *inputs())
-    assert not list(tmp_path.glob("unet-*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_parameter_of_several_tensors_goes_by_several_names(module: Block):

@@ -29,32 +29,34 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 
 def test_a_compiler_is_needed_everywhere(environment: dict[str, str]):
-    assert compiler_variables("cpu", environment) == {}
-    with pytest.raises(InvalidSetting, match=r"apt install g\+\+"):
-        compiler_variables("cpu", {"PATH": ""})
-    with pytest.raises(InvalidSetting, match=r"apt install g\+\+"):
-        compiler_variables("cpu", {**environment, "CXX": "no-such-compiler"})
+    assert compiler_variables(cuda=False, environment=environment) == {}
+    for without in ({"PATH": ""}, {**environment, "CXX": "no-such-compiler"}):
+        with pytest.raises(InvalidSetting, match=r"apt install g\+\+"):
+            compiler_variables(cuda=False, environment=without)
 
 
-def test_a_toolkit_is_left_to_torch(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(InvalidSetting, match="requirements-compile.txt"):
-        compiler_variables("cuda", environment)
-    assert compiler_variables("cuda", {**environment, "CUDA_HOME": "/opt/cuda"}) == {}
-    monkeypatch.setattr(toolchain, "TOOLKIT", Path(environment["PATH"]))
-    assert compiler_variables("cuda", environment) == {}
-
-
-def test_headers_of_packages_are_found_when_they_are_complete(
-    environment: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("place", ["packages", "toolkit", "CUDA_HOME", "nvcc"])
+def test_headers_are_found_when_they_are_complete(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ):
+    """In packages of Python or a toolkit; one for running programs only has none."""
     folder = tmp_path / "packages" / "nvidia" / "cu13"
+    if place == "toolkit":
+        folder = tmp_path / "toolkit"
+        monkeypatch.setattr(toolchain, "TOOLKIT", folder)
+    elif place == "CUDA_HOME":
+        folder = tmp_path / "home"
+        environment["CUDA_HOME"] = str(folder)
+    elif place == "nvcc":
+        folder = tmp_path
+        (tmp_path / "bin" / "nvcc").touch(mode=0o755)
     for header in HEADERS:
         with pytest.raises(InvalidSetting, match="requirements-compile.txt"):
-            compiler_variables("cuda", environment)
+            compiler_variables(cuda=True, environment=environment)
         file = folder / "include" / header
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-    assert compiler_variables("cuda", environment) == {"CUDA_HOME": str(folder)}
+    assert compiler_variables(cuda=True, environment=environment) == {"CUDA_HOME": str(folder)}
 
 
 def test_the_requirements_are_the_headers_for_torchs_cuda():
@@ -77,7 +79,8 @@ def test_a_linker_finds_the_driver(tmp_path: Path):
     maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 123   {installed}\n7f02-7f03 rw-p 0 00:00 0\n")
     found = driver_variables(tmp_path / "link", {"LIBRARY_PATH": "/elsewhere"}, maps)
     assert found == {"LIBRARY_PATH": f"{tmp_path / 'link'}{os.pathsep}/elsewhere"}
-    assert driver_variables(tmp_path / "link", {}, maps), "again"
+    again = driver_variables(tmp_path / "link", found, maps)
+    assert again == found, "no longer each time"
     program = tmp_path / "program.c"
     program.write_text("int cuInit(void); int main(void) { return cuInit(); }\n")
     link = ["gcc", "-o", str(tmp_path / "program"), str(program), "-lcuda"]
@@ -93,5 +96,5 @@ def test_without_a_driver_nothing_is_linked(tmp_path: Path):
     assert driver_variables(tmp_path / "link", {}, tmp_path / "missing") == {}
     (tmp_path / "libcuda.so").touch()
     maps.write_text(f"7f00-7f01 r-xp 00000000 08:01 123   {tmp_path}/libcuda.so.1\n")
-    assert driver_variables(tmp_path / "link", {}, maps) == {}, "the linker finds it by itself"
-    assert not (tmp_path / "link").exists()
+    assert driver_variables(tmp_path / "link", {}, maps) == {"LIBRARY_PATH": str(tmp_path)}
+    assert not (tmp_path / "link").exists(), "it has a name for linkers"
