@@ -69,15 +69,24 @@ class RandomUNets:
         return unet.eval().requires_grad_(False)
 
 
-def with_unets(components: Any, capacity: int) -> Any:
+def with_unets(components: Any, capacity: int, *, several: bool = True) -> Any:
+    """Two sizes; and calls of several people's rows or, what is done sooner, none."""
     family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
-    return replace(components, spec=family, unets=UNets(RandomUNets(), capacity, STEPS))
+    unets = UNets(RandomUNets(), capacity, STEPS)
+    plan = replace(components.memory_plan, text_encoders_stay=several)
+    return replace(components, spec=family, unets=unets, memory_plan=plan)
 
 
 @pytest.fixture
 def one(components: Any) -> Any:
     """One live UNet, overwritten in place for each step count; two sizes."""
     return with_unets(components, 1)
+
+
+@pytest.fixture
+def alone(components: Any) -> Any:
+    """The same, on a device that has no room for calls of several people."""
+    return with_unets(components, 1, several=False)
 
 
 @pytest.fixture
@@ -124,7 +133,8 @@ def functions(programs: CountedPrograms) -> Watched:
 @pytest.fixture(scope="module")
 def compiled(components: Any, functions: Watched) -> tuple[Sampler, list[str]]:
     """A sampler with one live UNet that has compiled all, and its tiers on the way."""
-    sampler = Sampler(with_unets(components, 1), COMPILED, functions=functions)
+    parts = with_unets(components, 1, several=False)
+    sampler = Sampler(parts, COMPILED, functions=functions)
     sampler.improvement.sizes_in_use |= set(sampler.spec.sizes)
     return sampler, compile_all(sampler)
 
@@ -196,36 +206,15 @@ def test_nothing_is_compiled_after_the_plan(
     assert programs.asked == before
 
 
-def test_batches_are_filled_up_to_one_that_is_compiled(
-    compiled: tuple[Sampler, list[str]],
-    functions: Watched,
-    programs: CountedPrograms,
-    four: Any,
-    ask: Any,
-):
-    """1, 2, 4 and 8 rows are compiled; any number of people is served by those."""
-    eager, before = Sampler(four), programs.asked
-    for people in (1, 2, 3, 5, 8):
-        batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
-        rows = [compiled[0].begin(request) for request in batch]
-        functions.met.clear()
-        while not rows[0].done:
-            compiled[0].step(rows)
-        assert set(functions.met) == {min(rows for rows in ROW_BUCKETS if rows >= people)}
-        last = compiled[0].finish(rows[-1]).astype(int) - paint(eager, batch[-1])
-        assert np.abs(last).max() <= 1
-    assert programs.asked == before
-
-
 def compiling(components: Any, programs: Programs, **options: Any) -> Sampler:
     functions = CompiledFunctions(COMPILED, programs=programs)
     return Sampler(components, COMPILED, functions=functions, **options)
 
 
 def test_sizes_that_nobody_uses_stay_eager(
-    one: Any, four: Any, ask: Any, programs: CountedPrograms
+    alone: Any, four: Any, ask: Any, programs: CountedPrograms
 ):
-    sampler = compiling(one, programs)
+    sampler = compiling(alone, programs)
     while sampler.improvement.tasks_left:
         sampler.improve()
     before = programs.asked
@@ -237,14 +226,14 @@ def test_sizes_that_nobody_uses_stay_eager(
 
 
 def test_another_resident_unet_takes_the_same_program(
-    four: Any, ask: Any, programs: CountedPrograms
+    components: Any, four: Any, ask: Any, programs: CountedPrograms
 ):
-    four.unets.fetch_ahead = lambda: False
+    two = with_unets(components, 4, several=False)
+    two.unets.fetch_ahead = lambda: False
     for steps in (2, 4):
-        four.unets.get(steps)
-    sampler = compiling(four, programs)
-    while sampler.improvement.tasks_left > 3:  # the calls of several people
-        sampler.improve()
+        two.unets.get(steps)
+    sampler = compiling(two, programs)
+    assert compile_all(sampler)[-1] == "compiled"
     eager, before = Sampler(four), programs.asked
     for steps in (2, 4):
         request = ask("a cat", num_inference_steps=steps)
@@ -278,7 +267,7 @@ class TightPrograms(Programs):
     """Compiled code says that the memory is full by an error of no special kind."""
 
     def bind(self, kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
-        if len(tensors[0]) >= 4:
+        if len(tensors[0]) >= 2:
             raise RuntimeError("run_func_(...) API call failed: CUDA out of memory.")
         return super().bind(kind, function, module, *tensors)
 
@@ -484,6 +473,25 @@ def test_a_decoder_in_tiles_is_recorded_and_not_compiled():
     assert kinds["compiled"] == {"unet", "preview"}
 
 
+def test_batches_are_filled_up_to_one_that_is_recorded(one: Any, four: Any, ask: Any):
+    """1, 2, 4 and 8 rows are recorded; any number of people is served by those."""
+    recorder = Recorder()
+    functions = Watched(RECORDED, recorder)
+    sampler, eager = Sampler(one, RECORDED, functions=functions), Sampler(four)
+    compile_all(sampler)
+    recorded = recorder.recorded
+    for people in (1, 2, 3, 5, 8):
+        batch = [ask(f"a cat {n}", num_inference_steps=2) for n in range(people)]
+        rows = [sampler.begin(request) for request in batch]
+        functions.met.clear()
+        while not rows[0].done:
+            sampler.step(rows)
+        assert set(functions.met) == {min(rows for rows in ROW_BUCKETS if rows >= people)}
+        last = sampler.finish(rows[-1]).astype(int) - paint(eager, batch[-1])
+        assert np.abs(last).max() <= 1
+    assert recorder.recorded == recorded
+
+
 def test_recorded_prompts_are_encoded_one_at_a_time(components: Any):
     """All together they would be thousands of kernels again, launched from Python."""
     recorder = Recorder()
@@ -511,25 +519,25 @@ def test_without_anything_on_there_is_nothing_to_compile(components: Any):
 
 
 def test_what_has_been_compiled_is_taken_over_before_anybody_waits(
-    one: Any, programs: CountedPrograms
+    alone: Any, programs: CountedPrograms
 ):
     speed = replace(COMPILED, cuda_graphs=True)
     functions = CompiledFunctions(speed, Recorder(), programs)
-    sampler = Sampler(one, speed, functions=functions)
+    sampler = Sampler(alone, speed, functions=functions)
     every = sampler.improvement.tasks_left
     sampler.warm_up()
     assert sampler.tier == "recorded, getting faster"
-    assert every - sampler.improvement.tasks_left == 6 + 2, "the usual step and the decoders"
+    assert every - sampler.improvement.tasks_left == 3 + 2, "the usual step and the decoders"
 
 
 def test_what_is_recorded_first_is_compiled_later(
-    one: Any, four: Any, ask: Any, programs: CountedPrograms
+    alone: Any, four: Any, ask: Any, programs: CountedPrograms
 ):
     """The recording of the eager function is replaced by one of the program."""
     speed, recorder = replace(COMPILED, cuda_graphs=True), Recorder()
     functions = CompiledFunctions(speed, recorder, programs)
     elsewhere = False  # another process has compiled it
-    sampler = Sampler(one, speed, functions=functions, may_compile=lambda size, start: elsewhere)
+    sampler = Sampler(alone, speed, functions=functions, may_compile=lambda size, start: elsewhere)
     before = programs.asked
     sampler.warm_up()
     assert sampler.tier == "recorded, getting faster", "before the first request"
