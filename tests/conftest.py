@@ -13,7 +13,6 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
@@ -27,22 +26,6 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("steady")
-
-
-class FileByFile(LoadScopeScheduling):
-    """Two processes run the tests, file by file; those that drive a browser are one group.
-
-    What `--dist loadgroup` is for, which does not group with pytest 9.2 (pytest-xdist issue 1386).
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "browser" if file.startswith("tests/browser/") else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
-    """Asked for by xdist, in the process that hands the tests out."""
-    return FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what drives a browser, and runs it last.
 
     Playwright keeps an event loop running in the main thread from its first test to the end, in
-    which no other test could call `asyncio.run`.
+    which no other test could call `asyncio.run`. Processes that share the tests take the files in
+    this order, so that none comes after a browser's.
     """
     for item in items:
         if item.path.is_relative_to(HERE):
