@@ -96,3 +96,11 @@ def report_incident(error: Exception, sentence: str, log: logging.Logger) -> Lig
     incident = secrets.token_hex(4)
     log.error("%s (incident %s)", sentence, incident, exc_info=error)
     return GenerationFailed(f"{sentence} (incident {incident}).")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of torch says that a device's memory is full.
+
+    By its words: Apple's GPUs and compiled programs raise errors of no special kind.
+    """
+    return "out of memory" in str(error)

@@ -154,16 +154,6 @@ def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device's memory is full.
-
-    Apple's GPUs and compiled programs raise errors of no special kind.
-    """
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
-
-
 def responds(device: torch.device) -> bool:
     """Whether a device still computes: after some errors of CUDA it never does again."""
     import torch

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from ..device import is_out_of_memory
+from ...errors import is_out_of_memory
 from .cuda_graph import Capture, CudaGraph, cuda_capture
 from .programs import Function, Program, Programs
 from .speed import Speed

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from ..device import is_out_of_memory
+from ...errors import is_out_of_memory
 from .speed import Speed
 from .toolchain import compiler_variables, driver_variables
 

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 
-from ...errors import DeviceLost, OutOfMemory
+from ...errors import DeviceLost, OutOfMemory, is_out_of_memory
 from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import is_out_of_memory, responds, send, synchronize
+from ..device import responds, send, synchronize
 from ..loading import Components
-from ..memory_plan import MemoryPlan
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
@@ -81,9 +80,9 @@ class Sampler:
         return self._components.device_name
 
     @property
-    def memory_plan(self) -> MemoryPlan:
-        """How settled pictures are decoded: see `MemoryPlan`."""
-        return self._components.memory_plan
+    def memory_plan(self) -> str:
+        """How the model is spread over the device: `MemoryPlan.as_option`."""
+        return self._components.memory_plan.as_option()
 
     def unet(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet for a step count."""
