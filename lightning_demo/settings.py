@@ -109,7 +109,7 @@ class Settings:
         True, "compile the model while it serves; on a GPU only, unless compile_on_cpu"
     )
     compile_on_cpu: bool = _setting(
-        False, "compile on a CPU too: a minute of both cores for each size, a quarter off a step"
+        False, "compile on a CPU too: minutes of a core for each size, then half as long a step"
     )
     cuda_graphs: bool = _setting(True, "on a GPU, replay a whole step as one launch")
     channels_last: bool = _setting(True, "on a GPU, the memory layout its convolutions prefer")

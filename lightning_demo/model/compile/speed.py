@@ -46,7 +46,7 @@ class Speed:
     def of(cls, settings: Settings, device_type: str) -> Speed:
         """The optimisations that the settings leave on and the device can use.
 
-        A CPU compiles for a minute per size to save a quarter of a step: only on request.
+        A CPU compiles for minutes per size, beside whoever is served: only on request.
         """
         flags = {item.name: getattr(settings, item.name) for item in fields(cls)}
         if device_type != "cuda" or torch.version.hip:
