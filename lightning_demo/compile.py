@@ -68,7 +68,7 @@ def compile_model(
 
     folder = program_folder(compile_folder(), spec.name, sampler.speed, sampler.device_name)
     for size in sampler.improvement.sizes_in_use:
-        stamp(folder, sampler.memory_plan, size).touch()
+        stamp(folder, sampler.plan_option, size).touch()
     clean_up(compile_folder())
     return 0
 

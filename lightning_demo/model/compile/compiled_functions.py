@@ -49,7 +49,7 @@ class CompiledFunctions:
         self._graphs: OrderedDict[Key, CudaGraph] = OrderedDict()
         self._preparing: frozenset[Kind] = frozenset()
         self._compiling = False  # what is prepared, else only recorded
-        self._buffers: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}
+        self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
         self.postponed = 0  # recordings for which the memory was full; worth another try
         self.given_up = 0  # calls that stay slower for good
@@ -169,7 +169,7 @@ class CompiledFunctions:
 
     def _buffer(self, position: int, like: torch.Tensor) -> torch.Tensor:
         """One buffer for all graphs: a prompt's keys and values alone are 26 MB in SDXL."""
-        key = (position, like.shape, like.dtype)
+        key = (position, like.shape, like.dtype, like.stride())
         if key not in self._buffers:
             self._buffers[key] = like.clone()
         return self._buffers[key]

@@ -94,20 +94,28 @@ class Programs:
             Exception: of many kinds; the compiler is missing or fails.
         """
         file = self.folder / f"{kind}-{self._digest(module, tensors)}.pt2"
-        if not file.exists() and self._make:
+        program = self._loaded(file, module, tensors[0].device) if file.exists() else None
+        if program is None and self._make:
             self._make_file(file, function, module, tensors)
+            return self._load(file, module, tensors[0].device)
+        if program is None:
+            for stamp in self.folder.glob("complete-*"):
+                stamp.unlink(missing_ok=True)
+        return program
+
+    def _loaded(self, file: Path, module: torch.nn.Module, device: torch.device) -> Program | None:
+        """A program, or None, and no longer a file, where it is damaged."""
         try:
-            program = self._load(file, module, tensors[0].device)
-            with suppress(OSError):
-                os.utime(file)  # for `clean_up`
-            return program
+            program = self._load(file, module, device)
         except Exception as error:
-            if self._make or is_out_of_memory(error):
+            if is_out_of_memory(error):
                 raise
             log.warning("%s cannot be used: %s", file.name, error)
-            for useless in (file, *self.folder.glob("complete-*")):
-                useless.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
             return None
+        with suppress(OSError):
+            os.utime(file)  # for `clean_up`
+        return program
 
     def _make_file(
         self,

@@ -80,7 +80,7 @@ class Sampler:
         return self._components.device_name
 
     @property
-    def memory_plan(self) -> str:
+    def plan_option(self) -> str:
         """How the model is spread over the device: `MemoryPlan.as_option`."""
         return self._components.memory_plan.as_option()
 

@@ -106,7 +106,7 @@ def test_other_shapes_layers_and_options_are_other_programs(module: Block, tmp_p
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short"], ids=["empty", "cut short"])
 @pytest.mark.parametrize("speed", [TRACED, COMPILED], ids=["traced", "compiled"])
-def test_a_damaged_file_is_made_again(
+def test_a_damaged_file_is_given_up(
     speed: Speed, content: bytes, module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     server = Programs(tmp_path, speed)
@@ -118,6 +118,15 @@ def test_a_damaged_file_is_made_again(
     assert server.bind("unet", function, module, *inputs()) is None
     assert f"{file.name} cannot be used" in caplog.text
     assert not any(each.exists() for each in (file, *stamps)), "and nothing counts as complete"
+
+
+def test_whoever_compiles_makes_a_damaged_file_anew(module: Block, tmp_path: Path):
+    maker = Programs(tmp_path, TRACED, make=True)
+    maker.bind("unet", function, module, *inputs())
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(b"")
+    check(maker.bind("unet", function, module, *inputs()), module)
+    check(Programs(tmp_path, TRACED).bind("unet", function, module, *inputs()), module)
 
 
 def test_programs_of_different_kinds_have_different_folders(
