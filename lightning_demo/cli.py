@@ -19,7 +19,6 @@ from .settings import Settings, convert, variable
 ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
 SPEED_SETTINGS = (
     "compile",
-    "compile_on_cpu",
     "compile_backend",
     "cuda_graphs",
     "channels_last",

@@ -53,6 +53,11 @@ def compile_model(
         return here if plan is None else here.like(plan)
 
     sampler = loader(spec, settings, precompile=False, plan=planned)(lambda share, sentence: None)
+    if sampler.speed.compile_backend == "openvino":  # its programs hold the weights, for any size
+        sizes = ()
+        for steps in spec.limits.num_inference_steps:
+            sampler.unet(steps)
+            sampler.improvement.steps_in_use.add(steps)
     sampler.improvement.sizes_in_use = set(sizes or spec.sizes[:1])
     if not sampler.improvement.tasks_left:
         raise InvalidSetting(
@@ -64,7 +69,7 @@ def compile_model(
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
-    from .model.compile.programs import clean_up, program_folder
+    from .model.compile.program_folder import clean_up, program_folder
 
     folder = program_folder(compile_folder(), spec.name, sampler.speed, sampler.device_name)
     for size in sampler.improvement.sizes_in_use:
@@ -74,5 +79,6 @@ def compile_model(
 
 
 def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not `sys.stdin`: its lock would be held when this process ends
+        pass
     os._exit(1)

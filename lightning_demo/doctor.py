@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting, OutOfMemory
-from .model.compile.toolchain import compiler_variables
+from .model.compile.toolchain import (
+    MEASURED,
+    compiler_variables,
+    openvino_problem,
+    read_measured,
+)
 from .model.device import (
     choose_model,
     cuda_device_count,
@@ -24,7 +29,7 @@ from .model.host_memory import host_memory
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
 from .ports import free_port
-from .settings import Settings
+from .settings import Settings, compile_folder
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 PYTHONS = ((3, 10), (3, 13))
@@ -94,7 +99,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _device(settings, spec)
     yield _memory(spec)
     yield from _plan(settings, spec)
-    yield from _compiler(settings)
+    yield from _compiler(settings, spec)
     yield from _weights(spec)
     yield from _loras(settings)
     yield _port(settings)
@@ -108,7 +113,8 @@ def _python() -> Finding:
 
 def _packages() -> Iterator[Finding]:
     for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
-        if not (match := re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)(?:,<([0-9.]+))?", line)):
+        match = re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)(?:,<([0-9.]+))?", line)
+        if match is None or ";" in line:  # what only some machines have is looked at by itself
             continue
         name, low, high = match.groups()
         fix = f"pip install '{line.strip()}'"
@@ -172,10 +178,15 @@ def _plan(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
             yield Finding("", LINE.format(*line))
 
 
-def _compiler(settings: Settings) -> Iterator[Finding]:
+def _compiler(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     """Whether what makes pictures faster can be compiled here; pictures come without, too."""
     on_gpu = has_cuda() and settings.device.startswith(("auto", "cuda"))
-    if not settings.compile or not (on_gpu or settings.compile_on_cpu):
+    if not settings.compile:
+        return
+    backend = settings.compile_backend
+    if backend == "openvino" or (backend == "auto" and not on_gpu):
+        if spec.small:
+            yield _openvino(spec)
         return
     try:
         compiler_variables(cuda=on_gpu)
@@ -183,6 +194,21 @@ def _compiler(settings: Settings) -> Iterator[Finding]:
         yield Finding("compiler", f"none, so pictures take longer; {error}")
     else:
         yield Finding("compiler", "C++" + (" and CUDA's headers" if on_gpu else ""))
+
+
+def _openvino(spec: ModelSpec) -> Finding:
+    """Whether OpenVINO is here, and how much faster it was when this machine last served."""
+    if problem := openvino_problem():
+        return Finding("compiler", f"none, so pictures take longer; {problem}")
+    found = f"OpenVINO {importlib.metadata.version('openvino')}"
+    latest = max(
+        compile_folder().glob(f"{spec.name}-*/{MEASURED}"),
+        key=lambda file: file.stat().st_mtime,
+        default=None,
+    )
+    times = read_measured(latest.parent) if latest else {}
+    words = (f"{kind} {before:g} -> {after:g} ms" for kind, (before, after) in times.items())
+    return Finding("compiler", f"{found}, {', '.join(words) or 'not measured yet'}")
 
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:

@@ -106,10 +106,7 @@ class Settings:
     )
 
     compile: bool = _setting(
-        True, "compile the model while it serves; on a GPU only, unless compile_on_cpu"
-    )
-    compile_on_cpu: bool = _setting(
-        False, "compile on a CPU too: minutes of a core for each size, then half as long a step"
+        True, "compile the model in a process of its own, and serve faster when that is done"
     )
     cuda_graphs: bool = _setting(True, "on a GPU, replay a whole step as one launch")
     channels_last: bool = _setting(True, "on a GPU, the memory layout its convolutions prefer")
@@ -132,9 +129,11 @@ class Settings:
         "round large layers to 8 bits (Ada, Hopper; needs torchao); changes pictures",
     )
     compile_backend: str = _setting(
-        "inductor",
-        "eager only traces, to tell a fault of the compiler from one of the model's code",
-        choices=("inductor", "eager"),
+        "auto",
+        "auto is inductor on a GPU, and openvino for the miniature on a CPU; inductor takes "
+        "minutes for each size on a CPU; eager only traces, to tell a fault of the compiler from "
+        "one of the model's code",
+        choices=("auto", "inductor", "openvino", "eager"),
     )
 
     def __post_init__(self) -> None:

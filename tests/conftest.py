@@ -10,6 +10,8 @@ from typing import Any
 # Before anything imports torch, and for every child process: the models here are so small that a
 # second thread only waits for the first, and spins meanwhile.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Servers of the tests start no process that compiles; tests of that ask for it.
+os.environ["LIGHTNING_COMPILE"] = "no"
 
 import hypothesis
 import pytest

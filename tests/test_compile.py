@@ -22,10 +22,8 @@ from lightning_demo.settings import Settings
 
 HERE = ["--model", "miniature", "--device", "cpu"]
 # Exports and loads as ever, in seconds and without a C++ compiler.
-ON_CPU = ["--compile-on-cpu", "--compile-backend", "eager"]
-ON_CPU_SETTINGS = Settings(
-    model="miniature", device="cpu", compile_on_cpu=True, compile_backend="eager"
-)
+ON_CPU = ["--compile", "--compile-backend", "eager"]
+ON_CPU_SETTINGS = Settings(model="miniature", device="cpu", compile_backend="eager")
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def test_what_cannot_be_compiled_leaves_no_stamp(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert main(["compile", *HERE, "--compile-on-cpu"]) == 1
+    assert main(["compile", *HERE, "--compile", "--compile-backend", "inductor"]) == 1
     assert "Not everything could be compiled" in capsys.readouterr().err
     assert not list(folder.rglob("complete-*")) and not list(folder.rglob("*.pt2"))
 
@@ -203,7 +201,7 @@ def test_a_child_at_work_can_be_ended(tmp_path: Path, started: Callable[..., Chi
 def test_the_real_child_ends_when_its_parent_is_gone(folder: Path):
     """Standard input closes with the parent, however that ends."""
     environment = {**os.environ, **Settings(model="miniature", device="cpu").to_environment()}
-    environment |= {"LIGHTNING_COMPILE_ON_CPU": "yes", "LIGHTNING_COMPILE_BACKEND": "eager"}
+    environment |= {"LIGHTNING_COMPILE": "yes", "LIGHTNING_COMPILE_BACKEND": "eager"}
     root = Path(__file__).resolve().parent.parent
     child = subprocess.Popen(  # noqa: S603
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment, cwd=root

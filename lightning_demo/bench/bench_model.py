@@ -12,7 +12,8 @@ import torch
 
 from ..errors import CheckpointError
 from ..model.compile.compiled_functions import CompiledFunctions
-from ..model.compile.programs import Programs, program_folder
+from ..model.compile.program_folder import program_folder
+from ..model.compile.programs import Programs
 from ..model.compile.speed import Speed
 from ..model.device import free_memory, pick_device
 from ..model.hub.files import locate_all

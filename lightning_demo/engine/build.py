@@ -56,8 +56,9 @@ def build_engine(
 
     if not stand_in or spec.lightning.folder is not None:
         return engine(load, spec)
-    # LoRAs are made for one model and fit no other; float8 needs the GPU.
-    simple = replace(settings, device="cpu", lora="", fp8=False)
+    # LoRAs are made for one model and fit no other; float8 needs the GPU, and what is compiled
+    # would come when the wanted model is here.
+    simple = replace(settings, device="cpu", lora="", fp8=False, compile=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
     return StandbyEngine(engine(second, spec), lambda: engine(first, MINIATURE))
 
@@ -138,7 +139,8 @@ def loader(
         import torch
 
         from ..model.compile.compiled_functions import CompiledFunctions
-        from ..model.compile.programs import Programs, program_folder
+        from ..model.compile.program_folder import program_folder
+        from ..model.compile.programs import Programs
         from ..model.compile.speed import Speed
         from ..model.device import pick_device
         from ..model.loading import load_components
@@ -147,7 +149,7 @@ def loader(
 
         torch.set_num_threads(cpu_threads(settings.threads))
         device = pick_device(settings.device)
-        speed = Speed.of(settings, device.type)
+        speed = Speed.of(settings, device.type, small=spec.small)
         components = load_components(
             spec,
             settings.device,

@@ -43,5 +43,5 @@ class CheckContext:
 
     def speed(self, *, compiled: bool) -> Speed:
         """What serving would use here, compiled or not: recording takes seconds."""
-        speed = Speed.of(Settings.from_environment(), self.device.type)
+        speed = Speed.of(Settings.from_environment(), self.device.type, small=self.small)
         return replace(speed, compile=compiled, compile_backend=self.backend)

@@ -2,16 +2,20 @@
 
 A function starts eager. While nobody waits it is prepared for one set of shapes after another: a
 program that was compiled beforehand takes its place, and on a GPU it is recorded as a CUDA graph.
-Other shapes run eagerly, so serving never compiles and never waits for a compiler.
+Other shapes run eagerly, so serving never compiles and never waits for a compiler. On a CPU a
+program takes its place only if it proves faster there.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -25,10 +29,16 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["unet", "decoder", "preview", "text"]
 Shapes: TypeAlias = tuple[tuple[torch.Size, torch.dtype, tuple[int, ...]], ...]  # with strides
+Callback: TypeAlias = Callable[[], Any]
 Key: TypeAlias = tuple[int, Kind, Shapes]  # of a module by its id
 
+ANY_SHAPE: Shapes = ()
 MAX_GRAPHS = 128
 MOST_REFUSALS = 3  # by a memory that is full for the moment
+MOST_MISSES = 2  # of a program that should be there
+CLEARLY = 1.2  # times faster
+TRIALS, MOST_TRIALS = 3, 10  # of a program and of what it replaces; the quickest of each counts
+TRIAL_SECONDS = 0.1  # after which the least are enough
 
 
 class CompiledFunctions:
@@ -51,13 +61,21 @@ class CompiledFunctions:
         self._compiling = False  # what is prepared, else only recorded
         self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
-        self.postponed = 0  # recordings for which the memory was full; worth another try
+        self._missed: dict[Key, int] = {}  # programs that were not there
+        self._faster: dict[Kind, bool] = {}  # whether programs are, where that was measured
+        self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
 
     @property
     def compiles(self) -> bool:
         """Whether there are compiled programs, or will be: until one fails, as all then would."""
         return self._compiler is not None
+
+    @property
+    def compiled(self) -> str:
+        """What calls are that have been compiled, for people."""
+        by_openvino = self._speed.compile_backend == "openvino"
+        return "compiled by OpenVINO" if by_openvino else "compiled"
 
     def call(self, kind: Kind, function: Function, module: Any, *tensors: torch.Tensor) -> Any:
         """Computes function(module, *tensors) in the fastest form that is ready."""
@@ -68,9 +86,18 @@ class CompiledFunctions:
         if (graph := self._graphs.get(key)) is not None:
             self._graphs.move_to_end(key)
             return graph(*tensors)
-        if (program := self._programs.get(key)) is not None:
-            return program(*tensors)
+        if (program := self._program(key)) is not None:
+            try:
+                return program(*tensors)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise  # of these shapes alone
+                log.exception("a compiled %s has failed; it is computed as before now", kind)
+                self._programs = {each: p for each, p in self._programs.items() if p != program}
         return self._eagerly(function, module, tensors)
+
+    def _program(self, key: Key) -> Program | None:
+        return self._programs.get(key) or self._programs.get((*key[:2], ANY_SHAPE))
 
     def ready(self, kind: Kind, module: Any, *first: Sequence[int]) -> bool:
         """Whether a form is ready for first tensors of these shapes, whatever comes then."""
@@ -106,7 +133,7 @@ class CompiledFunctions:
         self, key: Key, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
     ) -> None:
         self._modules[id(module)] = module
-        compiles = self._compiling and key not in self._programs
+        compiles = self._compiling and self._program(key) is None
         if compiles and self._bind(key, function, module, tensors):
             self._graphs.pop(key, None)  # of the slower form
             self._refused.pop(key, None)
@@ -126,23 +153,55 @@ class CompiledFunctions:
         try:
             program = self._compiler.bind(key[1], function, module, *tensors)
             if program is None:
-                self.given_up += 1
+                self._missed[key] = missed = self._missed.get(key, 0) + 1
+                self.postponed += missed < MOST_MISSES
+                self.given_up += missed >= MOST_MISSES
                 return False
             program(*tensors)  # the first call loads its kernels
+            eager = partial(self._eagerly, function, module, tensors)
+            if not self._is_faster(key[1], partial(program, *tensors), eager, tensors[0].device):
+                self.given_up += 1
+                return False
         except Exception as error:
             if is_out_of_memory(error):
                 raise  # of these shapes alone
             log.warning("compiling does not work here; serving goes on without", exc_info=True)
             self._compiler = None
             return False
-        self._programs[key] = program
+        self._programs[(*key[:2], ANY_SHAPE) if self._compiler.any_shape else key] = program
         return True
+
+    def _is_faster(
+        self, kind: Kind, program: Callback, eager: Callback, device: torch.device
+    ) -> bool:
+        """Whether programs of this kind are faster than what they replace.
+
+        Measured once, and not again at the next start where they were clearly faster. On a GPU they
+        are, and what a call takes shows only when it has been recorded.
+        """
+        if self._compiler is None or not self._compiler.may_be_slower or device.type != "cpu":
+            return True
+        before, after = self._compiler.noted(kind)
+        if before > CLEARLY * after:
+            return True
+        if kind not in self._faster:
+            before = after = math.inf
+            begun = time.perf_counter()
+            for number in range(MOST_TRIALS):
+                before, after = min(before, _ms(eager)), min(after, _ms(program))
+                if number + 1 >= TRIALS and time.perf_counter() - begun > TRIAL_SECONDS:
+                    break
+            self._faster[kind] = after < before
+            self._compiler.note(kind, before, after)
+            if after >= before:
+                log.warning("the compiled %s is no faster here and is not used", kind)
+        return self._faster[kind]
 
     def _record(
         self, key: Key, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
     ) -> None:
         def body(*inputs: torch.Tensor) -> Any:
-            program = self._programs.get(key)
+            program = self._program(key)
             return program(*inputs) if program else self._eagerly(function, module, inputs)
 
         self._capture = self._capture or cuda_capture()
@@ -173,3 +232,9 @@ class CompiledFunctions:
         if key not in self._buffers:
             self._buffers[key] = like.clone()
         return self._buffers[key]
+
+
+def _ms(call: Callback) -> float:
+    begun = time.perf_counter()
+    call()
+    return 1000 * (time.perf_counter() - begun)

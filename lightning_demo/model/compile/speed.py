@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ...errors import InvalidSetting
 from ...settings import Settings
+from .toolchain import openvino_problem
 
 CUDA_ONLY = (
     "cuda_graphs",
@@ -43,17 +45,22 @@ class Speed:
     compile_backend: str = "inductor"
 
     @classmethod
-    def of(cls, settings: Settings, device_type: str) -> Speed:
+    def of(cls, settings: Settings, device_type: str, *, small: bool) -> Speed:
         """The optimisations that the settings leave on and the device can use.
 
-        A CPU compiles for minutes per size, beside whoever is served: only on request.
+        Args:
+            small: whether the model is: OpenVINO holds the weights a second time.
+
+        Raises:
+            InvalidSetting: OpenVINO is asked for where it cannot be used.
         """
         flags = {item.name: getattr(settings, item.name) for item in fields(cls)}
         if device_type != "cuda" or torch.version.hip:
             # AMD's GPUs report as "cuda"; what nobody has tried there stays off.
             flags |= dict.fromkeys(CUDA_ONLY, False)
-        if device_type != "cuda":
-            flags["compile"] = settings.compile and settings.compile_on_cpu
+        backend = _backend(settings.compile_backend, device_type, small=small)
+        flags["compile"] = settings.compile and backend is not None
+        flags["compile_backend"] = backend or "inductor"
         return cls(**flags)
 
     @property
@@ -87,3 +94,19 @@ class Speed:
         ]
         with sdpa_kernel(order, set_priority=True):
             yield
+
+
+def _backend(asked: str, device_type: str, *, small: bool) -> str | None:
+    """The compiler for a device; None where nothing is compiled unless it is asked for by name."""
+    if asked == "auto" and device_type == "cuda":
+        return "inductor"
+    if asked == "auto":
+        return "openvino" if device_type == "cpu" and small and not openvino_problem() else None
+    if device_type not in ("cuda", "cpu"):
+        return None
+    if asked == "openvino":
+        if device_type != "cpu" or not small:
+            raise InvalidSetting("compile_backend: openvino is for the miniature on a CPU.")
+        if problem := openvino_problem():
+            raise InvalidSetting(f"compile_backend: {problem}")
+    return asked

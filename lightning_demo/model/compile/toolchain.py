@@ -1,4 +1,6 @@
-"""What compiling ahead of time needs beside torch: a C++ compiler and, on a GPU, CUDA's headers.
+"""What compiling ahead of time needs beside torch.
+
+OpenVINO on a CPU; else a C++ compiler and, on a GPU, CUDA's headers.
 
 Importing this file does not import torch: `doctor` must not wait for it.
 """
@@ -6,8 +8,11 @@ Importing this file does not import torch: `doctor` must not wait for it.
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import importlib.util
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +23,29 @@ HEADERS = ("cuda_runtime_api.h", "crt/host_defines.h", "nv/target")
 TOOLKIT = Path("/usr/local/cuda")
 DRIVER = "libcuda.so"
 MAPS = Path("/proc/self/maps")  # of this process: with the driver that it has loaded
+MEASURED = "measured.json"  # in a folder of programs: what calls take without and with one, ms
+OPENVINO = (2025, 2)  # the oldest whose PyTorch frontend this was written against
+OPENVINO_PACKAGE = f"openvino>={OPENVINO[0]}.{OPENVINO[1]}"
+
+
+def read_measured(folder: Path) -> dict[str, tuple[float, float]]:
+    """By kind of call, milliseconds without and with the programs of a folder; empty: not known."""
+    try:
+        content = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
+        return {kind: (float(before), float(after)) for kind, (before, after) in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def openvino_problem() -> str:
+    """Why OpenVINO cannot compile here; empty where it can."""
+    try:
+        version = importlib.metadata.version("openvino")
+    except importlib.metadata.PackageNotFoundError:
+        return f"OpenVINO is not installed: pip install '{OPENVINO_PACKAGE}'."
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OPENVINO:
+        return f"OpenVINO {version} is too old: pip install '{OPENVINO_PACKAGE}'."
+    return ""
 
 
 def compiler_variables(

@@ -35,7 +35,9 @@ def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     """
     image = vae.decode(latents, return_dict=False)[0].float()
     pixels = image.mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1), torch.isfinite(image).all()
+    # Both ends: a compiled ReLU may make 0 of NaN.
+    finite = torch.isfinite(latents).all() & torch.isfinite(image).all()
+    return pixels.permute(0, 2, 3, 1), finite
 
 
 @torch.inference_mode()

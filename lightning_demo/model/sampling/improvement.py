@@ -48,6 +48,8 @@ class Improvement:
         self._slower: set[Form] = set()  # that some usual call could not be given
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
+        # A program of OpenVINO that holds the miniature's weights takes 95 MB.
+        self.steps_in_use = set(unets.resident_steps())
         self.form = "eager"  # that all calls at the native size have
         self.tier = ""  # the same for people, and whether it goes on
         self._note()
@@ -96,7 +98,8 @@ class Improvement:
         self._note()
 
     def _ask(self, start: bool) -> None:
-        for size in self.sizes_in_use if self._functions.compiles else ():
+        sizes = {task.size for task in self._plan if task.form == "compiled"} & self.sizes_in_use
+        for size in sizes if self._functions.compiles else ():
             self._compilable[size] = self._may_compile(size, start)
 
     def _may(self, number: int) -> bool:
@@ -113,6 +116,8 @@ class Improvement:
         for number, task in enumerate(self._plan):
             each = "unet" in task.kinds
             for steps, unet in newest_first if self._possible(number) else ():
+                if each and task.serves_all and steps not in self.steps_in_use:
+                    continue
                 if (unet if each else 0) not in self._done.get(number, ()):
                     return number, steps, unet if each else 0
         return None
@@ -137,7 +142,7 @@ class Improvement:
             raise
         except OutOfMemory:
             log.warning("%s: too little memory; these calls stay as they are", task)
-            self._fail(number, important=task.rows == 1)
+            self._fail(number, important=task.important)
         except Exception:
             # What fails changes nothing: functions stay as they were, and right.
             log.exception("%s failed", task)
@@ -145,7 +150,7 @@ class Improvement:
         if functions.postponed > postponed:
             done.discard(unet)
         if functions.given_up > given_up:
-            self._fail(number, important=task.rows == 1)
+            self._fail(number, important=task.important)
 
     def _fail(self, number: int, *, important: bool = True) -> None:
         self._failures += important
@@ -155,7 +160,8 @@ class Improvement:
     def _note(self) -> None:
         self.form = self._fastest()
         if self._plan:
-            self.tier = self.form + (", getting faster" if self.has_more else "")
+            form = self._functions.compiled if self.form == "compiled" else self.form
+            self.tier = form + (", getting faster" if self.has_more else "")
 
     def _fastest(self) -> str:
         for form in ("compiled", "recorded"):

@@ -40,6 +40,7 @@ class PromptEncoder:
         self, components: Components, functions: CompiledFunctions, capacity: int = 256
     ) -> None:
         self._tokenizers = components.tokenizers
+        self._token_limit = self._tokenizers[0].model_max_length
         self._encoders = components.text_encoders
         self._device = components.device
         self._stay = components.memory_plan.text_encoders_stay
@@ -61,10 +62,12 @@ class PromptEncoder:
         """
         prompts = list(dict.fromkeys(prompts))
         new = [prompt for prompt in prompts if prompt not in self._memory]
-        # With a CUDA graph, one at a time is faster than all together eagerly.
-        shape = (1, self._tokenizers[0].model_max_length)
-        recorded = self._functions.ready("text", self._encoders[0], shape)
-        together = 1 if recorded else max(1, len(new))
+        # With a CUDA graph for one, one at a time is faster than all together eagerly.
+        one, all_new = (
+            self._functions.ready("text", self._encoders[0], (rows, self._token_limit))
+            for rows in (1, len(new))
+        )
+        together = 1 if one and not all_new else max(1, len(new))
         for start in range(0, len(new), together):
             batch = new[start : start + together]
             self._memory.update(zip(batch, self._encode(batch), strict=True))

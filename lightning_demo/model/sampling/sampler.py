@@ -147,10 +147,13 @@ class Sampler:
         spec = self._components.spec
         limits = spec.limits
         shipped = spec.lightning.folder is not None
-        loaded = self._components.unets.resident_steps()
-        for steps in limits.num_inference_steps if shipped else loaded:
+        loaded = self._components.unets.resident_steps() or (limits.default_steps,)
+        for steps in loaded:
             self._rehearse(limits.sizes[0], 0.0, steps)
         self.improvement.warm_up(self._rehearse)
+        for steps in limits.num_inference_steps if shipped else ():
+            if steps not in loaded:
+                self._rehearse(limits.sizes[0], 0.0, steps)
 
     def _rehearse(
         self,
@@ -162,9 +165,13 @@ class Sampler:
     ) -> None:
         """Computes one step, and perhaps both decodes, of pictures that nobody sees."""
         self._rehearsals += 1
-        prompt = f"a {self._rehearsals}"  # a new one, so that it is encoded
-        request = GenerationRequest(prompt, "", steps, guidance_scale, 0, *size)
-        batch = [self.begin(request) for _ in range(rows)]
+        # New ones, so that they are encoded: together, where there are several.
+        prompts = [f"a {self._rehearsals} {row}" for row in range(rows)]
+        requests = [
+            GenerationRequest(prompt, "", steps, guidance_scale, 0, *size) for prompt in prompts
+        ]
+        self.prompts.encode_all(prompts)
+        batch = [self.begin(request) for request in requests]
         self.step(batch)
         if decodes:
             self.previews(batch)
@@ -180,6 +187,7 @@ class Sampler:
         self.improvement.sizes_in_use |= {
             limits.nearest_size(each.width, each.height) for each in requests
         }
+        self.improvement.steps_in_use |= {each.num_inference_steps for each in requests}
         prompts = [request.prompt for request in requests]
         prompts += [
             request.negative_prompt

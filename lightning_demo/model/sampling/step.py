@@ -86,7 +86,7 @@ def denoising_step(
         name: value.view(-1, 1, 1, 1) for name, value in zip(COEFFICIENTS, columns, strict=False)
     }
     inputs, timesteps = latents / column["scale"], columns[COEFFICIENTS.index("timestep")]
-    negatives = len(sources) - len(latents)
+    negatives = sources.shape[0] - latents.shape[0]  # traced, unlike `len`
     if negatives:
         inputs, timesteps, time_ids = inputs[sources], timesteps[sources], time_ids[sources]
     output = call_unet(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_demo.model.compile import programs
-from lightning_demo.model.compile.programs import (
-    Programs,
-    clean_up,
-    named_tensors,
-    program_folder,
-)
+from lightning_demo.model.compile.programs import Programs
 from lightning_demo.model.compile.speed import Speed
 
 TRACED = Speed(compile=True, compile_backend="eager")
@@ -110,7 +103,7 @@ def test_a_damaged_file_is_given_up(
     speed: Speed, content: bytes, module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     server = Programs(tmp_path, speed)
-    file = tmp_path / f"unet-{server._digest(module, inputs())}.pt2"
+    file = server.file("unet", module, *inputs())
     file.write_bytes(content)
     stamps = [tmp_path / f"complete-{size}" for size in ("128x128", "192x128")]
     for stamp in stamps:
@@ -129,48 +122,6 @@ def test_whoever_compiles_makes_a_damaged_file_anew(module: Block, tmp_path: Pat
     check(Programs(tmp_path, TRACED).bind("unet", function, module, *inputs()), module)
 
 
-def test_programs_of_different_kinds_have_different_folders(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def folder(speed: Speed = COMPILED, name: str = "miniature", device: str = "L4") -> Path:
-        return program_folder(tmp_path, name, speed, device)
-
-    same = folder()
-    assert same.parent == tmp_path and same == folder(Speed(compile=True, cuda_graphs=True))
-    others = {
-        folder(name="sdxl-lightning"),
-        folder(device="H200"),
-        folder(TRACED),
-        folder(Speed(compile=True, channels_last=True)),
-    }
-    monkeypatch.setattr(programs, "MODEL_CODE", tmp_path)
-    for text in ("version = 1", "version = 2"):
-        (tmp_path / "step.py").write_text(text)
-        others.add(folder())
-    monkeypatch.setattr(programs, "_processor_features", lambda: "avx512")
-    others.add(folder())
-    monkeypatch.setattr(programs, "PACKAGES", ("no such package",))
-    others.add(folder())
-    cpu = folder(device="cpu")
-    torch.set_num_threads(torch.get_num_threads() + 1)
-    try:
-        others |= {cpu, folder(device="cpu")}
-    finally:
-        torch.set_num_threads(torch.get_num_threads() - 1)
-    assert len(others | {same}) == 11
-
-
-def test_what_nobody_has_used_for_a_month_is_removed(module: Block, tmp_path: Path):
-    for name in ("old", "used"):
-        Programs(tmp_path / name, TRACED, make=True).bind("unet", function, module, *inputs())
-        for file in (tmp_path / name).iterdir():
-            os.utime(file, (0, 0))
-    (tmp_path / "another's").mkdir()
-    Programs(tmp_path / "used", TRACED).bind("unet", function, module, *inputs())
-    clean_up(tmp_path)
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["another's", "used"]
-
-
 def test_a_program_that_fails_to_compile_leaves_no_file(module: Block, tmp_path: Path):
     def unfit(module: Any, image: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         return image * 2 if image.sum() > 0 else image  # no graph knows which
@@ -179,30 +130,3 @@ def test_a_program_that_fails_to_compile_leaves_no_file(module: Block, tmp_path:
     with pytest.raises(Exception, match="data-dependent"):
         maker.bind("unet", unfit, module, *inputs())
     assert not list(tmp_path.iterdir())
-
-
-def test_a_parameter_of_several_tensors_goes_by_several_names(module: Block):
-    class Rounded:
-        def __init__(self) -> None:
-            self.values, self.scale = torch.zeros(3), torch.ones(1)
-
-        def __tensor_flatten__(self) -> tuple[list[str], None]:
-            return ["values", "scale"], None
-
-    class Quantized:
-        def __init__(self, weight: Any) -> None:
-            self._weight = weight
-
-        def named_parameters(self, prefix: str, remove_duplicate: bool) -> Any:
-            yield f"{prefix}.layer.weight", self._weight
-
-        def named_buffers(self, prefix: str, remove_duplicate: bool) -> Any:
-            yield from ()
-
-    weight = Rounded()
-    found = named_tensors(Quantized(weight))  # type: ignore[arg-type]
-    assert found["module.layer.parametrizations.weight.original0"] is weight.values
-    assert found["module.layer.parametrizations.weight.original1"] is weight.scale
-    names = named_tensors(module)
-    assert names["module.same.weight"] is names["module.convolution.weight"]
-    assert names.keys() >= {"module.offset", "module.same.bias"}

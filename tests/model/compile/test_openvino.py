@@ -1,0 +1,365 @@
+"""OpenVINO's programs: for all shapes, of one module's weights, as exact as promised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_demo.errors import GenerationFailed, InvalidSetting
+from lightning_demo.model.compile.compiled_functions import CompiledFunctions
+from lightning_demo.model.compile.programs import Programs
+from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.sampling.sampler import Sampler
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.settings import Settings
+
+from .test_programs import Block, function
+
+OPENVINO = Speed(compile=True, compile_backend="openvino")
+STEPS = MINIATURE.limits.num_inference_steps
+NATIVE = MINIATURE.sizes[0]
+
+
+def inputs(rows: int = 2, side: int = 9) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(rows)
+    return torch.randn(rows, 4, side, side, generator=generator), torch.tensor([2.0])
+
+
+@pytest.fixture
+def module() -> Block:
+    torch.manual_seed(0)
+    return Block().eval()
+
+
+@pytest.fixture
+def bound(module: Block, tmp_path: Path) -> Callable[[], Any]:
+    """What a process that serves finds after another one has compiled."""
+    Programs(tmp_path, OPENVINO, make=True).bind("unet", function, module, *inputs())
+    return lambda: Programs(tmp_path, OPENVINO).bind("unet", function, module, *inputs())
+
+
+def test_one_program_serves_all_shapes(module: Block, bound: Callable[[], Any], tmp_path: Path):
+    (file,) = tmp_path.iterdir()
+    program, results = bound(), []
+    for rows, side in ((2, 9), (1, 9), (5, 12), (3, 7)):
+        results.append((program(*inputs(rows, side)), function(module, *inputs(rows, side))))
+    for found, wanted in results:  # after all calls: each has given tensors of its own
+        assert torch.allclose(found[0], wanted[0], atol=1e-5) and torch.equal(found[1], wanted[1])
+    assert [file] == list(tmp_path.iterdir())
+
+
+def test_other_weights_are_another_program(module: Block, tmp_path: Path, bound: Any):
+    with torch.no_grad():
+        module.convolution.weight[0, 0, 0, 0] += 1e-3  # a LoRA, perhaps
+    assert bound() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a program" * 9, None], ids=["empty", "other", "cut"])
+def test_a_damaged_file_is_given_up(
+    damage: bytes | None, bound: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    assert bound() is None and not file.exists()
+    assert f"{file.name} cannot be used" in caplog.text
+
+
+def test_nobody_is_told_of_what_is_converted(
+    module: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """OpenVINO's own converter reports to its makers; another part of it is used."""
+    telemetry = pytest.importorskip("openvino_telemetry")
+
+    def report(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("somebody would be told")
+
+    monkeypatch.setattr(telemetry.Telemetry, "init", report)
+    Programs(tmp_path, OPENVINO, make=True).bind("unet", function, module, *inputs())
+
+
+# The miniature ------------------------------------------------------------------------------
+
+
+def improve_all(sampler: Sampler) -> None:
+    while sampler.improve(fetch=False):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folder(components: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the `compile` command would leave, of the 4-step UNet."""
+    folder = tmp_path_factory.mktemp("programs")
+    programs = Programs(folder, OPENVINO, make=True)
+    components.unets.get(4)
+    sampler = Sampler(
+        components, OPENVINO, functions=CompiledFunctions(OPENVINO, programs=programs)
+    )
+    sampler.improvement.steps_in_use = {4}
+    improve_all(sampler)
+    assert not sampler.improvement.failures
+    return folder
+
+
+class Counted(Programs):
+    """Counts what it is asked for, and says what was faster."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, OPENVINO)
+        self.asked = 0
+
+    def bind(self, *arguments: Any) -> Any:
+        self.asked += 1
+        return super().bind(*arguments)
+
+    def noted(self, kind: str) -> tuple[float, float]:
+        return 2.0, 1.0  # a busy machine would decide otherwise
+
+
+@pytest.fixture(scope="module")
+def compiled(components: Any, folder: Path) -> Sampler:
+    """A sampler that serves by programs."""
+    functions = CompiledFunctions(OPENVINO, programs=Counted(folder))
+    sampler = Sampler(components, OPENVINO, functions=functions)
+    sampler.improvement.steps_in_use = {4}
+    improve_all(sampler)
+    return sampler
+
+
+def paint(sampler: Sampler, requests: Sequence[Any]) -> tuple[torch.Tensor, list[np.ndarray]]:
+    """The final latents and pictures, of all together."""
+    sampler.prepare(requests)
+    rows = [sampler.begin(request) for request in requests]
+    while not rows[0].done:
+        sampler.step(rows)
+    pictures = sampler.finals(rows) + sampler.previews(rows)
+    return torch.cat([row.latents for row in rows]), pictures
+
+
+def test_pictures_are_those_of_diffusers_to_within_a_level(
+    compiled: Sampler, components: Any, ask: Callable[..., Any]
+):
+    """For any number of people, with and without guidance, at every size."""
+    eager = Sampler(components)
+    cases = [
+        [ask("a red house", width=width, height=height, guidance_scale=guidance)] * 1
+        for width, height in MINIATURE.sizes
+        for guidance in (0.0, 2.0)
+    ]
+    cases.append([ask(f"{n} cats by the sea", guidance_scale=float(n % 2) * 2) for n in range(3)])
+    cases.append([ask(f"a boat {n}", seed=n) for n in range(8)])
+    for requests in cases:
+        latents, pictures = paint(compiled, requests)
+        wanted_latents, wanted = paint(eager, requests)
+        scale = wanted_latents.abs().max()
+        assert (latents - wanted_latents).abs().max() <= 1e-4 * scale
+        for picture, other in zip(pictures, wanted, strict=True):
+            assert np.abs(picture.astype(int) - other).max() <= 1
+
+
+def test_it_is_said_and_everything_is_ready_for_any_shape(compiled: Sampler):
+    assert compiled.tier == "compiled by OpenVINO" and compiled.form == "compiled"
+    assert not compiled.has_more
+
+
+def test_new_prompts_are_encoded_together(compiled: Sampler):
+    met: list[int] = []
+    functions = compiled._functions
+    real = functions.call
+
+    def call(kind: Any, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+        met.append(len(tensors[0]))
+        return real(kind, function, module, *tensors)
+
+    functions.call = call  # type: ignore[method-assign]
+    try:
+        compiled.prompts.encode_all(["one more", "and another", "and a third"])
+    finally:
+        functions.call = real  # type: ignore[method-assign]
+    assert met == [3, 3]
+
+
+def test_nan_is_noticed(compiled: Sampler, ask: Callable[..., Any]):
+    """Although a ReLU of OpenVINO makes 0 of NaN."""
+    row = compiled.begin(ask())
+    compiled.step([row])
+    row.latents = row.latents * torch.nan
+    with pytest.raises(GenerationFailed):
+        compiled.finish(row)
+
+
+def test_the_unet_of_a_step_count_comes_when_somebody_asks_for_it(
+    components: Any, folder: Path, ask: Callable[..., Any]
+):
+    for steps in (2, 4):
+        components.unets.get(steps)
+    programs = Counted(folder)
+    sampler = Sampler(
+        components, OPENVINO, functions=CompiledFunctions(OPENVINO, programs=programs)
+    )
+    sampler.improvement.steps_in_use = {4}
+    improve_all(sampler)
+    asked, failures = programs.asked, sampler.improvement.failures
+    assert not failures and not sampler.has_more
+    sampler.prepare([ask(num_inference_steps=2)])
+    assert sampler.has_more
+    improve_all(sampler)
+    assert programs.asked == asked + 2, "in vain, and once more in case it has been made meanwhile"
+    assert sampler.improvement.failures
+
+
+def test_what_is_missing_is_asked_for_again(module: Block, tmp_path: Path):
+    """The process that compiles is started anew meanwhile: nothing counts as complete."""
+    stamp = tmp_path / "complete-128x128"
+    stamp.touch()
+    functions = CompiledFunctions(OPENVINO, programs=Counted(tmp_path))
+    with functions.compiling("unet"):
+        functions.call("unet", function, module, *inputs())
+    assert not stamp.exists() and (functions.postponed, functions.given_up) == (1, 0)
+    Programs(tmp_path, OPENVINO, make=True).bind("unet", function, module, *inputs())
+    with functions.compiling("unet"):
+        functions.call("unet", function, module, *inputs())
+    assert functions.ready("unet", module, (7, 4, 5, 5))
+    assert (functions.postponed, functions.given_up) == (1, 0)
+
+
+# What it is worth ---------------------------------------------------------------------------
+
+
+class Slow(Programs):
+    """A machine on which programs take longer."""
+
+    def bind(self, *arguments: Any) -> Any:
+        program = super().bind(*arguments)
+
+        def slow(*tensors: torch.Tensor) -> Any:
+            time.sleep(0.05)  # far more than the call itself takes
+            return program(*tensors)
+
+        return slow
+
+
+@pytest.fixture
+def prepared(module: Block, tmp_path: Path) -> Callable[[type[Programs]], CompiledFunctions]:
+    Programs(tmp_path, OPENVINO, make=True).bind("unet", function, module, *inputs())
+
+    def prepare(kind: type[Programs]) -> CompiledFunctions:
+        functions = CompiledFunctions(OPENVINO, programs=kind(tmp_path, OPENVINO))
+        with functions.compiling("unet"):
+            functions.call("unet", function, module, *inputs())
+        return functions
+
+    return prepare
+
+
+def test_a_program_that_is_no_faster_is_not_used(
+    prepared: Any, module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    functions = prepared(Slow)
+    assert not functions.ready("unet", module, (2, 4, 9, 9)) and functions.given_up == 1
+    assert "the compiled unet is no faster here" in caplog.text
+    before, after = Programs(tmp_path, OPENVINO).noted("unet")
+    assert 0 < before < after, "written down for `doctor`"
+
+
+def test_what_was_clearly_faster_is_not_measured_again(
+    prepared: Any, module: Block, tmp_path: Path
+):
+    Programs(tmp_path, OPENVINO).note("unet", 3.0, 1.0)
+    assert prepared(Slow).ready("unet", module, (2, 4, 9, 9))
+
+
+def test_notes_that_cannot_be_read_or_written_are_done_without(tmp_path: Path):
+    folder = tmp_path / "none"
+    Programs(folder, OPENVINO).note("unet", 3.0, 1.0)
+    for content in ("", "[]", '{"unet": 3}', '{"unet": ["a", "b"]}'):
+        (tmp_path / "measured.json").write_text(content)
+        assert Programs(tmp_path, OPENVINO).noted("unet") == (0.0, 0.0)
+
+
+def test_a_program_that_fails_is_replaced_by_the_function(
+    prepared: Any, module: Block, caplog: pytest.LogCaptureFixture
+):
+    class Failing(Counted):
+        def __init__(self, folder: Path, speed: Speed) -> None:
+            super().__init__(folder)
+
+        def bind(self, *arguments: Any) -> Any:
+            calls = iter([super().bind(*arguments)])
+            return lambda *tensors: next(calls)(*tensors)
+
+    functions = prepared(Failing)
+    for _ in range(2):
+        found = functions.call("unet", function, module, *inputs())
+        assert torch.equal(found[0], function(module, *inputs())[0])
+    assert caplog.text.count("a compiled unet has failed") == 1
+
+
+# Where it is used ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def version(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
+    """Pretends that another OpenVINO is installed, or none."""
+
+    def pretend(found: str | None) -> None:
+        real = partial(_version, found)
+        monkeypatch.setattr(
+            "lightning_demo.model.compile.toolchain.importlib.metadata.version", real
+        )
+
+    return pretend
+
+
+def _version(found: str | None, name: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    if name != "openvino" or found is None:
+        raise PackageNotFoundError(name)
+    return found
+
+
+def test_a_cpu_takes_it_for_the_miniature_where_it_is_installed(
+    version: Callable[[str | None], None],
+):
+    settings = Settings()
+    version("2026.4.1")
+    assert Speed.of(settings, "cpu", small=True) == replace(
+        Speed.of(replace(settings, compile=False), "cpu", small=True), compile=True
+    )
+    assert Speed.of(settings, "cpu", small=True).compile_backend == "openvino"
+    assert not Speed.of(settings, "cpu", small=False).compile
+    assert not Speed.of(settings, "mps", small=True).compile
+    on_gpu = Speed.of(settings, "cuda", small=True)
+    assert on_gpu.compile and on_gpu.compile_backend == "inductor"
+    for missing in (None, "2024.6.0"):
+        version(missing)
+        assert not Speed.of(settings, "cpu", small=True).compile
+
+
+@pytest.mark.parametrize("backend", ["inductor", "eager"])
+def test_a_cpu_takes_another_only_by_name(backend: str):
+    settings = Settings(compile_backend=backend)
+    for kind, compiles in (("cpu", True), ("cuda", True), ("mps", False)):
+        speed = Speed.of(settings, kind, small=True)
+        assert speed.compile == compiles and (not compiles or speed.compile_backend == backend)
+
+
+def test_where_it_cannot_be_used_the_setting_is_refused(version: Callable[[str | None], None]):
+    settings = Settings(compile_backend="openvino")
+    version("2026.4.1")
+    for kind, small in (("cuda", True), ("cpu", False)):
+        with pytest.raises(InvalidSetting, match="compile_backend: openvino is for the miniature"):
+            Speed.of(settings, kind, small=small)
+    for found, words in ((None, "not installed"), ("2024.6.0", "2024.6.0 is too old")):
+        version(found)
+        with pytest.raises(InvalidSetting, match=words):
+            Speed.of(settings, "cpu", small=True)
