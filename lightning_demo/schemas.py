@@ -154,6 +154,9 @@ class Frame:
         return self.step, self.final
 
 
+GETTING_FASTER = ", getting faster"  # the end of a tier that will be followed by another
+
+
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
     """What an engine can say about itself at any time, without waiting."""

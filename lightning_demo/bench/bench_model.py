@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,6 +11,7 @@ import diffusers
 import numpy as np
 import torch
 
+from ..engine.build import loader
 from ..errors import CheckpointError
 from ..model.compile.compiled_functions import CompiledFunctions
 from ..model.compile.program_folder import program_folder
@@ -24,7 +26,7 @@ from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.unet_files import UNetFiles
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
-from ..settings import compile_folder
+from ..settings import Settings, compile_folder
 from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
 Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]
@@ -79,10 +81,15 @@ def load_bench_model(
     return BenchModel(weights, replace(components, spec=native), source)
 
 
-def miniature_sampler() -> Sampler:
-    """The miniature on the CPU, warm."""
-    sampler = Sampler(load_components(MINIATURE, "cpu"))
+def miniature_sampler(num_inference_steps: int = 4) -> Sampler:
+    """The miniature on the CPU as a server has it in the end: warm, and compiled if it compiles."""
+    settings = replace(Settings.from_environment(), device="cpu", threads=torch.get_num_threads())
+    sampler = loader(MINIATURE, replace(settings, lora=""))(lambda share, sentence: None)
     sampler.warm_up()
+    sampler.improvement.steps_in_use.add(num_inference_steps)
+    while sampler.has_more:
+        if not sampler.improve():
+            time.sleep(0.1)  # another process compiles
     return sampler
 
 

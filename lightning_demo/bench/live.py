@@ -42,8 +42,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     from .bench_model import miniature_sampler
 
     torch.set_num_threads(args.threads)
-    sampler = miniature_sampler()
     steps, bare, rounds = args.num_inference_steps, [], []
+    sampler = miniature_sampler(steps)
     with serve_all((OURS, PEER), steps, args.threads) as servers:
         warm_up(servers, [steady_typist(-1)], steps)
         for number in range(args.seeds):

@@ -20,7 +20,7 @@ from .clients import Page
 from .plots import draw_waiting
 from .report import add_files, add_steps, add_threads, environment, shown, table, whole
 from .score import PATIENCE, KeyPress, Round, Trace, client_load, score
-from .servers import OURS, PEERS, Server, serve_all
+from .servers import OURS, PEERS, Server, serve_all, wait_until_fast
 from .typists import Typist, typist
 
 WARM_UP_USERS, WARM_UP_SECONDS = 8, 0.5
@@ -102,6 +102,7 @@ def warm_up(servers: Sequence[Server], typing: Sequence[Typist], steps: int) -> 
         if figures["lost_finals"]:
             said = "; ".join(figures.get("problems", ["it said nothing"]))
             raise EngineUnavailable(f"{server.name} gave no finished picture: {said}")
+    wait_until_fast(servers[0])
 
 
 def type_at(servers: Sequence[Server], typing: Sequence[Typist], steps: int) -> list[Round]:

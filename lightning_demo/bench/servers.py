@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -19,9 +20,11 @@ from types import FrameType
 from typing import IO
 
 import httpx
+from websockets.sync.client import connect
 
 from ..errors import EngineUnavailable
 from ..ports import free_port
+from ..schemas import GETTING_FASTER
 from .clients import FetchPage, GradioPage, LivePage, Page
 
 OURS = "lightning_demo"
@@ -33,6 +36,7 @@ PAGES: dict[str, type[Page]] = {
 }
 PEERS = tuple(name for name in PAGES if name != OURS)
 READY_WITHIN = 300.0  # seconds; our page is there before its model
+FAST_WITHIN = 300.0
 STEPS_METRIC = "lightning_steps_total"
 REST = 0.5  # seconds in which a server that has finished takes no step
 REST_WITHIN = 60.0  # seconds
@@ -163,6 +167,27 @@ def serve_all(
         for server in servers:
             server.suspend()
         yield servers
+
+
+def wait_until_fast(server: Server) -> None:
+    """Waits until ours is as fast as it will be: what it was asked for is compiled meanwhile.
+
+    Raises:
+        EngineUnavailable: it still says that it gets faster.
+    """
+    until = time.monotonic() + FAST_WITHIN
+    while True:
+        with (
+            server.running(),
+            connect(f"{server.url}live".replace("http", "ws", 1)) as socket,
+        ):
+            while (status := json.loads(socket.recv()))["type"] != "status":
+                pass
+            if not status["tier"].endswith(GETTING_FASTER):
+                return
+            time.sleep(1)
+        if time.monotonic() > until:
+            raise EngineUnavailable(f"the demo still gets faster after {FAST_WITHIN:g} seconds.")
 
 
 def _command(name: str, num_inference_steps: int, threads: int) -> list[str]:

@@ -11,7 +11,7 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * While others keep the engine busy, a request may wait a little for the next keystroke
   (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
 * Somebody in the middle of typing may be painted a draft that comes within the latency budget
-  (`choose_draft`). The picture that stays never is one: it comes right after the draft if no key
+  (`draft_policy`). The picture that stays never is one: it comes right after the draft if no key
   does, or, while others keep the engine busy, after the same wait.
 * A draft that still stands in line when typing has paused gives its place to the asked picture.
 * Where pages submit on Enter, every request is meant: the newest supersedes, none is drafted.
@@ -19,12 +19,10 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..schemas import GenerationRequest, Limits
-from .base import Forecast
+from ..schemas import GenerationRequest
 
 FINAL_EVERY = 1.0  # seconds; a finished picture appears about this often while typing
 BURST_GAP = 1.0  # seconds between two keystrokes that still count as typing
@@ -32,10 +30,6 @@ BUSY_LINE = 4  # waiting requests of others at which the full debounce applies
 SILENCE = 0.3  # seconds without a key after which typing has paused
 NEARER = 0.75  # of the steps after which a preview is nearer to the final than any draft
 LEARNING = 0.3  # weight of the newest measurement in an estimate
-SAME_SHAPE = 0.1  # largest difference of the logarithms of width / height
-
-# (request, draft) -> how long it would take; None: not known
-Forecaster = Callable[[GenerationRequest, bool], Forecast | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,55 +237,3 @@ class LivePolicy:
 
 def _blend(estimate: float, measured: float) -> float:
     return measured if estimate == 0 else estimate + LEARNING * (measured - estimate)
-
-
-def drafts(request: GenerationRequest, limits: Limits) -> list[GenerationRequest]:
-    """What may be painted for a request by the preview decoder, the best first.
-
-    Fewer steps, then the fewest at smaller trained sizes of nearly the same shape. One step is
-    never among them unless it was asked for: SDXL-Lightning's 1-step UNet is experimental. The
-    asked steps are only where there are no fewer: all of them are taken again after the draft, and
-    the asked picture's own last preview is nearly as good and costs nothing (`bench refine`).
-    """
-    asked = request.num_inference_steps
-    fewer = [steps for steps in reversed(limits.num_inference_steps) if 1 < steps < asked]
-    at_full_size = [replace(request, num_inference_steps=steps) for steps in fewer or [asked]]
-    return at_full_size + [
-        replace(at_full_size[-1], width=width, height=height)
-        for width, height in _smaller(limits, *limits.nearest_size(request.width, request.height))
-    ]
-
-
-def choose_draft(
-    request: GenerationRequest, limits: Limits, budget: float, forecast: Forecaster
-) -> GenerationRequest | None:
-    """The draft to paint for somebody who is typing; None: the asked picture itself.
-
-    The asked picture where it comes within the budget, or where it is not known when it comes; else
-    the best draft that does; where none does, the one that comes first, if before the picture.
-
-    Args:
-        budget: seconds from now to the picture; 0: never a draft.
-    """
-    asked = forecast(request, False) if budget > 0 else None
-    if asked is None or asked.seconds <= budget:
-        return None
-    quickest, least = None, asked.seconds
-    for draft in drafts(request, limits):
-        expected = forecast(draft, True)
-        if expected is not None and expected.seconds <= budget:
-            return draft
-        if expected is not None and expected.seconds < least:
-            quickest, least = draft, expected.seconds
-    return quickest
-
-
-def _smaller(limits: Limits, width: int, height: int) -> list[tuple[int, int]]:
-    shape = math.log(width / height)
-    sizes = [
-        size
-        for size in limits.sizes
-        if math.prod(size) < width * height
-        and abs(math.log(size[0] / size[1]) - shape) <= SAME_SHAPE
-    ]
-    return sorted(sizes, key=math.prod, reverse=True)

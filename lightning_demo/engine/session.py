@@ -17,8 +17,9 @@ from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from .base import Engine, Forecast, Requeued, Work
+from .draft_policy import choose_draft
 from .latest import Latest
-from .policy import Cancel, LivePolicy, Start, Submission, Wait, choose_draft
+from .policy import Cancel, LivePolicy, Start, Submission, Wait
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from lightning_demo.bench.refine import (
     ways,
 )
 from lightning_demo.cli import main
-from lightning_demo.engine.policy import drafts
+from lightning_demo.engine.draft_policy import drafts
 from lightning_demo.miniature.classifier import Classifier, to_pixels
 from lightning_demo.model.weights.checkpoints import MINIATURE
 

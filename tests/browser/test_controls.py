@@ -130,12 +130,13 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     engine = FakeEngine()
     engine.forecast_of = slow
     tab = visit(own(engine))
-    tab.wait_answered()
+    tab.page.locator("#steps").get_by_text("8", exact=True).click()
+    tab.wait("() => lightning.painted.at(-1)?.final && lightning.painted.at(-1).step === 8")
     words = "() => document.getElementById('drafting').textContent"
     tab.prompt.press_sequentially(" and a long tail of words", delay=5)
     tab.wait(f"{words} === 'drafts: 2 steps, quick decoder (budget 200 ms)'")
-    assert tab.wait_answered()["step"] == 4
-    assert "4 steps" in tab.text("about"), "what is asked for stays there"
+    assert tab.wait_answered()["step"] == 8
+    assert "8 steps" in tab.text("about"), "what is asked for stays there"
     tab.wait(f"{words} === ''")
     before = tab.sequence()
     tab.page.locator("#budget").get_by_text("off").click()
@@ -144,7 +145,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     engine.requests.clear()
     tab.type("now without")
     tab.wait_painted("now without")
-    assert {request.num_inference_steps for request in engine.requests} == {4}
+    assert {request.num_inference_steps for request in engine.requests} == {8}
 
 
 def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:

@@ -11,7 +11,6 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from lightning_demo.engine.base import Forecast
 from lightning_demo.engine.policy import (
     BUSY_LINE,
     FINAL_EVERY,
@@ -21,9 +20,7 @@ from lightning_demo.engine.policy import (
     Start,
     Submission,
     Wait,
-    choose_draft,
 )
-from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
 REQUEST = GenerationRequest("a", "", 4, 0.0, 7, 128, 128)
@@ -319,11 +316,8 @@ class AnyTyping(RuleBasedStateMachine):
         assert self.painted[-1][1:] == (self.sequence, True), "the last word wins"
 
     def draft(self, request: GenerationRequest) -> GenerationRequest | None:
-        def forecast(request: GenerationRequest, draft: bool) -> Forecast:
-            work = self.step * (request.num_inference_steps + (0.2 if draft else 1.0))
-            return Forecast(self.waiting, self.waiting * self.step, work)
-
-        return choose_draft(request, MINIATURE.limits, self.budget, forecast)
+        asked = self.step * (request.num_inference_steps + 1 + self.waiting)
+        return two_steps(request) if 0 < self.budget < asked else None
 
     def pass_time(self, until: float) -> None:
         while self.events and self.events[0][0] <= until:

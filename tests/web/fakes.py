@@ -35,7 +35,9 @@ STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu")
 
 
 def slow(request: GenerationRequest, draft: bool) -> Forecast:
-    """An engine that would take a tenth of a second a step, and as long for a full decode."""
+    """An engine that would take a tenth of a second a step, but for two steps alone much less."""
+    if draft and request.num_inference_steps == 2:
+        return Forecast(0, 0.0, 0.1)
     return Forecast(0, 0.0, 0.1 * (request.num_inference_steps + (0 if draft else 1)))
 
 

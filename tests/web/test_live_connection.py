@@ -23,8 +23,8 @@ from .fakes import FakeEngine, slow
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
-def ask(sequence: int, prompt: str = "a cat", **more: Any) -> ClientMessage:
-    request = {"prompt": prompt}
+def ask(sequence: int, prompt: str = "a cat", steps: int = 4, **more: Any) -> ClientMessage:
+    request = {"prompt": prompt, "num_inference_steps": steps}
     return messages.parse(json.dumps({"sequence": sequence, "request": request, **more}))
 
 
@@ -59,7 +59,7 @@ def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.Monk
         connection = service.open()
         received = []
         for sequence, budget in enumerate((0, 0, 350, 10), 1):
-            connection.receive(ask(sequence, str(sequence), budget=budget))
+            connection.receive(ask(sequence, str(sequence), 8, budget=budget))
             async for event in connection.events():
                 assert event.frame is not None
                 if event.budget is not None:

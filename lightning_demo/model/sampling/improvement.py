@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ...errors import DeviceLost, OutOfMemory
+from ...schemas import GETTING_FASTER
 from ..compile.compile_plan import CompileTask, Form, Size
 from ..compile.compiled_functions import CompiledFunctions
 from ..weights.unets import UNets
@@ -161,7 +162,7 @@ class Improvement:
         self.form = self._fastest()
         if self._plan:
             form = self._functions.compiled if self.form == "compiled" else self.form
-            self.tier = form + (", getting faster" if self.has_more else "")
+            self.tier = form + (GETTING_FASTER if self.has_more else "")
 
     def _fastest(self) -> str:
         for form in ("compiled", "recorded"):

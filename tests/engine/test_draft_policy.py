@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.policy import Forecaster, choose_draft, drafts
+from lightning_demo.engine.draft_policy import Forecaster, choose_draft, drafts
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest, Limits
 
@@ -33,49 +35,77 @@ def model(step: float, full: float, wait: float = 0.0) -> Forecaster:
 def test_drafts_go_from_the_asked_quality_down():
     found = drafts(ask(8), SDXL_LIGHTNING.limits)
     assert found == [ask(4), ask(2), ask(2, 768, 768), ask(2, 512, 512)]
-    assert drafts(ask(2), SDXL_LIGHTNING.limits) == [ask(2), ask(2, 768, 768), ask(2, 512, 512)]
 
 
-def test_one_step_is_drafted_only_for_one_step():
-    assert all(each.num_inference_steps > 1 for each in drafts(ask(4), SDXL_LIGHTNING.limits))
-    assert drafts(ask(1, 128, 128), MINIATURE.limits) == [ask(1, 128, 128)]
+def test_one_step_is_never_drafted():
+    assert all(each.num_inference_steps > 1 for each in drafts(ask(8), SDXL_LIGHTNING.limits))
+    assert drafts(ask(2), SDXL_LIGHTNING.limits) == []
 
 
 def test_a_draft_has_nearly_the_shape_of_the_picture():
-    wide = drafts(ask(4, 1344, 768), SDXL_LIGHTNING.limits)
+    wide = drafts(ask(8, 1344, 768), SDXL_LIGHTNING.limits)
     assert {(each.width, each.height) for each in wide} == {(1344, 768)}
-    assert drafts(ask(4, 1000, 1000), SDXL_LIGHTNING.limits)[-1] == ask(2, 512, 512)
+    assert drafts(ask(8, 1000, 1000), SDXL_LIGHTNING.limits)[-1] == ask(2, 512, 512)
 
 
 def test_each_budget_has_its_draft():
     forecast = model(step=0.1, full=0.3)  # 8 steps: 1.1 s in full
     expected = [
         (1.2, None),  # it fits
-        (1.0, ask(4)),
-        (0.4, ask(4)),
-        (0.3, ask(2)),
-        (0.15, ask(2, 768, 768)),
-        (0.06, ask(2, 512, 512)),
-        (0.01, ask(2, 512, 512)),  # none fits: the cheapest
+        (1.0, ask(2, 768, 768)),  # at 1024 px they would delay it by 0.2 s
+        (0.12, ask(2, 768, 768)),
+        (0.11, ask(2, 512, 512)),
+        (0.01, ask(2, 512, 512)),  # none fits: the quickest
         (0.0, None),  # off
     ]
     for budget, draft in expected:
         assert choose_draft(ask(8), SDXL_LIGHTNING.limits, budget, forecast) == draft, budget
 
 
-def test_waiting_counts():
+ALONE, FEW, CROWD = 0.0, 0.5, 10.0  # the wait, in times of a picture
+PICTURES = (0.05, 0.2, 0.4, 1.0, 3.0)  # seconds of one at 8 steps
+BUDGET = 0.2
+
+
+def test_the_table_of_the_docs():
+    """Which draft whom: nobody at up to 4 steps, nobody where the model has no smaller size."""
+    for seconds in PICTURES:
+        forecast = partial(model, step=seconds / 10, full=seconds / 5)
+        for wait in (ALONE, FEW, CROWD):
+            waiting = forecast(wait=wait * seconds)
+            for steps in (1, 2, 4):
+                for limits in (SDXL_LIGHTNING.limits, MINIATURE.limits):
+                    size = limits.sizes[0]
+                    assert choose_draft(ask(steps, *size), limits, BUDGET, waiting) is None
+            assert choose_draft(ask(8, 128, 128), MINIATURE.limits, BUDGET, waiting) is None
+    found = {
+        (seconds, wait): choose_draft(
+            ask(8), SDXL_LIGHTNING.limits, BUDGET, model(seconds / 10, seconds / 5, wait * seconds)
+        )
+        for seconds in PICTURES
+        for wait in (ALONE, FEW, CROWD)
+    }
+    assert {key: draft.width for key, draft in found.items() if draft is not None} == {
+        **{(0.4, ALONE): 768, (1.0, ALONE): 768, (3.0, ALONE): 512},
+        **{(0.2, FEW): 512, (0.4, FEW): 512, (1.0, FEW): 512, (3.0, FEW): 512},
+    }
+
+
+@pytest.mark.parametrize("width", [1024, 768, 512])
+def test_a_draft_delays_the_picture_by_little(width: int):
+    forecast = model(0.1, 0.2)
+    asked = ask(8, width, width)
+    if draft := choose_draft(asked, SDXL_LIGHTNING.limits, 0.1, forecast):
+        both = forecast(draft, True).work + forecast(asked, False).work
+        assert both <= 1.15 * forecast(asked, False).work
+
+
+def test_no_draft_is_later_than_a_preview_that_is_as_good():
     limits = SDXL_LIGHTNING.limits
-    assert choose_draft(ask(4), limits, 0.5, model(0.05, 0.19)) is None
-    assert choose_draft(ask(4), limits, 0.5, model(0.05, 0.19, wait=0.3)) == ask(2)
-
-
-def test_the_quick_decoder_alone_is_a_draft_where_there_are_no_fewer_steps():
-    assert choose_draft(ask(2), SDXL_LIGHTNING.limits, 0.2, model(0.05, 0.2)) == ask(2)
-
-
-def test_no_draft_is_later_than_the_picture():
-    limits = MINIATURE.limits
-    assert choose_draft(ask(2, 128, 128), limits, 0.001, model(0.05, full=0.0)) is None
+    cheap = model(0.1, full=2.0)  # 8 steps: 2.8 s, of which 0.42 s may be spent
+    assert choose_draft(ask(8), limits, 0.01, cheap) == ask(2, 512, 512)
+    later = model(0.1, full=2.0, wait=0.7)  # the preview comes after 1.1 s, a draft after 0.75
+    assert choose_draft(ask(8), limits, 0.01, later) is None
 
 
 def test_what_is_not_known_is_not_drafted():
@@ -107,21 +137,23 @@ def seconds(forecast: Forecast | None) -> float:
 @given(forecasts(), BUDGETS)
 def test_never_a_worse_draft_where_a_better_one_fits(forecast: Forecaster, budget: float):
     chosen = choose_draft(ask(8), LIMITS, budget, forecast)
-    asked = forecast(ask(8), False)
-    if asked is None or seconds(asked) <= budget:
+    asked, preview = forecast(ask(8), False), forecast(ask(8), True)
+    if asked is None or preview is None or seconds(asked) <= budget:
         assert chosen is None
         return
-    known = {
-        each: found.wait + found.work
+    as_good = preview.wait + preview.work / 2
+    worth = {
+        each: seconds(found)
         for each in drafts(ask(8), LIMITS)
         if (found := forecast(each, True)) is not None
+        and found.work <= 0.15 * asked.work
+        and 1.5 * seconds(found) <= as_good
     }
-    fitting = [each for each, taken in known.items() if taken <= budget]
-    sooner = [taken for taken in known.values() if taken < seconds(asked)]
+    fitting = [each for each, taken in worth.items() if taken <= budget]
     if fitting:
         assert chosen == fitting[0]
-    elif sooner:
-        assert chosen is not None and known[chosen] == min(sooner)
+    elif worth:
+        assert chosen is not None and worth[chosen] == min(worth.values())
     else:
         assert chosen is None
 

@@ -1,0 +1,90 @@
+"""Which draft somebody who is typing is painted first, if any.
+
+One rule, from what calls cost here and now. A draft has to
+
+* be needed: the asked picture does not come within the latency budget, and has more steps than
+  `PREVIEWED`: the previews of a short run are as good, and cost nothing (`bench refine`);
+* be sooner: on the screen clearly before the asked run's own preview that is as good, which comes
+  after half of its steps;
+* be cheap: the asked picture comes later by all that the draft takes, and by no more than `WORTH`.
+
+So at 8 steps somebody alone is drafted at a smaller size, where the model has one, and a crowd, who
+mostly wait, are drafted nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..schemas import GenerationRequest, Limits
+from .base import Forecast
+
+PREVIEWED = 4  # steps up to which nothing is drafted
+AS_GOOD = 0.5  # of the asked steps, after which a preview is as good as a draft
+CLEARLY = 1.5  # times sooner than that
+WORTH = 0.15  # of the asked picture's own time that a draft may delay it
+SAME_SHAPE = 0.1  # largest difference of the logarithms of width / height
+
+# (request, draft) -> how long it would take; None: not known
+Forecaster = Callable[[GenerationRequest, bool], Forecast | None]
+
+
+def choose_draft(
+    request: GenerationRequest, limits: Limits, budget: float, forecast: Forecaster
+) -> GenerationRequest | None:
+    """The draft to paint for somebody who is typing; None: the asked picture itself.
+
+    Of those that are sooner and cheap, the best that comes within the budget; where none does, the
+    one that comes first.
+
+    Args:
+        budget: seconds from now to the picture; 0: never a draft.
+    """
+    if budget <= 0 or request.num_inference_steps <= PREVIEWED:
+        return None
+    asked = forecast(request, False)
+    previewed = forecast(request, True)  # all its steps and the preview decoder
+    if asked is None or previewed is None or asked.seconds <= budget:
+        return None
+    as_good = previewed.wait + AS_GOOD * previewed.work
+    quickest, least = None, math.inf
+    for draft in drafts(request, limits):
+        expected = forecast(draft, True)
+        if expected is None or expected.work > WORTH * asked.work:
+            continue
+        if CLEARLY * expected.seconds > as_good:
+            continue
+        if expected.seconds <= budget:
+            return draft
+        if expected.seconds < least:
+            quickest, least = draft, expected.seconds
+    return quickest
+
+
+def drafts(request: GenerationRequest, limits: Limits) -> list[GenerationRequest]:
+    """What may be painted for a request by the preview decoder, the best first.
+
+    Fewer steps, then the fewest at smaller trained sizes of nearly the same shape. One step is
+    never among them: SDXL-Lightning's 1-step UNet is experimental.
+    """
+    asked = request.num_inference_steps
+    fewer = [steps for steps in reversed(limits.num_inference_steps) if 1 < steps < asked]
+    at_full_size = [replace(request, num_inference_steps=steps) for steps in fewer]
+    return at_full_size + [
+        replace(at_full_size[-1], width=width, height=height)
+        for width, height in _smaller(limits, *limits.nearest_size(request.width, request.height))
+        if at_full_size
+    ]
+
+
+def _smaller(limits: Limits, width: int, height: int) -> list[tuple[int, int]]:
+    shape = math.log(width / height)
+    sizes = [
+        size
+        for size in limits.sizes
+        if math.prod(size) < width * height
+        and abs(math.log(size[0] / size[1]) - shape) <= SAME_SHAPE
+    ]
+    return sorted(sizes, key=math.prod, reverse=True)
