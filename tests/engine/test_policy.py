@@ -361,7 +361,8 @@ class AnyTyping(RuleBasedStateMachine):
     def fed(self, final: bool) -> None:
         """No starvation: nothing new for no longer than the promise says."""
         picture = self.step * (8 + 6)  # the slowest that may be asked for, behind the longest line
-        slack = 2 * self.step + self.debounce  # a step to stop, a step to show
+        # A step to stop, a step to show, and a line that was not there when the pace was learned.
+        slack = (2 + 6) * self.step + self.debounce
         assert self.hungry_since is not None and self.unfinished_since is not None
         assert self.now - self.hungry_since <= max(0.3, picture) + slack + 1e-9
         self.hungry_since = self.now

@@ -68,7 +68,7 @@ def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.Monk
                     break
         assert set(received) == {(3, 350), (4, 10)}
         steps = [request.num_inference_steps for request in engine.requests]
-        assert steps == [4, 4, 2, 4, 2, 4]
+        assert steps == [8, 8, 2, 8, 2, 8]
         answer = connection.receive(ask(9, budget=-1))
         assert answer is not None and answer["field"] == "budget"
         await service.close(connection)
