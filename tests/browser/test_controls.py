@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ..web.conftest import Running
-from ..web.fakes import FakeEngine, color_of, slow
+from ..web.fakes import WITH_DRAFTS, FakeEngine, color_of, slow
 from .conftest import Visit
 
 Open = Callable[..., Visit]
@@ -127,14 +127,14 @@ def test_an_open_lock_gives_every_change_its_own_seed(tab: Visit) -> None:
 def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     own: Callable[..., Running], visit: Open
 ) -> None:
-    engine = FakeEngine()
+    engine = FakeEngine(status=WITH_DRAFTS)
     engine.forecast_of = slow
     tab = visit(own(engine))
     tab.page.locator("#steps").get_by_text("8", exact=True).click()
     tab.wait("() => lightning.painted.at(-1)?.final && lightning.painted.at(-1).step === 8")
     words = "() => document.getElementById('drafting').textContent"
     tab.prompt.press_sequentially(" and a long tail of words", delay=5)
-    tab.wait(f"{words} === 'drafts: 2 steps, quick decoder (budget 200 ms)'")
+    tab.wait(f"{words} === 'drafts: 2 steps, 64 × 64, quick decoder (budget 200 ms)'")
     assert tab.wait_answered()["step"] == 8
     assert "8 steps" in tab.text("about"), "what is asked for stays there"
     tab.wait(f"{words} === ''")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from lightning_demo.engine.base import Forecast
-from lightning_demo.engine.draft_policy import Forecaster, choose_draft, drafts
+from lightning_demo.engine.draft_policy import Forecaster, choose_draft, drafts, may_draft
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.schemas import GenerationRequest, Limits
 
@@ -32,19 +32,22 @@ def model(step: float, full: float, wait: float = 0.0) -> Forecaster:
     return forecast
 
 
-def test_drafts_go_from_the_asked_quality_down():
+def test_drafts_have_two_steps_and_are_smaller():
     found = drafts(ask(8), SDXL_LIGHTNING.limits)
-    assert found == [ask(4), ask(2), ask(2, 768, 768), ask(2, 512, 512)]
+    assert found == [ask(2, 768, 768), ask(2, 512, 512)]
+    for steps in (1, 2, 4):
+        assert drafts(ask(steps), SDXL_LIGHTNING.limits) == []
 
 
-def test_one_step_is_never_drafted():
-    assert all(each.num_inference_steps > 1 for each in drafts(ask(8), SDXL_LIGHTNING.limits))
-    assert drafts(ask(2), SDXL_LIGHTNING.limits) == []
+def test_a_model_without_smaller_sizes_or_fewer_steps_drafts_nothing():
+    assert may_draft(SDXL_LIGHTNING.limits) and not may_draft(MINIATURE.limits)
+    assert not may_draft(replace(SDXL_LIGHTNING.limits, num_inference_steps=(8,)))
+    assert not may_draft(replace(SDXL_LIGHTNING.limits, num_inference_steps=(1, 2, 4)))
+    assert drafts(ask(8, 128, 128), MINIATURE.limits) == []
 
 
 def test_a_draft_has_nearly_the_shape_of_the_picture():
-    wide = drafts(ask(8, 1344, 768), SDXL_LIGHTNING.limits)
-    assert {(each.width, each.height) for each in wide} == {(1344, 768)}
+    assert drafts(ask(8, 1344, 768), SDXL_LIGHTNING.limits) == [], "none that is smaller"
     assert drafts(ask(8, 1000, 1000), SDXL_LIGHTNING.limits)[-1] == ask(2, 512, 512)
 
 
@@ -52,7 +55,7 @@ def test_each_budget_has_its_draft():
     forecast = model(step=0.1, full=0.3)  # 8 steps: 1.1 s in full
     expected = [
         (1.2, None),  # it fits
-        (1.0, ask(2, 768, 768)),  # at 1024 px they would delay it by 0.2 s
+        (1.0, ask(2, 768, 768)),
         (0.12, ask(2, 768, 768)),
         (0.11, ask(2, 512, 512)),
         (0.01, ask(2, 512, 512)),  # none fits: the quickest

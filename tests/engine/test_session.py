@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from lightning_demo.engine import policy
 from lightning_demo.engine.base import Engine, Forecast, Stream, Work
 from lightning_demo.engine.session import LiveSession
-from lightning_demo.schemas import GenerationRequest
+from lightning_demo.schemas import EngineStatus, GenerationRequest
 from lightning_demo.settings import Settings
 
 from .observed import SETTINGS, Tab, collect, observed_engine, settle
+
+SMALL = (64, 64)  # px
 
 
 def test_pause_stops_the_running_picture_and_forgets_the_next(run, components, ask):
@@ -83,8 +86,14 @@ class Foretold:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.status, self.aclose = engine.status, engine.aclose
+        self.aclose = engine.aclose
         self.drafts: list[GenerationRequest] = []
+
+    def status(self) -> EngineStatus:
+        """Of a model that has a smaller size."""
+        status = self._engine.status()
+        sizes = (*status.limits.sizes, SMALL)
+        return replace(status, limits=replace(status.limits, sizes=sizes))
 
     def forecast(self, work: Work) -> Forecast:
         steps = work.request.num_inference_steps
@@ -108,7 +117,9 @@ def test_a_draft_is_followed_by_the_asked_picture(run, components, ask, always_t
             assert final.frame.request == ask("word 1", num_inference_steps=8)
             assert final.budget is None
             drafts = [event for event in tab.seen if event.sequence == 1 and event is not final]
-            assert foretold.drafts == [ask("word 1", num_inference_steps=2)]
+            width, height = SMALL
+            small = ask("word 1", num_inference_steps=2, width=width, height=height)
+            assert foretold.drafts == [small]
             assert drafts[0].frame.request == foretold.drafts[0]
             assert drafts[0].budget == 2500
             assert not any(event.frame.final for event in drafts)

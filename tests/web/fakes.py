@@ -34,6 +34,9 @@ LIMITS = Limits(
 STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu")
 
 
+WITH_DRAFTS = replace(STATUS, limits=replace(LIMITS, sizes=(*LIMITS.sizes, (64, 64))))
+
+
 def slow(request: GenerationRequest, draft: bool) -> Forecast:
     """An engine that would take a tenth of a second a step, but for two steps alone much less."""
     if draft and request.num_inference_steps == 2:

@@ -18,7 +18,7 @@ from lightning_demo.web import service as module
 from lightning_demo.web.messages import ClientMessage
 from lightning_demo.web.service import Service
 
-from .fakes import FakeEngine, slow
+from .fakes import WITH_DRAFTS, FakeEngine, slow
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -53,7 +53,7 @@ def test_the_budget_of_a_message_makes_drafts(run: Run, monkeypatch: pytest.Monk
         monkeypatch.setattr(policy, name, 3600.0)
 
     async def talk() -> None:
-        engine = FakeEngine()
+        engine = FakeEngine(status=WITH_DRAFTS)
         engine.forecast_of = slow
         service = Service(engine, Settings())
         connection = service.open()

@@ -23,12 +23,12 @@ CONTROLS = {
 }
 
 
-def control_panel(limits: Limits, latency_budget: float, *, submit_on_enter: bool) -> None:
+def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> None:
     """The panel beside the picture; `interactive` where Gradio has no event to tell that by.
 
     Args:
         latency_budget: the one that a visitor begins with, ms.
-        submit_on_enter: there are no drafts, and so no budget to choose.
+        drafts: whether there are any, and so a budget to choose.
     """
     with gr.Column(elem_id="controls"):
         gr.Radio(
@@ -93,9 +93,9 @@ def control_panel(limits: Limits, latency_budget: float, *, submit_on_enter: boo
             [(f"{ms:g}" if ms else "off", ms) for ms in sorted({*BUDGETS, latency_budget})],
             value=latency_budget,
             label="Latency budget, ms",
-            info="A picture that would take longer is drafted while you type.",
+            info="An 8-step picture that would take longer is drafted while you type.",
             elem_id=CONTROLS["budget"],
             interactive=True,
             elem_classes="segments",
-            visible=not submit_on_enter,
+            visible=drafts,
         )

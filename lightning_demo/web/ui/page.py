@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ...engine.draft_policy import may_draft
 from ...model.weights.checkpoints import MODELS
 from ...model.weights.model_spec import Vocabulary
 from ...schemas import MAX_SEED, EngineStatus
@@ -56,7 +57,7 @@ def page(service: Service) -> gr.Blocks:
                 control_panel(
                     status.limits,
                     service.settings.latency_budget,
-                    submit_on_enter=status.submit_on_enter,
+                    drafts=may_draft(status.limits) and not status.submit_on_enter,
                 )
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):

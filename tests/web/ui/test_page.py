@@ -16,7 +16,7 @@ from lightning_demo.web.server import Server
 from lightning_demo.web.ui.controls import CONTROLS
 from lightning_demo.web.ui.prompt import example_chips, word_chips
 
-from ..fakes import STATUS, FakeEngine, FakePair
+from ..fakes import STATUS, WITH_DRAFTS, FakeEngine, FakePair
 
 SCRIPT = "<script>alert(1)</script>\" onclick='x'"
 
@@ -59,10 +59,11 @@ def test_the_budget_begins_with_the_setting() -> None:
         found = {each["props"].get("elem_id"): each["props"] for each in config["components"]}
         return found["budget"]
 
-    chosen = budget(FakeEngine(), latency_budget=250)
+    chosen = budget(FakeEngine(status=WITH_DRAFTS), latency_budget=250)
     assert chosen["value"] == 250
     assert [label for label, _ in chosen["choices"]] == ["off", "100", "200", "250", "400", "800"]
-    on_enter = FakeEngine()
+    assert not budget(FakeEngine())["visible"], "without a smaller size there are no drafts"
+    on_enter = FakeEngine(status=WITH_DRAFTS)
     on_enter.say(submit_on_enter=True)
     assert not budget(on_enter)["visible"], "there are no drafts then"
 
