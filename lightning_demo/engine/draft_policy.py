@@ -6,10 +6,11 @@ One rule, from what calls cost here and now. A draft has to
   `PREVIEWED`: the previews of a short run are as good, and cost nothing (`bench refine`);
 * be sooner: on the screen clearly before the asked run's own preview that is as good, which comes
   after half of its steps;
-* be cheap: the asked picture comes later by all that the draft takes, and by no more than `WORTH`.
+* be cheap: the asked picture comes later by all that the draft takes, and by no more than `WORTH`;
+* come at a time when the line is short: the asked picture is a new request, behind everybody.
 
-So at 8 steps somebody alone is drafted at a smaller size, where the model has one, and a crowd, who
-mostly wait, are drafted nothing.
+So at 8 steps a few people are drafted at a smaller size, where the model has one: it comes sooner,
+and painting halves of words in full would keep everybody waiting. A crowd is drafted nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ CLEARLY = 1.5  # times sooner than that
 WORTH = 0.15  # of the asked picture's own time that a draft may delay it
 SAME_SHAPE = 0.1  # largest difference of the logarithms of width / height
 
-# (request, draft) -> how long it would take; None: not known
-Forecaster = Callable[[GenerationRequest, bool], Forecast | None]
+LONG_LINE = 4.0  # times the asked picture's own time, that a new request would wait
+
+# (request, draft, keeps) -> how long it would take; None: not known. `keeps` says whether it takes
+# the place in line of the request that it replaces, if there is one.
+Forecaster = Callable[[GenerationRequest, bool, bool], Forecast | None]
 
 
 def choose_draft(
@@ -43,16 +47,17 @@ def choose_draft(
         budget: seconds from now to the picture; 0: never a draft.
     """
     choices = drafts(request, limits) if budget > 0 else []
-    asked = forecast(request, False) if choices else None
+    asked = forecast(request, False, True) if choices else None
     if asked is None or asked.seconds <= budget:
         return None
-    previewed = forecast(request, True)  # all its steps and the preview decoder
-    if previewed is None:
+    behind = forecast(request, False, False)
+    previewed = forecast(request, True, True)  # all its steps and the preview decoder
+    if previewed is None or behind is None or behind.wait > LONG_LINE * asked.work:
         return None
     as_good = previewed.wait + AS_GOOD * previewed.work
     quickest, least = None, math.inf
     for draft in choices:
-        expected = forecast(draft, True)
+        expected = forecast(draft, True, True)
         if expected is None or expected.work > WORTH * asked.work:
             continue
         if CLEARLY * expected.seconds > as_good:

@@ -171,8 +171,8 @@ class LiveSession:
 
         since = None if self._waiting is None else self._waiting.since
 
-        def forecast(request: GenerationRequest, draft: bool) -> Forecast | None:
-            return self._engine.forecast(Work(request, since=since, draft=draft))
+        def forecast(request: GenerationRequest, draft: bool, keeps: bool) -> Forecast | None:
+            return self._engine.forecast(Work(request, since=since if keeps else None, draft=draft))
 
         limits = self._engine.status().limits
         return choose_draft(request, limits, self._budget / 1000, forecast)

@@ -24,7 +24,7 @@ def ask(steps: int, width: int = 1024, height: int = 1024) -> GenerationRequest:
 def model(step: float, full: float, wait: float = 0.0) -> Forecaster:
     """An engine of so many seconds a step at 1024 px and a full decode; a preview's takes none."""
 
-    def forecast(request: GenerationRequest, draft: bool) -> Forecast:
+    def forecast(request: GenerationRequest, draft: bool, keeps: bool = True) -> Forecast:
         share = request.width * request.height / 1024**2
         work = share * (request.num_inference_steps * step + (0.0 if draft else full))
         return Forecast(ahead=0, wait=wait, work=work)
@@ -111,8 +111,24 @@ def test_no_draft_is_later_than_a_preview_that_is_as_good():
     assert choose_draft(ask(8), limits, 0.01, later) is None
 
 
+def test_behind_a_long_line_nothing_is_drafted():
+    """The asked picture would be a new request at its end, even if the draft has a place before."""
+    short = model(0.1, 0.2)
+
+    def behind(line: float) -> Forecaster:
+        return lambda request, draft, keeps: replace(
+            short(request, draft), wait=0.0 if keeps else line
+        )
+
+    limits = SDXL_LIGHTNING.limits
+    assert choose_draft(ask(8), limits, 0.2, behind(3.9)) == ask(2, 768, 768)
+    assert choose_draft(ask(8), limits, 0.2, behind(4.1)) is None
+
+
 def test_what_is_not_known_is_not_drafted():
-    assert choose_draft(ask(8), SDXL_LIGHTNING.limits, 0.1, lambda request, draft: None) is None
+    assert (
+        choose_draft(ask(8), SDXL_LIGHTNING.limits, 0.1, lambda request, draft, keeps: None) is None
+    )
 
 
 LIMITS: Limits = SDXL_LIGHTNING.limits
@@ -129,7 +145,7 @@ def forecasts(draw: st.DrawFn) -> Forecaster:
             known[request, draft] = draw(
                 st.none() | st.builds(Forecast, st.integers(0, 9), SECONDS, SECONDS)
             )
-    return lambda request, draft: known[request, draft]
+    return lambda request, draft, keeps: known[request, draft]
 
 
 def seconds(forecast: Forecast | None) -> float:
@@ -140,15 +156,15 @@ def seconds(forecast: Forecast | None) -> float:
 @given(forecasts(), BUDGETS)
 def test_never_a_worse_draft_where_a_better_one_fits(forecast: Forecaster, budget: float):
     chosen = choose_draft(ask(8), LIMITS, budget, forecast)
-    asked, preview = forecast(ask(8), False), forecast(ask(8), True)
-    if asked is None or preview is None or seconds(asked) <= budget:
+    asked, preview = forecast(ask(8), False, True), forecast(ask(8), True, True)
+    if asked is None or preview is None or seconds(asked) <= budget or asked.wait > 4 * asked.work:
         assert chosen is None
         return
     as_good = preview.wait + preview.work / 2
     worth = {
         each: seconds(found)
         for each in drafts(ask(8), LIMITS)
-        if (found := forecast(each, True)) is not None
+        if (found := forecast(each, True, True)) is not None
         and found.work <= 0.15 * asked.work
         and 1.5 * seconds(found) <= as_good
     }

@@ -20,6 +20,7 @@ from ...schemas import STEP_COUNTS, EngineStatus, Frame, GenerationRequest, Limi
 from .device_model import DeviceModel
 
 NO_PIXELS: Pixels = np.zeros((0, 0, 3), np.uint8)
+SMALLER = ((768, 768), (512, 512))  # what SDXL paints, and so drafts
 
 
 @dataclass(slots=True)
@@ -174,10 +175,12 @@ class SimulatedEngine(LoopEngine):
     def __init__(self, model: DeviceModel, limits: Limits | None = None) -> None:
         """
         Args:
-            limits: of the model that it stands for; the size of `model` when absent.
+            limits: of the model that it stands for; the size of `model` when absent, and smaller
+                ones that SDXL paints, for drafts.
         """
         if limits is None:
-            limits = Limits(STEP_COUNTS, 4, (model.size,), min(model.size), max(model.size))
+            sizes = [model.size, *(size for size in SMALLER if max(size) < min(model.size))]
+            limits = Limits(STEP_COUNTS, 4, tuple(sizes), min(sizes[-1]), max(model.size))
         status = EngineStatus("ready", model.name, model.name, limits)
         # Nobody is refused: how long they would wait is the question.
         super().__init__(TableRunner(model), model.latency_model, status, sys.maxsize)
