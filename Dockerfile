@@ -2,9 +2,9 @@
 # is the host's, lent by the NVIDIA Container Toolkit. See docs/hosting.md.
 FROM python:3.12-slim
 
-# Triton, by which torch compiles the model while it serves, calls a C compiler.
+# A process beside the demo compiles the model: by Triton, which calls a C compiler, and to C++.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
 
 # Weights and compiled code live on a volume, outside the image, and survive an update of it.
@@ -18,8 +18,8 @@ RUN useradd --create-home --uid 1000 lightning \
     && install --directory --owner=lightning --group=lightning /weights
 
 WORKDIR /app
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --requirement requirements.txt
+COPY requirements.txt requirements-compile.txt ./
+RUN pip install --no-cache-dir --requirement requirements.txt --requirement requirements-compile.txt
 COPY app.py ./
 COPY lightning_demo ./lightning_demo
 COPY assets ./assets

@@ -110,7 +110,8 @@ def test_the_dockerfile_copies_all_that_runs_and_runs_as_nobody_special():
     copied = {
         name for line in re.findall(r"^COPY (.+)$", DOCKERFILE, re.M) for name in line.split()[:-1]
     }
-    assert copied == {"requirements.txt", "app.py", "lightning_demo", "assets"}
+    requirements = {"requirements.txt", "requirements-compile.txt"}
+    assert copied == {*requirements, "app.py", "lightning_demo", "assets"}
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {line[1:] for line in ignored if line.startswith("!")} == copied
     (command,) = re.findall(r"^CMD (.+)$", DOCKERFILE, re.MULTILINE)
