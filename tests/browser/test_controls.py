@@ -132,7 +132,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     tab = visit(own(engine))
     tab.wait_answered()
     words = "() => document.getElementById('drafting').textContent"
-    tab.prompt.press_sequentially(" and a tail", delay=5)
+    tab.prompt.press_sequentially(" and a long tail of words", delay=5)
     tab.wait(f"{words} === 'drafts: 2 steps, quick decoder (budget 200 ms)'")
     assert tab.wait_answered()["step"] == 4
     assert "4 steps" in tab.text("about"), "what is asked for stays there"
