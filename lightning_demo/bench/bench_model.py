@@ -68,6 +68,8 @@ def load_bench_model(
     small = weights in ("tiny", "thin", "miniature")
     resident = len(spec.checkpoints) if small else _unets_beside_peers(device)
     profile = replace(plan_memory(spec, device), unets=resident)
+    if weights == "tiny":  # as in a small memory, where calls of several people are not compiled
+        profile = replace(profile, text_encoders_stay=False)
     source: Source
     if shape:
         source = RandomWeights(shape, device, profile.dtype, layout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 MAX_LENGTH = 32  # tokens, start and end included
@@ -34,14 +35,18 @@ def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     for word in sorted(set(words)):
         symbols = [alphabet[byte] for byte in word.encode()]
         pieces.append([*symbols[:-1], symbols[-1] + WORD_END])
+    counts = Counter(pair for word in pieces for pair in pairwise(word))
     merges: list[tuple[str, str]] = []
-    while True:
-        pairs = Counter(p for word in pieces for p in zip(word, word[1:], strict=False))
-        if not pairs:
-            return merges
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+    while counts:
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
-        pieces = [_merge(word, best) for word in pieces]
+        for number, word in enumerate(pieces):
+            if best[0] in word and best in pairwise(word):
+                pieces[number] = _merge(word, best)
+                counts.subtract(pairwise(word))
+                counts.update(pairwise(pieces[number]))
+        counts = +counts  # without those that are no more
+    return merges
 
 
 def _merge(word: list[str], pair: tuple[str, str]) -> list[str]:

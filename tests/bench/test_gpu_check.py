@@ -91,6 +91,7 @@ def test_the_tests_for_a_gpu_are_run(
     test = f"import pytest\n\n@pytest.mark.gpu\ndef test_it():\n    {body}\n"
     (folder / "test_it.py").write_text(test)
     monkeypatch.setattr(pictures, "ROOT", tmp_path)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # it needs none, and starts sooner
     context.small = False
     if isinstance(outcome, dict):
         assert pictures.gpu_tests(context) == outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from ..web.conftest import PATIENCE, Running
-from ..web.fakes import FakeEngine
+from lightning_demo.engine.base import Engine
+
+from ..web.conftest import PATIENCE, Running, wait_for
+from ..web.fakes import FakeEngine, Stage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = [
@@ -29,6 +32,17 @@ FLAGS = [
 ]
 DESKTOP = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
+# A page that is prepared with this finds that sockets cannot be opened.
+NO_SOCKET = """
+globalThis.WebSocket = class {
+  static OPEN = 1;
+  constructor() {
+    globalThis.sockets = (globalThis.sockets ?? 0) + 1;
+    setTimeout(() => this.onclose?.());
+  }
+  close() {}
+};
+"""
 
 
 HERE = Path(__file__).parent
@@ -67,40 +81,58 @@ def away() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-@pytest.fixture(scope="session")
-def shared(away: ThreadPoolExecutor) -> Iterator[Callable[[str], Running]]:
-    """Servers that tests leave as they were, one for each transport."""
-    servers: dict[str, Running] = {}
+class House(Running):
+    """A server that goes on from test to test, each with an engine of its own."""
 
-    def get(transport: str) -> Running:
-        if transport not in servers:
-            make = away.submit(Running, FakeEngine(), transport=transport)
-            servers[transport] = make.result()
-        return servers[transport]
+    def __init__(self, engine: Engine, **settings: Any) -> None:
+        self._stage = Stage(engine)
+        super().__init__(self._stage, **settings)
+        self.engine = engine
+
+    def give(self, engine: Engine) -> None:
+        """Exchanges the engine; no page is open."""
+        self.engine = engine
+        self._stage.exchange(engine)
+
+
+@pytest.fixture(scope="session")
+def houses(away: ThreadPoolExecutor) -> Iterator[Callable[..., House]]:
+    """Servers by what their pages are made from: a browser that knows one is quick to open it."""
+    found: dict[str, House] = {}
+
+    def get(engine: Engine, **settings: Any) -> House:
+        about = engine.status()
+        page = (about.model, about.loading_model, about.limits, about.submit_on_enter)
+        key = repr((page, sorted(settings.items())))
+        if key in found:
+            found[key].give(engine)
+        else:
+            found[key] = away.submit(House, engine, **settings).result()
+        return found[key]
 
     yield get
-    for server in servers.values():
-        server.server.stop()
-
-
-@pytest.fixture(params=["socket", "events"])
-def running(request: pytest.FixtureRequest, shared: Callable[[str], Running]) -> Running:
-    """A server for each of the two ways that frames travel."""
-    return shared(request.param)
+    for house in found.values():
+        house.server.stop()
 
 
 @pytest.fixture
-def own(away: ThreadPoolExecutor) -> Iterator[Callable[..., Running]]:
-    """Starts a server whose engine the test may disturb."""
-    started: list[Running] = []
+def own(houses: Callable[..., House]) -> Iterator[Callable[..., House]]:
+    """A server with an engine that the test may disturb; over sockets unless said otherwise."""
+    used: list[House] = []
 
-    def make(engine: FakeEngine | None = None, **settings: Any) -> Running:
-        started.append(away.submit(Running, engine or FakeEngine(), **settings).result())
-        return started[-1]
+    def make(engine: Engine | None = None, **settings: Any) -> House:
+        used.append(houses(engine or FakeEngine(), **{"transport": "socket", **settings}))
+        return used[-1]
 
     yield make
-    for server in started:
-        server.server.stop()
+    for house in used:
+        wait_for(lambda house=house: not house.pages)
+
+
+@pytest.fixture(params=["socket", "events"])
+def running(request: pytest.FixtureRequest, own: Callable[..., House]) -> House:
+    """A server for each of the two ways that frames travel."""
+    return own(transport=request.param)
 
 
 class Visit:
@@ -112,10 +144,10 @@ class Visit:
         page.goto(url, wait_until="domcontentloaded")
         page.wait_for_function("globalThis.lightning?.transport")
 
-    def type(self, text: str) -> None:
-        """Replaces the prompt, key by key."""
-        self.prompt.fill("")
-        self.prompt.press_sequentially(text, delay=15)
+    def type(self, text: str, keys: int = 4) -> None:
+        """Replaces the prompt, its end key by key."""
+        self.prompt.fill(text[:-keys])
+        self.prompt.press_sequentially(text[-keys:], delay=15)
 
     def wait(self, script: str, argument: Any = None) -> None:
         self.page.wait_for_function(script, arg=argument)
@@ -154,49 +186,83 @@ class Visit:
         return self.page.locator(f"#{name}").inner_text()
 
 
-@pytest.fixture(scope="session")
-def contexts(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """One browser context for each set of options: its cache makes later pages quick."""
-    opened: dict[str, BrowserContext] = {}
+class Tabs:
+    """Tabs that are used again, since the next page in one is there in half the time.
 
-    def get(**options: Any) -> BrowserContext:
+    What they meet is in `trouble`: errors, dialogs, and requests to strangers.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._contexts: dict[str, BrowserContext] = {}  # one for each set of options
+        self._empty: defaultdict[str, list[Page]] = defaultdict(list)
+        self.trouble: list[str] = []
+
+    def open(self, init: str | None = None, **options: Any) -> Page:
+        """An empty tab; one with an init script is new."""
         key = json.dumps(options, sort_keys=True)
-        if key not in opened:
-            opened[key] = browser.new_context(**options)
-        return opened[key]
+        if self._empty[key] and not init:
+            page = self._empty[key].pop()
+            page.bring_to_front()
+            return page
+        if key not in self._contexts:
+            self._contexts[key] = self._browser.new_context(**options)
+        page = self._contexts[key].new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        self._watch(page)
+        if init:
+            page.add_init_script(init)
+        return page
 
-    yield get
-    for context in opened.values():
-        context.close()
+    def leave(self, page: Page, init: str | None = None, **options: Any) -> None:
+        """Empties a tab that was opened with these options."""
+        if init:
+            page.close()
+        else:
+            page.goto("about:blank")
+            self._empty[json.dumps(options, sort_keys=True)].append(page)
+
+    def _watch(self, page: Page) -> None:
+        note = self.trouble.append
+        page.on("console", lambda m: note(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: note(str(error)))
+        page.on("dialog", lambda dialog: note(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: self._note_address(request.url))
+        page.on("websocket", lambda socket: self._note_address(socket.url))
+
+    def _note_address(self, url: str) -> None:
+        address = urlsplit(url)
+        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
+            self.trouble.append(f"request to {url}")
+
+
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Tabs:
+    """All tabs of the browser, which closes them."""
+    return Tabs(browser)
 
 
 @pytest.fixture
-def visit(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[..., Visit]]:
-    """Opens tabs: `visit(running)`. At the end none may have met an error or asked a stranger."""
-    pages: list[Page] = []
-    trouble: list[str] = []
+def visit(tabs: Tabs, own: object) -> Iterator[Callable[..., Visit]]:
+    """Opens tabs: `visit(running)`. At the end none may have met an error or asked a stranger.
 
-    def note_request(request: Request) -> None:
-        address = urlsplit(request.url)
-        if address.scheme in ("http", "https", "ws", "wss") and address.hostname != "127.0.0.1":
-            trouble.append(f"request to {request.url}")
+    They are left before the test's own servers are.
+    """
+    opened: list[tuple[Page, dict[str, Any]]] = []
+    tabs.trouble.clear()
 
     def open_tab(
-        running: Running, path: str = "/", init: str | None = None, **options: Any
+        running: Running, path: str = "/", viewport: ViewportSize = DESKTOP, **options: Any
     ) -> Visit:
-        page = contexts(**{"viewport": DESKTOP, **options}).new_page()
-        pages.append(page)
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("dialog", lambda dialog: trouble.append(f"dialog: {dialog.message}"))
-        page.on("request", note_request)
-        page.on("websocket", lambda s: trouble.append(s.url) if "127.0.0.1" not in s.url else None)
-        if init:
-            page.add_init_script(init)
+        page = tabs.open(**options)
+        page.set_viewport_size(viewport)
+        opened.append((page, options))
         return Visit(page, running.url + path)
 
     yield open_tab
-    for page in pages:
-        page.close()
+    for page, _ in opened:
+        page.evaluate("null")  # afterwards all that it has met has been told
+    trouble = list(tabs.trouble)
+    for page, options in opened:
+        tabs.leave(page, **options)
     assert trouble == []

@@ -19,8 +19,8 @@ Open = Callable[..., Visit]
 
 
 @pytest.fixture
-def running(shared: Callable[[str], Running]) -> Running:
-    return shared("socket")
+def running(own: Callable[..., Running]) -> Running:
+    return own()
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, canv
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_nothing_moves_while_frames_stream(
-    shared: Callable[[str], Running], visit: Open, viewport: dict[str, int]
+    own: Callable[..., Running], visit: Open, viewport: dict[str, int]
 ) -> None:
-    tab = visit(shared("socket"), viewport=viewport)
+    tab = visit(own(), viewport=viewport)
     tab.wait_answered()
     tab.page.evaluate("document.fonts.ready.then(() => null)")
     before = tab.page.evaluate(BOXES)
@@ -40,17 +40,17 @@ def test_nothing_moves_while_frames_stream(
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_little_moves_while_the_page_is_mounted(
-    shared: Callable[[str], Running], visit: Open, viewport: dict[str, int]
+    own: Callable[..., Running], visit: Open, viewport: dict[str, int]
 ) -> None:
-    tab = visit(shared("socket"), viewport=viewport, init=f"({SHIFTS})()")
+    tab = visit(own(), viewport=viewport, init=f"({SHIFTS})()")
     tab.wait_answered()
     assert tab.page.evaluate("globalThis.shifted") < 0.05
 
 
 def test_a_phone_shows_prompt_and_picture_together(
-    shared: Callable[[str], Running], visit: Open
+    own: Callable[..., Running], visit: Open
 ) -> None:
-    tab = visit(shared("socket"), viewport=PHONE, has_touch=True, is_mobile=True)
+    tab = visit(own(), viewport=PHONE, has_touch=True, is_mobile=True)
     tab.wait_answered()
     page = tab.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -68,9 +68,9 @@ def test_a_phone_shows_prompt_and_picture_together(
 
 
 def test_a_desktop_has_the_controls_beside_a_large_picture(
-    shared: Callable[[str], Running], visit: Open
+    own: Callable[..., Running], visit: Open
 ) -> None:
-    tab = visit(shared("socket"))
+    tab = visit(own())
     stage, controls = (tab.page.locator(f"#{n}").bounding_box() for n in ("stage", "controls"))
     assert stage and controls
     assert stage["width"] == stage["height"] > 550
@@ -78,27 +78,29 @@ def test_a_desktop_has_the_controls_beside_a_large_picture(
     assert stage["y"] + stage["height"] < 900
 
 
-def test_no_width_scrolls_sideways(shared: Callable[[str], Running], visit: Open) -> None:
-    tab = visit(shared("socket"))
+def test_no_width_scrolls_sideways(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own())
     for width in (320, 600, 820, 821, 1024, 1920):
         tab.page.set_viewport_size({"width": width, "height": 900})
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_light_and_dark_differ(shared: Callable[[str], Running], visit: Open) -> None:
-    shades = []
+def test_light_and_dark_differ(own: Callable[..., Running], visit: Open) -> None:
+    running, script = own(), "e => getComputedStyle(e).backgroundColor"
+    shades, page = [], visit(running).page
     for scheme in ("light", "dark"):
-        tab = visit(shared("socket"), color_scheme=scheme)
-        script = "e => getComputedStyle(e).backgroundColor"
-        color = tab.page.locator("#prompt label").evaluate(script)
+        page.emulate_media(color_scheme=scheme)
+        page.goto(running.url)
+        color = page.locator("#prompt label").evaluate(script)
         shades.append(sum(int(part) for part in color[4:-1].split(",")))
+    page.emulate_media(color_scheme="light")  # as for everybody else
     assert shades[0] > 600 and shades[1] < 150
 
 
 def test_everything_has_a_name_and_the_keyboard_reaches_it(
-    shared: Callable[[str], Running], visit: Open
+    own: Callable[..., Running], visit: Open
 ) -> None:
-    tab = visit(shared("socket"))
+    tab = visit(own())
     tab.wait_answered()
     assert tab.page.evaluate(NAMELESS) == []
     reached = []
@@ -112,8 +114,8 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(
     assert places == sorted(places)
 
 
-def test_the_keyboard_chooses(shared: Callable[[str], Running], visit: Open) -> None:
-    tab = visit(shared("socket"))
+def test_the_keyboard_chooses(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own())
     tab.wait_answered()
     tab.page.locator("#steps input[value='2']").focus()
     tab.page.keyboard.press("Space")

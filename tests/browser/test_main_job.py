@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
@@ -20,49 +19,42 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .conftest import PHONE, Visit
+from .conftest import NO_SOCKET, PHONE, Visit
 
 ROOT = Path(__file__).parents[2]
 SENTENCE = "a red house by the sea at sunset"
+TYPED = 8  # keys
 Open = Callable[..., Visit]
-TRANSPORTS = ("socket", "events")
 
 
 @pytest.fixture(scope="module")
-def demos() -> Iterator[dict[str, SimpleNamespace]]:
-    """The demo as a newcomer starts it, on any free port; once for each transport, both at once."""
-    with ExitStack() as stack:
-        children = {}
-        for transport in TRANSPORTS:
-            options = ["--port", "0", "--model", "miniature", "--transport", transport]
-            children[transport] = stack.enter_context(
-                subprocess.Popen(  # noqa: S603
-                    [sys.executable, "app.py", *options],
-                    cwd=ROOT,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
-                    env={**os.environ, "HF_HUB_OFFLINE": "1"},
-                )
-            )
-            stack.callback(children[transport].kill)
-        started = {}
-        for transport, child in children.items():
+def server() -> Iterator[str]:
+    """The address of the demo as a newcomer starts it, on any free port."""
+    options = ["--port", "0", "--model", "miniature"]
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "app.py", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    ) as child:
+        try:
             assert child.stdout is not None
             line = child.stdout.readline()
             assert line.startswith("Open http://127.0.0.1:"), line
-            url = line.split()[1].rstrip("/")
-            started[transport] = SimpleNamespace(url=url, transport=transport)
-        yield started
-        for child in children.values():
+            yield line.split()[1].rstrip("/")
             child.send_signal(signal.SIGTERM)
-        assert [child.wait(20) for child in children.values()] == [0, 0]
+            assert child.wait(20) == 0
+        finally:
+            child.kill()
 
 
-@pytest.fixture(params=TRANSPORTS)
-def demo(request: pytest.FixtureRequest, demos: dict[str, SimpleNamespace]) -> SimpleNamespace:
-    """The demo with each of the two ways that frames travel."""
-    return demos[request.param]
+@pytest.fixture(params=["socket", "events"])
+def demo(request: pytest.FixtureRequest, server: str) -> SimpleNamespace:
+    """The demo with each of the two ways that frames travel: where no socket opens, by events."""
+    init = NO_SOCKET if request.param == "events" else None
+    return SimpleNamespace(url=server, transport=request.param, init=init)
 
 
 def wait_ready(demo: SimpleNamespace) -> None:
@@ -99,8 +91,8 @@ def canvas(tab: Visit, width: int, height: int) -> np.ndarray:
 
 
 def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
-    tab = visit(demo)
-    tab.type(SENTENCE)  # perhaps while the model still loads
+    tab = visit(demo, init=demo.init)
+    tab.type(SENTENCE, keys=12)  # perhaps while the model still loads
     wait_ready(demo)
     tab.wait_painted(SENTENCE)
     assert tab.page.evaluate("lightning.transport.name") == demo.transport
@@ -114,7 +106,7 @@ def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
 
 
 def test_a_slider_repaints_and_going_back_repaints_the_same(demo: SimpleNamespace, visit: Open):
-    tab = visit(demo)
+    tab = visit(demo, init=demo.init)
     tab.wait_answered()
     before = canvas(tab, 128, 128)
     tab.page.locator("#steps").get_by_text("8", exact=True).click()
@@ -126,11 +118,11 @@ def test_a_slider_repaints_and_going_back_repaints_the_same(demo: SimpleNamespac
 
 
 def test_two_tabs_at_once_never_mix(demo: SimpleNamespace, visit: Open):
-    tabs = [visit(demo), visit(demo, viewport=PHONE)]
+    tabs = [visit(demo, init=demo.init), visit(demo, init=demo.init, viewport=PHONE)]
     sentences = ["a yellow boat by the sea", "three pink flowers in the hills"]
-    for tab in tabs:
-        tab.prompt.fill("")
-    for keys in zip(*(sentence.ljust(40) for sentence in sentences), strict=True):
+    for tab, sentence in zip(tabs, sentences, strict=True):
+        tab.prompt.fill(sentence[:-TYPED])
+    for keys in zip(*(sentence[-TYPED:] for sentence in sentences), strict=True):
         for tab, key in zip(tabs, keys, strict=True):
             tab.prompt.press_sequentially(key)
     for tab, sentence in zip(tabs, sentences, strict=True):

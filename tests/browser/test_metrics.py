@@ -40,16 +40,15 @@ def test_the_metrics_panel_is_told_how_it_goes_while_it_is_open(
     assert people.is_visible()
     assert tab.page.locator("#metrics-panel [data-name=pictures_per_second]").inner_text() == "0.0"
     assert tab.page.locator("#metrics-panel [data-name=queue_wait_ms]").inner_text() == "–"
-    open_pages = running.server._service._connections
-    assert any(each.watching for each in open_pages)
+    assert any(each.watching for each in running.pages)
     tab.page.keyboard.press("Enter")
-    wait_for(lambda: not any(each.watching for each in open_pages))
+    wait_for(lambda: not any(each.watching for each in running.pages))
 
 
 def test_the_metrics_panel_goes_on_after_a_lost_connection(
     own: Callable[..., Running], visit: Open
 ) -> None:
-    tab = visit(own(transport="socket"))
+    tab = visit(own())
     tab.wait_answered()
     tab.page.get_by_text("Engine room").click()
     shown = f"() => Number({PEOPLE}.textContent) > 0"
@@ -58,8 +57,8 @@ def test_the_metrics_panel_goes_on_after_a_lost_connection(
     tab.wait(shown)
 
 
-def test_the_stages_follow_one_another(shared: Callable[[str], Running], visit: Open) -> None:
-    tab = visit(shared("socket"))
+def test_the_stages_follow_one_another(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own())
     assert tab.page.evaluate(STAGES % TIMINGS, 130) == [
         ["Line", 0, 10],
         ["Prompt", 10, 4],

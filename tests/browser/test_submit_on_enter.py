@@ -38,9 +38,10 @@ def running(own: Callable[..., Running]) -> Running:
 
 @pytest.fixture
 def tab(running: Running, visit: Open) -> Visit:
-    opened = visit(running, init=HELD_PAUSE)
+    opened = visit(running)
     opened.wait_answered()  # the example that stands there, which the engine mostly remembers
     opened.wait("lightning.submitOnEnter")
+    opened.page.evaluate(HELD_PAUSE)
     return opened
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..web.fakes import FakeEngine
+from ..web.fakes import FakeEngine, Stage
 from .contract import EngineContract
 
 
@@ -22,7 +22,13 @@ async def fake() -> AsyncIterator[Any]:
         await engine.aclose()
 
 
+@asynccontextmanager
+async def on_stage() -> AsyncIterator[Any]:
+    async with fake() as (engine, observed):
+        yield Stage(engine), observed
+
+
 class TestContract(EngineContract):
-    @pytest.fixture
-    def open_engine(self):
-        return fake
+    @pytest.fixture(params=[fake, on_stage], ids=["fake", "stage"])
+    def open_engine(self, request: pytest.FixtureRequest):
+        return request.param

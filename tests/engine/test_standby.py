@@ -70,7 +70,13 @@ class Model:
             latency_model=known_latencies(),  # measuring takes seconds and proves nothing here
             idle_seconds=3600.0,
         )
+        self._local = weakref.ref(local)  # a stand-in is to be forgotten
         return CachedEngine(local, FrameCache(0) if cache is None else cache)
+
+    async def told_to_stop(self) -> None:
+        """Waits until its engine takes no further step."""
+        while (local := self._local()) is not None and not local._closing:
+            await settle()
 
     def _load(self, report: Callable[[float, str], None]) -> ObservedSampler:
         report(0.25, "Downloading")
@@ -299,6 +305,8 @@ async def carried_over(pair: Pair, begin: Callable[[], object]) -> AsyncIterator
     await pair.small.sampler.reached()
     pair.wanted.arrive()
     await pair.until("ready", "large")
+    # A moment later: released before, the stand-in would finish the picture itself.
+    await pair.small.told_to_stop()
     pair.wanted.sampler.hold()
     others = []
     for prompt, (width, height) in (("first", (256, 256)), ("later", (256, 384))):

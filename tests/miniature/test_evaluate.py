@@ -33,11 +33,11 @@ from lightning_demo.miniature.world import Scene, Thing, held_out, sample_scene
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
 TINY = Size(
-    one=4,
-    two=4,
-    counts=2,
+    one=2,
+    two=1,
+    counts=1,
     bare_seeds=1,
-    round_trips=8,
+    round_trips=2,
     sentences=1,
     sentence_seeds=2,
     told_apart=5,

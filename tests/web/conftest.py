@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from lightning_demo.engine.base import Engine
 from lightning_demo.settings import Settings
 from lightning_demo.web import messages
+from lightning_demo.web.live_connection import LiveConnection
 from lightning_demo.web.server import Server
 
 from .fakes import FakeEngine
@@ -23,11 +25,16 @@ PATIENCE = 20.0  # seconds; only a failure waits that long
 class Running:
     """A server that runs in this process, and its engine."""
 
-    def __init__(self, engine: FakeEngine, **settings: Any) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, **settings: Any) -> None:
+        self.engine: Any = engine
         self.server = Server(engine, Settings(port=0, **settings))
         self.server.start()
         self.url = self.server.url.rstrip("/")
+
+    @property
+    def pages(self) -> Collection[LiveConnection]:
+        """The connections with open pages."""
+        return self.server._service._connections
 
     @contextmanager
     def socket(self, **options: Any) -> Iterator[Tab]:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from lightning_demo.bench.simulation.engine import LoopEngine
-from lightning_demo.engine.base import STOPPED, Forecast, Stream, Work
+from lightning_demo.engine.base import STOPPED, Engine, Forecast, Stream, Work
 from lightning_demo.engine.core import Called, Painted
 from lightning_demo.engine.latency_model import Kind, LatencyModel
 from lightning_demo.engine.runner import Pixels
@@ -180,6 +180,38 @@ class FakeEngine(LoopEngine):
         return Frame(
             painted.request.work.request, data, "image/jpeg", painted.step, painted.final, *about
         )
+
+
+class Stage:
+    """An engine that is another, and a test may say which: its server and its page can stay."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._loop: asyncio.AbstractEventLoop | None = None  # of whoever has asked for a picture
+
+    def status(self) -> EngineStatus:
+        return self.engine.status()
+
+    def forecast(self, work: Work) -> Forecast | None:
+        return self.engine.forecast(work)
+
+    def amend(self, work: Work, amended: Work) -> None:
+        self.engine.amend(work, amended)
+
+    def generate(self, work: Work) -> Stream:
+        self._loop = asyncio.get_running_loop()
+        return self.engine.generate(work)
+
+    async def aclose(self) -> None:
+        await self.engine.aclose()
+
+    def exchange(self, engine: Engine) -> None:
+        """Closes the engine and puts another in its place; called from another thread."""
+        before, self.engine = self.engine, engine
+        if self._loop is None:
+            asyncio.run(before.aclose())
+        else:
+            asyncio.run_coroutine_threadsafe(before.aclose(), self._loop).result()
 
 
 def quick(limits: Limits) -> LatencyModel:

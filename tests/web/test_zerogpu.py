@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,33 +40,51 @@ from .conftest import Tab, wait_for
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux")
 
 ROOT = Path(__file__).parents[2]
+SENTENCE = "a red house by the sea"
 PREPARE = """
-import runpy, sys
+import json, os, runpy, sys, traceback
+from dataclasses import replace
+import numpy as np
 import torch
 torch.version.cuda = "12.8"
 torch._C.__dict__.setdefault("_cuda_init", lambda: None)
 torch.cuda._is_in_bad_fork = bool  # bool() is False, and can be sent to another process
 import spaces.zero.torch
+import lightning_demo.model.loading
+"""
+# In a process of its own: what it has to do takes a while, and it needs what is imported, too.
+LOADING = """
+from lightning_demo.engine.build import build_engine
+from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS
+from lightning_demo.schemas import GenerationRequest
+from lightning_demo.settings import Settings
+
+def load():
+    MODELS["miniature"] = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[1:3])
+    engine = build_engine(Settings(model="miniature"))
+    sampler = engine._engine._sampler
+    row = sampler.begin(GenerationRequest(**json.loads(sys.argv[1])))
+    while not row.done:
+        sampler.step([row])
+    np.save(sys.argv[2] + "/picture.npy", sampler.finish(row))
+    status = engine.status()
+    return {"state": status.state, "device": status.device, "packed": spaces.zero.torch.pack()}
+
+if os.fork() == 0:
+    try:
+        told = load()
+    except BaseException:
+        told = {"error": traceback.format_exc()}
+    with open(sys.argv[2] + "/told", "w") as file:
+        json.dump(told, file)
+    os.rename(sys.argv[2] + "/told", sys.argv[2] + "/told.json")
+    os._exit(0)
 """
 APP = """
 spaces.zero.torch.init = lambda nvidia_uuid: None
 spaces.zero.torch.move = lambda callback=None: None
 sys.argv = ["app.py", "--port", "0"]
 runpy.run_path("app.py", run_name="__main__")
-"""
-LOADING = """
-import json
-import numpy as np
-from lightning_demo.engine.build import build_engine
-from lightning_demo.schemas import GenerationRequest
-from lightning_demo.settings import Settings
-engine = build_engine(Settings(model="miniature"))
-sampler = engine._engine._sampler
-row = sampler.begin(GenerationRequest(**json.loads(sys.argv[1])))
-while not row.done:
-    sampler.step([row])
-np.save(sys.argv[2], sampler.finish(row))
-print(engine.status().state, engine.status().device, spaces.zero.torch.pack(), sep="|")
 """
 
 
@@ -112,35 +131,33 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def variables(folder: Path, scheduler: str) -> dict[str, str]:
-    """The environment of a Space, with what it writes kept in `folder`."""
-    return {
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A Space with the miniature on the CPU, its address and its scheduler.
+
+    Beside it, in the folder `loaded`, a process loads and paints as one with a GPU does.
+    """
+    folder = tmp_path_factory.mktemp("zerogpu")
+    (folder / "cgroup").write_text("0::/test\n")
+    loaded = tmp_path_factory.mktemp("loading")
+    scheduler = Scheduler()
+    threading.Thread(target=scheduler.serve_forever, daemon=True).start()
+    environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "NO_PROXY": "127.0.0.1",
         "SPACES_ZERO_GPU": "true",
-        "SPACES_ZERO_DEVICE_API_URL": scheduler,
+        "SPACES_ZERO_DEVICE_API_URL": f"http://127.0.0.1:{scheduler.server_port}",
         "ZEROGPU_PROC_SELF_CGROUP_PATH": str(folder / "cgroup"),
         "ZEROGPU_OFFLOAD_DIR": str(folder / "tensors"),
-    }
-
-
-@pytest.fixture(scope="module")
-def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A Space with the miniature on the CPU, its address and its scheduler."""
-    folder = tmp_path_factory.mktemp("zerogpu")
-    (folder / "cgroup").write_text("0::/test\n")
-    scheduler = Scheduler()
-    threading.Thread(target=scheduler.serve_forever, daemon=True).start()
-    environment = {
-        **variables(folder, f"http://127.0.0.1:{scheduler.server_port}"),
         "LIGHTNING_MODEL": "miniature",
         "LIGHTNING_DEVICE": "cpu",
         "LIGHTNING_TRANSPORT": "socket",  # not what it gets
     }
+    code, request = PREPARE + LOADING + APP, json.dumps(_request(SENTENCE))
     with (folder / "log").open("w+") as log:
         child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", PREPARE + APP],
+            [sys.executable, "-c", code, request, str(loaded)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -152,7 +169,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
             lines = iter(child.stdout.readline, "")
             line = next((line for line in lines if line.startswith("Open http")), "")
             assert line, (folder / "log").read_text()
-            yield SimpleNamespace(url=line.split()[1].rstrip("/"), scheduler=scheduler)
+            url = line.split()[1].rstrip("/")
+            yield SimpleNamespace(url=url, scheduler=scheduler, loaded=loaded)
             child.send_signal(signal.SIGTERM)
             child.stdout.read()  # ends when no process holds it any more, the workers too
             assert child.wait(20) == 0
@@ -160,26 +178,6 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     assert "Traceback" not in text, text
     scheduler.shutdown()
     scheduler.server_close()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A process that loads and paints as a Space does; it runs while the Space is tested."""
-    folder = tmp_path_factory.mktemp("loading")
-    request, picture = _request("a red house by the sea"), folder / "picture.npy"
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(  # noqa: S603
-            [sys.executable, "-c", PREPARE + LOADING, json.dumps(request), str(picture)],
-            cwd=ROOT,
-            env=variables(folder, "http://127.0.0.1:9"),
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as child,
-    ):
-        yield SimpleNamespace(request=request, picture=picture, child=child, log=folder / "log")
-        child.kill()
 
 
 @pytest.fixture
@@ -272,23 +270,24 @@ def test_the_page_uses_events_and_says_how_it_paints(space: SimpleNamespace) -> 
 
 
 def test_the_model_is_put_on_the_gpu_before_there_is_one(
-    loading: SimpleNamespace, sampler: Any
+    space: SimpleNamespace, sampler: Any
 ) -> None:
     """`spaces` packs what was put on the GPU it makes torch believe in, to move it after a fork.
 
     It refuses to compute with tensors of two devices as a GPU would, so a picture painted there, in
     half precision, shows that everything is where it should be.
     """
-    told, _ = loading.child.communicate()
-    assert loading.child.returncode == 0, loading.log.read_text()
-    state, device, packed = told.split("|")
-    assert (state, device) == ("ready", "NVIDIA H200")
+    while not (space.loaded / "told.json").exists():  # however long it takes
+        time.sleep(0.05)
+    told = json.loads((space.loaded / "told.json").read_text())
+    assert "error" not in told, told["error"]
+    assert (told["state"], told["device"]) == ("ready", "NVIDIA H200")
     unets = sum(path.stat().st_size for path in (ASSETS / "miniature" / "base").glob("unet/*"))
-    assert int(packed) > 4 * unets, "all four step counts, and the encoders and decoders"
-    row = sampler.begin(GenerationRequest(**loading.request))
+    assert told["packed"] > 2 * unets, "both step counts', and the encoders and decoders"
+    row = sampler.begin(GenerationRequest(**_request(SENTENCE)))
     while not row.done:
         sampler.step([row])
-    difference = np.load(loading.picture).astype(int) - sampler.finish(row)
+    difference = np.load(space.loaded / "picture.npy").astype(int) - sampler.finish(row)
     assert np.abs(difference).mean() < 1
 
 
