@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from .settings import Settings, compile_folder
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 PYTHONS = ((3, 10), (3, 13))
 LINE = "{:<14} {:>8}   {}"  # of a memory plan
+OPENVINO_WORKS = "import openvino; openvino.Core()"
 FREE_BYTES = {"miniature": 1 * 2**30, "sdxl-lightning": 8 * 2**30}
 
 
@@ -185,8 +187,10 @@ def _compiler(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
         return
     backend = settings.compile_backend
     if backend == "openvino" or (backend == "auto" and not on_gpu):
-        if spec.small:
+        if spec.small and not on_gpu and settings.device in ("auto", "cpu"):
             yield _openvino(spec)
+        elif backend == "openvino":
+            yield Finding("compiler", "openvino", "it is for the miniature on a CPU: leave it out")
         return
     try:
         compiler_variables(cuda=on_gpu)
@@ -201,6 +205,9 @@ def _openvino(spec: ModelSpec) -> Finding:
     if problem := openvino_problem():
         return Finding("compiler", f"none, so pictures take longer; {problem}")
     found = f"OpenVINO {importlib.metadata.version('openvino')}"
+    # In a process of its own: on some processors it may end there.
+    if subprocess.run((sys.executable, "-c", OPENVINO_WORKS), capture_output=True).returncode:  # noqa: S603
+        return Finding("compiler", f"{found} does not work here, so pictures take longer")
     latest = max(
         compile_folder().glob(f"{spec.name}-*/{MEASURED}"),
         key=lambda file: file.stat().st_mtime,

@@ -99,8 +99,8 @@ def report_incident(error: Exception, sentence: str, log: logging.Logger) -> Lig
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch says that a device's memory is full.
+    """Whether an error of torch or OpenVINO says that a device's memory is full.
 
     By its words: Apple's GPUs and compiled programs raise errors of no special kind.
     """
-    return "out of memory" in str(error)
+    return any(words in str(error) for words in ("out of memory", "bad_alloc"))

@@ -73,7 +73,7 @@ export class Panel {
     const about = status ? [status.title, status.loading_model && "stand-in", status.device] : [];
     const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
     const how = `${STATES[state]} ${percent}`.trim();
-    write("about", [...about, steps, how, status?.tier].filter(Boolean).join(" · "));
+    write("about", [...about, steps, how, status?.tier.replace(/^\w+, (?=getting)/, "")].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");

@@ -30,6 +30,7 @@ from ..settings import Settings, compile_folder
 from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
 Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]
+COMPILED_WITHIN = 300.0  # seconds
 PROMPT = "a red house by the sea at sunset"
 
 
@@ -85,11 +86,20 @@ def load_bench_model(
 
 def miniature_sampler(num_inference_steps: int = 4) -> Sampler:
     """The miniature on the CPU as a server has it in the end: warm, and compiled if it compiles."""
-    settings = replace(Settings.from_environment(), device="cpu", threads=torch.get_num_threads())
-    sampler = loader(MINIATURE, replace(settings, lora=""))(lambda share, sentence: None)
+    settings = replace(
+        Settings.from_environment(),
+        model="miniature",
+        device="cpu",
+        threads=torch.get_num_threads(),
+        base="",
+        lora="",
+        variant="auto",
+    )
+    sampler = loader(MINIATURE, settings)(lambda share, sentence: None)
     sampler.warm_up()
     sampler.improvement.steps_in_use.add(num_inference_steps)
-    while sampler.has_more:
+    until = time.monotonic() + COMPILED_WITHIN
+    while sampler.has_more and time.monotonic() < until:
         if not sampler.improve():
             time.sleep(0.1)  # another process compiles
     return sampler

@@ -20,12 +20,13 @@ from types import FrameType
 from typing import IO
 
 import httpx
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from ..errors import EngineUnavailable
 from ..ports import free_port
 from ..schemas import GETTING_FASTER
-from .clients import FetchPage, GradioPage, LivePage, Page
+from .clients import OPEN_WITHIN, FetchPage, GradioPage, LivePage, Page
 
 OURS = "lightning_demo"
 PAGES: dict[str, type[Page]] = {
@@ -176,18 +177,18 @@ def wait_until_fast(server: Server) -> None:
         EngineUnavailable: it still says that it gets faster.
     """
     until = time.monotonic() + FAST_WITHIN
-    while True:
-        with (
-            server.running(),
-            connect(f"{server.url}live".replace("http", "ws", 1)) as socket,
-        ):
-            while (status := json.loads(socket.recv()))["type"] != "status":
-                pass
-            if not status["tier"].endswith(GETTING_FASTER):
-                return
-            time.sleep(1)
-        if time.monotonic() > until:
-            raise EngineUnavailable(f"the demo still gets faster after {FAST_WITHIN:g} seconds.")
+    address = f"{server.url}live".replace("http", "ws", 1)
+    while time.monotonic() < until:
+        try:
+            with server.running(), connect(address) as socket:
+                while (status := json.loads(socket.recv(timeout=OPEN_WITHIN)))["type"] != "status":
+                    pass
+                if not status["tier"].endswith(GETTING_FASTER):
+                    return
+                time.sleep(1)
+        except (OSError, WebSocketException) as error:
+            raise EngineUnavailable("the demo does not say how fast it is.") from error
+    raise EngineUnavailable(f"the demo still gets faster after {FAST_WITHIN:g} seconds.")
 
 
 def _command(name: str, num_inference_steps: int, threads: int) -> list[str]:

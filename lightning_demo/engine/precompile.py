@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 Size: TypeAlias = tuple[int, int]  # (width, height), px
 
+PACKAGE = Path(__file__).resolve().parents[1]
 COMMAND = (sys.executable, "-m", "lightning_demo", "compile", "--until-stdin-closes")
 
 
@@ -52,6 +53,7 @@ class Precompiler:
         self._stamp, self._environment, self._command = stamp, environment, command
         self._may_run = may_run
         self._child: subprocess.Popen[bytes] | None = None
+        self._size: Size = (0, 0)  # that it compiles
 
     def may_compile(self, size: Size, start: bool = True) -> bool | None:
         """Whether a size has been compiled; None: it will not be.
@@ -63,8 +65,10 @@ class Precompiler:
             self._forget()
             if code != 0:
                 log.warning("compiling ended with code %s; serving goes on without", code)
-                self._may_run = False
-        if self._stamp(size).exists():
+            elif not self._done(self._size):
+                log.warning("what was compiled is of other code; serving goes on without")
+            self._may_run = code == 0 and self._done(self._size)
+        if self._done(size):
             return True
         if self._child is None and self._may_run and start:
             self._start(size)
@@ -77,13 +81,25 @@ class Precompiler:
             self._child.wait()
             self._forget()
 
+    def _done(self, size: Size) -> bool:
+        try:
+            return self._stamp(size).exists()
+        except OSError:  # a folder of somebody else's
+            return False
+
     def _start(self, size: Size) -> None:
+        self._size = size
+        paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
         try:
             self._child = subprocess.Popen(  # noqa: S603
                 [*self._command, "--size", f"{size[0]}x{size[1]}"],
                 stdin=subprocess.PIPE,  # closes when this process ends, which tells the child
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, **self._environment},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+                    **self._environment,
+                },
             )
         except OSError as error:
             log.warning("compiling in a process of its own is not possible here: %s", error)

@@ -72,10 +72,15 @@ class CompiledFunctions:
         return self._compiler is not None
 
     @property
+    def makes(self) -> bool:
+        """Whether programs that are missing are made here."""
+        return self._compiler is not None and self._compiler.makes
+
+    @property
     def compiled(self) -> str:
         """What calls are that have been compiled, for people."""
         by_openvino = self._speed.compile_backend == "openvino"
-        return "compiled by OpenVINO" if by_openvino else "compiled"
+        return "OpenVINO" if by_openvino else "compiled"
 
     def call(self, kind: Kind, function: Function, module: Any, *tensors: torch.Tensor) -> Any:
         """Computes function(module, *tensors) in the fastest form that is ready."""

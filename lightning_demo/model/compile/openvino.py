@@ -14,8 +14,6 @@ from typing import Any
 
 import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
 from .programs import Call, Function, Program, Tensors
 
@@ -51,6 +49,9 @@ class OpenVino:
         self, function: Function, module: torch.nn.Module, tensors: Tensors, file: Path
     ) -> None:
         """See `Compiler.make`."""
+        from openvino.frontend import FrontEndManager
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # shapes that become constants; tests compare others
             examples = tuple(tensor.clone() for tensor in tensors)

@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -67,11 +68,23 @@ class Programs:
         Args:
             make: whether what is missing is compiled here; else only what is there is used.
         """
-        self.folder, self.makes = folder, make
-        self._compiler = compiler_of(speed)
-        self.any_shape = self._compiler.any_shape
-        self.may_be_slower = self._compiler.gains and not make  # here, where they are used
+        self.folder, self.makes, self._speed = folder, make, speed
         self._measured = read_measured(folder)
+
+    @cached_property
+    def _compiler(self) -> Compiler:
+        """Only when a program is there or is to be made: another process has tried it by then."""
+        return compiler_of(self._speed)
+
+    @property
+    def any_shape(self) -> bool:
+        """Whether one program serves all shapes."""
+        return self._compiler.any_shape
+
+    @property
+    def may_be_slower(self) -> bool:
+        """Whether that has to be measured: not where programs are only made, or not to gain."""
+        return self._compiler.gains and not self.makes
 
     def bind(
         self, kind: str, function: Function, module: torch.nn.Module, *tensors: torch.Tensor

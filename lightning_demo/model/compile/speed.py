@@ -58,8 +58,9 @@ class Speed:
         if device_type != "cuda" or torch.version.hip:
             # AMD's GPUs report as "cuda"; what nobody has tried there stays off.
             flags |= dict.fromkeys(CUDA_ONLY, False)
-        backend = _backend(settings.compile_backend, device_type, small=small)
-        flags["compile"] = settings.compile and backend is not None
+        asked = settings.compile_backend
+        backend = _backend(asked, device_type, small=small) if settings.compile else None
+        flags["compile"] = backend is not None
         flags["compile_backend"] = backend or "inductor"
         return cls(**flags)
 

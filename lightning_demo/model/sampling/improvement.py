@@ -91,9 +91,10 @@ class Improvement:
 
     def warm_up(self, rehearse: Rehearse) -> None:
         """Does what is worth waiting for, before anybody does: the early tasks."""
-        self._ask(False)
-        while (found := self._next()) is not None:
-            if not (self._plan[found[0]].early and self._may(found[0])):
+        while True:
+            self._ask(False)  # each time: what was found damaged counts as compiled no more
+            found = self._next()
+            if found is None or not (self._plan[found[0]].early and self._may(found[0])):
                 break
             self._do(rehearse, *found)
         self._note()
@@ -138,7 +139,8 @@ class Improvement:
         prepare = functions.compiling if task.form == "compiled" else functions.recording
         try:
             with prepare(*task.kinds):
-                rehearse(task.size, task.guidance_scale, steps, task.rows, task.decodes)
+                example = task if functions.makes else task.as_served
+                rehearse(task.size, example.guidance_scale, steps, example.rows, example.decodes)
         except DeviceLost:
             raise
         except OutOfMemory:

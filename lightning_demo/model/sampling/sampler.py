@@ -148,11 +148,14 @@ class Sampler:
         limits = spec.limits
         shipped = spec.lightning.folder is not None
         loaded = self._components.unets.resident_steps() or (limits.default_steps,)
-        for steps in loaded:
+        every = limits.num_inference_steps if shipped else loaded
+        # On a GPU all are recorded; on a CPU the first is enough to begin with.
+        first = every if self._speed.cuda_graphs else loaded
+        for steps in first:
             self._rehearse(limits.sizes[0], 0.0, steps)
         self.improvement.warm_up(self._rehearse)
-        for steps in limits.num_inference_steps if shipped else ():
-            if steps not in loaded:
+        for steps in every:
+            if steps not in first:
                 self._rehearse(limits.sizes[0], 0.0, steps)
 
     def _rehearse(
@@ -165,8 +168,10 @@ class Sampler:
     ) -> None:
         """Computes one step, and perhaps both decodes, of pictures that nobody sees."""
         self._rehearsals += 1
-        # New ones, so that they are encoded: together, where there are several.
-        prompts = [f"a {self._rehearsals} {row}" for row in range(rows)]
+        # New, so that it is encoded. On a CPU several, together: a GPU's memory of keys and values,
+        # which others need, holds few.
+        one = self._speed.cuda_graphs
+        prompts = [f"a {self._rehearsals} {0 if one else row}" for row in range(rows)]
         requests = [
             GenerationRequest(prompt, "", steps, guidance_scale, 0, *size) for prompt in prompts
         ]
