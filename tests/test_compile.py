@@ -211,7 +211,10 @@ def test_a_folder_that_may_not_be_looked_into_is_done_without(started: Callable[
 
 
 def test_the_child_is_found_from_any_folder(folder: Path, tmp_path: Path):
-    code = "import lightning_demo; open('found', 'w').write(lightning_demo.__file__)"
+    code = (
+        "import lightning_demo, os; file = open('begun', 'w'); file.write(lightning_demo.__file__)"
+    )
+    code += "; file.close(); os.replace('begun', 'found')"
     child = Precompiler(lambda size: tmp_path / "found", {}, command=[sys.executable, "-c", code])
     before = Path.cwd()
     os.chdir(tmp_path)
@@ -219,6 +222,7 @@ def test_the_child_is_found_from_any_folder(folder: Path, tmp_path: Path):
         while child.may_compile(SIZE) is False:
             time.sleep(0.01)
     finally:
+        child.stop()
         os.chdir(before)
     assert (tmp_path / "found").read_text() == sys.modules["lightning_demo"].__file__
 
