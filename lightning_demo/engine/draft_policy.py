@@ -6,7 +6,8 @@ One rule, from what calls cost here and now. A draft has to
   `PREVIEWED`: the previews of a short run are as good, and cost nothing (`bench refine`);
 * be sooner: on the screen clearly before the asked run's own preview that is as good, which comes
   after half of its steps;
-* be cheap: the asked picture comes later by all that the draft takes, and by no more than `WORTH`;
+* be cheap: the asked picture comes later by all that the draft takes, other weights on their way to
+  the device included, and by no more than `WORTH`;
 * come at a time when the line is short: the asked picture is a new request, behind everybody.
 
 So at 8 steps a few people are drafted at a smaller size, where the model has one: it comes sooner,

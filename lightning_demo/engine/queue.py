@@ -216,10 +216,15 @@ class RequestQueue:
         return batch
 
     def _work(self, request: InFlightRequest, rows: int) -> float:
-        """Seconds from its next step to its picture, when this many rows share each step."""
+        """Seconds from its next step to its picture, when this many rows share each step.
+
+        With those until its weights are on the device, where others are.
+        """
         step = self.latency_model.seconds("step", request.size, rows)
         decode = self.latency_model.seconds(request.decoder, request.size, 1)
-        return request.steps_left * step + decode
+        steps = request.work.request.num_inference_steps
+        loading = 0.0 if request.started else self.loading(steps)
+        return loading + request.steps_left * step + decode
 
     def _device_seconds(self, request: InFlightRequest, rows: int) -> float:
         """Its part of the device's time, when its steps are shared by this many rows."""

@@ -237,6 +237,15 @@ def test_a_draft_is_sooner():
     assert queue.forecast(waiting("d", 0, draft=True)).work == pytest.approx(4 * 0.022 + 0.003)
 
 
+def test_weights_that_are_far_take_their_time():
+    queue = queue_of()
+    queue.loading = lambda steps: 0.4 if steps == 2 else 0.0
+    near, far = (queue.forecast(waiting("new", 0, steps=steps)) for steps in (4, 2))
+    assert far.work == pytest.approx(near.work - 2 * 0.022 + 0.4), "two steps fewer"
+    begun = waiting("begun", 0, steps=2, started=True, taken=1)
+    assert queue.forecast(begun).work < 0.4, "they are there"
+
+
 def test_who_has_started_waits_no_more():
     begun = waiting("begun", 5, started=True, taken=2)
     expected = queue_of(waiting("old", 0), begun).forecast(begun)
