@@ -119,11 +119,13 @@ class _Bench:
         self.main_steps = 4 if 4 in self.steps else self.steps[-1]
         self.batches = args.batches
         device = pick_device(args.device)
-        self.target = Speed.of(
-            Settings.from_environment(), device.type, small=args.weights not in ("full", "real")
-        )
+        settings = Settings.from_environment()
         if args.compile is not None:
-            self.target = replace(self.target, compile=args.compile)
+            settings = replace(settings, compile=args.compile)
+        small = args.weights not in ("full", "real")
+        self.target = Speed.of(settings, device.type, small=small)
+        if args.compile:  # also by what is not compiled here unless it is asked for
+            self.target = replace(self.target, compile=True)
         layout = torch.channels_last if self.target.channels_last else torch.preserve_format
         self.model = load_bench_model(args.weights, args.device, layout)
         self.clock = Clock(device)
