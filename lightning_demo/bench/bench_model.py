@@ -84,8 +84,12 @@ def load_bench_model(
     return BenchModel(weights, replace(components, spec=native), source)
 
 
-def miniature_sampler(num_inference_steps: int = 4) -> Sampler:
-    """The miniature on the CPU as a server has it in the end: warm, and compiled if it compiles."""
+def miniature_sampler(*num_inference_steps: int) -> Sampler:
+    """The miniature on the CPU as a server has it in the end: warm, and compiled if it compiles.
+
+    Args:
+        num_inference_steps: step counts that will be asked for, beside the usual one.
+    """
     settings = replace(
         Settings.from_environment(),
         model="miniature",
@@ -97,7 +101,7 @@ def miniature_sampler(num_inference_steps: int = 4) -> Sampler:
     )
     sampler = loader(MINIATURE, settings)(lambda share, sentence: None)
     sampler.warm_up()
-    sampler.improvement.steps_in_use.add(num_inference_steps)
+    sampler.improvement.steps_in_use |= set(num_inference_steps)
     until = time.monotonic() + COMPILED_WITHIN
     while sampler.has_more and time.monotonic() < until:
         if not sampler.improve():

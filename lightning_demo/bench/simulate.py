@@ -163,7 +163,7 @@ def bench_check(args: argparse.Namespace) -> dict[str, Any]:
     from .simulation.check import check
 
     torch.set_num_threads(args.threads)
-    sampler = miniature_sampler(args.num_inference_steps)
+    sampler = miniature_sampler(*args.num_inference_steps)
     runs = [
         check(sampler, users, args.seconds, args.num_inference_steps, _settings(args))
         for users in args.users

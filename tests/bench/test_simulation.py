@@ -363,6 +363,24 @@ def test_costs_that_are_none_are_refused(tmp_path: Path, content: str | None, wo
         device_model(str(path))
 
 
+def test_the_command_types_at_the_real_miniature_too(capsys):
+    options = [
+        "--users",
+        "1",
+        "--seconds",
+        "2",
+        "--threads",
+        "1",
+        "--num-inference-steps",
+        "1",
+        "2",
+    ]
+    assert main(["bench", "simulate", "--check", *options]) == 0
+    (run,) = json.loads(capsys.readouterr().out.splitlines()[-1])["runs"]
+    assert run["users"] == 1
+    assert all(run[side]["first_paint_ms"]["p50"] > 0 for side in ("simulated", "measured"))
+
+
 @pytest.mark.parametrize("option", [["--users", "0"], ["--gpus", "x"], ["--seconds", "-1"]])
 def test_numbers_out_of_range_are_refused(capsys, option: list[str]):
     with pytest.raises(SystemExit):
