@@ -13,12 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import CheckpointError, InvalidSetting, OutOfMemory
-from .model.compile.toolchain import (
-    MEASURED,
-    compiler_variables,
-    openvino_problem,
-    read_measured,
-)
+from .model.compile.measured import MEASURED, read_measured
+from .model.compile.toolchain import compiler_variables, openvino_problem
 from .model.device import (
     choose_model,
     cuda_device_count,

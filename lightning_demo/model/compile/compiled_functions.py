@@ -77,7 +77,7 @@ class CompiledFunctions:
         return self._compiler is not None and self._compiler.makes
 
     @property
-    def compiled(self) -> str:
+    def compiled_tier(self) -> str:
         """What calls are that have been compiled, for people."""
         by_openvino = self._speed.compile_backend == "openvino"
         return "OpenVINO" if by_openvino else "compiled"

@@ -20,8 +20,8 @@ from typing import Any, Protocol, TypeAlias
 import torch
 
 from ...errors import is_out_of_memory
+from .measured import MEASURED, read_measured
 from .speed import Speed
-from .toolchain import MEASURED, read_measured
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import re
 import shutil
@@ -23,18 +22,8 @@ HEADERS = ("cuda_runtime_api.h", "crt/host_defines.h", "nv/target")
 TOOLKIT = Path("/usr/local/cuda")
 DRIVER = "libcuda.so"
 MAPS = Path("/proc/self/maps")  # of this process: with the driver that it has loaded
-MEASURED = "measured.json"  # in a folder of programs: what calls take without and with one, ms
 OPENVINO = (2025, 2)  # the oldest whose PyTorch frontend this was written against
 OPENVINO_PACKAGE = f"openvino>={OPENVINO[0]}.{OPENVINO[1]}"
-
-
-def read_measured(folder: Path) -> dict[str, tuple[float, float]]:
-    """By kind of call, milliseconds without and with the programs of a folder; empty: not known."""
-    try:
-        content = json.loads((folder / MEASURED).read_text(encoding="utf-8"))
-        return {kind: (float(before), float(after)) for kind, (before, after) in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
 
 
 def openvino_problem() -> str:

@@ -163,7 +163,7 @@ class Improvement:
     def _note(self) -> None:
         self.form = self._fastest()
         if self._plan:
-            form = self._functions.compiled if self.form == "compiled" else self.form
+            form = self._functions.compiled_tier if self.form == "compiled" else self.form
             self.tier = form + (GETTING_FASTER if self.has_more else "")
 
     def _fastest(self) -> str:
