@@ -16,7 +16,7 @@ from . import report
 from .many import type_at, warm_up
 from .score import Round, Trace, score
 from .servers import OURS, serve_all
-from .typists import KEYS_PER_SECOND, steady_typist
+from .typists import CHARACTERS, KEYS_PER_SECOND, steady_typist
 
 if TYPE_CHECKING:
     from ..model.sampling.sampler import Sampler
@@ -29,7 +29,7 @@ TIMES = ("first_paint", "last_key_to_final")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `bench live`."""
     parser.add_argument(
-        "--seeds", type=report.positive, default=3, help="rounds of typing (default: 3)"
+        "--seeds", type=report.positive, default=6, help="rounds of typing (default: 6)"
     )
     report.add_steps(parser)
     report.add_threads(parser)
@@ -105,7 +105,7 @@ def _print(ours: dict[str, Any], peer: dict[str, Any], steps: int) -> None:
         "first_paint_ms": "first paint, ms p50/p95",
         "last_key_to_final_ms": "last key to final, ms p50/p95",
         "last_key_to_final_ratio_p50": "last key to final / bare generation",
-        "pictures_while_typing": "pictures while typing 40 keys",
+        "pictures_while_typing": f"pictures while typing {CHARACTERS} keys",
     }
     rows = [
         [label, *(report.shown(side[key]) for side in (ours, peer))]

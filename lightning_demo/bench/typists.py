@@ -25,14 +25,9 @@ TYPO = 0.04  # of all keys
 SECOND_THOUGHT = 0.3  # of all sentences
 SEED_SPACING = 1009  # a prime between the seeds of two typists
 
-# The one steady typist of `bench live`: 40 characters each.
+# The one steady typist of `bench live`.
 KEYS_PER_SECOND = 8.0
-CHARACTERS = 40
-SENTENCES = (
-    "a red house by the sea at sunset, calm",
-    "two yellow balloons over the mountains",
-    "a white cat in the city on a dark night",
-)
+CHARACTERS = 24  # of each sentence
 
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange")
 THINGS = ("house", "castle", "tree", "cat", "dog", "boat", "train", "balloon", "lighthouse")
@@ -86,8 +81,13 @@ def typist(number: int, visit: int, seconds: float) -> Typist:
 
 
 def steady_typist(number: int) -> Typist:
-    """The typing of round `number`: sentences in turn without a pause, another seed each time."""
-    sentence = SENTENCES[number % len(SENTENCES)].ljust(CHARACTERS, "!")[:CHARACTERS]
+    """The typing of round `number`: a sentence without a pause, and with a seed of its own.
+
+    Another sentence each time: a prompt that was met before would not be encoded again.
+    """
+    rng = random.Random(number)  # noqa: S311
+    words = f"{rng.choice(COLOURS)} {rng.choice(THINGS)} {rng.choice(PLACES)} {rng.choice(TIMES)}"
+    sentence = f"{number} {words}"[:CHARACTERS]
     keys = (
         Key(n / KEYS_PER_SECOND, sentence[: n + 1], waits=n == CHARACTERS - 1)
         for n in range(CHARACTERS)

@@ -8,7 +8,8 @@ each changes single values, and a step looks at a copy of the queue.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,13 +18,16 @@ from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .latency_model import Kind, LatencyModel
 from .queue import InFlightRequest, RequestQueue
-from .runner import Picture, Runner
+from .runner import Decoded, Picture, Pixels, Runner
 
 log = logging.getLogger(__name__)
 
 # Seconds up to which an answer seems immediate (Miller, Response time in man-computer
 # conversational transactions, 1968). A slower full decoder is preceded by the preview decoder.
 NOTICED = 0.1
+# Seconds in which nobody sees two pictures as two: a preview that is replaced as soon would only
+# delay what replaces it.
+GLANCE = 0.05
 
 Batch: TypeAlias = Sequence[InFlightRequest]
 
@@ -87,6 +91,8 @@ class EngineCore:
         self._limits = limits
         self._queue = RequestQueue(latency_model)
         self._runner: Runner  # from `start` on
+        self._finished: list[InFlightRequest] = []  # all steps taken, and no final picture yet
+        self._decoding: tuple[Batch, Future[Decoded]] | None = None  # some of those
 
     @property
     def waiting(self) -> int:
@@ -96,7 +102,19 @@ class EngineCore:
     @property
     def in_flight(self) -> tuple[InFlightRequest, ...]:
         """All requests that have not ended."""
-        return self._queue.line
+        return *self._queue.line, *self._finished
+
+    @property
+    def idle(self) -> bool:
+        """Whether the device does nothing, and nothing is asked of it."""
+        return not self.in_flight and self._decoding is None
+
+    @property
+    def only_decodes(self) -> bool:
+        """Whether there is no step to take until a picture has been decoded, or somebody asks."""
+        if self._queue.line or self._decoding is None:
+            return False
+        return not self._decoding[1].done()
 
     def start(self, runner: Runner) -> None:
         """The model is there; until now requests could only wait."""
@@ -150,21 +168,19 @@ class EngineCore:
         Raises:
             DeviceLost: nothing can be painted any more.
         """
-        for request in self._queue.line:
+        for request in self.in_flight:
             if request.dropped:
                 yield self._leave(request)
         batch = self._queue.next_batch()
         crowded = len(self._queue.line) > len(batch)
         try:
+            yield from self._collect()
             yield from self._run(batch, crowded=crowded)
         except DeviceLost:
             raise
         except Exception as error:  # the engine goes on, whatever happens
-            for request in _alive(batch):
+            for request in _alive(dict.fromkeys((*batch, *self._finished))):
                 yield self._fail(request, error)
-        for request in batch:
-            if request.done:
-                self._queue.remove(request)
 
     def _waiting(self, work: Work) -> InFlightRequest | None:
         """The request of this work while it waits."""
@@ -175,6 +191,8 @@ class EngineCore:
         return None
 
     def _run(self, batch: Batch, *, crowded: bool) -> Iterator[Event]:
+        if not batch:
+            return
         yield from self._begin([request for request in batch if not request.started])
         yield from self._tried("step", batch, self._step)
         stepped = _alive(batch)
@@ -184,10 +202,53 @@ class EngineCore:
         yield from self._show([r for r in finished if r.work.draft], final=True)
         slow = [r for r in asked if self._decodes_slowly(r) and shows_preview(r, crowded=crowded)]
         yield from self._show(slow, final=False)
-        yield from self._show(asked, final=True)
+        for request in _alive(asked):
+            self._queue.remove(request)
+            self._finished.append(request)
+        yield from self._collect()
         unfinished = [request for request in stepped if request.steps_left]
-        wanted = [r for r in unfinished if shows_preview(r, crowded=crowded)]
+        wanted = [r for r in unfinished if shows_preview(r, crowded=crowded) and self._is_seen(r)]
         yield from self._show(wanted, final=False)
+
+    def _collect(self) -> Iterator[Event]:
+        """Hands over what has been decoded, and goes on with what is still wanted by then."""
+        if self._decoding is not None:
+            batch, decoding = self._decoding
+            if not decoding.done():
+                return
+            self._decoding = None
+            yield from self._deliver(batch, decoding)
+        while self._decoding is None and (waiting := _alive(self._finished)):
+            size = waiting[0].size
+            alike = [request for request in waiting if request.size == size]
+            batch = alike[: self.latency_model.cap("decoder", size)]
+            begun = self._runner.decode_beside([request.row for request in batch])
+            if begun is not None:
+                self._decoding = batch, begun
+            else:
+                yield from self._show(batch, final=True)
+
+    def _deliver(self, batch: Batch, decoding: Future[Decoded]) -> Iterator[Event]:
+        try:
+            pictures, seconds = decoding.result()
+        except Exception:
+            log.warning("%d pictures are decoded once more, now", len(batch), exc_info=True)
+            yield from self._show(_alive(batch), final=True)
+        else:
+            yield from self._painted(batch, "decoder", pictures, seconds, final=True)
+
+    def _is_seen(self, request: InFlightRequest) -> bool:
+        """Whether a preview would be looked at for a moment before the next picture replaces it.
+
+        The first always: it is the answer to a key.
+        """
+        if not request.shown:
+            return True
+        model, size = self.latency_model, request.size
+        step = model.seconds("step", size, request.rows)
+        since = (request.step - request.shown) * step
+        left = request.steps_left * step + model.seconds(request.decoder, size, 1)
+        return min(since, left) >= GLANCE
 
     def _decodes_slowly(self, request: InFlightRequest) -> bool:
         """Whether its reader would notice the wait for the full decoder, and another is quicker."""
@@ -235,15 +296,22 @@ class EngineCore:
 
     def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
         pictures, seconds = self._runner.decode(kind, [request.row for request in batch])
+        yield from self._painted(batch, kind, pictures, seconds, final=final)
+
+    def _painted(
+        self, batch: Batch, kind: Kind, pictures: Sequence[Pixels], seconds: float, *, final: bool
+    ) -> Iterator[Event]:
         self.latency_model.observe(kind, batch[0].size, len(batch), seconds)
         painted = [
             Painted(pixels, r.step, final, self._runner.notes(r.row), r, not r.shown)
             for r, pixels in zip(batch, pictures, strict=True)
+            if not (r.done or r.dropped)
         ]
         yield Called(kind, batch, len(batch), seconds)
         for each in painted:
-            each.request.shown = each.step
-            each.request.done, each.request.preview_unread = final, not final
+            each.request.shown, each.request.preview_unread = each.step, not final
+            if final:
+                self._end(each.request)
             yield each
 
     def _tried(
@@ -288,14 +356,18 @@ class EngineCore:
             yield from self._tried(kind, half, call, optional=optional)
 
     def _fail(self, request: InFlightRequest, error: Exception) -> Failed:
-        request.done = True
-        self._queue.remove(request)
+        self._end(request)
         return Failed(request, report_incident(error, NOT_PAINTED, log))
 
     def _leave(self, request: InFlightRequest) -> Dropped:
+        self._end(request)
+        return Dropped(request, request.step - request.shown)
+
+    def _end(self, request: InFlightRequest) -> None:
         request.done = True
         self._queue.remove(request)
-        return Dropped(request, request.step - request.shown)
+        if request in self._finished:
+            self._finished.remove(request)
 
 
 def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
@@ -309,5 +381,5 @@ def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
     return not crowded or (request.step == 1 and not request.work.draft)
 
 
-def _alive(batch: Batch) -> list[InFlightRequest]:
+def _alive(batch: Iterable[InFlightRequest]) -> list[InFlightRequest]:
     return [request for request in batch if not (request.done or request.dropped)]

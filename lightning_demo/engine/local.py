@@ -1,8 +1,9 @@
 """The engine of one process: a thread around the core, which owns the device.
 
-Loading, prompts, steps and decoding all happen on that thread, so the device never does two things
-at once; encoding to JPEG happens beside it. Knows no HTTP and no sessions, and imports torch only
-through the sampler that it is given a loader for: until that is there, requests wait.
+Loading, prompts, steps and previews all happen on that thread; on a CPU with cores to spare,
+finished pictures are decoded on a second one. Encoding to JPEG happens beside both. Knows no HTTP
+and no sessions, and imports torch only through the sampler that it is given a loader for: until
+that is there, requests wait.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class LocalEngine:
         self._closing = False
         self._idle_seconds = idle_seconds
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._thread = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
         self._thread.start()
 
@@ -124,6 +126,7 @@ class LocalEngine:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
         if self._thread.is_alive():
             self._end("closed", STOPPED)
+        self._decoder.shutdown()
         self._encoders.shutdown()
 
     def _refuse_when_stopped(self) -> None:
@@ -156,7 +159,8 @@ class LocalEngine:
         calibration = Calibration(sampler, self._core.latency_model)
         if not any(self._core.latency_model):
             calibration.first()
-        self._core.start(SamplerRunner(sampler))
+        beside = self._decoder if sampler.decodes_beside else None
+        self._core.start(SamplerRunner(sampler, beside=beside, wake=self._wake.set))
         self._about = replace(
             self._about,
             state="ready",
@@ -172,11 +176,13 @@ class LocalEngine:
             # Only now: whoever closes says so first and wakes afterwards.
             if self._closing:
                 return
-            if self._core.in_flight:
+            if not self._core.idle:
                 for event in self._core.step():
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
                 improving = True  # for what was asked, too
+                if self._core.only_decodes:
+                    self._wake.wait()
             elif not self._wake.wait(self._idle_seconds if improving else None):
                 improving = _improve(sampler, calibration)
             if sampler.tier != self._about.tier:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]  # [height, width, 3]
+Decoded: TypeAlias = tuple[list[Pixels], float]  # pictures, and the seconds that they took
 Row: TypeAlias = Any  # what a runner keeps of a request that has started; has its `step`
 
 
@@ -50,8 +52,15 @@ class Runner(Protocol):
         """One UNet call for rows of one step count and size; seconds."""
         ...
 
-    def decode(self, kind: Kind, rows: Sequence[Row]) -> tuple[list[Pixels], float]:
+    def decode(self, kind: Kind, rows: Sequence[Row]) -> Decoded:
         """Pictures of rows of one size by the "decoder" or the "preview" decoder; seconds."""
+        ...
+
+    def decode_beside(self, rows: Sequence[Row]) -> Future[Decoded] | None:
+        """Begins what `decode` does by the "decoder"; steps may be taken meanwhile.
+
+        None where the device does one thing at a time. One such call at a time.
+        """
         ...
 
     def notes(self, row: Row) -> tuple[str, ...]:
@@ -66,8 +75,21 @@ class Runner(Protocol):
 class SamplerRunner:
     """Runs batches with a sampler. Belongs to the thread of the device."""
 
-    def __init__(self, sampler: Sampler, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        clock: Callable[[], float] | None = None,
+        *,
+        beside: ThreadPoolExecutor | None = None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Args:
+            beside: one thread that decodes while steps are taken; the sampler has to allow it.
+            wake: called on that thread after each time.
+        """
         self._sampler, self._clock = sampler, clock or time.perf_counter
+        self._beside, self._wake = beside, wake
 
     def begin(
         self, requests: Sequence[GenerationRequest]
@@ -88,11 +110,19 @@ class SamplerRunner:
         self._sampler.synchronize()
         return self._clock() - started
 
-    def decode(self, kind: Kind, rows: Sequence[Row]) -> tuple[list[Pixels], float]:
+    def decode(self, kind: Kind, rows: Sequence[Row]) -> Decoded:
         """See `Runner.decode`."""
         started = self._clock()
         call = self._sampler.finals if kind == "decoder" else self._sampler.previews
         return call(rows), self._clock() - started
+
+    def decode_beside(self, rows: Sequence[Row]) -> Future[Decoded] | None:
+        """See `Runner.decode_beside`."""
+        if self._beside is None:
+            return None
+        decoding = self._beside.submit(self.decode, "decoder", rows)
+        decoding.add_done_callback(lambda future: self._wake())
+        return decoding
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

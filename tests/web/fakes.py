@@ -79,6 +79,9 @@ class ColourRunner:
     def decode(self, kind: Kind, rows: Sequence[FakeRow]) -> tuple[list[Pixels], float]:
         return [self._engine.paint(row.request) for row in rows], 0.0
 
+    def decode_beside(self, rows: Sequence[FakeRow]) -> None:
+        return None
+
     def notes(self, row: FakeRow) -> tuple[str, ...]:
         return self._engine.notes
 

@@ -14,7 +14,7 @@ from ...engine.core import Called, Dropped, EngineCore, Failed, Painted, Schedul
 from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
 from ...engine.queue import InFlightRequest
-from ...engine.runner import Pixels, Runner
+from ...engine.runner import Decoded, Pixels, Runner
 from ...errors import EngineUnavailable
 from ...schemas import STEP_COUNTS, EngineStatus, Frame, GenerationRequest, Limits
 from .device_model import DeviceModel
@@ -50,9 +50,13 @@ class TableRunner:
             row.step += 1
         return self._seconds("step", rows, sum(row.request.unet_rows for row in rows))
 
-    def decode(self, kind: Kind, rows: Sequence[_Row]) -> tuple[list[Pixels], float]:
+    def decode(self, kind: Kind, rows: Sequence[_Row]) -> Decoded:
         """See `Runner.decode`."""
         return [NO_PIXELS] * len(rows), self._seconds(kind, rows, len(rows))
+
+    def decode_beside(self, rows: Sequence[_Row]) -> None:
+        """A table is of a device that does one thing at a time."""
+        return None
 
     def notes(self, row: _Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

@@ -8,6 +8,7 @@ steps. Knows nothing about sessions or queues.
 from __future__ import annotations
 
 import logging
+import os
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ LATENT_CHANNELS = 4
 class Sampler:
     """Paints requests step by step with one model on one device.
 
-    Not thread-safe: the thread that owns the device owns the sampler.
+    Not thread-safe: the thread that owns the device owns the sampler. `decodes_beside` says what
+    another one may do.
     """
 
     def __init__(
@@ -101,6 +103,15 @@ class Sampler:
     def seconds_to_bring(self, num_inference_steps: int) -> float:
         """Seconds until the UNet of a step count is on the device; 0 when it is there."""
         return self._components.unets.seconds_to_bring(num_inference_steps)
+
+    @property
+    def decodes_beside(self) -> bool:
+        """Whether another thread may call `finals` while this one takes steps.
+
+        Not where both would want the same cores, nor on a GPU, whose graphs share buffers.
+        """
+        cores = os.cpu_count() or 1
+        return self._components.device.type == "cpu" and 2 * torch.get_num_threads() <= cores
 
     def synchronize(self) -> None:
         """Waits until the device has computed everything asked so far."""
