@@ -7,11 +7,14 @@ replaces the prompt's hidden states in the UNet's input; each layer takes its pa
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import torch
 import torch.nn.functional as F
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 
+_LAYERS: WeakKeyDictionary[UNet2DConditionModel, list[Attention]] = WeakKeyDictionary()
 JOINED = "cross_attention_projections"  # the buffer of `join_projections`
 
 
@@ -54,11 +57,13 @@ class ProjectedCrossAttention:
 
 def cross_attention_layers(unet: UNet2DConditionModel) -> list[Attention]:
     """The layers that attend to the prompt, in module order."""
-    return [
-        module
-        for name, module in unet.named_modules()
-        if isinstance(module, Attention) and name.endswith("attn2")
-    ]
+    if unet not in _LAYERS:  # looking through all modules takes longer than projecting a prompt
+        _LAYERS[unet] = [
+            module
+            for name, module in unet.named_modules()
+            if isinstance(module, Attention) and name.endswith("attn2")
+        ]
+    return _LAYERS[unet]
 
 
 def expect_projections(unet: UNet2DConditionModel) -> None:
