@@ -65,6 +65,7 @@ class CompiledFunctions:
         self._faster: dict[Kind, bool] = {}  # whether programs are, where that was measured
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
+        self.failed = 0  # programs that have failed in service, and serve no more
 
     @property
     def compiles(self) -> bool:
@@ -99,6 +100,7 @@ class CompiledFunctions:
                     raise  # of these shapes alone
                 log.exception("a compiled %s has failed; it is computed as before now", kind)
                 self._programs = {each: p for each, p in self._programs.items() if p != program}
+                self.failed += 1
         return self._eagerly(function, module, tensors)
 
     def _program(self, key: Key) -> Program | None:

@@ -51,9 +51,20 @@ class Improvement:
         self.sizes_in_use = {task.size for task in plan[:1]}
         # A program of OpenVINO that holds the miniature's weights takes 95 MB.
         self.steps_in_use = set(unets.resident_steps())
-        self.form = "eager"  # that all calls at the native size have
-        self.tier = ""  # the same for people, and whether it goes on
+        self._form, self._tier = "eager", ""
         self._note()
+
+    @property
+    def form(self) -> str:
+        """The form that all calls at the native size have."""
+        self._heed_failures()
+        return self._form
+
+    @property
+    def tier(self) -> str:
+        """The same for people, and whether it goes on."""
+        self._heed_failures()
+        return self._tier
 
     @property
     def tasks_left(self) -> int:
@@ -160,11 +171,16 @@ class Improvement:
         if important and number in self._native:
             self._slower.add(self._plan[number].form)
 
+    def _heed_failures(self) -> None:
+        if self._functions.failed and "compiled" not in self._slower:
+            self._slower.add("compiled")
+            self._note()
+
     def _note(self) -> None:
-        self.form = self._fastest()
+        self._form = self._fastest()
         if self._plan:
-            form = self._functions.compiled_tier if self.form == "compiled" else self.form
-            self.tier = form + (GETTING_FASTER if self.has_more else "")
+            form = self._functions.compiled_tier if self._form == "compiled" else self._form
+            self._tier = form + (GETTING_FASTER if self.has_more else "")
 
     def _fastest(self) -> str:
         for form in ("compiled", "recorded"):

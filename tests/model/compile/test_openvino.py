@@ -346,6 +346,33 @@ def test_a_program_that_fails_is_replaced_by_the_function(
     assert caplog.text.count("a compiled unet has failed") == 1
 
 
+def test_what_fails_in_service_is_said(components: Any, folder: Path, ask: Callable[..., Any]):
+    class Broken(Counted):
+        broken = False
+
+        def bind(self, kind: str, *arguments: Any) -> Any:
+            program = super().bind(kind, *arguments)
+
+            def call(*tensors: torch.Tensor) -> Any:
+                if kind == "unet" and self.broken:
+                    raise RuntimeError("no memory for a thread")
+                return program(*tensors)
+
+            return program and call
+
+    programs = Broken(folder)
+    functions = CompiledFunctions(OPENVINO, programs=programs)
+    sampler = Sampler(components, OPENVINO, functions=functions)
+    sampler.improvement.steps_in_use = {4}
+    improve_all(sampler)
+    assert (sampler.tier, sampler.form) == ("OpenVINO", "compiled")
+    wanted, _ = paint(Sampler(components), [ask("a cat")])
+    programs.broken = True
+    found, _ = paint(sampler, [ask("a cat")])
+    assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
+    assert (sampler.tier, sampler.form) == ("eager", "eager")
+
+
 # Where it is used ---------------------------------------------------------------------------
 
 
