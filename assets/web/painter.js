@@ -1,5 +1,7 @@
 // Paints frames on one canvas: never an older one after a newer, and only the newest waiting one.
 
+import { Decoder } from "./decoder.js";
+
 export class Painter {
   /**
    * @param canvas   fills its box; pictures are fitted into it, scaled smoothly, never stretched
@@ -7,7 +9,8 @@ export class Painter {
    */
   constructor(canvas, painted) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = canvas.getContext("2d");
+    this.decoder = new Decoder();
     this.painted = painted;
     this.shown = 0; // the newest sequence ever offered, and its furthest step
     this.step = 0;
@@ -18,12 +21,13 @@ export class Painter {
     this.fit();
   }
 
-  offer(header, blob) {
+  /** @param bytes  the encoded picture */
+  offer(header, bytes) {
     const { sequence, step } = header;
     if (sequence < this.shown || (sequence === this.shown && step < this.step)) return;
     this.shown = sequence;
     this.step = step;
-    this.next = { header, blob };
+    this.next = { header, bytes };
     if (!this.busy) this.pump();
   }
 
@@ -31,10 +35,10 @@ export class Painter {
   async pump() {
     this.busy = true;
     while (this.next) {
-      const { header, blob } = this.next;
+      const { header, bytes } = this.next;
       this.next = null;
       try {
-        const picture = await createImageBitmap(blob);
+        const picture = await this.decoder.decode(bytes, header.media_type);
         this.picture?.close();
         this.picture = picture;
         this.draw();
@@ -59,8 +63,7 @@ export class Painter {
 
   draw() {
     const { canvas, context, picture } = this;
-    context.fillStyle = getComputedStyle(canvas).backgroundColor;
-    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.clearRect(0, 0, canvas.width, canvas.height); // the page's colour shows through
     if (!picture) return;
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
     const width = picture.width * scale;

@@ -84,6 +84,7 @@ def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: 
 def test_the_times_are_shown(own: Callable[..., Running], visit: Open) -> None:
     tab = visit(own())
     tab.wait_answered()
+    tab.wait("() => Number(document.getElementById('final').textContent) > 0")  # told soon after
     assert int(tab.text("first-paint")) <= int(tab.text("final"))
     assert "Miniature · cpu · 4 steps · ready" in tab.text("about")
     tab.wait("() => /^(now|\\d+ s ago)$/.test(document.getElementById('age').textContent)")
