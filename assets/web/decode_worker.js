@@ -1,8 +1,18 @@
-// The thread of `decoder.js`: bytes come, an ImageBitmap or a problem goes.
+// The thread of `decoder.js`: bytes come, an ImageBitmap that fits its box or a problem goes.
 
-onmessage = async ({ data: { bytes, type } }) => {
+const canvas = new OffscreenCanvas(1, 1);
+const context = canvas.getContext("2d");
+
+onmessage = async ({ data: { bytes, type, width, height } }) => {
   try {
-    const picture = await createImageBitmap(new Blob([bytes], { type }));
+    const whole = await createImageBitmap(new Blob([bytes], { type }));
+    const scale = Math.min(width / whole.width, height / whole.height);
+    canvas.width = Math.round(whole.width * scale);
+    canvas.height = Math.round(whole.height * scale);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(whole, 0, 0, canvas.width, canvas.height);
+    whole.close();
+    const picture = canvas.transferToImageBitmap();
     postMessage({ picture }, [picture]);
   } catch (problem) {
     postMessage({ problem });

@@ -1,4 +1,4 @@
-// Decodes pictures in a thread of their own: a key that is typed meanwhile delays none, nor they it.
+// Decodes and scales pictures in a thread of their own: no key that is typed waits for a picture.
 
 export class Decoder {
   constructor() {
@@ -8,13 +8,15 @@ export class Decoder {
   /**
    * Decodes a picture; one at a time.
    *
-   * @returns an ImageBitmap; it is the caller's to close
+   * @param box  width and height in which it will be shown
+   * @returns an ImageBitmap that fits the box, or that has yet to be scaled where there is no such
+   *   thread; it is the caller's to close
    */
-  async decode(bytes, type) {
+  async decode(bytes, type, { width, height }) {
     if (this.worker) {
-      const answer = await this.ask({ bytes, type });
-      if (answer) return answer;
-      this.worker = null; // the thread could not be started: this one does it
+      const picture = await this.ask({ bytes, type, width, height });
+      if (picture) return picture;
+      this.worker = null; // it could not be started
     }
     return createImageBitmap(new Blob([bytes], { type }));
   }

@@ -16,7 +16,8 @@ export class Painter {
     this.step = 0;
     this.next = null;
     this.busy = false;
-    this.picture = null; // kept for repainting when the box changes its size
+    this.picture = null; // what is shown, and the frame that it is of
+    this.last = null;
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
@@ -35,13 +36,16 @@ export class Painter {
   async pump() {
     this.busy = true;
     while (this.next) {
-      const { header, bytes } = this.next;
+      const frame = this.next;
       this.next = null;
+      const { header, bytes } = frame;
       try {
-        const picture = await this.decoder.decode(bytes, header.media_type);
+        const picture = await this.decoder.decode(bytes, header.media_type, this.canvas);
         this.picture?.close();
         this.picture = picture;
         this.draw();
+        if (frame === this.last) continue; // in another size
+        this.last = frame;
         this.painted(header);
       } catch (problem) {
         console.warn("a frame could not be decoded", problem);
@@ -58,7 +62,9 @@ export class Painter {
     if (this.canvas.width === width && this.canvas.height === height) return;
     this.canvas.width = width;
     this.canvas.height = height;
-    this.draw();
+    this.draw(); // until it is there in the new size
+    this.next ??= this.last;
+    if (this.next && !this.busy) this.pump();
   }
 
   draw() {
@@ -66,12 +72,10 @@ export class Painter {
     context.clearRect(0, 0, canvas.width, canvas.height); // the page's colour shows through
     if (!picture) return;
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
-    const width = picture.width * scale;
-    const height = picture.height * scale;
-    context.imageSmoothingEnabled = true;
+    const width = Math.round(picture.width * scale);
+    const height = Math.round(picture.height * scale);
     context.imageSmoothingQuality = "high";
-    context.drawImage(
-      picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height,
-    );
+    const [left, top] = [(canvas.width - width) >> 1, (canvas.height - height) >> 1];
+    context.drawImage(picture, left, top, width, height);
   }
 }

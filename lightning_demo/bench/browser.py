@@ -140,7 +140,10 @@ def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
     """
     numbers = {key.text: number for number, key in enumerate(keys)}
     pressed = {press["text"]: press["at"] / 1000 for press in noted["keys"]}
-    sent = {each["text"]: each["at"] / 1000 for each in noted["sent"] if each["text"] in pressed}
+    sent: dict[str, float] = {}
+    for each in noted["sent"]:
+        if each["text"] in pressed:  # Gradio asks now and then twice
+            sent.setdefault(each["text"], each["at"] / 1000)
     trace = Trace(ended=ended, problems=list(noted["problems"]))
     for key in keys:
         at = pressed[key.text]
