@@ -36,10 +36,13 @@
     watchOurs() {
       const { painter, transport } = globalThis.lightning;
       const { painted, offer } = painter;
-      const { send, socket } = transport;
+      const { send, read } = transport;
       const arrivals = new WeakMap();
       let arrived = 0;
-      socket.addEventListener("message", () => (arrived = performance.now()), { capture: true });
+      transport.read = (data) => {
+        arrived = performance.now();
+        read.call(transport, data);
+      };
       painter.offer = (header, bytes) => {
         arrivals.set(header, arrived);
         offer.call(painter, header, bytes);
