@@ -16,12 +16,17 @@ export class Controls {
     for (const type of ["input", "click", "focusout"]) {
       document.addEventListener(type, ({ target, timeStamp }) => {
         const box = target.closest?.(selector);
-        if (!box) return;
-        // Not when it is left: each is a tab stop of its own.
-        if (type === "input" && target.type === "radio") choose(box, target);
-        queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written, too
+        if (box) queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written
       });
     }
+    // What is typed or chosen stands in its field already: it need not wait for Gradio.
+    document.addEventListener("input", ({ target, timeStamp }) => {
+      const box = target.closest?.(selector);
+      if (!box) return;
+      // Not when it is left: each is a tab stop of its own.
+      if (target.type === "radio") choose(box, target);
+      changed(nameOf(box), timeStamp);
+    }, { capture: true });
   }
 
   /** The element of a control, or of the one that has a request's field. */

@@ -54,7 +54,7 @@ class Lightning {
       if (this.unasked) this.submit();
     });
     const actions = {
-      dice: () => this.roll(),
+      dice: () => this.controls.set("seed", this.randomSeed()),
       pause: () => this.pause(),
       download: () => this.download(),
       link: () => this.copyLink(),
@@ -66,15 +66,17 @@ class Lightning {
     this.mark();
   }
 
-  /** A control may say something new; if it does, asks for the picture. */
+  /** A control may say something new; if it does, asks for the picture before all else. */
   changed(name, at) {
     const before = JSON.stringify(this.request);
     Object.assign(this.request, this.controls.fields(name));
     if (JSON.stringify(this.request) === before) return;
-    if (name !== "seed" && !this.seedLocked) this.request.seed = this.roll();
-    this.mark();
+    const roll = name !== "seed" && !this.seedLocked;
+    if (roll) this.request.seed = this.randomSeed();
     if (this.submitOnEnter) this.submitLater();
     else this.submit(at);
+    if (roll) this.controls.set("seed", this.request.seed);
+    this.mark();
   }
 
   get seedLocked() {
@@ -86,11 +88,8 @@ class Lightning {
     return this.controls.value("budget");
   }
 
-  /** Puts a random seed into its field. */
-  roll() {
-    const seed = crypto.getRandomValues(new Uint32Array(1))[0] % (this.maxSeed + 1);
-    this.controls.set("seed", seed);
-    return seed;
+  randomSeed() {
+    return crypto.getRandomValues(new Uint32Array(1))[0] % (this.maxSeed + 1);
   }
 
   /** Shows which words the prompt uses, and whether the negative prompt acts. */
@@ -130,7 +129,7 @@ class Lightning {
 
   connect(way) {
     const hooks = {
-      received: (message, blob) => this.receive(message, blob),
+      received: (message, bytes) => this.receive(message, bytes),
       state: (state) => this.connectionChanged(state),
     };
     const events = () => (this.transport = new EventsTransport(hooks));
@@ -147,10 +146,10 @@ class Lightning {
     this.submit();
   }
 
-  receive(message, blob) {
+  receive(message, bytes) {
     if (message.type === "status") this.setStatus(message);
     else if (message.type === "load") this.metrics.show(message);
-    else if (message.type === "frame") this.painter.offer(message, blob);
+    else if (message.type === "frame") this.painter.offer(message, bytes);
     else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "error" && this.isCurrent(message)) {
       this.unasked = this.submitOnEnter; // Enter tries again

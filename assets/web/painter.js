@@ -1,5 +1,7 @@
 // Paints frames on one canvas: never an older one after a newer, and only the newest waiting one.
 
+import { Decoder } from "./decoder.js";
+
 export class Painter {
   /**
    * @param canvas   fills its box; pictures are fitted into it, scaled smoothly, never stretched
@@ -7,23 +9,26 @@ export class Painter {
    */
   constructor(canvas, painted) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d", { alpha: false });
+    this.context = canvas.getContext("2d");
+    this.decoder = new Decoder();
     this.painted = painted;
     this.shown = 0; // the newest sequence ever offered, and its furthest step
     this.step = 0;
     this.next = null;
     this.busy = false;
-    this.picture = null; // kept for repainting when the box changes its size
+    this.picture = null; // what is shown, and the frame that it is of
+    this.last = null;
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
 
-  offer(header, blob) {
+  /** @param bytes  the encoded picture */
+  offer(header, bytes) {
     const { sequence, step } = header;
     if (sequence < this.shown || (sequence === this.shown && step < this.step)) return;
     this.shown = sequence;
     this.step = step;
-    this.next = { header, blob };
+    this.next = { header, bytes };
     if (!this.busy) this.pump();
   }
 
@@ -31,13 +36,16 @@ export class Painter {
   async pump() {
     this.busy = true;
     while (this.next) {
-      const { header, blob } = this.next;
+      const frame = this.next;
       this.next = null;
+      const { header, bytes } = frame;
       try {
-        const picture = await createImageBitmap(blob);
+        const picture = await this.decoder.decode(bytes, header.media_type, this.canvas);
         this.picture?.close();
         this.picture = picture;
         this.draw();
+        if (frame === this.last) continue; // in another size
+        this.last = frame;
         this.painted(header);
       } catch (problem) {
         console.warn("a frame could not be decoded", problem);
@@ -54,21 +62,20 @@ export class Painter {
     if (this.canvas.width === width && this.canvas.height === height) return;
     this.canvas.width = width;
     this.canvas.height = height;
-    this.draw();
+    this.draw(); // until it is there in the new size
+    this.next ??= this.last;
+    if (this.next && !this.busy) this.pump();
   }
 
   draw() {
     const { canvas, context, picture } = this;
-    context.fillStyle = getComputedStyle(canvas).backgroundColor;
-    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.clearRect(0, 0, canvas.width, canvas.height); // the page's colour shows through
     if (!picture) return;
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
-    const width = picture.width * scale;
-    const height = picture.height * scale;
-    context.imageSmoothingEnabled = true;
+    const width = Math.round(picture.width * scale);
+    const height = Math.round(picture.height * scale);
     context.imageSmoothingQuality = "high";
-    context.drawImage(
-      picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height,
-    );
+    const [left, top] = [(canvas.width - width) >> 1, (canvas.height - height) >> 1];
+    context.drawImage(picture, left, top, width, height);
   }
 }

@@ -1,5 +1,7 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
+import { Trace, TRACE_LENGTH } from "./trace.js";
+
 const STATES = {
   loading: "loading",
   ready: "ready",
@@ -9,7 +11,7 @@ const STATES = {
   draining: "restarting",
   paused: "paused",
 };
-const TRACE_LENGTH = 40;
+const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
 const NOTE_MS = 6000; // what has been done is said for this long
 const DRAFTING_MS = 1200; // after the last draft, so that the words stay between two keystrokes
 
@@ -34,6 +36,8 @@ export class Panel {
     this.steps = 0; // of the picture that is shown
     this.times = []; // [first paint, final] in ms of the last pictures
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
+    this.wrong = false; // whether a field has an error
+    this.trace = new Trace(byId("trace"));
     setInterval(() => this.writeAge(), 1000);
   }
 
@@ -156,19 +160,24 @@ export class Panel {
     if (news) this.show();
     byId("canvas").setAttribute("aria-label", header.prompt);
     if (first != null) {
-      write("first-paint", String(Math.round(first)));
       this.times.push([first, null]);
       if (this.times.length > TRACE_LENGTH) this.times.shift();
     }
-    if (final != null) {
-      write("final", String(Math.round(final)));
-      if (this.times.length) this.times[this.times.length - 1][1] = final;
-    }
+    if (final != null && this.times.length) this.times[this.times.length - 1][1] = final;
+    this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
-    this.drawTrace();
-    this.writeAge();
     this.clearErrors();
     write("prompt-note", header.notes.join(" "));
+  }
+
+  tellTimes() {
+    this.telling = null;
+    const newest = (which) => this.times.findLast((each) => each[which] != null)?.[which];
+    for (const [name, time] of [["first-paint", newest(0)], ["final", newest(1)]]) {
+      if (time != null) write(name, String(Math.round(time)));
+    }
+    this.trace.draw(this.times);
+    this.writeAge();
   }
 
   drawSteps(done, steps, final) {
@@ -177,32 +186,6 @@ export class Panel {
     while (box.childElementCount > steps) box.lastElementChild.remove();
     [...box.children].forEach((mark, place) => mark.classList.toggle("done", place < done));
     box.classList.toggle("final", final);
-  }
-
-  drawTrace() {
-    const canvas = byId("trace");
-    const ratio = globalThis.devicePixelRatio || 1;
-    const width = (canvas.width = canvas.clientWidth * ratio);
-    const height = (canvas.height = canvas.clientHeight * ratio);
-    const context = canvas.getContext("2d");
-    const style = getComputedStyle(canvas);
-    // An outlier, such as the first picture that waits for the model, is cut off: it would flatten
-    // all others.
-    const known = this.times.map(([first, final]) => final ?? first).sort((a, b) => a - b);
-    const top = Math.max(50, 3 * (known[known.length >> 1] ?? 0));
-    const bar = width / TRACE_LENGTH;
-    const left = width - this.times.length * bar;
-    this.times.forEach(([first, final], place) => {
-      for (const [value, color] of [
-        [final, style.getPropertyValue("--trace-final")],
-        [first, style.getPropertyValue("--trace-first")],
-      ]) {
-        if (value == null) continue;
-        const size = Math.min(height, Math.max(ratio, (height * value) / top));
-        context.fillStyle = color;
-        context.fillRect(left + place * bar, height - size, bar - ratio, size);
-      }
-    });
   }
 
   writeAge() {
@@ -226,6 +209,7 @@ export class Panel {
     this.clearErrors();
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);
+    this.wrong = Boolean(box);
     if (!box) {
       this.note(message, "problem");
       return;
@@ -248,6 +232,12 @@ export class Panel {
   }
 
   clearErrors() {
+    if (this.wrong) this.clearFields();
+    if (this.kind === "problem" && this.state !== "failed") this.note("");
+  }
+
+  clearFields() {
+    this.wrong = false;
     byId("field-error")?.remove();
     for (const input of document.querySelectorAll("[aria-invalid]")) {
       input.removeAttribute("aria-invalid");
@@ -257,7 +247,6 @@ export class Panel {
       write("prompt-note", "");
       byId("prompt-note").dataset.kind = "";
     }
-    if (this.kind === "problem" && this.state !== "failed") this.note("");
   }
 }
 

@@ -1,5 +1,5 @@
 // The two ways to the server. Each has send(text) and watch(on), which asks for the load; what comes
-// back goes to the hooks: received(message, blob) and state("open" | "closed").
+// back goes to the hooks: received(message, bytes of its picture) and state("open" | "closed").
 
 const FIRST_WAIT = 250; // ms before connecting again, doubled up to the last
 const LAST_WAIT = 5000;
@@ -66,8 +66,7 @@ export class SocketTransport {
     this.send(JSON.stringify({ seen: this.frames }));
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-    const picture = new Uint8Array(data, 4 + length);
-    this.hooks.received(header, new Blob([picture], { type: header.media_type }));
+    this.hooks.received(header, new Uint8Array(data, 4 + length));
   }
 
   send(text) {
@@ -132,7 +131,7 @@ export class EventsTransport {
     }
     const { picture, load, ...header } = message;
     if (load) this.hooks.received(load, null);
-    this.hooks.received(header, picture ? blobOf(picture, header.media_type) : null);
+    this.hooks.received(header, picture ? bytesOf(picture) : null);
   }
 
   askStatus() {
@@ -142,8 +141,7 @@ export class EventsTransport {
   }
 }
 
-function blobOf(uri, type) {
+function bytesOf(uri) {
   const text = atob(uri.slice(uri.indexOf(",") + 1));
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-  return new Blob([bytes], { type });
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

@@ -1,7 +1,16 @@
 // Chips: whole examples, and single words that take the place of another of their kind.
 
 const escaped = (word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-const finder = (word) => new RegExp(`(?<![\\p{L}\\d])${escaped(word)}(?![\\p{L}\\d])`, "giu");
+const finders = new Map();
+
+/** What finds a word, for `matchAll` and `search`; made once, as it is asked for at every key. */
+function finder(word) {
+  if (!finders.has(word)) {
+    const pattern = `(?<![\\p{L}\\d])${escaped(word)}(?![\\p{L}\\d])`;
+    finders.set(word, new RegExp(pattern, "giu"));
+  }
+  return finders.get(word);
+}
 
 /** `prompt` with `word` in it: instead of the last of `others` that it has, else at its end. */
 export function withWord(prompt, word, others) {
@@ -31,8 +40,8 @@ export function wireChips(read, write) {
 export function markChips(prompt) {
   for (const chip of document.querySelectorAll(".chip")) {
     const { word, example } = chip.dataset;
-    const used = word ? finder(word).test(prompt) : example === prompt;
-    chip.setAttribute("aria-pressed", String(used));
+    const used = String(word ? prompt.search(finder(word)) >= 0 : example === prompt);
+    if (chip.getAttribute("aria-pressed") !== used) chip.setAttribute("aria-pressed", used);
   }
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,21 +14,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from lightning_demo.bench.chromium import FLAGS, NAMES, find
 from lightning_demo.engine.base import Engine
 
 from ..web.conftest import PATIENCE, Running, wait_for
 from ..web.fakes import FakeEngine, Stage
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESKTOP = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 # A page that is prepared with this finds that sockets cannot be opened.
@@ -65,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """pytest-playwright's own fixture: this machine's Chromium instead of a downloaded one."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = find()
     if found is None:
         reason = f"no browser: none of {', '.join(NAMES)} is installed"
         if os.environ.get("LIGHTNING_REQUIRE_BROWSER") == "1":

@@ -7,17 +7,15 @@ was on the screen. Not a test; run it when the page or the miniature has changed
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from lightning_demo.bench.chromium import chromium
 from lightning_demo.bench.servers import launch
-
-from .conftest import FLAGS, NAMES
 
 SIZE = {"width": 1180, "height": 800}
 FILM_WIDTH = 760
@@ -33,18 +31,15 @@ COLOURS = 96
 
 def film(target: Path) -> None:
     """Types the sentences and writes the animation."""
-    browser_path = next(filter(None, map(shutil.which, NAMES)))
     frames: list[tuple[Image.Image, int]] = []
     serve = ["-m", "lightning_demo", "serve", "--model", "miniature", "--port", "{port}"]
-    with launch(serve) as demo, sync_playwright() as playwright:
+    with launch(serve) as demo, chromium() as browser:
         demo.wait()
-        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         page = browser.new_page(viewport=SIZE, color_scheme="dark")
         page.goto(demo.url)
         page.wait_for_function("globalThis.lightning?.painted.some((frame) => frame.final)")
         for sentence in SENTENCES:
             _type(page, sentence, frames)
-        browser.close()
     target.parent.mkdir(parents=True, exist_ok=True)
     _save(frames, target)
 

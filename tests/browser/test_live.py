@@ -84,9 +84,31 @@ def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: 
 def test_the_times_are_shown(own: Callable[..., Running], visit: Open) -> None:
     tab = visit(own())
     tab.wait_answered()
+    tab.wait("() => Number(document.getElementById('final').textContent) > 0")  # told soon after
     assert int(tab.text("first-paint")) <= int(tab.text("final"))
     assert "Miniature · cpu · 4 steps · ready" in tab.text("about")
     tab.wait("() => /^(now|\\d+ s ago)$/.test(document.getElementById('age').textContent)")
+
+
+def test_a_page_without_a_second_thread_decodes_by_itself(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    no_worker = "globalThis.Worker = class { postMessage() { setTimeout(() => this.onerror()); } }"
+    tab = visit(own(), init=no_worker)
+    tab.type("a green tree")
+    tab.wait_painted("a green tree")
+    assert near(tab.color(), color_of("a green tree"))
+
+
+def test_a_picture_fits_its_box_again_when_that_grows(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    tab = visit(own())
+    tab.wait_answered()
+    count = len(tab.painted())
+    tab.page.set_viewport_size({"width": 1920, "height": 1080})
+    tab.wait("() => (p => p.picture.width === p.canvas.width)(lightning.painter)")
+    assert len(tab.painted()) == count, "it is the same picture"
 
 
 def test_an_edit_of_gradios_is_understood(own: Callable[..., Running], visit: Open) -> None:

@@ -1,0 +1,20 @@
+// The thread of `decoder.js`: bytes come, an ImageBitmap that fits its box or a problem goes.
+
+const canvas = new OffscreenCanvas(1, 1);
+const context = canvas.getContext("2d");
+
+onmessage = async ({ data: { bytes, type, width, height } }) => {
+  try {
+    const whole = await createImageBitmap(new Blob([bytes], { type }));
+    const scale = Math.min(width / whole.width, height / whole.height);
+    canvas.width = Math.round(whole.width * scale);
+    canvas.height = Math.round(whole.height * scale);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(whole, 0, 0, canvas.width, canvas.height);
+    whole.close();
+    const picture = canvas.transferToImageBitmap();
+    postMessage({ picture }, [picture]);
+  } catch (problem) {
+    postMessage({ problem });
+  }
+};

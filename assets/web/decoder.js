@@ -1,0 +1,33 @@
+// Decodes and scales pictures in a thread of their own: no key that is typed waits for a picture.
+
+export class Decoder {
+  constructor() {
+    this.worker = new Worker(new URL("./decode_worker.js", import.meta.url));
+  }
+
+  /**
+   * Decodes a picture; one at a time.
+   *
+   * @param box  width and height in which it will be shown
+   * @returns an ImageBitmap that fits the box, or that has yet to be scaled where there is no such
+   *   thread; it is the caller's to close
+   */
+  async decode(bytes, type, { width, height }) {
+    if (this.worker) {
+      const picture = await this.ask({ bytes, type, width, height });
+      if (picture) return picture;
+      this.worker = null; // it could not be started
+    }
+    return createImageBitmap(new Blob([bytes], { type }));
+  }
+
+  /** The worker's picture; null when there is no worker after all. */
+  ask(message) {
+    const { worker } = this;
+    return new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => (data.problem ? reject(data.problem) : resolve(data.picture));
+      worker.onerror = () => resolve(null);
+      worker.postMessage(message);
+    });
+  }
+}

@@ -1,0 +1,43 @@
+// The small live trace under the picture: how long the last pictures took.
+
+export const TRACE_LENGTH = 40; // pictures
+
+export class Trace {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.times = [];
+    // Its size is known from here: to ask for it would be to lay out the page.
+    new ResizeObserver(([{ contentRect }]) => this.fit(contentRect)).observe(canvas);
+  }
+
+  fit({ width, height }) {
+    this.ratio = globalThis.devicePixelRatio || 1;
+    this.canvas.width = width * this.ratio;
+    this.canvas.height = height * this.ratio;
+    this.draw(this.times);
+  }
+
+  /** @param times  [first paint, final] in ms, oldest first; null: none yet */
+  draw(times) {
+    this.times = times;
+    const { canvas, context, ratio } = this;
+    const { width, height } = canvas;
+    const style = getComputedStyle(canvas);
+    // An outlier, such as the first picture that waits for the model, is cut off: it would flatten
+    // all others.
+    const known = times.map(([first, final]) => final ?? first).sort((a, b) => a - b);
+    const top = Math.max(50, 3 * (known[known.length >> 1] ?? 0));
+    const bar = width / TRACE_LENGTH;
+    const left = width - times.length * bar;
+    context.clearRect(0, 0, width, height);
+    for (const [which, color] of [[1, "--trace-final"], [0, "--trace-first"]]) {
+      context.fillStyle = style.getPropertyValue(color);
+      times.forEach((each, place) => {
+        if (each[which] == null) return;
+        const size = Math.min(height, Math.max(ratio, (height * each[which]) / top));
+        context.fillRect(left + place * bar, height - size, bar - ratio, size);
+      });
+    }
+  }
+}

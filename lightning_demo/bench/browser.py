@@ -1,0 +1,275 @@
+"""`bench browser`: from the key to the painted pixel, in a real Chromium.
+
+One person types at our page and at the Gradio peers, in turns, on a desktop and on what stands for
+a phone: a small touch screen, and the page's thread slowed down. `browser_probe.js` notes in every
+page the same: when a key was pressed, and when the browser had made the first frame that shows a
+picture of that text. Times are scored as those of `bench many`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import EngineUnavailable
+from .chromium import chromium
+from .report import add_steps, add_threads, environment, p50_p95, shown, table, whole
+from .score import PATIENCE, KeyPress, Picture, Round, Trace, score
+from .servers import OURS, Server, serve_all, wait_until_fast
+from .typists import KEYS_PER_SECOND, Key, steady_typist
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+PROBE = Path(__file__).with_name("browser_probe.js")
+PEERS = ("always_last", "gradio_stream")
+WARM_UP = "a tree"  # typed at each page before what counts
+SMALL_KEYS = 6
+OPEN_WITHIN = 60_000  # ms
+REST = 0.5  # seconds between what does not count and what does
+SEED = 2000  # of the first round; the next ones follow, so that no memory answers
+FIGURES = (  # the table's rows: label, key, format
+    ("last key to final picture, ms p50/p95", "last_key_to_final_ms", ".0f"),
+    ("key to first paint, ms p50/p95", "first_paint_ms", ".0f"),
+    ("key to send, ms p50/p95", "key_to_send_ms", ".1f"),
+    ("bytes to pixel, ms p50/p95", "bytes_to_pixel_ms", ".1f"),
+    ("the page's own share of the last key's wait", "own_share", ".2f"),
+    ("pictures painted", "pictures", "d"),
+    ("of a text that was not typed", "wrong_pictures", "d"),
+    ("lost finals", "lost_finals", "d"),
+    ("levels from our picture", "levels_from_ours", ".1f"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What the page is opened on."""
+
+    throttle: float  # times that the page's thread is slower
+    screen: Mapping[str, Any]  # of the browser's context
+
+
+@dataclass(slots=True)
+class Turn:
+    """One sentence typed at one page: what its probe noted, seconds by the page's clock."""
+
+    trace: Trace
+    key_to_send: list[float] = field(default_factory=list)
+    bytes_to_pixel: list[float] = field(default_factory=list)
+    own_share: float | None = None  # of the wait for the last picture; None: it did not come
+    wrong: int = 0  # pictures of a text that was not typed
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench browser`."""
+    parser.add_argument(
+        "--rounds", type=whole(1, 100), default=3, help="each page's turns (default: 3)"
+    )
+    parser.add_argument(
+        "--throttle",
+        type=whole(1, 20),
+        default=4,
+        help="how many times slower a phone's page is, 1 to 20 (default: 4)",
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=PEERS,
+        default=PEERS,
+        metavar="PEER",
+        help=f"of {', '.join(PEERS)}; none after the option: ours alone (default: both)",
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="one round of a few keys: shows that all of it works"
+    )
+    add_steps(parser)
+    add_threads(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs the benchmark and prints its tables; returns the JSON document."""
+    steps, rounds = args.num_inference_steps, 1 if args.small else args.rounds
+    names = [OURS, *dict.fromkeys(args.peers)]
+    turns: dict[str, dict[str, list[Turn]]] = {}
+    with chromium() as browser, serve_all(names, steps, args.threads) as servers:
+        _warm_up(browser, servers, steps)
+        for number in range(rounds):
+            typing = steady_typist(number).keys
+            keys = typing[:SMALL_KEYS] if args.small else typing
+            for name, device in devices(args.throttle).items():
+                for server in servers:
+                    turn = _turn(browser, server, device, steps, keys, SEED + number)
+                    turns.setdefault(name, {}).setdefault(server.name, []).append(turn)
+    found = {name: _compared(pages) for name, pages in turns.items()}
+    for name, device in devices(args.throttle).items():
+        _print(f"{name}, {device.throttle:g}x slower", found[name]["pages"])
+    return {
+        "benchmark": "browser",
+        "devices": found,
+        "throttle": args.throttle,
+        "keys_per_second": KEYS_PER_SECOND,
+        "rounds": rounds,
+        "num_inference_steps": steps,
+        "threads": args.threads,
+        **environment(),
+    }
+
+
+def devices(throttle: float) -> dict[str, Device]:
+    """By name; a phone is `throttle` times slower."""
+    phone = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+    return {
+        "desktop": Device(1, {"viewport": {"width": 1280, "height": 900}}),
+        "phone": Device(throttle, {**phone, "is_mobile": True, "has_touch": True}),
+    }
+
+
+def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
+    """What a page's probe noted.
+
+    Args:
+        ended: seconds by the page's clock.
+    """
+    numbers = {key.text: number for number, key in enumerate(keys)}
+    pressed = {press["text"]: press["at"] / 1000 for press in noted["keys"]}
+    sent: dict[str, float] = {}
+    for each in noted["sent"]:
+        if each["text"] in pressed:  # Gradio asks now and then twice
+            sent.setdefault(each["text"], each["at"] / 1000)
+    trace = Trace(ended=ended, problems=list(noted["problems"]))
+    for key in keys:
+        at = pressed[key.text]
+        trace.presses.append(KeyPress(at, key is keys[-1], at))
+    turn = Turn(trace)
+    turn.key_to_send = [at - pressed[text] for text, at in sent.items()]
+    for picture in noted["painted"]:
+        text, step, final = picture["text"], picture["step"], picture["final"]
+        at, received = picture["at"] / 1000, picture["received"] / 1000
+        if text not in numbers:
+            turn.wrong += 1
+            continue
+        turn.bytes_to_pixel.append(at - received)
+        trace.pictures.append(Picture(at, numbers[text], step, step, final))
+        if final and text == keys[-1].text and turn.own_share is None:
+            own = sent[text] - pressed[text] + at - received
+            turn.own_share = own / (at - pressed[text])
+    return turn
+
+
+def _warm_up(browser: Browser, servers: Sequence[Server], steps: int) -> None:
+    """Types at each, which does not count, and waits until ours is as fast as it will be."""
+    keys = [Key(0.0, "a", False), Key(0.2, "a cat", True)]
+    for server in servers:
+        turn = _turn(browser, server, devices(1)["desktop"], steps, keys, SEED - 1)
+        if turn.own_share is None:
+            said = "; ".join(turn.trace.problems) or "it said nothing"
+            raise EngineUnavailable(f"{server.name} showed no finished picture: {said}")
+    wait_until_fast(servers[0])
+
+
+def _turn(
+    browser: Browser, server: Server, device: Device, steps: int, keys: Sequence[Key], seed: int
+) -> Turn:
+    """Opens a page, types the keys, and waits for the last picture."""
+    context = browser.new_context(**device.screen)
+    try:
+        with server.running():
+            page = _open(context, server, steps)
+            client = context.new_cdp_session(page)
+            client.send("Emulation.setCPUThrottlingRate", {"rate": device.throttle})
+            page.get_by_label("Seed", exact=True).fill(str(seed))
+            page.get_by_label("Prompt", exact=True).press("Control+A")
+            page.keyboard.type(WARM_UP, delay=1000 / KEYS_PER_SECOND)
+            _wait_finished(page, WARM_UP)
+            time.sleep(REST)
+            page.keyboard.press("Control+A")
+            page.evaluate("probe.clear()")
+            _type(page, keys)
+            _wait_finished(page, keys[-1].text)
+            ended, noted = page.evaluate("[performance.now() / 1000, probe]")
+            turn = read(noted, keys, ended)
+            turn.pixels = np.array(page.evaluate("probe.pixels()"), float)
+    finally:
+        context.close()
+    print(f"{server.name}: {len(keys)} keys typed, {device.throttle:g}x slower", flush=True)
+    return turn
+
+
+def _open(context: BrowserContext, server: Server, steps: int) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(OPEN_WITHIN)
+    page.add_init_script(f"({PROBE.read_text(encoding='utf-8').rstrip().rstrip(';')})({steps});")
+    page.goto(f"{server.url}?num_inference_steps={steps}", wait_until="domcontentloaded")
+    if server.name == OURS:
+        page.wait_for_function("globalThis.lightning?.painted.at(-1)?.final")
+        page.evaluate("probe.watchOurs()")
+    return page
+
+
+def _type(page: Page, keys: Sequence[Key]) -> None:
+    """Types by the clock, whatever comes back."""
+    begun, before = time.perf_counter(), ""
+    for key in keys:
+        time.sleep(max(0.0, begun + key.at - time.perf_counter()))
+        page.keyboard.type(key.text.removeprefix(before))
+        before = key.text
+
+
+def _wait_finished(page: Page, text: str) -> None:
+    """Waits for the finished picture of a text, or in vain."""
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+    try:
+        page.wait_for_function(
+            "text => probe.finished(text)", arg=text, timeout=PATIENCE * 1000, polling=100
+        )
+    except PlaywrightTimeout:
+        print(f"no finished picture of {text!r} after {PATIENCE:g} seconds", flush=True)
+
+
+def _compared(pages: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:
+    """The figures of all pages on one device, ours beside the best peer."""
+    figures = {name: _figures(turns, pages[OURS]) for name, turns in pages.items()}
+    result: dict[str, Any] = {"pages": figures}
+    peers = [each for name, each in figures.items() if name != OURS]
+    for time_name in ("last_key_to_final", "first_paint") if peers else ():
+        best = min(peer[f"{time_name}_ms"]["p50"] for peer in peers)
+        ratio = best / figures[OURS][f"{time_name}_ms"]["p50"]
+        result[f"speedup_{time_name}_p50_vs_best_peer"] = round(ratio, 2)
+    return result
+
+
+def _figures(turns: Sequence[Turn], ours: Sequence[Turn]) -> dict[str, Any]:
+    found = score([Round((turn.trace,), None) for turn in turns])
+    apart = [np.abs(a.pixels - b.pixels).mean() for a, b in zip(turns, ours, strict=True)]
+    shares = [turn.own_share for turn in turns if turn.own_share is not None]
+    send = [1000 * each for turn in turns for each in turn.key_to_send]
+    paint = [1000 * each for turn in turns for each in turn.bytes_to_pixel]
+    times = ("last_key_to_final_ms", "first_paint_ms")
+    return {
+        **{name: {share: found[name][share] for share in ("p50", "p95")} for name in times},
+        "key_to_send_ms": p50_p95(send),
+        "bytes_to_pixel_ms": p50_p95(paint),
+        "own_share": round(float(np.median(shares)), 3) if shares else None,
+        "pictures": len(paint),
+        "wrong_pictures": sum(turn.wrong for turn in turns),
+        "lost_finals": found["lost_finals"],
+        "levels_from_ours": round(float(max(apart)), 2),
+        **({"problems": found["problems"]} if "problems" in found else {}),
+    }
+
+
+def _print(title: str, pages: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = [
+        [label, *(shown(figures[key], form) for figures in pages.values())]
+        for label, key, form in FIGURES
+    ]
+    print(table([title, *pages], rows), flush=True)
