@@ -47,6 +47,9 @@ class ObservedSampler(Sampler):
             raise self.end
         return super().tier
 
+    def warm_up(self) -> None:
+        """Nothing: each test has a sampler of its own, and none measures the first picture."""
+
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
         self._at_gate.clear()
