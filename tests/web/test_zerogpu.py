@@ -177,7 +177,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     scheduler.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visitor(space: SimpleNamespace) -> Iterator[Client]:
     """A visitor whose requests carry the token that the Hub gives to each."""
     payload = base64.urlsafe_b64encode(b'{"ip": "198.51.100.7"}').decode().rstrip("=")
