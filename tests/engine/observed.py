@@ -48,7 +48,7 @@ class ObservedSampler(Sampler):
         return super().tier
 
     def warm_up(self) -> None:
-        """Nothing: each test has a sampler of its own, and none measures the first picture."""
+        """Nothing: the components are warm."""
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
