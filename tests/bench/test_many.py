@@ -24,7 +24,7 @@ from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
 
-from ..processes import ForkedPopen
+from ..processes import FORKS, ForkedPopen
 
 STEPS = 2
 FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
@@ -34,7 +34,8 @@ FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
 def servers() -> Iterator[list[Server]]:
     """Ours and a peer, started once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(programs, "Popen", ForkedPopen)
+        if FORKS:
+            patch.setattr(programs, "Popen", ForkedPopen)
         with serve_all((OURS, "always_last"), STEPS, 1) as started:
             yield started
 
