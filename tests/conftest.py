@@ -32,13 +32,16 @@ hypothesis.settings.load_profile("steady")
 
 @pytest.fixture(scope="session")
 def components() -> Any:
-    """The miniature's components on the CPU."""
+    """The miniature's components on the CPU, warm: no test has the first picture to wait for."""
     import torch
 
     from lightning_demo.model.loading import load_components
+    from lightning_demo.model.sampling.sampler import Sampler
 
     torch.set_num_threads(1)
-    return load_components(MINIATURE, "cpu")
+    loaded = load_components(MINIATURE, "cpu")
+    Sampler(loaded).warm_up()
+    return loaded
 
 
 @pytest.fixture(scope="session")

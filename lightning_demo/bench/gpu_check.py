@@ -55,6 +55,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "model": (speed.model, 3600),
     "compiler cache": (speed.compiler_cache, 3600),
 }
+PROCESSES = multiprocessing.get_context("spawn")
 START_SECONDS = 120.0
 END_SECONDS = 3.0  # too little left to begin anything
 
@@ -130,8 +131,7 @@ class Worker:
 
     def __init__(self, context: CheckContext) -> None:
         self._context = context
-        spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, spawn, _prepare, (context,))
+        self._pool = ProcessPoolExecutor(1, PROCESSES, _prepare, (context,))
         self._pid: int | None = None
 
     def run(self, name: str, seconds: float) -> Result:

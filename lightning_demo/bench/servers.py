@@ -10,12 +10,12 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from subprocess import PIPE, Popen
 from types import FrameType
 from typing import IO
 
@@ -47,7 +47,7 @@ MOST_FILES = 4096  # 200 browsers with six connections each, and more
 class Server:
     """A running program that prints "Open URL" once it can be used."""
 
-    def __init__(self, process: subprocess.Popen[str], log: IO[str], name: str = "") -> None:
+    def __init__(self, process: Popen[str], log: IO[str], name: str = "") -> None:
         self.name = name
         self.url = ""  # with a slash at its end; known once it is ready
         self._process, self._log = process, log
@@ -129,9 +129,9 @@ def launch(arguments: Sequence[str], name: str = "") -> Iterator[Server]:
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as pictures,
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(  # noqa: S603
+        Popen(  # noqa: S603
             command,
-            stdout=subprocess.PIPE,
+            stdout=PIPE,
             stderr=log,
             text=True,
             env={

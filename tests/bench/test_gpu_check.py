@@ -19,13 +19,19 @@ from lightning_demo.bench.gpu_docs import BEGIN, END, PAGE, write_docs
 from lightning_demo.cli import main
 from lightning_demo.errors import InvalidSetting
 
+from .. import processes
+
 
 @pytest.fixture
 def context(tmp_path: Path) -> CheckContext:
     return CheckContext(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
-def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_everything_small(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    processes.prepare()
+    monkeypatch.setattr(gpu_check, "PROCESSES", processes.CONTEXT)
     assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 0, (
         tmp_path / "log.txt"
     ).read_text()[-5000:]

@@ -14,6 +14,7 @@ import uvicorn
 from PIL import Image
 
 from lightning_demo.bench import live, many
+from lightning_demo.bench import servers as programs
 from lightning_demo.bench.clients import FetchPage, picture_url
 from lightning_demo.bench.peers.fifo import application
 from lightning_demo.bench.peers.gradio_stream import Painter
@@ -23,6 +24,8 @@ from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
 
+from ..processes import FORKS, ForkedPopen
+
 STEPS = 2
 FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
 
@@ -30,8 +33,11 @@ FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
 @pytest.fixture(scope="module")
 def servers() -> Iterator[list[Server]]:
     """Ours and a peer, started once."""
-    with serve_all((OURS, "always_last"), STEPS, 1) as started:
-        yield started
+    with pytest.MonkeyPatch.context() as patch:
+        if FORKS:
+            patch.setattr(programs, "Popen", ForkedPopen)
+        with serve_all((OURS, "always_last"), STEPS, 1) as started:
+            yield started
 
 
 @pytest.fixture

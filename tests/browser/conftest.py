@@ -36,6 +36,7 @@ globalThis.WebSocket = class {
 
 
 HERE = Path(__file__).parent
+LONGEST = ("test_main_job.py", "test_live.py", "test_controls.py")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has put together what shares a fixture
@@ -44,12 +45,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Playwright keeps an event loop running in the main thread from its first test to the end, in
     which no other test could call `asyncio.run`. Processes that share the tests take the files in
-    this order, so that none comes after a browser's.
+    this order, so that none comes after a browser's; and the longest come first, so that none is
+    left to one process alone.
     """
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.browser)
-    items.sort(key=lambda item: item.path.is_relative_to(HERE))
+    last = len(LONGEST)
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (item.path.is_relative_to(HERE), place.get(item.path.name, last)))
 
 
 @pytest.fixture(scope="session")

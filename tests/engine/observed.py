@@ -47,6 +47,9 @@ class ObservedSampler(Sampler):
             raise self.end
         return super().tier
 
+    def warm_up(self) -> None:
+        """Nothing: the components are warm."""
+
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
         self._at_gate.clear()

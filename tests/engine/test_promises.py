@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,7 +60,8 @@ def test_1_or_a_clear_error_does(run, components, ask):
 def test_2_no_backlog_and_3_superseded_work_stops(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
-            tab = Tab(engine)
+            # However long it takes to begin, nothing is old enough to be finished first.
+            tab = Tab(engine, replace(SETTINGS, max_stale_ms=10_000))
             sampler.hold()
             tab.session.submit(0, ask("running", num_inference_steps=8))
             await sampler.reached()
@@ -67,8 +69,8 @@ def test_2_no_backlog_and_3_superseded_work_stops(run, components, ask):
                 tab.session.submit(n, ask(f"flood {n}"))
                 assert engine.status().waiting <= 1
                 await settle(0)
-            await settle(0.05)
-            assert engine.status().waiting == 1
+            while engine.status().waiting != 1:
+                await settle()
             sampler.release()
             await tab.answer(49)
             counts = Counter(sampler.steps)
@@ -105,10 +107,10 @@ def test_5_never_backwards(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, _):
             tab = Tab(engine, Settings(max_stale_ms=20, debounce_ms=0))
-            for n in range(60):
+            for n in range(40):
                 tab.session.submit(n, ask(f"word {n}", num_inference_steps=(4, 8, 2)[n % 3]))
                 await settle(0.013 * (n % 4))
-            await tab.answer(59)
+            await tab.answer(39)
             order = [(event.sequence, event.frame.step) for event in tab.seen]
             assert order == sorted(order)
             await tab.close()
@@ -189,7 +191,7 @@ def test_9_nothing_grows(run, components, ask):
             engine = CachedEngine(inner, cache := FrameCache(200_000))
 
             async def batch() -> None:
-                for owner in range(6):
+                for owner in range(3):
                     tab = Tab(engine)
                     for n in range(8):
                         tab.session.submit(n, ask(f"{owner} {n}", num_inference_steps=1))
@@ -206,7 +208,7 @@ def test_9_nothing_grows(run, components, ask):
 
             await batch()
             before = census()
-            for _ in range(3):
+            for _ in range(2):
                 await batch()
             after = census()
             for _ in range(300):  # what is only on its way out may take a moment; a leak stays

@@ -49,7 +49,6 @@ class Model:
     def __init__(self, components: Any, family: ModelSpec = MINIATURE) -> None:
         self.family = family
         self.sampler = ObservedSampler(replace(components, spec=family))
-        self.sampler.warm_up = lambda: None  # type: ignore[method-assign]
         self._told = threading.Event()
         self._fault: Exception | None = None
 

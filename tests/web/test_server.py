@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -19,10 +18,10 @@ from websockets.sync.client import connect
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import serve
 
+from ..processes import ForkedPopen
 from .conftest import Tab
 from .fakes import FakeEngine
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import logging, sys
 from lightning_demo.settings import Settings
@@ -35,21 +34,18 @@ sys.exit(serve(FakeEngine(step_seconds=float(sys.argv[1])), Settings(port=0)))
 
 
 @contextmanager
-def process(step_seconds: float) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(step_seconds: float) -> Iterator[tuple[ForkedPopen, str]]:
     """A server with a fake engine, and its address."""
     command = [sys.executable, "-c", SCRIPT, str(step_seconds)]
-    child = subprocess.Popen(  # noqa: S603
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout is not None
-        line = child.stdout.readline()
-        found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
-        assert found, line
-        yield child, found[1]
-    finally:
-        child.kill()
-        child.communicate()
+    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
+            assert found, line
+            yield child, found[1]
+        finally:
+            child.kill()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")

@@ -19,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
@@ -35,11 +34,11 @@ from websockets.sync.client import connect
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import ASSETS
 
+from ..processes import ForkedPopen
 from .conftest import Tab, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux")
 
-ROOT = Path(__file__).parents[2]
 SENTENCE = "a red house by the sea"
 PREPARE = """
 import json, os, runpy, sys, traceback
@@ -51,16 +50,16 @@ torch._C.__dict__.setdefault("_cuda_init", lambda: None)
 torch.cuda._is_in_bad_fork = bool  # bool() is False, and can be sent to another process
 import spaces.zero.torch
 import lightning_demo.model.loading
+from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS
+MODELS["miniature"] = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[1:3])  # 2 and 4 steps
 """
 # In a process of its own: what it has to do takes a while, and it needs what is imported, too.
 LOADING = """
 from lightning_demo.engine.build import build_engine
-from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
 def load():
-    MODELS["miniature"] = replace(MINIATURE, checkpoints=MINIATURE.checkpoints[1:3])
     engine = build_engine(Settings(model="miniature"))
     sampler = engine._engine._sampler
     row = sampler.begin(GenerationRequest(**json.loads(sys.argv[1])))
@@ -156,13 +155,11 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     }
     code, request = PREPARE + LOADING + APP, json.dumps(_request(SENTENCE))
     with (folder / "log").open("w+") as log:
-        child = subprocess.Popen(  # noqa: S603
+        child = ForkedPopen(
             [sys.executable, "-c", code, request, str(loaded)],
-            cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=log,
-            text=True,
         )
         with child:
             assert child.stdout is not None
@@ -180,7 +177,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
     scheduler.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visitor(space: SimpleNamespace) -> Iterator[Client]:
     """A visitor whose requests carry the token that the Hub gives to each."""
     payload = base64.urlsafe_b64encode(b'{"ip": "198.51.100.7"}').decode().rstrip("=")
