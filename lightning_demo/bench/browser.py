@@ -155,6 +155,7 @@ def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
         at, received = picture["at"] / 1000, picture["received"] / 1000
         if text not in numbers:
             turn.wrong += 1
+            trace.problems.append(f"a picture of {text!r}, which nobody typed")
             continue
         turn.bytes_to_pixel.append(at - received)
         trace.pictures.append(Picture(at, numbers[text], step, step, final))
@@ -190,6 +191,7 @@ def _turn(
             page.keyboard.type(WARM_UP, delay=1000 / KEYS_PER_SECOND)
             _wait_finished(page, WARM_UP)
             time.sleep(REST)
+            _wait(page, "probe.rests()", None, "the page does not come to rest")
             page.keyboard.press("Control+A")
             page.evaluate("probe.clear()")
             _type(page, keys)
@@ -224,15 +226,17 @@ def _type(page: Page, keys: Sequence[Key]) -> None:
 
 
 def _wait_finished(page: Page, text: str) -> None:
-    """Waits for the finished picture of a text, or in vain."""
+    _wait(page, "text => probe.finished(text)", text, f"no finished picture of {text!r}")
+
+
+def _wait(page: Page, condition: str, arg: str | None, otherwise: str) -> None:
+    """Waits for a condition, or in vain."""
     from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
     try:
-        page.wait_for_function(
-            "text => probe.finished(text)", arg=text, timeout=PATIENCE * 1000, polling=100
-        )
+        page.wait_for_function(condition, arg=arg, timeout=PATIENCE * 1000, polling=100)
     except PlaywrightTimeout:
-        print(f"no finished picture of {text!r} after {PATIENCE:g} seconds", flush=True)
+        print(f"{otherwise} after {PATIENCE:g} seconds", flush=True)
 
 
 def _compared(pages: Mapping[str, Sequence[Turn]]) -> dict[str, Any]:

@@ -22,6 +22,11 @@
       return probe.painted.some((picture) => picture.final && picture.text === text);
     },
 
+    /** Whether Gradio's page waits for nothing: it asks now and then twice for the same text. */
+    rests() {
+      return [...events.values()].every((event) => event.completed);
+    },
+
     /** What is on the screen: 16 x 16 pixels. */
     pixels() {
       const image = [...document.images].find(({ src }) => src.includes("file="));
@@ -93,7 +98,7 @@
       const [text] = JSON.parse(options.body).data;
       probe.sent.push({ text, at });
       joined = answer.clone().json().then(({ event_id: id }) => {
-        events.set(id, { text, step: 0, url: "" });
+        events.set(id, { text, step: 0, url: "", completed: false });
       });
     } else if (url.includes("/queue/data")) {
       listen(answer.clone().body).catch(() => {}); // the page has left
@@ -119,6 +124,7 @@
     if (msg !== "process_generating" && msg !== "process_completed") return;
     await joined;
     const event = events.get(id);
+    event.completed = msg === "process_completed";
     if (!success) probe.problems.push(String(output?.error));
     if (!success || (msg === "process_completed" && event.step)) return; // a generator has ended
     event.step = msg === "process_completed" ? steps : event.step + 1;

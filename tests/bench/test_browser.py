@@ -55,7 +55,8 @@ def test_a_pages_notes_become_times():
         "problems": [],
     }
     turn = browser.read(noted, KEYS, ended=1.0)
-    assert turn.wrong == 1, "nobody typed of a tree"
+    assert turn.wrong == 1
+    assert turn.trace.problems == ["a picture of 'a tree', which nobody typed"]
     assert turn.key_to_send == pytest.approx([0.002] * 3)
     assert turn.bytes_to_pixel == pytest.approx([0.01] * 3)
     assert turn.own_share == pytest.approx(0.012 / 0.12)
