@@ -26,6 +26,7 @@ SPEED_SETTINGS = (
     "cudnn_benchmark",
     "autotune",
     "fp16_accumulation",
+    "decode_stream",
     "cross_attention_cache",
     "fp8",
 )

@@ -122,6 +122,9 @@ class Settings:
     fp16_accumulation: bool = _setting(
         False, "on a GPU, add up products in half precision (GeForce gains); changes pictures"
     )
+    decode_stream: bool = _setting(
+        False, "on a GPU with room for it, decode settled pictures while the next steps are taken"
+    )
     cross_attention_cache: bool = _setting(
         True, "compute a prompt's keys and values once, not at each step"
     )

@@ -29,6 +29,7 @@ from ..errors import InvalidSetting
 from . import report
 from .gpu_checks import faults, live, memory, pictures, speed, transfers
 from .gpu_checks.context import CheckContext, CheckSkipped
+from .gpu_checks.decode_stream import decode_stream
 from .gpu_docs import write_docs
 from .model import CACHE
 
@@ -50,6 +51,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "calibration": (speed.calibration, 90),
     "profiles": (memory.profiles, 90),
     "jpeg": (transfers.jpeg, 30),
+    "decode stream": (decode_stream, 60),
     "fp8": (pictures.fp8, 60),
     "faults": (faults.faults, 60),
     "model": (speed.model, 3600),

@@ -127,6 +127,10 @@ class RandomWeights:
         weights["conv_out.weight"] = weights["conv_out.weight"] * (1 + num_inference_steps / 10)
         return Recipe(weights)
 
+    def lasting(self, recipe: Recipe) -> Recipe:
+        """As it is: `_host_weights` has locked it."""
+        return recipe
+
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device without values."""
         with torch.device("meta"):

@@ -120,7 +120,7 @@ class SamplerRunner:
         """See `Runner.decode_beside`."""
         if self._beside is None:
             return None
-        decoding = self._beside.submit(self.decode, "decoder", rows)
+        decoding = self._beside.submit(self._decode_beside, rows)  # `step` has waited for them
         decoding.add_done_callback(lambda future: self._wake())
         return decoding
 
@@ -131,6 +131,10 @@ class SamplerRunner:
     def seconds_to_load(self, num_inference_steps: int) -> float:
         """See `Runner.seconds_to_load`."""
         return self._sampler.seconds_to_bring(num_inference_steps)
+
+    def _decode_beside(self, rows: Sequence[Row]) -> Decoded:
+        with self._sampler.beside():
+            return self.decode("decoder", rows)
 
     def _begin_one(self, request: GenerationRequest) -> Row | Exception:
         try:

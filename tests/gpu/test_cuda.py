@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_components
 from lightning_demo.bench.timing import problems
+from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import OutOfMemory
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.loading import load_components
@@ -91,6 +93,26 @@ def test_a_seed_gives_the_same_picture_bit_for_bit(miniature: Any, ask: Any):
         first, other = (paint(sampler, ask("a cat", seed=seed)) for seed in (3, 4))
         assert np.array_equal(paint(sampler, ask("a cat", seed=3)), first)
         assert not np.array_equal(first, other)
+
+
+def test_a_picture_decoded_while_steps_are_taken_is_the_same(miniature: Any, ask: Any):
+    speed = replace(RECORDED, decode_stream=True)
+    sampler = Sampler(miniature, speed)
+    sampler.warm_up()
+    assert sampler.decodes_beside
+    with ThreadPoolExecutor(1) as thread:
+        runner = SamplerRunner(sampler, beside=thread)
+        for seed in range(20):
+            finished, following = (sampler.begin(ask("a cat", seed=seed + n)) for n in (0, 1))
+            while not finished.done:
+                runner.step([finished])
+            wanted = sampler.finish(finished)
+            decoding = runner.decode_beside([finished])
+            while not following.done:
+                runner.step([following])
+                sampler.preview(following)
+            assert decoding is not None
+            assert np.array_equal(decoding.result()[0][0], wanted), seed
 
 
 def test_pictures_are_those_of_the_cpu(miniature: Any, sampler: Sampler, ask: Any):

@@ -52,7 +52,8 @@ class CompiledFunctions:
             capture: records CUDA graphs; torch's own when absent.
             programs: what has been compiled; nothing is compiled without.
         """
-        self._speed, self._capture = speed, capture
+        self._speed, self._given = speed, capture
+        self._captures: dict[bool, Capture] = {}
         self._compiler = programs if speed.compile else None
         self._programs: dict[Key, Program] = {}
         self._modules: dict[int, Any] = {}  # what has forms stays, and so does its id
@@ -211,13 +212,16 @@ class CompiledFunctions:
             program = self._program(key)
             return program(*inputs) if program else self._eagerly(function, module, inputs)
 
-        self._capture = self._capture or cuda_capture()
-        buffers = tuple(self._buffer(*numbered) for numbered in enumerate(tensors))
+        # Two replays on two streams may share neither buffers nor a pool of memory.
+        apart = key[1] == "decoder" and self._speed.decode_stream
+        if apart not in self._captures:
+            self._captures[apart] = self._given or cuda_capture()
+        buffers = tuple(self._buffer(apart, *numbered) for numbered in enumerate(tensors))
         # What another recording has left in them may not fit this one: indices, for example.
         for mine, theirs in zip(buffers, tensors, strict=True):
             mine.copy_(theirs)
         try:
-            self._graphs[key] = CudaGraph(body, buffers, self._capture)
+            self._graphs[key] = CudaGraph(body, buffers, self._captures[apart])
         except RuntimeError as error:  # out of memory, too: other shapes may still fit
             log.warning("this %s cannot be recorded as a CUDA graph", key[1], exc_info=True)
             passing = is_out_of_memory(error)
@@ -233,9 +237,9 @@ class CompiledFunctions:
         with self._speed.attention():
             return function(module, *tensors)
 
-    def _buffer(self, position: int, like: torch.Tensor) -> torch.Tensor:
+    def _buffer(self, apart: bool, position: int, like: torch.Tensor) -> torch.Tensor:
         """One buffer for all graphs: a prompt's keys and values alone are 26 MB in SDXL."""
-        key = (position, like.shape, like.dtype, like.stride())
+        key = (apart, position, like.shape, like.dtype, like.stride())
         if key not in self._buffers:
             self._buffers[key] = like.clone()
         return self._buffers[key]

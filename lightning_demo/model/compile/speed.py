@@ -24,6 +24,7 @@ CUDA_ONLY = (
     "cudnn_benchmark",
     "autotune",
     "fp16_accumulation",
+    "decode_stream",
 )
 # Of the inductor backend, as diffusers' guide to speed sets them.
 AUTOTUNE = {"max_autotune": True, "coordinate_descent_tuning": True, "conv_1x1_as_mm": True}
@@ -40,6 +41,7 @@ class Speed:
     cudnn_benchmark: bool = False  # while calls are recorded: each keeps what it found
     autotune: bool = False
     fp16_accumulation: bool = False
+    decode_stream: bool = False  # for the full decoder, with graphs and memory of its own
     cross_attention_cache: bool = True  # a prompt's keys and values once, not at each step
     fp8: bool = False
     compile_backend: str = "inductor"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Callable
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -18,7 +19,7 @@ from ..device import synchronize
 log = logging.getLogger(__name__)
 
 VAE: TypeAlias = AutoencoderKL | AutoencoderTiny
-_BUFFERS: dict[tuple[torch.Size, torch.dtype], torch.Tensor] = {}
+_BUFFERS: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}  # of each thread
 _FLOAT32: WeakKeyDictionary[VAE, VAE] = WeakKeyDictionary()
 # (VAE, latents) -> pixels, whether all values were finite; as `render`
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -93,7 +94,7 @@ def _to_host(pixels: torch.Tensor, finite: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def _page_locked(like: torch.Tensor) -> torch.Tensor:
-    key = (like.shape, like.dtype)
+    key = (threading.get_ident(), like.shape, like.dtype)
     if key not in _BUFFERS:
         _BUFFERS[key] = torch.empty(like.shape, dtype=like.dtype, pin_memory=True)
     return _BUFFERS[key]

@@ -11,8 +11,8 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, nullcontext
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -74,6 +74,9 @@ class Sampler:
             tiled=memory.decoder == "tiled",
         )
         self.improvement = Improvement(plan, components.unets, self._functions, may_compile)
+        # Where memory is short, a step and a decode at the same time would not fit.
+        roomy = memory.text_encoders_stay and memory.decoder == "full"
+        self._streams = self._speed.decode_stream and roomy
         self._rehearsals = 0
 
     @property
@@ -106,12 +109,26 @@ class Sampler:
 
     @property
     def decodes_beside(self) -> bool:
-        """Whether another thread may call `finals` while this one takes steps.
+        """Whether another thread may call `finals`, inside `beside`, while this one takes steps.
 
-        Not where both would want the same cores, nor on a GPU, whose graphs share buffers.
+        Not where both would want the same cores, nor on a GPU without a stream for it.
         """
-        cores = os.cpu_count() or 1
-        return self._components.device.type == "cpu" and 2 * torch.get_num_threads() <= cores
+        if self._components.device.type != "cpu":
+            return self._streams
+        return 2 * torch.get_num_threads() <= (os.cpu_count() or 1)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Inside, this thread's calls have a stream of their own.
+
+        What they are given has to be computed: nothing on the other stream is waited for.
+        """
+        with torch.cuda.stream(self._decode_stream) if self._streams else nullcontext():
+            yield
+
+    @cached_property
+    def _decode_stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self._components.device)
 
     def synchronize(self) -> None:
         """Waits until the device has computed everything asked so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -77,12 +78,14 @@ class UNetFiles:
         """
         Args:
             loras: added to every UNet.
-            pinned: whether to keep recipes in page-locked memory and the GPU's dtype, for UNets
-                that are overwritten again and again.
+            pinned: whether what lasts is in page-locked memory, and all in the GPU's dtype, for
+                UNets that are overwritten again and again.
         """
         self._spec, self._device, self._dtype = spec, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
         self._loras = tuple(delta for lora in loras for delta in lora["unet"])
+        self._base: Mapping[str, torch.Tensor] | None = None  # what LoRAs are added to
+        self._locked: Mapping[str, torch.Tensor] | None = None  # the same, once it is page-locked
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
@@ -104,9 +107,22 @@ class UNetFiles:
         log.info("read %s", path.name)
         if checkpoint.is_lora:
             lightning = read_deltas(weights, self._shapes, path)
+            if self._base is None:
+                self._base = self._read_base()
             return Recipe(self._base, (*lightning, *self._loras))
         check_shapes(self._shapes, weights, path)
         return Recipe(self._prepare(weights), self._loras)
+
+    def lasting(self, recipe: Recipe) -> Recipe:
+        """The same in page-locked memory, if that is wanted and there is enough of it."""
+        if not self._pinned or recipe.weights is self._locked:
+            return recipe
+        locked = page_lock(recipe.weights, self._device)
+        if locked is None:
+            return recipe
+        if recipe.weights is self._base:
+            self._base = self._locked = locked
+        return replace(recipe, weights=locked)
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device with uninitialised parameters, to be overwritten."""
@@ -116,8 +132,7 @@ class UNetFiles:
     def _shapes(self) -> Mapping[str, torch.Size]:
         return shapes_of(meta_unet(self._spec))
 
-    @cached_property
-    def _base(self) -> Mapping[str, torch.Tensor]:
+    def _read_base(self) -> Mapping[str, torch.Tensor]:
         weights, path = read_weights(self._spec, self._spec.base, BASE_UNET)
         check_shapes(self._shapes, weights, path)
         return self._prepare(weights)
@@ -125,5 +140,4 @@ class UNetFiles:
     def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if not self._pinned:
             return weights
-        weights = {name: tensor.to(self._dtype) for name, tensor in weights.items()}
-        return page_lock(weights, self._device) or weights
+        return {name: tensor.to(self._dtype) for name, tensor in weights.items()}

@@ -45,6 +45,10 @@ class Source(Protocol):
         """The recipe of a step count; may take minutes. Called from any thread."""
         ...
 
+    def lasting(self, recipe: Recipe) -> Recipe:
+        """The same in memory from which it is copied fastest; may take seconds. Any thread."""
+        ...
+
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device whose parameters have any value."""
         ...
@@ -91,6 +95,7 @@ class UNets:
         self._live: OrderedDict[int, UNet2DConditionModel] = OrderedDict()
         self._recipes: dict[int, Recipe] = {}
         self._reading: dict[int, Future[Recipe]] = {}
+        self._lasting: dict[int, Future[Recipe]] = {}
         self._news: dict[int, str] = {}
         self._spare: UNet2DConditionModel | None = None  # could not be overwritten
         self._overwriting = 0.0  # seconds, the last time
@@ -206,12 +211,17 @@ class UNets:
         """Loads weights that are on this machine before they are requested.
 
         Files are read on another thread; this one moves them to the device while it has room. Where
-        it has no room for all, those on it will be overwritten: copies are kept of them, too. False
+        it has no room for all, those on it will be overwritten: copies are kept of them, too, and
+        moved to where they are copied fastest, which the first picture does not wait for. False
         when there is nothing left to do.
         """
         copies = self._capacity < len(self._step_counts)
         for steps in self._step_counts:
-            if steps in self._recipes or (steps in self._live and not copies):
+            if steps in self._recipes:
+                if self._moves(steps):
+                    return True
+                continue
+            if steps in self._live and not copies:
                 continue
             reading = self._reading.get(steps)
             if reading is None and self._room() and self._source.here(steps):
@@ -223,6 +233,18 @@ class UNets:
                 if steps not in self._live:
                     self._add(steps, recipe)
             return True
+        return False
+
+    def _moves(self, num_inference_steps: int) -> bool:
+        """Whether a recipe is still on its way to where it is copied fastest."""
+        moving = self._lasting.get(num_inference_steps)
+        if moving is None:
+            recipe = self._recipes[num_inference_steps]
+            moving = self._reader.submit(self._source.lasting, recipe)
+            self._lasting[num_inference_steps] = moving
+        if not moving.done():
+            return True
+        self._recipes[num_inference_steps] = moving.result()
         return False
 
     def _recipe(self, num_inference_steps: int) -> Recipe:

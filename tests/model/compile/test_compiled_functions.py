@@ -49,6 +49,9 @@ class RandomUNets:
     def read(self, num_inference_steps: int, report: Any) -> Recipe:
         return self._recipes[num_inference_steps]
 
+    def lasting(self, recipe: Recipe) -> Recipe:
+        return recipe
+
     def blank(self) -> UNet2DConditionModel:
         unet = UNet2DConditionModel(
             block_out_channels=(16,),
@@ -247,7 +250,9 @@ def test_what_no_other_process_has_compiled_is_not_asked_for(
     one: Any, answer: bool | None, tier: str, programs: CountedPrograms
 ):
     for steps in STEPS:
-        one.unets.get(steps)  # nothing is left to fetch
+        one.unets.get(steps)
+    while one.unets.fetch_ahead():
+        pass
     sampler = compiling(one, programs, may_compile=lambda size, start: answer)
     before = programs.asked
     assert not any(sampler.improve() for _ in range(3))
@@ -456,6 +461,32 @@ def test_a_memory_that_was_full_for_a_moment_is_tried_again(components: Any):
         compile_all(Sampler(with_unets(components, 1), RECORDED, functions=functions))
         recorded.append(recorder.recorded)
     assert recorded[0] == recorded[1] > 0 == recorded[2]
+
+
+def test_a_decoder_on_a_stream_of_its_own_shares_neither_buffers_nor_memory(
+    components: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Two graphs that share either would spoil each other's pictures when both replay."""
+    latents = torch.zeros(1, 4, 8, 8)
+    for beside in (False, True):
+        recorders = [Recorder(), Recorder()]
+        given = iter(recorders)
+        monkeypatch.setattr(
+            "lightning_demo.model.compile.compiled_functions.cuda_capture", lambda g=given: next(g)
+        )
+        places: list[int] = []
+
+        def place(vae: Any, inputs: torch.Tensor, places: list[int] = places) -> torch.Tensor:
+            places.append(inputs.data_ptr())
+            return inputs
+
+        functions = CompiledFunctions(replace(RECORDED, decode_stream=beside))
+        with functions.recording("preview", "decoder"):
+            for kind in ("preview", "decoder"):
+                functions.call(kind, place, components.vae, latents)
+        recorded = [recorder.recorded for recorder in recorders]
+        assert recorded == ([1, 1] if beside else [2, 0])
+        assert len(set(places)) == (2 if beside else 1)
 
 
 def test_small_devices_record_no_calls_of_several_people():

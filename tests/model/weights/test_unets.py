@@ -178,6 +178,51 @@ def test_what_is_here_is_brought_nearer_while_nobody_waits(files: CountingFiles)
     assert sorted(files.read_steps) == list(STEPS)
 
 
+class SlowMemory(CountingFiles):
+    """Page-locking takes as long as the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_lock, self.locked = threading.Event(), list[int]()
+
+    def lasting(self, recipe: Recipe) -> Recipe:
+        assert self.may_lock.wait(30)
+        self.locked.append(len(recipe.deltas))
+        return Recipe(dict(recipe.weights), recipe.deltas)
+
+
+def test_the_first_picture_does_not_wait_for_memory_that_copies_faster(components: Any):
+    files = SlowMemory()
+    unets = UNets(files, 1, STEPS)
+    unets.get(4)
+    assert unets.fetch_ahead() and unets.get(8) is not None, "locking goes on meanwhile"
+    files.may_lock.set()
+    fetch_all(unets)
+    assert len(files.locked) == len(STEPS) and not unets.fetch_ahead()
+    for steps in STEPS:
+        wanted = components.unets.get(steps).state_dict()
+        found = unets.get(steps).state_dict()
+        assert all(torch.equal(tensor, wanted[name]) for name, tensor in found.items())
+    assert sorted(files.read_steps) == list(STEPS)
+
+
+def test_the_base_of_all_loras_is_locked_once(monkeypatch: pytest.MonkeyPatch):
+    locked = []
+
+    def lock(weights: Any, device: torch.device) -> Any:
+        locked.append(weights)
+        return dict(weights)
+
+    monkeypatch.setattr("lightning_demo.model.weights.unet_files.page_lock", lock)
+    files = UNetFiles(MINIATURE, torch.device("cuda"), torch.float32, pinned=True)
+    quiet = lambda fraction, sentence: None  # noqa: E731
+    four = files.lasting(files.read(4, quiet))
+    eight = files.lasting(files.read(8, quiet))
+    assert four.weights is eight.weights and four.deltas != eight.deltas
+    files.lasting(files.read(1, quiet))
+    assert len(locked) == 2, "the base, and the whole UNet of 1 step"
+
+
 def test_nothing_is_fetched_ahead_from_the_network_or_without_room(files: CountingFiles):
     files.absent = {8}
     full = UNets(files, 1, STEPS, room=lambda: False)
