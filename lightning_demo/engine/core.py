@@ -171,6 +171,8 @@ class EngineCore:
         for request in self.in_flight:
             if request.dropped:
                 yield self._leave(request)
+        if self._decoding is not None and not _alive(self._decoding[0]):
+            self._runner.give_up_beside()
         batch = self._queue.next_batch()
         crowded = len(self._queue.line) > len(batch)
         try:
@@ -232,8 +234,9 @@ class EngineCore:
         try:
             pictures, seconds = decoding.result()
         except Exception:
-            log.warning("%d pictures are decoded once more, now", len(batch), exc_info=True)
-            yield from self._show(_alive(batch), final=True)
+            if wanted := _alive(batch):
+                log.warning("%d pictures are decoded once more, now", len(wanted), exc_info=True)
+                yield from self._show(wanted, final=True)
         else:
             yield from self._painted(batch, "decoder", pictures, seconds, final=True)
 

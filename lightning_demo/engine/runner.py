@@ -63,6 +63,10 @@ class Runner(Protocol):
         """
         ...
 
+    def give_up_beside(self) -> None:
+        """Nobody wants what `decode_beside` has begun: it may end early, with any error."""
+        ...
+
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Picture.notes`."""
         ...
@@ -123,6 +127,10 @@ class SamplerRunner:
         decoding = self._beside.submit(self._decode_beside, rows)  # `step` has waited for them
         decoding.add_done_callback(lambda future: self._wake())
         return decoding
+
+    def give_up_beside(self) -> None:
+        """See `Runner.give_up_beside`."""
+        self._sampler.give_up_finals()
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

@@ -31,6 +31,7 @@ class Device:
         self.step_seconds = 0.014
         self.decoded: list[list[str]] = []  # at once
         self.beside: list[tuple[list[str], Future[Any]]] = []
+        self.given_up = 0
 
     def begin(self, requests: Sequence[Any]) -> tuple[list[Any], int, float]:
         return [FakeRow(request) for request in requests], len(requests), 0.0
@@ -49,6 +50,9 @@ class Device:
     def decode_beside(self, rows: Sequence[FakeRow]) -> Future[Any]:
         self.beside.append((_prompts(rows), Future()))
         return self.beside[-1][1]
+
+    def give_up_beside(self) -> None:
+        self.given_up += 1
 
     def notes(self, row: FakeRow) -> tuple[str, ...]:
         return ()
@@ -133,19 +137,22 @@ def test_one_decode_at_a_time_and_then_all_that_have_come(bench: Bench):
     assert bench.device.beside[1][0] == ["1", "2", "3"], "of one size"
 
 
-def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench):
+def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.LogCaptureFixture):
     first = bench.admit("first", num_inference_steps=1)
     bench.step()
     second = bench.admit("second", num_inference_steps=1)
     bench.step()
+    bench.step()
+    assert not bench.device.given_up
     bench.core.drop(first)
     bench.core.drop(second)
     bench.step()
     assert bench.dropped == ["first", "second"] and not bench.core.in_flight
-    assert not bench.core.idle, "the device still decodes the first"
-    bench.device.beside[0][1].set_result(bench.device.pictures(1))
+    assert bench.device.given_up and not bench.core.idle, "the device still decodes the first"
+    bench.device.beside[0][1].set_exception(RuntimeError("given up"))
     bench.step()
     assert bench.core.idle and not bench.finals and len(bench.device.beside) == 1
+    assert not caplog.records
 
 
 def test_what_fails_beside_is_decoded_once_more(bench: Bench, caplog: pytest.LogCaptureFixture):

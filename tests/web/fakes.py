@@ -82,6 +82,9 @@ class ColourRunner:
     def decode_beside(self, rows: Sequence[FakeRow]) -> None:
         return None
 
+    def give_up_beside(self) -> None:
+        pass
+
     def notes(self, row: FakeRow) -> tuple[str, ...]:
         return self._engine.notes
 

@@ -58,6 +58,9 @@ class TableRunner:
         """A table is of a device that does one thing at a time."""
         return None
 
+    def give_up_beside(self) -> None:
+        """See `Runner.give_up_beside`: nothing is ever beside."""
+
     def notes(self, row: _Row) -> tuple[str, ...]:
         """See `Runner.notes`."""
         return ()

@@ -22,7 +22,7 @@ import torch
 
 from ...errors import is_out_of_memory
 from .cuda_graph import Capture, CudaGraph, cuda_capture
-from .programs import Function, Program, Programs
+from .programs import Cancellable, Cancelled, Function, Program, Programs
 from .speed import Speed
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,8 @@ class CompiledFunctions:
         if (program := self._program(key)) is not None:
             try:
                 return program(*tensors)
+            except Cancelled:
+                raise
             except Exception as error:
                 if is_out_of_memory(error):
                     raise  # of these shapes alone
@@ -103,6 +105,12 @@ class CompiledFunctions:
                 self._programs = {each: p for each, p in self._programs.items() if p != program}
                 self.failed += 1
         return self._eagerly(function, module, tensors)
+
+    def cancel(self, kind: Kind) -> None:
+        """Ends a program's call of this kind on another thread, with `Cancelled`, if it can."""
+        for (_, each, _), program in list(self._programs.items()):
+            if each == kind and isinstance(program, Cancellable):
+                program.cancel()
 
     def _program(self, key: Key) -> Program | None:
         return self._programs.get(key) or self._programs.get((*key[:2], ANY_SHAPE))

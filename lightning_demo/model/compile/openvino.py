@@ -15,7 +15,7 @@ from typing import Any
 import openvino
 import torch
 
-from .programs import Call, Function, Program, Tensors
+from .programs import Call, Cancelled, Function, Program, Tensors
 
 CHECK_BYTES = 32  # of a file: its end
 
@@ -72,18 +72,36 @@ class OpenVino:
         content = whole[:-CHECK_BYTES]
         if _hash(content).digest() != whole[-CHECK_BYTES:]:
             raise ValueError("it is cut short or has been changed")
-        compiled = self._core.import_model(BytesIO(content), "CPU", self._options)
-        request = compiled.create_infer_request()
-        outputs = range(len(compiled.outputs))
+        return _Program(self._core.import_model(BytesIO(content), "CPU", self._options))
 
-        def program(*given: torch.Tensor) -> Any:
-            request.infer([tensor.numpy() for tensor in given], share_inputs=True)
-            # Copies: the next call writes to the same memory.
-            found = [request.get_output_tensor(n).data.copy() for n in outputs]
-            tensors = tuple(map(torch.from_numpy, found))
-            return tensors if len(tensors) > 1 else tensors[0]
 
-        return program
+class _Program:
+    """A loaded program; one call at a time."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._outputs = range(len(compiled.outputs))
+        self._cancelled = False
+
+    def __call__(self, *given: torch.Tensor) -> Any:
+        self._cancelled = False
+        # As fast as `infer`, which cannot be cancelled.
+        self._request.start_async([tensor.numpy() for tensor in given], share_inputs=True)
+        try:
+            self._request.wait()
+        except RuntimeError:
+            if self._cancelled:
+                raise Cancelled from None
+            raise
+        # Copies: the next call writes to the same memory.
+        found = [self._request.get_output_tensor(n).data.copy() for n in self._outputs]
+        tensors = tuple(map(torch.from_numpy, found))
+        return tensors if len(tensors) > 1 else tensors[0]
+
+    def cancel(self) -> None:
+        """See `Cancellable.cancel`: within milliseconds."""
+        self._cancelled = True
+        self._request.cancel()
 
 
 def _hash(content: bytes = b"") -> hashlib.blake2b:

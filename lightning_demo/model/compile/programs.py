@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 
@@ -28,6 +28,18 @@ log = logging.getLogger(__name__)
 Function: TypeAlias = Callable[..., Any]  # (module, *tensors) -> tensors
 Program: TypeAlias = Callable[..., Any]  # (*tensors) -> tensors
 Tensors: TypeAlias = tuple[torch.Tensor, ...]
+
+
+class Cancelled(Exception):
+    """A program's call has been ended early."""
+
+
+@runtime_checkable
+class Cancellable(Protocol):
+    """A program whose call can be ended by another thread."""
+
+    def cancel(self) -> None:
+        """Ends the call that goes on, if there is one: it raises `Cancelled`."""
 
 
 class Compiler(Protocol):

@@ -301,6 +301,13 @@ class Sampler:
         """Each row's picture by the full decoder, uint8 [height, width, 3]."""
         return self._decode("decoder", self._components.vae, [row.latents for row in rows])
 
+    def give_up_finals(self) -> None:
+        """Ends the `finals` that another thread computes, with `Cancelled`, where that is possible.
+
+        May be called at any time.
+        """
+        self._functions.cancel("decoder")
+
     def preview(self, row: Row) -> np.ndarray:
         """The preview of one row."""
         return self.previews([row])[0]

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 
 from lightning_demo.errors import GenerationFailed, InvalidSetting
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
-from lightning_demo.model.compile.programs import Programs
+from lightning_demo.model.compile.programs import Cancelled, Programs
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -196,6 +197,27 @@ def test_nan_is_noticed(compiled: Sampler, ask: Callable[..., Any]):
     row.latents = row.latents * torch.nan
     with pytest.raises(GenerationFailed):
         compiled.finish(row)
+
+
+def test_a_decode_that_nobody_wants_any_more_ends_early(compiled: Sampler, ask: Callable[..., Any]):
+    (row,) = rows = [compiled.begin(ask())]
+    while not row.done:
+        compiled.step(rows)
+    wanted = compiled.finish(row)
+    failed = compiled._functions.failed
+
+    def decode_for_ever() -> None:
+        while True:
+            compiled.finals(rows * 8)
+
+    with ThreadPoolExecutor(1) as thread:
+        decoding = thread.submit(decode_for_ever)
+        while not decoding.done():  # between two calls there is nothing to end
+            compiled.give_up_finals()
+            time.sleep(0.01)
+    assert isinstance(decoding.exception(), Cancelled)
+    assert np.array_equal(compiled.finish(row), wanted)
+    assert compiled._functions.failed == failed and compiled.tier == "OpenVINO"
 
 
 def test_the_unet_of_a_step_count_comes_when_somebody_asks_for_it(
