@@ -41,6 +41,8 @@ class PromptEncoder:
     ) -> None:
         self._tokenizers = components.tokenizers
         self._token_limit = self._tokenizers[0].model_max_length
+        first, second = self._tokenizers
+        self._alike = first.get_vocab() == second.get_vocab()  # SDXL's differ in their padding
         self._encoders = components.text_encoders
         self._device = components.device
         self._stay = components.memory_plan.text_encoders_stay
@@ -88,11 +90,10 @@ class PromptEncoder:
         return PromptEmbedding(torch.zeros_like(like.hidden), torch.zeros_like(like.pooled))
 
     def _encode(self, prompts: Sequence[str]) -> list[PromptEmbedding]:
-        states, limits, pooled = [], [], None
-        for tokenizer, encoder in zip(self._tokenizers, self._encoders, strict=True):
-            tokens = [_tokens(tokenizer, prompt) for prompt in prompts]
-            limits.append([tokenizer.model_max_length if cut else None for _, cut in tokens])
-            input_ids = send(torch.cat([ids for ids, _ in tokens]), self._device)
+        states, pooled = [], None
+        tokens, limits = self._tokens(prompts)
+        for ids, encoder in zip(tokens, self._encoders, strict=True):
+            input_ids = send(ids, self._device)
             if self._stay:
                 hidden, pooled = self._functions.call("text", text_states, encoder, input_ids)
             else:
@@ -103,9 +104,20 @@ class PromptEncoder:
         hidden = torch.cat(states, dim=-1)
         return [
             # Copies: a view would keep the whole batch in memory.
-            PromptEmbedding(hidden[i : i + 1].clone(), pooled[i : i + 1].clone(), first or second)
-            for i, (first, second) in enumerate(zip(*limits, strict=True))
+            PromptEmbedding(hidden[i : i + 1].clone(), pooled[i : i + 1].clone(), limit)
+            for i, limit in enumerate(limits)
         ]
+
+    def _tokens(self, prompts: Sequence[str]) -> tuple[list[torch.Tensor], list[int | None]]:
+        """Token ids [B, tokens] for each encoder; of prompts that were cut off, the limit."""
+        first, second = self._tokenizers
+        ids, used, cut = _tokens(first, prompts)
+        if self._alike:
+            other = torch.where(used, ids, second.pad_token_id)
+        else:
+            other, _, cut_there = _tokens(second, prompts)
+            cut = [here or there for here, there in zip(cut, cut_there, strict=True)]
+        return [ids, other], [self._token_limit if each else None for each in cut]
 
 
 class PromptProjections:
@@ -141,17 +153,24 @@ class PromptProjections:
         self._memory.clear()
 
 
-def _tokens(tokenizer: CLIPTokenizer, prompt: str) -> tuple[torch.Tensor, bool]:
-    """Token ids [1, tokens] of a prompt, and whether it was cut off."""
+def _tokens(
+    tokenizer: CLIPTokenizer, prompts: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor, list[bool]]:
+    """Token ids [B, tokens], which of them are not padding, and which prompts were cut off."""
     tokens = tokenizer(
-        prompt,
+        list(prompts),
         padding="max_length",
         max_length=tokenizer.model_max_length,
         truncation=True,
         return_overflowing_tokens=True,
-        return_tensors="pt",
     )
-    return tokens.input_ids[:1], len(tokens.input_ids) > 1
+    # What did not fit follows as rows of its own.
+    rows = tokens["overflow_to_sample_mapping"]
+    first = [rows.index(number) for number in range(len(prompts))]
+    ids, used = (
+        torch.tensor([tokens[key][row] for row in first]) for key in ("input_ids", "attention_mask")
+    )
+    return ids, used.bool(), [rows.count(number) > 1 for number in range(len(prompts))]
 
 
 def text_states(

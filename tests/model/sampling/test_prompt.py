@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,12 @@ from hypothesis import given, settings
 
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.speed import Speed
-from lightning_demo.model.sampling.prompt import PromptEncoder, PromptProjections, offloaded
+from lightning_demo.model.sampling.prompt import (
+    PromptEncoder,
+    PromptProjections,
+    offloaded,
+    text_states,
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +102,24 @@ def test_a_cached_projection_does_not_bring_its_unet_to_the_device(
         raise AssertionError("the UNet was asked for")
 
     assert projections.get(refuse, 4, "a red house", embedding) is first
+
+
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("prompt", ["", "a red house", "! !!", "a red house " * 100])
+def test_a_tokenizer_that_pads_otherwise_is_heeded(components: Any, prompt: str, alike: bool):
+    """SDXL's second one does; where only that is different it is not even asked."""
+    first, second = components.tokenizers[0], copy.deepcopy(components.tokenizers[1])
+    second.pad_token = "!"  # noqa: S105
+    if not alike:
+        second.add_tokens(["unknown to the other"])
+    parts = replace(components, tokenizers=(first, second))
+    found = PromptEncoder(parts, CompiledFunctions(Speed())).encode(prompt)
+    options = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+    with torch.inference_mode():
+        states = [
+            text_states(encoder, tokenizer(prompt, max_length=32, **options).input_ids)
+            for tokenizer, encoder in zip((first, second), components.text_encoders, strict=True)
+        ]
+    assert torch.equal(found.pooled, states[1][1])
+    assert torch.equal(found.hidden, torch.cat([hidden for hidden, _ in states], dim=-1))
+    assert found.token_limit == (32 if len(prompt) > 100 else None)
