@@ -42,6 +42,8 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "gpu tests": (pictures.gpu_tests, 120),
     "tiers": (pictures.tiers, 90),
     "live": (live.live, 90),
+    "recorded": (speed.recorded, 120),
+    "kernels": (speed.kernels, 45),
     "half precision": (pictures.half_precision, 45),
     "first use": (transfers.first_use, 60),
     "transfers": (transfers.transfers, 45),
@@ -123,8 +125,9 @@ def measure(args: argparse.Namespace) -> Result:
             if worker is not None:
                 worker.end()
     if args.write_docs:
-        document = folder / speed.MODEL
-        write_docs(result, json.loads(document.read_text()) if document.exists() else None)
+        documents = [folder / name for name in (speed.MODEL, speed.RECORDED)]
+        kept = [json.loads(file.read_text()) for file in documents if file.exists()]
+        write_docs(result, kept[0] if kept else None)
     return result
 
 

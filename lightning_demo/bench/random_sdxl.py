@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from ..model.hub.progress import Report
-from ..model.loading import Components, decode_in_tiles
+from ..model.loading import Components, decode_in_tiles, page_lock_encoder
 from ..model.memory_plan import MemoryPlan, small_plan
 from ..model.weights import sdxl_config
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
@@ -183,6 +183,8 @@ def random_components(
     _give_contrast(kl, kl.decoder.conv_out, 0.0, CONTRAST)  # -1 … 1
     if not profile.text_encoders_stay:
         encoders = (encoders[0].cpu(), encoders[1].cpu())
+        for encoder in encoders if device.type == "cuda" else ():
+            page_lock_encoder(encoder, device)
     vae = preview if profile.decoder == "tiny" else kl
     if profile.decoder == "tiled":
         decode_in_tiles(kl)

@@ -132,6 +132,8 @@ def loader(
         InvalidSetting: a LoRA cannot be what the setting `lora` says.
     """
     wanted = parse_loras(settings.lora)
+    if settings.model == "auto" and spec.small and settings.device.startswith("cuda"):
+        settings = replace(settings, device="cpu")  # `choose_model` has said why
 
     def load(report: Callable[[float, str], None]) -> Sampler:
         # Before torch reads it.

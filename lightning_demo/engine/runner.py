@@ -122,7 +122,7 @@ class SamplerRunner:
 
     def decode_beside(self, rows: Sequence[Row]) -> Future[Decoded] | None:
         """See `Runner.decode_beside`."""
-        if self._beside is None:
+        if self._beside is None or not self._sampler.may_decode_beside(rows):
             return None
         decoding = self._beside.submit(self._decode_beside, rows)  # `step` has waited for them
         decoding.add_done_callback(lambda future: self._wake())

@@ -38,7 +38,8 @@ def choose_model(settings: Settings) -> ModelSpec:
         wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")
         here = on_zerogpu() or has_cuda()
         model = "sdxl-lightning" if wants_gpu and here else "miniature"
-        if wants_gpu and not here and (problem := cuda_problem()):
+        problem = cuda_problem() or ("there is no CUDA GPU." if settings.device != "auto" else "")
+        if wants_gpu and not here and problem:
             log.warning("the miniature paints on the CPU: %s", problem)
     if model == "sdxl-lightning":
         return sdxl_lightning(settings.variant, settings.base)

@@ -17,7 +17,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..errors import CheckpointError
 from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
-from .device import free_memory, pick_device, synchronize
+from .device import cuda_problem, free_memory, pick_device, synchronize
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
@@ -96,10 +96,13 @@ def load_components(
         report: called as loading goes on.
 
     Raises:
-        CheckpointError: naming the file that is missing or wrong and what to do.
+        CheckpointError: naming the file that is missing or wrong, or why a GPU that is here cannot
+            be used, and what to do.
         InvalidSetting: float8 does not work on this device.
     """
     _quieten()
+    if not spec.small and device == "auto" and (problem := cuda_problem()):
+        raise CheckpointError(f"{spec.title} would take minutes on the CPU: {problem}")
     speed = speed or Speed()
     place = pick_device(device)
     plan = memory_plan or plan_memory(spec, place)
@@ -118,7 +121,7 @@ def load_components(
         text_encoders = tuple(encoder.to(place) for encoder in text_encoders)
     elif place.type == "cuda":
         for encoder in text_encoders:
-            _page_lock(encoder, place)
+            page_lock_encoder(encoder, place)
     report(0.5, "Loading the decoders")
     vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
     report(0.6, "Loading the UNet")
@@ -189,7 +192,7 @@ def _load_text_encoders(
     return (first, second), deltas
 
 
-def _page_lock(encoder: torch.nn.Module, place: torch.device) -> None:
+def page_lock_encoder(encoder: torch.nn.Module, place: torch.device) -> None:
     """Prepares an encoder that visits the GPU for each new prompt, which somebody is typing."""
     locked = page_lock(encoder.state_dict(), place)
     if locked is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import InvalidSetting
+from .host_memory import KEPT_BYTES
 from .memory_plan import (
     DECODE_BYTES,
     DECODERS_BYTES,
@@ -13,6 +14,7 @@ from .memory_plan import (
     TEXT_BYTES,
     UNET_BYTES,
     VISIT_BYTES,
+    WORK_BYTES,
     MemoryPlan,
 )
 
@@ -78,7 +80,21 @@ def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tupl
     words = {"full": "the full decoder at 1024 px", "tiled": "in tiles", "tiny": "the tiny decoder"}
     yield "a decode", _gb(DECODE_BYTES[plan.decoder]), words[plan.decoder]
     yield "steps", _gb(STEP_BYTES), "activations and CUDA graphs"
-    yield "left", _gb(free_bytes - needed(plan)), f"of {_gb(free_bytes)} free"
+    left = free_bytes - needed(plan)
+    yield (
+        "left",
+        _gb(left),
+        f"of {_gb(free_bytes)} free, which CUDA's own {TAKEN_GIB} GiB are not in",
+    )
+    another = UNET_BYTES + TEXT_BYTES + WORK_BYTES
+    room = "there is room for it" if left > another else "not here"
+    yield "compiling", _gb(another), f"a second model in a process of its own: {room}"
+    if plan.decoder == "full" and plan.text_encoders_stay:
+        yield "decode stream", _gb(DECODE_BYTES["full"]), "more with --decode-stream"
+    if plan.unets < step_counts:
+        copies = step_counts * UNET_BYTES + (0 if plan.text_encoders_stay else TEXT_BYTES)
+        kept = f"of the host, page-locked while it keeps {_gb(KEPT_BYTES)} for others"
+        yield "copies", _gb(copies), kept
 
 
 def needed(plan: MemoryPlan) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +19,7 @@ from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_compone
 from lightning_demo.bench.timing import problems
 from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import OutOfMemory
+from lightning_demo.model.compile.cuda_graph import CudaGraph, cuda_capture
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import MemoryPlan
@@ -86,6 +88,65 @@ def test_recordings_stay_valid_when_the_unet_is_overwritten(miniature: Any, ask:
         request = ask("a red house", num_inference_steps=steps)
         difference = paint(recorded, request).astype(int) - paint(eager, request)
         assert np.abs(difference).max() <= 2, steps
+
+
+def test_a_recording_that_fails_spoils_no_other_and_keeps_no_memory(memory: None):
+    """Matrices large enough for a workspace, which must not be freed under those that stay."""
+    capture, weights = cuda_capture(), torch.randn(2048, 2048, device=CUDA)
+
+    def multiply(x: torch.Tensor) -> torch.Tensor:
+        return (x @ weights) @ weights
+
+    def unrecordable(x: torch.Tensor) -> float:
+        return float(x.sum())
+
+    x = torch.randn(2048, 2048, device=CUDA)
+    first, second = (CudaGraph(multiply, (torch.empty_like(x),), capture) for _ in range(2))
+    with pytest.raises(RuntimeError):
+        CudaGraph(unrecordable, (torch.empty_like(x),), capture)
+    wanted = multiply(x)
+    del first
+    torch.empty(2**20, pin_memory=True)
+    third = CudaGraph(multiply, (torch.empty_like(x),), capture)
+    noise = [torch.randn(2**22, device=CUDA) for _ in range(8)]  # where a workspace may have been
+    kept = [each.clone() for each in noise]
+    for graph in (second, third):
+        assert torch.equal(graph(x), wanted)
+    assert all(torch.equal(a, b) for a, b in zip(noise, kept, strict=True))
+
+
+def test_memory_is_pinned_while_calls_are_recorded(miniature: Any, ask: Any):
+    stop = threading.Event()
+
+    def pin() -> int:
+        count = 0
+        while not stop.is_set():
+            torch.empty(2**16 + count, pin_memory=True)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(1) as thread:
+        pinning = thread.submit(pin)
+        try:
+            difference = paint(learned(miniature), ask()).astype(int) - paint(
+                Sampler(miniature), ask()
+            )
+        finally:
+            stop.set()
+    assert pinning.result() > 0 and np.abs(difference).max() <= 2
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is no second GPU here")
+def test_another_gpu_than_the_first_paints_alone(ask: Any):
+    """Recorded and on a stream of its own, without a context on the first one."""
+    before = torch.cuda.current_device()
+    try:
+        components = load_components(MINIATURE, "cuda:1")
+        taken = torch.cuda.memory_reserved(0)
+        paint(learned(components), ask())
+        assert torch.cuda.memory_reserved(0) == taken
+    finally:
+        torch.cuda.set_device(before)
 
 
 def test_a_seed_gives_the_same_picture_bit_for_bit(miniature: Any, ask: Any):

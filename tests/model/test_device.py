@@ -41,6 +41,15 @@ def test_auto_takes_the_real_model_where_there_is_a_gpu(
     assert machine.choose_model(Settings(model=model, device=device)) is expected
 
 
+def test_a_gpu_that_is_named_and_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(machine, "has_cuda", lambda: False)
+    assert machine.choose_model(Settings(device="auto")) is MINIATURE and not caplog.text
+    assert machine.choose_model(Settings(device="cuda:7")) is MINIATURE
+    assert "the miniature paints on the CPU: there is no CUDA GPU" in caplog.text
+
+
 def test_the_miniature_has_no_variant_and_no_base(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -14,13 +14,14 @@ from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
 from lightning_demo.errors import CheckpointError
+from lightning_demo.model import loading
 from lightning_demo.model.device import pick_device
 from lightning_demo.model.hub.repository import Repository
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import full_size_plan
 from lightning_demo.model.sampling.decode import decode
 from lightning_demo.model.sampling.sampler import Sampler
-from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.model.weights.model_spec import ModelSpec
 from lightning_demo.model.weights.unet_files import UNetFiles
 from lightning_demo.model.weights.unets import UNets
@@ -200,3 +201,12 @@ def test_a_decoder_in_tiles_gives_nearly_the_same_picture(tmp_path: Path):
     difference = np.abs(decode(tiled, latents)[0] - whole).mean()
     assert len(calls) == 4 and calls[0][-1] == 512
     assert difference < 16
+
+
+def test_a_gpu_that_cannot_be_used_is_said_before_minutes_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Whoever names the model wants the GPU; what to do stands in the sentence."""
+    monkeypatch.setattr(loading, "cuda_problem", lambda: "update the driver.")
+    with pytest.raises(CheckpointError, match="minutes on the CPU: update the driver"):
+        load_components(SDXL_LIGHTNING, "auto")

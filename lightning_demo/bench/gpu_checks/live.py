@@ -19,6 +19,7 @@ from .context import CheckContext
 PAUSE = 0.25  # seconds between two pictures: somebody types, slowly enough for idle moments
 MOST_SECONDS = 40.0  # of asking while it gets faster
 SETTLED = 12  # pictures afterwards
+TYPISTS = 8  # at the same time, at the end
 
 
 def live(context: CheckContext) -> dict[str, Any]:
@@ -42,7 +43,13 @@ async def _type(made: BenchModel, sampler: Sampler, small: bool) -> dict[str, An
                 break
         seconds = time.monotonic() - begun
         settled = [await _ask(engine, made) for _ in range(2 if small else SETTLED)]
+        people, pictures = (2, 1) if small else (TYPISTS, 6)
+        begun = time.monotonic()
+        await asyncio.gather(*(_ask_several(engine, made, pictures) for _ in range(people)))
+        rate = people * pictures / (time.monotonic() - begun)
         return {
+            "typists": people,
+            "typists_pictures_per_second": round(rate, 2),
             "tier": engine.status().tier,
             "getting_faster_seconds": round(seconds, 1),
             "while_it_gets_faster": _figures(faster),
@@ -60,6 +67,11 @@ async def _ask(engine: LocalEngine, made: BenchModel) -> tuple[float, float]:
             if isinstance(value, Frame):
                 times.append(1000 * (time.perf_counter() - begun))
     return times[0], times[-1]
+
+
+async def _ask_several(engine: LocalEngine, made: BenchModel, pictures: int) -> None:
+    for _ in range(pictures):
+        await _ask(engine, made)
 
 
 def _figures(pictures: list[tuple[float, float]]) -> dict[str, Any]:

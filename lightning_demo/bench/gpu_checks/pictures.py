@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ..random_sdxl import RandomWeights, random_components, unets_of
 from ..timing import Clock, problems
 from .context import CheckContext, CheckFailed, CheckSkipped
 
+ASKED = ("driver_version", "clocks.sm", "clocks.max.sm", "power.limit", "memory.used")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -35,6 +37,14 @@ def machine(context: CheckContext) -> dict[str, Any]:
     found: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda}
     if context.small:
         return found
+    if tool := shutil.which("nvidia-smi"):
+        asked = subprocess.run(  # noqa: S603
+            [tool, f"--query-gpu={','.join(ASKED)}", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found |= dict(zip(ASKED, asked.stdout.split("\n")[0].split(", "), strict=False))
     free, total = torch.cuda.mem_get_info()
     return {
         **found,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from ...model.sampling.sampler import Sampler
 from ...schemas import ROW_BUCKETS
@@ -21,7 +22,9 @@ from ..timing import Clock
 from .context import CheckContext, CheckFailed
 
 BACKEND = "LIGHTNING_COMPILE_BACKEND"
-MODEL = "model.json"
+MODEL, RECORDED = "model.json", "recorded.json"
+ROUNDS = 5
+MOST_KERNELS = 5
 
 
 def calibration(context: CheckContext) -> dict[str, Any]:
@@ -58,11 +61,52 @@ def compiler_cache(context: CheckContext) -> dict[str, Any]:
     return {"first": first, "second": second}
 
 
+def recorded(context: CheckContext) -> dict[str, Any]:
+    """`bench model` without the compiler, whose figures come within a minute: recorded.json."""
+    return _bench_model(context, RECORDED, "--no-compile")
+
+
 def model(context: CheckContext) -> dict[str, Any]:
     """`bench model`; its document is model.json. With minutes left it compiles the peer too."""
+    return _bench_model(context, MODEL, "--compile")
+
+
+def kernels(context: CheckContext) -> dict[str, Any]:
+    """Of a step as it is served: how long the device works in it, and on what the longest."""
+    made = load_bench_model(context.weights, context.device.type)
+    sampler = Sampler(made.components, context.speed(compiled=False))
+    sampler.warm_up()
+    row = sampler.begin(made.request(4))
+
+    def step() -> None:
+        row.step = 0
+        sampler.step([row])
+        sampler.synchronize()
+
+    step()
+    wall = Clock(context.device).median(step, ROUNDS)
+    on_gpu = context.device.type == "cuda"
+    activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
+    with profile(activities=[activity]) as found:
+        step()
+    averages = found.key_averages()
+    times = {
+        each.key: (each.self_device_time_total if on_gpu else each.self_cpu_time_total) / 1000
+        for each in averages
+    }
+    longest = sorted(times, key=lambda name: times[name], reverse=True)[:MOST_KERNELS]
+    return {
+        "step_ms": round(wall, 2),
+        "device_ms": round(sum(times.values()), 2),
+        "calls": sum(each.count for each in averages),
+        "longest_ms": {name[:60]: round(times[name], 2) for name in longest},
+    }
+
+
+def _bench_model(context: CheckContext, document: str, compiles: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     bench.add_options(parser)
-    options = ["--compile", "--rounds", "5", "--batches", "1", "--out", str(context.out / MODEL)]
+    options = [compiles, "--rounds", "5", "--batches", "1", "--out", str(context.out / document)]
     if context.small:
         os.environ[BACKEND] = context.backend
         options += ["--device", "cpu", "--rounds", "1", "--steps", "4", "--threads", "1"]

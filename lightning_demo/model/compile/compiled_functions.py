@@ -54,6 +54,7 @@ class CompiledFunctions:
         """
         self._speed, self._given = speed, capture
         self._captures: dict[bool, Capture] = {}
+        self.apart: frozenset[Kind] = frozenset()  # what another thread calls meanwhile
         self._compiler = programs if speed.compile else None
         self._programs: dict[Key, Program] = {}
         self._modules: dict[int, Any] = {}  # what has forms stays, and so does its id
@@ -122,7 +123,7 @@ class CompiledFunctions:
             (owner, each) == (id(module), kind)
             and all(shape == want for (shape, _, _), want in zip(shapes, wanted, strict=False))
             for forms in (self._graphs, self._programs)
-            for owner, each, shapes in forms
+            for owner, each, shapes in list(forms)  # another thread may use one meanwhile
         )
 
     @contextmanager
@@ -221,7 +222,7 @@ class CompiledFunctions:
             return program(*inputs) if program else self._eagerly(function, module, inputs)
 
         # Two replays on two streams may share neither buffers nor a pool of memory.
-        apart = key[1] == "decoder" and self._speed.decode_stream
+        apart = key[1] in self.apart
         if apart not in self._captures:
             self._captures[apart] = self._given or cuda_capture()
         buffers = tuple(self._buffer(apart, *numbered) for numbered in enumerate(tensors))

@@ -58,9 +58,17 @@ def cuda_capture(cuda: Any = torch.cuda) -> Capture:
     would leave its stream the current one and the pool shut (as of torch 2.13): it does not expect
     `capture_end` to raise.
 
+    Workspaces of cuBLAS are forgotten before a recording and after it, as torch's graph trees do:
+    then each lies in the pool. The one that the warm-ups have taken would be freed with the first
+    graph that is given up, and all others would go on writing to it.
+
     Args:
         cuda: stands in for `torch.cuda` in a test.
     """
+    # No public function does this; torch's build for CPUs lacks it.
+    forget_workspaces = getattr(torch._C, "_cuda_clearCublasWorkspaces", lambda: None)
+    if cuda is not torch.cuda:
+        forget_workspaces = cuda.forget_workspaces
     pool = cuda.graph_pool_handle()
     side = cuda.Stream()  # graphs that share a pool must share the stream, too
 
@@ -72,6 +80,7 @@ def cuda_capture(cuda: Any = torch.cuda) -> Capture:
             for _ in range(WARM_UPS):  # lazy set-up of libraries must not be recorded
                 body()
             cuda.synchronize()
+            forget_workspaces()
             cuda.empty_cache()
             try:
                 # Other threads pin memory meanwhile, which "global" would forbid them.
@@ -80,6 +89,7 @@ def cuda_capture(cuda: Any = torch.cuda) -> Capture:
                     body()
                 finally:
                     graph.capture_end()
+                    forget_workspaces()
             except BaseException:
                 if cuda is torch.cuda:
                     _give_up(pool)

@@ -18,7 +18,7 @@ from .speed import Speed
 PACKAGES = ("torch", "torchao", "diffusers", "transformers", "openvino")
 MODEL_CODE = Path(__file__).parents[1]
 # Of `Speed`: what is done with programs, not what is in them.
-OUTSIDE = ("compile", "cuda_graphs", "cudnn_benchmark")
+OUTSIDE = ("compile", "cuda_graphs", "cudnn_benchmark", "decode_stream")
 SUFFIXES = (".pt2", ".ov")  # of programs
 KEPT_DAYS = 30  # that a program which nobody uses stays
 

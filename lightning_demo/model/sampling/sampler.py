@@ -11,7 +11,7 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property, partial
 
 import numpy as np
@@ -77,6 +77,8 @@ class Sampler:
         # Where memory is short, a step and a decode at the same time would not fit.
         roomy = memory.text_encoders_stay and memory.decoder == "full"
         self._streams = self._speed.decode_stream and roomy
+        if self._streams:
+            self._functions.apart = frozenset({"decoder"})
         self._rehearsals = 0
 
     @property
@@ -117,13 +119,27 @@ class Sampler:
             return self._streams
         return 2 * torch.get_num_threads() <= (os.cpu_count() or 1)
 
+    def may_decode_beside(self, rows: Sequence[Row]) -> bool:
+        """Whether `finals` of these rows may go on beside steps.
+
+        On a GPU only a recorded one: activations of another would take memory on both streams.
+        """
+        if not self._streams:
+            return self.decodes_beside
+        shape = (len(rows), *rows[0].latents.shape[1:])
+        return self._functions.ready("decoder", self._components.vae, shape)
+
     @contextmanager
     def beside(self) -> Iterator[None]:
         """Inside, this thread's calls have a stream of their own.
 
         What they are given has to be computed: nothing on the other stream is waited for.
         """
-        with torch.cuda.stream(self._decode_stream) if self._streams else nullcontext():
+        if not self._streams:
+            yield
+            return
+        torch.cuda.set_device(self._decode_stream.device)  # of a thread, and else the first
+        with torch.cuda.stream(self._decode_stream):
             yield
 
     @cached_property

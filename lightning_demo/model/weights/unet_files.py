@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -85,7 +86,8 @@ class UNetFiles:
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
         self._loras = tuple(delta for lora in loras for delta in lora["unet"])
         self._base: Mapping[str, torch.Tensor] | None = None  # what LoRAs are added to
-        self._locked: Mapping[str, torch.Tensor] | None = None  # the same, once it is page-locked
+        self._locked = False  # whether it is page-locked
+        self._reading = threading.Lock()  # of the base
 
     def here(self, num_inference_steps: int) -> bool:
         """Whether all files of a step count are on this machine."""
@@ -107,22 +109,23 @@ class UNetFiles:
         log.info("read %s", path.name)
         if checkpoint.is_lora:
             lightning = read_deltas(weights, self._shapes, path)
-            if self._base is None:
-                self._base = self._read_base()
-            return Recipe(self._base, (*lightning, *self._loras))
+            with self._reading:
+                if self._base is None:
+                    self._base = self._read_base()
+                return Recipe(self._base, (*lightning, *self._loras), shared=True)
         check_shapes(self._shapes, weights, path)
         return Recipe(self._prepare(weights), self._loras)
 
     def lasting(self, recipe: Recipe) -> Recipe:
         """The same in page-locked memory, if that is wanted and there is enough of it."""
-        if not self._pinned or recipe.weights is self._locked:
+        if not self._pinned:
             return recipe
-        locked = page_lock(recipe.weights, self._device)
-        if locked is None:
-            return recipe
-        if recipe.weights is self._base:
-            self._base = self._locked = locked
-        return replace(recipe, weights=locked)
+        if not recipe.shared:
+            return replace(recipe, weights=self._lock(recipe.weights))
+        with self._reading:
+            if not self._locked:
+                self._base, self._locked = self._lock(recipe.weights), True
+            return replace(recipe, weights=self._base or recipe.weights)
 
     def blank(self) -> UNet2DConditionModel:
         """A UNet on the device with uninitialised parameters, to be overwritten."""
@@ -136,6 +139,9 @@ class UNetFiles:
         weights, path = read_weights(self._spec, self._spec.base, BASE_UNET)
         check_shapes(self._shapes, weights, path)
         return self._prepare(weights)
+
+    def _lock(self, weights: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        return page_lock(weights, self._device) or weights
 
     def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if not self._pinned:

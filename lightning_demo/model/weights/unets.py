@@ -32,6 +32,7 @@ class Recipe:
 
     weights: Mapping[str, torch.Tensor]  # whole state dict, in the dtype of the UNet
     deltas: tuple[Delta, ...] = ()  # added in this order, rounded once
+    shared: bool = False  # whether recipes of other step counts have the same weights
 
 
 class Source(Protocol):
@@ -244,7 +245,8 @@ class UNets:
             self._lasting[num_inference_steps] = moving
         if not moving.done():
             return True
-        self._recipes[num_inference_steps] = moving.result()
+        if moving.exception() is None:
+            self._recipes[num_inference_steps] = moving.result()
         return False
 
     def _recipe(self, num_inference_steps: int) -> Recipe:

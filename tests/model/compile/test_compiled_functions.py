@@ -480,7 +480,8 @@ def test_a_decoder_on_a_stream_of_its_own_shares_neither_buffers_nor_memory(
             places.append(inputs.data_ptr())
             return inputs
 
-        functions = CompiledFunctions(replace(RECORDED, decode_stream=beside))
+        functions = CompiledFunctions(RECORDED)
+        functions.apart = frozenset({"decoder"} if beside else ())
         with functions.recording("preview", "decoder"):
             for kind in ("preview", "decoder"):
                 functions.call(kind, place, components.vae, latents)

@@ -24,6 +24,7 @@ class Cuda:
         self.main, self.now = Stream(), None
         self.pools, self.spoilt = 0, set()
         self.modes = []
+        self.done: list[str] = []
         self.Stream, self.CUDAGraph = Stream, lambda: Graph(self)
 
     def graph_pool_handle(self) -> int:
@@ -47,6 +48,9 @@ class Cuda:
     def empty_cache(self) -> None:
         pass
 
+    def forget_workspaces(self) -> None:
+        self.done.append("forget")
+
 
 class Graph:
     """A recording whose end fails when its body did something that cannot be recorded."""
@@ -61,8 +65,10 @@ class Graph:
             raise RuntimeError("already recording to mempool_id")
         self.pool = pool
         self.cuda.modes.append(capture_error_mode)
+        self.cuda.done.append("begin")
 
     def capture_end(self) -> None:
+        self.cuda.done.append("end")
         if Graph.broken:
             self.cuda.spoilt.add(self.pool)
             raise RuntimeError("operation failed due to a previous error during capture")
@@ -86,6 +92,13 @@ def test_the_body_is_warmed_up_on_the_stream_that_records(cuda: Cuda):
 def test_other_threads_may_pin_memory_meanwhile(cuda: Cuda):
     cuda_capture(cuda)(lambda: None)
     assert cuda.modes == ["thread_local"]
+
+
+def test_no_workspace_outside_the_pool_is_recorded(cuda: Cuda):
+    capture = cuda_capture(cuda)
+    capture(lambda: cuda.done.append("body"))
+    wanted = ["body"] * WARM_UPS + ["forget", "begin", "body", "end", "forget"]
+    assert cuda.done == wanted
 
 
 def test_after_one_that_fails_the_next_is_recorded(cuda: Cuda, monkeypatch: pytest.MonkeyPatch):

@@ -206,6 +206,18 @@ def test_the_first_picture_does_not_wait_for_memory_that_copies_faster(component
     assert sorted(files.read_steps) == list(STEPS)
 
 
+def test_memory_that_cannot_be_locked_is_done_without(
+    files: CountingFiles, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(recipe: Recipe) -> Recipe:
+        raise RuntimeError("no page-locked memory")
+
+    monkeypatch.setattr(files, "lasting", refuse)
+    unets = UNets(files, 1, STEPS)
+    fetch_all(unets)
+    assert all(unets.get(steps) is unets.get(4) for steps in STEPS)
+
+
 def test_the_base_of_all_loras_is_locked_once(monkeypatch: pytest.MonkeyPatch):
     locked = []
 
@@ -216,9 +228,11 @@ def test_the_base_of_all_loras_is_locked_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lightning_demo.model.weights.unet_files.page_lock", lock)
     files = UNetFiles(MINIATURE, torch.device("cuda"), torch.float32, pinned=True)
     quiet = lambda fraction, sentence: None  # noqa: E731
-    four = files.lasting(files.read(4, quiet))
-    eight = files.lasting(files.read(8, quiet))
-    assert four.weights is eight.weights and four.deltas != eight.deltas
+    early = [files.read(steps, quiet) for steps in (4, 8)]
+    four, eight = (files.lasting(recipe) for recipe in early)
+    two = files.lasting(files.read(2, quiet))
+    assert four.weights is eight.weights is two.weights and four.weights is not early[0].weights
+    assert four.deltas != eight.deltas
     files.lasting(files.read(1, quiet))
     assert len(locked) == 2, "the base, and the whole UNet of 1 step"
 
