@@ -10,70 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
-from ..errors import DeviceLost, LightningError, OutOfMemory, report_incident
+from ..errors import DeviceLost, OutOfMemory, report_incident
 from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
+from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
 from .latency_model import Kind, LatencyModel
+from .previews import decodes_slowly, is_seen, shows_preview
 from .queue import InFlightRequest, RequestQueue
-from .runner import Decoded, Picture, Pixels, Runner
+from .runner import Decoded, Pixels, Runner
 
 log = logging.getLogger(__name__)
-
-# Seconds up to which an answer seems immediate (Miller, Response time in man-computer
-# conversational transactions, 1968). A slower full decoder is preceded by the preview decoder.
-NOTICED = 0.1
-# Seconds in which nobody sees two pictures as two: a preview that is replaced as soon would only
-# delay what replaces it.
-GLANCE = 0.05
-
-Batch: TypeAlias = Sequence[InFlightRequest]
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    """A request has left the queue; its first step is next."""
-
-    request: InFlightRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """The device has done something for these requests."""
-
-    kind: Kind | Literal["prompt"]
-    batch: Batch
-    rows: int  # of the call; of "prompt": prompts that were not known
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Painted(Picture):
-    """A request has a picture."""
-
-    request: InFlightRequest
-    first: bool  # of this request
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A request has ended with an error, in words for its user."""
-
-    request: InFlightRequest
-    error: LightningError
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A request that nobody reads any more has left; so many steps came after its last picture."""
-
-    request: InFlightRequest
-    wasted_steps: int
-
-
-Event: TypeAlias = Scheduled | Called | Painted | Failed | Dropped
 
 
 class EngineCore:
@@ -195,6 +142,7 @@ class EngineCore:
     def _run(self, batch: Batch, *, crowded: bool) -> Iterator[Event]:
         if not batch:
             return
+        model = self.latency_model
         yield from self._begin([request for request in batch if not request.started])
         yield from self._tried("step", batch, self._step)
         stepped = _alive(batch)
@@ -202,14 +150,14 @@ class EngineCore:
         asked = [request for request in finished if not request.work.draft]
         # Drafts first: somebody is typing.
         yield from self._show([r for r in finished if r.work.draft], final=True)
-        slow = [r for r in asked if self._decodes_slowly(r) and shows_preview(r, crowded=crowded)]
+        slow = [r for r in asked if decodes_slowly(r, model) and shows_preview(r, crowded=crowded)]
         yield from self._show(slow, final=False)
         for request in _alive(asked):
             self._queue.remove(request)
             self._finished.append(request)
         yield from self._collect()
         unfinished = [request for request in stepped if request.steps_left]
-        wanted = [r for r in unfinished if shows_preview(r, crowded=crowded) and self._is_seen(r)]
+        wanted = [r for r in unfinished if shows_preview(r, crowded=crowded) and is_seen(r, model)]
         yield from self._show(wanted, final=False)
 
     def _collect(self) -> Iterator[Event]:
@@ -239,26 +187,6 @@ class EngineCore:
                 yield from self._show(wanted, final=True)
         else:
             yield from self._painted(batch, "decoder", pictures, seconds, final=True)
-
-    def _is_seen(self, request: InFlightRequest) -> bool:
-        """Whether a preview would be looked at for a moment before the next picture replaces it.
-
-        The first always: it is the answer to a key.
-        """
-        if not request.shown:
-            return True
-        model, size = self.latency_model, request.size
-        step = model.seconds("step", size, request.rows)
-        since = (request.step - request.shown) * step
-        left = request.steps_left * step + model.seconds(request.decoder, size, 1)
-        return min(since, left) >= GLANCE
-
-    def _decodes_slowly(self, request: InFlightRequest) -> bool:
-        """Whether its reader would notice the wait for the full decoder, and another is quicker."""
-        full, quick = (
-            self.latency_model.calibrated(kind, request.size, 1) for kind in ("decoder", "preview")
-        )
-        return full > NOTICED and quick < full / 2
 
     def _begin(self, new: Batch) -> Iterator[Event]:
         for request in new:
@@ -371,17 +299,6 @@ class EngineCore:
         self._queue.remove(request)
         if request in self._finished:
             self._finished.remove(request)
-
-
-def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
-    """Whether a preview is worth its decoding now.
-
-    Not while the reader has one to read. While others wait only the first one of a picture is, and
-    none of a draft, which is soon done.
-    """
-    if request.preview_unread:
-        return False
-    return not crowded or (request.step == 1 and not request.work.draft)
 
 
 def _alive(batch: Iterable[InFlightRequest]) -> list[InFlightRequest]:

@@ -21,7 +21,8 @@ from ..errors import DeviceLost, EngineUnavailable, report_incident
 from ..schemas import EngineState, EngineStatus, Frame
 from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, failure_detail
 from .calibrate import Calibration
-from .core import Called, Dropped, EngineCore, Event, Failed, Painted, Scheduled
+from .core import EngineCore
+from .events import Called, Dropped, Event, Failed, Painted, Scheduled
 from .latency_model import LatencyModel
 from .latest import Reader
 from .metrics import Metrics

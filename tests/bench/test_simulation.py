@@ -26,7 +26,7 @@ from lightning_demo.cli import main
 from lightning_demo.engine import local, runner
 from lightning_demo.engine.base import MAX_WAITING, Engine, Work
 from lightning_demo.engine.build import about
-from lightning_demo.engine.core import Called
+from lightning_demo.engine.events import Called
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.errors import InvalidSetting

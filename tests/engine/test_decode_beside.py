@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lightning_demo.engine.base import Work
-from lightning_demo.engine.core import Dropped, EngineCore, Painted
+from lightning_demo.engine.core import EngineCore
+from lightning_demo.engine.events import Dropped, Painted
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
 from lightning_demo.engine.queue import InFlightRequest

@@ -14,7 +14,7 @@ import numpy as np
 
 from lightning_demo.bench.simulation.engine import LoopEngine
 from lightning_demo.engine.base import STOPPED, Engine, Forecast, Stream, Work
-from lightning_demo.engine.core import Called, Painted
+from lightning_demo.engine.events import Called, Painted
 from lightning_demo.engine.latency_model import Kind, LatencyModel
 from lightning_demo.engine.runner import Pixels
 from lightning_demo.engine.standby import StandbyEngine

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...engine.base import MAX_WAITING, STOPPED, Forecast, Started, Stream, Value, Work
-from ...engine.core import Called, Dropped, EngineCore, Failed, Painted, Scheduled
+from ...engine.core import EngineCore
+from ...engine.events import Called, Dropped, Failed, Painted, Scheduled
 from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
 from ...engine.queue import InFlightRequest

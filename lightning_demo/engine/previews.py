@@ -1,0 +1,44 @@
+"""What is shown of a picture before it is finished: a preview costs everybody its decoding."""
+
+from __future__ import annotations
+
+from .latency_model import LatencyModel
+from .queue import InFlightRequest
+
+# Seconds up to which an answer seems immediate (Miller, Response time in man-computer
+# conversational transactions, 1968). A slower full decoder is preceded by the preview decoder.
+NOTICED = 0.1
+# Seconds in which nobody sees two pictures as two: a preview that is replaced as soon would only
+# delay what replaces it.
+GLANCE = 0.05
+
+
+def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
+    """Whether a preview is worth its decoding now.
+
+    Not while the reader has one to read. While others wait only the first one of a picture is, and
+    none of a draft, which is soon done.
+    """
+    if request.preview_unread:
+        return False
+    return not crowded or (request.step == 1 and not request.work.draft)
+
+
+def is_seen(request: InFlightRequest, model: LatencyModel) -> bool:
+    """Whether a preview would be looked at for a moment before the next picture replaces it.
+
+    The first always: it is the answer to a key.
+    """
+    if not request.shown:
+        return True
+    size = request.size
+    step = model.seconds("step", size, request.rows)
+    since = (request.step - request.shown) * step
+    left = request.steps_left * step + model.seconds(request.decoder, size, 1)
+    return min(since, left) >= GLANCE
+
+
+def decodes_slowly(request: InFlightRequest, model: LatencyModel) -> bool:
+    """Whether its reader would notice the wait for the full decoder, and another is quicker."""
+    full, quick = (model.calibrated(kind, request.size, 1) for kind in ("decoder", "preview"))
+    return full > NOTICED and quick < full / 2
