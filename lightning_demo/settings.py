@@ -102,6 +102,9 @@ class Settings:
         low=0,
         high=MAX_LATENCY_BUDGET,
     )
+    ahead: bool = _setting(
+        True, "in idle moments, paint what will probably be asked for next; never on a lent GPU"
+    )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0
     )
