@@ -103,7 +103,7 @@ class Settings:
         high=MAX_LATENCY_BUDGET,
     )
     ahead: bool = _setting(
-        True, "in idle moments, paint what will probably be asked for next; never on a lent GPU"
+        True, "while nobody wants anything, paint what will probably be asked for next"
     )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0

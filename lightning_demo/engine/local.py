@@ -239,6 +239,8 @@ class LocalEngine:
             case "prompt":
                 if call.rows:
                     self._metrics.embedded(call.rows, call.seconds)
+            case "step" if call.batch[0].work.ahead:
+                self._metrics.stepped_ahead()
             case "step":
                 self._metrics.stepped(len(call.batch), call.seconds)
             case decoder:
