@@ -11,12 +11,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..errors import LightningError
 from ..schemas import GenerationRequest
 from .base import Engine, Work, final_frame
 
 log = logging.getLogger(__name__)
+
+PAUSE = 1.0  # seconds without a request after which somebody looks at the picture, or for a slider
 
 
 class Ahead:
@@ -29,11 +32,15 @@ class Ahead:
         """
         self._engine, self._idle = engine, idle
         self._guesses: list[GenerationRequest] = []  # not painted yet, the likeliest first
+        self._asked: GenerationRequest | None = None
+        self._paused = 0.0  # when a pause begins, by the loop's clock
+        self._timer: asyncio.TimerHandle | None = None
         self._painting: tuple[GenerationRequest, asyncio.Task[None]] | None = None
 
     def guess(self, asked: GenerationRequest, guesses: Sequence[GenerationRequest]) -> None:
         """These are the guesses from now on; what is painted of another is given up."""
         self._guesses = [each for each in guesses if each != asked]
+        self._asked, self._paused = asked, asyncio.get_running_loop().time() + PAUSE
         if self._painting is None:
             return
         current, task = self._painting
@@ -44,20 +51,34 @@ class Ahead:
 
     def go_on(self) -> None:
         """The session may have become idle."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._painting is not None or not self._guesses or not self._idle():
             return
         if self._engine.status().waiting:
             return
-        request = self._guesses.pop(0)
-        task = asyncio.get_running_loop().create_task(self._paint(request))
+        request, loop = self._guesses[0], asyncio.get_running_loop()
+        if not self._is_near(request) and loop.time() < self._paused:
+            self._timer = loop.call_at(self._paused, self.go_on)
+            return
+        del self._guesses[0]
+        task = loop.create_task(self._paint(request))
         self._painting = request, task
         task.add_done_callback(self._ended)
 
     def stop(self) -> None:
         """Nothing is guessed any more."""
         self._guesses.clear()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._painting is not None:
             self._painting[1].cancel()
+
+    def _is_near(self, request: GenerationRequest) -> bool:
+        """Whether it differs in the prompt alone: other weights or sizes have slower calls."""
+        asked = self._asked
+        return asked is not None and replace(request, prompt=asked.prompt) == asked
 
     async def aclose(self) -> None:
         """Stops all work."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightning_demo.engine import ahead
 from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.metrics import Metrics
@@ -227,6 +228,28 @@ def test_pausing_and_closing_end_all_guesses(run, ask):
             end()
         await house.close()
         assert house.fake.steps.count("guess 0") < 8 and house.fake.steps.count("guess 1") < 8
+
+    run(check())
+
+
+def test_other_step_counts_are_guessed_after_a_pause(run, ask, monkeypatch: pytest.MonkeyPatch):
+    """Somebody who types on would wait for the end of their slower steps."""
+    guesses = [ask("a cat", num_inference_steps=steps) for steps in (2, 8)]
+
+    async def check() -> None:
+        house = House()
+        house.tab.session.submit(0, ask("a cat"), ahead=[ask("a cats"), *guesses])
+        await house.tab.answer(0)
+        await house.until(lambda: count(house.metrics, "painted") == 1)
+        await settle(0.05)
+        assert house.fake.requests == [ask("a cat"), ask("a cats")]
+        house.tab.session.submit(1, ask("a cat "), ahead=[])
+        await house.tab.answer(1)
+        monkeypatch.setattr(ahead, "PAUSE", 0.05)
+        house.tab.session.submit(2, ask("a cat"), ahead=guesses)
+        await house.until(lambda: count(house.metrics, "painted") == 3)
+        assert house.fake.requests[-2:] == guesses
+        await house.close()
 
     run(check())
 
