@@ -129,6 +129,8 @@ class EngineCore:
         for request in self.in_flight:
             if request.dropped:
                 yield self._leave(request)
+            elif request.done or request in self._finished:
+                self._queue.remove(request)  # `amend` has come at that very moment
         self._give_up_decoding()
         batch = self._queue.next_batch()
         if not batch:

@@ -114,6 +114,20 @@ def test_what_nobody_wants_any_more_but_a_guess_is_one_again(bench: Bench):
     assert bench.device.steps == ["a", "wanted"]
 
 
+def test_a_guess_that_becomes_wanted_as_it_ends_takes_no_step_more(bench: Bench):
+    """`amend` runs in another thread: it may find a request in the queue that has just left it."""
+    for steps, prompt in ((1, "decoded"), (2, "stepped")):
+        guess = bench.admit(prompt, ahead=True, num_inference_steps=steps)
+        bench.step(steps)
+        if prompt == "decoded":
+            decoded(bench)
+        guess.work = replace(guess.work, ahead=False)
+        bench.core._queue.add(guess)
+        bench.step(2)
+    assert bench.device.steps == ["decoded", "stepped", "stepped"]
+    assert not bench.failed
+
+
 def test_the_decoder_is_given_up_to_whoever_comes(bench: Bench):
     bench.admit("guess", ahead=True, num_inference_steps=1)
     bench.step()
