@@ -27,7 +27,7 @@ DRAINING = "The demo is being restarted; the page comes back by itself."
 
 Message = dict[str, Any]
 
-_FIELDS = {"sequence", "request", "budget", "pause", "seen", "watch"}
+_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
