@@ -103,7 +103,7 @@ def _turn(
     try:
         with server.running():
             page = open_page(context, server, steps)
-            page.evaluate("on => { lightning.ahead = on; }", ahead)
+            page.evaluate("on => { lightning.paintsAhead = on; }", ahead)
             page.get_by_label("Seed", exact=True).fill(str(seed))
             page.get_by_label("Prompt", exact=True).press("Control+A")
             page.keyboard.press("Delete")
