@@ -2,7 +2,8 @@
 
 What is painted goes through the memory of finished frames, so that a right guess is there at once,
 or half done: the same request, the same picture. A guess that stays one from key to key keeps what
-has been done of it; the engine gives steps to guesses only when nothing is wanted.
+has been done of it; the engine gives steps to guesses only when nothing is wanted. A step that has
+begun may still delay the next key, so nothing is begun shortly before one is expected.
 """
 
 from __future__ import annotations
@@ -16,10 +17,33 @@ from dataclasses import replace
 from ..errors import LightningError
 from ..schemas import GenerationRequest
 from .base import Engine, Work, final_frame
+from .policy import BURST_GAP, SILENCE
 
 log = logging.getLogger(__name__)
 
-PAUSE = 1.0  # seconds without a request after which somebody looks at the picture, or for a slider
+PAUSE = 1.5  # seconds without a request after which somebody looks at the picture, or for a slider
+SPARE = 0.4  # of the time between two keys, that is left before the next one is expected
+LEARNING = 0.3  # weight of the newest gap between two keys
+
+
+def rhythm(gap: float, newest: float) -> float:
+    """Seconds between two keys of late, with the newest gap; 0: nobody is typing."""
+    if newest >= BURST_GAP:
+        return 0.0
+    return gap + LEARNING * (newest - gap) if gap else newest
+
+
+def rest(since: float, gap: float, *, near: bool) -> float:
+    """Seconds to wait before a guess may be begun, if no key comes before.
+
+    Args:
+        since: seconds since the last key.
+        gap: as `rhythm` has it.
+        near: whether the guess differs from what was asked for in its prompt alone.
+    """
+    if not near:
+        return max(0.0, PAUSE - since)
+    return 0.0 if since < (1 - SPARE) * gap else max(0.0, SILENCE - since)
 
 
 class Ahead:
@@ -33,14 +57,17 @@ class Ahead:
         self._engine, self._idle = engine, idle
         self._guesses: list[GenerationRequest] = []  # not painted yet, the likeliest first
         self._asked: GenerationRequest | None = None
-        self._paused = 0.0  # when a pause begins, by the loop's clock
+        self._asked_at = -BURST_GAP  # by the loop's clock
+        self._gap = 0.0  # seconds between two keys of late; 0: nobody types
         self._timer: asyncio.TimerHandle | None = None
         self._painting: tuple[GenerationRequest, asyncio.Task[None]] | None = None
 
     def guess(self, asked: GenerationRequest, guesses: Sequence[GenerationRequest]) -> None:
         """These are the guesses from now on; what is painted of another is given up."""
         self._guesses = [each for each in guesses if each != asked]
-        self._asked, self._paused = asked, asyncio.get_running_loop().time() + PAUSE
+        now = asyncio.get_running_loop().time()
+        self._gap = rhythm(self._gap, now - self._asked_at)
+        self._asked, self._asked_at = asked, now
         if self._painting is None:
             return
         current, task = self._painting
@@ -59,8 +86,13 @@ class Ahead:
         if self._engine.status().waiting:
             return
         request, loop = self._guesses[0], asyncio.get_running_loop()
-        if not self._is_near(request) and loop.time() < self._paused:
-            self._timer = loop.call_at(self._paused, self.go_on)
+        # Other weights and sizes have slower calls, and who types a prompt does not want them yet.
+        near = (
+            self._asked is not None and replace(request, prompt=self._asked.prompt) == self._asked
+        )
+        since = loop.time() - self._asked_at
+        if wait := rest(since, self._gap, near=near):
+            self._timer = loop.call_later(wait, self.go_on)
             return
         del self._guesses[0]
         task = loop.create_task(self._paint(request))
@@ -74,11 +106,6 @@ class Ahead:
             self._timer.cancel()
         if self._painting is not None:
             self._painting[1].cancel()
-
-    def _is_near(self, request: GenerationRequest) -> bool:
-        """Whether it differs in the prompt alone: other weights or sizes have slower calls."""
-        asked = self._asked
-        return asked is not None and replace(request, prompt=asked.prompt) == asked
 
     async def aclose(self) -> None:
         """Stops all work."""

@@ -151,12 +151,41 @@ def test_no_weights_are_brought_for_a_guess(bench: Bench):
     assert bench.failed == ["guess"] and bench.core.idle and not bench.device.steps
 
 
+# When a guess is begun ----------------------------------------------------------------------------
+
+
+def test_no_guess_is_begun_shortly_before_the_next_key(monkeypatch: pytest.MonkeyPatch):
+    """By the rhythm of the keys so far; when none comes after all, it is begun."""
+    monkeypatch.setattr(ahead, "SILENCE", 0.3)
+    assert ahead.rest(0.1, 0.2, near=True) == 0, "half of the time is left"
+    assert ahead.rest(0.15, 0.2, near=True) == pytest.approx(ahead.SILENCE - 0.15)
+    assert ahead.rest(ahead.SILENCE, 0.2, near=True) == 0
+    assert ahead.rest(0.1, 0.0, near=True) == pytest.approx(ahead.SILENCE - 0.1)
+    assert ahead.rest(0.1, 0.2, near=False) == pytest.approx(ahead.PAUSE - 0.1)
+    assert ahead.rest(9.0, 0.2, near=False) == 0
+
+
+def test_the_rhythm_is_that_of_the_last_keys():
+    gap = 0.0
+    for newest in (9.0, 0.2, 0.2, 0.2):
+        gap = ahead.rhythm(gap, newest)
+    assert gap == pytest.approx(0.2)
+    assert 0.2 < ahead.rhythm(gap, 0.4) < 0.4
+    assert ahead.rhythm(gap, 5.0) == 0, "somebody was thinking"
+
+
 # The session --------------------------------------------------------------------------------------
 
 
 def count(metrics: Metrics, outcome: str) -> float:
     name = "lightning_ahead_total"
     return metrics.registry.get_sample_value(name, {"outcome": outcome}) or 0.0
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is expected to type on so soon."""
+    monkeypatch.setattr(ahead, "SILENCE", 0.0)
 
 
 class House:
