@@ -29,12 +29,25 @@ if TYPE_CHECKING:
 
 KINDS = {"of its own words": True, "ordinary": False}
 WAYS = {"without": False, "with guesses": True}
-REST = 1.5  # seconds in which what was guessed after a turn is done
+REST = 1.5  # seconds in which a server comes to rest
+LOOK = 4.0  # seconds that somebody looks at the picture before the click
+# Milliseconds from a click on a step count to the finished picture on the canvas.
+CLICK = """async (steps) => {
+  const asked = lightning.sequence;
+  const begun = performance.now();
+  document.querySelector(`#steps input[value="${steps}"]`).click();
+  for (;;) {
+    await new Promise(requestAnimationFrame);
+    const { sequence, final } = lightning.painted.at(-1);
+    if (final && sequence > asked) return performance.now() - begun;
+  }
+}"""
 SEED = 5000
 FIGURES = (  # the table's rows: label, key
     ("last key to final picture, ms p50/p95", "last_key_to_final_ms"),
     ("the same, in bare generations", "last_key_to_final_ratio_p50"),
     ("key to first paint, ms p50/p95", "first_paint_ms"),
+    ("click on another step count to its picture, ms p50/p95", "click_to_final_ms"),
     ("words that had been guessed", "hit_rate"),
     ("steps for guesses, of all", "ahead_steps_share"),
     ("of those, for wrong ones", "in_vain"),
@@ -92,8 +105,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 class _Turn:
     """One sentence typed: what was shown, and by how much the server's counters grew."""
 
-    def __init__(self, trace: Trace, grown: Mapping[str, float], words: int) -> None:
-        self.trace, self.grown, self.words = trace, grown, words
+    def __init__(
+        self, trace: Trace, click: float, grown: Mapping[str, float], hit_rate: float
+    ) -> None:
+        self.trace, self.click, self.grown, self.hit_rate = trace, click, grown, hit_rate
 
 
 def _turn(
@@ -113,10 +128,12 @@ def _turn(
             type_keys(page, keys)
             wait_finished(page, keys[-1].text)
             ended, noted = page.evaluate("[performance.now() / 1000, probe]")
-            time.sleep(REST)
+            time.sleep(LOOK)
+            hits = _counters(server)["hit"] - before["hit"]
+            click = page.evaluate(CLICK, steps // 2 or 2)
             grown = {name: value - before[name] for name, value in _counters(server).items()}
-        words = sum(len(word) > 2 for word in keys[-1].text.split())
-        return _Turn(read(noted, keys, ended).trace, grown, words)
+        words = max(1, sum(len(word) > 2 for word in keys[-1].text.split()))
+        return _Turn(read(noted, keys, ended).trace, click, grown, hits / words)
     finally:
         context.close()
 
@@ -140,11 +157,12 @@ def _figures(turns: list[_Turn], bare_ms: float, steps: int) -> dict[str, Any]:
     grown = {name: sum(turn.grown[name] for turn in turns) for name in turns[0].grown}
     times = ("last_key_to_final_ms", "first_paint_ms")
     every, guessed = grown["steps"] + grown["ahead_steps"], grown["ahead_steps"]
-    vain = max(0.0, guessed - steps * grown["hit"])
+    vain = max(0.0, guessed - steps * grown["hit"])  # at least
     return {
         **{name: {share: scored[name][share] for share in ("p50", "p95")} for name in times},
         "last_key_to_final_ratio_p50": round(scored["last_key_to_final_ms"]["p50"] / bare_ms, 2),
-        "hit_rate": round(grown["hit"] / sum(turn.words for turn in turns), 2),
+        "click_to_final_ms": p50_p95([turn.click for turn in turns]),
+        "hit_rate": round(sum(turn.hit_rate for turn in turns) / len(turns), 2),
         "ahead_steps_share": round(guessed / every, 2) if every else 0.0,
         "in_vain": round(vain / guessed, 2) if guessed else 0.0,
         "lost_finals": scored["lost_finals"],
