@@ -104,3 +104,7 @@ def is_out_of_memory(error: Exception) -> bool:
     By its words: Apple's GPUs and compiled programs raise errors of no special kind.
     """
     return any(words in str(error) for words in ("out of memory", "bad_alloc"))
+
+
+class Interrupted(Exception):
+    """A call of the device was ended early by another thread; nothing has changed by it."""

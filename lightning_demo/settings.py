@@ -102,6 +102,9 @@ class Settings:
         low=0,
         high=MAX_LATENCY_BUDGET,
     )
+    ahead: bool = _setting(
+        True, "while nobody wants anything, paint what will probably be asked for next"
+    )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0
     )

@@ -1,7 +1,9 @@
 // The live loop in the page: every change of the prompt or a control becomes a request, numbered;
 // what comes back is painted. `globalThis.lightning` is what the page's events and tests talk to.
 
+import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
+import { Ghost } from "./ghost.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
@@ -16,8 +18,12 @@ class Lightning {
   /** @param config  what the server says of the page, as ui/page.py writes it */
   constructor(config) {
     this.maxSeed = config.max_seed;
+    this.paintsAhead = config.ahead;
+    this.completions = config.completions;
     this.controls = new Controls(config.controls, (name, at) => this.changed(name, at));
     this.request = this.controls.request();
+    const write = (text) => this.controls.set("prompt", text);
+    this.ghost = new Ghost(this.controls.field("prompt"), write);
     this.sequence = 0;
     this.sent = new Map(); // sequence -> { request, at, first, final }
     this.painted = [];
@@ -121,8 +127,15 @@ class Lightning {
     this.sequence += 1;
     this.sent.set(this.sequence, { request: { ...this.request }, at });
     this.sent.delete(this.sequence - REMEMBERED);
-    const { sequence, request, budget } = this;
-    this.transport.send(JSON.stringify({ sequence, request, budget }));
+    const { sequence, request, budget, ahead } = this;
+    this.transport.send(JSON.stringify({ sequence, request, budget, ahead }));
+  }
+
+  /** What may be asked for next; nothing can be known of it where the next seed is not. */
+  get ahead() {
+    const { paintsAhead, seedLocked, request, ghost, panel } = this;
+    if (!paintsAhead || !seedLocked || request.seed === null) return undefined;
+    return guesses(request, ghost.rest, panel.status?.limits.num_inference_steps ?? []);
   }
 
   // Answers ----------------------------------------------------------------------------------
@@ -161,6 +174,7 @@ class Lightning {
   setStatus(status) {
     const before = this.panel.status;
     this.panel.setStatus(status);
+    this.ghost.words = this.completions[status.model] ?? [];
     if (!before || before.model === status.model || status.state !== "ready") return;
     this.panel.note(`${status.title} paints from here on.`);
     this.submit();

@@ -218,12 +218,12 @@ export class Panel {
     const sentence = words.charAt(0).toUpperCase() + words.slice(1);
     const input = box.querySelector("textarea, input");
     input?.setAttribute("aria-invalid", "true");
-    input?.setAttribute("aria-describedby", "field-error");
     if (field === "prompt") {
       write("prompt-note", sentence);
       byId("prompt-note").dataset.kind = "problem";
       return;
     }
+    input?.setAttribute("aria-describedby", "field-error");
     const place = document.createElement("p");
     place.id = "field-error";
     place.setAttribute("role", "alert");
@@ -241,8 +241,8 @@ export class Panel {
     byId("field-error")?.remove();
     for (const input of document.querySelectorAll("[aria-invalid]")) {
       input.removeAttribute("aria-invalid");
-      input.removeAttribute("aria-describedby");
     }
+    document.querySelector("[aria-describedby=field-error]")?.removeAttribute("aria-describedby");
     if (byId("prompt-note").dataset.kind) {
       write("prompt-note", "");
       byId("prompt-note").dataset.kind = "";

@@ -16,6 +16,7 @@ from typing import Any
 HELP = {
     "live": "typing at the running demo, beside the usual way",
     "engine": "what Python costs around the models",
+    "ahead": "what painting ahead of the typist is worth, in a real browser",
     "browser": "from the key to the painted pixel in a real browser, beside two Gradio pages",
     "refine": "how far the picture jumps from a draft to what was asked for",
     "model": "the model itself, beside diffusers' pipeline",

@@ -147,7 +147,7 @@ def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
     trace = Trace(ended=ended, problems=list(noted["problems"]))
     for key in keys:
         at = pressed[key.text]
-        trace.presses.append(KeyPress(at, key is keys[-1], at))
+        trace.presses.append(KeyPress(at, key.waits or key is keys[-1], at))
     turn = Turn(trace)
     turn.key_to_send = [at - pressed[text] for text, at in sent.items()]
     for picture in noted["painted"]:
@@ -183,19 +183,19 @@ def _turn(
     context = browser.new_context(**device.screen)
     try:
         with server.running():
-            page = _open(context, server, steps)
+            page = open_page(context, server, steps)
             client = context.new_cdp_session(page)
             client.send("Emulation.setCPUThrottlingRate", {"rate": device.throttle})
             page.get_by_label("Seed", exact=True).fill(str(seed))
             page.get_by_label("Prompt", exact=True).press("Control+A")
             page.keyboard.type(WARM_UP, delay=1000 / KEYS_PER_SECOND)
-            _wait_finished(page, WARM_UP)
+            wait_finished(page, WARM_UP)
             time.sleep(REST)
             _wait(page, "probe.rests()", None, "the page does not come to rest")
             page.keyboard.press("Control+A")
             page.evaluate("probe.clear()")
-            _type(page, keys)
-            _wait_finished(page, keys[-1].text)
+            type_keys(page, keys)
+            wait_finished(page, keys[-1].text)
             ended, noted = page.evaluate("[performance.now() / 1000, probe]")
             turn = read(noted, keys, ended)
             turn.pixels = np.array(page.evaluate("probe.pixels()"), float)
@@ -205,7 +205,8 @@ def _turn(
     return turn
 
 
-def _open(context: BrowserContext, server: Server, steps: int) -> Page:
+def open_page(context: BrowserContext, server: Server, steps: int) -> Page:
+    """A page that has painted its first picture, with the probe in it."""
     page = context.new_page()
     page.set_default_timeout(OPEN_WITHIN)
     page.add_init_script(f"({PROBE.read_text(encoding='utf-8').rstrip().rstrip(';')})({steps});")
@@ -216,8 +217,8 @@ def _open(context: BrowserContext, server: Server, steps: int) -> Page:
     return page
 
 
-def _type(page: Page, keys: Sequence[Key]) -> None:
-    """Types by the clock, whatever comes back."""
+def type_keys(page: Page, keys: Sequence[Key]) -> None:
+    """Types by the clock, each text longer than the one before, whatever comes back."""
     begun, before = time.perf_counter(), ""
     for key in keys:
         time.sleep(max(0.0, begun + key.at - time.perf_counter()))
@@ -225,7 +226,7 @@ def _type(page: Page, keys: Sequence[Key]) -> None:
         before = key.text
 
 
-def _wait_finished(page: Page, text: str) -> None:
+def wait_finished(page: Page, text: str) -> None:
     _wait(page, "text => probe.finished(text)", text, f"no finished picture of {text!r}")
 
 

@@ -47,7 +47,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     with serve_all((OURS, PEER), steps, args.threads) as servers:
         warm_up(servers, [steady_typist(-1)], steps)
         for number in range(args.seeds):
-            bare += _bare_generations(sampler, steps)
+            bare += bare_generations(sampler, steps)
             rounds.append(type_at(servers, [steady_typist(number)], steps))
     ours, peer = (_figures(own, report.p50_p95(bare)) for own in zip(*rounds, strict=True))
     _print(ours, peer, steps)
@@ -86,7 +86,7 @@ def _figures(rounds: Sequence[Round], bare: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _bare_generations(sampler: Sampler, num_inference_steps: int) -> list[float]:
+def bare_generations(sampler: Sampler, num_inference_steps: int) -> list[float]:
     """Milliseconds of UNet calls and full decode, prompt already encoded, nothing around them."""
     prompt, size = steady_typist(0).keys[-1].text, MINIATURE.sizes[0]
     times = []

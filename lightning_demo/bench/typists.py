@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BURST = (4, 25)  # keys
 BETWEEN_KEYS = (0.09, 0.26)  # seconds
@@ -32,6 +32,14 @@ CHARACTERS = 24  # of each sentence
 COLOURS = ("red", "green", "blue", "yellow", "white", "black", "pink", "purple", "orange")
 THINGS = ("house", "castle", "tree", "cat", "dog", "boat", "train", "balloon", "lighthouse")
 PLACES = ("by the sea", "in the hills", "in the snow", "in the city", "in the desert", "in space")
+ORDINARY = (  # in the parts after which people look
+    ("an old fisherman", "mending his nets", "on a wooden pier"),
+    ("portrait of a dancer", "in motion", "soft window light"),
+    ("a cup of coffee", "on a marble table", "morning sun"),
+    ("two children", "building a kite", "in an orchard"),
+    ("a brutalist library", "covered in ivy", "overcast sky"),
+    ("close-up of a beetle", "on wet moss", "macro photograph"),
+)
 TIMES = ("at sunset", "at night", "by day", "in the rain", "in the fog", "under a rainbow")
 
 
@@ -93,6 +101,29 @@ def steady_typist(number: int) -> Typist:
         for n in range(CHARACTERS)
     )
     return Typist(tuple(keys), seed=1000 + number)
+
+
+def word_typist(number: int, *, known: bool) -> Typist:
+    """The typing of round `number`: a sentence word by word, with a look at the picture after some.
+
+    Args:
+        known: whether it is made of the miniature's words; else it is one that people write.
+    """
+    rng = random.Random(number)  # noqa: S311
+    parts: tuple[str, ...] = ORDINARY[number % len(ORDINARY)]
+    if known:
+        parts = tuple(rng.choice(each) for each in (COLOURS, THINGS, PLACES, TIMES))
+        parts = (f"a {parts[0]} {parts[1]}", *parts[2:])
+    keys: list[Key] = []
+    text, now = "", 0.0
+    for part in parts:
+        for letter in f" {part}" if text else part:
+            text += letter
+            keys.append(Key(now, text, waits=False))
+            now += rng.uniform(*BETWEEN_KEYS)
+        keys[-1] = replace(keys[-1], waits=True)
+        now = keys[-1].at + WAIT + rng.uniform(*BETWEEN_KEYS)
+    return Typist(tuple(keys), seed=2 * number)
 
 
 def _texts(rng: random.Random) -> Iterator[str]:

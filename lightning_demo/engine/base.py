@@ -37,6 +37,8 @@ class Work:
     client: Hashable = None  # whose requests take turns; None: a client of its own
     since: float | None = None  # time.monotonic() when the waiting began; None: on arrival
     draft: bool = False  # the final may be by the preview decoder: quicker, and not what is kept
+    # A guess at what will be asked for: painted only while nobody wants anything, without previews.
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ class Engine(Protocol):
         """Gives work that waits in the queue another claim; never waits.
 
         Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
-        claim without a time.
+        claim without a time; but whatever has been painted of a guess, it may become wanted, and
+        what is wanted a guess.
         """
         ...
 

@@ -88,6 +88,7 @@ class CachedEngine:
         self._metrics = metrics or Metrics()
         self._shares = shares
         self._streams: dict[_StreamKey, _SharedStream] = {}
+        self._guesses: set[Key] = set()  # kept, and not asked for yet
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
@@ -117,10 +118,15 @@ class CachedEngine:
         """See `Engine.generate`; what is kept is one final frame at once, draft or not."""
         key = self._key(work)
         if (frame := self.cache.get(key)) is not None:
-            self._metrics.hit()
+            if not work.ahead:
+                self._metrics.hit()
+                if key in self._guesses:
+                    self._guesses.discard(key)
+                    self._metrics.guessed("hit")
             yield replace(frame, cached=True, timings={"total": 0.0})
             return
-        self._metrics.miss()
+        if not work.ahead:
+            self._metrics.miss()
         stream = self._shared(work) if self._shares else self._engine.generate(work)
         async with aclosing(stream) as values:
             async for value in values:
@@ -142,11 +148,17 @@ class CachedEngine:
         if stream is None:
             key = _stream_key(work.request, work.draft)
             stream = self._streams[key] = _SharedStream(self._engine, key, work)
-        else:
+        elif not work.ahead:
             self._metrics.shared()
+            if stream.work.ahead:
+                self._metrics.guessed("hit")
         reader = stream.join(work)
         try:
             async for value in reader:
+                if stream.work.ahead and isinstance(value, Frame) and value.final:
+                    self._metrics.guessed("painted")
+                    kept = {key for key in self._guesses if key in self.cache}
+                    self._guesses = {*kept, self._key(work)}
                 yield value
                 stream.ask()
         finally:
@@ -220,17 +232,22 @@ class _SharedStream:
         await asyncio.gather(self._pump, return_exceptions=True)
 
     def _claim(self) -> None:
-        """While it waits, its place is that of whoever has waited longest of those who read."""
-        if not (self.waits and self._readers):
+        """While it waits, its place is that of whoever has waited longest of those who read.
+
+        Of those who want it: a guess is what nobody does.
+        """
+        if not self._readers:
             return
-        works = self._readers.values()
+        everybody = self._readers.values()
+        works = [work for work in everybody if not work.ahead] or list(everybody)
         clients: set[Hashable] = {work.client for work in works}
         claim = replace(
             self.work,
             since=min(work.since for work in works if work.since is not None),
             client=clients.pop() if len(clients) == 1 else None,
+            ahead=works[0].ahead,
         )
-        if claim != self.work:
+        if claim != self.work and (self.waits or claim.ahead != self.work.ahead):
             self._engine.amend(self.work, claim)
             self.work = claim
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
-from ..errors import DeviceLost, OutOfMemory, report_incident
+from ..errors import DeviceLost, EngineUnavailable, Interrupted, OutOfMemory, report_incident
 from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
@@ -40,6 +40,7 @@ class EngineCore:
         self._runner: Runner  # from `start` on
         self._finished: list[InFlightRequest] = []  # all steps taken, and no final picture yet
         self._decoding: tuple[Batch, Future[Decoded]] | None = None  # some of those
+        self._guesses = False  # whether a guess takes a step at this moment
 
     @property
     def waiting(self) -> int:
@@ -49,7 +50,7 @@ class EngineCore:
     @property
     def in_flight(self) -> tuple[InFlightRequest, ...]:
         """All requests that have not ended."""
-        return *self._queue.line, *self._finished
+        return *self._queue.line, *self._queue.guesses, *self._finished
 
     @property
     def idle(self) -> bool:
@@ -84,6 +85,8 @@ class EngineCore:
         """
         check_room(self._queue.waiting, self._max_waiting)
         self._queue.add(request)
+        if self._guesses and not request.work.ahead:
+            self._runner.interrupt("unet")
 
     def drop(self, request: InFlightRequest) -> None:
         """Nobody reads a request any more: it ends within a step."""
@@ -97,14 +100,22 @@ class EngineCore:
         """How work fares that waits in the queue, or would fare if it came now."""
         return self._queue.forecast(self._waiting(work) or self.request(work, now))
 
-    def amend(self, work: Work, amended: Work) -> None:
-        """Work that waits in the queue has another claim from now on."""
-        request = self._waiting(work)
+    def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
+        """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
+
+        Returns:
+            Whose it was; None where nothing has changed.
+        """
+        changes = work.ahead != amended.ahead
+        request = self._in_flight(work) if changes else self._waiting(work)
         if request is None or amended.since is None:
-            return
+            return None
         if amended.client != work.client:
             request.served = 0.0  # what the one before has had of the device is not its own
         request.work, request.since = amended, amended.since
+        if changes and request not in self._finished:
+            self._queue.add(request)
+        return request
 
     def step(self) -> Iterator[Event]:
         """One UNet call for those whose turn it is, and what comes of it, as it happens.
@@ -118,9 +129,13 @@ class EngineCore:
         for request in self.in_flight:
             if request.dropped:
                 yield self._leave(request)
-        if self._decoding is not None and not _alive(self._decoding[0]):
-            self._runner.give_up_beside()
+            elif request.done or request in self._finished:
+                self._queue.remove(request)  # `amend` has come at that very moment
+        self._give_up_decoding()
         batch = self._queue.next_batch()
+        if not batch:
+            for guess in self._queue.guesses:  # weights would have to be brought for a guess
+                yield self._fail(guess, EngineUnavailable(NOT_PAINTED))
         crowded = len(self._queue.line) > len(batch)
         try:
             yield from self._collect()
@@ -130,6 +145,10 @@ class EngineCore:
         except Exception as error:  # the engine goes on, whatever happens
             for request in _alive(dict.fromkeys((*batch, *self._finished))):
                 yield self._fail(request, error)
+
+    def _in_flight(self, work: Work) -> InFlightRequest | None:
+        alive = (r for r in self.in_flight if not (r.dropped or r.done))
+        return next((request for request in alive if request.work == work), None)
 
     def _waiting(self, work: Work) -> InFlightRequest | None:
         """The request of this work while it waits."""
@@ -150,7 +169,7 @@ class EngineCore:
         asked = [request for request in finished if not request.work.draft]
         # Drafts first: somebody is typing.
         yield from self._show([r for r in finished if r.work.draft], final=True)
-        slow = [r for r in asked if decodes_slowly(r, model) and shows_preview(r, crowded=crowded)]
+        slow = [r for r in asked if shows_preview(r, crowded=crowded) and decodes_slowly(r, model)]
         yield from self._show(slow, final=False)
         for request in _alive(asked):
             self._queue.remove(request)
@@ -168,7 +187,7 @@ class EngineCore:
                 return
             self._decoding = None
             yield from self._deliver(batch, decoding)
-        while self._decoding is None and (waiting := _alive(self._finished)):
+        while self._decoding is None and (waiting := self._to_decode()):
             size = waiting[0].size
             alike = [request for request in waiting if request.size == size]
             batch = alike[: self.latency_model.cap("decoder", size)]
@@ -178,9 +197,26 @@ class EngineCore:
             else:
                 yield from self._show(batch, final=True)
 
+    def _to_decode(self) -> Batch:
+        """What has taken all its steps and is wanted, or a guess where nothing else is."""
+        waiting = _alive(self._finished)
+        wanted = [request for request in waiting if not request.work.ahead]
+        return wanted or ([] if self._queue.line else waiting)
+
+    def _give_up_decoding(self) -> None:
+        """Where a decode beside is in vain, or of guesses while something is wanted."""
+        if self._decoding is None:
+            return
+        alive = _alive(self._decoding[0])
+        wanted = any(not request.work.ahead for request in alive)
+        if not alive or (not wanted and self._queue.line):
+            self._runner.interrupt("decoder")
+
     def _deliver(self, batch: Batch, decoding: Future[Decoded]) -> Iterator[Event]:
         try:
             pictures, seconds = decoding.result()
+        except Interrupted:
+            pass  # those of it that are still in flight have their turn again
         except Exception:
             if wanted := _alive(batch):
                 log.warning("%d pictures are decoded once more, now", len(wanted), exc_info=True)
@@ -194,7 +230,8 @@ class EngineCore:
             yield Scheduled(request)
         if not new:
             return
-        rows, prompts, seconds = self._runner.begin([request.work.request for request in new])
+        requests, asked = [request.work.request for request in new], not new[0].work.ahead
+        rows, prompts, seconds = self._runner.begin(requests, asked=asked)
         yield Called("prompt", new, prompts, seconds)
         for request, row in zip(new, rows, strict=True):
             if isinstance(row, DeviceLost):
@@ -205,7 +242,11 @@ class EngineCore:
                 request.row = row
 
     def _step(self, batch: Batch) -> Iterator[Event]:
-        seconds = self._runner.step([request.row for request in batch])
+        self._guesses = batch[0].work.ahead
+        try:
+            seconds = self._runner.step([request.row for request in batch])
+        finally:
+            self._guesses = False
         rows = sum(request.rows for request in batch)
         self.latency_model.observe("step", batch[0].size, rows, seconds)
         self._queue.charge(batch, seconds)
@@ -266,6 +307,8 @@ class EngineCore:
             first = next(events)  # the device does its part now
         except DeviceLost:
             raise
+        except Interrupted:
+            return
         except Exception as error:
             if isinstance(error, OutOfMemory):
                 rows = sum(r.rows for r in batch) if kind == "step" else len(batch)

@@ -63,6 +63,7 @@ class Reader:
     Attributes:
         closed: whether nobody reads any more.
         unread: whether the last preview has not been taken, for engines that keep it here.
+        counts: whether somebody waits, so that the times are worth to be known.
         timings: milliseconds by stage so far; written by one thread.
         values: what is read, in the loop.
     """
@@ -71,12 +72,17 @@ class Reader:
         """Made in the loop of whoever reads, when the request is admitted."""
         self.request = request
         self.closed = self.unread = False
-        self.timings: dict[str, float] = {}
-        self._admitted = time.perf_counter()
         self._metrics = metrics
+        self.counts = True
+        self.restart()
         self._loop = asyncio.get_running_loop()
         self.values: Latest[Value] = Latest()
         self._newest = -1, False  # `Frame.progress` of the last value; the start is before all
+
+    def restart(self) -> None:
+        """Somebody waits from now on."""
+        self.timings: dict[str, float] = {}
+        self._admitted = time.perf_counter()
 
     def age_ms(self) -> float:
         """Milliseconds since the request was admitted."""
@@ -106,7 +112,8 @@ class Reader:
             timings={**timings, "encode": total - begun, "total": total},
             notes=picture.notes,
         )
-        self._metrics.sent(frame.timings, first=first, final=frame.final)
+        if self.counts:
+            self._metrics.sent(frame.timings, first=first, final=frame.final)
         self._call(self._put, frame)
 
     def fail(self, error: LightningError) -> None:

@@ -96,13 +96,18 @@ class LocalEngine:
 
     def amend(self, work: Work, amended: Work) -> None:
         """See `Engine.amend`."""
-        self._core.amend(work, amended)
+        request = self._core.amend(work, amended)
+        if request is not None and (reader := self._readers.get(request)):
+            reader.counts = not amended.ahead
+            if work.ahead and not amended.ahead:
+                reader.restart()
 
     async def generate(self, work: Work) -> Stream:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
         request = self._core.request(work, time.monotonic())
         reader = self._readers[request] = Reader(work.request, self._metrics)
+        reader.counts = not work.ahead
         try:
             self._core.admit(request)
             self._wake.set()
@@ -198,14 +203,20 @@ class LocalEngine:
             case Called():
                 self._called(event)
             case Dropped(request):
-                self._metrics.superseded(event.wasted_steps)
+                if request.work.ahead:
+                    self._metrics.guessed("given_up")
+                else:
+                    self._metrics.superseded(event.wasted_steps)
                 self._readers.pop(request, None)
             case Scheduled(request):
                 if reader := self._reader(request):
-                    self._metrics.queued(reader.lap("queue") / 1000)
+                    waited = reader.lap("queue") / 1000
+                    if reader.counts:
+                        self._metrics.queued(waited)
                     reader.start()
             case Failed(request, error):
-                self._metrics.failed()
+                if not request.work.ahead:
+                    self._metrics.failed()
                 if reader := self._readers.pop(request, None):
                     reader.fail(error)
             case Painted(request=request):
@@ -228,6 +239,8 @@ class LocalEngine:
             case "prompt":
                 if call.rows:
                     self._metrics.embedded(call.rows, call.seconds)
+            case "step" if call.batch[0].work.ahead:
+                self._metrics.stepped_ahead()
             case "step":
                 self._metrics.stepped(len(call.batch), call.seconds)
             case decoder:

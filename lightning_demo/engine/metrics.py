@@ -21,6 +21,7 @@ RECENT_SECONDS = 10
 RECENT_EVENTS = 8192
 
 Decoder = Literal["decoder", "preview"]
+Guess = Literal["painted", "given_up", "hit"]
 
 
 class Metrics:
@@ -63,6 +64,8 @@ class Metrics:
         self._hits = memory.labels("hit")
         self._misses = memory.labels("miss")
         self._shared = memory.labels("shared")
+        self._guesses = self._count("ahead", "Guesses at what will be asked for.", "outcome")
+        self._ahead_steps = self._count("ahead_steps", "Steps taken for guesses.")
         self._sessions = self._gauge("sessions", "Open sessions.")
         self._sessions_waiting = self._gauge("sessions_waiting", "Sessions not let in yet.")
         self._waiting = self._gauge("waiting", "Requests in line.")
@@ -120,6 +123,14 @@ class Metrics:
     def failed(self) -> None:
         """A request ended with an error."""
         self._failed.inc()
+
+    def stepped_ahead(self) -> None:
+        """A UNet was called for a guess."""
+        self._ahead_steps.inc()
+
+    def guessed(self, outcome: Guess) -> None:
+        """A guess was painted or given up; or somebody asked for what was painted, or half done."""
+        self._guesses.labels(outcome).inc()
 
     # What the memory calls: one of the three for each request -----------------------------------
 

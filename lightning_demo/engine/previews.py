@@ -16,10 +16,10 @@ GLANCE = 0.05
 def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
     """Whether a preview is worth its decoding now.
 
-    Not while the reader has one to read. While others wait only the first one of a picture is, and
-    none of a draft, which is soon done.
+    Not while the reader has one to read, nor of a guess. While others wait only the first one of a
+    picture is, and none of a draft, which is soon done.
     """
-    if request.preview_unread:
+    if request.preview_unread or request.work.ahead:
         return False
     return not crowded or (request.step == 1 and not request.work.draft)
 

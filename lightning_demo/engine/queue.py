@@ -13,6 +13,7 @@ The core asks before every step. The rules are:
   longer than a person takes to miss it.
 * Weights that would have to be brought to the device first wait a little for their turn, so that
   bringing them is never most of the work.
+* Guesses at what will be asked for get what is left: steps in which nothing is wanted.
 * Requests of one client take turns: its second stands behind the first of everybody else, and the
   device time that any of them uses makes those that wait younger, so that a flood slows itself.
 """
@@ -114,11 +115,17 @@ class RequestQueue:
         # proportion to the queue, and less than a millisecond for a thousand requests.
         self._requests: dict[InFlightRequest, None] = {}
         self._waiting: dict[InFlightRequest, None] = {}  # those of them that are in line
+        self._guesses: dict[InFlightRequest, None] = {}  # nobody wants these yet
 
     @property
     def line(self) -> Line:
-        """All of them, in the order of arrival."""
+        """All that are wanted, in the order of arrival."""
         return tuple(self._requests)
+
+    @property
+    def guesses(self) -> Line:
+        """All that nobody wants yet, in the order of arrival."""
+        return tuple(self._guesses)
 
     @property
     def waiting(self) -> int:
@@ -126,10 +133,17 @@ class RequestQueue:
         return len(self._waiting)
 
     def add(self, request: InFlightRequest) -> None:
-        """A request joins."""
+        """A request joins, or is wanted from now on, or no longer wanted."""
+        if request.work.ahead:
+            self._guesses[request] = None
+            self._requests.pop(request, None)
+            self._waiting.pop(request, None)
+            return
         # First: whoever finds it in the queue may start or drop it at once.
-        self._waiting[request] = None
+        if not request.started:
+            self._waiting[request] = None
         self._requests[request] = None
+        self._guesses.pop(request, None)
 
     def start(self, request: InFlightRequest) -> None:
         """A request no longer waits: its first step is next."""
@@ -143,14 +157,20 @@ class RequestQueue:
 
     def remove(self, request: InFlightRequest) -> None:
         """A request leaves, if it is here."""
+        self._guesses.pop(request, None)
         self._requests.pop(request, None)
         self._waiting.pop(request, None)
 
     def next_batch(self) -> list[InFlightRequest]:
-        """The requests that take a step now, in one UNet call; none when there are none."""
+        """The requests that take a step now, in one UNet call; none when there are none.
+
+        A guess only where nothing is wanted and its weights are on the device, and alone: whoever
+        comes waits for one row at most.
+        """
         line = self.line
         if not line:
-            return []
+            ready = (r for r in self.guesses if not self.loading(r.group[0]))
+            return list(itertools.islice(ready, 1))
         ranks = _ranks(line)
         groups: dict[Group, list[InFlightRequest]] = defaultdict(list)
         for request in line:

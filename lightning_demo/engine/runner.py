@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -38,9 +38,12 @@ class Runner(Protocol):
     """A device with a model, or a table of what one takes."""
 
     def begin(
-        self, requests: Sequence[GenerationRequest]
+        self, requests: Sequence[GenerationRequest], *, asked: bool = True
     ) -> tuple[list[Row | Exception], int, float]:
         """Encodes prompts and draws noise.
+
+        Args:
+            asked: false where they are guesses at what will be asked for.
 
         Returns:
             A row or an error for each request, and of the prompts: how many were not known, and
@@ -63,8 +66,11 @@ class Runner(Protocol):
         """
         ...
 
-    def give_up_beside(self) -> None:
-        """Nobody wants what `decode_beside` has begun: it may end early, with any error."""
+    def interrupt(self, kind: Literal["unet", "decoder"]) -> None:
+        """Ends the call of another thread early, with `Interrupted`, where that is possible.
+
+        A "decoder" is what `decode_beside` has begun.
+        """
         ...
 
     def notes(self, row: Row) -> tuple[str, ...]:
@@ -96,12 +102,12 @@ class SamplerRunner:
         self._beside, self._wake = beside, wake
 
     def begin(
-        self, requests: Sequence[GenerationRequest]
+        self, requests: Sequence[GenerationRequest], *, asked: bool = True
     ) -> tuple[list[Row | Exception], int, float]:
         """See `Runner.begin`."""
         started, prompts = self._clock(), 0
         try:
-            prompts = self._sampler.prepare(requests)
+            prompts = self._sampler.prepare(requests, asked=asked)
         except Exception:  # begun one by one, it will be seen whose fault it is
             log.warning("prompts could not be encoded together", exc_info=True)
         seconds = self._clock() - started
@@ -128,9 +134,9 @@ class SamplerRunner:
         decoding.add_done_callback(lambda future: self._wake())
         return decoding
 
-    def give_up_beside(self) -> None:
-        """See `Runner.give_up_beside`."""
-        self._sampler.give_up_finals()
+    def interrupt(self, kind: Literal["unet", "decoder"]) -> None:
+        """See `Runner.interrupt`."""
+        self._sampler.interrupt(kind)
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

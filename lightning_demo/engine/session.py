@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from ..errors import LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
+from .ahead import Ahead
 from .base import Engine, Forecast, Requeued, Work
 from .draft_policy import choose_draft
 from .latest import Latest
@@ -56,15 +57,21 @@ class LiveSession:
         self._waiting: Work | None = None  # in the engine's queue; what replaces it waits as long
         self._timer: asyncio.TimerHandle | None = None
         self._latest: Latest[LiveEvent] = Latest()
+        self._ahead = Ahead(engine, lambda: self._policy.idle)
         self._closed = False
 
     def submit(
-        self, sequence: int, request: GenerationRequest, budget: float | None = None
+        self,
+        sequence: int,
+        request: GenerationRequest,
+        budget: float | None = None,
+        ahead: Sequence[GenerationRequest] = (),
     ) -> None:
         """Asks for a picture; whatever was asked before is superseded.
 
         Args:
             budget: milliseconds, from now on; 0: no drafts. None: as it was before.
+            ahead: what will probably be asked next, the likeliest first.
         """
         if self._closed:
             return
@@ -75,10 +82,12 @@ class LiveSession:
         self._context = contextvars.copy_context()
         self._policy.submit(Submission(sequence, request), self._loop.time())
         self._advance()
+        self._ahead.guess(request, ahead)
 
     def pause(self) -> None:
         """Stops what runs and forgets what is pending."""
         self._policy.forget()
+        self._ahead.stop()
         self._waiting = None
         if self._turn is not None:
             self._turn.cancel()
@@ -108,6 +117,7 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
         self.pause()
+        await self._ahead.aclose()
         if self._turn is not None:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._turn
@@ -165,6 +175,7 @@ class LiveSession:
         self._policy.ended(self._loop.time())
         if not self._closed:
             self._advance()
+            self._ahead.go_on()
 
     def _draft(self, request: GenerationRequest) -> GenerationRequest | None:
         """What to paint first for somebody who is typing."""

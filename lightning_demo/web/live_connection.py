@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ..engine.base import Engine
 from ..engine.session import LiveEvent, LiveSession
-from ..errors import EngineUnavailable, LightningError
+from ..errors import EngineUnavailable, InvalidRequest, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import messages
@@ -33,6 +34,8 @@ class LiveConnection:
         self._engine = engine
         self._session = LiveSession(engine, settings)
         self._admission = admission
+        # A GPU that is lent is lent for what somebody asks.
+        self._paints_ahead = settings.ahead and not engine.status().submit_on_enter
         self._kept: Callable[[], None] | None = None  # submits what was last asked for
         self._budget: float | None = None
         self.ended = asyncio.Event()  # set when the server wants it to end
@@ -75,18 +78,25 @@ class LiveConnection:
                 self.watching = message.watch
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
-                self.submit(sequence, message.fields, message.budget)
+                self.submit(sequence, message.fields, message.budget, message.ahead)
         except LightningError as problem:
             return messages.error(sequence, problem)
         return None
 
-    def submit(self, sequence: int, fields: Mapping[str, Any], budget: float | None = None) -> None:
+    def submit(
+        self,
+        sequence: int,
+        fields: Mapping[str, Any],
+        budget: float | None = None,
+        ahead: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         """Asks for a picture; whatever was asked before is superseded.
 
         Without a seat the request is kept, and painted when there is one.
 
         Args:
             budget: as of `LiveSession.submit`.
+            ahead: fields in which guesses at the next request differ from this one.
 
         Raises:
             LightningError: the fields cannot be painted, or the server is going away.
@@ -97,7 +107,10 @@ class LiveConnection:
         self._budget = self._budget if budget is None else budget
         # The context says whose picture it is (see LiveSession), whoever's leaving frees the seat.
         context = contextvars.copy_context()
-        self._kept = partial(context.run, self._session.submit, sequence, request, self._budget)
+        guesses = self._guesses(fields, ahead)
+        self._kept = partial(
+            context.run, self._session.submit, sequence, request, self._budget, guesses
+        )
         self._admission.request_seat(self)
 
     def seated(self) -> None:
@@ -146,6 +159,18 @@ class LiveConnection:
         self._kept = None
         self._admission.leave(self)
         await self._session.aclose()
+
+    def _guesses(
+        self, fields: Mapping[str, Any], ahead: Sequence[Mapping[str, Any]]
+    ) -> tuple[GenerationRequest, ...]:
+        """What may be painted ahead; what could not be asked for is left out: it is a guess."""
+        if not self._paints_ahead or fields.get("seed") is None:  # another seed, another picture
+            return ()
+        limits, found = self._engine.status().limits, []
+        for each in ahead:
+            with contextlib.suppress(InvalidRequest):
+                found.append(GenerationRequest.parse({**fields, **each}, limits))
+        return tuple(found)
 
     def _pause(self) -> None:
         self._session.pause()

@@ -2,8 +2,9 @@
 
 A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
 `{"watch": true}`; a request may bring a latency budget in milliseconds, `"budget": n`, which holds
-from then on. The server answers with JSON text (`status`, `line`, `error`, `load`) and with frames.
-Knows no transport.
+from then on, and guesses at what will be asked next, `"ahead": [{…}, …]`, each with the fields in
+which it differs. The server answers with JSON text (`status`, `line`, `error`, `load`) and with
+frames. Knows no transport.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ DRAINING = "The demo is being restarted; the page comes back by itself."
 
 Message = dict[str, Any]
 
-_FIELDS = {"sequence", "request", "budget", "pause", "seen", "watch"}
+MAX_GUESSES = 4
+
+_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class ClientMessage:
     sequence: int = 0
     fields: Mapping[str, Any] | None = None  # of the request; None: not a request
     budget: float | None = None  # ms that come with a request; None: as before
+    ahead: tuple[Mapping[str, Any], ...] = ()  # fields of guesses that are not the request's
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
     watch: bool | None = None  # whether the page wants to be told how much there is to do
@@ -86,6 +90,7 @@ def _parse(text: str | bytes) -> ClientMessage:
         _count("sequence", content.get("sequence")),
         content["request"],
         None if budget is None else parse_latency_budget(budget),
+        _guesses(content.get("ahead", [])),
     )
 
 
@@ -174,6 +179,16 @@ def frame_text(sequence: int, frame: Frame, budget: float | None = None) -> str:
     picture = base64.b64encode(frame.data).decode()
     header = frame_header(sequence, frame, budget)
     return json.dumps({**header, "picture": f"data:{frame.media_type};base64,{picture}"})
+
+
+def _guesses(value: Any) -> tuple[Mapping[str, Any], ...]:
+    fits = isinstance(value, list) and len(value) <= MAX_GUESSES
+    if not fits or not all(isinstance(each, dict) for each in value):
+        raise InvalidRequest(
+            f"ahead: must be a list of at most {MAX_GUESSES} objects with named fields.",
+            field="ahead",
+        )
+    return tuple(value)
 
 
 def _rounded(seconds: float | None) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightning_demo.engine.base import Engine, Work
+from lightning_demo.engine.base import Engine, Work, final_frame
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.schemas import Frame
 
@@ -67,6 +67,14 @@ class EngineContract:
                 frames = await collect(engine, ask("quick", num_inference_steps=2), draft=True)
                 assert [frame.final for frame in frames] == [False] * (len(frames) - 1) + [True]
                 assert frames[-1].step == 2
+
+        run(check())
+
+    def test_a_guess_ends_with_a_final_too(self, run, open_engine: Open, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                frame = await final_frame(engine, Work(ask("a guess"), ahead=True))
+                assert frame.final and frame.step == 4
 
         run(check())
 

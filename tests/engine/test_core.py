@@ -301,7 +301,7 @@ def test_what_encoding_takes_is_told_without_the_drawing_of_noise():
     seconds = iter([0.0, 2.0, 7.0])
 
     class Sampler:
-        def prepare(self, requests: Any) -> int:
+        def prepare(self, requests: Any, *, asked: bool) -> int:
             return len(requests)
 
         def begin(self, request: Any) -> str:

@@ -2,102 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lightning_demo.engine.base import Work
-from lightning_demo.engine.core import EngineCore
-from lightning_demo.engine.events import Dropped, Painted
-from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.queue import InFlightRequest
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.sampling.sampler import Sampler
-from tests.web.fakes import LIMITS, FakeRow
+from tests.web.fakes import LIMITS
 
+from .core_bench import Bench
 from .observed import collect, known_latencies, observed_engine
 
 SIZE = LIMITS.sizes[0]
-
-
-class Device:
-    """Does nothing; a decode beside ends when the test says so."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-        self.step_seconds = 0.014
-        self.decoded: list[list[str]] = []  # at once
-        self.beside: list[tuple[list[str], Future[Any]]] = []
-        self.given_up = 0
-
-    def begin(self, requests: Sequence[Any]) -> tuple[list[Any], int, float]:
-        return [FakeRow(request) for request in requests], len(requests), 0.0
-
-    def step(self, rows: Sequence[FakeRow]) -> float:
-        for row in rows:
-            row.step += 1
-            self.steps.append(row.request.prompt)
-        return self.step_seconds
-
-    def decode(self, kind: str, rows: Sequence[FakeRow]) -> tuple[list[Any], float]:
-        if kind == "decoder":
-            self.decoded.append(_prompts(rows))
-        return self.pictures(len(rows))
-
-    def decode_beside(self, rows: Sequence[FakeRow]) -> Future[Any]:
-        self.beside.append((_prompts(rows), Future()))
-        return self.beside[-1][1]
-
-    def give_up_beside(self) -> None:
-        self.given_up += 1
-
-    def notes(self, row: FakeRow) -> tuple[str, ...]:
-        return ()
-
-    def seconds_to_load(self, num_inference_steps: int) -> float:
-        return 0.0
-
-    @staticmethod
-    def pictures(count: int) -> tuple[list[Any], float]:
-        return [np.zeros((1, 1, 3), np.uint8)] * count, 0.0
-
-
-class Bench:
-    """A core before such a device."""
-
-    def __init__(self, ask: Callable[..., Any], latency_model: LatencyModel) -> None:
-        self.device, self._ask = Device(), ask
-        self.core = EngineCore(LIMITS, latency_model)
-        self.core.start(self.device)
-        self.painted: list[tuple[str, int, bool]] = []
-        self.dropped: list[str] = []
-
-    def admit(self, prompt: str, **fields: Any) -> InFlightRequest:
-        request = self.core.request(Work(self._ask(prompt, **fields)), 0.0)
-        self.core.admit(request)
-        return request
-
-    def step(self, times: int = 1) -> None:
-        for _ in range(times):
-            for event in self.core.step():
-                match event:
-                    case Painted(request=r):
-                        self.painted.append((r.work.request.prompt, event.step, event.final))
-                        self.core.take(r)
-                    case Dropped(request=r):
-                        self.dropped.append(r.work.request.prompt)
-
-    @property
-    def finals(self) -> list[str]:
-        return [prompt for prompt, _, final in self.painted if final]
-
-
-def _prompts(rows: Sequence[FakeRow]) -> list[str]:
-    return [row.request.prompt for row in rows]
 
 
 @pytest.fixture
@@ -144,12 +63,12 @@ def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.
     second = bench.admit("second", num_inference_steps=1)
     bench.step()
     bench.step()
-    assert not bench.device.given_up
+    assert not bench.device.interrupted
     bench.core.drop(first)
     bench.core.drop(second)
     bench.step()
     assert bench.dropped == ["first", "second"] and not bench.core.in_flight
-    assert bench.device.given_up and not bench.core.idle, "the device still decodes the first"
+    assert bench.device.interrupted and not bench.core.idle, "the device still decodes the first"
     bench.device.beside[0][1].set_exception(RuntimeError("given up"))
     bench.step()
     assert bench.core.idle and not bench.finals and len(bench.device.beside) == 1

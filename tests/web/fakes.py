@@ -64,7 +64,9 @@ class ColourRunner:
     def __init__(self, engine: FakeEngine) -> None:
         self._engine = engine
 
-    def begin(self, requests: Sequence[GenerationRequest]) -> tuple[list[Any], int, float]:
+    def begin(
+        self, requests: Sequence[GenerationRequest], *, asked: bool = True
+    ) -> tuple[list[Any], int, float]:
         rows = [self._engine.fault(request) or FakeRow(request) for request in requests]
         return rows, len(rows), 0.0
 
@@ -82,7 +84,7 @@ class ColourRunner:
     def decode_beside(self, rows: Sequence[FakeRow]) -> None:
         return None
 
-    def give_up_beside(self) -> None:
+    def interrupt(self, kind: str) -> None:
         pass
 
     def notes(self, row: FakeRow) -> tuple[str, ...]:

@@ -218,3 +218,34 @@ def test_nothing_runs_when_the_last_one_has_gone(run: Run) -> None:
         assert asyncio.all_tasks() == before
 
     run(talk())
+
+
+@pytest.mark.parametrize(
+    ("settings", "seed", "painted"),
+    [(Settings(), 7, ["a cat"]), (Settings(ahead=False), 7, []), (Settings(), None, [])],
+    ids=["on", "off", "without a seed"],
+)
+def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
+    run: Run, settings: Settings, seed: int | None, painted: list[str]
+) -> None:
+    """Without a seed the server chooses one, and another one for the next request."""
+
+    async def talk() -> None:
+        engine = FakeEngine()
+        service = Service(engine, settings)
+        connection = service.open()
+        guesses = [{"num_inference_steps": 3}, {"prompt": ""}, {"nonsense": 1}, {"prompt": "a cat"}]
+        request = {"prompt": "a ca", "num_inference_steps": 4, "seed": seed}
+        message = {"sequence": 1, "request": request, "ahead": guesses}
+        assert connection.receive(messages.parse(json.dumps(message))) is None
+        async for event in connection.events():
+            if event.frame is not None and event.frame.final:
+                break
+        while engine.running:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)
+        assert [work.request.prompt for work in engine.works] == ["a ca", *painted]
+        assert [work.ahead for work in engine.works] == [False] + [True] * len(painted)
+        await service.close(connection)
+
+    run(talk())

@@ -55,6 +55,17 @@ def test_a_request_may_bring_a_latency_budget() -> None:
     assert problem.message == "budget: must be a number from 0 to 60000."
 
 
+def test_a_request_may_bring_guesses() -> None:
+    text = '{"sequence": 1, "request": {"prompt": "a ca"}, "ahead": %s}'
+    assert messages.parse('{"sequence": 1, "request": {"prompt": "x"}}').ahead == ()
+    guesses = [{"prompt": "a cat"}, {"num_inference_steps": 2}]
+    assert messages.parse(text % json.dumps(guesses)).ahead == tuple(guesses)
+    for wrong in ("{}", '"a cat"', "[1]", "null", json.dumps([{}] * 5)):
+        problem = messages.parse(text % wrong).problem
+        assert problem is not None and problem.field == "ahead"
+        assert "at most 4 objects" in problem.message
+
+
 def test_a_frame_tells_whether_it_is_a_draft() -> None:
     assert messages.frame_header(9, FRAME)["draft"] is None
     header, _ = messages.split_frame(messages.frame_bytes(9, FRAME, 200.0))

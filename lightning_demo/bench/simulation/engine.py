@@ -39,7 +39,7 @@ class TableRunner:
         self._model = model
 
     def begin(
-        self, requests: Sequence[GenerationRequest]
+        self, requests: Sequence[GenerationRequest], *, asked: bool = True
     ) -> tuple[list[_Row | Exception], int, float]:
         """See `Runner.begin`."""
         rows: list[_Row | Exception] = [_Row(request) for request in requests]
@@ -59,8 +59,8 @@ class TableRunner:
         """A table is of a device that does one thing at a time."""
         return None
 
-    def give_up_beside(self) -> None:
-        """See `Runner.give_up_beside`: nothing is ever beside."""
+    def interrupt(self, kind: str) -> None:
+        """See `Runner.interrupt`: nobody else calls meanwhile."""
 
     def notes(self, row: _Row) -> tuple[str, ...]:
         """See `Runner.notes`."""

@@ -20,9 +20,9 @@ from typing import Any, Literal, TypeAlias
 
 import torch
 
-from ...errors import is_out_of_memory
+from ...errors import Interrupted, is_out_of_memory
 from .cuda_graph import Capture, CudaGraph, cuda_capture
-from .programs import Cancellable, Cancelled, Function, Program, Programs
+from .programs import Cancellable, Function, Program, Programs
 from .speed import Speed
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class CompiledFunctions:
         if (program := self._program(key)) is not None:
             try:
                 return program(*tensors)
-            except Cancelled:
+            except Interrupted:
                 raise
             except Exception as error:
                 if is_out_of_memory(error):
@@ -108,7 +108,7 @@ class CompiledFunctions:
         return self._eagerly(function, module, tensors)
 
     def cancel(self, kind: Kind) -> None:
-        """Ends a program's call of this kind on another thread, with `Cancelled`, if it can."""
+        """Ends a program's call of this kind on another thread, with `Interrupted`, if it can."""
         for (_, each, _), program in list(self._programs.items()):
             if each == kind and isinstance(program, Cancellable):
                 program.cancel()

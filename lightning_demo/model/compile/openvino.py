@@ -15,7 +15,8 @@ from typing import Any
 import openvino
 import torch
 
-from .programs import Call, Cancelled, Function, Program, Tensors
+from ...errors import Interrupted
+from .programs import Call, Function, Program, Tensors
 
 CHECK_BYTES = 32  # of a file: its end
 
@@ -91,7 +92,7 @@ class _Program:
             self._request.wait()
         except RuntimeError:
             if self._cancelled:
-                raise Cancelled from None
+                raise Interrupted from None
             raise
         # Copies: the next call writes to the same memory.
         found = [self._request.get_output_tensor(n).data.copy() for n in self._outputs]

@@ -30,16 +30,12 @@ Program: TypeAlias = Callable[..., Any]  # (*tensors) -> tensors
 Tensors: TypeAlias = tuple[torch.Tensor, ...]
 
 
-class Cancelled(Exception):
-    """A program's call has been ended early."""
-
-
 @runtime_checkable
 class Cancellable(Protocol):
     """A program whose call can be ended by another thread."""
 
     def cancel(self) -> None:
-        """Ends the call that goes on, if there is one: it raises `Cancelled`."""
+        """Ends the call that goes on, if there is one: it raises `Interrupted`."""
 
 
 class Compiler(Protocol):

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -226,17 +227,21 @@ class Sampler:
             self.previews(batch)
             self.finals(batch)
 
-    def prepare(self, requests: Sequence[GenerationRequest]) -> int:
+    def prepare(self, requests: Sequence[GenerationRequest], *, asked: bool = True) -> int:
         """Encodes all new prompts in one call; `begin` then finds them encoded.
+
+        Args:
+            asked: whether somebody has asked for them, so that such calls are to get faster.
 
         Returns:
             How many were new.
         """
         limits = self._components.spec.limits
-        self.improvement.sizes_in_use |= {
-            limits.nearest_size(each.width, each.height) for each in requests
-        }
-        self.improvement.steps_in_use |= {each.num_inference_steps for each in requests}
+        if asked:
+            self.improvement.sizes_in_use |= {
+                limits.nearest_size(each.width, each.height) for each in requests
+            }
+            self.improvement.steps_in_use |= {each.num_inference_steps for each in requests}
         prompts = [request.prompt for request in requests]
         prompts += [
             request.negative_prompt
@@ -317,12 +322,12 @@ class Sampler:
         """Each row's picture by the full decoder, uint8 [height, width, 3]."""
         return self._decode("decoder", self._components.vae, [row.latents for row in rows])
 
-    def give_up_finals(self) -> None:
-        """Ends the `finals` that another thread computes, with `Cancelled`, where that is possible.
+    def interrupt(self, kind: Literal["unet", "decoder"]) -> None:
+        """Ends the `step` or the `finals` that another thread computes, with `Interrupted`.
 
-        May be called at any time.
+        Where that is possible. May be called at any time.
         """
-        self._functions.cancel("decoder")
+        self._functions.cancel(kind)
 
     def preview(self, row: Row) -> np.ndarray:
         """The preview of one row."""

@@ -16,6 +16,7 @@ from ...schemas import MAX_SEED, EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
 from ..service import MAX_PAGES, Service
+from .completions import completions
 from .controls import CONTROLS, control_panel
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
@@ -45,7 +46,8 @@ def page(service: Service) -> gr.Blocks:
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
-        _masthead(service.settings, status)
+        words = {name or status.model: completions(each) for name, each in vocabularies.items()}
+        _masthead(service.settings, status, words)
         prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
@@ -90,16 +92,19 @@ def _vocabulary(model: str) -> Vocabulary:
         return Vocabulary({}, ())
 
 
-def _masthead(settings: Settings, status: EngineStatus) -> None:
-    # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
-    transport = "events" if status.submit_on_enter else settings.transport
-    config = escape(
-        json.dumps({"transport": transport, "controls": CONTROLS, "max_seed": MAX_SEED})
-    )
+def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[str]]) -> None:
+    config = {
+        # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
+        "transport": "events" if status.submit_on_enter else settings.transport,
+        "controls": CONTROLS,
+        "max_seed": MAX_SEED,
+        "ahead": settings.ahead and not status.submit_on_enter,
+        "completions": words,
+    }
     tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(
         f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
-        f'<div id="config" data-config="{config}" hidden></div>',
+        f'<div id="config" data-config="{escape(json.dumps(config))}" hidden></div>',
         elem_id="masthead",
     )
 

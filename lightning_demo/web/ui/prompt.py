@@ -35,9 +35,14 @@ def prompt_box(examples: tuple[str, ...]) -> gr.Textbox:
 
 
 def prompt_note() -> gr.HTML:
-    """The line under the prompt that says what is wrong with it; there even when empty."""
+    """The line under the prompt that says what is wrong with it; there even when empty.
+
+    What Tab does there is only read aloud, when the prompt is reached.
+    """
     return gr.HTML(
-        '<p id="prompt-note" role="status" aria-live="polite"></p>', elem_id="prompt-line"
+        '<p id="prompt-note" role="status" aria-live="polite"></p>'
+        '<p id="prompt-hint" hidden>Tab completes a word.</p>',
+        elem_id="prompt-line",
     )
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from lightning_demo.errors import GenerationFailed, InvalidSetting
+from lightning_demo.errors import GenerationFailed, Interrupted, InvalidSetting
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
-from lightning_demo.model.compile.programs import Cancelled, Programs
+from lightning_demo.model.compile.programs import Programs
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -213,9 +213,9 @@ def test_a_decode_that_nobody_wants_any_more_ends_early(compiled: Sampler, ask: 
     with ThreadPoolExecutor(1) as thread:
         decoding = thread.submit(decode_for_ever)
         while not decoding.done():  # between two calls there is nothing to end
-            compiled.give_up_finals()
+            compiled.interrupt("decoder")
             time.sleep(0.01)
-    assert isinstance(decoding.exception(), Cancelled)
+    assert isinstance(decoding.exception(), Interrupted)
     assert np.array_equal(compiled.finish(row), wanted)
     assert compiled._functions.failed == failed and compiled.tier == "OpenVINO"
 

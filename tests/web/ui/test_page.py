@@ -13,6 +13,7 @@ import pytest
 from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
+from lightning_demo.web.ui.completions import completions
 from lightning_demo.web.ui.controls import CONTROLS
 from lightning_demo.web.ui.prompt import example_chips, word_chips
 
@@ -99,7 +100,13 @@ def test_the_page_is_told_what_it_must_know() -> None:
     server = Server(FakeEngine(), Settings(transport="events"))
     masthead = next(b for b in server._blocks.blocks.values() if b.elem_id == "masthead")
     assert isinstance(masthead, gr.HTML)
-    config = {"transport": "events", "controls": CONTROLS, "max_seed": 2**32 - 1}
+    config = {
+        "transport": "events",
+        "controls": CONTROLS,
+        "max_seed": 2**32 - 1,
+        "ahead": True,
+        "completions": {"miniature": completions(MINIATURE.vocabulary())},
+    }
     assert escape(json.dumps(config)) in masthead.value
 
 

@@ -1,0 +1,46 @@
+"""Somebody types words at the page, with guesses and without; no figure decides a test."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import pairwise
+
+import pytest
+
+from lightning_demo.bench import browser, chromium, typists
+from lightning_demo.cli import main
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_words_are_guessed_and_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    if chromium.find() is None and os.environ.get("LIGHTNING_REQUIRE_BROWSER") != "1":
+        pytest.skip("no browser")
+    monkeypatch.setattr(browser, "PATIENCE", 200.0)  # a busy machine loses nothing
+    few = ["--rounds", "1", "--num-inference-steps", "2", "--threads", "1"]
+    assert main(["bench", "ahead", *few]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(result["sentences"]) == ["of its own words", "ordinary"]
+    for ways in result["sentences"].values():
+        assert list(ways) == ["without", "with guesses"]
+        assert ways["without"]["ahead_steps_share"] == ways["without"]["hit_rate"] == 0
+        assert all(way["lost_finals"] == 0 for way in ways.values())
+    known = result["sentences"]["of its own words"]["with guesses"]
+    assert known["ahead_steps_share"] > 0
+    assert 0 <= known["hit_rate"] <= 1 and 0 <= known["in_vain"] <= 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_types_words_looks_at_the_picture_between_them(known: bool):
+    for number in range(8):
+        keys = typists.word_typist(number, known=known).keys
+        assert keys == typists.word_typist(number, known=known).keys
+        for before, key in pairwise(keys):
+            assert key.text[:-1] == before.text
+            assert before.waits == (key.at - before.at >= typists.WAIT)
+            assert not before.waits or key.text.endswith(" ")
+        assert sum(key.waits for key in keys) == 3
+        assert keys[-1].waits
