@@ -76,7 +76,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             bare += bare_generations(sampler, steps)
             for kind, known in KINDS.items():
                 keys = word_typist(number, known=known).keys
-                for place, (way, ahead) in enumerate(WAYS.items()):
+                # In both orders: what comes second finds its prompts encoded.
+                order = list(WAYS.items())[:: 1 if number % 2 else -1]
+                for place, (way, ahead) in enumerate(order):
                     # Another seed each time: nothing comes from the memory of the turn before.
                     seed = SEED + 4 * number + 2 * known + place
                     turn = _turn(browser, server, steps, keys, seed, ahead=ahead)

@@ -61,6 +61,7 @@ class Ahead:
         self._gap = 0.0  # seconds between two keys of late; 0: nobody types
         self._timer: asyncio.TimerHandle | None = None
         self._painting: tuple[GenerationRequest, asyncio.Task[None]] | None = None
+        self._given_up = False  # what is being painted
 
     def guess(self, asked: GenerationRequest, guesses: Sequence[GenerationRequest]) -> None:
         """These are the guesses from now on; what is painted of another is given up."""
@@ -71,9 +72,12 @@ class Ahead:
         if self._painting is None:
             return
         current, task = self._painting
+        if self._given_up:
+            return
         if current in self._guesses:
             self._guesses.remove(current)
         elif current != asked:  # what has become wanted goes on: the engine joins the two
+            self._given_up = True
             task.cancel()
 
     def go_on(self) -> None:
@@ -105,6 +109,7 @@ class Ahead:
         if self._timer is not None:
             self._timer.cancel()
         if self._painting is not None:
+            self._given_up = True
             self._painting[1].cancel()
 
     async def aclose(self) -> None:
@@ -119,7 +124,7 @@ class Ahead:
             await final_frame(self._engine, work)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._painting = None
+        self._painting, self._given_up = None, False
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a guess failed", exc_info=error)
         self.go_on()

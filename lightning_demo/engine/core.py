@@ -16,7 +16,7 @@ from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
 from .latency_model import Kind, LatencyModel
-from .previews import decodes_slowly, is_seen, shows_preview
+from .previews import NOTICED, decodes_slowly, is_seen, shows_preview
 from .queue import InFlightRequest, RequestQueue
 from .runner import Decoded, Pixels, Runner
 
@@ -40,7 +40,7 @@ class EngineCore:
         self._runner: Runner  # from `start` on
         self._finished: list[InFlightRequest] = []  # all steps taken, and no final picture yet
         self._decoding: tuple[Batch, Future[Decoded]] | None = None  # some of those
-        self._guesses = False  # whether a guess takes a step at this moment
+        self._stepping: Batch = ()  # what takes a step at this moment
 
     @property
     def waiting(self) -> int:
@@ -67,6 +67,7 @@ class EngineCore:
     def start(self, runner: Runner) -> None:
         """The model is there; until now requests could only wait."""
         self._queue.loading = runner.seconds_to_load
+        self._queue.resident = runner.is_resident
         self._runner = runner
 
     def request(self, work: Work, now: float) -> InFlightRequest:
@@ -81,12 +82,13 @@ class EngineCore:
         """A request joins the queue.
 
         Raises:
-            EngineUnavailable: too many are waiting.
+            EngineUnavailable: too many are waiting, or it is a guess that somebody might wait for.
         """
+        if request.work.ahead:
+            self._check_guess(request)
         check_room(self._queue.waiting, self._max_waiting)
         self._queue.add(request)
-        if self._guesses and not request.work.ahead:
-            self._runner.interrupt("unet")
+        self._make_way(request)
 
     def drop(self, request: InFlightRequest) -> None:
         """Nobody reads a request any more: it ends within a step."""
@@ -98,7 +100,8 @@ class EngineCore:
 
     def forecast(self, work: Work, now: float) -> Forecast:
         """How work fares that waits in the queue, or would fare if it came now."""
-        return self._queue.forecast(self._waiting(work) or self.request(work, now))
+        known = self._in_flight(work) if work.ahead else self._waiting(work)
+        return self._queue.forecast(known or self.request(work, now))
 
     def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
         """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
@@ -110,11 +113,12 @@ class EngineCore:
         request = self._in_flight(work) if changes else self._waiting(work)
         if request is None or amended.since is None:
             return None
-        if amended.client != work.client:
+        if changes or amended.client != work.client:
             request.served = 0.0  # what the one before has had of the device is not its own
         request.work, request.since = amended, amended.since
         if changes and request not in self._finished:
             self._queue.add(request)
+        self._make_way(request)
         return request
 
     def step(self) -> Iterator[Event]:
@@ -134,8 +138,9 @@ class EngineCore:
         self._give_up_decoding()
         batch = self._queue.next_batch()
         if not batch:
-            for guess in self._queue.guesses:  # weights would have to be brought for a guess
-                yield self._fail(guess, EngineUnavailable(NOT_PAINTED))
+            for guess in self._queue.guesses:
+                if guess.work.ahead and not self._runner.is_resident(guess.group[0]):
+                    yield self._fail(guess, EngineUnavailable(NOT_PAINTED))
         crowded = len(self._queue.line) > len(batch)
         try:
             yield from self._collect()
@@ -145,6 +150,20 @@ class EngineCore:
         except Exception as error:  # the engine goes on, whatever happens
             for request in _alive(dict.fromkeys((*batch, *self._finished))):
                 yield self._fail(request, error)
+
+    def _check_guess(self, request: InFlightRequest) -> None:
+        """Nothing is brought to the device for a guess, and no call of it would be noticed."""
+        model, size = self.latency_model, request.size
+        longest = max(model.seconds(kind, size, 1) for kind in ("step", "decoder"))
+        if longest > NOTICED or not self._queue.resident(request.group[0]):
+            raise EngineUnavailable(NOT_PAINTED)
+
+    def _make_way(self, request: InFlightRequest) -> None:
+        """Interrupts the step of a guess for a request that is wanted."""
+        stepping = self._stepping
+        guesses = bool(stepping) and all(each.work.ahead for each in stepping)
+        if guesses and not request.work.ahead and request not in stepping:
+            self._runner.interrupt("unet")
 
     def _in_flight(self, work: Work) -> InFlightRequest | None:
         alive = (r for r in self.in_flight if not (r.dropped or r.done))
@@ -163,7 +182,10 @@ class EngineCore:
             return
         model = self.latency_model
         yield from self._begin([request for request in batch if not request.started])
+        before = sum(request.step for request in batch)
         yield from self._tried("step", batch, self._step)
+        if sum(request.step for request in batch) == before:
+            return  # it was interrupted, or nobody is left
         stepped = _alive(batch)
         finished = [request for request in stepped if not request.steps_left]
         asked = [request for request in finished if not request.work.draft]
@@ -208,8 +230,9 @@ class EngineCore:
         if self._decoding is None:
             return
         alive = _alive(self._decoding[0])
-        wanted = any(not request.work.ahead for request in alive)
-        if not alive or (not wanted and self._queue.line):
+        guesses = all(request.work.ahead for request in alive)
+        others = self._queue.line or any(not r.work.ahead for r in _alive(self._finished))
+        if guesses and (others or not alive):
             self._runner.interrupt("decoder")
 
     def _deliver(self, batch: Batch, decoding: Future[Decoded]) -> Iterator[Event]:
@@ -230,7 +253,8 @@ class EngineCore:
             yield Scheduled(request)
         if not new:
             return
-        requests, asked = [request.work.request for request in new], not new[0].work.ahead
+        requests = [request.work.request for request in new]
+        asked = any(not request.work.ahead for request in new)
         rows, prompts, seconds = self._runner.begin(requests, asked=asked)
         yield Called("prompt", new, prompts, seconds)
         for request, row in zip(new, rows, strict=True):
@@ -242,11 +266,11 @@ class EngineCore:
                 request.row = row
 
     def _step(self, batch: Batch) -> Iterator[Event]:
-        self._guesses = batch[0].work.ahead
+        self._stepping = batch
         try:
             seconds = self._runner.step([request.row for request in batch])
         finally:
-            self._guesses = False
+            self._stepping = ()
         rows = sum(request.rows for request in batch)
         self.latency_model.observe("step", batch[0].size, rows, seconds)
         self._queue.charge(batch, seconds)

@@ -97,6 +97,7 @@ class LocalEngine:
     def amend(self, work: Work, amended: Work) -> None:
         """See `Engine.amend`."""
         request = self._core.amend(work, amended)
+        self._wake.set()
         if request is not None and (reader := self._readers.get(request)):
             reader.counts = not amended.ahead
             if work.ahead and not amended.ahead:
@@ -239,7 +240,7 @@ class LocalEngine:
             case "prompt":
                 if call.rows:
                     self._metrics.embedded(call.rows, call.seconds)
-            case "step" if call.batch[0].work.ahead:
+            case "step" if all(request.work.ahead for request in call.batch):
                 self._metrics.stepped_ahead()
             case "step":
                 self._metrics.stepped(len(call.batch), call.seconds)

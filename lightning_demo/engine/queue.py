@@ -111,6 +111,7 @@ class RequestQueue:
     def __init__(self, latency_model: LatencyModel) -> None:
         self.latency_model = latency_model
         self.loading: Loading = lambda num_inference_steps: 0.0
+        self.resident: Callable[[int], bool] = lambda num_inference_steps: True
         # Dicts, for their order and for leaving at once: all that is done for each step is then in
         # proportion to the queue, and less than a millisecond for a thousand requests.
         self._requests: dict[InFlightRequest, None] = {}
@@ -169,7 +170,7 @@ class RequestQueue:
         """
         line = self.line
         if not line:
-            ready = (r for r in self.guesses if not self.loading(r.group[0]))
+            ready = (r for r in self.guesses if self.resident(r.group[0]))
             return list(itertools.islice(ready, 1))
         ranks = _ranks(line)
         groups: dict[Group, list[InFlightRequest]] = defaultdict(list)

@@ -77,6 +77,10 @@ class Runner(Protocol):
         """See `Picture.notes`."""
         ...
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        """Whether the UNet of a step count is on the device; may be asked at any time."""
+        ...
+
     def seconds_to_load(self, num_inference_steps: int) -> float:
         """How long the UNet of a step count takes to the device; 0 when it is there."""
         ...
@@ -141,6 +145,10 @@ class SamplerRunner:
     def notes(self, row: Row) -> tuple[str, ...]:
         """See `Runner.notes`."""
         return self._sampler.notes(row)
+
+    def is_resident(self, num_inference_steps: int) -> bool:
+        """See `Runner.is_resident`."""
+        return self._sampler.is_resident(num_inference_steps)
 
     def seconds_to_load(self, num_inference_steps: int) -> float:
         """See `Runner.seconds_to_load`."""

@@ -92,6 +92,10 @@ class LiveSession:
         if self._turn is not None:
             self._turn.cancel()
 
+    def stop_guessing(self) -> None:
+        """What has been asked for goes on."""
+        self._ahead.stop()
+
     @property
     def idle(self) -> bool:
         """Whether everything asked for has been answered."""

@@ -21,6 +21,7 @@ from .messages import ClientMessage, Message
 
 LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
 NO_LINE = messages.line(None)
+GUESSED = {"prompt", "num_inference_steps"}  # fields: others would cost more, or are random
 MAX_ERRORS = 8  # unread; a page that reads slowly misses older ones
 
 
@@ -34,8 +35,9 @@ class LiveConnection:
         self._engine = engine
         self._session = LiveSession(engine, settings)
         self._admission = admission
-        # A GPU that is lent is lent for what somebody asks.
-        self._paints_ahead = settings.ahead and not engine.status().submit_on_enter
+        # A GPU that is lent is lent for what somebody asks; and what is painted has to be kept.
+        lent, keeps = engine.status().submit_on_enter, settings.memory_mb > 0
+        self._paints_ahead = settings.ahead and keeps and not lent
         self._kept: Callable[[], None] | None = None  # submits what was last asked for
         self._budget: float | None = None
         self.ended = asyncio.Event()  # set when the server wants it to end
@@ -124,6 +126,7 @@ class LiveConnection:
         """Asks for nothing new; what is being painted may finish."""
         self.draining = True
         self._kept = None
+        self._session.stop_guessing()
 
     def tell_line(self, message: Message) -> None:
         """How long the line before it is; told when it is news."""
@@ -168,8 +171,9 @@ class LiveConnection:
             return ()
         limits, found = self._engine.status().limits, []
         for each in ahead:
-            with contextlib.suppress(InvalidRequest):
-                found.append(GenerationRequest.parse({**fields, **each}, limits))
+            if each.keys() <= GUESSED:
+                with contextlib.suppress(InvalidRequest):
+                    found.append(GenerationRequest.parse({**fields, **each}, limits))
         return tuple(found)
 
     def _pause(self) -> None:

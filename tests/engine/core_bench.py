@@ -27,7 +27,7 @@ class Device:
         self.interrupted: list[str] = []
         self.during_step: Callable[[], None] = lambda: None
         self.asked: list[bool] = []  # of every `begin`
-        self.loading = 0.0
+        self.resident = True
 
     def begin(self, requests: Sequence[Any], *, asked: bool = True) -> tuple[list[Any], int, float]:
         self.asked.append(asked)
@@ -55,8 +55,11 @@ class Device:
     def notes(self, row: FakeRow) -> tuple[str, ...]:
         return ()
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        return self.resident
+
     def seconds_to_load(self, num_inference_steps: int) -> float:
-        return self.loading
+        return 0.0
 
     @staticmethod
     def pictures(count: int) -> tuple[list[Any], float]:

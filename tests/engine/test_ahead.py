@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ from lightning_demo.engine import ahead
 from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.metrics import Metrics
-from lightning_demo.errors import Interrupted
-from tests.web.fakes import FakeEngine
+from lightning_demo.errors import EngineUnavailable, Interrupted
+from tests.web.fakes import LIMITS, FakeEngine
 
 from .core_bench import Bench
 from .observed import Tab, collect, known_latencies, observed_engine, settle
@@ -145,10 +145,67 @@ def test_the_decoder_is_given_up_to_whoever_comes(bench: Bench):
 
 
 def test_no_weights_are_brought_for_a_guess(bench: Bench):
-    bench.device.loading = 0.5
     bench.admit("guess", ahead=True)
+    bench.device.resident = False
+    with pytest.raises(EngineUnavailable):
+        bench.admit("another", ahead=True)
     bench.step()
     assert bench.failed == ["guess"] and bench.core.idle and not bench.device.steps
+    bench.admit("wanted", num_inference_steps=1)
+    bench.step()
+    assert bench.device.steps == ["wanted"]
+
+
+@pytest.mark.parametrize("kind", ["step", "decoder"])
+def test_nothing_is_guessed_where_a_call_would_be_noticed(
+    ask: Callable[..., Any], kind: Literal["step", "decoder"]
+):
+    latencies = known_latencies()
+    latencies.calibrate(kind, LIMITS.sizes[0], 1, 0.2)
+    bench = Bench(ask, latencies)
+    with pytest.raises(EngineUnavailable):
+        bench.admit("guess", ahead=True)
+    bench.admit("wanted")
+
+
+def test_a_guess_that_becomes_wanted_interrupts_another(bench: Bench):
+    work = bench.work("right", ahead=True)
+    right = bench.core.request(work, 0.0)
+
+    def become_wanted() -> None:
+        bench.device.during_step = lambda: None
+        bench.core.admit(right)
+        assert not bench.device.interrupted, "a guess makes no way for a guess"
+        bench.core.amend(work, replace(work, ahead=False))
+
+    bench.admit("guess", ahead=True)
+    bench.device.during_step = become_wanted
+    bench.step()
+    assert bench.device.interrupted == ["unet"]
+    bench.step()
+    assert bench.device.steps == ["guess", "right"]
+
+
+def test_a_step_that_has_become_wanted_is_not_interrupted(bench: Bench):
+    work = bench.work("right", ahead=True)
+    bench.core.admit(bench.core.request(work, 0.0))
+
+    def become_wanted() -> None:
+        bench.device.during_step = lambda: None
+        bench.core.amend(work, replace(work, ahead=False))
+        bench.admit("wanted")
+
+    bench.device.during_step = become_wanted
+    bench.step()
+    assert bench.device.steps == ["right"] and not bench.device.interrupted
+
+
+def test_a_half_done_guess_is_foretold_as_such(bench: Bench):
+    work = bench.work("guess", ahead=True, num_inference_steps=8)
+    before = bench.core.forecast(work, 0.0)
+    bench.core.admit(bench.core.request(work, 0.0))
+    bench.step(6)
+    assert bench.core.forecast(work, 0.0).work < before.work / 2
 
 
 # When a guess is begun ----------------------------------------------------------------------------

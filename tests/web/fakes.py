@@ -90,6 +90,9 @@ class ColourRunner:
     def notes(self, row: FakeRow) -> tuple[str, ...]:
         return self._engine.notes
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        return True
+
     def seconds_to_load(self, num_inference_steps: int) -> float:
         return 0.0
 

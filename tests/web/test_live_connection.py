@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.engine import policy
+from lightning_demo.engine import ahead, policy
 from lightning_demo.errors import EngineUnavailable, RateLimited
 from lightning_demo.settings import Settings
 from lightning_demo.web import messages
@@ -222,19 +222,29 @@ def test_nothing_runs_when_the_last_one_has_gone(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "seed", "painted"),
-    [(Settings(), 7, ["a cat"]), (Settings(ahead=False), 7, []), (Settings(), None, [])],
-    ids=["on", "off", "without a seed"],
+    [
+        (Settings(), 7, ["a cat"]),
+        (Settings(ahead=False), 7, []),
+        (Settings(memory_mb=0), 7, []),
+        (Settings(), None, []),
+    ],
+    ids=["on", "off", "without a memory", "without a seed"],
 )
 def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
-    run: Run, settings: Settings, seed: int | None, painted: list[str]
+    run: Run,
+    settings: Settings,
+    seed: int | None,
+    painted: list[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without a seed the server chooses one, and another one for the next request."""
+    monkeypatch.setattr(ahead, "SILENCE", 0.0)
 
     async def talk() -> None:
         engine = FakeEngine()
         service = Service(engine, settings)
         connection = service.open()
-        guesses = [{"num_inference_steps": 3}, {"prompt": ""}, {"nonsense": 1}, {"prompt": "a cat"}]
+        guesses = [{"num_inference_steps": 3}, {"prompt": ""}, {"width": 192}, {"prompt": "a cat"}]
         request = {"prompt": "a ca", "num_inference_steps": 4, "seed": seed}
         message = {"sequence": 1, "request": request, "ahead": guesses}
         assert connection.receive(messages.parse(json.dumps(message))) is None

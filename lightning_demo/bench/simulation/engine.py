@@ -66,6 +66,10 @@ class TableRunner:
         """See `Runner.notes`."""
         return ()
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        """See `Runner.is_resident`."""
+        return True
+
     def seconds_to_load(self, num_inference_steps: int) -> float:
         """All weights are there."""
         return 0.0

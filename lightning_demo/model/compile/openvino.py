@@ -7,6 +7,7 @@ its `convert_model`, which reports to its makers, is not used.
 from __future__ import annotations
 
 import hashlib
+import threading
 import warnings
 from io import BytesIO
 from pathlib import Path
@@ -83,11 +84,14 @@ class _Program:
         self._request = compiled.create_infer_request()
         self._outputs = range(len(compiled.outputs))
         self._cancelled = False
+        self._lock = threading.Lock()  # of both: what is cancelled knows it
 
     def __call__(self, *given: torch.Tensor) -> Any:
-        self._cancelled = False
-        # As fast as `infer`, which cannot be cancelled.
-        self._request.start_async([tensor.numpy() for tensor in given], share_inputs=True)
+        arrays = [tensor.numpy() for tensor in given]
+        with self._lock:
+            self._cancelled = False
+            # As fast as `infer`, which cannot be cancelled.
+            self._request.start_async(arrays, share_inputs=True)
         try:
             self._request.wait()
         except RuntimeError:
@@ -101,8 +105,9 @@ class _Program:
 
     def cancel(self) -> None:
         """See `Cancellable.cancel`: within milliseconds."""
-        self._cancelled = True
-        self._request.cancel()
+        with self._lock:  # else it might be taken back, and the call cancelled all the same
+            self._cancelled = True
+            self._request.cancel()
 
 
 def _hash(content: bytes = b"") -> hashlib.blake2b:

@@ -110,6 +110,10 @@ class Sampler:
         """Seconds until the UNet of a step count is on the device; 0 when it is there."""
         return self._components.unets.seconds_to_bring(num_inference_steps)
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        """Whether the UNet of a step count is on the device; may be asked at any time."""
+        return self._components.unets.is_resident(num_inference_steps)
+
     @property
     def decodes_beside(self) -> bool:
         """Whether another thread may call `finals`, inside `beside`, while this one takes steps.

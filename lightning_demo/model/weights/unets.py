@@ -110,6 +110,10 @@ class UNets:
         """The step counts of `resident`, in the same order."""
         return tuple(self._live)
 
+    def is_resident(self, num_inference_steps: int) -> bool:
+        """Whether the UNet of a step count is on the device; may be asked at any time."""
+        return num_inference_steps in self._live
+
     def get(self, num_inference_steps: int) -> UNet2DConditionModel:
         """The UNet distilled for this many steps; reads its files if that has not been done.
 
