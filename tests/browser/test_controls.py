@@ -142,7 +142,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     tab.page.locator("#budget").get_by_text("off").click()
     tab.wait("() => lightning.budget === 0")
     assert tab.sequence() == before, "no picture depends on it"
-    engine.requests.clear()
+    engine.works.clear()
     tab.type("now without")
     tab.wait_painted("now without")
     assert {request.num_inference_steps for request in engine.requests} == {8}

@@ -107,7 +107,6 @@ class FakeEngine(LoopEngine):
         super().__init__(ColourRunner(self), quick(status.limits), status)
         self.step_seconds = step_seconds
         self.fault: Callable[[GenerationRequest], Exception | None] = lambda request: None
-        self.requests: list[GenerationRequest] = []
         self.works: list[Work] = []
         self.steps: list[str] = []  # prompt of every step taken
         self.running = 0
@@ -122,6 +121,11 @@ class FakeEngine(LoopEngine):
         self.line: Forecast | None = None  # while there is one, every request waits in line
         self.held = False  # whether steps wait
         self._at_gate = False
+
+    @property
+    def requests(self) -> list[GenerationRequest]:
+        """What was asked for, in order; guesses are in `works` only."""
+        return [work.request for work in self.works if not work.ahead]
 
     @property
     def closed(self) -> bool:
@@ -148,7 +152,6 @@ class FakeEngine(LoopEngine):
             await asyncio.sleep(0.001)
 
     async def generate(self, work: Work) -> Stream:
-        self.requests.append(work.request)
         self.works.append(work)
         self.running += 1
         try:
