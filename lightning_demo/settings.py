@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -65,6 +66,41 @@ class Settings:
         "host names the page may be reached under, separated by commas; empty: this machine's "
         "own when listening on a loopback address, any otherwise",
         metavar="NAMES",
+    )
+    tls_cert: str = _setting(
+        "", "certificate chain (PEM) to serve https with; needs --tls-key", metavar="FILE"
+    )
+    tls_key: str = _setting("", "private key (PEM) of --tls-cert", metavar="FILE")
+    api_keys: str = _setting(
+        "",
+        "who may use the APIs: a file with a line for each, NAME KEY [per_second=N] [at_once=N]; "
+        "read again when it changes; empty: programs on this machine",
+        metavar="FILE",
+    )
+    open_api: bool = _setting(False, "let everybody use the APIs, without a key")
+    cors_origins: str = _setting(
+        "",
+        "origins whose pages may use the APIs from a browser, separated by commas, e.g. "
+        "https://example.org",
+        metavar="ORIGINS",
+    )
+    files_dir: str = _setting(
+        "",
+        "folder for pictures and jobs of the APIs; empty: one in ~/.cache/lightning-demo for each "
+        "port",
+        metavar="FOLDER",
+    )
+    files_hours: float = _setting(
+        24.0, "hours that pictures and jobs of the APIs are kept", low=0.01, high=10_000
+    )
+    files_mb: float = _setting(
+        512.0, "disk for pictures of the APIs; the oldest go first", low=1, high=1_000_000
+    )
+    webhook_hosts: str = _setting(
+        "",
+        "hosts that are told when a job has ended, where its client wants that, separated by "
+        "commas; empty: none",
+        metavar="HOSTS",
     )
     transport: str = _setting(
         "auto",
@@ -146,6 +182,14 @@ class Settings:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item.name, getattr(self, item.name), item.metadata)
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise InvalidSetting("tls_cert, tls_key: give both, or none.")
+        for origin in listed(self.cors_origins):
+            if not re.fullmatch(r"https?://[^/?#@]+", origin):
+                raise InvalidSetting(
+                    "cors_origins: write scheme and host, as in https://example.org, several "
+                    "separated by commas."
+                )
         for login in filter(None, self.auth.split(",")):
             user, colon, password = login.partition(":")
             if not (user and colon and password):
@@ -194,6 +238,19 @@ def compile_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Where compiled programs are kept between runs: torch's own variable, or a cache folder."""
     usual = Path.home() / ".cache" / "lightning-demo" / "compiled"
     return Path(environment.get("TORCHINDUCTOR_CACHE_DIR") or usual)
+
+
+def files_folder(settings: Settings) -> Path | None:
+    """Where the APIs keep pictures and jobs; None: a temporary folder, since the port is any."""
+    if settings.files_dir:
+        return Path(settings.files_dir)
+    usual = Path.home() / ".cache" / "lightning-demo" / f"files-{settings.port}"
+    return usual if settings.port else None
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """What a setting lists, separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from typing import TypeVar
 
 from starlette.requests import HTTPConnection
 
@@ -34,11 +36,14 @@ def normal(host: str) -> str:
     return str(address)
 
 
-def discount(counts: Counter[str], address: str) -> None:
-    """One less; an address that has none left is forgotten."""
-    counts[address] -= 1
-    if counts[address] <= 0:
-        del counts[address]
+Key = TypeVar("Key", bound=Hashable)
+
+
+def discount(counts: Counter[Key], key: Key, number: int = 1) -> None:
+    """So many less; who has none left, e.g. an address, is forgotten."""
+    counts[key] -= number
+    if counts[key] <= 0:
+        del counts[key]
 
 
 class Allowance:

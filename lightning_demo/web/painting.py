@@ -1,23 +1,24 @@
-"""One finished picture for whoever asks over HTTP; what the route of every API calls.
+"""One picture for whoever asks over HTTP; what the route of every API calls.
 
-Limits, turns, time, draining, a client that goes away, and faults are seen to in here. A route
-translates its own kind of question into a `GenerationRequest`, and the frame into its own kind of
-answer.
+Limits, turns, time, draining and faults are seen to in here. A route translates its own kind of
+question into a `GenerationRequest`, and the frames into its own kind of answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
+from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
-from ..engine.base import Engine, Work, final_frame
+from ..engine.base import UNFINISHED, Engine, Stream, Value, Work
 from ..errors import (
     EngineUnavailable,
     GenerationFailed,
@@ -26,18 +27,19 @@ from ..errors import (
     report_incident,
 )
 from ..schemas import Frame, GenerationRequest
-from .addresses import Allowance, address_of, discount
-from .http_json import read_json
+from .addresses import Allowance, discount
+from .callers import BURST, Caller
 from .messages import DRAINING
 from .tasks import tasks
 
 log = logging.getLogger(__name__)
 
-MAX_PICTURES = 8  # being painted at once
-PICTURES_PER_ADDRESS = 4  # of them, for one address
-PICTURES_AT_ONCE = 60  # of one address without waiting, and then
-PICTURES_PER_SECOND = 4.0
+MAX_PICTURES = 4_000  # painted and waiting
+IN_ENGINE = 16  # of them in the engine for one caller: enough for its largest batch twice
 PAINT_SECONDS = 600.0  # loading, in line and on the device; SDXL on a CPU takes minutes
+
+T = TypeVar("T")
+Tell = Callable[[int, Value], Awaitable[None]]  # which of several pictures, and what is new of it
 
 
 class Painting:
@@ -45,89 +47,129 @@ class Painting:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._allowance = Allowance(PICTURES_AT_ONCE, PICTURES_PER_SECOND)
-        self._running: Counter[str] = Counter()  # pictures, by address
+        self._allowances: dict[float, Allowance] = {}  # by pictures a second
+        self._pictures: Counter[Hashable] = Counter()  # painted and waiting, by client
+        self._turns: dict[Hashable, asyncio.Semaphore] = {}  # of those who have any
         self._draining = False
 
     @property
     def busy(self) -> bool:
-        """Whether any picture is being painted."""
-        return bool(self._running)
+        """Whether any picture is being painted or waits for it."""
+        return bool(self._pictures)
 
     def drain(self) -> None:
         """Takes nothing new; what is being painted may finish."""
         self._draining = True
 
-    async def read(self, http: Request) -> Mapping[str, Any]:
-        """The untrusted JSON fields of an HTTP request for a picture.
-
-        Whoever asks too often is told so before anything is read.
+    def admit(self, caller: Caller, pictures: int = 1) -> None:
+        """Counts pictures that a caller is about to ask for; before anything is read.
 
         Raises:
-            LightningError: why they are not read, with the HTTP status that fits.
+            EngineUnavailable: the server is going away.
+            RateLimited: the caller asks too often.
         """
         self._check_draining()
-        if wait := self._allowance.take(address_of(http), time.monotonic()):
-            raise RateLimited(
-                f"At most {PICTURES_PER_SECOND:g} pictures a second are painted for one address; "
-                "try again in a moment.",
-                seconds=wait,
-            )
-        return await read_json(http)
+        rate = caller.per_second
+        if rate == math.inf:
+            return
+        allowance = self._allowances.setdefault(rate, Allowance(BURST, rate))
+        for _ in range(pictures):
+            if wait := allowance.take(f"{caller.kind} {caller.name}", time.monotonic()):
+                raise RateLimited(
+                    f"At most {rate:g} pictures a second are painted for you; "
+                    "try again in a moment.",
+                    seconds=wait,
+                )
 
-    async def paint(self, request: GenerationRequest, http: Request) -> Frame:
+    async def paint(self, request: GenerationRequest, caller: Caller) -> Frame:
         """The final frame of `request`, with its pixels and the name of the model.
-
-        The pictures of one address take turns with one another. When the client goes away, its
-        picture is not painted on.
-
-        Args:
-            http: the HTTP request that asks for it, after `read`.
 
         Raises:
             LightningError: why there is no picture, with the HTTP status that fits.
         """
-        address = address_of(http)
+        async with aclosing(self.values(request, caller)) as values:
+            async for value in values:
+                if isinstance(value, Frame) and value.final:
+                    return value
+        raise GenerationFailed(UNFINISHED)
+
+    async def paint_all(
+        self, requests: Sequence[GenerationRequest], caller: Caller, tell: Tell | None = None
+    ) -> list[Frame]:
+        """The final frames of several requests, painted beside one another.
+
+        Args:
+            tell: is called with the place of each request and whatever is new of it.
+
+        Raises:
+            LightningError: why there is one picture less; the others are given up.
+        """
+
+        async def one(place: int, request: GenerationRequest) -> Frame:
+            final: Frame | None = None
+            async with aclosing(self.values(request, caller)) as values:
+                async for value in values:
+                    if tell is not None:
+                        await tell(place, value)
+                    if isinstance(value, Frame) and value.final:
+                        final = value
+            if final is None:
+                raise GenerationFailed(UNFINISHED)
+            return final
+
+        if len(requests) == 1:
+            return [await one(0, requests[0])]
+        async with tasks(*(one(*each) for each in enumerate(requests))) as running:
+            return list(await asyncio.gather(*running))
+
+    async def values(self, request: GenerationRequest, caller: Caller) -> Stream:
+        """What the engine says of a request: `Started`, previews, the final frame with its pixels.
+
+        The pictures of one caller take turns with one another. Closing it stops the work.
+
+        Raises:
+            LightningError: why there is no picture, with the HTTP status that fits.
+        """
         self._check_draining()
-        self._check_running(address)
-        self._running[address] += 1
+        self._check_room(caller)
+        client = caller.client
+        self._pictures[client] += 1
+        turns = self._turns.setdefault(client, asyncio.Semaphore(IN_ENGINE))
         try:
-            frame = await self._final_frame(Work(request, client=("address", address)), http)
+            async with turns, aclosing(self._painted(request, caller)) as painted:
+                async for value in painted:
+                    yield value
         except Exception as error:
             raise report_incident(error, "The picture could not be painted", log) from None
         finally:
-            discount(self._running, address)
-        return replace(frame, model=frame.model or self._engine.status().model)
+            discount(self._pictures, client)
+            if client not in self._pictures:
+                self._turns.pop(client, None)
+
+    async def _painted(self, request: GenerationRequest, caller: Caller) -> Stream:
+        end = time.monotonic() + PAINT_SECONDS
+        stream = self._engine.generate(Work(request, client=caller.client))
+        async with aclosing(stream) as values:
+            while (value := await _next(values, end)) is not None:
+                if isinstance(value, Frame):
+                    if value.final and value.pixels is None:
+                        raise GenerationFailed("The picture came without its pixels.")
+                    value = replace(value, model=value.model or self._engine.status().model)
+                yield value
 
     def _check_draining(self) -> None:
         if self._draining:
             raise EngineUnavailable(DRAINING)
 
-    def _check_running(self, address: str) -> None:
-        if self._running.total() >= MAX_PICTURES:
+    def _check_room(self, caller: Caller) -> None:
+        if self._pictures.total() >= MAX_PICTURES:
             raise EngineUnavailable(
-                f"{MAX_PICTURES} pictures are being painted already; try again in a moment."
+                f"{MAX_PICTURES} pictures are being painted or wait already; try again in a moment."
             )
-        if self._running[address] >= PICTURES_PER_ADDRESS:
+        if self._pictures[caller.client] >= caller.at_once:
             raise RateLimited(
-                f"{PICTURES_PER_ADDRESS} pictures are being painted for your address already; "
+                f"{caller.at_once} pictures are being painted for you or wait already; "
                 "try again in a moment."
-            )
-
-    async def _final_frame(self, work: Work, http: Request) -> Frame:
-        async with tasks(final_frame(self._engine, work), _disconnect(http)) as (painted, gone):
-            await asyncio.wait(
-                (painted, gone), timeout=PAINT_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-            if painted.done():
-                frame: Frame = painted.result()
-                if frame.pixels is None:
-                    raise GenerationFailed("The picture came without its pixels.")
-                return frame
-            if gone.done():
-                raise ClientGone("The client has gone.")
-            raise EngineUnavailable(
-                f"The picture was not finished within {PAINT_SECONDS:g} s; try again later."
             )
 
 
@@ -137,7 +179,36 @@ class ClientGone(LightningError):
     status = 499
 
 
+async def while_connected(http: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is given up when the client goes away.
+
+    Args:
+        http: its request, after the body has been read.
+
+    Raises:
+        ClientGone: it has gone.
+    """
+    async with tasks(work, _disconnect(http)) as (working, gone):
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            result: T = working.result()
+            return result
+        raise ClientGone("The client has gone.")
+
+
 async def _disconnect(http: Request) -> None:
     """Ends when the client has gone."""
     while (await http.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _next(values: AsyncGenerator[Value, None], end: float) -> Value | None:
+    """The next value, if it comes in time; None after the last."""
+    try:
+        return await asyncio.wait_for(anext(values), max(0.0, end - time.monotonic()))
+    except StopAsyncIteration:
+        return None
+    except asyncio.TimeoutError:
+        raise EngineUnavailable(
+            f"The picture was not finished within {PAINT_SECONDS:g} s; try again later."
+        ) from None

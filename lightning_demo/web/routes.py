@@ -16,9 +16,11 @@ from starlette.websockets import WebSocket
 from ..images import encode_png
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
+from .callers import caller_at
 from .guard import check_login, logged_in
-from .http_json import answers_problems, problem
+from .http_json import answers_problems, problem, read_json
 from .live_socket import serve_socket
+from .painting import while_connected
 from .service import Service
 
 FILES = ASSETS / "web"
@@ -79,9 +81,13 @@ class Endpoints:
     async def picture(self, request: Request) -> Response:
         """The picture of a request as PNG, its settings inside."""
         check_login(request)
-        fields = await self._service.painting.read(request)
-        asked = GenerationRequest.parse(fields, self._service.engine.status().limits)
-        frame = await self._service.painting.paint(asked, request)
+        caller = caller_at(request)
+        painting = self._service.painting
+        painting.admit(caller)
+        asked = GenerationRequest.parse(
+            await read_json(request), self._service.engine.status().limits
+        )
+        frame = await while_connected(request, painting.paint(asked, caller))
         data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model)
         headers = {
             "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.png"',

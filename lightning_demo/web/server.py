@@ -31,6 +31,7 @@ from ..engine.metrics import Metrics
 from ..errors import InvalidSetting
 from ..ports import free_port
 from ..settings import Settings
+from . import api
 from .guard import Guard
 from .messages import MAX_MESSAGE_BYTES
 from .routes import FILES, routes
@@ -53,6 +54,7 @@ class Server:
     def __init__(self, engine: Engine, settings: Settings, metrics: Metrics | None = None) -> None:
         self._settings = settings
         self._service = Service(engine, settings, metrics)
+        self._api = api.Api(self._service)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._blocks = _within_loop(lambda: build(self._service))
 
@@ -75,6 +77,7 @@ class Server:
         """Takes nothing new, lets running pictures finish, then closes page and engine."""
         self._in_loop(self._service.drain(DRAIN_SECONDS), DRAIN_SECONDS + CLOSE_SECONDS)
         self._in_loop(self._service.engine.aclose(), ENGINE_SECONDS)
+        self._in_loop(self._api.aclose(), CLOSE_SECONDS)
         self._blocks.close(verbose=False)
         self._loop = None
 
@@ -88,6 +91,9 @@ class Server:
                 app_kwargs=self._app_options(),
                 auth=self._settings.logins(),
                 share=self._settings.share,
+                ssl_certfile=self._settings.tls_cert or None,
+                ssl_keyfile=self._settings.tls_key or None,
+                ssl_verify=False,  # of a certificate that may be one's own: Gradio asks itself
                 # Node's proxy in front would pass no WebSocket on.
                 ssr_mode=False,
                 # It would keep every frame in the visitor's localStorage, synchronously.
@@ -115,7 +121,7 @@ class Server:
 
     def _app_options(self) -> dict[str, Any]:
         return {
-            "routes": routes(self._service),
+            "routes": [*routes(self._service), *api.routes(self._api)],
             "middleware": [Middleware(Guard, settings=self._settings)],
             "lifespan": self._lifespan,
         }

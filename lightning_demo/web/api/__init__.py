@@ -1,0 +1,15 @@
+"""The APIs: one translation file for each vendor, all onto one way of painting."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from . import native
+from .service import Api
+
+__all__ = ["Api", "routes"]
+
+
+def routes(api: Api) -> list[BaseRoute]:
+    """All routes of all APIs."""
+    return [*native.routes(api)]

@@ -1,0 +1,334 @@
+"""Our own API: `POST /v1/pictures`, `GET /v1/models`, `GET /v1/usage`, and the files.
+
+The answer is what `Accept` asks for: JSON with addresses or base64, the bytes of a picture, or
+server-sent events with a preview after each step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ...engine.base import Value
+from ...errors import InvalidRequest, LightningError, report_incident
+from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, Frame
+from ..callers import Caller
+from ..tasks import tasks
+from . import event_stream
+from .aspect import parse_aspect_ratio, parse_resolution
+from .files import as_text, encoded, keep, url_of
+from .jobs import owner_of
+from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
+from .reading import Question, read_question
+from .service import Api, answers, as_problem, bound, log
+from .usage import costs
+
+MAX_IMAGES = 8
+# Text without control characters and halves of characters, and not of white space only.
+TEXT = r"^[^\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]*$"
+
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
+Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
+
+
+class PictureQuestion(Question):
+    """What `POST /v1/pictures` takes. Absent or null is the default."""
+
+    prompt: Annotated[Text, Field(min_length=1, description="What the picture shows.")]
+    negative_prompt: Annotated[
+        Text | None, Field(description="What it does not show; acts with guidance above 1.")
+    ] = None
+    num_inference_steps: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_STEPS)] | None,
+        Field(description="Steps; those without a checkpoint become the nearest that has one."),
+    ] = None
+    guidance_scale: Annotated[
+        Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)] | None,
+        Field(description="Classifier-free guidance; SDXL-Lightning is made for 0."),
+    ] = None
+    seed: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_SEED)] | None,
+        Field(description="Of the first picture; the next ones follow it. Absent: a random one."),
+    ] = None
+    width: Annotated[Side | None, Field(description="Pixels; the nearest size is painted.")] = None
+    height: Annotated[Side | None, Field(description="Pixels.")] = None
+    aspect_ratio: Annotated[
+        Annotated[str, Field(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$", examples=["16:9"])] | None,
+        Field(description="Instead of width and height."),
+    ] = None
+    resolution: Annotated[
+        Annotated[str, Field(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", examples=["1024x1024"])]
+        | None,
+        Field(description="Instead of width and height."),
+    ] = None
+    num_images: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, Field(description="Pictures.")
+    ] = None
+    output_format: Annotated[
+        Format | None, Field(description="Absent: as Accept says, else jpeg.")
+    ] = None
+    output_quality: Annotated[
+        Annotated[int, Field(ge=1, le=100)] | None, Field(description="Of JPEG and WebP; 90.")
+    ] = None
+    response_format: Annotated[
+        Literal["url", "b64_json"] | None, Field(description="In JSON: an address, or base64.")
+    ] = None
+    strict: Annotated[bool | None, Field(description="Refuse what would otherwise be changed.")] = (
+        None
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aliases(cls, fields: Any) -> Any:
+        """`steps` and `guidance`, as presets of others have them."""
+        if isinstance(fields, dict):
+            fields = dict(fields)
+            for short, name in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
+                if short in fields and fields.get(name) is None:
+                    fields[name] = fields.pop(short)
+        return fields
+
+    def asked(self, accepted: Format | None) -> Asked:
+        """
+        Args:
+            accepted: the format that the Accept header asks for.
+
+        Raises:
+            InvalidRequest: two fields say different things.
+        """
+        reasons = {
+            "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
+            "model": "this server has one model",
+        }
+        format = self.output_format or accepted or "jpeg"
+        if accepted and format != accepted:
+            raise InvalidRequest(
+                f"output_format: {format} is not the image/{accepted} of the Accept header.",
+                field="output_format",
+            )
+        return Asked(
+            self.prompt,
+            self.negative_prompt,
+            self.num_inference_steps,
+            self.guidance_scale,
+            self.seed,
+            self._size(),
+            shape_only=self.aspect_ratio is not None,
+            count=self.num_images or 1,
+            output=Output(format, self.output_quality or 90),
+            strict=bool(self.strict),
+            warnings=no_effect(self.unknown, reasons),
+        )
+
+    def _size(self) -> tuple[int, int] | None:
+        """Width and height in pixels, however they were given."""
+        sides = self.width is not None or self.height is not None
+        if sum((sides, self.aspect_ratio is not None, self.resolution is not None)) > 1:
+            raise InvalidRequest(
+                "resolution: give one of width and height, aspect_ratio, or resolution.",
+                field="resolution",
+            )
+        if self.aspect_ratio is not None:
+            return parse_aspect_ratio(self.aspect_ratio)
+        if self.resolution is not None:
+            return parse_resolution(self.resolution)
+        if not sides:
+            return None
+        return self.width or self.height or 0, self.height or self.width or 0
+
+
+def routes(api: Api) -> list[BaseRoute]:
+    """The routes of our own API."""
+    return [
+        Route("/v1/pictures", bound(pictures, api), methods=["POST"]),
+        Route("/v1/models", bound(models, api)),
+        Route("/v1/usage", bound(usage, api)),
+        Route("/files/{name}", bound(file, api)),
+    ]
+
+
+@answers(as_problem)
+async def pictures(api: Api, http: Request) -> Response:
+    """Paints what is asked for."""
+    caller = api.admit(http)
+    question = await read_question(http, PictureQuestion, strict=True)
+    wanted = accepted(http.headers.get("accept", ""))
+    order = api.place(question.asked(wanted if wanted in ("jpeg", "png", "webp") else None), caller)
+    if wanted == "events":
+        return event_stream.stream(_events(api, http, question, order, caller))
+    if wanted != "json":
+        return await _bytes(api, http, order, caller)
+    begun = time.perf_counter()
+    frames = await api.paint(http, order, caller)
+    content = await _described(api, http, question, order, frames)
+    content["timings"] = {"total_ms": round((time.perf_counter() - begun) * 1000, 1)}
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+
+@answers(as_problem)
+async def models(api: Api, http: Request) -> Response:
+    """The model that is served, in the form that OpenAI's clients read, with its limits."""
+    api.caller(http)
+    return JSONResponse({"object": "list", "data": [described_model(api)]})
+
+
+@answers(as_problem)
+async def usage(api: Api, http: Request) -> Response:
+    """What the caller has used, and what it would have cost elsewhere."""
+    caller = api.caller(http)
+    days = await asyncio.to_thread(api.store.usage, owner_of(caller))
+    total = sum(day["pictures"] for day in days)
+    return JSONResponse({"days": days, "pictures": total, "would_have_cost": costs(total)})
+
+
+@answers(as_problem)
+async def file(api: Api, http: Request) -> Response:
+    """A finished picture; whoever knows its name may have it."""
+    found = await asyncio.to_thread(api.store.file, http.path_params["name"])
+    headers = {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Disposition": f'inline; filename="{found.name}"',
+    }
+    return FileResponse(found.path, media_type=found.media_type, headers=headers)
+
+
+def described_model(api: Api) -> dict[str, Any]:
+    """The model that is served and what it can be asked for."""
+    status = api.service.engine.status()
+    limits = status.limits
+    return {
+        "id": status.model,
+        "object": "model",
+        "created": 1_708_473_600,  # 21 February 2024, when SDXL-Lightning appeared
+        "owned_by": "bytedance" if status.model == "sdxl-lightning" else "lightning-demo",
+        "title": status.title,
+        "state": status.state,
+        "num_inference_steps": list(limits.num_inference_steps),
+        "default_num_inference_steps": limits.default_steps,
+        "sizes": [list(size) for size in limits.sizes],
+    }
+
+
+def accepted(accept: str) -> Literal["json", "events", "jpeg", "png", "webp"]:
+    """The first that an Accept header names of what there is; JSON for anything else."""
+    known: dict[str, Literal["json", "events", "jpeg", "png", "webp"]] = {
+        "application/json": "json",
+        "text/event-stream": "events",
+        "image/jpeg": "jpeg",
+        "image/jpg": "jpeg",
+        "image/png": "png",
+        "image/webp": "webp",
+        "image/*": "jpeg",
+    }
+    for part in accept.split(","):
+        found = known.get(part.partition(";")[0].strip().lower())
+        if found:
+            return found
+    return "json"
+
+
+async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Response:
+    """The picture itself; what else there is to say stands in the headers."""
+    if len(order.requests) > 1:
+        raise InvalidRequest(
+            "num_images: must be 1 for an answer that is a picture; Accept application/json.",
+            field="num_images",
+        )
+    frame = (await api.paint(http, order, caller))[0]
+    data = await encoded(frame, order.output)
+    headers = {
+        "Cache-Control": "no-store",
+        "X-Seed": str(order.seed),
+        "X-Model": frame.model,
+        "X-Warnings": json.dumps([*order.warnings, *frame.notes]),
+    }
+    return Response(data, headers=headers, media_type=order.output.media_type)
+
+
+async def _described(
+    api: Api, http: Request, question: PictureQuestion, order: Order, frames: list[Frame]
+) -> dict[str, Any]:
+    """Finished pictures as JSON."""
+    first = order.requests[0]
+    return {
+        "created": int(time.time()),
+        "model": frames[0].model,
+        "prompt": first.prompt,
+        "num_inference_steps": first.num_inference_steps,
+        "guidance_scale": first.guidance_scale,
+        "pictures": [await _picture(api, http, question, order, frame) for frame in frames],
+        "warnings": list(dict.fromkeys((*order.warnings, *(n for f in frames for n in f.notes)))),
+    }
+
+
+async def _picture(
+    api: Api, http: Request, question: PictureQuestion, order: Order, frame: Frame
+) -> dict[str, Any]:
+    width, height = frame.size
+    about = {
+        "seed": frame.request.seed,
+        "width": width,
+        "height": height,
+        "media_type": order.output.media_type,
+    }
+    if question.response_format == "b64_json":
+        return {"b64_json": as_text(await encoded(frame, order.output)), **about}
+    picture = await keep(api.store, frame, order)
+    return {"url": url_of(http, picture.name), **about}
+
+
+async def _events(
+    api: Api, http: Request, question: PictureQuestion, order: Order, caller: Caller
+) -> AsyncGenerator[bytes, None]:
+    """`preview` after each step, `picture` for each that is finished, then `done` or `error`."""
+    news: asyncio.Queue[tuple[int, Frame] | None] = asyncio.Queue()
+
+    async def tell(place: int, value: Value) -> None:
+        if isinstance(value, Frame):
+            news.put_nowait((place, value))
+
+    async def paint() -> list[Frame]:
+        try:
+            return await api.painting.paint_all(order.requests, caller, tell)
+        finally:
+            news.put_nowait(None)
+
+    begun = time.perf_counter()
+    async with tasks(paint()) as (painting,):
+        try:
+            while (item := await news.get()) is not None:
+                place, frame = item
+                if frame.final:
+                    about = await _picture(api, http, question, order, frame)
+                    yield event_stream.event({"index": place, **about}, "picture")
+                else:
+                    preview = {
+                        "index": place,
+                        "step": frame.step,
+                        "num_inference_steps": frame.request.num_inference_steps,
+                        "media_type": frame.media_type,
+                        "b64_json": as_text(frame.data),
+                    }
+                    yield event_stream.event(preview, "preview")
+            frames = await painting
+            await api.count_use(order, caller)
+            total = round((time.perf_counter() - begun) * 1000, 1)
+            notes = dict.fromkeys((*order.warnings, *(n for f in frames for n in f.notes)))
+            done = {"model": frames[0].model, "warnings": list(notes)}
+            yield event_stream.event({**done, "timings": {"total_ms": total}}, "done")
+        except Exception as error:
+            told = report_incident(error, "The picture could not be painted", log)
+            yield event_stream.event(_problem(told), "error")
+
+
+def _problem(error: LightningError) -> dict[str, Any]:
+    return {"status": error.status, "detail": error.message, "field": error.field}

@@ -1,0 +1,143 @@
+"""What the routes of all APIs share: who may ask, painting, files, jobs, and answers to errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import cached_property, wraps
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from ...errors import LightningError, report_incident
+from ...schemas import Frame, Limits
+from ..callers import Caller
+from ..http_json import problem_of
+from ..painting import while_connected
+from ..service import Service
+from .access import Access, KeyRequired
+from .jobs import Jobs, owner_of
+from .order import Asked, Order, place
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+Shape = Callable[[LightningError], Response]  # an error as a vendor answers it
+Handler = Callable[["Api", Request], Awaitable[Response]]
+
+
+class Api:
+    """The server as programs see it."""
+
+    def __init__(self, service: Service) -> None:
+        """
+        Raises:
+            InvalidSetting: the file of API keys is not as it must be.
+        """
+        self.service = service
+        self.painting = service.painting
+        self.access = Access(service.settings)
+
+    @property
+    def limits(self) -> Limits:
+        """What the model that is served can be asked for."""
+        return self.service.engine.status().limits
+
+    @cached_property
+    def store(self) -> Store:
+        """Opened when it is first needed: most visitors only use the page."""
+        return Store.of(self.service.settings)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """What is painted behind its request."""
+        return Jobs(self.painting, self.store)
+
+    def caller(self, connection: HTTPConnection) -> Caller:
+        """Who asks.
+
+        Raises:
+            LightningError: whoever it is may not.
+        """
+        return self.access.caller(connection)
+
+    def admit(self, http: HTTPConnection) -> Caller:
+        """Who asks for a picture, before the question is read.
+
+        Raises:
+            LightningError: whoever it is may not, or not so often.
+        """
+        caller = self.caller(http)
+        self.painting.admit(caller)
+        return caller
+
+    def place(self, asked: Asked, caller: Caller) -> Order:
+        """A question translated for the model that is served.
+
+        Raises:
+            LightningError: it cannot be asked, or it asks for too many pictures at once.
+        """
+        order = place(asked, self.limits)
+        if len(order.requests) > 1:
+            self.painting.admit(caller, len(order.requests) - 1)
+        return order
+
+    async def paint(self, http: Request, order: Order, caller: Caller) -> list[Frame]:
+        """The final frames of an order, which is given up when the client goes away.
+
+        Raises:
+            LightningError: why there is none.
+        """
+        frames = await while_connected(http, self.painting.paint_all(order.requests, caller))
+        await self.count_use(order, caller)
+        return frames
+
+    async def count_use(self, order: Order, caller: Caller) -> None:
+        """Notes what a client has used."""
+        count, steps = len(order.requests), order.requests[0].num_inference_steps
+        await asyncio.to_thread(self.store.count_use, owner_of(caller), count, count * steps)
+
+    async def aclose(self) -> None:
+        """Ends jobs and store, if there were any; the engine has ended, so no job goes on."""
+        if "jobs" in self.__dict__:
+            await self.jobs.drain()
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+def answers(shape: Shape) -> Callable[[Handler], Handler]:
+    """A route's function whose errors are answered as its vendor does.
+
+    A fault's own words stay in the log.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def answer(api: Api, http: Request) -> Response:
+            try:
+                return await handler(api, http)
+            except Exception as error:
+                return shape(report_incident(error, "The request could not be answered", log))
+
+        return answer
+
+    return decorate
+
+
+def as_problem(error: LightningError) -> Response:
+    """An error in the form of RFC 9457, as our own API answers it."""
+    response = problem_of(error)
+    if isinstance(error, KeyRequired):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def bound(handler: Handler, api: Api) -> Callable[[Request], Awaitable[Response]]:
+    """A handler as Starlette calls it."""
+
+    async def endpoint(http: Request) -> Response:
+        return await handler(api, http)
+
+    endpoint.__name__ = getattr(handler, "__name__", "endpoint")
+    return endpoint

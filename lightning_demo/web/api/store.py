@@ -1,0 +1,219 @@
+"""What outlives a request and the server: finished pictures, jobs, and who has used how much.
+
+A folder with one SQLite database, and a file for each picture. Ids are made here, with 192 random
+bits, and looked up in the database: no path is built from what a client sends. All methods may be
+called from any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ...errors import EngineUnavailable, InvalidRequest
+from ...settings import Settings, files_folder
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 60.0  # between two looks for what has expired
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS files (
+    name TEXT PRIMARY KEY, media_type TEXT NOT NULL, bytes INTEGER NOT NULL, created REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, vendor TEXT NOT NULL, owner TEXT NOT NULL, ended INTEGER NOT NULL,
+    created REAL NOT NULL, record TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (vendor, owner, created);
+CREATE TABLE IF NOT EXISTS usage (
+    owner TEXT NOT NULL, day TEXT NOT NULL, pictures INTEGER NOT NULL, steps INTEGER NOT NULL,
+    PRIMARY KEY (owner, day)
+);
+"""
+
+
+class NotFound(InvalidRequest):
+    """There is nothing of this name, no longer, or not for this client."""
+
+    status = 404
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A picture as it was encoded."""
+
+    name: str
+    path: Path
+    media_type: str
+
+
+def new_id() -> str:
+    """An id that cannot be guessed: 32 characters that any URL and any client takes."""
+    return secrets.token_hex(16)
+
+
+class Store:
+    """The folder of one server."""
+
+    def __init__(self, folder: Path | None, hours: float, megabytes: float) -> None:
+        """
+        Args:
+            folder: None: a temporary one, which ends with this object.
+            hours: that pictures and jobs are kept.
+            megabytes: of pictures, beyond which the oldest go first.
+        """
+        self._temporary = TemporaryDirectory(prefix="lightning-demo-") if folder is None else None
+        self._folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
+        self._seconds = hours * 3600
+        self._budget = int(megabytes * 2**20)
+        self._lock = threading.Lock()
+        self._swept = 0.0
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                self._folder / "store.sqlite", check_same_thread=False, isolation_level=None
+            )
+            self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            log.error("%s cannot be used: %s", self._folder, error)
+            raise EngineUnavailable(
+                "The folder for finished pictures cannot be used; see the server's log."
+            ) from None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Store:
+        """The store that the settings ask for."""
+        return cls(files_folder(settings), settings.files_hours, settings.files_mb)
+
+    def close(self) -> None:
+        """Ends the connection; a temporary folder goes with it."""
+        with self._lock:
+            self._database.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def put_file(self, data: bytes, media_type: str) -> str:
+        """Keeps a picture; returns its name, id and extension."""
+        name = f"{new_id()}.{EXTENSIONS[media_type]}"
+        try:
+            (self._folder / name).write_bytes(data)
+        except OSError as error:
+            log.error("a picture could not be kept: %s", error)
+            raise EngineUnavailable(
+                "The picture could not be kept: the server's disk does not take it."
+            ) from None
+        row = (name, media_type, len(data), time.time())
+        self._execute("INSERT INTO files VALUES (?, ?, ?, ?)", row)
+        self.sweep()
+        return name
+
+    def file(self, name: str) -> StoredFile:
+        """
+        Raises:
+            NotFound: it is not there, or no longer.
+        """
+        rows = self._execute(
+            "SELECT name, media_type FROM files WHERE name = ? AND created > ?",
+            (name, time.time() - self._seconds),
+        )
+        if rows:
+            found, media_type = rows[0]
+            path = self._folder / found
+            if path.is_file():
+                return StoredFile(found, path, media_type)
+        raise NotFound("There is no such file; pictures are kept for a limited time.")
+
+    def put_job(self, job: Mapping[str, Any], *, ended: bool) -> None:
+        """Keeps a job's record, which has an `id`, `vendor`, `owner` and `created`."""
+        row = (job["id"], job["vendor"], job["owner"], ended, job["created"], json.dumps(job))
+        self._execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def job(self, vendor: str, owner: str, name: str) -> dict[str, Any]:
+        """
+        Raises:
+            NotFound: this client has no such job.
+        """
+        rows = self._execute(
+            "SELECT record FROM jobs WHERE id = ? AND vendor = ? AND owner = ?",
+            (name, vendor, owner),
+        )
+        if not rows:
+            raise NotFound("There is no such job; jobs are kept for a limited time.")
+        found: dict[str, Any] = json.loads(rows[0][0])
+        return found
+
+    def jobs(
+        self, vendor: str, owner: str, before: float | None, count: int
+    ) -> list[dict[str, Any]]:
+        """The newest jobs of a client, or the newest before a time."""
+        rows = self._execute(
+            "SELECT record FROM jobs WHERE vendor = ? AND owner = ? AND created < ? "
+            "ORDER BY created DESC LIMIT ?",
+            (vendor, owner, time.time() + 1 if before is None else before, count),
+        )
+        return [json.loads(record) for (record,) in rows]
+
+    def unfinished(self) -> list[dict[str, Any]]:
+        """The jobs that were running when the server before this one ended."""
+        return [json.loads(r) for (r,) in self._execute("SELECT record FROM jobs WHERE ended = 0")]
+
+    def count_use(self, owner: str, pictures: int, steps: int) -> None:
+        """Adds to what a client has used today (UTC)."""
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        self._execute(
+            "INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT (owner, day) DO UPDATE SET "
+            "pictures = pictures + excluded.pictures, steps = steps + excluded.steps",
+            (owner, day, pictures, steps),
+        )
+
+    def usage(self, owner: str) -> list[dict[str, Any]]:
+        """What a client has used: `day`, `pictures`, `steps` for each day."""
+        rows = self._execute(
+            "SELECT day, pictures, steps FROM usage WHERE owner = ? ORDER BY day", (owner,)
+        )
+        return [{"day": day, "pictures": pictures, "steps": steps} for day, pictures, steps in rows]
+
+    def sweep(self) -> None:
+        """Forgets what has expired, and the oldest pictures beyond the budget."""
+        now = time.time()
+        total = self._execute("SELECT COALESCE(SUM(bytes), 0) FROM files")[0][0]
+        if total > self._budget or now - self._swept > SWEEP_SECONDS:
+            self._swept = now
+            oldest = now - self._seconds
+            gone = self._execute("SELECT name, bytes FROM files WHERE created <= ?", (oldest,))
+            total -= sum(size for _, size in gone)
+            if total > self._budget:
+                kept = self._execute(
+                    "SELECT name, bytes FROM files WHERE created > ? ORDER BY created", (oldest,)
+                )
+                for name, size in kept:
+                    if total <= self._budget:
+                        break
+                    gone.append((name, size))
+                    total -= size
+            for name, _ in gone:
+                (self._folder / name).unlink(missing_ok=True)
+                self._execute("DELETE FROM files WHERE name = ?", (name,))
+            self._execute("DELETE FROM jobs WHERE ended = 1 AND created <= ?", (oldest,))
+
+    def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            with self._lock:
+                return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            log.error("the store's database: %s", error)
+            raise EngineUnavailable(
+                "The server's store of pictures and jobs does not answer; see its log."
+            ) from None

@@ -1,0 +1,41 @@
+"""Who asks for a picture over HTTP, and how much of it each may have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import HTTPConnection
+
+from .addresses import address_of
+
+BURST = 60  # pictures without waiting, and then
+PER_SECOND = 4.0
+AT_ONCE = 64  # pictures painted and waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One who asks: an address, or the holder of an API key."""
+
+    kind: Literal["address", "key"]
+    name: str  # for the log and for what it has used; never a secret
+    per_second: float = PER_SECOND  # pictures, after a burst of `BURST`; inf: as many as there are
+    at_once: int = AT_ONCE  # pictures that may be painted or wait at one time
+
+    @property
+    def client(self) -> Hashable:
+        """Whose pictures take turns with one another in the engine."""
+        return self.kind, self.name
+
+
+def caller_at(connection: HTTPConnection) -> Caller:
+    """A visitor of the page, known by the address only."""
+    return Caller("address", address_of(connection))
+
+
+def trusted(caller: Caller, at_once: int = 1_000) -> Caller:
+    """The same without a limit for each second, as programs on this machine get it."""
+    return Caller(caller.kind, caller.name, math.inf, at_once)
