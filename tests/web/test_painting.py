@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
+from lightning_demo.engine.base import Value
 from lightning_demo.errors import (
     EngineUnavailable,
     GenerationFailed,
-    InvalidRequest,
     LightningError,
     OutOfMemory,
     RateLimited,
 )
-from lightning_demo.schemas import GenerationRequest
+from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.web import painting as module
-from lightning_demo.web.painting import ClientGone, Painting
+from lightning_demo.web import routes
+from lightning_demo.web.callers import Caller, caller_at, trusted
+from lightning_demo.web.painting import IN_ENGINE, ClientGone, Painting, while_connected
 
 from .conftest import Running, wait_for
 from .fakes import LIMITS, FakeEngine, FakePair
@@ -33,25 +33,7 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 A_CAT = GenerationRequest.parse({"prompt": "a cat", "seed": 1}, LIMITS)
 
 
-async def stay() -> dict[str, str]:
-    """A client that waits for its answer."""
-    await asyncio.Event().wait()
-    raise AssertionError
-
-
-def client(address: str = "203.0.113.1", receive: Callable[[], Awaitable[Any]] = stay) -> Request:
-    """An HTTP request whose body has been read."""
-    return Request({"type": "http", "client": (address, 1), "headers": []}, receive)
-
-
-def posted(body: bytes, address: str = "203.0.113.1") -> Request:
-    """An HTTP request with a body to be read."""
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body}
-
-    headers = [(b"content-type", b"application/json")]
-    return Request({"type": "http", "client": (address, 1), "headers": headers}, receive)
+SOMEBODY = Caller("address", "203.0.113.1")
 
 
 async def settled(condition: Callable[[], bool]) -> None:
@@ -61,28 +43,76 @@ async def settled(condition: Callable[[], bool]) -> None:
 
 def test_the_frame_has_pixels_and_names_its_model(run: Run) -> None:
     async def paint() -> None:
-        frame = await Painting(FakeEngine()).paint(A_CAT, client())
+        frame = await Painting(FakeEngine()).paint(A_CAT, SOMEBODY)
         assert (frame.final, frame.model, frame.request) == (True, "miniature", A_CAT)
         assert frame.pixels.shape == (128, 128, 3)
         pair = FakePair()
         pair.arrive()
-        assert (await Painting(pair.engine).paint(A_CAT, client())).model == "sdxl-lightning"
+        assert (await Painting(pair.engine).paint(A_CAT, SOMEBODY)).model == "sdxl-lightning"
 
     run(paint())
 
 
-def test_the_pictures_of_one_address_take_turns(run: Run) -> None:
+def test_the_pictures_of_one_caller_take_turns(run: Run) -> None:
     async def paint() -> None:
         engine = FakeEngine()
         painting = Painting(engine)
-        for address in ("203.0.113.1", "2001:db8::1", "2001:db8::2"):
-            await painting.paint(A_CAT, client(address))
-        clients = [work.client for work in engine.works]
-        assert clients == [
+        for caller in (SOMEBODY, Caller("key", "alice")):
+            await painting.paint(A_CAT, caller)
+        assert [work.client for work in engine.works] == [
             ("address", "203.0.113.1"),
-            ("address", "2001:db8::/64"),
-            ("address", "2001:db8::/64"),
+            ("key", "alice"),
         ]
+
+    run(paint())
+
+
+def test_several_are_painted_beside_one_another(run: Run) -> None:
+    requests = [replace(A_CAT, seed=seed) for seed in range(3)]
+    told: list[tuple[int, str]] = []
+
+    async def tell(place: int, value: Value) -> None:
+        kind = type(value).__name__
+        told.append((place, "final" if isinstance(value, Frame) and value.final else kind))
+
+    async def paint() -> None:
+        painting = Painting(FakeEngine())
+        frames = await painting.paint_all(requests, SOMEBODY, tell)
+        assert [frame.request.seed for frame in frames] == [0, 1, 2]
+        for place in range(3):
+            mine = [kind for where, kind in told if where == place]
+            assert (mine[0], mine[-1]) == ("Started", "final")
+        assert not painting.busy
+
+    run(paint())
+
+
+def test_of_several_one_that_fails_ends_the_others(run: Run) -> None:
+    async def paint() -> None:
+        engine = FakeEngine()
+        bad = replace(A_CAT, prompt="bad")
+        engine.fault = lambda request: GenerationFailed("No.") if request is bad else None
+        painting = Painting(engine)
+        with pytest.raises(GenerationFailed):
+            await painting.paint_all([A_CAT, bad, A_CAT], SOMEBODY)
+        assert (engine.running, painting.busy) == (0, False)
+
+    run(paint())
+
+
+def test_only_so_many_of_one_caller_are_in_the_engine(run: Run) -> None:
+    async def paint() -> None:
+        engine = FakeEngine()
+        engine.say(state="loading")
+        painting = Painting(engine)
+        requests = [replace(A_CAT, seed=seed) for seed in range(IN_ENGINE + 5)]
+        painted = asyncio.create_task(painting.paint_all(requests, SOMEBODY))
+        await settled(lambda: engine.running == IN_ENGINE)
+        other = asyncio.create_task(painting.paint(A_CAT, Caller("key", "alice")))
+        await settled(lambda: engine.running == IN_ENGINE + 1)
+        engine.say(state="ready")
+        assert len(await painted) == IN_ENGINE + 5
+        assert (await other).final
 
     run(paint())
 
@@ -95,7 +125,7 @@ def test_errors_are_told_and_secrets_are_not(run: Run) -> None:
         async def error(fault: Exception) -> LightningError:
             engine.fault = lambda request: fault
             with pytest.raises(LightningError) as caught:
-                await painting.paint(A_CAT, client())
+                await painting.paint(A_CAT, SOMEBODY)
             return caught.value
 
         known = OutOfMemory("Too little memory; try a smaller size.")
@@ -111,9 +141,8 @@ def test_errors_are_told_and_secrets_are_not(run: Run) -> None:
     run(paint())
 
 
-def test_only_some_are_painted_at_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_some_are_painted_or_wait(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PICTURES", 3)
-    monkeypatch.setattr(module, "PICTURES_PER_ADDRESS", 2)
 
     async def paint() -> None:
         engine = FakeEngine()
@@ -121,7 +150,8 @@ def test_only_some_are_painted_at_once(run: Run, monkeypatch: pytest.MonkeyPatch
         painting = Painting(engine)
 
         def begin(address: str) -> asyncio.Task[Any]:
-            return asyncio.create_task(painting.paint(A_CAT, client(address)))
+            caller = Caller("address", address, at_once=2)
+            return asyncio.create_task(painting.paint(A_CAT, caller))
 
         started = [begin("203.0.113.1") for _ in range(2)]
         await settled(lambda: engine.running == 2)
@@ -138,26 +168,25 @@ def test_only_some_are_painted_at_once(run: Run, monkeypatch: pytest.MonkeyPatch
     run(paint())
 
 
-def test_an_address_may_ask_for_so_many_and_then_seldom(
+def test_a_caller_may_ask_for_so_many_and_then_seldom(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PICTURES_AT_ONCE", 2)
-    monkeypatch.setattr(module, "PICTURES_PER_SECOND", 0.001)
+    monkeypatch.setattr(module, "BURST", 2)
 
-    async def read() -> None:
+    async def admit() -> None:
         painting = Painting(FakeEngine())
-        for _ in range(2):  # bodies that are none count, too
-            with pytest.raises(InvalidRequest):
-                await painting.read(posted(b"[]"))
+        slow = Caller("address", "203.0.113.1", per_second=0.001)
+        painting.admit(slow, 2)
         with pytest.raises(RateLimited) as caught:
-            await painting.read(posted(b"[]"))
+            painting.admit(slow)
         assert 900 < caught.value.seconds <= 1000
-        assert await painting.read(posted(b"{}", "203.0.113.7")) == {}
+        painting.admit(Caller("key", "203.0.113.1", per_second=0.001))
+        painting.admit(trusted(slow), 100)
         painting.drain()
         with pytest.raises(EngineUnavailable):
-            await painting.read(posted(b"{}", "203.0.113.8"))
+            painting.admit(trusted(slow))
 
-    run(read())
+    run(admit())
 
 
 def test_what_runs_is_finished_while_draining_and_nothing_new_is_taken(run: Run) -> None:
@@ -165,11 +194,11 @@ def test_what_runs_is_finished_while_draining_and_nothing_new_is_taken(run: Run)
         engine = FakeEngine()
         engine.hold()
         painting = Painting(engine)
-        running = asyncio.create_task(painting.paint(A_CAT, client()))
+        running = asyncio.create_task(painting.paint(A_CAT, SOMEBODY))
         await engine.reached()
         painting.drain()
         with pytest.raises(EngineUnavailable) as caught:
-            await painting.paint(A_CAT, client())
+            await painting.paint(A_CAT, SOMEBODY)
         assert "restarted" in caught.value.message
         assert painting.busy
         engine.release()
@@ -190,7 +219,8 @@ def test_a_client_that_goes_away_takes_its_picture_with_it(run: Run) -> None:
             return {"type": "http.disconnect"}
 
         painting = Painting(engine)
-        running = asyncio.create_task(painting.paint(A_CAT, client(receive=receive)))
+        http = Request({"type": "http", "headers": []}, receive)
+        running = asyncio.create_task(while_connected(http, painting.paint(A_CAT, SOMEBODY)))
         await engine.reached()
         gone.set()
         with pytest.raises(ClientGone):
@@ -209,43 +239,11 @@ def test_a_picture_that_takes_too_long_is_given_up(
         engine = FakeEngine()
         engine.hold()
         with pytest.raises(EngineUnavailable) as caught:
-            await Painting(engine).paint(A_CAT, client())
+            await Painting(engine).paint(A_CAT, SOMEBODY)
         assert "not finished within 0.01 s" in caught.value.message
         assert engine.running == 0
 
     run(paint())
-
-
-def test_another_api_is_a_translation_and_a_route(run: Run) -> None:
-    """As CONTRIBUTING promises whoever adds a vendor's API."""
-    engine = FakeEngine()
-    painting = Painting(engine)
-
-    async def predict(http: Request) -> JSONResponse:
-        try:
-            fields = await painting.read(http)
-            wanted = {"prompt": fields["input"]["text"], "num_inference_steps": fields["steps"]}
-            frame = await painting.paint(GenerationRequest.parse(wanted, LIMITS), http)
-        except LightningError as error:
-            return JSONResponse({"error": error.message}, error.status)
-        size = "{}x{}".format(*frame.size)
-        return JSONResponse({"model": frame.model, "size": size, "steps": frame.step})
-
-    async def ask() -> None:
-        app = Starlette(routes=[Route("/v1/predict", predict, methods=["POST"])])
-        transport = httpx.ASGITransport(app, client=("203.0.113.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
-            body = {"input": {"text": "a cat"}, "steps": 2}
-            answer = await client.post("/v1/predict", json=body)
-            assert answer.json() == {"model": "miniature", "size": "128x128", "steps": 2}
-            answer = await client.post("/v1/predict", json={**body, "steps": 3})
-            assert (answer.status_code, "2, 4, 8" in answer.json()["error"]) == (422, True)
-            painting.drain()
-            answer = await client.post("/v1/predict", json=body)
-            assert (answer.status_code, "restarted" in answer.json()["error"]) == (503, True)
-        assert [work.client for work in engine.works] == [("address", "203.0.113.1")]
-
-    run(ask())
 
 
 # Over HTTP ------------------------------------------------------------------------------------
@@ -254,8 +252,10 @@ def test_another_api_is_a_translation_and_a_route(run: Run) -> None:
 def test_a_refusal_says_when_to_come_again(
     start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PICTURES_AT_ONCE", 1)
-    monkeypatch.setattr(module, "PICTURES_PER_SECOND", 0.001)
+    monkeypatch.setattr(module, "BURST", 1)
+    monkeypatch.setattr(
+        routes, "caller_at", lambda http: replace(caller_at(http), per_second=0.001)
+    )
     running = start()
 
     def save(**headers: str) -> httpx.Response:

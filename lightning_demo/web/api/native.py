@@ -32,17 +32,28 @@ from .service import Api, answers, as_problem, bound, log
 from .usage import costs
 
 MAX_IMAGES = 8
-# Text without control characters and halves of characters, and not of white space only.
-TEXT = r"^[^\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]*$"
+# Without control characters but those that are white space, as `schemas.py` has it.
+_C = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+TEXT = rf"^[^{_C}]*$"
+WORDS = rf"^[^{_C}]*[^\s{_C}][^{_C}]*$"  # not white space only
 
-Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
+Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS, json_schema_extra={"pattern": TEXT})]
 Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
 
 
 class PictureQuestion(Question):
     """What `POST /v1/pictures` takes. Absent or null is the default."""
 
-    prompt: Annotated[Text, Field(min_length=1, description="What the picture shows.")]
+    prompt: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_PROMPT_CHARACTERS,
+            description="What the picture shows.",
+            examples=["a red house on the hill"],
+            json_schema_extra={"pattern": WORDS},
+        ),
+    ]
     negative_prompt: Annotated[
         Text | None, Field(description="What it does not show; acts with guidance above 1.")
     ] = None
@@ -62,12 +73,12 @@ class PictureQuestion(Question):
     height: Annotated[Side | None, Field(description="Pixels.")] = None
     aspect_ratio: Annotated[
         Annotated[str, Field(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$", examples=["16:9"])] | None,
-        Field(description="Instead of width and height."),
+        Field(description="Of a picture of the usual area; width and height come first."),
     ] = None
     resolution: Annotated[
         Annotated[str, Field(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", examples=["1024x1024"])]
         | None,
-        Field(description="Instead of width and height."),
+        Field(description="The same as width and height, which come first."),
     ] = None
     num_images: Annotated[
         Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, Field(description="Pictures.")
@@ -102,9 +113,12 @@ class PictureQuestion(Question):
             accepted: the format that the Accept header asks for.
 
         Raises:
-            InvalidRequest: two fields say different things.
+            InvalidRequest: `output_format` is another.
         """
+        second = "has no effect, since the size has been given already"
         reasons = {
+            "resolution": second,
+            "aspect_ratio": second,
             "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
             "model": "this server has one model",
         }
@@ -121,28 +135,31 @@ class PictureQuestion(Question):
             self.guidance_scale,
             self.seed,
             self._size(),
-            shape_only=self.aspect_ratio is not None,
+            shape_only=not (self.width or self.height or self.resolution),
             count=self.num_images or 1,
             output=Output(format, self.output_quality or 90),
             strict=bool(self.strict),
-            warnings=no_effect(self.unknown, reasons),
+            warnings=no_effect({**self._second, **self.unknown}, reasons),
         )
 
     def _size(self) -> tuple[int, int] | None:
         """Width and height in pixels, however they were given."""
-        sides = self.width is not None or self.height is not None
-        if sum((sides, self.aspect_ratio is not None, self.resolution is not None)) > 1:
-            raise InvalidRequest(
-                "resolution: give one of width and height, aspect_ratio, or resolution.",
-                field="resolution",
-            )
-        if self.aspect_ratio is not None:
-            return parse_aspect_ratio(self.aspect_ratio)
+        if self.width is not None or self.height is not None:
+            return self.width or self.height or 0, self.height or self.width or 0
         if self.resolution is not None:
             return parse_resolution(self.resolution)
-        if not sides:
-            return None
-        return self.width or self.height or 0, self.height or self.width or 0
+        return None if self.aspect_ratio is None else parse_aspect_ratio(self.aspect_ratio)
+
+    @property
+    def _second(self) -> dict[str, Any]:
+        """What says of the size what something before it has said already."""
+        given = {
+            name: value
+            for name in ("resolution", "aspect_ratio")
+            if (value := getattr(self, name)) is not None
+        }
+        sides = self.width is not None or self.height is not None
+        return given if sides else dict(list(given.items())[1:])
 
 
 def routes(api: Api) -> list[BaseRoute]:

@@ -1,0 +1,271 @@
+"""Our own API as an OpenAPI 3.1 document, and a page to browse it.
+
+The page is Swagger UI from a package on this machine: it asks nobody outside for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ...schemas import Limits
+from .native import PictureQuestion
+from .service import Api, bound
+
+_UI = Path(fastapi_offline.__file__).parent / "static"
+_UI_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
+
+_TEXT = {"type": "string"}
+_WHOLE = {"type": "integer"}
+_WORDS = {"type": "array", "items": _TEXT}
+
+
+def routes(api: Api) -> list[BaseRoute]:
+    """The document, the page, and what the page loads."""
+    files = [Route(f"/docs/{name}", _file(_UI / name)) for name in _UI_FILES]
+    return [
+        Route("/v1/openapi.json", bound(document, api)),
+        Route("/docs", bound(docs, api)),
+        *files,
+    ]
+
+
+async def document(api: Api, http: Request) -> Response:
+    """The OpenAPI document."""
+    return JSONResponse(openapi(api.limits))
+
+
+async def docs(api: Api, http: Request) -> Response:
+    """Swagger UI."""
+    return get_swagger_ui_html(
+        openapi_url="v1/openapi.json",
+        title="Lightning demo API",
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="web/favicon.svg",
+    )
+
+
+def openapi(limits: Limits) -> dict[str, Any]:
+    """The document; the schema of a question comes from the model that reads it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Lightning demo",
+            "version": "1",
+            "description": "Pictures from text by SDXL-Lightning, in 1, 2, 4 or 8 steps.",
+        },
+        "paths": {
+            "/v1/pictures": {"post": _pictures()},
+            "/v1/models": {"get": _get("The model and its limits", "models", _MODELS)},
+            "/v1/usage": {"get": _get("What you have used", "usage", _USAGE)},
+            "/files/{name}": {"get": _a_file()},
+            "/healthz": {"get": _get("Whether the server is alive", "health", _STATUS)},
+            "/readyz": {"get": _ready()},
+        },
+        "components": {
+            "schemas": {
+                "PictureQuestion": _question(strict=False),
+                "StrictPictureQuestion": _strict_question(limits),
+                "Problem": _PROBLEM,
+            },
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"key": []}],
+    }
+
+
+def _question(*, strict: bool) -> dict[str, Any]:
+    """What `POST /v1/pictures` takes, with or without `strict`."""
+    schema = PictureQuestion.model_json_schema()
+    schema.pop("description", None)
+    schema["properties"]["strict"] = {"const": True} if strict else {"enum": [False, None]}
+    return schema
+
+
+def _strict_question(limits: Limits) -> dict[str, Any]:
+    """With `strict`, only what this model paints exactly as asked."""
+    schema = _question(strict=True)
+    fields = schema["properties"]
+    fields["num_inference_steps"] = {"enum": [*limits.num_inference_steps, None]}
+    fields["resolution"] = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
+    schema["required"].append("strict")
+    none: list[tuple[int | None, int | None]] = [(None, None)]
+    schema["anyOf"] = [
+        {"properties": {"width": {"const": width}, "height": {"const": height}}, "required": names}
+        for width, height in (*limits.sizes, *none)
+        for names in ([] if width is None else ["width", "height"],)
+    ]
+    return schema
+
+
+def _pictures() -> dict[str, Any]:
+    picture = {name: _BYTES for name in ("image/jpeg", "image/png", "image/webp")}
+    questions = [{"$ref": _schema(f"{kind}PictureQuestion")} for kind in ("", "Strict")]
+    return {
+        "operationId": "paint",
+        "summary": "Paint pictures",
+        "description": (
+            "Accept chooses the answer: application/json, image/jpeg, image/png or image/webp "
+            "(one picture), or text/event-stream (events preview, picture, done, error). Steps and "
+            "sizes that the model does not have become the nearest that it has, with a warning; "
+            "strict refuses them."
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"anyOf": questions}}},
+        },
+        "responses": {
+            "200": {
+                "description": "The pictures",
+                "headers": {
+                    "X-Seed": {"schema": _TEXT},
+                    "X-Model": {"schema": _TEXT},
+                    "X-Warnings": {"schema": _TEXT, "description": "A JSON list"},
+                },
+                "content": {
+                    "application/json": {"schema": _PICTURES},
+                    "text/event-stream": {"schema": _TEXT},
+                    **picture,
+                },
+            },
+            **_problems(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
+        },
+    }
+
+
+def _a_file() -> dict[str, Any]:
+    picture = {name: _BYTES for name in ("image/jpeg", "image/png", "image/webp")}
+    return {
+        "operationId": "file",
+        "summary": "A finished picture",
+        "parameters": [{"name": "name", "in": "path", "required": True, "schema": _TEXT}],
+        "responses": {
+            "200": {"description": "The picture", "content": picture},
+            **_problems(404, 503),
+        },
+    }
+
+
+def _ready() -> dict[str, Any]:
+    operation = _get("Whether pictures can be asked for", "ready", _STATUS)
+    operation["responses"] |= _problems(503)
+    return operation
+
+
+def _get(summary: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {
+            "200": {
+                "description": summary,
+                "content": {"application/json": {"schema": schema}},
+            },
+            **_problems(401, 403, 503),
+        },
+    }
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": _schema("Problem")}}}
+    later = {"Retry-After": {"schema": _WHOLE, "description": "Seconds"}}
+    return {
+        str(status): {
+            "description": "What is wrong, and with which field",
+            "content": content,
+            **({"headers": later} if status in (429, 503) else {}),
+        }
+        for status in statuses
+    }
+
+
+def _schema(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def _file(path: Path) -> Any:
+    def answer(request: Request) -> Response:
+        return FileResponse(path, headers={"Cache-Control": "max-age=86400"})
+
+    return answer
+
+
+def _object(required: Mapping[str, Any], **others: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {**required, **others},
+        "required": list(required),
+    }
+
+
+_BYTES = {"schema": {"type": "string", "contentMediaType": "image/*"}}
+_PICTURE = _object(
+    {"seed": _WHOLE, "width": _WHOLE, "height": _WHOLE, "media_type": _TEXT},
+    url={"type": "string", "format": "uri"},
+    b64_json={"type": "string", "contentEncoding": "base64"},
+)
+_PICTURES = _object(
+    {
+        "created": _WHOLE,
+        "model": _TEXT,
+        "prompt": _TEXT,
+        "num_inference_steps": _WHOLE,
+        "guidance_scale": {"type": "number"},
+        "pictures": {"type": "array", "items": _PICTURE},
+        "warnings": _WORDS,
+        "timings": _object({"total_ms": {"type": "number"}}),
+    }
+)
+_MODEL = _object(
+    {
+        "id": _TEXT,
+        "object": {"const": "model"},
+        "created": _WHOLE,
+        "owned_by": _TEXT,
+        "num_inference_steps": {"type": "array", "items": _WHOLE},
+        "default_num_inference_steps": _WHOLE,
+        "sizes": {
+            "type": "array",
+            "items": {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2},
+        },
+    }
+)
+_MODELS = _object({"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}})
+_USAGE = _object(
+    {
+        "pictures": _WHOLE,
+        "days": {
+            "type": "array",
+            "items": _object({"day": _TEXT, "pictures": _WHOLE, "steps": _WHOLE}),
+        },
+        "would_have_cost": {
+            "type": "array",
+            "items": _object(
+                {
+                    "service": _TEXT,
+                    "usd_per_picture": {"type": "number"},
+                    "as_of": _TEXT,
+                    "usd": {"type": "number"},
+                }
+            ),
+        },
+    }
+)
+_STATUS = {"type": "object"}
+_PROBLEM = _object(
+    {
+        "type": _TEXT,
+        "title": _TEXT,
+        "status": _WHOLE,
+        "detail": _TEXT,
+        "field": {"type": ["string", "null"]},
+    }
+)
