@@ -5,7 +5,9 @@ The core asks before every step. The rules are:
 * Rows share a UNet call when they share weights (so, step count) and size. As many share one as
   `LatencyModel.cap` finds worthwhile; they join and leave at any step.
 * Within such a group who has waited longest is first, and who has started is finished first:
-  taking turns step by step would make everybody as late as the last.
+  taking turns step by step would make everybody as late as the last. But the second picture of one
+  client comes after the first of everybody else even then, so that who asks for a thousand at once
+  delays nobody by more than the step that is running.
 * Between groups, the device time that a request has used makes it that much younger (start-time
   fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
   picture is no slower for the 1-step pictures that came after it had its share.
@@ -225,7 +227,7 @@ class RequestQueue:
     def _fill(self, group: list[InFlightRequest], ranks: Ranks) -> list[InFlightRequest]:
         """The first of a group, as many as may share a call, and always one."""
         cap = self.latency_model.cap("step", group[0].size)
-        heap = [(not r.started, ranks.get(r, 0), r.age, r.order, r) for r in group]
+        heap = [(*_claim(r, ranks), r) for r in group]
         heapq.heapify(heap)  # few are taken, so there is no need to sort all
         first = heapq.heappop(heap)[-1]
         batch, rows = [first], first.rows
@@ -258,13 +260,13 @@ class RequestQueue:
 def _before(request: InFlightRequest, line: Line) -> list[InFlightRequest]:
     """Those that are being painted or stand before a request of this line."""
     ranks = _ranks(line)
-    mine = (ranks.get(request, 0), request.age, request.order)
-    return [
-        other
-        for other in line
-        if other is not request
-        and (other.started or (ranks.get(other, 0), other.age, other.order) < mine)
-    ]
+    mine = _claim(request, ranks)
+    return [other for other in line if other is not request and _claim(other, ranks) < mine]
+
+
+def _claim(request: InFlightRequest, ranks: Ranks) -> tuple[int, bool, float, int]:
+    """Sorts the requests of a group by whose turn it is."""
+    return ranks.get(request, 0), not request.started, request.age, request.order
 
 
 def _ranks(line: Line) -> Ranks:

@@ -291,6 +291,20 @@ def test_work_that_comes_now_is_told_its_own_wait_though_equal_work_waits():
     assert core.forecast(work, 2.0).ahead == 2
 
 
+def test_a_thousand_pictures_of_one_client_delay_others_by_no_step():
+    flood = [
+        waiting(f"batch {n}", 1.0, client="batch", started=n < 8, taken=int(n < 8))
+        for n in range(1000)
+    ]
+    typist = waiting("typist", 5.0, client="typist")
+    queue = queue_of(*flood, typist)
+    batch = queue.next_batch()
+    assert typist in batch
+    assert [each.started for each in batch] == [True] + [False] + [True] * (len(batch) - 2)
+    forecast = queue.forecast(typist)
+    assert (forecast.ahead, forecast.wait) == (0, 0.0)
+
+
 def test_another_client_does_not_inherit_what_the_first_has_had():
     core = EngineCore(LIMITS, latencies())
     work = Work(GenerationRequest("shared", "", 4, 0.0, 0, *SIZE), client="a", since=5.0)

@@ -85,12 +85,17 @@ def _allowed(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
     if fault["type"] == "value_error":
         return str(fault["msg"]).removeprefix("Value error, ")
     whole = model.model_json_schema()
-    schema: Mapping[str, Any] = whole
+    choices: list[Mapping[str, Any]] = [whole]
     for part in fault["loc"]:
-        schema = _resolved(schema, whole).get("properties", {}).get(part, {})
-    choices = [_resolved(each, whole) for each in schema.get("anyOf", [schema])]
+        found = [each.get("properties", {}).get(part) for each in choices]
+        choices = [each for schema in found if schema for each in _choices(schema, whole)]
     words = [word for choice in choices if (word := _words(choice))]
     return f"must be {' or '.join(words)}." if words else ""
+
+
+def _choices(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a value may be: one thing, or one of several."""
+    return [_resolved(each, whole) for each in _resolved(schema, whole).get("anyOf", [schema])]
 
 
 def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:

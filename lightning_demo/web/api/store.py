@@ -171,7 +171,7 @@ class Store:
 
     def count_use(self, owner: str, pictures: int, steps: int) -> None:
         """Adds to what a client has used today (UTC)."""
-        day = time.strftime("%Y-%m-%d", time.gmtime())
+        day = time.strftime("%Y-%m-%d", time.gmtime(time.time()))
         self._execute(
             "INSERT INTO usage VALUES (?, ?, ?, ?) ON CONFLICT (owner, day) DO UPDATE SET "
             "pictures = pictures + excluded.pictures, steps = steps + excluded.steps",

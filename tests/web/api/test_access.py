@@ -1,0 +1,125 @@
+"""Who may use the APIs."""
+
+from __future__ import annotations
+
+import math
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.requests import Request
+
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.settings import Settings
+from lightning_demo.web.api.access import Access, KeyRequired, NotAllowed, given_key
+
+from ..conftest import Running
+from ..fakes import FakeEngine
+
+ALICE, BOB = "sk-alice-0123456789", "sk-bob-0123456789ab"
+
+
+def connection(address: str = "127.0.0.1", **headers: str) -> Request:
+    given = {"host": "127.0.0.1:7860", **{k.replace("_", "-"): v for k, v in headers.items()}}
+    raw = [(name.encode(), value.encode()) for name, value in given.items()]
+    return Request({"type": "http", "client": (address, 1), "headers": raw})
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.write_text(f"# who\nalice {ALICE} per_second=2 at_once=8\n\nbob {BOB}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {ALICE}"},
+        {"authorization": f"Key {ALICE}"},
+        {"authorization": f"Token {ALICE}"},
+        {"authorization": "Basic " + b64encode(f"user:{ALICE}".encode()).decode()},
+        {"x-api-key": ALICE},
+    ],
+)
+def test_keys_come_in_the_ways_of_all_vendors(headers: dict[str, str]) -> None:
+    assert given_key(connection(**headers)) == ALICE
+
+
+def test_a_key_is_its_holders(keys: Path) -> None:
+    access = Access(Settings(api_keys=str(keys)))
+    alice = access.caller(connection(authorization=f"Bearer {ALICE}"))
+    assert (alice.client, alice.per_second, alice.at_once) == (("key", "alice"), 2.0, 8)
+    assert access.caller(connection("203.0.113.1", x_api_key=BOB)).per_second == math.inf
+    with pytest.raises(KeyRequired):
+        access.caller(connection())
+    for wrong in (ALICE[:-1], ALICE + "x", "ключ", "\udc80"):
+        with pytest.raises(NotAllowed):
+            access.caller(_keyed(wrong))
+
+
+def _keyed(key: str) -> Request:
+    raw = [(b"authorization", f"Bearer {key}".encode("utf-8", "surrogateescape"))]
+    return Request({"type": "http", "client": ("127.0.0.1", 1), "headers": raw})
+
+
+def test_keys_are_given_and_taken_back_without_a_restart(keys: Path) -> None:
+    access = Access(Settings(api_keys=str(keys)))
+    keys.write_text(f"bob {BOB}\n")
+    with pytest.raises(NotAllowed):
+        access.caller(connection(x_api_key=ALICE))
+    keys.write_text("carol too-short\n")  # a slip changes nothing
+    assert access.caller(connection(x_api_key=BOB)).name == "bob"
+    os.remove(keys)
+    assert access.caller(connection(x_api_key=BOB)).name == "bob"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["alice", "alice short", f"alice {ALICE} at_once=0", f"alice {ALICE} per_second=nan",
+     f"alice {ALICE} speed=3", f"alice {ALICE}\nalice {BOB}"],
+)  # fmt: skip
+def test_a_file_that_is_not_as_it_must_be_is_told_by_its_line(keys: Path, line: str) -> None:
+    keys.write_text(line)
+    with pytest.raises(InvalidSetting, match=r"^api_keys: .*line \d: ") as caught:
+        Access(Settings(api_keys=str(keys)))
+    assert ALICE not in caught.value.message
+    with pytest.raises(InvalidSetting, match="No such file"):
+        Access(Settings(api_keys=str(keys) + "x"))
+
+
+def test_without_keys_only_this_machine_may_ask() -> None:
+    access = Access(Settings())
+    assert access.caller(connection()).per_second == math.inf
+    assert access.caller(connection("::1", host="localhost:1")).name == "::1"
+    for stranger in (
+        connection("203.0.113.1"),
+        connection(x_forwarded_for="203.0.113.1"),
+        connection(forwarded="for=203.0.113.1"),
+        connection(host="demo.example.org"),
+    ):
+        with pytest.raises(NotAllowed, match="--api-keys FILE or --open-api"):
+            access.caller(stranger)
+        assert Access(Settings(open_api=True)).caller(stranger).per_second < math.inf
+    with pytest.raises(NotAllowed):  # through the tunnel everybody comes from this machine
+        Access(Settings(share=True)).caller(connection())
+
+
+def test_over_http(start: Callable[..., Running], keys: Path) -> None:
+    running = start(FakeEngine(), api_keys=str(keys))
+    with httpx.Client(base_url=running.url) as client:
+        refused = client.post("/v1/pictures", json={"prompt": "a"})
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        client.headers["Authorization"] = "Bearer nobody-knows-this-key"
+        assert client.get("/v1/models").status_code == 403
+        client.headers["Authorization"] = f"Bearer {BOB}"
+        made = client.post("/v1/pictures", json={"prompt": "a", "num_images": 2}).json()
+        assert client.get("/v1/usage").json()["pictures"] == 2
+        # A picture's address is its own key, as with every vendor.
+        assert httpx.get(made["pictures"][0]["url"]).status_code == 200
+        client.headers["Authorization"] = f"Bearer {ALICE}"
+        assert client.get("/v1/usage").json()["pictures"] == 0
+    assert {work.client for work in running.engine.works} == {("key", "bob")}

@@ -1,0 +1,61 @@
+"""The OpenAPI document: what it says is what the server does."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from lightning_demo.web.api.openapi import openapi
+
+from ..conftest import Running
+from ..fakes import LIMITS
+
+EXAMPLES = settings(
+    max_examples=6,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_what_fits_the_document_is_answered_and_what_does_not_is_refused(
+    server: Running, mode: GenerationMode
+) -> None:
+    """Schemathesis with all its checks."""
+    schema = schemathesis.openapi.from_dict(openapi(LIMITS))
+    schema.config.update(base_url=server.url)
+    statuses = set()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        if mode == GenerationMode.NEGATIVE and operation.method == "get":
+            continue  # there is nothing that would not fit
+
+        @EXAMPLES
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def answered(case: schemathesis.Case) -> None:
+            answer = case.call()
+            statuses.add(answer.status_code)
+            case.validate_response(answer)
+
+        answered()
+    assert statuses == ({200, 404} if mode == GenerationMode.POSITIVE else {422})
+
+
+def test_the_page_asks_nobody_outside(ask: httpx.Client) -> None:
+    page = ask.get("/docs")
+    assert page.status_code == 200
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text) + re.findall(
+        r"url: '([^']+)'", page.text
+    )
+    assert links and all("//" not in link for link in links)
+    for link in links:
+        assert ask.get("/" + link).status_code == 200
+    assert json.loads(ask.get("/v1/openapi.json").text)["openapi"] == "3.1.0"

@@ -1,0 +1,121 @@
+"""What outlives a request and the server."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_demo.errors import EngineUnavailable
+from lightning_demo.web.api import store as module
+from lightning_demo.web.api.store import NotFound, Store
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1_000_000.0]
+    monkeypatch.setattr(module.time, "time", lambda: now[0])
+    return now
+
+
+def job(name: str, created: float = 1.0, **fields: Any) -> dict[str, Any]:
+    return {"id": name, "vendor": "fal", "owner": "key:alice", "created": created, **fields}
+
+
+def test_a_file_is_there_for_its_time_and_after_a_restart(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    store = Store(tmp_path / "store", hours=1, megabytes=1)
+    name = store.put_file(b"data", "image/png")
+    store.close()
+    store = Store(tmp_path / "store", hours=1, megabytes=1)
+    found = store.file(name)
+    assert (found.path.read_bytes(), found.media_type) == (b"data", "image/png")
+    clock[0] += 3601
+    with pytest.raises(NotFound):
+        store.file(name)
+    store.sweep()
+    assert not found.path.exists()
+    store.close()
+
+
+def test_the_oldest_go_first(tmp_path: Path, clock: list[float]) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    names = []
+    for _ in range(3):
+        clock[0] += 1
+        names.append(store.put_file(bytes(400_000), "image/jpeg"))
+    with pytest.raises(NotFound):
+        store.file(names[0])
+    assert [store.file(name).name for name in names[1:]] == names[1:]
+    assert len(list(tmp_path.glob("*.jpg"))) == 2
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../store.sqlite", "store.sqlite", "%2e%2e", "a\0b"])
+def test_no_other_file_can_be_had(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    with pytest.raises(NotFound):
+        store.file(name)
+    store.close()
+
+
+def test_names_cannot_be_guessed_nor_the_folder_be_read_by_others(tmp_path: Path) -> None:
+    store = Store(tmp_path / "mine", hours=1, megabytes=1)
+    names = {store.put_file(b"", "image/webp") for _ in range(50)}
+    assert len(names) == 50 and all(len(name) == len("x" * 32 + ".webp") for name in names)
+    assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
+    store.close()
+
+
+def test_a_job_is_its_owners(tmp_path: Path) -> None:
+    store = Store(None, hours=1, megabytes=1)
+    store.put_job(job("a", state="running"), ended=False)
+    assert store.job("fal", "key:alice", "a")["state"] == "running"
+    for vendor, owner, name in (
+        ("fal", "key:bob", "a"),
+        ("replicate", "key:alice", "a"),
+        ("fal", "key:alice", "b"),
+    ):
+        with pytest.raises(NotFound):
+            store.job(vendor, owner, name)
+    assert [each["id"] for each in store.unfinished()] == ["a"]
+    store.put_job(job("a", state="succeeded"), ended=True)
+    assert store.unfinished() == []
+    store.close()
+
+
+def test_jobs_are_listed_from_the_newest(tmp_path: Path) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    for number in range(5):
+        store.put_job(job(str(number), created=float(number)), ended=True)
+    newest = store.jobs("fal", "key:alice", None, 2)
+    assert [each["id"] for each in newest] == ["4", "3"]
+    assert [each["id"] for each in store.jobs("fal", "key:alice", 3.0, 9)] == ["2", "1", "0"]
+    store.close()
+
+
+def test_use_is_added_up_by_day(tmp_path: Path, clock: list[float]) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    for pictures in (1, 2):
+        store.count_use("key:alice", pictures, pictures * 4)
+    clock[0] += 86400
+    store.count_use("key:alice", 5, 5)
+    assert [(day["pictures"], day["steps"]) for day in store.usage("key:alice")] == [
+        (3, 12),
+        (5, 5),
+    ]
+    assert store.usage("key:bob") == []
+    store.close()
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EngineUnavailable, match="cannot be used"):
+        Store(tmp_path / "file", hours=1, megabytes=1)
+    store = Store(tmp_path / "gone", hours=1, megabytes=1)
+    store.close()
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        store.usage("key:alice")
