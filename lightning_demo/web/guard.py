@@ -15,11 +15,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LightningError
-from ..settings import Settings
+from ..settings import Settings, listed
 from .http_json import problem, problem_of
 from .messages import MAX_MESSAGE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# What only the page itself uses; everything else may be opened to other pages (--cors-origins).
+PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/upload")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -29,6 +31,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = allowed_hosts(settings)
+        self._origins = frozenset(origin.lower() for origin in listed(settings.cors_origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -50,6 +53,8 @@ class Guard:
         """Whether a request that can do something comes from our page, or from no page at all."""
         if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
             return True
+        if self._origins and headers.get("origin", "").lower() in self._origins:
+            return not scope["path"].startswith(PAGE_PATHS)
         site = headers.get("sec-fetch-site")
         if site is not None:  # browsers set it themselves; a page cannot forge it
             return site in ("same-origin", "none")

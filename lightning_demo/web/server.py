@@ -32,6 +32,7 @@ from ..errors import InvalidSetting
 from ..ports import free_port
 from ..settings import Settings
 from . import api
+from .cors import with_cors
 from .guard import Guard
 from .messages import MAX_MESSAGE_BYTES
 from .routes import FILES, routes
@@ -115,6 +116,7 @@ class Server:
         # With a public link Gradio would take the page's own code from a CDN.
         self._blocks.share = False
         config = self._blocks.server.config
+        config.loaded_app = with_cors(config.loaded_app, self._settings)
         config.ws_max_size = MAX_MESSAGE_BYTES
         config.ws_per_message_deflate = False  # JPEG does not get smaller
         config.timeout_graceful_shutdown = CLOSE_SECONDS
