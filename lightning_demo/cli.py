@@ -1,4 +1,4 @@
-"""The command line: serve, generate, download, compile, doctor, bench and miniature."""
+"""The command line: serve, generate, mcp, download, compile, doctor, bench and miniature."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_download(commands)
     _add_compile(commands)
     _add_doctor(commands)
+    _add_mcp(commands)
     from .bench import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
 
@@ -167,6 +168,27 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         from .generate import generate
 
         return generate(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "mcp",
+        help="paint for an assistant, over standard input and output",
+        description="Speaks the Model Context Protocol over standard input and output, as desktop "
+        "assistants start their tools. A server that runs already offers the same at /mcp.",
+    )
+    add_settings(parser, ENGINE_SETTINGS)
+
+    def run(args: argparse.Namespace) -> int:
+        import asyncio
+
+        from .engine.build import build_engine
+        from .web.api.mcp import serve_stdio
+
+        asyncio.run(serve_stdio(build_engine(settings_from(args))))
+        return 0
 
     parser.set_defaults(run=run)
 

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from ...engine.base import Value
 from ...errors import InvalidRequest, LightningError, report_incident
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, Frame
+from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, EngineStatus, Frame
 from ..callers import Caller
 from ..tasks import tasks
 from . import event_stream
@@ -194,7 +194,7 @@ async def pictures(api: Api, http: Request) -> Response:
 async def models(api: Api, http: Request) -> Response:
     """The model that is served, in the form that OpenAI's clients read, with its limits."""
     api.caller(http)
-    return JSONResponse({"object": "list", "data": [described_model(api)]})
+    return JSONResponse({"object": "list", "data": [described_model(api.service.engine.status())]})
 
 
 @answers(as_problem)
@@ -218,9 +218,8 @@ async def file(api: Api, http: Request) -> Response:
     return FileResponse(found.path, media_type=found.media_type, headers=headers)
 
 
-def described_model(api: Api) -> dict[str, Any]:
+def described_model(status: EngineStatus) -> dict[str, Any]:
     """The model that is served and what it can be asked for."""
-    status = api.service.engine.status()
     limits = status.limits
     return {
         "id": status.model,

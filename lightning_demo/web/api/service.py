@@ -38,6 +38,7 @@ class Api:
         self.service = service
         self.painting = service.painting
         self.access = Access(service.settings)
+        self.closing: list[Callable[[], Awaitable[None]]] = []  # what else ends with the server
 
     @property
     def limits(self) -> Limits:
@@ -100,6 +101,8 @@ class Api:
 
     async def aclose(self) -> None:
         """Ends jobs and store, if there were any; the engine has ended, so no job goes on."""
+        for close in self.closing:
+            await close()
         if "jobs" in self.__dict__:
             await self.jobs.drain()
         if "store" in self.__dict__:

@@ -10,12 +10,12 @@ from typing import Any
 import gradio as gr
 
 from ...engine.draft_policy import may_draft
-from ...model.weights.checkpoints import MODELS
 from ...model.weights.model_spec import Vocabulary
 from ...schemas import MAX_SEED, EngineStatus
 from ...settings import Settings
 from ..events import EventStreams
 from ..service import MAX_PAGES, Service
+from ..vocabularies import vocabulary
 from .completions import completions
 from .controls import CONTROLS, control_panel
 from .metrics_panel import metrics_panel
@@ -79,17 +79,8 @@ def page(service: Service) -> gr.Blocks:
 def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
     """By model, the one that the page is for first; under no name where there is only one."""
     if status.loading_model:
-        return {model: _vocabulary(model) for model in (status.loading_model, status.model)}
-    return {"": _vocabulary(status.model)}
-
-
-def _vocabulary(model: str) -> Vocabulary:
-    """The model's words; none when its files are damaged, which the engine has words for."""
-    try:
-        return MODELS[model].vocabulary()
-    except (OSError, ValueError, LookupError) as problem:
-        log.warning("the words of %s cannot be read: %s", model, problem)
-        return Vocabulary({}, ())
+        return {model: vocabulary(model) for model in (status.loading_model, status.model)}
+    return {"": vocabulary(status.model)}
 
 
 def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[str]]) -> None:
