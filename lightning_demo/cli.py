@@ -162,6 +162,12 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         default=None,
         help="the PNG file, or the folder for several prompts (default: picture.png, pictures/)",
     )
+    parser.add_argument(
+        "--server",
+        metavar="URL",
+        help="let a server that runs already paint, e.g. http://127.0.0.1:7860; its key, if it "
+        "asks for one, from LIGHTNING_API_KEY",
+    )
     add_settings(parser, ENGINE_SETTINGS)
 
     def run(args: argparse.Namespace) -> int:

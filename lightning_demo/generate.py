@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
+from .client import Client
 from .engine.base import Engine, Work, final_frame
 from .engine.build import build_engine
 from .errors import InvalidSetting
@@ -16,6 +19,8 @@ from .images import encode_png
 from .model.device import choose_model
 from .schemas import GenerationRequest
 from .settings import Settings
+
+KEY = "LIGHTNING_API_KEY"  # what a server that asks for one is given
 
 FIELDS = (
     "negative_prompt",
@@ -36,6 +41,8 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
         InvalidRequest, InvalidSetting: naming the field or option at fault.
         LightningError: the model cannot be loaded, or a picture cannot be painted.
     """
+    if args.server:
+        return _paint_elsewhere(args)
     limits = choose_model(settings).limits
     fields = {name: getattr(args, name) for name in FIELDS}
     requests = [
@@ -48,6 +55,31 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
         settings = replace(settings, compile=False)
     engine = build_engine(settings, num_inference_steps=steps)
     asyncio.run(_paint_all(engine, requests, files))
+    return 0
+
+
+def _paint_elsewhere(args: argparse.Namespace) -> int:
+    """The same by a server that runs already, which checks what it is asked."""
+    files = _files(args.out, args.prompts)
+    fields = {name: getattr(args, name) for name in FIELDS}
+    with Client(args.server, os.environ.get(KEY, "")) as client:
+        for prompt, file in zip(args.prompts, files, strict=True):
+            begun = time.perf_counter()
+            painted = client.paint({"prompt": prompt, **fields})
+            milliseconds = round((time.perf_counter() - begun) * 1000, 2)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(painted.data)
+            report = {
+                "prompt": prompt,
+                **{name: value for name, value in fields.items() if value is not None},
+                "seed": painted.seed,
+                "model": painted.model,
+                "file": str(file),
+                "timings": {"total": milliseconds},
+            }
+            if painted.warnings:
+                report["notes"] = list(painted.warnings)
+            print(json.dumps(report), flush=True)
     return 0
 
 
