@@ -23,6 +23,7 @@ from tests.documents import examples
 
 from ..conftest import Running, wait_for
 from ..fakes import FakeEngine, color_of
+from . import published
 
 APP = "fal-ai/fast-lightning-sdxl"
 web = httpx.Client(verify=False)  # noqa: S501 - without certificates it is there at once
@@ -431,7 +432,9 @@ def test_keys_are_asked_for_and_others_requests_are_not_there(
         client._client.close()
 
 
-def test_a_request_survives_a_restart(start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_request_survives_a_restart(
+    client: fal_client.SyncClient, start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     first = start(FakeEngine(), files_dir=str(tmp_path))
     point_at(first.url, monkeypatch)
     done = client.submit(APP, {"prompt": "done", "sync_mode": True})
@@ -454,6 +457,20 @@ def test_who_goes_away_is_not_painted_for(server: Running):
     wait_for(lambda: server.engine.running == 0)
 
 
+def test_behind_a_proxy_addresses_are_the_proxys(start: Any):
+    running = start(FakeEngine(), open_api=True, allowed_hosts="demo.example.org")
+    headers = {
+        "Host": "demo.example.org",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-For": "192.0.2.1",
+    }
+    asked = {"prompt": "a cat"}
+    ran = web.post(f"{running.url}/fal/run/{APP}", json=asked, headers=headers).json()
+    assert ran["images"][0]["url"].startswith("https://demo.example.org/files/")
+    queued = web.post(f"{running.url}/fal/queue/{APP}", json=asked, headers=headers).json()
+    assert queued["status_url"].startswith(f"https://demo.example.org/fal/queue/{APP}/requests/")
+
+
 def test_the_proxy_serves_fals_own_addresses_only(server: Running):
     def ask(target: str, **options: Any) -> httpx.Response:
         headers = {"x-fal-target-url": target}
@@ -467,53 +484,6 @@ def test_the_proxy_serves_fals_own_addresses_only(server: Running):
     assert ask("https://fal.run/../../v1/models", json={}).status_code == 404
 
 
-# As seed documents of 2025 have it, but for where the file goes.
-PUBLISHED = """
-import os
-import requests
-import time
-from pathlib import Path
-import fal_client
-
-fal_client.api_key = os.environ.get("FAL_KEY", "your_fal_key_here")
-
-
-def generate_image_fal(prompt, num_steps=4):
-    try:
-        print(f"Generating with Fal.ai SDXL Lightning...")
-
-        def on_queue_update(update):
-            if isinstance(update, fal_client.InProgress):
-                for log in update.logs:
-                    print(f"Progress: {log['message']}")
-
-        result = fal_client.subscribe(
-            "fal-ai/fast-lightning-sdxl",
-            arguments={
-                "prompt": prompt,
-                "negative_prompt": "blurry, low quality",
-                "image_size": "square_hd",
-                "num_inference_steps": num_steps,
-                "enable_safety_checker": True
-            },
-            with_logs=True,
-            on_queue_update=on_queue_update
-        )
-        image_url = result["images"][0]["url"]
-        img_response = requests.get(image_url)
-        img_response.raise_for_status()
-        output_path = Path(f"sdxl_lightning_fal_{int(time.time())}.png")
-        with open(output_path, "wb") as f:
-            f.write(img_response.content)
-        print(f"Image saved to: {output_path}")
-        print(f"Inference time: {result.get('timings', {}).get('inference', 'N/A')}ms")
-        return output_path
-    except Exception as e:
-        print(f"Fal.ai error: {e}")
-        raise
-"""
-
-
 def test_published_code_runs_as_it_is(
     server: Running,
     tmp_path: Path,
@@ -524,7 +494,7 @@ def test_published_code_runs_as_it_is(
     monkeypatch.setenv("FAL_KEY", "any")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
-    exec(PUBLISHED, names)  # noqa: S102
+    exec(published.FAL, names)  # noqa: S102
     prompt = "architectural rendering of modern house, exterior view, daylight"
     path = names["generate_image_fal"](prompt, num_steps=2)
     assert shows(Image.open(path), prompt)
