@@ -45,7 +45,8 @@ ERROR_TYPES = {
     504: "request_timeout",
 }
 
-Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Steps = Literal["1", "2", "4", "8"] | Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 SizeName = Literal[
     "square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9"
@@ -71,9 +72,7 @@ class FalQuestion(Question):
 
     prompt: Text
     image_size: ImageSize | SizeName = "square_hd"
-    num_inference_steps: Literal["1", "2", "4", "8"] | Annotated[int, Field(ge=1, le=MAX_STEPS)] = (
-        "4"
-    )
+    num_inference_steps: Steps = "4"
     seed: int | None = None
     num_images: Annotated[int, Field(ge=1, le=8)] = 1
     format: Literal["jpeg", "png"] = "jpeg"
@@ -133,7 +132,9 @@ class FalQuestion(Question):
         }
         given = {name: getattr(self, name) for name in reasons if name in self.model_fields_set}
         asked_for = {name: value for name, value in given.items() if value}  # false is as it is
-        return no_effect({**asked_for, **self.unknown}, reasons)
+        size = {} if isinstance(self.image_size, str) else self.image_size.unknown
+        nested = {f"image_size.{name}": value for name, value in size.items()}
+        return no_effect({**asked_for, **nested, **self.unknown}, reasons)
 
 
 def as_fal(error: LightningError) -> Response:

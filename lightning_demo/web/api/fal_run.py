@@ -109,7 +109,7 @@ def _preview(place: int, frame: Frame) -> dict[str, Any]:
 async def unknown(api: Api, http: Request) -> Response:
     """What is not here."""
     path = http.path_params["path"].encode("ascii", "replace").decode()[:100]
-    raise NoSuchApp(f"{http.method} {path} is not served here; of fal's models there is {APP}.")
+    raise NoSuchApp(f"There is no {http.method} {path}; of fal's models this server has {APP}.")
 
 
 class Proxy:

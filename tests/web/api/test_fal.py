@@ -183,6 +183,16 @@ def test_what_has_no_effect_is_told(fal: fal_client.SyncClient):
     assert fal.run(APP, {"prompt": "a cat", **quiet})["warnings"] == []
 
 
+def test_of_many_fields_without_effect_some_are_named(fal: fal_client.SyncClient):
+    many = {f"field_{number}": number for number in range(1_000)}
+    result = fal.run(
+        APP, {"prompt": "x", "image_size": {"width": 128, "height": 128, "z": 1}, **many}
+    )
+    assert result["warnings"][0].startswith("image_size.z:")
+    assert result["warnings"][-1] == "981 more fields have no effect here."
+    assert len(result["warnings"]) == 21
+
+
 def test_guidance_acts_and_with_it_the_negative_prompt(fal: fal_client.SyncClient, server: Running):
     asked = {"prompt": "guided", "negative_prompt": "blurry", "guidance_scale": 1.5}
     assert fal.run(APP, asked)["warnings"] == []
