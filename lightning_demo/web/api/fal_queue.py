@@ -129,7 +129,7 @@ async def _statuses(
     happened = job.events() if job is not None else None
     while True:
         now = _described(api, http, record, after=lines)
-        lines = len(record.logs)
+        lines += len(now.get("logs", ()))
         if now["status"] != told.get("status") or now.get("logs"):
             yield event_stream.event(now)
         told = now

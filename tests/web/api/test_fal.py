@@ -328,7 +328,7 @@ def test_statuses_say_by_their_code_whether_it_has_ended(
 
 
 def test_a_status_can_be_followed(fal: fal_client.SyncClient, server: Running):
-    server.engine.hold()
+    server.engine.line = Forecast(0, 0.0, 0.1)
     handle = fal.submit(APP, {"prompt": "followed", "num_inference_steps": 2, "foo": 1})
     statuses = []
     with web.stream("GET", f"{handle.status_url}/stream?logs=1") as answer:
@@ -336,7 +336,9 @@ def test_a_status_can_be_followed(fal: fal_client.SyncClient, server: Running):
         for line in answer.iter_lines():
             if line.startswith("data: "):
                 statuses.append(json.loads(line[6:]))
-                server.engine.release()
+                server.engine.line = None
+    assert statuses[0]["status"] == "IN_QUEUE"
+    assert statuses[0]["queue_position"] == 0
     assert statuses[-1]["status"] == "COMPLETED"
     lines = [entry["message"] for status in statuses for entry in status.get("logs", [])]
     assert len(lines) == len(set(lines))  # each once
