@@ -16,12 +16,12 @@ from typing import Annotated, Any
 
 import msgpack
 from pydantic import Field
+from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import EngineUnavailable, InvalidRequest, LightningError, report_incident
 from ...schemas import Frame
-from ..callers import Caller
 from ..messages import MAX_MESSAGE_BYTES, load_json
 from ..tasks import tasks
 from .fal import (
@@ -45,7 +45,7 @@ BUFFERING = 2  # what fal recommends
 IDLE_SECONDS = 300.0
 
 # Our names for what went wrong, by HTTP status; fal's own are not published.
-ERRORS = {422: "INVALID_INPUT", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
+ERRORS = {403: "UNAUTHORIZED", 422: "INVALID_INPUT", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
 
 
 class RealtimeQuestion(FalQuestion):
@@ -92,8 +92,9 @@ class Realtime:
 
     async def serve(self, socket: WebSocket) -> None:
         """Serves one connection until either side ends it."""
+        who = identified(socket)
         try:
-            caller = self._api.caller(identified(socket))
+            self._api.caller(who)
             waiting = Waiting(_buffering(socket.query_params.get("max_buffering")))
             if self._open >= MAX_CONNECTIONS:
                 raise EngineUnavailable(f"{MAX_CONNECTIONS} connections are open already.")
@@ -104,7 +105,7 @@ class Realtime:
         self._open += 1
         try:
             async with tasks(
-                _receive(socket, waiting), self._answer(socket, waiting, caller)
+                _receive(socket, waiting), self._answer(socket, waiting, who)
             ) as running:
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -115,7 +116,7 @@ class Realtime:
         finally:
             self._open -= 1
 
-    async def _answer(self, socket: WebSocket, waiting: Waiting, caller: Caller) -> None:
+    async def _answer(self, socket: WebSocket, waiting: Waiting, who: HTTPConnection) -> None:
         while True:
             try:
                 frame = await asyncio.wait_for(waiting.next(), IDLE_SECONDS)
@@ -125,20 +126,20 @@ class Realtime:
                 await socket.send_json(_error("TIMEOUT", reason))
                 await socket.close()
                 return
-            for answer in await self._answers(frame, caller):
+            for answer in await self._answers(frame, who):
                 if isinstance(answer, bytes):
                     await socket.send_bytes(answer)
                 else:
                     await socket.send_text(answer)
 
-    async def _answers(self, frame: bytes | str, caller: Caller) -> list[bytes | str]:
+    async def _answers(self, frame: bytes | str, who: HTTPConnection) -> list[bytes | str]:
         """What a frame is answered with."""
         begun = time.perf_counter()
         fields: Mapping[str, Any] = {}
         try:
             fields = _unpacked(frame)
+            caller = self._api.admit(who)  # each time: keys are taken back while they are used
             question = validate(RealtimeQuestion, fields)
-            self._api.painting.admit(caller)
             order = self._api.place(question.asked(), caller)
             frames = await self._api.painting.paint_all(order.requests, caller)
             await self._api.count_use(order, caller)

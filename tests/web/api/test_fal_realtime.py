@@ -7,6 +7,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fal_client
@@ -207,7 +208,7 @@ def test_a_bad_number_of_frames_is_refused(server: Running, value: str):
     assert caught.value.response.status_code in (422, 400)
 
 
-def test_keys_come_as_header_or_token(start: Any, tmp_path: Any):
+def test_keys_come_as_header_or_token(start: Any, tmp_path: Path):
     keys = tmp_path / "keys"
     keys.write_text("ann sk-0123456789abcdef\n")
     running = start(FakeEngine(), api_keys=str(keys))
@@ -221,6 +222,18 @@ def test_keys_come_as_header_or_token(start: Any, tmp_path: Any):
             pass
         assert caught.value.response.status_code == status
         assert json.loads(caught.value.response.body)["detail"]
+
+
+def test_a_key_that_is_taken_back_paints_no_more(start: Any, tmp_path: Path):
+    keys = tmp_path / "keys"
+    keys.write_text("ann sk-0123456789abcdef\n")
+    running = start(FakeEngine(), api_keys=str(keys))
+    with opened(running, "?fal_jwt_token=sk-0123456789abcdef") as socket:
+        say(socket, prompt="a cat")
+        assert hear(socket)["prompt"] == "a cat"
+        keys.write_text("bob sk-fedcba9876543210-new\n")
+        say(socket, prompt="a cat")
+        assert hear(socket)["error"] == "UNAUTHORIZED"
 
 
 def test_waiting_frames_are_bounded_in_bytes_too():
