@@ -15,6 +15,7 @@ from .errors import InvalidRequest, InvalidSetting, LightningError
 from .ports import free_port
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
 from .settings import Settings, convert, variable
+from .tls import check_certificate
 
 ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
 SPEED_SETTINGS = (
@@ -126,7 +127,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         from .engine.metrics import Metrics
         from .web.server import serve
 
-        free_port(settings.host, settings.port)  # before the model is loaded for nothing
+        # Before the model is loaded for nothing.
+        free_port(settings.host, settings.port)
+        check_certificate(settings)
         metrics = Metrics()
         code = serve(build_engine(settings, stand_in=True, metrics=metrics), settings, metrics)
         if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):

@@ -31,6 +31,7 @@ from ..engine.metrics import Metrics
 from ..errors import InvalidSetting
 from ..ports import free_port
 from ..settings import Settings
+from ..tls import check_certificate
 from . import api
 from .cors import with_cors
 from .guard import Guard
@@ -68,8 +69,10 @@ class Server:
         """Opens the page; the model may still be loading.
 
         Raises:
-            InvalidSetting: the port is taken, or the address is not this machine's.
+            InvalidSetting: the port is taken, the address is not this machine's, or the
+                certificate cannot be used.
         """
+        check_certificate(self._settings)
         host = self._settings.host.strip("[]")
         port = free_port(host, self._settings.port)
         _within_loop(lambda: self._launch(host, port))

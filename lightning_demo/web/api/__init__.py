@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import mcp, native, openapi
+from . import fal_run, mcp, native, openapi
 from .service import Api
 
 __all__ = ["Api", "routes"]
@@ -12,4 +12,5 @@ __all__ = ["Api", "routes"]
 
 def routes(api: Api) -> list[BaseRoute]:
     """All routes of all APIs."""
-    return [*native.routes(api), *openapi.routes(api), *mcp.routes(api)]
+    vendors = (native, openapi, mcp, fal_run)
+    return [route for vendor in vendors for route in vendor.routes(api)]

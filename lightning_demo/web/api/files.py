@@ -6,7 +6,7 @@ import asyncio
 import base64
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from ...images import encode
 from ...schemas import Frame
@@ -42,7 +42,7 @@ async def keep(store: Store, frame: Frame, order: Order) -> Picture:
     return Picture(name, order.output.media_type, width, height, len(data), seed)
 
 
-def url_of(http: Request, name: str) -> str:
+def url_of(http: HTTPConnection, name: str) -> str:
     """Where a client finds a file: under the address that it has asked at."""
     return f"{str(http.base_url).rstrip('/')}/files/{name}"
 

@@ -20,6 +20,7 @@ Change = Callable[[str, str], None]  # our name of a field, and what became of i
 
 MAX_STEPS = 100  # that anybody asks of a diffusion model; more is a mistake
 MAX_SIDE = 4096  # px, likewise
+MAX_TOLD = 20  # fields without effect that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +129,14 @@ def place(asked: Asked, limits: Limits) -> Order:
 def no_effect(given: Mapping[str, Any], reasons: Mapping[str, str] | None = None) -> list[str]:
     """A warning for each given field that changes nothing here, with its reason if there is one."""
     reasons = reasons or {}
-    return [
+    told = [
         f"{_shown(name)}: {reasons.get(name, 'is not known here and has no effect')}."
         for name, value in given.items()
         if value is not None
     ]
+    if more := told[MAX_TOLD:]:
+        told[MAX_TOLD:] = [f"{len(more)} more fields have no effect here."]
+    return told
 
 
 def _steps(asked: int | None, limits: Limits, change: Change) -> int:

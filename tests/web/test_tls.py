@@ -1,0 +1,110 @@
+"""https and wss, with a certificate of one's own."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from lightning_demo.errors import InvalidSetting
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import Server
+from tests.certificates import make_certificate
+from tests.documents import examples
+
+from .api import published
+from .conftest import PATIENCE, Running, Tab
+from .fakes import FakeEngine
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def secure(certificate: tuple[Path, Path]) -> Iterator[Running]:
+    """A server with a certificate."""
+    chain, key = map(str, certificate)
+    running = Running(FakeEngine(), tls_cert=chain, tls_key=key)
+    yield running
+    running.server.stop()
+
+
+@pytest.fixture(scope="module")
+def trust(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """Trust in that certificate and in no other."""
+    return ssl.create_default_context(cafile=str(certificate[0]))
+
+
+def test_the_page_is_https(secure: Running, trust: ssl.SSLContext):
+    assert secure.url.startswith("https://127.0.0.1:")
+    with httpx.Client(verify=trust, base_url=secure.url) as client:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert "http://127.0.0.1" not in page.text
+        assert client.get("/healthz").json()["type"] == "status"
+        assert client.get("/config").json()["root"].startswith("https://")
+        painted = client.post("/v1/pictures", json={"prompt": "a cat"}).json()
+        url = painted["pictures"][0]["url"]
+        assert url.startswith(f"{secure.url}/files/")
+        assert client.get(url).status_code == 200
+
+
+def test_strangers_do_not_trust_it(secure: Running):
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(secure.url)
+
+
+def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
+    address = secure.url.replace("https", "wss") + "/live"
+    with connect(address, ssl=trust, max_size=None) as connection:
+        tab = Tab(connection)
+        tab.ask(1)
+        assert tab.final(1)[-1]["final"]
+
+
+def test_the_server_itself_refuses_what_cannot_serve(tmp_path: Path):
+    missing = str(tmp_path / "missing.pem")
+    server = Server(FakeEngine(), Settings(port=0, tls_cert=missing, tls_key=missing))
+    with pytest.raises(InvalidSetting, match="tls_cert"):
+        server.start()
+
+
+@pytest.fixture
+def told(secure: Running, certificate: tuple[Path, Path]) -> dict[str, str]:
+    """What our document has people tell fal's client, for this server."""
+    chain = str(certificate[0])
+    (block,) = (each for each in examples("api/fal.md", "bash") if each.startswith("export"))
+    words = block.replace("localhost:7860", secure.url.removeprefix("https://"))
+    words = words.replace("cert.pem", chain).replace("export", "")
+    lines = (line.partition("#")[0] for line in words.splitlines())
+    return dict(word.split("=", 1) for line in lines for word in line.split())
+
+
+def test_fals_client_over_tls(told: dict[str, str], tmp_path: Path):
+    """Published code as it is, and every example: nothing but hosts, key and trust is set."""
+    queue, _, realtime = examples("api/fal.md", "python")
+    use = "generate_image_fal('a modern house', num_steps=2)\n"
+    script = tmp_path / "script.py"
+    script.write_text("\n".join((published.FAL, use, queue, realtime, "print(picture[:2].hex())")))
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("Image saved to: sdxl_lightning_fal_") for line in lines)
+    assert any(line.startswith("https://") and "/files/" in line for line in lines)
+    assert lines[-1] == "ffd8"
