@@ -105,7 +105,7 @@ async def create(api: Api, http: Request) -> Response:
     events = question.webhook_events_filter
     webhook = api.webhooks.parse(question.webhook, events) if question.webhook else None
     job = await api.jobs.start(
-        VENDOR, caller, order, question.input, {"id": name}, name=_job_name(caller, name)
+        VENDOR, caller, order, question.input or {}, {"id": name}, name=_job_name(caller, name)
     )
     if webhook is not None:
 

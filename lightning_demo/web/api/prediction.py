@@ -116,7 +116,7 @@ class PredictionInput(Question):
 class PredictionQuestion(Question):
     """What Replicate's and Cog's bodies have in common."""
 
-    input: dict[str, Any] = Field(default_factory=dict)
+    input: dict[str, Any] | None = None
     webhook: Annotated[str, Field(max_length=2_000)] | None = None
     webhook_events_filter: list[WebhookEvent] | None = None
 
@@ -127,7 +127,8 @@ def order_of(api: Api, question: PredictionQuestion, caller: Caller) -> Order:
     Raises:
         LightningError: naming the field within `input`, or the caller asks for too much.
     """
-    fields = {name: value for name, value in question.input.items() if value is not None}
+    given = question.input or {}
+    fields = {name: value for name, value in given.items() if value is not None}
     try:
         order = api.place(validate(PredictionInput, fields, strict=True).asked(), caller)
     except InvalidRequest as error:

@@ -111,7 +111,7 @@ async def create(api: Api, http: Request) -> Response:
         address, events = question.webhook_completed, ["completed"]
     webhook = api.webhooks.parse(address, events) if address else None
     about = {"version": version, "key": new_id()}
-    job = await api.jobs.start(VENDOR, caller, order, question.input, about)
+    job = await api.jobs.start(VENDOR, caller, order, question.input or {}, about)
     if webhook is not None:
 
         async def content() -> Mapping[str, Any]:
