@@ -22,6 +22,7 @@ DOCUMENTED = "http://127.0.0.1:7860"  # the server's address in the examples
 # Over plain http; reading certificates would take longest of all.
 fetch = partial(httpx.get, verify=False)
 post = partial(httpx.post, verify=False)
+connect = partial(httpx.Client, verify=False, timeout=30)
 
 
 def example(page: str, url: str, language: str = "python") -> str:
