@@ -208,7 +208,7 @@ async def _events(api: Api, job: Job, owner: Caller | None = None) -> AsyncGener
                 yield _log(line)
         yield event_stream.event(await described(api, job.record), "completed")
     finally:
-        if owner is not None:
+        if owner is not None and job.record.state not in ENDED:
             await api.jobs.cancel(VENDOR, owner, job.record.id)
 
 

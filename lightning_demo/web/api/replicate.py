@@ -23,27 +23,24 @@ from starlette.routing import BaseRoute, Route
 from ...errors import InvalidRequest, LightningError
 from . import event_stream
 from .access import NotAllowed
-from .cog_schema import COG_VERSION, cog_schema
 from .files import url_of
 from .jobs import ENDED, Job, Record, State, owner_of
-from .prediction import PredictionInput, PredictionQuestion, order_of
+from .prediction import PredictionQuestion, order_of
 from .reading import InvalidFields, read_question
+from .replicate_model import (
+    MODEL,
+    VERSIONS,
+    check_model,
+    described_model,
+    described_version,
+    parse_version,
+)
 from .service import Api, answers, bound, headers_of
 from .store import NotFound, new_id
 
 VENDOR = "replicate"
 PAGE = 100  # predictions of one list
 MAX_WAIT = 60  # seconds that a request may wait for its prediction
-
-MODEL = "bytedance/sdxl-lightning-4step"
-NAMES = frozenset({MODEL, "bytedance/sdxl-lightning"})
-VERSIONS = (  # the newest name first; code that is around has all of them
-    "5599ed30703defd1d160a25a63321b4dec97101d98b4674bcc56e41f62f35637",
-    "6f7a773af6fc3e8de9d5a3c00be77c17308914bf67772726aff83496ba1e3bbe",
-    "727e49a643e999d602a896c774a0658ffefea21465756a6ce24b7ea4165eba6a",
-    "5f24084160c9089501c1b3545d9be3c27883ae2239b6f412990e82d4a6210f8f",
-)
-APPEARED = "2024-02-21T00:00:00.000000Z"
 
 STATUSES: Mapping[State, str] = {
     "queued": "starting",
@@ -104,7 +101,13 @@ async def create(api: Api, http: Request) -> Response:
     """Starts a prediction, and waits for it where the client prefers that."""
     caller = api.admit(http)
     question = await read_question(http, ReplicateQuestion, strict=True)
-    version = _asked_version(http, question)
+    if "owner" in http.path_params:
+        _check_model(http)
+        version = VERSIONS[0]
+    elif question.version:
+        version = parse_version(question.version)
+    else:
+        raise InvalidRequest("version: is required.", field="version")
     order = order_of(api, question, caller)
     address, events = question.webhook, question.webhook_events_filter
     if address is None and question.webhook_completed:
@@ -173,22 +176,7 @@ async def get_model(api: Api, http: Request) -> Response:
     """The model."""
     api.caller(http)
     _check_model(http)
-    owner, _, name = MODEL.partition("/")
-    content = {
-        "url": f"{_base(http)}/",
-        "owner": owner,
-        "name": name,
-        "description": "SDXL-Lightning: text to image in a few steps",
-        "visibility": "public",
-        "github_url": None,
-        "paper_url": "https://arxiv.org/abs/2402.13929",
-        "license_url": "https://huggingface.co/ByteDance/SDXL-Lightning",
-        "run_count": 0,
-        "cover_image_url": None,
-        "default_example": None,
-        "latest_version": _version(VERSIONS[0]),
-    }
-    return JSONResponse(content)
+    return JSONResponse(described_model(f"{_base(http)}/"))
 
 
 @answers(as_replicate)
@@ -196,7 +184,7 @@ async def versions(api: Api, http: Request) -> Response:
     """All versions: they paint the same here."""
     api.caller(http)
     _check_model(http)
-    found = [_version(version) for version in VERSIONS]
+    found = [described_version(version) for version in VERSIONS]
     return JSONResponse({"previous": None, "next": None, "results": found})
 
 
@@ -205,9 +193,7 @@ async def get_version(api: Api, http: Request) -> Response:
     """A version with its OpenAPI document."""
     api.caller(http)
     _check_model(http)
-    if http.path_params["version"] not in VERSIONS:
-        raise NotFound(f"There is no such version of {MODEL}.")
-    return JSONResponse(_version(http.path_params["version"]))
+    return JSONResponse(described_version(http.path_params["version"]))
 
 
 @answers(as_replicate)
@@ -278,38 +264,8 @@ async def _events(http: Request, job: Job, after: int | None) -> AsyncGenerator[
     yield event_stream.event({"reason": reason} if reason else {}, "done", number + 1)
 
 
-def _asked_version(http: Request, question: ReplicateQuestion) -> str:
-    """The version to run: of the model in the address, or as the body names it."""
-    if "owner" in http.path_params:
-        _check_model(http)
-        return VERSIONS[0]
-    if not question.version:
-        raise InvalidRequest("version: is required.", field="version")
-    model, _, version = question.version.rpartition(":")
-    if "/" in version:
-        model, version = version, VERSIONS[0]
-    if model and model.lower() not in NAMES:
-        raise NotFound(f"This server has no such model; it has {MODEL}.")
-    if version not in VERSIONS:
-        raise InvalidRequest(
-            f"version: does not exist here; the newest of {MODEL} is {VERSIONS[0]}.",
-            field="version",
-        )
-    return version
-
-
 def _check_model(http: Request) -> None:
-    if f"{http.path_params['owner']}/{http.path_params['name']}".lower() not in NAMES:
-        raise NotFound(f"This server has no such model; it has {MODEL}.")
-
-
-def _version(version: str) -> dict[str, Any]:
-    return {
-        "id": version,
-        "created_at": APPEARED,
-        "cog_version": COG_VERSION,
-        "openapi_schema": cog_schema(PredictionInput),
-    }
+    check_model(f"{http.path_params['owner']}/{http.path_params['name']}")
 
 
 def _parse_cursor(cursor: str | None) -> float | None:

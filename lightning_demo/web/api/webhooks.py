@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import http.client
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ...errors import InvalidRequest
 from ...settings import Settings, listed
-from .jobs import Event, Job
+from .jobs import Job
 from .store import Store, new_id
 
 log = logging.getLogger(__name__)
@@ -119,13 +119,14 @@ class Webhooks:
         self, webhook: Webhook, job: Job, content: Callable[[], Awaitable[Mapping[str, Any]]]
     ) -> None:
         key = self._key(job.record.owner)
-        quiet = -LOGS_SECONDS
+        told_logs = -math.inf
         async for _, event in job.events():
-            name = _NAMES[event.kind]
-            if name not in webhook.events or (name == "logs" and not _due(event, quiet)):
+            name, now = _NAMES[event.kind], time.monotonic()
+            early = name == "logs" and now - told_logs < LOGS_SECONDS
+            if name not in webhook.events or early:
                 continue
             if name == "logs":
-                quiet = time.monotonic()
+                told_logs = now
             try:
                 body = json.dumps(await content()).encode()
             except Exception:
@@ -166,7 +167,7 @@ def signed(key: bytes, message: str, timestamp: int, body: bytes) -> dict[str, s
         timestamp: seconds since 1970.
     """
     content = f"{message}.{timestamp}.".encode() + body
-    signature = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
     return {
         "Content-Type": "application/json",
         "User-Agent": "lightning-demo",
@@ -174,10 +175,6 @@ def signed(key: bytes, message: str, timestamp: int, body: bytes) -> dict[str, s
         "Webhook-Timestamp": str(timestamp),
         "Webhook-Signature": f"v1,{signature}",
     }
-
-
-def _due(event: Event, quiet: float) -> bool:
-    return bool(event.logs) and time.monotonic() - quiet >= LOGS_SECONDS
 
 
 def _post(url: SplitResult, headers: Mapping[str, str], body: bytes) -> int:

@@ -17,6 +17,7 @@ from replicate import Client
 from replicate.exceptions import ModelError, ReplicateError
 
 from lightning_demo.web.api import replicate
+from lightning_demo.web.api.replicate_model import VERSIONS
 
 from ..conftest import Running, wait_for
 from ..fakes import FakeEngine, color_of
@@ -119,7 +120,7 @@ class TestRun:
         [url] = client.run(MODEL, input={"prompt": "by name"})
         assert shows(picture(url), "by name")
 
-    @pytest.mark.parametrize("version", [REF, VERSION, MODEL, *replicate.VERSIONS])
+    @pytest.mark.parametrize("version", [REF, VERSION, MODEL, *VERSIONS])
     def test_by_any_version(self, client, version):
         assert client.predictions.create(version, INPUT, wait=True).status == "succeeded"
 
@@ -393,7 +394,7 @@ class TestModel:
         assert caught.value.status == 404
 
     def test_other_versions_are_not_here(self, client):
-        with pytest.raises(ReplicateError, match="version: does not exist") as caught:
+        with pytest.raises(ReplicateError, match="version: there is no such version") as caught:
             client.predictions.create(version="0" * 64, input=INPUT)
         assert caught.value.status == 422
         with pytest.raises(ReplicateError) as caught:
