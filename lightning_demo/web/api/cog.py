@@ -114,7 +114,7 @@ async def create(api: Api, http: Request) -> Response:
 
         api.webhooks.follow(webhook, job, content)
     if streamed:
-        # A prediction without a name of the client's own cannot be joined again.
+        # What was put under an id may be joined again; nothing else is worth going on with.
         return event_stream.stream(_events(api, job, caller if named is None else None))
     if behind:
         return JSONResponse({"id": name, "status": "starting"}, HTTPStatus.ACCEPTED)
@@ -237,7 +237,7 @@ def _job_name(caller: Caller, name: str) -> str:
 def _faults(error: InvalidRequest) -> list[dict[str, Any]]:
     """What is wrong with which fields, as pydantic says it and Cog after it."""
     first = {
-        "loc": ["body", *(error.field or "").split(".")],
+        "loc": ["body", *(error.field.split(".") if error.field else ())],
         "msg": error.message,
         "type": "value_error",
     }

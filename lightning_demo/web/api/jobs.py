@@ -278,10 +278,10 @@ class Jobs:
             elif isinstance(value, Frame) and value.final:
                 picture = await keep(self._store, value, order)
                 record.pictures[place] = picture
-                notes = tuple(note for note in value.notes if note not in record.warnings)
-                record.warnings.extend(notes)
-                record.logs.extend(notes)
-                job.tell(Event("picture", place, value, picture, notes))
+                new = [note for note in value.notes if note not in record.warnings]
+                record.warnings += new
+                record.logs += new
+                job.tell(Event("picture", place, value, picture, tuple(new)))
             elif isinstance(value, Frame):
                 line = _progress(value.step, record.steps)
                 record.logs.append(line)

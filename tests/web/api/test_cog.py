@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,9 @@ class Server:
 
     client: httpx.Client
     name: str
-    hold: Any
-    release: Any
+    hold: Callable[[], object]
+    release: Callable[[], object]
+    engine: Any = None  # of ours
 
     def post(self, path: str = "", **options: Any) -> httpx.Response:
         return self._ask("POST", f"/predictions{path}", options)
@@ -100,7 +101,7 @@ def ours() -> Iterator[Server]:
     running = Running(FakeEngine())
     engine = running.engine
     with connect(base_url=f"{running.url}/cog") as client:
-        yield Server(client, "ours", engine.hold, engine.release)
+        yield Server(client, "ours", engine.hold, engine.release, engine)
     running.server.stop()
 
 
@@ -239,6 +240,7 @@ class TestBoth:
         [
             (b"{}", "text/plain", 415),
             (b"[]", "application/json", 422),
+            (b"5", "application/json", 422),
             (b'{"webhook_events_filter": ["end"]}', "application/json", 422),
         ],
     )
@@ -343,6 +345,20 @@ class TestOurs:
         assert fetch(f"{root}/health-check").json()["status"] == "READY"
         answer = post(f"{root}/predictions", json={"input": {}})
         assert answer.json()["status"] == "succeeded"
+
+    @pytest.mark.parametrize(("method", "path"), [("POST", ""), ("PUT", "/held")])
+    def test_a_stream_that_is_left_goes_on_only_if_it_can_be_joined(self, ours, method, path):
+        ours.hold()
+        body = {"id": "held", "input": {"prompt": "held"}}
+        accept = {"Accept": "text/event-stream"}
+        with ours.client.stream(method, f"/predictions{path}", json=body, headers=accept) as left:
+            assert next(left.iter_lines()) == "event: start"
+        if path:
+            assert ours.put("held", json=body).json()["status"] == "processing"
+            assert ours.post("/held/cancel").status_code == 200
+        else:
+            wait_for(lambda: ours.engine.running == 0)
+        ours.release()
 
     def test_what_is_changed_is_said_in_the_logs(self, ours):
         content = ours.post(json={"input": {"scheduler": "DDIM", "unknown": 1}}).json()
