@@ -19,6 +19,7 @@ from .messages import load_json
 
 log = logging.getLogger(__name__)
 
+OWN_TITLES = {499: "Client Closed Request"}  # nginx's, which no standard names
 RETRY_SECONDS = 2.0
 BODY_SECONDS = 10.0  # a body of one message that takes longer is not meant to arrive
 
@@ -65,7 +66,7 @@ def problem(
     """
     content = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": OWN_TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "field": field,

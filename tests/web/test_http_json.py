@@ -67,3 +67,7 @@ def test_a_faults_words_stay_in_the_log(run: Run, caplog: pytest.LogCaptureFixtu
     incident = json.loads(answer.body)["detail"].split("incident ")[1].rstrip(").")
     assert b"secret" not in answer.body
     assert incident in caplog.text and "secret" in caplog.text
+
+
+def test_the_status_of_a_client_that_has_gone_has_a_title() -> None:
+    assert json.loads(http_json.problem(499, "gone").body)["title"] == "Client Closed Request"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import fal_run, mcp, native, openapi
+from . import cog, fal_run, mcp, native, openapi, replicate
 from .service import Api
 
 __all__ = ["Api", "routes"]
@@ -12,5 +12,5 @@ __all__ = ["Api", "routes"]
 
 def routes(api: Api) -> list[BaseRoute]:
     """All routes of all APIs."""
-    vendors = (native, openapi, mcp, fal_run)
+    vendors = (native, openapi, mcp, replicate, cog, fal_run)
     return [route for vendor in vendors for route in vendor.routes(api)]

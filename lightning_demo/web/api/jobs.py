@@ -11,7 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ...engine.base import Started, Value
@@ -41,6 +41,7 @@ class Event:
     place: int = 0  # of the picture that it is about
     frame: Frame | None = None  # of a step: the preview
     picture: Picture | None = None
+    logs: tuple[str, ...] = ()  # lines that came with it
 
 
 @dataclass(slots=True)
@@ -88,9 +89,20 @@ class Job:
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.logs = tuple(record.logs)  # lines before the first event
         self.task: asyncio.Task[None] | None = None
         self._events: list[Event] = []
         self._changed = asyncio.Event()
+
+    @classmethod
+    def told_again(cls, record: Record) -> Job:
+        """An ended job from its record: all lines of its log, its pictures, the end."""
+        job = cls(record)
+        for place, picture in enumerate(record.pictures):
+            if picture is not None:
+                job.tell(Event("picture", place, picture=picture))
+        job.tell(Event("ended"))
+        return job
 
     def tell(self, event: Event) -> None:
         """Adds what is new and wakes who waits for it."""
@@ -105,8 +117,8 @@ class Job:
                 event = self._events[after]
                 after += 1
                 yield after, event
-                if event.kind == "ended":
-                    return
+            if self._events and self._events[-1].kind == "ended":
+                return
             await self._changed.wait()
 
     async def ended(self) -> None:
@@ -116,9 +128,7 @@ class Job:
 
     def forget_previews(self) -> None:
         """Nobody needs them after the end."""
-        self._events = [
-            Event(event.kind, event.place, None, event.picture) for event in self._events
-        ]
+        self._events = [replace(event, frame=None) for event in self._events]
 
 
 class Jobs:
@@ -202,6 +212,18 @@ class Jobs:
             return job.record
         return Record.read(await asyncio.to_thread(self._store.job, vendor, owner_of(caller), name))
 
+    async def job(self, vendor: str, name: str) -> Job:
+        """A job, whoever's it is: for addresses that hold a secret of their own.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        job = self._jobs.get(name)
+        if job is not None and job.record.vendor == vendor:
+            return job
+        stored = await asyncio.to_thread(self._store.job, vendor, None, name)
+        return Job.told_again(Record.read(stored))
+
     def live(self, vendor: str, caller: Caller, name: str) -> Job | None:
         """A job that runs, or has ended not long ago."""
         job = self._jobs.get(name)
@@ -227,8 +249,9 @@ class Jobs:
             NotFound: there is none of this name.
         """
         job = self.live(vendor, caller, name)
-        if job is not None and job.task is not None and not job.task.done():
-            job.task.cancel()
+        if job is not None and job.task is not None:
+            if job.record.state not in ENDED:  # else it is being saved
+                job.task.cancel()
             await job.ended()
         return await self.record(vendor, caller, name)
 
@@ -246,6 +269,7 @@ class Jobs:
         self, job: Job, order: Order, caller: Caller, ended: Callable[[Record], None] | None
     ) -> None:
         record = job.record
+        last: tuple[str, ...] = ()
 
         async def tell(place: int, value: Value) -> None:
             if isinstance(value, Started) and record.state == "queued":
@@ -257,10 +281,11 @@ class Jobs:
                 new = [note for note in value.notes if note not in record.warnings]
                 record.warnings += new
                 record.logs += new
-                job.tell(Event("picture", place, value, picture))
+                job.tell(Event("picture", place, value, picture, tuple(new)))
             elif isinstance(value, Frame):
-                record.logs.append(_progress(value.step, record.steps))
-                job.tell(Event("step", place, value))
+                line = _progress(value.step, record.steps)
+                record.logs.append(line)
+                job.tell(Event("step", place, value, logs=(line,)))
 
         try:
             await self._painting.paint_all(order.requests, caller, tell)
@@ -272,7 +297,8 @@ class Jobs:
             record.status, record.error_field = told.status, told.field
         else:
             record.state = "succeeded"
-            record.logs.append(_progress(record.steps, record.steps))
+            last = (_progress(record.steps, record.steps),)
+            record.logs.extend(last)
         record.ended = time.time()
         record.started = record.started or record.ended
         discount(self._pending, caller.client, record.count)
@@ -286,7 +312,7 @@ class Jobs:
             )
         except LightningError as error:
             log.error("job %s: %s", record.id, error.message)
-        job.tell(Event("ended"))
+        job.tell(Event("ended", logs=last))
         job.forget_previews()
         if ended is not None:
             ended(record)

@@ -22,6 +22,7 @@ from .access import Access, KeyRequired
 from .jobs import Jobs, owner_of
 from .order import Asked, Order, place
 from .store import Store
+from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ class Api:
     def jobs(self) -> Jobs:
         """What is painted behind its request."""
         return Jobs(self.painting, self.store)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Who is told of jobs."""
+        return Webhooks(self.store, self.service.settings)
 
     def caller(self, connection: HTTPConnection) -> Caller:
         """Who asks.
@@ -133,6 +139,8 @@ class Api:
             await close()
         if "jobs" in self.__dict__:
             await self.jobs.drain()
+        if "webhooks" in self.__dict__:
+            await self.webhooks.aclose()
         if "store" in self.__dict__:
             self.store.close()
 
@@ -159,9 +167,18 @@ def answers(shape: Shape) -> Callable[[Handler], Handler]:
 def as_problem(error: LightningError) -> Response:
     """An error in the form of RFC 9457, as our own API answers it."""
     response = problem_of(error)
-    if isinstance(error, KeyRequired):
-        response.headers["WWW-Authenticate"] = "Bearer"
+    response.headers.update(headers_of(error))
     return response
+
+
+def headers_of(error: LightningError) -> dict[str, str]:
+    """What the answer to an error says beside its content, in whatever form that is."""
+    headers = dict(problem_of(error).headers)
+    for name in ("content-length", "content-type"):
+        del headers[name]
+    if isinstance(error, KeyRequired):
+        headers["WWW-Authenticate"] = "Bearer"
+    return headers
 
 
 def bound(handler: Handler, api: Api) -> Callable[[Request], Awaitable[Response]]:

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS usage (
     owner TEXT NOT NULL, day TEXT NOT NULL, pictures INTEGER NOT NULL, steps INTEGER NOT NULL,
     PRIMARY KEY (owner, day)
 );
+CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 
 
@@ -140,13 +141,16 @@ class Store:
         row = (job["id"], job["vendor"], job["owner"], ended, job["created"], json.dumps(job))
         self._execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def job(self, vendor: str, owner: str, name: str) -> dict[str, Any]:
+    def job(self, vendor: str, owner: str | None, name: str) -> dict[str, Any]:
         """
+        Args:
+            owner: None: whoever's it is.
+
         Raises:
             NotFound: this client has no such job.
         """
         rows = self._execute(
-            "SELECT record FROM jobs WHERE id = ? AND vendor = ? AND owner = ?",
+            "SELECT record FROM jobs WHERE id = ? AND vendor = ? AND owner = COALESCE(?, owner)",
             (name, vendor, owner),
         )
         if not rows:
@@ -184,6 +188,14 @@ class Store:
             "SELECT day, pictures, steps FROM usage WHERE owner = ? ORDER BY day", (owner,)
         )
         return [{"day": day, "pictures": pictures, "steps": steps} for day, pictures, steps in rows]
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes that are made when they are first asked for, and then stay."""
+        self._execute(
+            "INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(32))
+        )
+        found: bytes = self._execute("SELECT value FROM secrets WHERE name = ?", (name,))[0][0]
+        return found
 
     def sweep(self) -> None:
         """Forgets what has expired, and the oldest pictures beyond the budget."""
