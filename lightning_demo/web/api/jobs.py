@@ -92,6 +92,11 @@ class Job:
         self._events: list[Event] = []
         self._changed = asyncio.Event()
 
+    @property
+    def preview(self) -> Frame | None:
+        """The newest one, while it runs."""
+        return next((event.frame for event in reversed(self._events) if event.frame), None)
+
     def tell(self, event: Event) -> None:
         """Adds what is new and wakes who waits for it."""
         self._events.append(event)
@@ -209,6 +214,15 @@ class Jobs:
             return None
         mine = (job.record.vendor, job.record.owner) == (vendor, owner_of(caller))
         return job if mine else None
+
+    def running(self, vendor: str, caller: Caller) -> tuple[Job, ...]:
+        """The jobs of a client that wait or are being painted, the oldest first."""
+        mine = (vendor, owner_of(caller))
+        return tuple(
+            job
+            for job in self._jobs.values()
+            if (job.record.vendor, job.record.owner) == mine and job.record.state not in ENDED
+        )
 
     async def list(
         self, vendor: str, caller: Caller, before: float | None = None, count: int = 100

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -17,11 +18,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ...engine.base import Value
 from ...errors import InvalidRequest, LightningError, report_incident
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, Frame
 from ..callers import Caller
-from ..tasks import tasks
 from . import event_stream
 from .aspect import parse_aspect_ratio, parse_resolution
 from .files import as_text, encoded, keep, url_of
@@ -290,24 +289,14 @@ async def _events(
     api: Api, http: Request, question: PictureQuestion, order: Order, caller: Caller
 ) -> AsyncGenerator[bytes, None]:
     """`preview` after each step, `picture` for each that is finished, then `done` or `error`."""
-    news: asyncio.Queue[tuple[int, Frame] | None] = asyncio.Queue()
-
-    async def tell(place: int, value: Value) -> None:
-        if isinstance(value, Frame):
-            news.put_nowait((place, value))
-
-    async def paint() -> list[Frame]:
-        try:
-            return await api.painting.paint_all(order.requests, caller, tell)
-        finally:
-            news.put_nowait(None)
-
     begun = time.perf_counter()
-    async with tasks(paint()) as (painting,):
-        try:
-            while (item := await news.get()) is not None:
-                place, frame = item
+    notes, model = dict.fromkeys(order.warnings), ""
+    try:
+        async with aclosing(api.frames(order, caller)) as frames:
+            async for place, frame in frames:
                 if frame.final:
+                    model = frame.model
+                    notes.update(dict.fromkeys(frame.notes))
                     about = await _picture(api, http, question, order, frame)
                     yield event_stream.event({"index": place, **about}, "picture")
                 else:
@@ -319,15 +308,12 @@ async def _events(
                         "b64_json": as_text(frame.data),
                     }
                     yield event_stream.event(preview, "preview")
-            frames = await painting
-            await api.count_use(order, caller)
-            total = round((time.perf_counter() - begun) * 1000, 1)
-            notes = dict.fromkeys((*order.warnings, *(n for f in frames for n in f.notes)))
-            done = {"model": frames[0].model, "warnings": list(notes)}
-            yield event_stream.event({**done, "timings": {"total_ms": total}}, "done")
-        except Exception as error:
-            told = report_incident(error, "The picture could not be painted", log)
-            yield event_stream.event(_problem(told), "error")
+        total = round((time.perf_counter() - begun) * 1000, 1)
+        done = {"model": model, "warnings": list(notes), "timings": {"total_ms": total}}
+        yield event_stream.event(done, "done")
+    except Exception as error:
+        told = report_incident(error, "The picture could not be painted", log)
+        yield event_stream.event(_problem(told), "error")
 
 
 def _problem(error: LightningError) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cached_property, wraps
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
 from ..callers import Caller
-from ..http_json import problem_of
+from ..http_json import error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
+from ..tasks import tasks
 from .access import Access, KeyRequired
 from .jobs import Jobs, owner_of
 from .order import Asked, Order, place
@@ -93,6 +95,32 @@ class Api:
         await self.count_use(order, caller)
         return frames
 
+    async def frames(self, order: Order, caller: Caller) -> AsyncGenerator[tuple[int, Frame], None]:
+        """Previews and final frames as they come, each with the place of its picture.
+
+        Closing it gives the pictures up.
+
+        Raises:
+            LightningError: why there is one picture less.
+        """
+        news: asyncio.Queue[tuple[int, Frame] | None] = asyncio.Queue()
+
+        async def tell(place: int, value: Value) -> None:
+            if isinstance(value, Frame):
+                news.put_nowait((place, value))
+
+        async def paint() -> None:
+            try:
+                await self.painting.paint_all(order.requests, caller, tell)
+            finally:
+                news.put_nowait(None)
+
+        async with tasks(paint()) as (painting,):
+            while (item := await news.get()) is not None:
+                yield item
+            await painting
+        await self.count_use(order, caller)
+
     async def count_use(self, order: Order, caller: Caller) -> None:
         """Notes what a client has used."""
         count, steps = len(order.requests), order.requests[0].num_inference_steps
@@ -131,6 +159,12 @@ def as_problem(error: LightningError) -> Response:
     if isinstance(error, KeyRequired):
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def as_json(error: LightningError, status: int, content: object) -> JSONResponse:
+    """An error in a vendor's own shape, with the headers that every error has."""
+    headers = error_headers(status, retry_seconds_of(error))
+    return JSONResponse(content, status, headers)
 
 
 def bound(handler: Handler, api: Api) -> Callable[[Request], Awaitable[Response]]:
