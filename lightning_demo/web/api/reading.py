@@ -76,10 +76,21 @@ def _allowed(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
     whole = model.model_json_schema()
     schema: Mapping[str, Any] = whole
     for part in fault["loc"]:
-        schema = _resolved(schema, whole).get("properties", {}).get(part, {})
+        schema = _property(schema, part, whole)
     choices = [_resolved(each, whole) for each in schema.get("anyOf", [schema])]
     words = [word for choice in choices if (word := _words(choice))]
     return f"must be {' or '.join(words)}." if words else ""
+
+
+def _property(
+    schema: Mapping[str, Any], name: object, whole: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The schema of a field, also of one of an object that may be absent."""
+    for choice in _resolved(schema, whole).get("anyOf", [schema]):
+        found: Mapping[str, Any] = _resolved(choice, whole).get("properties", {}).get(name, {})
+        if found:
+            return found
+    return {}
 
 
 def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
