@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import native, openai
+from . import cloudflare, hugging_face, native, openai
 from .service import Api
 
 __all__ = ["Api", "routes"]
@@ -12,4 +12,9 @@ __all__ = ["Api", "routes"]
 
 def routes(api: Api) -> list[BaseRoute]:
     """All routes of all APIs."""
-    return [*native.routes(api), *openai.routes(api)]
+    return [
+        *native.routes(api),
+        *openai.routes(api),
+        *hugging_face.routes(api),
+        *cloudflare.routes(api),
+    ]
