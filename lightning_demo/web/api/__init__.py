@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import cloudflare, hugging_face, native, openai
+from . import a1111, a1111_settings, cloudflare, hugging_face, native, openai
 from .service import Api
 
 __all__ = ["Api", "routes"]
@@ -17,4 +17,6 @@ def routes(api: Api) -> list[BaseRoute]:
         *openai.routes(api),
         *hugging_face.routes(api),
         *cloudflare.routes(api),
+        *a1111.routes(api),
+        *a1111_settings.routes(api),
     ]
