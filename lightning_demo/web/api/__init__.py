@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import a1111, a1111_settings, cloudflare, hugging_face, native, openai
+from . import a1111, a1111_settings, cloudflare, hugging_face, native, openai, runflow, synexa
 from .service import Api
 
 __all__ = ["Api", "routes"]
@@ -17,6 +17,8 @@ def routes(api: Api) -> list[BaseRoute]:
         *openai.routes(api),
         *hugging_face.routes(api),
         *cloudflare.routes(api),
+        *runflow.routes(api),
+        *synexa.routes(api),
         *a1111.routes(api),
         *a1111_settings.routes(api),
     ]

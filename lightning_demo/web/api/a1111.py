@@ -20,7 +20,8 @@ from starlette.routing import BaseRoute, Route
 from ...errors import InvalidRequest, LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS
 from ..painting import while_connected
-from .access import KeyRequired, UnknownKey
+from .access import KEY_FAULTS
+from .aspect import of_sides
 from .files import Picture, as_text
 from .jobs import ENDED, Job, Record
 from .order import MAX_SIDE, Asked, Output, no_effect
@@ -73,14 +74,13 @@ class TextToImageQuestion(Question):
             raise InvalidRequest(
                 f"n_iter: batch_size times n_iter may be {MAX_PICTURES}.", field="n_iter"
             )
-        sides = self.width is not None or self.height is not None
         return Asked(
             self.prompt,
             self.negative_prompt,
             self.steps,
             self.cfg_scale,
             None if self.seed == -1 else self.seed,
-            (self.width or self.height or 0, self.height or self.width or 0) if sides else None,
+            of_sides(self.width, self.height),
             count=count,
             output=Output("png"),
             names=NAMES,
@@ -133,7 +133,7 @@ def routes(api: Api) -> list[BaseRoute]:
 
 def as_a1111(error: LightningError) -> Response:
     """An error as the web UI answers it; a field at fault as FastAPI does within it."""
-    key = isinstance(error, KeyRequired | UnknownKey)
+    key = isinstance(error, KEY_FAULTS)
     detail: Any = error.message
     if error.field:
         detail = [{"loc": ["body", error.field], "msg": error.message, "type": "value_error"}]

@@ -43,7 +43,10 @@ class NotAllowed(LightningError):
 
 
 class UnknownKey(NotAllowed):
-    """Nobody holds the key; most vendors answer 401 to it."""
+    """Nobody holds the key."""
+
+
+KEY_FAULTS = (KeyRequired, UnknownKey)  # what most vendors answer 401 to
 
 
 class Access:

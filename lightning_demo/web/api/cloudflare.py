@@ -16,7 +16,8 @@ from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS
-from .access import KeyRequired, UnknownKey
+from .access import KEY_FAULTS
+from .aspect import of_sides
 from .files import encoded
 from .order import Asked, Output, no_effect
 from .reading import Question, read_question
@@ -59,7 +60,6 @@ class RunQuestion(Question):
                 raise InvalidRequest(
                     f"{name}: this server makes pictures from text only.", field=name
                 )
-        sides = self.width is not None or self.height is not None
         ignored = {"strength": self.strength, **self.unknown}
         return Asked(
             self.prompt,
@@ -67,7 +67,7 @@ class RunQuestion(Question):
             self.num_steps,
             self.guidance,
             self.seed,
-            (self.width or self.height or 0, self.height or self.width or 0) if sides else None,
+            of_sides(self.width, self.height),
             output=Output("jpeg"),
             names=NAMES,
             warnings=no_effect(ignored, {"strength": "has no effect without a picture"}),
@@ -83,7 +83,7 @@ def routes(api: Api) -> list[BaseRoute]:
 def as_cloudflare(error: LightningError) -> Response:
     """An error in the envelope of Cloudflare's API; what is wrong with a field is a 400 there."""
     status, code = error.status, CODES.get(error.status, FAULT)
-    if isinstance(error, KeyRequired | UnknownKey):
+    if isinstance(error, KEY_FAULTS):
         status, code = 401, NOT_AUTHENTIC
     elif isinstance(error, NotFound):
         status, code = 400, NO_SUCH_MODEL

@@ -17,7 +17,8 @@ from starlette.routing import BaseRoute, Route
 
 from ...errors import EngineUnavailable, LightningError
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS
-from .access import KeyRequired, UnknownKey
+from .access import KEY_FAULTS
+from .aspect import of_sides
 from .files import encoded
 from .native import accepted
 from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Output, no_effect
@@ -64,7 +65,6 @@ class TextToImageQuestion(Question):
         """
         given = self.parameters or Parameters()
         negative = given.negative_prompt
-        sides = given.width is not None or given.height is not None
         ignored = {
             "model": None if model == served else model,
             "parameters.scheduler": given.scheduler,
@@ -82,7 +82,7 @@ class TextToImageQuestion(Question):
             given.num_inference_steps,
             given.guidance_scale,
             given.seed,
-            (given.width or given.height or 0, given.height or given.width or 0) if sides else None,
+            of_sides(given.width, given.height),
             output=Output(format),
             names=NAMES,
             warnings=no_effect(ignored, reasons),
@@ -100,7 +100,7 @@ def routes(api: Api) -> list[BaseRoute]:
 
 def as_hugging_face(error: LightningError) -> Response:
     """An error as text-generation-inference and the Hub answer it."""
-    status = 401 if isinstance(error, KeyRequired | UnknownKey) else error.status
+    status = 401 if isinstance(error, KEY_FAULTS) else error.status
     kind = "validation" if error.field else "overloaded" if status in (429, 503) else "generation"
     return as_json(error, status, {"error": error.message, "error_type": kind})
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ...engine.base import Started, Value
@@ -328,3 +329,10 @@ def _progress(step: int, steps: int) -> str:
     part = step / steps
     bar = ("#" * int(part * 10)).ljust(10)
     return f"{part:4.0%}|{bar}| {step}/{steps} [00:00<00:00]"
+
+
+def iso_time(seconds: float | None) -> str | None:
+    """A time of a record as vendors write it, e.g. 2026-11-26T14:58:41.123+00:00."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")

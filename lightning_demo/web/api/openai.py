@@ -21,8 +21,8 @@ from ...errors import InvalidRequest, LightningError, report_incident
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, Frame
 from ..callers import Caller
 from . import event_stream
-from .access import KeyRequired, UnknownKey
-from .aspect import parse_resolution
+from .access import KEY_FAULTS, UnknownKey
+from .aspect import of_sides, parse_resolution
 from .files import as_text, encoded, keep, url_of
 from .native import described_model
 from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
@@ -119,7 +119,7 @@ class GenerationQuestion(Question):
             return None if self.size in (None, "auto") else parse_resolution(self.size, "size")
         if self.size not in (None, "auto"):
             raise InvalidRequest("size: give it or width and height, not both.", field="size")
-        return self.width or self.height or 0, self.height or self.width or 0
+        return of_sides(self.width, self.height)
 
     def _ignored(self, served: str, format: Format) -> list[str]:
         """What changes nothing here, and why."""
@@ -158,7 +158,7 @@ def routes(api: Api) -> list[BaseRoute]:
 
 def as_openai(error: LightningError) -> Response:
     """An error as OpenAI's API answers it; what is wrong with a field has the status 400 there."""
-    key = isinstance(error, KeyRequired | UnknownKey)
+    key = isinstance(error, KEY_FAULTS)
     status = 401 if key else 400 if error.status == 422 else error.status
     response = as_json(error, status, _error(error))
     if key:
