@@ -269,10 +269,9 @@ class Jobs:
             elif isinstance(value, Frame) and value.final:
                 picture = await keep(self._store, value, order)
                 record.pictures[place] = picture
-                for note in value.notes:
-                    if note not in record.warnings:
-                        record.warnings.append(note)
-                        record.logs.append(note)
+                new = [note for note in value.notes if note not in record.warnings]
+                record.warnings += new
+                record.logs += new
                 job.tell(Event("picture", place, value, picture))
             elif isinstance(value, Frame):
                 record.logs.append(_progress(value.step, record.steps))

@@ -290,13 +290,12 @@ async def _events(
 ) -> AsyncGenerator[bytes, None]:
     """`preview` after each step, `picture` for each that is finished, then `done` or `error`."""
     begun = time.perf_counter()
-    notes, model = dict.fromkeys(order.warnings), ""
+    finals: dict[int, Frame] = {}
     try:
         async with aclosing(api.frames(order, caller)) as frames:
             async for place, frame in frames:
                 if frame.final:
-                    model = frame.model
-                    notes.update(dict.fromkeys(frame.notes))
+                    finals[place] = frame
                     about = await _picture(api, http, question, order, frame)
                     yield event_stream.event({"index": place, **about}, "picture")
                 else:
@@ -309,7 +308,12 @@ async def _events(
                     }
                     yield event_stream.event(preview, "preview")
         total = round((time.perf_counter() - begun) * 1000, 1)
-        done = {"model": model, "warnings": list(notes), "timings": {"total_ms": total}}
+        notes = (note for frame in finals.values() for note in frame.notes)
+        done = {
+            "model": finals[0].model,
+            "warnings": list(dict.fromkeys((*order.warnings, *notes))),
+            "timings": {"total_ms": total},
+        }
         yield event_stream.event(done, "done")
     except Exception as error:
         told = report_incident(error, "The picture could not be painted", log)

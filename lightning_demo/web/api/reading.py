@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from ...errors import InvalidRequest
 from ..http_json import read_json
+
+MAX_FAULTS = 20  # that are told
+
+Schema = Mapping[str, Any]  # JSON Schema
 
 
 class Question(BaseModel):
@@ -27,7 +32,10 @@ class Question(BaseModel):
 
 
 class InvalidFields(InvalidRequest):
-    """A body that does not fit its model; `faults` are pydantic's, for vendors that show them."""
+    """A body that does not fit its model.
+
+    `faults` has a `loc`, `msg` and `type` for each field at fault, as FastAPI shows them.
+    """
 
     def __init__(
         self, message: str, *, field: str | None = None, faults: Sequence[Mapping[str, Any]] = ()
@@ -59,47 +67,71 @@ def validate(model: type[Model], fields: Mapping[str, Any], *, strict: bool = Fa
     try:
         return model.model_validate(fields, strict=strict)
     except ValidationError as error:
-        # Without the values: they may be secret, and cannot always be shown as JSON.
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
-        path = [str(part) for part in faults[0]["loc"] if not str(part).startswith("function-")]
-        name = ".".join(path) or "the body"
-        sentence = _allowed(model, faults[0]) or faults[0]["msg"]
-        raise InvalidFields(f"{name}: {sentence}", field=name, faults=faults) from None
+        faults = _faults(model, error)
+        name = ".".join(map(str, faults[0]["loc"])) or "the body"
+        raise InvalidFields(f"{name}: {faults[0]['msg']}", field=name, faults=faults) from None
 
 
-def _allowed(model: type[BaseModel], fault: Mapping[str, Any]) -> str:
-    """What the first field at fault may be, by the model's schema; empty where that says little."""
+def _faults(model: type[BaseModel], error: ValidationError) -> list[dict[str, Any]]:
+    """What is wrong where, the first fault of each field, without the values.
+
+    Those may be secret, and cannot always be shown as JSON.
+    """
+    whole = model.model_json_schema()
+    faults: dict[tuple[str | int, ...], dict[str, Any]] = {}
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    for fault in details[:MAX_FAULTS]:
+        path, choices = _place(whole, fault["loc"])
+        sentence = _allowed(choices, fault) or fault["msg"]
+        faults.setdefault(path, {"loc": path, "msg": sentence, "type": fault["type"]})
+    return list(faults.values())
+
+
+def _place(
+    whole: Schema, location: Sequence[str | int]
+) -> tuple[tuple[str | int, ...], Sequence[Schema]]:
+    """The names of the fields on the way to a fault, and what the last of them may be.
+
+    What pydantic calls the members of unions and its own functions is left out: it tells people
+    nothing.
+    """
+    names: list[str | int] = []
+    choices = _choices(whole, whole)
+    for part in location:
+        if isinstance(part, int):
+            found = next((each["items"] for each in choices if "items" in each), None)
+        else:
+            fields = (each.get("properties", {}) for each in choices)
+            found = next((each[part] for each in fields if part in each), None)
+        if found is not None:
+            names.append(part)
+            choices = _choices(found, whole)
+    return tuple(names), choices
+
+
+def _allowed(choices: Sequence[Schema], fault: ErrorDetails) -> str:
+    """What the field at fault may be, by its schema; empty where that says little."""
     if fault["type"] == "missing":
         return "is required."
     if fault["type"] == "value_error":
         return str(fault["msg"]).removeprefix("Value error, ")
-    whole = model.model_json_schema()
-    schema: Mapping[str, Any] = whole
-    for part in fault["loc"]:
-        schema = _property(schema, part, whole)
-    choices = [_resolved(each, whole) for each in schema.get("anyOf", [schema])]
     words = [word for choice in choices if (word := _words(choice))]
     return f"must be {' or '.join(words)}." if words else ""
 
 
-def _property(
-    schema: Mapping[str, Any], name: object, whole: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """The schema of a field, also of one of an object that may be absent."""
-    for choice in _resolved(schema, whole).get("anyOf", [schema]):
-        found: Mapping[str, Any] = _resolved(choice, whole).get("properties", {}).get(name, {})
-        if found:
-            return found
-    return {}
+def _choices(schema: Schema, whole: Schema) -> Sequence[Schema]:
+    """The kinds of value that a schema allows, references followed."""
+    resolved = _resolved(schema, whole)
+    return [_resolved(each, whole) for each in resolved.get("anyOf", [resolved])]
 
 
-def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(schema: Schema, whole: Schema) -> Schema:
     name = schema.get("$ref", "").rpartition("/")[2]
-    found: Mapping[str, Any] = whole.get("$defs", {}).get(name, schema)
+    found: Schema = whole.get("$defs", {}).get(name, schema)
     return found
 
 
-def _words(schema: Mapping[str, Any]) -> str:
+def _words(schema: Schema) -> str:
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return values[0] if len(values) == 1 else f"one of {', '.join(map(str, values))}"

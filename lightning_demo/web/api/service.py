@@ -96,12 +96,12 @@ class Api:
         return frames
 
     async def frames(self, order: Order, caller: Caller) -> AsyncGenerator[tuple[int, Frame], None]:
-        """Previews and final frames as they come, each with the place of its picture.
+        """Previews and final frames as they come, each with its place in the order.
 
-        Closing it gives the pictures up.
+        Closing it gives the order up.
 
         Raises:
-            LightningError: why there is one picture less.
+            LightningError: why there is one picture less; the others are given up.
         """
         news: asyncio.Queue[tuple[int, Frame] | None] = asyncio.Queue()
 
