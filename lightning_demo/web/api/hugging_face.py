@@ -92,7 +92,7 @@ class TextToImageQuestion(Question):
 def routes(api: Api) -> list[BaseRoute]:
     """The routes of Hugging Face's API."""
     return [
-        Route("/hf", bound(text_to_image, api), methods=["POST"]),
+        *(Route(path, bound(text_to_image, api), methods=["POST"]) for path in ("/hf", "/hf/")),
         Route("/hf/models/{model:path}", bound(text_to_image, api), methods=["POST"]),
         Route("/hf/health", bound(health, api)),
     ]
@@ -139,6 +139,10 @@ async def health(api: Api, http: Request) -> Response:
 
 
 def _as_header(warning: str) -> str:
-    """A warning as the client logs it, which shows the first one of each topic only."""
+    """A warning as the client logs it, which shows the first one of each topic only.
+
+    It may hold the name of a field that a client has made up, line breaks and all.
+    """
     topic, _, _ = warning.partition(":")
-    return f"{topic.replace(';', ',')}; {warning}".encode("ascii", "replace").decode()
+    text = f"{topic.replace(';', ',')}; {warning}"
+    return "".join(each if " " <= each <= "~" else "?" for each in text)

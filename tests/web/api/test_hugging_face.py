@@ -71,6 +71,17 @@ def test_the_old_address_and_accepted_formats(running: Running) -> None:
         assert "model: this server has one model" in json.loads(answer.headers["X-Warnings"])[0]
 
 
+def test_names_of_fields_stay_within_their_headers(running: Running) -> None:
+    names = ["a\r\nX-Evil: 1", "ä;\x00", *(f"field {number}" for number in range(1000))]
+    body = {"inputs": "a cat", "parameters": dict.fromkeys(names, 1)}
+    answer = httpx.post(f"{running.url}/hf/", json=body)
+    assert answer.is_success
+    assert "X-Evil" not in answer.headers
+    told = answer.headers.get_list("X-HF-Warning")
+    assert told[1].startswith("parameters.?,?; parameters.?;?: is not known")
+    assert told[-1].endswith("982 more fields have no effect.")
+
+
 def test_a_bad_field_is_named(client: InferenceClient) -> None:
     with pytest.raises(HfHubHTTPError, match="parameters.width: must be a whole number from 8"):
         client.text_to_image("a cat", width=5)
