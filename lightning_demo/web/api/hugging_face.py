@@ -1,6 +1,6 @@
 """Hugging Face's inference API: `POST /hf` answers with the bytes of a picture.
 
-As `huggingface_hub.InferenceClient(base_url=…)` calls it, which posts to exactly that address, and
+As its own `InferenceClient(base_url=…)` calls it, which posts to exactly that address, and
 as the old inference API had it, `/hf/models/{model}`. The parameters are those of the task
 text-to-image (huggingface.co/docs/inference-providers/tasks/text-to-image).
 """
