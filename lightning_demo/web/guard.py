@@ -23,6 +23,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # What only the page itself uses; everything else may be opened to other pages (--cors-origins).
 PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/upload")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Bodies with a picture in them; all others hold text.
+LARGER_BODIES = {"/sdapi/v1/png-info": 2**24}  # bytes, by path
 
 
 class Guard:
@@ -68,11 +70,10 @@ class Guard:
 
     async def _bounded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Passes the request on, its body cut off where it becomes too large."""
-        too_large = BodyTooLarge(
-            f"At most {MAX_MESSAGE_BYTES:,} bytes may be sent at once.", field="prompt"
-        )
+        most = LARGER_BODIES.get(scope["path"], MAX_MESSAGE_BYTES)
+        too_large = BodyTooLarge(f"At most {most:,} bytes may be sent at once.", field="prompt")
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_MESSAGE_BYTES:
+        if not length.isdigit() or int(length) > most:
             await problem_of(too_large)(scope, receive, send)
             return
         received = 0
@@ -82,7 +83,7 @@ class Guard:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_MESSAGE_BYTES:
+            if received > most:
                 raise too_large
             return message
 

@@ -71,16 +71,27 @@ def problem(
         "detail": detail,
         "field": field,
     }
-    headers = {"Cache-Control": "no-store"}
-    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers["Retry-After"] = str(math.ceil(retry_seconds))
+    headers = error_headers(status, retry_seconds)
     return Response(json.dumps(content), status, headers, media_type="application/problem+json")
 
 
 def problem_of(error: LightningError) -> Response:
     """The answer for an error that is meant for people."""
-    seconds = error.seconds if isinstance(error, RateLimited) else RETRY_SECONDS
+    seconds = retry_seconds_of(error)
     return problem(error.status, error.message, error.field, retry_seconds=seconds)
+
+
+def error_headers(status: int, retry_seconds: float = RETRY_SECONDS) -> dict[str, str]:
+    """The headers of an error's answer, whatever its body looks like."""
+    headers = {"Cache-Control": "no-store"}
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers["Retry-After"] = str(math.ceil(retry_seconds))
+    return headers
+
+
+def retry_seconds_of(error: LightningError) -> float:
+    """When what has failed may go well."""
+    return error.seconds if isinstance(error, RateLimited) else RETRY_SECONDS
 
 
 Endpoint = Callable[[Any, Request], Awaitable[Response]]

@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
-from . import cog, fal_run, mcp, native, openapi, replicate
+from . import (
+    a1111,
+    a1111_settings,
+    cloudflare,
+    cog,
+    fal_run,
+    hugging_face,
+    mcp,
+    native,
+    openai,
+    openapi,
+    replicate,
+    runflow,
+    synexa,
+)
 from .service import Api
 
 __all__ = ["Api", "routes"]
 
+VENDORS = (
+    native,
+    openapi,
+    mcp,
+    replicate,
+    cog,
+    fal_run,
+    openai,
+    hugging_face,
+    a1111,
+    a1111_settings,
+    cloudflare,
+    runflow,
+    synexa,
+)
+
 
 def routes(api: Api) -> list[BaseRoute]:
     """All routes of all APIs."""
-    vendors = (native, openapi, mcp, replicate, cog, fal_run)
-    return [route for vendor in vendors for route in vendor.routes(api)]
+    return [route for vendor in VENDORS for route in vendor.routes(api)]

@@ -42,6 +42,13 @@ class NotAllowed(LightningError):
     status = 403
 
 
+class UnknownKey(NotAllowed):
+    """Nobody holds the key."""
+
+
+KEY_FAULTS = (KeyRequired, UnknownKey)  # what most vendors answer 401 to
+
+
 class Access:
     """The rules of one server."""
 
@@ -99,7 +106,7 @@ class KeyFile:
     def holder(self, key: str) -> Caller:
         """
         Raises:
-            NotAllowed: nobody holds this key.
+            UnknownKey: nobody holds this key.
         """
         self._refresh()
         asked = self._hash(key)
@@ -108,7 +115,7 @@ class KeyFile:
             if hmac.compare_digest(known, asked):
                 found = caller
         if found is None:
-            raise NotAllowed("This API key is not known.")
+            raise UnknownKey("This API key is not known.")
         return found
 
     def _refresh(self) -> None:

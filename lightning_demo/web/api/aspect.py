@@ -35,3 +35,11 @@ def parse_resolution(text: str, name: str = "resolution") -> tuple[int, int]:
     if not found:
         raise InvalidRequest(f"{name}: must be WIDTHxHEIGHT, such as 1024x1024.", field=name)
     return int(found[1]), int(found[2])
+
+
+def of_sides(width: int | None, height: int | None) -> tuple[int, int] | None:
+    """Width and height where at least one of them is given; a square where only one is."""
+    if width is None or height is None:
+        side = height if width is None else width
+        return None if side is None else (side, side)
+    return width, height

@@ -31,7 +31,7 @@ from .jobs import ENDED, Job, Record, owner_of
 from .prediction import PredictionInput, PredictionQuestion, order_of
 from .reading import InvalidFields, read_question, validate
 from .replicate import STATUSES
-from .service import Api, answers, bound, headers_of
+from .service import Api, answers, as_json, bound
 from .store import NotFound, new_id
 
 VENDOR = "cog"
@@ -73,7 +73,7 @@ def as_cog(error: LightningError) -> Response:
     content: dict[str, Any] = {"error": error.message, "status": "failed"}
     if isinstance(error, InvalidRequest) and status == HTTPStatus.UNPROCESSABLE_ENTITY:
         content = {"detail": _faults(error)}
-    return JSONResponse(content, int(status), headers_of(error))
+    return as_json(error, status, content)
 
 
 @answers(as_cog)

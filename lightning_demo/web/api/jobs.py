@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from ...engine.base import Started, Value
@@ -103,6 +104,11 @@ class Job:
                 job.tell(Event("picture", place, picture=picture))
         job.tell(Event("ended"))
         return job
+
+    @property
+    def preview(self) -> Frame | None:
+        """The newest one, while it runs."""
+        return next((event.frame for event in reversed(self._events) if event.frame), None)
 
     def tell(self, event: Event) -> None:
         """Adds what is new and wakes who waits for it."""
@@ -232,6 +238,15 @@ class Jobs:
         mine = (job.record.vendor, job.record.owner) == (vendor, owner_of(caller))
         return job if mine else None
 
+    def running(self, vendor: str, caller: Caller) -> tuple[Job, ...]:
+        """The jobs of a client that wait or are being painted, the oldest first."""
+        mine = (vendor, owner_of(caller))
+        return tuple(
+            job
+            for job in self._jobs.values()
+            if (job.record.vendor, job.record.owner) == mine and job.record.state not in ENDED
+        )
+
     async def list(
         self, vendor: str, caller: Caller, before: float | None = None, count: int = 100
     ) -> list[Record]:
@@ -339,3 +354,11 @@ def _progress(step: int, steps: int) -> str:
     part = step / steps
     bar = ("#" * int(part * 10)).ljust(10)
     return f"{part:4.0%}|{bar}| {step}/{steps} [00:00<00:00]"
+
+
+def iso_time(seconds: float | None) -> str | None:
+    """A time of a record as vendors write it, e.g. 2026-11-26T14:58:41.123Z."""
+    if seconds is None:
+        return None
+    time = datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    return time.replace("+00:00", "Z")

@@ -20,7 +20,7 @@ Change = Callable[[str, str], None]  # our name of a field, and what became of i
 
 MAX_STEPS = 100  # that anybody asks of a diffusion model; more is a mistake
 MAX_SIDE = 4096  # px, likewise
-MAX_TOLD = 20  # fields without effect that are named
+MAX_TOLD = 20  # fields without effect that are named; some vendors' clients get them in headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,13 @@ def place(asked: Asked, limits: Limits) -> Order:
 def no_effect(given: Mapping[str, Any], reasons: Mapping[str, str] | None = None) -> list[str]:
     """A warning for each given field that changes nothing here, with its reason if there is one."""
     reasons = reasons or {}
+    names = [name for name, value in given.items() if value is not None]
     told = [
         f"{_shown(name)}: {reasons.get(name, 'is not known here and has no effect')}."
-        for name, value in given.items()
-        if value is not None
+        for name in names[:MAX_TOLD]
     ]
-    if more := told[MAX_TOLD:]:
-        told[MAX_TOLD:] = [f"{len(more)} more fields have no effect here."]
-    return told
+    more = len(names) - MAX_TOLD
+    return [*told, f"{more} more fields have no effect."] if more > 0 else told
 
 
 def _steps(asked: int | None, limits: Limits, change: Change) -> int:

@@ -11,7 +11,6 @@ import hmac
 import math
 import re
 from collections.abc import AsyncGenerator, Mapping
-from datetime import datetime, timezone
 from http import HTTPStatus
 from itertools import takewhile
 from typing import Any
@@ -24,7 +23,7 @@ from ...errors import InvalidRequest, LightningError
 from . import event_stream
 from .access import NotAllowed
 from .files import url_of
-from .jobs import ENDED, Job, Record, State, owner_of
+from .jobs import ENDED, Job, Record, State, iso_time, owner_of
 from .prediction import PredictionQuestion, order_of
 from .reading import InvalidFields, read_question
 from .replicate_model import (
@@ -93,7 +92,7 @@ def as_replicate(error: LightningError) -> Response:
         kind = faults[0]["type"] if faults else "invalid"
         about = {"type": kind, "field": error.field, "description": error.message}
         content |= {"detail": f"- {error.message}\n", "invalid_fields": [about]}
-    return JSONResponse(content, int(status), headers_of(error), "application/problem+json")
+    return JSONResponse(content, int(status), headers_of(error, status), "application/problem+json")
 
 
 @answers(as_replicate)
@@ -228,9 +227,9 @@ def described(http: Request, record: Record) -> dict[str, Any]:
         "metrics": {"predict_time": record.seconds} if record.state in ENDED else {},
         "data_removed": False,
         "source": "api",
-        "created_at": _iso(record.created),
-        "started_at": _iso(record.started),
-        "completed_at": _iso(record.ended),
+        "created_at": iso_time(record.created),
+        "started_at": iso_time(record.started),
+        "completed_at": iso_time(record.ended),
         "urls": {
             "get": address,
             "cancel": f"{address}/cancel",
@@ -282,10 +281,3 @@ def _parse_cursor(cursor: str | None) -> float | None:
 
 def _base(http: Request) -> str:
     return str(http.base_url).rstrip("/")
-
-
-def _iso(seconds: float | None) -> str | None:
-    """Seconds since 1970 as ISO 8601 in UTC."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")

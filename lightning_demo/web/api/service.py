@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cached_property, wraps
 
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
 from ..callers import Caller
-from ..http_json import problem_of
+from ..http_json import error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
 from ..tasks import tasks
@@ -167,15 +167,18 @@ def answers(shape: Shape) -> Callable[[Handler], Handler]:
 def as_problem(error: LightningError) -> Response:
     """An error in the form of RFC 9457, as our own API answers it."""
     response = problem_of(error)
-    response.headers.update(headers_of(error))
+    response.headers.update(headers_of(error, error.status))
     return response
 
 
-def headers_of(error: LightningError) -> dict[str, str]:
+def as_json(error: LightningError, status: int, content: object) -> JSONResponse:
+    """An error in a vendor's own shape, with the headers that every error has."""
+    return JSONResponse(content, status, headers_of(error, status))
+
+
+def headers_of(error: LightningError, status: int) -> dict[str, str]:
     """What the answer to an error says beside its content, in whatever form that is."""
-    headers = dict(problem_of(error).headers)
-    for name in ("content-length", "content-type"):
-        del headers[name]
+    headers = error_headers(status, retry_seconds_of(error))
     if isinstance(error, KeyRequired):
         headers["WWW-Authenticate"] = "Bearer"
     return headers
