@@ -196,7 +196,9 @@ def _add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         from .engine.build import build_engine
         from .web.api.mcp import serve_stdio
 
-        asyncio.run(serve_stdio(build_engine(settings_from(args))))
+        # An assistant asks seldom: nothing is gained by compiling for minutes beside it.
+        settings = replace(settings_from(args), compile=False)
+        asyncio.run(serve_stdio(build_engine(settings)))
         return 0
 
     parser.set_defaults(run=run)

@@ -92,7 +92,7 @@ def as_replicate(error: LightningError) -> Response:
         kind = faults[0]["type"] if faults else "invalid"
         about = {"type": kind, "field": error.field, "description": error.message}
         content |= {"detail": f"- {error.message}\n", "invalid_fields": [about]}
-    return JSONResponse(content, int(status), headers_of(error, status), "application/problem+json")
+    return JSONResponse(content, int(status), headers_of(error), "application/problem+json")
 
 
 @answers(as_replicate)

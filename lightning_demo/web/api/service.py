@@ -167,18 +167,18 @@ def answers(shape: Shape) -> Callable[[Handler], Handler]:
 def as_problem(error: LightningError) -> Response:
     """An error in the form of RFC 9457, as our own API answers it."""
     response = problem_of(error)
-    response.headers.update(headers_of(error, error.status))
+    response.headers.update(headers_of(error))
     return response
 
 
 def as_json(error: LightningError, status: int, content: object) -> JSONResponse:
     """An error in a vendor's own shape, with the headers that every error has."""
-    return JSONResponse(content, status, headers_of(error, status))
+    return JSONResponse(content, status, headers_of(error))
 
 
-def headers_of(error: LightningError, status: int) -> dict[str, str]:
+def headers_of(error: LightningError) -> dict[str, str]:
     """What the answer to an error says beside its content, in whatever form that is."""
-    headers = error_headers(status, retry_seconds_of(error))
+    headers = error_headers(error.status, retry_seconds_of(error))
     if isinstance(error, KeyRequired):
         headers["WWW-Authenticate"] = "Bearer"
     return headers

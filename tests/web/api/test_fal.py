@@ -189,7 +189,7 @@ def test_of_many_fields_without_effect_some_are_named(fal: fal_client.SyncClient
         APP, {"prompt": "x", "image_size": {"width": 128, "height": 128, "z": 1}, **many}
     )
     assert result["warnings"][0].startswith("image_size.z:")
-    assert result["warnings"][-1] == "981 more fields have no effect here."
+    assert result["warnings"][-1] == "981 more fields have no effect."
     assert len(result["warnings"]) == 21
 
 
