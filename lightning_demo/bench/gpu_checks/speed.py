@@ -56,7 +56,7 @@ def compiler_cache(context: CheckContext) -> dict[str, Any]:
         raise CheckFailed(json.dumps(second))
     document = context.out / MODEL
     stages = json.loads(document.read_text())["stages"] if document.exists() else []
-    learned = [stage for stage in stages if "learning_seconds" in stage]
+    learned = [stage for stage in stages if stage["tier"] and "learning_seconds" in stage]
     first = {stage["tier"]: stage["learning_seconds"] for stage in learned}
     return {"first": first, "second": second}
 
