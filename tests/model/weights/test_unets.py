@@ -270,6 +270,20 @@ def test_a_cast_is_kept_only_where_the_host_has_room_for_it(
     assert kept == {torch.float32 if room else torch.float16}
 
 
+def test_weights_cast_once_or_at_each_switch_or_at_the_start_are_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    found = []
+    for room in (True, False):
+        monkeypatch.setattr(
+            "lightning_demo.model.weights.unet_files.host_has_room", lambda needed, room=room: room
+        )
+        found.append(state(UNets(LikeAGpus(torch.bfloat16), 1, STEPS).get(8)))
+    found.append(state(UNets(UNetFiles(MINIATURE, CPU, torch.bfloat16), 4, STEPS).get(8)))
+    for other in found[1:]:
+        assert all(torch.equal(tensor, other[name]) for name, tensor in found[0].items())
+
+
 def test_what_need_not_be_cast_takes_no_room(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         "lightning_demo.model.weights.unet_files.host_has_room",
