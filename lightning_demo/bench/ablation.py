@@ -18,9 +18,9 @@ from ..model.compile.fp8 import FP8_DTYPE, to_fp8
 from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
-from .bench_model import Weights, compiling_sampler, load_bench_model
+from .bench_model import Weights, compiling_sampler, load_bench_model, picture
 from .recast import recast
-from .timing import problems
+from .timing import problems, traced
 
 EAGER = (  # field of `Speed`, name of its stage
     ("cross_attention_cache", "+ keys and values once"),
@@ -125,7 +125,7 @@ def time_second_process(
 
 
 def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str, Any]:
-    """Learns what there is to learn, timed."""
+    """Learns what there is to learn, timed; and how much it goes on to make while it paints."""
     torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     begun = time.perf_counter()
@@ -136,9 +136,13 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
     with problems() as found:
         for stage in ablation(replace(speed, fp8=False)):  # which is not what serving is in
             begun = time.perf_counter()
-            stages.advance(stage)
+            sampler = stages.advance(stage)
             if stage.form and stage.tier:
                 seconds[stage.tier] = round(time.perf_counter() - begun, 1)
+        before = sampler.improvement.made + traced()
+        for _ in range(2):
+            picture(sampler, model.request(steps))
+        seconds["made_afterwards"] = sampler.improvement.made + traced() - before
     return {**seconds, "problems": found}
 
 
