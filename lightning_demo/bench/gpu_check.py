@@ -30,7 +30,7 @@ from . import report
 from .gpu_checks import faults, live, memory, pictures, precision, speed, transfers
 from .gpu_checks.beside_torch import beside_torch
 from .gpu_checks.context import CheckContext, CheckSkipped
-from .gpu_checks.decode_stream import decode_stream
+from .gpu_checks.decode_stream import decode_stream, preview_stream
 from .gpu_checks.small_card import small_card
 from .gpu_docs import write_docs
 from .model import CACHE
@@ -59,6 +59,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "profiles": (memory.profiles, 90),
     "jpeg": (transfers.jpeg, 30),
     "decode stream": (decode_stream, 60),
+    "preview stream": (preview_stream, 45),
     "fp8": (precision.fp8, 60),
     "faults": (faults.faults, 60),
     "small card": (small_card, 120),

@@ -53,6 +53,9 @@ def test_everything_small(
     assert found["live"]["result"]["made_afterwards"] == 0
     assert found["bf16"]["result"]["bfloat16_ms"] > 0
     assert found["transfers"]["result"]["pageable_gb_s"] > 0
+    assert found["preview stream"]["result"].keys() == {
+        f"{what}_{way}_ms" for what in ("preview", "step") for way in ("in_turns", "beside")
+    }
     assert found["disk"]["result"]["again_gb_s"] > 0
     assert found["visiting encoders"]["result"].keys() == {"stay_ms", "visit_ms"}
     assert "cannot be used here" in found["faults"]["result"]["no such device"]
