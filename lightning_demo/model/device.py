@@ -165,6 +165,14 @@ def responds(device: torch.device) -> bool:
         return False
 
 
+def give_back_memory(device: torch.device) -> None:
+    """Gives back what torch keeps of a device's memory without using it."""
+    import torch
+
+    if device.type in ("cuda", "mps", "xpu"):
+        getattr(torch, device.type).empty_cache()
+
+
 def free_memory(device: torch.device) -> int | None:
     """Bytes free on a device now, beside all programs that use it; None where that is not told."""
     import torch

@@ -19,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..errors import CheckpointError, OutOfMemory, is_out_of_memory
 from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
-from .device import cuda_problem, free_memory, pick_device, synchronize
+from .device import cuda_problem, free_memory, give_back_memory, pick_device, synchronize
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
@@ -156,8 +156,7 @@ def _memory_errors(spec: ModelSpec, place: torch.device) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # they hold half a model
-        if place.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back_memory(place)
         free = free_memory(place)
         left = "" if free is None else f" ({free / GIB:.1f} GiB is free now)"
         raise OutOfMemory(
