@@ -90,10 +90,11 @@ def test_a_smaller_card_lasts_as_long_as_its_check(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch, "cuda", fake)
     with pytest.raises(KeyError), card.memory_of(20 * GIB, CUDA):
         raise KeyError
-    card.limit_memory(100 * GIB, CUDA)
-    assert fractions == [0.25, 1.0, 1.0]
+    for count in (100 * GIB, -1):
+        card.limit_memory(count, CUDA)
+    assert fractions == [0.25, 1.0, 1.0, 0.0]
     card.limit_memory(1, torch.device("cpu"))
-    assert len(fractions) == 3, "a CPU has no such limit"
+    assert len(fractions) == 4, "a CPU has no such limit"
 
 
 def test_a_child_paints_and_compiles_with_what_it_is_given(

@@ -16,7 +16,7 @@ def limit_memory(count: float, device: torch.device) -> None:
     if device.type == "cuda":
         total = torch.cuda.get_device_properties(device).total_memory
         torch.cuda.empty_cache()
-        torch.cuda.set_per_process_memory_fraction(min(1.0, count / total), device)
+        torch.cuda.set_per_process_memory_fraction(max(0.0, min(1.0, count / total)), device)
 
 
 @contextmanager

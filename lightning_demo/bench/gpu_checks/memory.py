@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -59,6 +60,8 @@ def profiles(context: CheckContext) -> dict[str, Any]:
     measured: dict[str, Any] = {}
     for free in PROFILES_GIB:
         profile = replace(full_size_plan("cuda", int(free * GIB), len(STEP_COUNTS)), dtype=dtype)
+        if not context.small:
+            gc.collect()  # recordings refer to what holds them
         clock.forget_peak()
         name = f"{profile.name}, {profile.unets} UNets"
         with memory_of(free * GIB, device), problems() as found:

@@ -41,6 +41,7 @@ def small_card(context: CheckContext) -> dict[str, Any]:
         made = BenchModel(context.weights, parts, source)
         sampler = Sampler(parts, context.speed(compiled=False))
         sampler.warm_up()
+        torch.cuda.empty_cache()
         left = CARD_BYTES - torch.cuda.memory_reserved()
         if room_for_another(plan, plan.unets, left):
             raise CheckFailed(f"a child would be started with {left / GIB:.1f} GiB left")
