@@ -14,17 +14,23 @@ from typing import Any
 import torch
 
 from ..model.compile.compile_plan import Form
+from ..model.compile.fp8 import FP8_DTYPE, to_fp8
 from ..model.compile.speed import Speed
 from ..model.loading import Components
 from ..model.sampling.sampler import Sampler
-from .bench_model import Weights, compiling_sampler, load_bench_model
-from .timing import problems
+from .bench_model import Weights, compiling_sampler, load_bench_model, picture
+from .recast import recast
+from .timing import problems, traced
 
 EAGER = (  # field of `Speed`, name of its stage
     ("cross_attention_cache", "+ keys and values once"),
     ("channels_last", "+ channels last"),
     ("cudnn_attention", "+ cuDNN attention"),
     ("fp16_accumulation", "+ sums in half precision"),
+)
+RECORDED = (  # the same, of what acts on recorded calls
+    ("cudnn_benchmark", "+ cuDNN benchmark"),  # tried while they are recorded
+    ("decode_stream", "+ decode stream"),
 )
 
 
@@ -49,38 +55,53 @@ def ablation(target: Speed) -> tuple[AblationStage, ...]:
     stages[-1] = replace(stages[-1], tier="eager")
     if target.cuda_graphs:
         speed = replace(speed, cuda_graphs=True)
-        stages.append(AblationStage("+ CUDA graphs", speed, "recorded", "recorded"))
-        if target.cudnn_benchmark:  # tried while calls are recorded
-            stages[-1] = replace(stages[-1], tier="")
-            speed = replace(speed, cudnn_benchmark=True)
-            stages.append(AblationStage("+ cuDNN benchmark", speed, "recorded", "recorded"))
+        stages.append(AblationStage("+ CUDA graphs", speed, "recorded"))
+        for field, name in RECORDED:
+            if getattr(target, field):
+                speed = replace(speed, **{field: True})  # type: ignore[arg-type]
+                stages.append(AblationStage(name, speed, "recorded"))
+        stages[-1] = replace(stages[-1], tier="recorded")
     if target.compile:
         speed = replace(speed, compile=True, autotune=target.autotune)
         stages.append(AblationStage("+ compiled", speed, "compiled", "compiled"))
+    if target.fp8:  # last: it is another model from there on
+        stages.append(AblationStage("+ fp8", replace(speed, fp8=True), stages[-1].form))
     return tuple(stages)
 
 
+def main_steps(step_counts: Sequence[int]) -> int:
+    """The step count that is measured at every stage: the usual one, if it is among them."""
+    return 4 if 4 in step_counts else max(step_counts)
+
+
 class Ablation:
-    """Goes from stage to stage on the same components."""
+    """Goes from stage to stage on the same components; in 8 bits, on a copy of them."""
 
     def __init__(self, components: Components, step_counts: Sequence[int]) -> None:
-        self._components = components
+        self._components, self._main_steps = components, main_steps(step_counts)
         self._speed: Speed | None = None
         for steps in step_counts:  # so that all that will be used takes the layout below
             components.unets.get(steps)
 
     def advance(self, stage: AblationStage) -> Sampler:
-        """The sampler as it is at a stage."""
+        """The sampler as it is at a stage; in 8 bits only for the main step count."""
         if stage.speed != self._speed:
             self._speed = stage.speed
-            layout = torch.channels_last if stage.speed.channels_last else torch.contiguous_format
             parts = self._components
-            for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
-                module.to(memory_format=layout)
+            if stage.speed.fp8:
+                parts = recast(parts, FP8_DTYPE, self._main_steps, to_fp8)
+            else:
+                _lay_out(parts, stage.speed)
             self._sampler = compiling_sampler(parts, stage.speed)
         while stage.form and not self._sampler.improvement.has_done(stage.form):
             self._sampler.improve()
         return self._sampler
+
+
+def _lay_out(parts: Components, speed: Speed) -> None:
+    layout = torch.channels_last if speed.channels_last else torch.contiguous_format
+    for module in (*parts.unets.resident(), parts.vae, parts.preview_vae):
+        module.to(memory_format=layout)
 
 
 def time_second_process(
@@ -104,7 +125,7 @@ def time_second_process(
 
 
 def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str, Any]:
-    """Learns what there is to learn, timed."""
+    """Learns what there is to learn, timed; and how much it goes on to make while it paints."""
     torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     begun = time.perf_counter()
@@ -113,11 +134,15 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
     stages = Ablation(model.components, (steps,))
     seconds: dict[str, Any] = {"load_seconds": round(time.perf_counter() - begun, 1)}
     with problems() as found:
-        for stage in ablation(speed):
+        for stage in ablation(replace(speed, fp8=False)):  # which is not what serving is in
             begun = time.perf_counter()
-            stages.advance(stage)
-            if stage.form:
+            sampler = stages.advance(stage)
+            if stage.form and stage.tier:
                 seconds[stage.tier] = round(time.perf_counter() - begun, 1)
+        before = sampler.improvement.made + traced()
+        for _ in range(2):
+            picture(sampler, model.request(steps))
+        seconds["made_afterwards"] = sampler.improvement.made + traced() - before
     return {**seconds, "problems": found}
 
 

@@ -1,12 +1,17 @@
-"""What single components take: the parts of a picture, shared UNet calls, another step count."""
+"""What single components take: a picture's parts, shared UNet calls, a decode beside steps,
+another step count."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import numpy as np
+
+from ..engine.runner import SamplerRunner
 from ..errors import OutOfMemory
 from ..images import encode_jpeg
 from ..model.sampling.sampler import Sampler
@@ -69,6 +74,47 @@ def time_batches(
             log.warning("%d pictures together do not fit into the memory", size)
             break
     return measured
+
+
+def time_decode_stream(sampler: Sampler, ask: Ask, rounds: int, clock: Clock) -> dict[str, float]:
+    """Milliseconds of a decode and the next picture's steps: in turns, and beside one another.
+
+    Empty where this device, as it is now, does one thing at a time. Both pictures of a round are of
+    the same latents and compared.
+    """
+    times: dict[str, list[float]] = {"in_turns_ms": [], "beside_ms": []}
+    differences: list[int] = []
+    with ThreadPoolExecutor(1) as thread:
+        runner = SamplerRunner(sampler, beside=thread)
+
+        def stepped(row: Row) -> Row:
+            while not row.done:
+                runner.step([row])
+            return row
+
+        def in_turns(finished: Row, following: Row, pictures: list[np.ndarray]) -> None:
+            pictures += runner.decode("decoder", [finished])[0]
+            stepped(following)
+
+        def beside(finished: Row, following: Row, pictures: list[np.ndarray]) -> None:
+            decoding = runner.decode_beside([finished])
+            assert decoding is not None  # noqa: S101
+            stepped(following)
+            pictures += decoding.result()[0]
+
+        finished = stepped(sampler.begin(ask()))
+        if not (sampler.decodes_beside and sampler.may_decode_beside([finished])):
+            return {}
+        for _ in range(rounds):
+            pictures: list[np.ndarray] = []
+            for name, way in (("in_turns_ms", in_turns), ("beside_ms", beside)):
+                following = sampler.begin(ask())
+                times[name].append(clock.ms(partial(way, finished, following, pictures)))
+            one, other = pictures
+            differences.append(int(np.abs(one.astype(int) - other).max()))
+            finished = following
+    medians = {name: round(percentile(values, 0.5), 1) for name, values in times.items()}
+    return {**medians, "max_pixel_difference": max(differences)}
 
 
 def time_switching(

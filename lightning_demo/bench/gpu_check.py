@@ -27,9 +27,11 @@ import torch
 
 from ..errors import InvalidSetting
 from . import report
-from .gpu_checks import faults, live, memory, pictures, speed, transfers
+from .gpu_checks import faults, live, memory, pictures, precision, speed, transfers
+from .gpu_checks.beside_torch import beside_torch
 from .gpu_checks.context import CheckContext, CheckSkipped
-from .gpu_checks.decode_stream import decode_stream
+from .gpu_checks.decode_stream import decode_stream, preview_stream
+from .gpu_checks.small_card import small_card
 from .gpu_docs import write_docs
 from .model import CACHE
 
@@ -44,9 +46,12 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "live": (live.live, 90),
     "recorded": (speed.recorded, 120),
     "kernels": (speed.kernels, 45),
+    "bf16": (precision.bf16, 60),
     "half precision": (pictures.half_precision, 45),
     "first use": (transfers.first_use, 60),
     "transfers": (transfers.transfers, 45),
+    "disk": (transfers.disk, 60),
+    "memory beside torch": (beside_torch, 60),
     "out of memory": (memory.out_of_memory, 60),
     "switching": (memory.switch, 60),
     "visiting encoders": (transfers.visiting_encoders, 60),
@@ -54,8 +59,10 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "profiles": (memory.profiles, 90),
     "jpeg": (transfers.jpeg, 30),
     "decode stream": (decode_stream, 60),
-    "fp8": (pictures.fp8, 60),
+    "preview stream": (preview_stream, 45),
+    "fp8": (precision.fp8, 60),
     "faults": (faults.faults, 60),
+    "small card": (small_card, 120),
     "model": (speed.model, 3600),
     "compiler cache": (speed.compiler_cache, 3600),
 }
@@ -186,7 +193,7 @@ def run_check(name: str, context: CheckContext) -> Result:
     except Exception as error:
         log.exception("check %r", name)
         found = {"status": "fail", "error": f"{type(error).__name__}: {str(error)[:2000]}"}
-    gc.collect()
     if torch.cuda.is_available():
+        gc.collect()
         torch.cuda.empty_cache()
     return {**found, "seconds": round(time.monotonic() - begun, 1)}

@@ -23,15 +23,21 @@ import numpy as np
 import torch
 
 from ..images import encode_jpeg
+from ..model.compile.fp8 import check_fp8
 from ..model.compile.speed import Speed
 from ..model.device import pick_device
 from ..model.sampling.sampler import Sampler
 from ..schemas import STEP_COUNTS, GenerationRequest
 from ..settings import Settings
 from . import model_tables, report
-from .ablation import Ablation, AblationStage, ablation, time_second_process
+from .ablation import Ablation, AblationStage, ablation, main_steps, time_second_process
 from .bench_model import difference, load_bench_model, picture
-from .component_timing import time_batches, time_components, time_switching
+from .component_timing import (
+    time_batches,
+    time_components,
+    time_decode_stream,
+    time_switching,
+)
 from .peers.pipe import Pipe
 from .plots import draw_bars
 from .timing import Call, Clock, problems
@@ -80,6 +86,7 @@ def measure(
 
     Raises:
         CheckpointError: there is no such device, or the real weights are not on this machine.
+        InvalidSetting: float8 is on and does not work on this device.
     """
     torch.set_num_threads(args.threads)
     with ExitStack() as stack:
@@ -116,7 +123,7 @@ class _Bench:
         self.rounds, self.out, self.deadline = args.rounds, args.out, deadline
         self.steps = sorted(set(args.steps))
         # Of the stages between the tiers:
-        self.main_steps = 4 if 4 in self.steps else self.steps[-1]
+        self.main_steps = main_steps(self.steps)
         self.batches = args.batches
         device = pick_device(args.device)
         settings = Settings.from_environment()
@@ -124,6 +131,8 @@ class _Bench:
             settings = replace(settings, compile=args.compile)
         small = args.weights not in ("full", "real")
         self.target = Speed.of(settings, device.type, small=small)
+        if self.target.fp8:
+            check_fp8(device, unets_stay=True)
         if args.compile:  # also by what is not compiled here unless it is asked for
             self.target = replace(self.target, compile=True)
         layout = torch.channels_last if self.target.channels_last else torch.preserve_format
@@ -159,7 +168,7 @@ class _Bench:
             print(f"{stage.name} …", flush=True)
             measured, sampler = self._stage(stages, stage)
             self.result["stages"].append(measured)
-            last = (stage, sampler) if sampler else last
+            last = (stage, sampler) if sampler and stage.tier else last
             report.save(self.result, self.out)
         self.result["switching"] = time_switching(
             self.model.source, self.steps, self.rounds, self.clock
@@ -201,6 +210,10 @@ class _Bench:
         measured["steps"] = {str(steps): self._beside_pipe(sampler, steps) for steps in counts}
         measured["speedup"] = measured["steps"][str(self.main_steps)]["speedup"]
         self.clock.forget_peak()
+        if stage.speed.decode_stream:
+            measured["decode_stream"] = time_decode_stream(
+                sampler, self._request, self.rounds, self.clock
+            )
         if stage.tier:
             measured["parts_ms"] = time_components(sampler, self._request, self.rounds, self.clock)
             measured["peak_mb"] = self.clock.peak_mb(self.peer_bytes)

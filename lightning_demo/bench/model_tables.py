@@ -29,6 +29,13 @@ def print_tables(result: Result) -> None:
             )
         if stage["peak_mb"] is not None:
             print(f"memory at most: {stage['peak_mb']:,} MB")
+    for stage in result["stages"]:
+        if found := stage.get("decode_stream"):
+            in_turns, beside = found["in_turns_ms"], found["beside_ms"]
+            print(
+                f"\n{stage['name']}: a decode and the next picture's steps, {in_turns:g} ms in "
+                f"turns, {beside:g} ms beside one another"
+            )
     compiled = result.get("compiled_pipe", {})
     if "steps" in compiled:
         print(f"\n{compiled['ours']} beside pipe(...) compiled as diffusers' guide does it")

@@ -74,6 +74,12 @@ class Clock:
             torch.accelerator.synchronize(self.device)
 
 
+def traced() -> int:
+    """How many functions torch's compiler has traced in this process: serving traces none."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return sum(dynamo.counters["frames"].values()) if dynamo else 0
+
+
 @contextmanager
 def problems() -> Iterator[list[str]]:
     """Collects what the project logs as a warning or an error inside: the model goes on without

@@ -165,13 +165,23 @@ def responds(device: torch.device) -> bool:
         return False
 
 
+def give_back_memory(device: torch.device) -> None:
+    """Gives back what torch keeps of a device's memory without using it."""
+    import torch
+
+    if device.type in ("cuda", "mps", "xpu"):
+        getattr(torch, device.type).empty_cache()
+
+
 def free_memory(device: torch.device) -> int | None:
-    """Bytes free on a device; None where it does not report them."""
+    """Bytes free on a device now, beside all programs that use it; None where that is not told."""
     import torch
 
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type == "xpu":
+        with contextlib.suppress(RuntimeError):  # some drivers tell only how much there is in all
+            return torch.xpu.mem_get_info(device)[0]
         properties = torch.xpu.get_device_properties(device)
         return properties.total_memory - torch.xpu.memory_reserved(device)
     return None

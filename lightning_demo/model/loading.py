@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,15 +16,15 @@ import transformers
 from diffusers import AutoencoderKL, AutoencoderTiny
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, OutOfMemory, is_out_of_memory
 from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
-from .device import cuda_problem, free_memory, pick_device, synchronize
+from .device import cuda_problem, free_memory, give_back_memory, pick_device, synchronize
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
 from .hub.repository import Repository
-from .memory_plan import TEXT_BYTES, UNET_BYTES, WORK_BYTES, MemoryPlan, plan_memory
+from .memory_plan import GIB, UNET_BYTES, MemoryPlan, plan_memory, room_for_another
 from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
 from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, ModelSpec
@@ -69,10 +71,10 @@ class Components:
     @property
     def room_for_another(self) -> bool:
         """Whether another process could load the same model, beside all that this one will."""
-        free = free_memory(self.device)
-        to_come = self.memory_plan.unets - len(self.unets.resident())
-        needed = (1 + to_come) * UNET_BYTES + TEXT_BYTES + 2 * WORK_BYTES
-        return self.spec.small or (free is not None and free > needed)
+        if self.spec.small:
+            return True
+        free, resident = free_memory(self.device), len(self.unets.resident())
+        return free is not None and room_for_another(self.memory_plan, resident, free)
 
 
 def load_components(
@@ -99,6 +101,7 @@ def load_components(
         CheckpointError: naming the file that is missing or wrong, or why a GPU that is here cannot
             be used, and what to do.
         InvalidSetting: float8 does not work on this device.
+        OutOfMemory: too little is free for any plan, or another program took it meanwhile.
     """
     _quieten()
     if not spec.small and device == "auto" and (problem := cuda_problem()):
@@ -114,19 +117,20 @@ def load_components(
     downloading, report = _shares(report)
     steps = num_inference_steps or spec.limits.default_steps
     locate_all(spec.files(steps), report=downloading)
-    report(0.2, "Loading the text encoders")
-    tokenizers = _load_tokenizers(spec)
-    text_encoders, deltas = _load_text_encoders(spec, plan.dtype, loras)
-    if plan.text_encoders_stay:
-        text_encoders = tuple(encoder.to(place) for encoder in text_encoders)
-    elif place.type == "cuda":
-        for encoder in text_encoders:
-            page_lock_encoder(encoder, place)
-    report(0.5, "Loading the decoders")
-    vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
-    report(0.6, "Loading the UNet")
-    unets = _prepare_unets(spec, plan, place, speed, deltas)
-    unets.get(steps)
+    with _memory_errors(spec, place):
+        report(0.2, "Loading the text encoders")
+        tokenizers = _load_tokenizers(spec)
+        text_encoders, deltas = _load_text_encoders(spec, plan.dtype, loras)
+        if plan.text_encoders_stay:
+            text_encoders = tuple(encoder.to(place) for encoder in text_encoders)
+        elif place.type == "cuda":
+            for encoder in text_encoders:
+                page_lock_encoder(encoder, place)
+        report(0.5, "Loading the decoders")
+        vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
+        report(0.6, "Loading the UNet")
+        unets = _prepare_unets(spec, plan, place, speed, deltas)
+        unets.get(steps)
     return Components(
         spec=spec,
         device=place,
@@ -137,6 +141,29 @@ def load_components(
         vae=vae,
         preview_vae=preview_vae,
     )
+
+
+@contextmanager
+def _memory_errors(spec: ModelSpec, place: torch.device) -> Iterator[None]:
+    """The plan was for what was free before the download; another program may have come since.
+
+    Raises:
+        OutOfMemory: saying so.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they hold half a model
+        give_back_memory(place)
+        free = free_memory(place)
+        left = "" if free is None else f" ({free / GIB:.1f} GiB is free now)"
+        raise OutOfMemory(
+            f"Another program took the memory of {place} while {spec.title} was loaded{left}: end "
+            "it and start again, or take --model miniature. Of two demos on one GPU, start the "
+            "second when the first paints."
+        ) from error
 
 
 def _quieten() -> None:

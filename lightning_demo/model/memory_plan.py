@@ -27,6 +27,7 @@ Decoder = Literal["full", "tiled", "tiny"]
 DECODE_BYTES: dict[Decoder, int] = {"full": int(2.5e9), "tiled": int(1e9), "tiny": int(0.3e9)}
 LEAST_BYTES = UNET_BYTES + VISIT_BYTES + DECODERS_BYTES + STEP_BYTES  # free on a GPU
 WORK_BYTES = DECODERS_BYTES + STEP_BYTES + DECODE_BYTES["full"]
+ANOTHER_BYTES = UNET_BYTES + TEXT_BYTES + WORK_BYTES  # of a process that compiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
     if free_bytes < LEAST_BYTES:
         raise OutOfMemory(
             f"The GPU has {free:.1f} GiB free and SDXL-Lightning takes {LEAST_BYTES / GIB:.1f}: "
-            "end other programs that use it, or take --model miniature."
+            "end other programs that use it (another demo is one), or take --model miniature."
         )
     if free >= 22:  # a 24 GB card, less what the desktop takes
         unets = int((free_bytes - TEXT_BYTES - WORK_BYTES) // UNET_BYTES)
@@ -116,6 +117,17 @@ def full_size_plan(kind: str, free_bytes: int | None, step_counts: int) -> Memor
     if free >= 9:
         return MemoryPlan("10 GB", dtype, 1, False, "tiled")
     return MemoryPlan("8 GB", dtype, 1, False, "tiny")
+
+
+def room_for_another(plan: MemoryPlan, resident: int, free_bytes: int) -> bool:
+    """Whether a process that compiles has room beside all that this one will take.
+
+    Args:
+        resident: how many UNets are on the device already.
+        free_bytes: of the device, now.
+    """
+    to_come = (plan.unets - resident) * UNET_BYTES + WORK_BYTES
+    return free_bytes > to_come + ANOTHER_BYTES
 
 
 def small_plan(dtype: torch.dtype, step_counts: int) -> MemoryPlan:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ..errors import InvalidSetting
 from .host_memory import KEPT_BYTES
 from .memory_plan import (
+    ANOTHER_BYTES,
     DECODE_BYTES,
     DECODERS_BYTES,
     GIB,
@@ -14,7 +15,6 @@ from .memory_plan import (
     TEXT_BYTES,
     UNET_BYTES,
     VISIT_BYTES,
-    WORK_BYTES,
     MemoryPlan,
 )
 
@@ -86,9 +86,8 @@ def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tupl
         _gb(left),
         f"of {_gb(free_bytes)} free, which CUDA's own {TAKEN_GIB} GiB are not in",
     )
-    another = UNET_BYTES + TEXT_BYTES + WORK_BYTES
-    room = "there is room for it" if left > another else "not here"
-    yield "compiling", _gb(another), f"a second model in a process of its own: {room}"
+    room = "there is room for it" if left > ANOTHER_BYTES else "not here"
+    yield "compiling", _gb(ANOTHER_BYTES), f"a second model in a process of its own: {room}"
     if plan.decoder == "full" and plan.text_encoders_stay:
         yield "decode stream", _gb(DECODE_BYTES["full"]), "more with --decode-stream"
     if plan.unets < step_counts:

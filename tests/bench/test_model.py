@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from lightning_demo.bench import ablation as ablation_module
 from lightning_demo.bench import model as bench
-from lightning_demo.bench.ablation import ablation
-from lightning_demo.bench.model_tables import bars, progressive
+from lightning_demo.bench.ablation import Ablation, ablation
+from lightning_demo.bench.bench_model import load_bench_model, picture
+from lightning_demo.bench.component_timing import time_decode_stream
+from lightning_demo.bench.model_tables import bars, print_tables, progressive
 from lightning_demo.bench.timing import Clock, problems
 from lightning_demo.cli import main
 from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.sampling.sampler import Sampler
 
 SMALL = ["--rounds", "1", "--threads", "1", "--device", "cpu"]
 
@@ -118,34 +124,100 @@ def test_options_are_checked(wrong: list[str]):
     assert error.value.code == 2
 
 
+EVERYTHING = Speed(
+    compile=True,
+    cuda_graphs=True,
+    channels_last=True,
+    cudnn_attention=True,
+    cudnn_benchmark=True,
+    fp16_accumulation=True,
+    decode_stream=True,
+    fp8=True,
+)
+
+
 def test_stages_switch_on_one_thing_after_another():
-    everything = ablation(
-        Speed(
-            compile=True,
-            cuda_graphs=True,
-            channels_last=True,
-            cudnn_attention=True,
-            cudnn_benchmark=True,
-        )
-    )
-    assert [(stage.name, stage.tier) for stage in everything] == [
-        ("our sampler", ""),
-        ("+ keys and values once", ""),
-        ("+ channels last", ""),
-        ("+ cuDNN attention", "eager"),
-        ("+ CUDA graphs", ""),
-        ("+ cuDNN benchmark", "recorded"),
-        ("+ compiled", "compiled"),
+    everything = ablation(EVERYTHING)
+    assert [(stage.name, stage.form, stage.tier) for stage in everything] == [
+        ("our sampler", None, ""),
+        ("+ keys and values once", None, ""),
+        ("+ channels last", None, ""),
+        ("+ cuDNN attention", None, ""),
+        ("+ sums in half precision", None, "eager"),
+        ("+ CUDA graphs", "recorded", ""),
+        ("+ cuDNN benchmark", "recorded", ""),
+        ("+ decode stream", "recorded", "recorded"),
+        ("+ compiled", "compiled", "compiled"),
+        ("+ fp8", "compiled", ""),
     ]
-    assert everything[-1].speed == Speed(
-        compile=True,
-        cuda_graphs=True,
-        channels_last=True,
-        cudnn_attention=True,
-        cudnn_benchmark=True,
-    )
+    assert everything[-1].speed == EVERYTHING
+    changes = [
+        sum(getattr(stage.speed, each) != getattr(before.speed, each) for each in Speed.__slots__)
+        for before, stage in zip(everything, everything[1:], strict=False)
+    ]
+    assert set(changes) == {1}, "each stage switches on one thing"
     (only,) = ablation(Speed(cross_attention_cache=False))
     assert only.tier == "eager"
+    recorded = ablation(Speed(cuda_graphs=True, cudnn_benchmark=True))[-1]
+    assert (recorded.name, recorded.tier) == ("+ cuDNN benchmark", "recorded")
+    assert ablation(Speed(fp8=True, cuda_graphs=True))[-1].form == "recorded"
+    (_, last) = ablation(replace(EVERYTHING, cuda_graphs=False))[-2:]
+    assert not last.speed.decode_stream, "only recorded pictures are decoded beside"
+
+
+def rounded(unet: torch.nn.Module) -> None:
+    """Stands in for torchao, which multiplies in 8 bits on a GPU alone."""
+    for module in unet.modules():
+        if isinstance(module, torch.nn.Linear):
+            weight = module.weight.data
+            module.weight.data = weight.to(torch.float8_e4m3fn).to(weight.dtype)
+
+
+def test_8_bits_are_a_stage_of_a_copy(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ablation_module, "to_fp8", rounded)
+    made = load_bench_model("tiny", "cpu")
+    request = made.request(4)
+    stages = Ablation(made.components, (1, 4))
+    exact, eight = ablation(Speed(fp8=True))[-2:]
+    before = picture(stages.advance(exact), request).astype(int)
+    kept = {n: t.clone() for n, t in made.components.unets.get(4).state_dict().items()}
+    sampler = stages.advance(eight)
+    found = picture(sampler, request)
+    assert next(sampler.unet(4).parameters()).dtype == torch.bfloat16
+    assert sampler.spec.limits.num_inference_steps == (4,), "another could not be written over it"
+    assert 0 < np.abs(found - before).mean() < 12
+    for name, tensor in made.components.unets.get(4).state_dict().items():
+        assert torch.equal(tensor, kept[name]), "the pipeline goes on with the exact weights"
+
+
+def test_8_bits_where_they_do_not_work_are_refused_first(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("LIGHTNING_FP8", "yes")
+    assert main(["bench", "model", "--weights", "thin", *SMALL]) == 2
+    assert "fp8: needs a CUDA GPU" in capsys.readouterr().err
+
+
+def test_a_decode_beside_steps_is_compared_with_one_between_them(monkeypatch: pytest.MonkeyPatch):
+    made = load_bench_model("tiny", "cpu")
+    sampler, clock = Sampler(made.components), Clock(torch.device("cpu"))
+    monkeypatch.setattr(Sampler, "decodes_beside", True)
+    found = time_decode_stream(sampler, lambda: made.request(2), 2, clock)
+    assert found["max_pixel_difference"] == 0
+    assert found["beside_ms"] > 0 and found["in_turns_ms"] > 0
+    monkeypatch.setattr(Sampler, "decodes_beside", False)
+    assert time_decode_stream(sampler, lambda: made.request(2), 2, clock) == {}
+
+
+def test_the_tables_show_what_the_decode_stream_gains(
+    result: dict[str, Any], capsys: pytest.CaptureFixture[str]
+):
+    found = {"in_turns_ms": 90.0, "beside_ms": 72.5, "max_pixel_difference": 0}
+    last = {**result["stages"][-1], "name": "+ decode stream", "decode_stream": found}
+    print_tables({**result, "stages": [last]})
+    assert (
+        "+ decode stream: a decode and the next picture's steps, 90 ms" in capsys.readouterr().out
+    )
 
 
 def test_calls_are_taken_in_turns_and_the_first_does_not_count():

@@ -5,22 +5,31 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from lightning_demo.bench.gpu_checks.context import CheckContext
+from lightning_demo.bench.gpu_checks.decode_stream import preview_stream
 from lightning_demo.bench.random_sdxl import THIN, RandomWeights, random_components
+from lightning_demo.bench.recast import recast
 from lightning_demo.bench.timing import problems
 from lightning_demo.engine.runner import SamplerRunner
-from lightning_demo.errors import OutOfMemory
+from lightning_demo.errors import InvalidSetting, OutOfMemory
+from lightning_demo.model.compile import fp8
 from lightning_demo.model.compile.cuda_graph import CudaGraph, cuda_capture
+from lightning_demo.model.compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.device import free_memory
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import MemoryPlan
 from lightning_demo.model.sampling.decode import decode
@@ -219,3 +228,53 @@ def test_half_precision_decodes_are_finite(memory: None):
             pixels = decode(vae, latents * vae.config.scaling_factor)
         assert found == [], "nothing had to be decoded once more in float32"
         assert np.std(pixels) > 10
+
+
+def test_what_another_process_holds_is_not_free(memory: None):
+    """A second demo on the same card plans with what the first one leaves."""
+    hold = (
+        "import torch; x = torch.empty(2**30, dtype=torch.uint8, device='cuda'); print(); input()"
+    )
+    before = free_memory(CUDA)
+    other = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None and other.stdout.readline()
+        assert free_memory(CUDA) <= before - 2**30
+    finally:
+        other.communicate(b"\n")
+
+
+def test_weights_that_are_cast_at_each_switch_are_the_same(monkeypatch: pytest.MonkeyPatch):
+    """Where the host has no room for the copy: from ordinary memory, in another dtype."""
+    found = []
+    for room in (True, False):
+        monkeypatch.setattr(
+            "lightning_demo.model.weights.unet_files.host_has_room", lambda needed, room=room: room
+        )
+        unets = UNets(UNetFiles(MINIATURE, CUDA, torch.bfloat16, pinned=True), 1, STEPS)
+        states = (unets.get(steps).state_dict() for steps in STEPS)
+        found.append([{name: t.clone() for name, t in state.items()} for state in states])
+    for one, other in zip(*found, strict=True):
+        assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+def test_a_preview_decoded_while_a_step_is_taken_is_the_same(tmp_path: Path):
+    context = CheckContext(tmp_path, tmp_path, float("inf"), small=False, inductor=False)
+    context.weights = "thin"
+    times = preview_stream(context)
+    assert min(times.values()) > 0
+
+
+def test_8_bits_paint_nearly_the_same(miniature: Any, ask: Any, monkeypatch: pytest.MonkeyPatch):
+    try:
+        check_fp8(CUDA, unets_stay=True)
+    except InvalidSetting as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(fp8, "MIN_FEATURES", 64)  # the miniature has none so large
+    exact = recast(miniature, FP8_DTYPE, 4)
+    rounded = recast(miniature, FP8_DTYPE, 4, to_fp8)
+    wanted = paint(Sampler(exact), ask("a red house")).astype(int)
+    difference = np.abs(paint(learned(rounded), ask("a red house")) - wanted)
+    assert 0 < difference.mean() < 12

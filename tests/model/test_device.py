@@ -120,3 +120,13 @@ def test_a_numbered_gpu_becomes_the_threads_own(
     monkeypatch.setattr(torch.cuda, "set_device", set_device)
     assert str(machine.pick_device(name)) == name
     assert taken == chosen
+
+
+def test_every_kind_of_gpu_gives_back_what_torch_keeps(monkeypatch: pytest.MonkeyPatch):
+    given: list[str] = []
+    for kind in ("cuda", "mps", "xpu"):
+        empty = lambda kind=kind: given.append(kind)  # noqa: E731
+        monkeypatch.setattr(getattr(torch, kind), "empty_cache", empty)
+    for kind in ("cuda", "cpu", "mps", "xpu"):
+        machine.give_back_memory(torch.device(kind))
+    assert given == ["cuda", "mps", "xpu"]

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from lightning_demo.errors import CheckpointError
+from lightning_demo.errors import CheckpointError, OutOfMemory
 from lightning_demo.model import loading
 from lightning_demo.model.device import pick_device
 from lightning_demo.model.hub.repository import Repository
@@ -210,3 +210,24 @@ def test_a_gpu_that_cannot_be_used_is_said_before_minutes_on_the_cpu(
     monkeypatch.setattr(loading, "cuda_problem", lambda: "update the driver.")
     with pytest.raises(CheckpointError, match="minutes on the CPU: update the driver"):
         load_components(SDXL_LIGHTNING, "auto")
+
+
+def test_memory_that_is_taken_while_the_model_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch):
+    """Two demos that start at the same time plan with the same free memory."""
+
+    def full(self: UNetFiles) -> torch.nn.Module:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 26.00 MiB.")
+
+    monkeypatch.setattr(UNetFiles, "blank", full)
+    monkeypatch.setattr(loading, "free_memory", lambda device: 2**30)
+    with pytest.raises(OutOfMemory) as caught:
+        load_components(MINIATURE, "cpu")
+    words = str(caught.value)
+    assert "Another program took the memory of cpu" in words and "1.0 GiB is free now" in words
+
+    def broken(self: UNetFiles) -> torch.nn.Module:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(UNetFiles, "blank", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        load_components(MINIATURE, "cpu")

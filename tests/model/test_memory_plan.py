@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightning_demo.errors import OutOfMemory
+from lightning_demo.model import memory_plan
+from lightning_demo.model.device import free_memory
 from lightning_demo.model.memory_plan import (
     GIB,
+    MemoryPlan,
     full_size_plan,
     plan_memory,
+    room_for_another,
     small_plan,
 )
 from lightning_demo.model.memory_report import needed
@@ -47,6 +53,61 @@ def test_other_devices():
     assert full_size_plan("mps", None, 4).dtype == torch.bfloat16
     assert full_size_plan("xpu", 16 * GIB, 4).dtype == torch.bfloat16
     assert full_size_plan("xpu", None, 4).unets == 1
+
+
+class Card:
+    """A GPU that several processes share; each takes what its plan says."""
+
+    def __init__(self, gib: float) -> None:
+        self.free = int(gib * GIB)
+
+    def start(self, monkeypatch: pytest.MonkeyPatch) -> MemoryPlan:
+        monkeypatch.setattr(memory_plan, "free_memory", lambda device: self.free)
+        plan = plan_memory(SDXL_LIGHTNING, torch.device("cuda"))
+        self.free -= needed(plan)
+        assert self.free >= 0
+        return plan
+
+
+def test_processes_on_one_card_plan_by_what_the_others_have_left(monkeypatch: pytest.MonkeyPatch):
+    card = Card(40)
+    assert card.start(monkeypatch).unets == 4
+    second = card.start(monkeypatch)
+    assert (second.unets, second.decoder) == (1, "full"), "a smaller plan"
+    with pytest.raises(OutOfMemory, match=r"another demo is one"):
+        card.start(monkeypatch)
+
+
+@given(st.floats(7.1, 200))
+def test_however_many_start_they_fit_together(gib: float):
+    card = Card(gib)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OutOfMemory):
+        for _ in range(30):
+            card.start(patch)
+
+
+def test_a_card_of_intel_is_asked_what_others_have_left(monkeypatch: pytest.MonkeyPatch):
+    xpu = torch.device("xpu")
+    monkeypatch.setattr(torch.xpu, "mem_get_info", lambda device: (5 * GIB, 16 * GIB))
+    assert free_memory(xpu) == 5 * GIB
+
+    def silent(device: torch.device) -> None:
+        raise RuntimeError("the driver does not say how much memory is free")
+
+    properties = SimpleNamespace(total_memory=16 * GIB)
+    monkeypatch.setattr(torch.xpu, "mem_get_info", silent)
+    monkeypatch.setattr(torch.xpu, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(torch.xpu, "memory_reserved", lambda device: GIB)
+    assert free_memory(xpu) == 15 * GIB
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "resident", "room"),
+    [(23.5, 1, False), (23.5 - 15, 3, False), (15.5 - 5, 1, False), (80 - 7, 1, True)],
+)
+def test_a_process_that_compiles_needs_room_for_all_that_will_be_loaded(free_gib, resident, room):
+    plan = full_size_plan("cuda", int((free_gib + 5 * resident) * GIB), 4)
+    assert room_for_another(plan, resident, int(free_gib * GIB)) == room
 
 
 def test_no_more_unets_stay_than_there_are():

@@ -39,6 +39,7 @@ class CheckContext:
         self.weights: Weights = "tiny" if small else "full"
         self.shape = TINY if small else FULL
         self.steps = STEP_COUNTS[:2] if small else STEP_COUNTS
+        self.usual_steps = 1 if small else 4
         self.backend = "inductor" if inductor else "eager"
 
     def speed(self, *, compiled: bool) -> Speed:

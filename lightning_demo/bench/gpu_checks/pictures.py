@@ -9,23 +9,18 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...errors import InvalidSetting
-from ...model.compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
-from ...model.memory_plan import GIB, small_plan
+from ...model.memory_plan import GIB
 from ...model.sampling.decode import decode
 from ...model.sampling.sampler import Sampler
-from ...model.weights.unets import UNets
-from ...schemas import STEP_COUNTS, GenerationRequest
-from ..bench_model import PROMPT, compiling_sampler, difference, load_bench_model, picture
-from ..random_sdxl import RandomWeights, random_components, unets_of
-from ..timing import Clock, problems
+from ..bench_model import compiling_sampler, difference, load_bench_model, picture
+from ..random_sdxl import random_components, unets_of
+from ..timing import problems
 from .context import CheckContext, CheckFailed, CheckSkipped
 
 ASKED = ("driver_version", "clocks.sm", "clocks.max.sm", "power.limit", "memory.used")
@@ -124,30 +119,3 @@ def half_precision(context: CheckContext) -> dict[str, Any]:
         raise CheckFailed("a decoder that must overflow in half precision did not")
     difference = again[0].astype(int) - wanted[0]
     return {"max_pixel_difference": int(np.abs(difference).max())}
-
-
-def fp8(context: CheckContext) -> dict[str, Any]:
-    """A UNet in 8 bits paints nearly the same, in how much of the time."""
-    try:
-        check_fp8(context.device, unets_stay=True)
-    except InvalidSetting as error:
-        raise CheckSkipped(str(error)) from error
-    found, painted = {}, []
-    for name, finish in (("bf16_ms", lambda unet: None), ("fp8_ms", to_fp8)):
-        source = RandomWeights(context.shape, context.device, FP8_DTYPE)
-        plan = small_plan(FP8_DTYPE, 1)
-        made = random_components(context.shape, context.device, plan, source)
-        unets = UNets(source, 1, STEP_COUNTS, room=lambda: False, finish=finish)
-        sampler = Sampler(replace(made, unets=unets), context.speed(compiled=False))
-        unets.get(4)
-        sampler.warm_up()
-        width, height = made.spec.sizes[0]
-        request = GenerationRequest(PROMPT, "", 4, 0.0, 7, width, height)
-        painted.append(picture(sampler, request).astype(int))
-        clock = Clock(context.device)
-        found[name] = round(clock.median(partial(picture, sampler, request), 5), 1)
-        del made, unets, sampler
-    difference = float(np.abs(painted[0] - painted[1]).mean())
-    if difference > 12:
-        raise CheckFailed(f"pixels differ by {difference:.1f} on average")
-    return {**found, "mean_pixel_difference": round(difference, 2)}

@@ -52,11 +52,11 @@ def compiler_cache(context: CheckContext) -> dict[str, Any]:
     speed, threads = context.speed(compiled=True), torch.get_num_threads()
     left = context.deadline - time.monotonic()
     second = time_second_process(context.weights, context.device.type, speed, threads, left)
-    if second.get("error") or second["problems"]:
+    if second.get("error") or second["problems"] or second["made_afterwards"]:
         raise CheckFailed(json.dumps(second))
     document = context.out / MODEL
     stages = json.loads(document.read_text())["stages"] if document.exists() else []
-    learned = [stage for stage in stages if "learning_seconds" in stage]
+    learned = [stage for stage in stages if stage["tier"] and "learning_seconds" in stage]
     first = {stage["tier"]: stage["learning_seconds"] for stage in learned}
     return {"first": first, "second": second}
 

@@ -65,6 +65,7 @@ class CompiledFunctions:
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
         self._faster: dict[Kind, bool] = {}  # whether programs are, where that was measured
+        self.made = 0  # recordings, and programs that serve
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
         self.failed = 0  # programs that have failed in service, and serve no more
@@ -186,6 +187,7 @@ class CompiledFunctions:
             self._compiler = None
             return False
         self._programs[(*key[:2], ANY_SHAPE) if self._compiler.any_shape else key] = program
+        self.made += 1
         return True
 
     def _is_faster(
@@ -231,6 +233,7 @@ class CompiledFunctions:
             mine.copy_(theirs)
         try:
             self._graphs[key] = CudaGraph(body, buffers, self._captures[apart])
+            self.made += 1
         except RuntimeError as error:  # out of memory, too: other shapes may still fit
             log.warning("this %s cannot be recorded as a CUDA graph", key[1], exc_info=True)
             passing = is_out_of_memory(error)

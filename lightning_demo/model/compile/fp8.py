@@ -26,7 +26,9 @@ def check_fp8(device: torch.device, unets_stay: bool) -> None:
     Raises:
         InvalidSetting: saying what is missing.
     """
-    if device.type != "cuda" or torch.cuda.get_device_capability(device) < COMPUTE_CAPABILITY:
+    # AMD's GPUs report as "cuda", and capabilities of their own.
+    nvidia = device.type == "cuda" and torch.version.hip is None
+    if not nvidia or torch.cuda.get_device_capability(device) < COMPUTE_CAPABILITY:
         raise InvalidSetting(
             "fp8: needs a CUDA GPU of compute capability 8.9 or more (Ada, Hopper)."
         )

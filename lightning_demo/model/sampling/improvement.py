@@ -77,6 +77,11 @@ class Improvement:
         compiles = any(task.form == "compiled" for task in self._plan)
         return self._failures + (compiles and not self._functions.compiles)
 
+    @property
+    def made(self) -> int:
+        """How many recordings and programs have been made so far."""
+        return self._functions.made
+
     def has_done(self, form: Form) -> bool:
         """Whether calls at the native size have this form, for every UNet on the device."""
         found = self._next()

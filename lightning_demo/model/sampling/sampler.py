@@ -24,7 +24,7 @@ from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import responds, send, synchronize
+from ..device import give_back_memory, responds, send, synchronize
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
@@ -400,8 +400,7 @@ def _device_errors(device: torch.device) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         traceback.clear_frames(error.__traceback__)  # they hold what did not leave enough room
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        give_back_memory(device)
         raise OutOfMemory(
             "The device has too little free memory for this picture. A smaller size or guidance of "
             "at most 1 needs less, and so does ending other programs that use the device; fewer "

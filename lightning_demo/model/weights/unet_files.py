@@ -19,6 +19,7 @@ from ..compile.attention import (
     leave_out_parts,
     take_parts,
 )
+from ..host_memory import host_has_room
 from ..hub.files import find, locate_all
 from ..hub.progress import Report
 from ..hub.repository import Repository
@@ -80,7 +81,7 @@ class UNetFiles:
         Args:
             loras: added to every UNet.
             pinned: whether what lasts is in page-locked memory, and all in the GPU's dtype, for
-                UNets that are overwritten again and again.
+                UNets that are overwritten again and again: as far as the host has room for it.
         """
         self._spec, self._device, self._dtype = spec, device, dtype
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
@@ -144,6 +145,15 @@ class UNetFiles:
         return page_lock(weights, self._device) or weights
 
     def _prepare(self, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        if not self._pinned:
+        """In the dtype of the UNets, so that nothing is cast at each switch.
+
+        A file's own tensors are mapped, and the system takes their memory back when it is short. A
+        cast is a copy that stays: where the host has no room for it, each switch casts anew.
+        """
+        others = [each for each in weights.values() if each.dtype != self._dtype]
+        if not (self._pinned and others):
+            return weights
+        if not host_has_room(self._dtype.itemsize * sum(each.numel() for each in others)):
+            log.warning("the host has no room for weights in %s: switching is slower", self._dtype)
             return weights
         return {name: tensor.to(self._dtype) for name, tensor in weights.items()}

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class Recipe:
     """The weights and deltas that a UNet's parameters are computed from, in the host's memory."""
 
-    weights: Mapping[str, torch.Tensor]  # whole state dict, in the dtype of the UNet
+    weights: Mapping[str, torch.Tensor]  # whole state dict, best in the dtype of the UNet
     deltas: tuple[Delta, ...] = ()  # added in this order, rounded once
     shared: bool = False  # whether recipes of other step counts have the same weights
 
@@ -56,13 +56,16 @@ class Source(Protocol):
 
 
 def write(recipe: Recipe, unet: UNet2DConditionModel) -> None:
-    """Overwrites the parameters in place. Sums are taken in float32 on the UNet's device."""
+    """Overwrites the parameters in place. Sums are taken in float32 on the UNet's device.
+
+    Of weights in the UNet's dtype, whether they were cast before or are now: the same bits.
+    """
     changes = by_weight(recipe.deltas)
     with torch.no_grad():
         for name, parameter in unet.state_dict().items():
             source = recipe.weights[name]
             if name in changes:
-                there = source.to(parameter.device, non_blocking=True)
+                there = source.to(parameter.device, parameter.dtype, non_blocking=True)
                 parameter.copy_(sum_deltas(there, changes[name]))
             else:
                 parameter.copy_(source, non_blocking=True)

@@ -52,6 +52,10 @@ def test_on_a_gpu_it_needs_room_for_all(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
     with pytest.raises(InvalidSetting, match=r"8\.9"):
         check_fp8(torch.device("cuda"), unets_stay=True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 4))
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    with pytest.raises(InvalidSetting, match=r"8\.9"):
+        check_fp8(torch.device("cuda"), unets_stay=True)
 
 
 def test_a_rounded_unet_paints_nearly_the_same(

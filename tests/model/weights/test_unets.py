@@ -237,6 +237,63 @@ def test_the_base_of_all_loras_is_locked_once(monkeypatch: pytest.MonkeyPatch):
     assert len(locked) == 2, "the base, and the whole UNet of 1 step"
 
 
+class LikeAGpus(UNetFiles):
+    """Weights prepared as for a GPU with room for one UNet; here, it is the CPU's memory."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(MINIATURE, CPU, dtype, pinned=True)
+        self._pinned = True
+
+    def lasting(self, recipe: Recipe) -> Recipe:
+        return recipe  # page-locking is another copy and asks for itself
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_cast_is_kept_only_where_the_host_has_room_for_it(
+    room: bool, components: Any, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+
+    def host_has_room(needed: int) -> bool:
+        asked.append(needed)
+        return room
+
+    monkeypatch.setattr("lightning_demo.model.weights.unet_files.host_has_room", host_has_room)
+    unets = UNets(LikeAGpus(), 1, STEPS)
+    for steps in (*STEPS, 4, 1):
+        found = unets.get(steps).state_dict()
+        wanted = components.unets.get(steps).state_dict()
+        assert all(torch.equal(tensor, wanted[name]) for name, tensor in found.items()), steps
+    cast = sum(tensor.nbytes for tensor in components.unets.get(4).state_dict().values())
+    assert asked == [cast, cast], "the base of the LoRAs, and the whole UNet of 1 step"
+    kept = {tensor.dtype for each in unets._recipes.values() for tensor in each.weights.values()}
+    assert kept == {torch.float32 if room else torch.float16}
+
+
+def test_weights_cast_once_or_at_each_switch_or_at_the_start_are_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    found = []
+    for room in (True, False):
+        monkeypatch.setattr(
+            "lightning_demo.model.weights.unet_files.host_has_room", lambda needed, room=room: room
+        )
+        found.append(state(UNets(LikeAGpus(torch.bfloat16), 1, STEPS).get(8)))
+    found.append(state(UNets(UNetFiles(MINIATURE, CPU, torch.bfloat16), 4, STEPS).get(8)))
+    for other in found[1:]:
+        assert all(torch.equal(tensor, other[name]) for name, tensor in found[0].items())
+
+
+def test_what_need_not_be_cast_takes_no_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        "lightning_demo.model.weights.unet_files.host_has_room",
+        lambda needed: pytest.fail("nothing is copied"),
+    )
+    files = LikeAGpus(torch.float16)
+    for steps in STEPS:
+        files.read(steps, lambda fraction, sentence: None)
+
+
 def test_nothing_is_fetched_ahead_from_the_network_or_without_room(files: CountingFiles):
     files.absent = {8}
     full = UNets(files, 1, STEPS, room=lambda: False)

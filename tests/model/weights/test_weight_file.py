@@ -34,6 +34,21 @@ def test_a_good_file_loads(good: Path):
     assert torch.equal(load_weights(good, digest)["weight"], torch.arange(6.0).reshape(2, 3))
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not told by this system")
+def test_what_is_read_is_the_file_itself_not_a_copy(tmp_path: Path):
+    """Weights that are kept for a switch cost no memory that the system could not take back."""
+
+    def private_kb() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+    path, size = tmp_path / "large.safetensors", 2**26
+    save_file({"weight": torch.ones(size, dtype=torch.uint8).view(torch.float16)}, path)
+    before = private_kb()
+    weights = load_weights(path)
+    assert weights["weight"].nbytes == size and private_kb() - before < size / 1024 / 2
+
+
 def bad_files() -> dict[str, tuple[bytes, str]]:
     return {
         "pickle": (pickle.dumps(Evil()), "pickle"),
