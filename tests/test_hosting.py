@@ -78,7 +78,7 @@ def test_every_option_in_the_text_is_one(document: str):
 def test_every_variable_is_that_of_a_setting():
     known = {variable(name) for name in Settings.__dataclass_fields__}
     for name, text in [*TEXT.items(), ("Dockerfile", DOCKERFILE)]:
-        for found in re.findall(r"LIGHTNING_[A-Z_]*[A-Z]", text):
+        for found in re.findall(r"LIGHTNING_[A-Z0-9_]*[A-Z0-9]", text):
             assert found in known, f"{name}: {found}"
 
 
