@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 # Before anything imports torch, and for every child process: the models here are so small that a
@@ -19,6 +20,9 @@ import pytest
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
+from . import processes, type_hints  # noqa: F401 - the latter for its effect
+
+gc.disable()  # until all tests have been collected: what is imported is no garbage
 # Deterministic, and blind to how slow the machine is: timing never decides a test.
 hypothesis.settings.register_profile(
     "steady",
@@ -28,6 +32,20 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """Keeps the half a million objects that are there out of every garbage collection to come."""
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Prepares for programs that tests start, in each process that runs tests."""
+    if not session.config.pluginmanager.hasplugin("dsession"):  # which only hands them out
+        processes.prepare()
+    return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 """Python programs that are there at once: forked from a process that has imported everything.
 
-A fresh interpreter imports torch and Gradio first, which takes a core more than ten seconds. A few
-tests start one all the same, because that is what people run: `test_main_job.py`, `test_cli.py` and
-`test_generate.py`.
+That process is a fork of the one that runs the tests, as it is before the first of them.
+
+A fresh interpreter imports torch and Gradio first, which takes a core more than ten seconds. Two
+tests start one all the same, because that is what people run, or because what is imported matters:
+`test_main_job.py` and `test_imports.py`.
 """
 
 from __future__ import annotations
@@ -10,40 +12,69 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import select
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.connection import Connection, arbitrary_address
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
-
-import pytest
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
 FORKS = sys.platform == "linux"  # elsewhere libraries may not outlive a fork
-# All that takes long to import, and starts no thread (a fork would lose it).
-PRELOADED = [
-    "lightning_demo.cli",
-    "lightning_demo.engine.build",
-    "lightning_demo.model.loading",
-    "lightning_demo.model.sampling.sampler",
-    "lightning_demo.web.server",
-    "tests.web.fakes",
-]
 CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 
 
 def prepare() -> None:
-    """Starts the process that is forked, unless it runs; no test's folder or variables reach it."""
-    if FORKS:
-        CONTEXT.set_forkserver_preload(PRELOADED)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(ROOT)
-            patch.setenv("HF_HUB_OFFLINE", "1")
-            forkserver.ensure_running()
+    """Forks this process, which has imported what its tests need, into one that will be forked.
+
+    Once, and before any test: a fork has none of the threads that tests start. `multiprocessing`
+    would start a fresh interpreter for it, and has no public way to bring one's own.
+    """
+    if not FORKS:
+        return
+    resource_tracker.ensure_running()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address := arbitrary_address("AF_UNIX"))
+    listener.listen()
+    gone, here = os.pipe()  # it ends when this process has
+    with warnings.catch_warnings():  # of threads: those of pytest-xdist hold nothing of ours
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        os.close(here)
+        _wait_to_be_forked(listener, gone)
+    listener.close()
+    os.close(gone)
+    server: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address, server._forkserver_alive_fd = address, here
+    server._forkserver_pid = pid
+
+
+def _wait_to_be_forked(listener: socket.socket, gone: int) -> NoReturn:
+    try:
+        select.select([listener, gone], [], [])
+        # Not pytest's: what is forked has output of its own, or none, and the usual warnings.
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        os.chdir(ROOT)
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        if hub := sys.modules.get("huggingface_hub.constants"):
+            hub.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+        forkserver.main(listener.detach(), gone, ["tests.preloaded"])
+    finally:
+        os._exit(0)
 
 
 class ForkedPopen:
@@ -62,7 +93,6 @@ class ForkedPopen:
         cwd: Path = ROOT,
         text: bool = True,
     ) -> None:
-        prepare()
         self.args = args
         self.stdout, out = _stream(stdout)
         self.stderr, err = _stream(stderr)
@@ -106,6 +136,32 @@ class ForkedPopen:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def run(
+    args: Sequence[str],
+    *,
+    timeout: float | None = None,
+    check: bool = False,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    capture_output: bool = True,
+    text: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """As much of `subprocess.run` as tests need, for what `ForkedPopen` takes."""
+    assert capture_output and text
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = ForkedPopen(args, stdout=out, stderr=err, env=env, cwd=cwd)
+        try:
+            code = child.wait(timeout)
+        finally:
+            child.kill()
+        for stream in (out, err):
+            stream.seek(0)
+        done = subprocess.CompletedProcess(args, code, out.read(), err.read())
+    if check:
+        done.check_returncode()
+    return done
 
 
 def _stream(asked: IO[Any] | int | None) -> tuple[IO[str] | None, Connection]:

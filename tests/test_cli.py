@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,8 @@ from lightning_demo import __version__
 from lightning_demo.cli import build_parser, main
 from lightning_demo.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
+from .processes import ROOT, ForkedPopen
+
 COMMANDS = [
     ["serve"],
     ["generate"],
@@ -70,9 +70,7 @@ def test_parsing_is_quick():
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_while_the_model_loads_ends_cleanly():
     command = [sys.executable, "app.py", "--port", "0", "--model", "miniature"]
-    with subprocess.Popen(  # noqa: S603
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as child:
+    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout is not None and child.stderr is not None
         assert child.stdout.readline().startswith("Open http://")
         child.send_signal(signal.SIGTERM)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,8 @@ from PIL import Image
 from lightning_demo.cli import main
 from lightning_demo.model import device as machine
 from lightning_demo.model.weights.checkpoints import MINIATURE
+
+from .model.hub_cache import use_only
 
 HERE = ["--model", "miniature", "--device", "cpu"]
 
@@ -99,18 +99,15 @@ def test_bad_input_is_refused_before_the_model_is_loaded(
 
 
 def test_the_real_model_without_a_gpu_or_weights_ends_with_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    command = [sys.executable, "-m", "lightning_demo", "generate", "a", "--model", "sdxl-lightning"]
-    command += ["--device", "cpu", "--out", str(tmp_path / "x.png")]
-    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
+    use_only(tmp_path, monkeypatch)
+    command = ["generate", "a", "--model", "sdxl-lightning", "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path / "x.png")]) == 1
+    error = capsys.readouterr().err
+    last = error.splitlines()[-1]
     assert "of stabilityai/stable-diffusion-xl-base-1.0 is not on this machine" in last
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in error
     assert not (tmp_path / "x.png").exists()
 
 

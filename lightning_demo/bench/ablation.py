@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from subprocess import CalledProcessError, TimeoutExpired, run
 from typing import Any
 
 import torch
@@ -107,27 +107,28 @@ def _lay_out(parts: Components, speed: Speed) -> None:
 def time_second_process(
     weights: Weights, device: str, speed: Speed, threads: int, patience: float = 900.0
 ) -> dict[str, Any]:
-    """Seconds that a new process takes, by stage; it finds this one's compiler cache.
+    """`time_learning` in a new process, which finds this one's compiler cache.
 
     The new process is this module as a program, which prints its seconds as JSON.
     """
     fields = {name: getattr(speed, name) for name in Speed.__slots__}
     command = [sys.executable, "-m", __name__, weights, device, json.dumps(fields), str(threads)]
     try:
-        done = subprocess.run(  # noqa: S603
+        done = run(  # noqa: S603
             command, capture_output=True, text=True, timeout=patience, check=True
         )
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         return {"error": f"did not end within {patience:.0f} s"}
-    except subprocess.CalledProcessError as error:
+    except CalledProcessError as error:
         return {"error": f"ended with {error.returncode}: {error.stderr[-1000:]}"}
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str, Any]:
-    """Learns what there is to learn, timed; and how much it goes on to make while it paints."""
-    torch.set_num_threads(threads)
-    warnings.simplefilter("ignore")
+def time_learning(weights: Weights, device: str, speed: Speed) -> dict[str, Any]:
+    """Seconds that this process takes to learn what there is to learn, by stage.
+
+    With how much it goes on to make while it paints, which should be nothing.
+    """
     begun = time.perf_counter()
     model = load_bench_model(weights, device)
     steps = model.components.spec.limits.default_steps
@@ -148,4 +149,6 @@ def main(weights: Weights, device: str, speed: Speed, threads: int) -> dict[str,
 
 if __name__ == "__main__":
     weights_, device_, speed_, threads_ = sys.argv[1:]
-    print(json.dumps(main(weights_, device_, Speed(**json.loads(speed_)), int(threads_))))  # type: ignore[arg-type]
+    torch.set_num_threads(int(threads_))
+    warnings.simplefilter("ignore")
+    print(json.dumps(time_learning(weights_, device_, Speed(**json.loads(speed_)))))  # type: ignore[arg-type]

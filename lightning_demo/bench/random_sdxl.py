@@ -94,7 +94,7 @@ TINY = replace(
         "layers_per_block": 1,
         "down_block_types": ["CrossAttnDownBlock2D"],
         "mid_block_type": None,
-        "up_block_types": ["CrossAttnUpBlock2D"],
+        "up_block_types": ["UpBlock2D"],
         "transformer_layers_per_block": [1],
         "attention_head_dim": [2],
     },

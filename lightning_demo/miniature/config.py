@@ -28,6 +28,7 @@ class TrainingConfig:
     clip_norm: float = 1.0
     checkpoint_seconds: float = 60.0
     fresh_pictures: int = 256  # outside the pool, that measure a finished stage
+    fresh_captions: int = 400  # the same, of the text encoders
 
     autoencoder_batch: int = 24  # crops of 64x64 px
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)

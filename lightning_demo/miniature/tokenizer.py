@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,9 +31,14 @@ def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
     The most frequent pair is merged first, ties by alphabet, so the result depends on the set
     of words only.
     """
+    return list(_learn_merges(frozenset(words)))
+
+
+@cache  # a model has two tokenizers of the same words
+def _learn_merges(words: frozenset[str]) -> tuple[tuple[str, str], ...]:
     alphabet = byte_alphabet()
     pieces: list[list[str]] = []
-    for word in sorted(set(words)):
+    for word in sorted(words):
         symbols = [alphabet[byte] for byte in word.encode()]
         pieces.append([*symbols[:-1], symbols[-1] + WORD_END])
     counts = Counter(pair for word in pieces for pair in pairwise(word))
@@ -46,7 +52,7 @@ def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:
                 counts.subtract(pairwise(word))
                 counts.update(pairwise(pieces[number]))
         counts = +counts  # without those that are no more
-    return merges
+    return tuple(merges)
 
 
 def _merge(word: list[str], pair: tuple[str, str]) -> list[str]:

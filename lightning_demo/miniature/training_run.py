@@ -206,7 +206,8 @@ class TrainingRun:
     def _meaning(self, heads: MeaningHeads) -> dict[str, float]:
         for module in (*self.encoders.modules.values(), heads):
             module.cpu().eval()
-        return meaning_accuracy(self.encoders, heads, self.tokenizer)
+        count = self.config.fresh_captions
+        return meaning_accuracy(self.encoders, heads, self.tokenizer, count)
 
 
 def whole_students(folder: Path) -> dict[str, UNet2DConditionModel]:

@@ -23,15 +23,18 @@ from .. import processes
 
 
 @pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks run in forks."""
+    monkeypatch.setattr(gpu_check, "PROCESSES", processes.CONTEXT)
+
+
+@pytest.fixture
 def context(tmp_path: Path) -> CheckContext:
     return CheckContext(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
-def test_everything_small(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    processes.prepare()
-    monkeypatch.setattr(gpu_check, "PROCESSES", processes.CONTEXT)
+@pytest.mark.usefixtures("forked")
+def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 0, (
         tmp_path / "log.txt"
     ).read_text()[-5000:]
@@ -77,6 +80,7 @@ def test_without_time_everything_is_skipped(
     assert {check["error"] for check in result["checks"]} == {"no time left"}
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_hangs_and_what_dies_is_reported(context: CheckContext):
     worker = Worker(context)
     try:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 from lightning_demo.bench.chromium import FLAGS, NAMES, find
 from lightning_demo.engine.base import Engine
 
-from ..web.conftest import PATIENCE, Running, wait_for
+from ..web.conftest import PATIENCE, Running, one_app_a_page, wait_for  # noqa: F401 - a fixture
 from ..web.fakes import FakeEngine, Stage
 
 DESKTOP = ViewportSize(width=1440, height=900)
@@ -143,6 +143,11 @@ class Visit:
         self.prompt.fill(text[:-keys])
         self.prompt.press_sequentially(text[-keys:], delay=15)
 
+    def resize(self, viewport: ViewportSize) -> None:
+        """Gives the window another size, and waits until the page has been drawn in it."""
+        self.page.set_viewport_size(viewport)
+        self.page.evaluate("new Promise(end => requestAnimationFrame(() => setTimeout(end)))")
+
     def wait(self, script: str, argument: Any = None) -> None:
         self.page.wait_for_function(script, arg=argument)
 
@@ -193,10 +198,10 @@ class Tabs:
         self.trouble: list[str] = []
 
     def open(self, init: str | None = None, **options: Any) -> Page:
-        """An empty tab; one with an init script is new."""
+        """An empty tab, each of whose pages runs the init script first."""
         key = json.dumps(options, sort_keys=True)
-        if self._empty[key] and not init:
-            page = self._empty[key].pop()
+        if waiting := self._empty[f"{key} {init}"]:
+            page = waiting.pop()
             page.bring_to_front()
             return page
         if key not in self._contexts:
@@ -210,11 +215,8 @@ class Tabs:
 
     def leave(self, page: Page, init: str | None = None, **options: Any) -> None:
         """Empties a tab that was opened with these options."""
-        if init:
-            page.close()
-        else:
-            page.goto("about:blank")
-            self._empty[json.dumps(options, sort_keys=True)].append(page)
+        page.goto("about:blank")
+        self._empty[f"{json.dumps(options, sort_keys=True)} {init}"].append(page)
 
     def _watch(self, page: Page) -> None:
         note = self.trouble.append

@@ -41,24 +41,25 @@ def test_a_page_waits_for_a_seat_and_is_let_in(
         tab.wait(PLACE, "")
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_place_in_line_is_told_and_nothing_moves(
-    own: Callable[..., Running], visit: Open, viewport: dict[str, int]
+    own: Callable[..., Running], visit: Open
 ) -> None:
     engine = FakeEngine()
-    tab = visit(own(engine), viewport=viewport)
+    tab = visit(own(engine))
     tab.wait_answered()
     tab.page.evaluate("document.fonts.ready.then(() => null)")
-    before = tab.page.evaluate(BOXES)
-    tab.page.evaluate(SHIFTS)
-    engine.line = Forecast(ahead=3, wait=1.7, work=0.5)
-    tab.prompt.fill("a boat")
-    tab.wait(PLACE, "3 people ahead, about 2 s")
-    engine.line = Forecast(ahead=0, wait=0.2, work=0.5)
-    tab.wait(PLACE, "You are next, about 1 s")
-    assert tab.page.evaluate(BOXES) == before
-    engine.line = None
-    tab.wait_painted("a boat")
-    tab.wait(PLACE, "")
-    assert tab.page.evaluate(BOXES) == before
-    assert tab.page.evaluate("globalThis.shifted") < 0.001
+    for viewport, prompt in ((DESKTOP, "a boat"), (PHONE, "a house")):
+        tab.resize(viewport)
+        before = tab.page.evaluate(BOXES)
+        tab.page.evaluate(SHIFTS)
+        engine.line = Forecast(ahead=3, wait=1.7, work=0.5)
+        tab.prompt.fill(prompt)
+        tab.wait(PLACE, "3 people ahead, about 2 s")
+        engine.line = Forecast(ahead=0, wait=0.2, work=0.5)
+        tab.wait(PLACE, "You are next, about 1 s")
+        assert tab.page.evaluate(BOXES) == before
+        engine.line = None
+        tab.wait_painted(prompt)
+        tab.wait(PLACE, "")
+        assert tab.page.evaluate(BOXES) == before
+        assert tab.page.evaluate("globalThis.shifted") < 0.001

@@ -23,13 +23,13 @@ from .conftest import NO_SOCKET, PHONE, Visit
 
 ROOT = Path(__file__).parents[2]
 SENTENCE = "a red house by the sea at sunset"
-TYPED = 8  # keys
+TYPED = 4  # keys
 Open = Callable[..., Visit]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The address of the demo as a newcomer starts it, on any free port."""
+def server() -> Iterator[SimpleNamespace]:
+    """The demo as a newcomer starts it, on any free port."""
     options = ["--port", "0", "--model", "miniature"]
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "app.py", *options],
@@ -43,25 +43,18 @@ def server() -> Iterator[str]:
             assert child.stdout is not None
             line = child.stdout.readline()
             assert line.startswith("Open http://127.0.0.1:"), line
-            yield line.split()[1].rstrip("/")
+            yield SimpleNamespace(url=line.split()[1].rstrip("/"))
             child.send_signal(signal.SIGTERM)
             assert child.wait(20) == 0
         finally:
             child.kill()
 
 
-@pytest.fixture(params=["socket", "events"])
-def demo(request: pytest.FixtureRequest, server: str) -> SimpleNamespace:
-    """The demo with each of the two ways that frames travel: where no socket opens, by events."""
-    init = NO_SOCKET if request.param == "events" else None
-    return SimpleNamespace(url=server, transport=request.param, init=init)
-
-
-def wait_ready(demo: SimpleNamespace) -> None:
+def wait_ready(server: SimpleNamespace) -> None:
     """Waits for the model; a machine with more to do may take longer than a page is waited for."""
     while True:
         try:
-            urlopen(f"{demo.url}/readyz").close()  # noqa: S310
+            urlopen(f"{server.url}/readyz").close()  # noqa: S310
             return
         except HTTPError as error:
             assert error.code == 503 and b"failed" not in error.read()
@@ -69,11 +62,11 @@ def wait_ready(demo: SimpleNamespace) -> None:
             time.sleep(0.05)
 
 
-def png(demo: SimpleNamespace, request: dict) -> np.ndarray:
+def png(server: SimpleNamespace, request: dict) -> np.ndarray:
     """The lossless picture of a request, as the download button fetches it."""
     body = json.dumps(request).encode()
     header = {"Content-Type": "application/json"}
-    ask = Request(f"{demo.url}/picture", body, header)  # noqa: S310
+    ask = Request(f"{server.url}/picture", body, header)  # noqa: S310
     with urlopen(ask) as answer:  # noqa: S310
         return np.asarray(Image.open(io.BytesIO(answer.read())).convert("RGB")).astype(int)
 
@@ -90,24 +83,31 @@ def canvas(tab: Visit, width: int, height: int) -> np.ndarray:
     return np.array(values).reshape(height, width, 4)[..., :3]
 
 
-def test_what_is_typed_is_what_is_painted(demo: SimpleNamespace, visit: Open):
-    tab = visit(demo, init=demo.init)
+@pytest.mark.parametrize(
+    ("transport", "init"), [("socket", None), ("events", NO_SOCKET)], ids=["socket", "events"]
+)
+def test_what_is_typed_is_what_is_painted(
+    server: SimpleNamespace, visit: Open, transport: str, init: str | None
+):
+    """Where no socket opens, frames travel by events."""
+    tab = visit(server, init=init)
     tab.type(SENTENCE, keys=12)  # perhaps while the model still loads
-    wait_ready(demo)
+    wait_ready(server)
     # Not the first picture that has these words: the page opens with them.
     assert tab.wait_answered()["prompt"] == SENTENCE
-    assert tab.page.evaluate("lightning.transport.name") == demo.transport
+    assert tab.page.evaluate("lightning.transport.name") == transport
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
     assert order == sorted(order)
     shown = canvas(tab, 128, 128)
-    wanted = png(demo, tab.request())
-    other = png(demo, {**tab.request(), "prompt": "a white cat in the snow at night"})
+    wanted = png(server, tab.request())
+    other = png(server, {**tab.request(), "prompt": "a white cat in the snow at night"})
     assert np.abs(shown - wanted).mean() < 8, "the picture of these words"
     assert np.abs(shown - other).mean() > 24, "and of no others"
 
 
-def test_a_slider_repaints_and_going_back_repaints_the_same(demo: SimpleNamespace, visit: Open):
-    tab = visit(demo, init=demo.init)
+def test_a_slider_repaints_and_going_back_repaints_the_same(server: SimpleNamespace, visit: Open):
+    """Over sockets; test_live.py has controls over events, too."""
+    tab = visit(server)
     tab.wait_answered()
     before = canvas(tab, 128, 128)
     tab.page.locator("#steps").get_by_text("8", exact=True).click()
@@ -118,8 +118,9 @@ def test_a_slider_repaints_and_going_back_repaints_the_same(demo: SimpleNamespac
     assert np.array_equal(canvas(tab, 128, 128), before)
 
 
-def test_two_tabs_at_once_never_mix(demo: SimpleNamespace, visit: Open):
-    tabs = [visit(demo, init=demo.init), visit(demo, init=demo.init, viewport=PHONE)]
+def test_two_tabs_at_once_never_mix(server: SimpleNamespace, visit: Open):
+    """One over sockets, the other over events; test_live.py has two of a kind."""
+    tabs = [visit(server), visit(server, init=NO_SOCKET, viewport=PHONE)]
     sentences = ["a yellow boat by the sea", "three pink flowers in the hills"]
     for tab, sentence in zip(tabs, sentences, strict=True):
         tab.prompt.fill(sentence[:-TYPED])
@@ -130,3 +131,5 @@ def test_two_tabs_at_once_never_mix(demo: SimpleNamespace, visit: Open):
         tab.wait_painted(sentence)
         own = [frame["prompt"] for frame in tab.painted() if frame["sequence"] > 1]
         assert all(sentence.startswith(prompt) for prompt in own)
+    used = [tab.page.evaluate("lightning.transport.name") for tab in tabs]
+    assert used == ["socket", "events"]

@@ -108,12 +108,11 @@ def test_neither_progress_nor_the_changeover_moves_anything(
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
-@pytest.mark.parametrize("transport", ["socket", "events"])
 def test_if_it_never_comes_the_page_says_why_and_goes_on(
-    own: Callable[..., Running], visit: Open, transport: str
+    own: Callable[..., Running], visit: Open
 ) -> None:
     pair = FakePair()
-    tab = visit(own(pair.engine, transport=transport))
+    tab = visit(own(pair.engine))
     tab.wait_answered()
     pair.fail()
     sentence = f"Miniature goes on without SDXL-Lightning: {pair.MISSING}"

@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 
+from lightning_demo.miniature import card as card_module
 from lightning_demo.miniature import evaluate as module
 from lightning_demo.miniature import form, sentence_nn, speed, suites
 from lightning_demo.miniature.architecture import save_untrained
@@ -97,6 +98,7 @@ def test_the_shipped_judge_tells_renders():
     assert sum(right) >= 0.9 * len(right)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_an_untrained_model_is_measured_and_written_into_its_card(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -134,7 +136,9 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     assert 0 <= report["critic_accuracy"]["4"] <= 1
     card = tmp_path / "README.md"
     card.write_text(f"before\n{START}\nold\n{END}\nafter\n", encoding="utf-8")
-    write_card(tmp_path, report)
+    with monkeypatch.context() as first:
+        first.setattr(card_module, "plot", lambda report, file: None)
+        write_card(tmp_path, report)
     write_card(tmp_path, report)  # again: replaced, not repeated
     text = card.read_text(encoding="utf-8")
     assert text.startswith("before") and text.endswith("after\n") and "old" not in text

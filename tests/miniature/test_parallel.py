@@ -13,6 +13,8 @@ from lightning_demo.miniature import parallel
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.training import Length, Stage, load_stage, run_stage, step_generator
 
+from .. import processes
+
 STEPS = 5
 
 
@@ -43,7 +45,8 @@ def train(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pair")
-    multiprocessing.spawn(train, args=(str(folder),), nprocs=2)
+    start = processes.CONTEXT.get_start_method()
+    multiprocessing.start_processes(train, args=(str(folder),), nprocs=2, start_method=start)
     return folder
 
 

@@ -99,6 +99,7 @@ def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
     assert psnr(parts.vae, parts.vae.decoder, pictures, CPU) > 24
 
 
+@pytest.mark.usefixtures("narrow")
 def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
     exported, run = tmp_path / "exported", tmp_path / "run"
     training = TrainingRun(run, config=CONFIG)
@@ -132,6 +133,7 @@ def test_the_learning_rate_warms_up_holds_and_falls():
     assert lr_at(plan, 99, 1.0) == pytest.approx(0.1)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_the_autoencoder_gets_better_from_its_start(buckets: list[Bucket], tmp_path: Path):
     vae = build_components(1000).vae
     assert psnr(vae, vae.decoder, buckets[0].pictures[:8], CPU) > 18
@@ -139,6 +141,7 @@ def test_the_autoencoder_gets_better_from_its_start(buckets: list[Bucket], tmp_p
     assert sum(losses[-4:]) < sum(losses[:4])
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_decoder_is_trained_on_a_finished_encoder_with_a_critic(
     buckets: list[Bucket], tmp_path: Path
 ):
@@ -153,6 +156,7 @@ def test_a_decoder_is_trained_on_a_finished_encoder_with_a_critic(
     assert all(torch.equal(v, encoder[k]) for k, v in vae.encoder.state_dict().items())
 
 
+@pytest.mark.usefixtures("narrow")
 def test_text_encoders_and_teacher_train_and_the_teacher_resumes(
     buckets: list[Bucket], tmp_path: Path
 ):

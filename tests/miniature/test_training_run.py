@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,14 @@ from lightning_demo.miniature.evaluate import CLASSIFIER
 from lightning_demo.miniature.sheet import draw_prompts
 from lightning_demo.miniature.training_run import TrainingRun, whole_students
 
+from .conftest import narrow_autoencoders
+
 CONFIG = TrainingConfig(
     threads=1,
     pictures=15,
     captions_per_picture=1,
     fresh_pictures=2,
+    fresh_captions=20,
     autoencoder_batch=2,
     text_batch=4,
     classifier_batch=2,
@@ -29,6 +33,13 @@ CONFIG = TrainingConfig(
     adversarial_from=0.0,
 )
 ONE_STEP = 1e-9  # minutes
+
+
+@pytest.fixture(scope="module", autouse=True)
+def narrow() -> Iterator[None]:
+    """Autoencoders are narrow here."""
+    with narrow_autoencoders():
+        yield
 
 
 @pytest.fixture(scope="module")

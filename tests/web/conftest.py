@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from gradio.routes import App
 from websockets.sync.client import ClientConnection, connect
 
 from lightning_demo.engine.base import Engine
@@ -89,6 +90,23 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "what was waited for did not happen"
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_app_a_page() -> Iterator[None]:
+    """Lets Gradio make one application for a page, the one that serves it.
+
+    It makes two more, when the page is complete and when its queue is set, and throws them away;
+    that is most of a start, and there is no option. Servers that are processes start as ever.
+    """
+    create = App.create_app
+
+    def create_to_serve(*blocks: Any, **options: Any) -> App | None:
+        return create(*blocks, **options) if "app_kwargs" in options else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(App, "create_app", staticmethod(create_to_serve))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ...model.sampling.sampler import Sampler
 from ...schemas import ROW_BUCKETS
 from .. import model as bench
-from ..ablation import Ablation, AblationStage, time_second_process
+from ..ablation import Ablation, AblationStage, time_learning
 from ..bench_model import load_bench_model
 from ..component_timing import time_batches
 from ..timing import Clock
@@ -49,10 +47,9 @@ def calibration(context: CheckContext) -> dict[str, Any]:
 
 def compiler_cache(context: CheckContext) -> dict[str, Any]:
     """Seconds that a new process takes to get as fast, with what `model` compiled; and it took."""
-    speed, threads = context.speed(compiled=True), torch.get_num_threads()
-    left = context.deadline - time.monotonic()
-    second = time_second_process(context.weights, context.device.type, speed, threads, left)
-    if second.get("error") or second["problems"] or second["made_afterwards"]:
+    speed = context.speed(compiled=True)
+    second = time_learning(context.weights, context.device.type, speed)
+    if second["problems"] or second["made_afterwards"]:
         raise CheckFailed(json.dumps(second))
     document = context.out / MODEL
     stages = json.loads(document.read_text())["stages"] if document.exists() else []
