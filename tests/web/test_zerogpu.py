@@ -48,6 +48,10 @@ import torch
 torch.version.cuda = "12.8"
 torch._C.__dict__.setdefault("_cuda_init", lambda: None)
 torch.cuda._is_in_bad_fork = bool  # bool() is False, and can be sent to another process
+# It looks at the variables when it is imported, as another test may have done before the fork.
+for name in [name for name in sys.modules if name.partition(".")[0] == "spaces"]:
+    del sys.modules[name]
+sys.modules.pop("lightning_demo.engine.zerogpu", None)
 import spaces.zero.torch
 import lightning_demo.model.loading
 from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS
