@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,15 +13,25 @@ from lightning_demo.bench import ahead, browser, chromium, typists
 from lightning_demo.cli import main
 
 
+def first_words(number: int, *, known: bool) -> typists.Typist:
+    """Somebody who types until the first rest."""
+    whole = typists.word_typist(number, known=known)
+    until = next(place for place, key in enumerate(whole.keys) if key.waits)
+    return replace(whole, keys=whole.keys[: until + 1])
+
+
 @pytest.mark.browser
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("forked_servers")
 def test_words_are_guessed_and_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     if chromium.find() is None and os.environ.get("LIGHTNING_REQUIRE_BROWSER") != "1":
         pytest.skip("no browser")
     monkeypatch.setattr(browser, "PATIENCE", 200.0)  # a busy machine loses nothing
+    monkeypatch.setattr(ahead, "word_typist", first_words)
     monkeypatch.setattr(ahead, "LOOK", 2.5)
+    monkeypatch.setattr(ahead, "REST", 0.2)
     monkeypatch.setattr(ahead, "KINDS", {"of its own words": True})
     few = ["--rounds", "1", "--num-inference-steps", "2", "--threads", "1"]
     assert main(["bench", "ahead", *few]) == 0

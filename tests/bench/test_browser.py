@@ -18,6 +18,7 @@ KEYS = [Key(0.0, "a", False), Key(0.1, "a ", False), Key(0.2, "a c", True)]
 
 @pytest.mark.browser
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("forked_servers")
 def test_the_browser_shows_what_was_typed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
