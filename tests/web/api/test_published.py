@@ -1,0 +1,48 @@
+"""Code that people have published for the hosts runs here with only the address changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from ..conftest import Running
+from ..fakes import LIMITS
+from . import published
+
+PRODUCTS = ["wireless earbuds in charging case", "minimalist wristwatch with leather strap"]
+
+
+def test_replicate_one_by_one_and_in_a_batch(
+    server: Running,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("REPLICATE_BASE_URL", server.url)
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "any")
+    monkeypatch.chdir(tmp_path)
+    code: dict[str, Any] = {}
+    exec(published.REPLICATE, code)  # noqa: S102
+    path = code["generate_image_replicate"]("a modern coffee shop", num_steps=4)
+    with Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("PNG", LIMITS.sizes[0])
+    results = code["batch_generate_products"](PRODUCTS, steps=2)
+    assert [result["success"] for result in results] == [True, True]
+    asked = server.engine.requests[-2:]
+    assert [request.num_inference_steps for request in asked] == [2, 2]
+    assert [request.prompt.partition(",")[0] for request in asked] == PRODUCTS
+    assert "Batch complete: 2/2 successful" in capsys.readouterr().out
+
+
+def test_a_published_configuration_is_a_question(ask: httpx.Client) -> None:
+    code: dict[str, Any] = {}
+    exec(published.CONFIGURATION, code)  # noqa: S102
+    answer = ask.post("/v1/pictures", json={"prompt": "a lighthouse", **code["config"]})
+    made = answer.raise_for_status().json()
+    assert (made["num_inference_steps"], made["guidance_scale"]) == (4, 0)
+    told = {warning.partition(":")[0] for warning in made["warnings"]}
+    assert told == {"model", "scheduler", "size"}
