@@ -113,7 +113,7 @@ async def run(api: Api, http: Request) -> Response:
     headers = {
         "Cache-Control": "no-store",
         "X-Seed": str(order.seed),
-        "X-Warnings": json.dumps([*order.warnings, *frame.notes]),
+        "X-Warnings": json.dumps(order.told([frame])),
     }
     data = await encoded(frame, order.output)
     return Response(data, headers=headers, media_type=order.output.media_type)

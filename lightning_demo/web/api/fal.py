@@ -218,7 +218,7 @@ async def result_of(
         order.requests[0].prompt,
         order.seed,
         inference_seconds(frames),
-        (*order.warnings, *(note for frame in frames for note in frame.notes)),
+        order.told(frames),
         question.request_id,
     )
 

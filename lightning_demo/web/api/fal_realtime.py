@@ -184,7 +184,7 @@ async def _result(
         order.requests[0].prompt,
         order.seed,
         inference_seconds(frames),
-        (*order.warnings, *(note for frame in frames for note in frame.notes)),
+        order.told(frames),
         question.request_id,
     )
     return msgpack.packb(content) if packed else json.dumps(content)

@@ -120,11 +120,11 @@ async def text_to_image(api: Api, http: Request) -> Response:
         headers={
             "Cache-Control": "no-store",
             "X-Seed": str(order.seed),
-            "X-Warnings": json.dumps([*order.warnings, *frame.notes]),
+            "X-Warnings": json.dumps(order.told([frame])),
         },
         media_type=order.output.media_type,
     )
-    for warning in (*order.warnings, *frame.notes):
+    for warning in order.told([frame]):
         response.headers.append("X-HF-Warning", _as_header(warning))
     return response
 

@@ -204,7 +204,7 @@ def mcp_server(
         about = {
             **frame.request.as_dict(),
             "model": frame.model,
-            "warnings": [*order.warnings, *frame.notes],
+            "warnings": order.told([frame]),
         }
         return [Image(data=await encoded(frame, order.output), format="jpeg"), json.dumps(about)]
 

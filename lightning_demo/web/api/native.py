@@ -264,7 +264,7 @@ async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Respo
         "Cache-Control": "no-store",
         "X-Seed": str(order.seed),
         "X-Model": frame.model,
-        "X-Warnings": json.dumps([*order.warnings, *frame.notes]),
+        "X-Warnings": json.dumps(order.told([frame])),
     }
     return Response(data, headers=headers, media_type=order.output.media_type)
 
@@ -281,7 +281,7 @@ async def _described(
         "num_inference_steps": first.num_inference_steps,
         "guidance_scale": first.guidance_scale,
         "pictures": [await _picture(api, http, question, order, frame) for frame in frames],
-        "warnings": list(dict.fromkeys((*order.warnings, *(n for f in frames for n in f.notes)))),
+        "warnings": order.told(frames),
     }
 
 
@@ -324,10 +324,9 @@ async def _events(
                     }
                     yield event_stream.event(preview, "preview")
         total = round((time.perf_counter() - begun) * 1000, 1)
-        notes = (note for frame in finals.values() for note in frame.notes)
         done = {
             "model": finals[0].model,
-            "warnings": list(dict.fromkeys((*order.warnings, *notes))),
+            "warnings": order.told(finals.values()),
             "timings": {"total_ms": total},
         }
         yield event_stream.event(done, "done")

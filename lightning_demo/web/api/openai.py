@@ -8,7 +8,7 @@ of the official `openai` package, which in its strict mode takes none but the li
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -183,7 +183,7 @@ async def generations(api: Api, http: Request) -> Response:
         "background": "opaque",
         "output_format": order.output.format,
         "usage": NOTHING_BILLED,
-        "warnings": _warnings(order, frames),
+        "warnings": order.told(frames),
     }
     if (size := _listed_size(frames[0])) != "auto":
         content["size"] = size
@@ -250,7 +250,7 @@ async def _events(
                         "usage": NOTHING_BILLED,
                         "seed": frame.request.seed,
                         "model": frame.model,
-                        "warnings": _warnings(order, [frame]),
+                        "warnings": order.told([frame]),
                     }
                     yield _event("image_generation.completed", content)
                 elif place == 0 and sent < (question.partial_images or 0):
@@ -286,10 +286,6 @@ def _listed_size(frame: Frame) -> str:
     width, height = frame.size
     size = f"{width}x{height}"
     return size if size in LISTED_SIZES else "auto"
-
-
-def _warnings(order: Order, frames: Sequence[Frame]) -> list[str]:
-    return list(dict.fromkeys((*order.warnings, *(n for f in frames for n in f.notes))))
 
 
 def _error(error: LightningError) -> dict[str, Any]:

@@ -7,12 +7,12 @@ where the client wants it strict. Nothing is dropped in silence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ...errors import InvalidRequest
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_SEED, GenerationRequest, Limits, random_seed
+from ...schemas import MAX_GUIDANCE_SCALE, MAX_SEED, Frame, GenerationRequest, Limits, random_seed
 
 Format = Literal["jpeg", "png", "webp"]
 
@@ -47,6 +47,10 @@ class Order:
     def seed(self) -> int:
         """The first picture's; the next ones follow it."""
         return self.requests[0].seed
+
+    def told(self, frames: Iterable[Frame]) -> list[str]:
+        """The warnings, and what the engine notes of the pictures, each once."""
+        return list(dict.fromkeys((*self.warnings, *(n for frame in frames for n in frame.notes))))
 
     @property
     def size(self) -> tuple[int, int]:
