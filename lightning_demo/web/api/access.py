@@ -58,7 +58,8 @@ class Access:
             InvalidSetting: the file of keys cannot be read, or a line of it is not as it must be.
         """
         self._open = settings.open_api
-        self._shared = settings.share
+        # Who logs in, or comes through a tunnel or a proxy, may look as if it were this machine.
+        self._public = settings.share or bool(settings.auth)
         self._keys = KeyFile(Path(settings.api_keys)) if settings.api_keys else None
 
     def caller(self, connection: HTTPConnection) -> Caller:
@@ -85,7 +86,7 @@ class Access:
         """Whether a program on this machine asks, and not somebody through a proxy or tunnel."""
         headers = connection.headers
         return (
-            not self._shared
+            not self._public
             and connection.client is not None
             and is_loopback(connection.client.host)
             and is_loopback(host_name(headers.get("host", "")))

@@ -104,8 +104,10 @@ def test_without_keys_only_this_machine_may_ask() -> None:
         with pytest.raises(NotAllowed, match="--api-keys FILE or --open-api"):
             access.caller(stranger)
         assert Access(Settings(open_api=True)).caller(stranger).per_second < math.inf
-    with pytest.raises(NotAllowed):  # through the tunnel everybody comes from this machine
-        Access(Settings(share=True)).caller(connection())
+    # Through a tunnel or a proxy everybody comes from this machine, past the page's login.
+    for public in (Settings(share=True), Settings(auth="me:secret")):
+        with pytest.raises(NotAllowed):
+            Access(public).caller(connection())
 
 
 def test_over_http(start: Callable[..., Running], keys: Path) -> None:
