@@ -28,6 +28,7 @@ class Lightning {
     this.sent = new Map(); // sequence -> { request, at, first, final }
     this.painted = [];
     this.paused = false;
+    this.empty = false; // whether the page says that the prompt is
     this.panel = new Panel(this.controls);
     this.waterfall = new Waterfall();
     this.metrics = new MetricsPanel((open) => this.transport.watch(open));
@@ -121,8 +122,11 @@ class Lightning {
     this.unasked = false;
     if (!this.request.prompt.trim()) {
       this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
+      this.empty = true;
       return;
     }
+    if (this.empty) this.panel.clearErrors(); // not when the answer comes: that may take long
+    this.empty = false;
     if (this.paused) return;
     this.sequence += 1;
     this.sent.set(this.sequence, { request: { ...this.request }, at });

@@ -174,6 +174,22 @@ def test_an_empty_prompt_is_told_and_the_picture_stays(tab: Visit) -> None:
     assert tab.text("prompt-note") == ""
 
 
+def test_a_prompt_that_is_empty_no_more_is_not_called_so(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    """Also while no picture can come, because the model loads."""
+    engine = FakeEngine()
+    engine.say(state="loading")
+    tab = visit(own(engine))
+    tab.prompt.fill("")
+    tab.page.get_by_text("The prompt is empty").wait_for()
+    tab.prompt.fill("a cat")
+    tab.wait("() => document.getElementById('prompt-note').textContent === ''")
+    assert tab.prompt.get_attribute("aria-invalid") is None
+    engine.say(state="ready")
+    tab.wait_painted("a cat")
+
+
 def test_html_in_the_prompt_is_text(tab: Visit) -> None:
     wild = "<img src=x onerror=alert(1)> \"quoted\" & 'more' </script>"
     tab.type(wild)
