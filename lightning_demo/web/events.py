@@ -7,11 +7,11 @@ comes of it out as text, with the picture as a data URI.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
 
+import anyio
 import gradio as gr
 
 from ..engine.session import LiveEvent
@@ -107,8 +107,8 @@ class _Stream:
                 return
             else:
                 # A pause ends the work without an event; hence the look from time to time.
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                with anyio.move_on_after(POLL_SECONDS):
+                    await self._wake.wait()
 
     def idle_for(self) -> float:
         """Seconds since the tab last said something."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import math
@@ -11,6 +10,7 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -45,8 +45,9 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise UnsupportedMediaType("Send application/json.")
     try:
-        body = await asyncio.wait_for(request.body(), BODY_SECONDS)
-    except (asyncio.TimeoutError, ClientDisconnect):
+        with anyio.fail_after(BODY_SECONDS):
+            body = await request.body()
+    except (TimeoutError, ClientDisconnect):
         raise IncompleteBody("The request took too long to arrive.") from None
     try:
         content = load_json(body)

@@ -16,6 +16,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import anyio
 from starlette.requests import Request
 
 from ..engine.base import UNFINISHED, Engine, Stream, Value, Work
@@ -205,10 +206,12 @@ async def _disconnect(http: Request) -> None:
 async def _next(values: AsyncGenerator[Value, None], end: float) -> Value | None:
     """The next value, if it comes in time; None after the last."""
     try:
-        return await asyncio.wait_for(anext(values), max(0.0, end - time.monotonic()))
+        # Not asyncio's wait_for: before Python 3.12 it forgets to be cancelled at a value's arrival.
+        with anyio.fail_after(max(0.0, end - time.monotonic())):
+            return await anext(values)
     except StopAsyncIteration:
         return None
-    except asyncio.TimeoutError:
+    except TimeoutError:
         raise EngineUnavailable(
             f"The picture was not finished within {PAINT_SECONDS:g} s; try again later."
         ) from None

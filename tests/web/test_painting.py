@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from lightning_demo.engine.base import Value
+from lightning_demo.engine.base import Started, Value
 from lightning_demo.errors import (
     EngineUnavailable,
     GenerationFailed,
@@ -51,6 +51,27 @@ def test_the_frame_has_pixels_and_names_its_model(run: Run) -> None:
         assert (await Painting(pair.engine).paint(A_CAT, SOMEBODY)).model == "sdxl-lightning"
 
     run(paint())
+
+
+@pytest.mark.parametrize("pauses", range(6))
+def test_being_given_up_is_not_missed_when_a_value_arrives(run: Run, pauses: int) -> None:
+    """Whichever of the two comes first, and by however little."""
+
+    async def give_up() -> None:
+        engine = FakeEngine()
+        engine.hold()
+        painting = asyncio.create_task(Painting(engine).paint(A_CAT, SOMEBODY))
+        await engine.reached()
+        await asyncio.sleep(0.01)  # all that had come has been read
+        (reader,) = engine._readers.values()
+        reader.put(Started())
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        painting.cancel()
+        done, _ = await asyncio.wait([painting], timeout=5)
+        assert done and painting.cancelled() and engine.running == 0
+
+    run(give_up())
 
 
 def test_the_pictures_of_one_caller_take_turns(run: Run) -> None:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import anyio
 import msgpack
 from pydantic import Field
 from starlette.requests import HTTPConnection
@@ -119,8 +120,9 @@ class Realtime:
     async def _answer(self, socket: WebSocket, waiting: Waiting, who: HTTPConnection) -> None:
         while True:
             try:
-                frame = await asyncio.wait_for(waiting.next(), IDLE_SECONDS)
-            except asyncio.TimeoutError:
+                with anyio.fail_after(IDLE_SECONDS):
+                    frame = await waiting.next()
+            except TimeoutError:
                 # As fal does; its JavaScript client connects again when there is something to say.
                 reason = "no inputs, reconnect when needed!"
                 await socket.send_json(_error("TIMEOUT", reason))
