@@ -206,7 +206,7 @@ async def _disconnect(http: Request) -> None:
 async def _next(values: AsyncGenerator[Value, None], end: float) -> Value | None:
     """The next value, if it comes in time; None after the last."""
     try:
-        # Not asyncio's wait_for: before Python 3.12 it forgets to be cancelled at a value's arrival.
+        # asyncio's wait_for, before Python 3.12, is not cancelled when a value has just come.
         with anyio.fail_after(max(0.0, end - time.monotonic())):
             return await anext(values)
     except StopAsyncIteration:
