@@ -7,6 +7,7 @@ const OPEN_WITHIN = 5000; // ms for the first handshake before the other way is 
 const ASK_LOADING = 500; // ms between questions for the status, over events
 const ASK_WATCHING = 1000;
 const ASK_READY = 5000;
+const STAY = 20000; // ms after which a tab that still sends asks for its stream to stay open
 
 /** A WebSocket that comes back by itself. */
 export class SocketTransport {
@@ -99,6 +100,7 @@ export class EventsTransport {
     this.messages = [];
     this.loading = true;
     this.watching = false;
+    this.stays = 0; // until when the stream need not be asked to stay
     setTimeout(() => hooks.state("open"));
     this.askStatus();
   }
@@ -106,6 +108,9 @@ export class EventsTransport {
   send(text) {
     this.messages.push(text);
     document.getElementById("events-send").click();
+    if (performance.now() < this.stays) return;
+    this.stays = performance.now() + STAY;
+    document.getElementById("events-stay").click();
   }
 
   watch(on) {

@@ -22,6 +22,7 @@ from .live_connection import LiveConnection
 from .service import POLL_SECONDS, Service
 
 FORGET_SECONDS = 900.0  # a tab that said goodbye to nobody
+STAY_SECONDS = 60.0  # three times as long as `transport.js` waits before it asks again
 
 
 class EventStreams:
@@ -30,6 +31,7 @@ class EventStreams:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._streams: dict[str, _Stream] = {}
+        self._stays: dict[str, asyncio.Event] = {}
 
     async def live(self, text: str, request: gr.Request) -> AsyncIterator[str]:
         """Takes one message of a tab and yields the answers, frames among them, as JSON text.
@@ -48,6 +50,23 @@ class EventStreams:
         async for answer_text in stream.answers():
             yield answer_text
 
+    async def stay(self, request: gr.Request) -> None:
+        """Keeps the stream of a tab open between its messages.
+
+        Gradio closes it after the last answer and opens another for the next message: a way there
+        and back more for each key, and now and then the two cross, upon which its page takes the
+        connection for lost and loads again, in the middle of a word.
+        """
+        session = request.session_hash or ""
+        self._let_go(session)
+        mine = self._stays[session] = asyncio.Event()
+        end = time.monotonic() + STAY_SECONDS
+        while not (mine.is_set() or self._service.draining) and time.monotonic() < end:
+            with anyio.move_on_after(POLL_SECONDS):
+                await mine.wait()
+        if self._stays.get(session) is mine:
+            del self._stays[session]
+
     def status(self, request: gr.Request) -> str:
         """The state of engine and server as JSON text, and the load for a tab that shows it."""
         status = self._service.status()
@@ -58,9 +77,14 @@ class EventStreams:
 
     async def forget(self, request: gr.Request) -> None:
         """Ends the connection of a tab that has been closed."""
+        self._let_go(request.session_hash or "")
         stream = self._streams.pop(request.session_hash or "", None)
         if stream is not None:
             await stream.aclose(self._service)
+
+    def _let_go(self, session: str) -> None:
+        if (staying := self._stays.pop(session, None)) is not None:
+            staying.set()
 
     async def _stream(self, request: gr.Request) -> _Stream:
         session = request.session_hash or ""

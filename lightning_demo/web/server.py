@@ -47,7 +47,7 @@ DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 UPLOAD_BYTES = 1024  # the page takes no files
-EVENTS_AT_ONCE = 2 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
+EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 
 
 class Server:

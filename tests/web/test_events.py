@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from gradio_client import Client
 from PIL import Image
+
+from lightning_demo.settings import Settings
+from lightning_demo.web.events import EventStreams
+from lightning_demo.web.service import Service
 
 from .conftest import Running, wait_for
 from .fakes import FakeEngine, FakePair
@@ -98,3 +104,27 @@ def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
         assert answers(client, '{"pause": true}') == []
         assert job.result(timeout=20) in (None, "")
         assert running.engine.running == 0
+
+
+@pytest.mark.parametrize("end", ["newer", "closed", "stopped"])
+def test_a_stream_stays_until(run: Callable[[Coroutine[Any, Any, Any]], Any], end: str) -> None:
+    async def stay() -> None:
+        service = Service(FakeEngine(), Settings())
+        streams = EventStreams(service)
+        tab: Any = SimpleNamespace(session_hash="a tab")
+        staying = asyncio.create_task(streams.stay(tab))
+        other = asyncio.create_task(streams.stay(SimpleNamespace(session_hash="another")))
+        await asyncio.sleep(0)
+        assert not staying.done()
+        if end == "newer":
+            newer = asyncio.create_task(streams.stay(tab))
+            await staying
+            assert not newer.done()
+        if end in ("newer", "closed"):
+            await streams.forget(tab)
+            await staying
+            assert not other.done()
+        await service.drain(0)
+        await asyncio.gather(staying, other)
+
+    run(stay())

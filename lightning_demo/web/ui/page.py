@@ -107,6 +107,7 @@ def _events(blocks: gr.Blocks, streams: EventStreams) -> None:
     status = _output("events-status")
     send = gr.Button(visible="hidden", elem_id="events-send")
     ask_status = gr.Button(visible="hidden", elem_id="events-ask-status")
+    stay = gr.Button(visible="hidden", elem_id="events-stay")
     quiet: dict[str, Any] = {
         "show_progress": "hidden",
         "api_visibility": "undocumented",
@@ -122,6 +123,7 @@ def _events(blocks: gr.Blocks, streams: EventStreams) -> None:
         **quiet,
     )
     ask_status.click(streams.status, None, status, queue=False, api_name="status", **quiet)
+    stay.click(streams.stay, trigger_mode="multiple", **{**quiet, "api_visibility": "private"})
     blocks.unload(streams.forget)
 
 
