@@ -251,9 +251,9 @@ def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
         async for event in connection.events():
             if event.frame is not None and event.frame.final:
                 break
-        while engine.running:  # noqa: ASYNC110
+        while engine.running or len(engine.works) <= len(painted):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # for one too many
         assert [work.request.prompt for work in engine.works] == ["a ca", *painted]
         assert [work.ahead for work in engine.works] == [False] + [True] * len(painted)
         await service.close(connection)

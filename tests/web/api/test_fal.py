@@ -465,7 +465,7 @@ def test_a_request_survives_a_restart(
 def test_who_goes_away_is_not_painted_for(server: Running):
     server.engine.hold()
     with pytest.raises(httpx.ReadTimeout):
-        web.post(f"{server.url}/fal/run/{APP}", json={"prompt": "gone"}, timeout=0.2)
+        web.post(f"{server.url}/fal/run/{APP}", json={"prompt": "gone"}, timeout=0.5)
     wait_for(lambda: server.engine.running == 0)
 
 
