@@ -14,7 +14,7 @@ from replicate.webhook import InvalidSignatureError, Webhooks, WebhookSigningSec
 
 from lightning_demo.web.api import webhooks
 
-from ..conftest import PATIENCE, Running
+from ..conftest import PATIENCE, Running, wait_for
 from ..fakes import FakeEngine
 from .clients import fetch, post, run_node
 
@@ -38,8 +38,8 @@ class Receiver:
                 if 300 <= status < 400:
                     self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")
-                self.end_headers()
                 receiver.told.put((dict(self.headers) | {"path": self.path}, body))
+                self.end_headers()
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -50,14 +50,20 @@ class Receiver:
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook?of=mine"
 
     def next(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """The next message: its headers, and what it says."""
         headers, body = self.told.get(timeout=PATIENCE)
         return headers, json.loads(body)
 
-    def until_completed(self) -> list[dict[str, Any]]:
-        """Everything that one prediction is told of, to its end."""
-        told = []
-        while not told or not told[-1]["completed_at"]:
-            told.append(self.next()[1])
+    def everything(self, served: Running) -> list[tuple[dict[str, str], str]]:
+        """All that a server tells of what it is doing, to the end.
+
+        A message says how the prediction is when it is sent: one of an output may say already that
+        it has ended.
+        """
+        told = [self.told.get(timeout=PATIENCE)]
+        wait_for(lambda: not served.server._api.webhooks._running)
+        while not self.told.empty():
+            told.append(self.told.get())
         return told
 
     def close(self) -> None:
@@ -97,14 +103,13 @@ def secret(served: Running) -> WebhookSigningSecret:
     return WebhookSigningSecret(**answer.json())
 
 
-def test_all_events_come_in_order_and_signed(predict, receiver, secret):
+def test_all_events_come_in_order_and_signed(served, predict, receiver, secret):
     prediction = predict(webhook=receiver.url).json()
-    told = []
-    while not told or told[-1]["completed_at"] is None:
-        headers, body = receiver.told.get(timeout=PATIENCE)
+    messages = receiver.everything(served)
+    for headers, body in messages:
         Webhooks.validate(headers=headers, body=body, secret=secret, tolerance=60)
         assert headers["path"] == "/hook?of=mine"
-        told.append(json.loads(body))
+    told = [json.loads(body) for _, body in messages]
     assert {each["id"] for each in told} == {prediction["id"]}
     assert told[-1]["status"] == "succeeded"
     assert fetch(told[-1]["output"][0]).status_code == 200
@@ -120,16 +125,16 @@ def test_all_events_come_in_order_and_signed(predict, receiver, secret):
         ({"webhook_events_filter": ["completed"], "input": {"prompt": "poison"}}, 1),
     ],
 )
-def test_only_the_events_that_are_wanted(predict, receiver, fields, count):
+def test_only_the_events_that_are_wanted(served, predict, receiver, fields, count):
     predict(webhook=receiver.url, **fields)
-    told = receiver.until_completed()
+    told = [json.loads(body) for _, body in receiver.everything(served)]
     assert len(told) == count
     assert told[-1]["status"] == ("failed" if "input" in fields else "succeeded")
 
 
-def test_the_older_name(predict, receiver):
+def test_the_older_name(served, predict, receiver):
     predict(webhook_completed=receiver.url)
-    assert len(receiver.until_completed()) == 1
+    assert len(receiver.everything(served)) == 1
 
 
 def test_cogs(served, receiver):
