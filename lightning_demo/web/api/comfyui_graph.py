@@ -12,14 +12,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias, TypeGuard
 
 from ...comfyui import unescaped
 
 Graph: TypeAlias = dict[str, dict[str, Any]]  # the inputs of each node by its id
 
-MAX_NODES = 5000
-MAX_SAMPLERS = 20  # looked at; of a workflow that refines or enlarges there are two or three
+MAX_NODES = 2000
+MAX_INPUTS = 100  # of a node, looked at
+MAX_SAMPLERS = 20  # the same; of a workflow that refines or enlarges there are two or three
+NEAR = 300  # nodes looked at before a sampler
+NEXT = 20  # and for a single value
 
 LATENTS = ("latent_image", "latent", "samples")
 # Inputs in which a value itself stands, after those with its own name.
@@ -62,7 +66,9 @@ def _is_node(node: Any) -> bool:
 
 def _inputs(node: dict[str, Any]) -> dict[str, Any]:
     """A node's inputs; none of the one that makes nothing of a text."""
-    return {} if node.get("class_type") == "ConditioningZeroOut" else node["inputs"]
+    if node.get("class_type") == "ConditioningZeroOut":
+        return {}
+    return dict(islice(node["inputs"].items(), MAX_INPUTS))
 
 
 def _first_sampler(graph: Graph) -> str | None:
@@ -152,7 +158,7 @@ def _resolved(graph: Graph, value: Any, names: tuple[str, ...], good: Callable[[
         return value
     if not _is_link(value):
         return None
-    for _, inputs in _behind(graph, [value]):
+    for _, inputs in islice(_behind(graph, [value]), NEXT):
         for name in names:
             if good(inputs.get(name)):
                 return inputs[name]
@@ -174,13 +180,15 @@ def _behind(
     Args:
         which: "positive" or "negative", where a node hands on one of the two in each output.
     """
-    seen = set()
+    seen: set[str] = set()
     for link in (queue := list(links)):
         if not _is_link(link) or link[0] not in graph or link[0] in seen:
             continue
         seen.add(link[0])
         inputs = graph[link[0]]
         yield link[0], inputs
+        if len(seen) == NEAR:
+            return
         if which and _is_link(inputs.get("positive")) and _is_link(inputs.get("negative")):
             queue.append(inputs["negative" if link[1] == 1 else "positive"])
         elif which and _is_link(inputs.get(which)):
