@@ -182,6 +182,15 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([()])", r"\1", text)
 
 
+def verbatim(text: str) -> str:
+    """A text that comes out of a box of ComfyUI's page as it is.
+
+    Braces are a choice by chance there, and two slashes, or one and a star, begin a comment: a
+    choice of one thing parts them.
+    """
+    return re.sub(r"/(?=[/*])", "{/}", re.sub(r"([{}])", r"\\\1", text))
+
+
 def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
@@ -198,8 +207,7 @@ def _placed(name: str, node: dict[str, Any], kind: Kind) -> dict[str, Any]:
     if class_type == "KSampler":
         values.insert(1, "fixed")  # what becomes of the seed after each picture
     elif class_type == "CLIPTextEncode":
-        # In a box braces are a choice by chance; the graph holds what came of it.
-        values = [re.sub(r"([{}])", r"\\\1", inputs["text"])]
+        values = [verbatim(inputs["text"])]
     properties: dict[str, Any] = {"Node name for S&R": class_type}
     file = inputs.get("ckpt_name") or inputs.get("lora_name") or ""
     if file == SDXL_BASE or PUBLISHED.fullmatch(file):

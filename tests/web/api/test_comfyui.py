@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ from ..conftest import Running
 from .comfyui_graphs import GRAPHS, plain
 from .documents import run_example
 
-REQUEST = GenerationRequest("a (red) cat, \\ 猫 {x|y}", "dogs (big)", 4, 1.5, MAX_SEED, 1152, 896)
+REQUEST = GenerationRequest(
+    "a (red) cat, \\ 猫 {x|y} /*no*/ http://x///", "dogs (big)", 4, 1.5, MAX_SEED, 1152, 896
+)
 BASE = Weights("sd_xl_base_1.0.safetensors")
 STYLES = Weights(loras=(("ink.safetensors", 0.5), ("old.safetensors", -1.0)))
 LINKED = ("MODEL", "CLIP", "VAE", "CONDITIONING", "LATENT", "IMAGE")
@@ -97,6 +100,12 @@ CASES = [
 ]
 
 
+def as_comfyuis_page_reads_it(text: str) -> str:
+    """A text without its comments, choices of one thing made (formatUtil.ts, 1.58)."""
+    text = re.sub(r"/\*[\s\S]*?\*/|//.*", "", text)
+    return re.sub(r"\\([{}|])", r"\1", re.sub(r"(?<!\\)\{([^{}|\\]*)\}", r"\1", text))
+
+
 def fits(value: Any, wanted: Any) -> bool:
     """Whether ComfyUI takes a value that is no link."""
     if wanted is str:
@@ -151,7 +160,7 @@ def test_the_canvas_shows_the_same_graph(
             values.insert(1, "fixed")
         shown = node["widgets_values"]
         if node["type"] == "CLIPTextEncode":
-            shown = [shown[0].replace("\\{", "{").replace("\\}", "}")]
+            shown = [as_comfyuis_page_reads_it(shown[0])]
         assert shown == values
     corners = [tuple(node["pos"]) for node in canvas["nodes"]]
     assert len(set(corners)) == len(corners), "no node covers another"
@@ -298,7 +307,7 @@ def test_a_graph_made_to_be_slow_is_given_up_soon(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(comfyui_graph, "_is_link", is_link)
     found = read_graph(json.dumps(graph))
     assert found is not None and found.prompt == ""
-    assert looked < 5_000_000
+    assert looked < 1_000_000
 
 
 def png_info(server: Running, data: bytes) -> dict[str, Any]:
