@@ -18,8 +18,9 @@ from .schemas import GenerationRequest, Weights
 
 MAX_CHARACTERS = 10_000  # of both prompts: no model reads more, and all is in the file twice
 
-Graph: TypeAlias = dict[str, dict[str, Any]]  # node id -> its class_type and inputs
-Link: TypeAlias = list[Any]  # node id, and which of its outputs
+Graph: TypeAlias = dict[
+    str, dict[str, Any]
+]  # node id -> its class_type and inputs; a link: [node id, place of an output]
 
 HUB = "https://huggingface.co"
 LIGHTNING = f"{HUB}/ByteDance/SDXL-Lightning/resolve/main"
@@ -94,23 +95,14 @@ def workflow_texts(request: GenerationRequest, model: str, weights: Weights) -> 
 def prompt_graph(request: GenerationRequest, model: str, weights: Weights) -> Graph:
     """The nodes that paint a request, as ComfyUI's server takes them."""
     steps = request.num_inference_steps
-    folder = "" if model == "sdxl-lightning" else f"{model}/"
-    one_step, by_lora = steps == 1, bool(weights.base) and steps != 1
-    if by_lora:
-        checkpoint = weights.base
-    else:
-        checkpoint = ONE_STEP if one_step else f"sdxl_lightning_{steps}step.safetensors"
-    loras = [(f"sdxl_lightning_{steps}step_lora.safetensors", 1.0)] if by_lora else []
-    graph: Graph = {CHECKPOINT: _node("CheckpointLoaderSimple", ckpt_name=folder + checkpoint)}
-    unet: Link = [CHECKPOINT, 0]
-    clip: Link = [CHECKPOINT, 1]
-    for number, (name, scale) in enumerate(
-        [(folder + name, scale) for name, scale in loras] + list(weights.loras), FIRST_LORA
-    ):
+    checkpoint, loras = _files(steps, model, weights)
+    graph: Graph = {CHECKPOINT: _node("CheckpointLoaderSimple", ckpt_name=checkpoint)}
+    unet, clip = [CHECKPOINT, 0], [CHECKPOINT, 1]
+    for number, (name, scale) in enumerate(loras, FIRST_LORA):
         strengths = {"strength_model": scale, "strength_clip": scale}
         graph[str(number)] = _node("LoraLoader", model=unet, clip=clip, lora_name=name, **strengths)
         unet, clip = [str(number), 0], [str(number), 1]
-    if one_step:
+    if steps == 1:
         graph[PREDICTION] = _node("ModelSamplingDiscrete", model=unet, sampling="x0", zsnr=False)
         unet = [PREDICTION, 0]
     graph[POSITIVE] = _node("CLIPTextEncode", clip=clip, text=escaped(request.prompt))
@@ -189,6 +181,18 @@ def verbatim(text: str) -> str:
     choice of one thing parts them.
     """
     return re.sub(r"/(?=[/*])", "{/}", re.sub(r"([{}])", r"\\\1", text))
+
+
+def _files(steps: int, model: str, weights: Weights) -> tuple[str, list[tuple[str, float]]]:
+    """The checkpoint for a step count, and the LoRAs with their scales."""
+    folder = "" if model == "sdxl-lightning" else f"{model}/"
+    styles = list(weights.loras)
+    if steps == 1:  # there is no such LoRA
+        return folder + ONE_STEP, styles
+    if not weights.base:
+        return f"{folder}sdxl_lightning_{steps}step.safetensors", styles
+    lora = f"{folder}sdxl_lightning_{steps}step_lora.safetensors"
+    return folder + weights.base, [(lora, 1.0), *styles]
 
 
 def _node(class_type: str, **inputs: Any) -> dict[str, Any]:

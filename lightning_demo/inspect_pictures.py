@@ -22,5 +22,5 @@ def inspect_pictures(files: Sequence[str]) -> int:
         except OSError as error:
             raise InvalidRequest(f"{file}: cannot be read ({error.strerror}).") from None
         settings = request_fields(read_info(data, file))
-        print(json.dumps({"file": file, **settings}, ensure_ascii=False), flush=True)
+        print(json.dumps({"file": file, **settings}), flush=True)
     return 0

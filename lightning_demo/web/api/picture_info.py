@@ -121,7 +121,8 @@ def as_parameters(graph: GraphSettings, size: tuple[int, int]) -> str:
         f"{name}: {_quoted(value)}" for name, value in settings.items() if value not in (None, "")
     )
     negative = f"Negative prompt: {graph.negative_prompt}\n" if graph.negative_prompt else ""
-    return f"{graph.prompt}\n{negative}{line}"
+    text = f"{graph.prompt}\n{negative}{line}"
+    return text.encode("utf-8", "replace").decode()  # JSON may hold halves of characters
 
 
 def _quoted(value: Any) -> str:

@@ -329,6 +329,13 @@ def test_png_info_of_comfyuis_picture(server: Running) -> None:
     assert json.loads(answer["items"]["prompt"]) == plain()
 
 
+def test_png_info_of_half_a_character(server: Running) -> None:
+    graph = plain()
+    graph["6"]["inputs"]["text"] = "half of \ud83d"
+    answer = png_info(server, saved_by_comfyui(graph))
+    assert answer["parameters"]["Prompt"] == "half of ?"
+
+
 def test_png_info_of_comfyuis_webp(server: Running) -> None:
     exif = Image.Exif()
     exif[0x0110] = f"prompt:{json.dumps(plain())}"
