@@ -1,4 +1,4 @@
-"""The command line: serve, generate, mcp, download, compile, doctor, bench and miniature."""
+"""The command line: serving, painting, and whatever else `--help` lists."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_generate(commands)
+    _add_inspect(commands)
     _add_download(commands)
     _add_compile(commands)
     _add_doctor(commands)
@@ -177,6 +178,23 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         from .generate import generate
 
         return generate(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="print the settings inside pictures",
+        description="Prints one line of JSON for each picture: the settings that this program, "
+        "AUTOMATIC1111 or ComfyUI has left in it.",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="PNG, JPEG or WebP")
+
+    def run(args: argparse.Namespace) -> int:
+        from .inspect_pictures import inspect_pictures
+
+        return inspect_pictures(args.files)
 
     parser.set_defaults(run=run)
 

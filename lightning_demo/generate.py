@@ -87,12 +87,12 @@ async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: l
     try:
         for request, file in zip(requests, files, strict=True):
             frame = await final_frame(engine, Work(request))
-            model = engine.status().model
+            status = engine.status()
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(encode_png(frame.pixels, request, model))
+            file.write_bytes(encode_png(frame.pixels, request, status.model, status.weights))
             report = {
                 **request.as_dict(),
-                "model": model,
+                "model": status.model,
                 "file": str(file),
                 "timings": {name: round(ms, 2) for name, ms in frame.timings.items()},
             }

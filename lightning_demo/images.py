@@ -14,7 +14,8 @@ import numpy as np
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from .schemas import GenerationRequest
+from .comfyui import workflow_texts
+from .schemas import OWN_WEIGHTS, GenerationRequest, Weights
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -30,7 +31,12 @@ def encode_jpeg(pixels: Pixels, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def encode(
-    pixels: Pixels, request: GenerationRequest, model: str, format: str, quality: int
+    pixels: Pixels,
+    request: GenerationRequest,
+    model: str,
+    format: str,
+    quality: int,
+    weights: Weights = OWN_WEIGHTS,
 ) -> bytes:
     """Encodes uint8 [height, width, 3] as "jpeg", "png" or "webp", with the settings inside.
 
@@ -38,7 +44,7 @@ def encode(
         quality: 1 … 100, of what is lossy.
     """
     if format == "png":
-        return encode_png(pixels, request, model)
+        return encode_png(pixels, request, model, weights)
     exif = Image.Exif()
     text = parameters_text(_as_painted(request, pixels), model)
     # The EXIF standard's form of a comment in any script (2.32, table 9).
@@ -51,16 +57,20 @@ def encode(
     return buffer.getvalue()
 
 
-def encode_png(pixels: Pixels, request: GenerationRequest, model: str) -> bytes:
+def encode_png(
+    pixels: Pixels, request: GenerationRequest, model: str, weights: Weights = OWN_WEIGHTS
+) -> bytes:
     """Encodes uint8 [height, width, 3] losslessly, with the settings that made it inside.
 
-    Two text chunks: `parameters` in the form that Stable Diffusion tools exchange, and
-    `generation`, the same as JSON.
+    Text chunks: `parameters` in the form that Stable Diffusion tools exchange, `generation`, the
+    same as JSON, and those by which ComfyUI opens the picture as a workflow.
     """
     text = PngInfo()
     request = _as_painted(request, pixels)
     text.add_itxt("parameters", parameters_text(request, model))
     text.add_itxt("generation", json.dumps({**request.as_dict(), "model": model}))
+    for name, value in workflow_texts(request, model, weights).items():
+        text.add_text(name, value)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=PNG_COMPRESSION)
     return buffer.getvalue()

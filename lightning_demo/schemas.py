@@ -126,6 +126,17 @@ class GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """The files that a model paints with, as other programs name them."""
+
+    base: str = ""  # to which its LoRAs are added, where it has no UNet for each step count
+    loras: tuple[tuple[str, float], ...] = ()  # further ones, with their scales
+
+
+OWN_WEIGHTS = Weights()  # nothing beside the model's own UNets
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One streamed picture of a request: encoded bytes, and the pixels they were made from."""
 
@@ -139,6 +150,7 @@ class Frame:
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. that the prompt was cut
     cached: bool = False  # repainted from memory, without the model
     model: str = ""  # that painted it, told by engines that have more than one
+    weights: Weights = OWN_WEIGHTS  # of that model
 
     @property
     def size(self) -> tuple[int, int]:
@@ -175,6 +187,7 @@ class EngineStatus:
         False  # or after a pause, and not with each keystroke: pictures are dear
     )
     tier: str = ""  # how far the model has been compiled; empty where it is not
+    weights: Weights = OWN_WEIGHTS
 
 
 def parse_latency_budget(value: Any) -> float:

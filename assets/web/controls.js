@@ -70,11 +70,18 @@ export class Controls {
     }
   }
 
+  /** The values of a choice that can be chosen. */
+  choices(name) {
+    return buttons(this.box(name)).filter((each) => !each.disabled).map((each) => each.value);
+  }
+
   /** Puts a value into a control as a visitor would. */
   set(name, value) {
     const field = this.field(name);
     if (field?.type === "radio") {
       buttons(this.box(name)).find((each) => each.value === String(value))?.click();
+    } else if (field?.type === "checkbox") {
+      if (field.checked !== value) field.click();
     } else if (field && (field.type !== "number" || typeof value === "number")) {
       field.value = value;
       field.dispatchEvent(new Event("input", { bubbles: true }));

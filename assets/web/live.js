@@ -3,6 +3,7 @@
 
 import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
+import { requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
@@ -67,6 +68,7 @@ class Lightning {
       link: () => this.copyLink(),
     };
     document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
+    watchForPictures(document.getElementById("from-picture"), (file) => this.takeFrom(file));
     wireChips(() => prompt.value, (text) => this.controls.set("prompt", text));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -238,6 +240,27 @@ class Lightning {
     anchor.click();
     setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
     this.panel.note(`Saved as ${anchor.download}`);
+  }
+
+  /** Takes over the settings inside a picture, the seed locked, and says what became of them. */
+  async takeFrom(file) {
+    const { controls, maxSeed } = this;
+    const found = await requestOf(file, this.request, {
+      steps: controls.choices("num_inference_steps").map(Number),
+      sizes: controls.choices("size").map((size) => size.split("x").map(Number)),
+      maxSeed,
+      maxGuidance: Number(controls.field("guidance_scale").max),
+    }).catch(() => null);
+    if (!found) {
+      this.panel.note("No settings were found in that picture.", "problem");
+      return;
+    }
+    this.request = found.request;
+    controls.set("seed_lock", true);
+    controls.show(this.request); // nothing new to the loop, which asks once
+    this.mark();
+    this.submit();
+    this.panel.note(`From the picture: ${found.words}`);
   }
 
   async copyLink() {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..model.device import choose_model
 from ..model.weights.checkpoints import MINIATURE
-from ..model.weights.lora_setting import parse_loras
+from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
-from ..schemas import EngineStatus
+from ..schemas import EngineStatus, Weights
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
@@ -49,18 +49,19 @@ def build_engine(
         # Not shared: each picture is painted in somebody's own time, and fails with it.
         return CachedEngine(_lent(spec, settings, metrics), _cache(settings), metrics, shares=False)
     load = loader(spec, settings, num_inference_steps=num_inference_steps)
+    loras = parse_loras(settings.lora)
 
-    def engine(load: Loader, spec: ModelSpec) -> Engine:
-        local = LocalEngine(load, about(spec), metrics=metrics)
+    def engine(load: Loader, spec: ModelSpec, loras: Sequence[Lora] = ()) -> Engine:
+        local = LocalEngine(load, about(spec, loras), metrics=metrics)
         return CachedEngine(local, _cache(settings), metrics)
 
     if not stand_in or spec.lightning.folder is not None:
-        return engine(load, spec)
+        return engine(load, spec, loras)
     # LoRAs are made for one model and fit no other; float8 needs the GPU, and what is compiled
     # would come when the wanted model is here.
     simple = replace(settings, device="cpu", lora="", fp8=False, compile=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-    return StandbyEngine(engine(second, spec), lambda: engine(first, MINIATURE))
+    return StandbyEngine(engine(second, spec, loras), lambda: engine(first, MINIATURE))
 
 
 def _cache(settings: Settings) -> FrameCache:
@@ -82,7 +83,7 @@ def _lent(spec: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     # gone with it.
     device = "cuda" if settings.device == "auto" else settings.device
     settings = replace(settings, device=device, compile=False, cuda_graphs=False)
-    known = replace(about(spec), limits=limits)
+    known = replace(about(spec, parse_loras(settings.lora)), limits=limits)
     return ZeroGpuEngine(loader(spec, settings), known, metrics=metrics)
 
 
@@ -107,9 +108,15 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(spec: ModelSpec) -> EngineStatus:
+def about(spec: ModelSpec, loras: Sequence[Lora] = ()) -> EngineStatus:
     """What can be said of a model before it is loaded."""
-    return EngineStatus(state="loading", model=spec.name, title=spec.title, limits=spec.limits)
+    return EngineStatus(
+        state="loading",
+        model=spec.name,
+        title=spec.title,
+        limits=spec.limits,
+        weights=Weights(spec.base_file, tuple((lora.path.name, lora.scale) for lora in loras)),
+    )
 
 
 def loader(

@@ -114,11 +114,13 @@ class StandbyEngine:
 
     async def _paint(self, engine: Engine, work: Work) -> Stream:
         """What one of the two engines yields, each frame told which model it is of."""
-        model = engine.status().model
+        status = engine.status()
         async with aclosing(engine.generate(self._for(engine, work))) as values:
             async for value in values:
                 if isinstance(value, Frame):
-                    value = replace(value, request=work.request, model=model)
+                    value = replace(
+                        value, request=work.request, model=status.model, weights=status.weights
+                    )
                 yield value
 
     def _for(self, engine: Engine, work: Work) -> Work:

@@ -108,7 +108,9 @@ def load_json(text: str | bytes) -> Any:
 
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     """The engine's state as a message."""
-    return {"type": "status", **asdict(engine), "draining": draining}
+    about = asdict(engine)
+    del about["weights"]  # for what is saved; no page needs to know the server's files
+    return {"type": "status", **about, "draining": draining}
 
 
 def load(summary: Mapping[str, Any]) -> dict[str, Any]:

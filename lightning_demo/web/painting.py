@@ -155,7 +155,9 @@ class Painting:
                 if isinstance(value, Frame):
                     if value.final and value.pixels is None:
                         raise GenerationFailed("The picture came without its pixels.")
-                    value = replace(value, model=value.model or self._engine.status().model)
+                    if not value.model:
+                        status = self._engine.status()
+                        value = replace(value, model=status.model, weights=status.weights)
                 yield value
 
     def _check_draining(self) -> None:

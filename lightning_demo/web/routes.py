@@ -88,7 +88,7 @@ class Endpoints:
             await read_json(request), self._service.engine.status().limits
         )
         frame = await while_connected(request, painting.paint(asked, caller))
-        data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model)
+        data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model, frame.weights)
         headers = {
             "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.png"',
             "Cache-Control": "no-store",

@@ -520,7 +520,10 @@ def test_whatever_comes_when_the_last_word_is_painted_by_who_is_ready(
     asyncio.run(asyncio.wait_for(check(), 60))
 
 
-def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monkeypatch):
+def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monkeypatch, tmp_path):
+    ink = tmp_path / "ink.safetensors"
+    ink.touch()
+
     async def check() -> None:
         asked: list[tuple[str, str, str]] = []
 
@@ -533,7 +536,7 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
 
         # What is loaded in which order is seen; nothing is downloaded.
         monkeypatch.setattr(module, "loader", nothing_loads)
-        real = Settings(model="sdxl-lightning", device="cuda", lora="ink.safetensors")
+        real = Settings(model="sdxl-lightning", device="cuda", lora=f"{ink}:0.5")
         for chosen, stand_in, kind in (
             (real, True, StandbyEngine),
             (real, False, CachedEngine),
@@ -547,6 +550,9 @@ def test_the_stand_in_is_built_only_for_a_model_that_has_to_be_fetched(run, monk
             assert engine.status().limits.sizes[0] in (SDXL_LIGHTNING.sizes[0], MINIATURE.sizes[0])
             expected = [("miniature", "cpu", "")] if kind is StandbyEngine else []
             expected.append((chosen.model, chosen.device, chosen.lora))
+            told = engine.status()
+            styles = told.weights.loras
+            assert styles == ((("ink.safetensors", 0.5),) if told.model == real.model else ())
             assert asked == expected, "the stand-in loads first, and without the other's styles"
             await engine.aclose()
 

@@ -31,6 +31,8 @@ TEXT_ENCODER_FILES = (
 UNET_CONFIG = "unet/config.json"
 BASE_UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 BASE_VAE = ("vae/config.json", "vae/diffusion_pytorch_model.fp16.safetensors")
+# Published as one file beside that, under another name.
+BASE_FILES = {"stabilityai/stable-diffusion-xl-base-1.0": "sd_xl_base_1.0"}
 DECODER = ("config.json", "diffusion_pytorch_model.safetensors")
 
 
@@ -93,6 +95,14 @@ class ModelSpec:
             min_side=self.min_side,
             max_side=self.max_side,
         )
+
+    @property
+    def base_file(self) -> str:
+        """The base as one file, by its usual name; empty where no checkpoint is a LoRA."""
+        if not any(checkpoint.is_lora for checkpoint in self.checkpoints):
+            return ""
+        name = self.base.name.rpartition("/")[2]
+        return f"{BASE_FILES.get(self.base.name, name)}.safetensors"
 
     def checkpoint(self, num_inference_steps: int) -> Checkpoint:
         """The weights for a step count.

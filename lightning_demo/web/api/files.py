@@ -28,9 +28,8 @@ class Picture:
 
 async def encoded(frame: Frame, output: Output) -> bytes:
     """A final frame in the format that was asked for, its settings inside."""
-    return await asyncio.to_thread(
-        encode, frame.pixels, frame.request, frame.model, output.format, output.quality
-    )
+    how = (output.format, output.quality, frame.weights)
+    return await asyncio.to_thread(encode, frame.pixels, frame.request, frame.model, *how)
 
 
 async def keep(store: Store, frame: Frame, order: Order) -> Picture:

@@ -62,8 +62,9 @@ def status_line() -> gr.HTML:
 
 
 def action_buttons() -> None:
-    """Pause, save, and share; `live.js` acts on them."""
+    """Pause, save, share, and open a saved picture's settings; `live.js` acts on them."""
     with gr.Row(elem_id="actions"):
         gr.Button("Pause", elem_id="pause", min_width=0)
         gr.Button("Download PNG", elem_id="download", min_width=0)
         gr.Button("Copy link", elem_id="link", min_width=0)
+        gr.Button("Settings from a picture", elem_id="from-picture", min_width=0)

@@ -1,0 +1,116 @@
+// A picture brings its settings along: dropped on the page, pasted, or chosen as a file. It is read
+// here and goes nowhere.
+
+import { settingsIn } from "./picture_settings.js";
+
+const LONGEST_PROMPT = 100_000; // characters; as the server allows
+const ACCEPTED = "image/png,image/webp,image/jpeg";
+
+/**
+ * Watches for pictures.
+ * @param button  that opens the choice of files
+ * @param take    called with each file
+ */
+export function watchForPictures(button, take) {
+  const chooser = Object.assign(document.createElement("input"), { type: "file", accept: ACCEPTED });
+  chooser.addEventListener("change", () => {
+    if (chooser.files.length) take(chooser.files[0]);
+    chooser.value = ""; // so that the same can be chosen again
+  });
+  button.addEventListener("click", () => chooser.click());
+  button.title = "Take over the settings inside a picture";
+  const page = document.documentElement;
+  const leave = () => page.classList.remove("dropping");
+  document.addEventListener("dragover", (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault(); // a browser would leave the page and show the file
+    page.classList.add("dropping");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) leave(); // and not from one element to the next
+  });
+  document.addEventListener("drop", (event) => {
+    leave();
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    const file = pictureAmong(event.dataTransfer.files);
+    if (file) take(file);
+  });
+  document.addEventListener("paste", (event) => {
+    const file = pictureAmong(event.clipboardData.files);
+    if (!file || event.clipboardData.types.includes("text/plain")) return; // that is the prompt's
+    event.preventDefault();
+    take(file);
+  });
+}
+
+const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("image/"));
+
+/**
+ * A request with the settings inside a picture, as far as they can be asked for here, and words for
+ * them; null where it has none.
+ * @param request  what is asked for now
+ * @param limits   { steps, sizes, maxSeed, maxGuidance } of the page
+ */
+export async function requestOf(file, request, limits) {
+  const found = await settingsIn(file);
+  if (!found) return null;
+  const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf];
+  const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
+  const words = parts.map((part) => part.words).filter(Boolean).join(", ");
+  const fields = parts.map((part) => part.fields);
+  return words ? { request: Object.assign({ ...request }, ...fields), words } : null;
+}
+
+const isPositive = (value) => Number.isFinite(value) && value > 0;
+/** Words for a value, and for the one whose place it takes. */
+const told = (words, now, then) => (now === then ? words : `${words} for ${then}`);
+
+/** The value nearest to another in proportion. */
+function nearest(values, wanted, distance) {
+  const far = (value) => distance(value, wanted);
+  return values.reduce((best, each) => (far(each) < far(best) ? each : best));
+}
+
+/** Both prompts, each as one line; the negative one is emptied where there is none. */
+function promptsOf({ prompt, negative_prompt: negative }) {
+  const line = (text) => text.trim().replace(/\s+/g, " ").slice(0, LONGEST_PROMPT);
+  if (typeof prompt !== "string" || !line(prompt)) return null;
+  const without = typeof negative === "string" ? line(negative) : "";
+  const words = without ? "both prompts" : "prompt";
+  return { fields: { prompt: line(prompt), negative_prompt: without }, words };
+}
+
+function stepsOf({ num_inference_steps: steps }, { steps: counts }) {
+  if (!isPositive(steps) || !counts.length) return null;
+  const near = nearest(counts, steps, (one, other) => Math.abs(Math.log2(one / other)));
+  return { fields: { num_inference_steps: near }, words: told(`${near} ${near === 1 ? "step" : "steps"}`, near, steps) };
+}
+
+/** The size of the nearest shape, and then of the nearest area, as the server chooses it. */
+function sizeOf({ width, height }, { sizes }) {
+  if (!isPositive(width) || !isPositive(height) || !sizes.length) return null;
+  const rank = ([across, down]) => {
+    const [x, y] = [Math.log(across / width), Math.log(down / height)];
+    return Math.abs(x - y) * 1e6 + Math.abs(x + y);
+  };
+  const near = nearest(sizes, null, rank);
+  const [now, then] = [near, [width, height]].map((sides) => sides.join(" × "));
+  const words = told(now, now, then);
+  return { fields: { width: near[0], height: near[1] }, words };
+}
+
+/** The seed; ComfyUI's have twice the bits. */
+function seedOf({ seed }, { maxSeed }) {
+  if (!Number.isInteger(seed) || seed < 0) return null;
+  const near = seed % (maxSeed + 1);
+  return { fields: { seed: near }, words: told(`seed ${near}`, near, seed) };
+}
+
+/** The guidance, told where it acts; ComfyUI says 1 for none. */
+function guidanceOf({ guidance_scale: guidance }, { maxGuidance }) {
+  if (!Number.isFinite(guidance) || guidance < 0) return null;
+  const near = guidance === 1 ? 0 : Math.min(guidance, maxGuidance);
+  const words = near > 1 && told(`guidance ${near}`, near, guidance);
+  return { fields: { guidance_scale: near }, words };
+}

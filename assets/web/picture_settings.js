@@ -1,0 +1,190 @@
+// The settings inside a picture, in our names: ours, AUTOMATIC1111's text, or ComfyUI's graph. What
+// `web/api/picture_info.py` and `comfyui_graph.py` do for programs is done here for the page, so that
+// no picture has to be uploaded.
+
+import { pictureTexts } from "./picture_texts.js";
+
+// Bounds for a stranger's graph, as in `comfyui_graph.py`.
+const [MOST_NODES, MOST_INPUTS, MOST_SAMPLERS, NEAR, NEXT] = [2000, 100, 20, 300, 20];
+const FIELDS = [
+  "prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "seed", "width", "height",
+];
+const THEIR_NUMBERS = { num_inference_steps: "Steps", guidance_scale: "CFG scale", seed: "Seed" };
+const LATENTS = ["latent_image", "latent", "samples"];
+const TEXTS = ["text", "text_g", "prompt", "string", "value", "text_l", "t5xxl", "clip_l"];
+const NUMBERS = ["value", "int", "number", "float"];
+// `Steps: 4, Lora hashes: "a: 1, b: 2", Size: 512x512`
+const SETTING = /([\p{L}\p{N}_][\p{L}\p{N}_ \-/]{0,60}): ("(?:\\.|[^\\"])*"|[^,]*)/gu;
+
+const isNumber = (value) => typeof value === "number" && Math.abs(value) <= 2 ** 64;
+const isText = (value) => typeof value === "string";
+const isLink = (value) => Array.isArray(value) && value.length === 2 && isText(value[0]);
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The fields of a request that a picture file names; null where it names none. */
+export async function settingsIn(file) {
+  const picture = await pictureTexts(file);
+  const found = picture && settingsOf(picture.texts);
+  if (!found) return null;
+  const { width, height } = picture;
+  return { ...(width && { width, height }), ...found };
+}
+
+/** The fields of a request in a picture's texts; null where there are none. */
+export function settingsOf({ generation, parameters, prompt }) {
+  const ours = parsed(generation);
+  const found = isObject(ours)
+    ? Object.fromEntries(FIELDS.filter((name) => name in ours).map((name) => [name, ours[name]]))
+    : parameters ? ofParameters(parameters) : ofGraph(parsed(prompt));
+  return found && Object.keys(found).length ? found : null;
+}
+
+/** JSON, also with the infinities that Python writes; undefined where it is none. */
+function parsed(text) {
+  if (!text) return undefined;
+  for (const each of [text, text.replace(/([[,:]\s*)(?:NaN|-?Infinity)(?=\s*[\],}])/g, "$1null")]) {
+    try {
+      return JSON.parse(each);
+    } catch {
+      // Then the other.
+    }
+  }
+  return undefined;
+}
+
+// AUTOMATIC1111 --------------------------------------------------------------------------------
+
+function ofParameters(text) {
+  const lines = text.trim().split("\n");
+  let settings = [...lines.pop().matchAll(SETTING)];
+  if (settings.length < 3) {
+    // A prompt with a colon in it.
+    lines.splice(0, lines.length, ...text.trim().split("\n"));
+    settings = [];
+  }
+  const [prompt, ...negative] = lines.join("\n").split("Negative prompt:");
+  const said = Object.fromEntries(settings.map(([, name, value]) => [name.trim(), value.trim()]));
+  const found = { prompt: prompt.trim(), negative_prompt: negative.join("Negative prompt:").trim() };
+  for (const [name, theirs] of Object.entries(THEIR_NUMBERS)) {
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
+  }
+  const [, width, height] = /^(\d{1,9})x(\d{1,9})$/.exec(said.Size) ?? [];
+  return width ? { ...found, width: Number(width), height: Number(height) } : found;
+}
+
+// ComfyUI --------------------------------------------------------------------------------------
+
+/** What a graph of ComfyUI's server asks for; null where it is none, or paints nothing. */
+function ofGraph(content) {
+  if (!isObject(content) || Object.keys(content).length > MOST_NODES) return null;
+  const nodes = Object.entries(content).filter(([, node]) => isObject(node?.inputs));
+  const graph = new Map(nodes.map(([id, node]) => [id, inputsOf(node)]));
+  const sampler = firstSampler(graph);
+  if (sampler === undefined) return null;
+  const number = (names, through) => valueAt(graph, sampler, names, through);
+  const found = {
+    prompt: promptAt(graph, sampler, "positive"),
+    negative_prompt: promptAt(graph, sampler, "negative"),
+    num_inference_steps: number(["steps"], ["sigmas"]),
+    guidance_scale: number(["cfg"], ["guider"]),
+    seed: number(["seed", "noise_seed"], ["noise"]),
+    ...sizeAt(graph, sampler),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+}
+
+/** A node's inputs; none of the one that makes nothing of a text. */
+function inputsOf({ class_type: kind, inputs }) {
+  if (kind === "ConditioningZeroOut") return {};
+  return Object.fromEntries(Object.entries(inputs).slice(0, MOST_INPUTS));
+}
+
+/** The sampler that begins with noise: the others go on with what it has made. */
+function firstSampler(graph) {
+  const samplers = [...graph.keys()].filter((id) => samples(graph.get(id))).slice(0, MOST_SAMPLERS);
+  const first = samplers.find((id) => {
+    const before = [...upstream(graph, id, LATENTS)].map(([each]) => each);
+    return !before.some((each) => each !== id && samplers.includes(each)) && promptAt(graph, id, "positive");
+  });
+  return first ?? samplers[0];
+}
+
+function samples(inputs) {
+  const guided = isLink(inputs.positive) || isLink(inputs.guider);
+  return guided && ["seed", "noise_seed", "noise"].some((name) => name in inputs);
+}
+
+/** The text nearest before one of a sampler's conditionings. */
+function promptAt(graph, sampler, which) {
+  let given = graph.get(sampler);
+  if (isLink(given.guider)) given = graph.get(given.guider[0]) ?? {};
+  const link = given[which] || (which === "positive" ? given.conditioning : undefined);
+  for (const [, inputs] of behind(graph, [link], which)) {
+    for (const field of [which, ...TEXTS]) {
+      const text = resolved(graph, inputs[field], TEXTS, isText);
+      if (text !== undefined) return text.replace(/\\([()])/g, "$1"); // signs, and no weights
+    }
+  }
+  return "";
+}
+
+/** Width and height of the latent that a sampler begins with. */
+function sizeAt(graph, sampler) {
+  for (const [, inputs] of upstream(graph, sampler, LATENTS)) {
+    const [width, height] = ["width", "height"].map((side) =>
+      resolved(graph, inputs[side], [side, ...NUMBERS], isNumber));
+    if (width >= 1 && height >= 1) return { width: Math.trunc(width), height: Math.trunc(height) };
+  }
+  return {};
+}
+
+/** The first number of these names: the sampler's own, or of what comes before it. */
+function valueAt(graph, sampler, names, through) {
+  const before = [...upstream(graph, sampler, through)].map(([, inputs]) => inputs);
+  for (const inputs of [graph.get(sampler), ...before]) {
+    for (const name of names) {
+      const value = resolved(graph, inputs[name], [...names, ...NUMBERS], isNumber);
+      if (value !== undefined) return value;
+    }
+  }
+  return undefined;
+}
+
+/** A good value, or that of the node which a link leads to, or of those before it. */
+function resolved(graph, value, names, good) {
+  if (good(value)) return value;
+  if (!isLink(value)) return undefined;
+  let looked = 0;
+  for (const [, inputs] of behind(graph, [value])) {
+    if ((looked += 1) > NEXT) break;
+    const name = names.find((each) => good(inputs[each]));
+    if (name) return inputs[name];
+  }
+  return undefined;
+}
+
+/** The nodes before some inputs of a node, the nearest first. */
+const upstream = (graph, id, through) => behind(graph, through.map((name) => graph.get(id)[name]));
+
+/**
+ * The nodes that links lead to, the nearest first, each once.
+ * @param which  "positive" or "negative", where a node hands on one of the two in each output
+ */
+function* behind(graph, links, which) {
+  const seen = new Set();
+  const queue = [...links];
+  for (const link of queue) {
+    if (!isLink(link) || !graph.has(link[0]) || seen.has(link[0])) continue;
+    seen.add(link[0]);
+    const inputs = graph.get(link[0]);
+    yield [link[0], inputs];
+    if (seen.size === NEAR) return;
+    if (which && isLink(inputs.positive) && isLink(inputs.negative)) {
+      queue.push(inputs[link[1] === 1 ? "negative" : "positive"]);
+    } else if (which && isLink(inputs[which])) {
+      queue.push(inputs[which]);
+    } else {
+      queue.push(...Object.values(inputs).filter(isLink));
+    }
+  }
+}
