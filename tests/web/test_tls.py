@@ -13,7 +13,9 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from lightning_demo.cli import main
 from lightning_demo.errors import InvalidSetting
+from lightning_demo.ports import free_port
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
 from tests.certificates import make_certificate
@@ -69,6 +71,33 @@ def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
         tab = Tab(connection)
         tab.ask(1)
         assert tab.final(1)[-1]["final"]
+
+
+def test_a_containers_health_check(
+    secure: Running,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    """As in the Dockerfile: all that it knows are the variables that the server had."""
+    chain, key = map(str, certificate)
+    monkeypatch.setenv("LIGHTNING_HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("LIGHTNING_PORT", secure.url.rpartition(":")[2])
+    monkeypatch.setenv("LIGHTNING_ALLOWED_HOSTS", "demo.example.org")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # it would not answer
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert main(["health"]) == 1, "http is not what it speaks"
+    monkeypatch.setenv("LIGHTNING_TLS_CERT", chain)
+    monkeypatch.setenv("LIGHTNING_TLS_KEY", key)
+    assert main(["health"]) == 0
+    assert "does not answer" in capfd.readouterr().err
+
+
+def test_a_health_check_without_a_certificate(running: Running, capfd: pytest.CaptureFixture[str]):
+    port = running.url.rpartition(":")[2]
+    assert main(["health", "--port", port]) == 0
+    assert main(["health", "--port", str(free_port("127.0.0.1", 0))]) == 1
+    assert "does not answer" in capfd.readouterr().err
 
 
 def test_the_server_itself_refuses_what_cannot_serve(tmp_path: Path):
