@@ -18,10 +18,10 @@ from lightning_demo.errors import InvalidSetting
 from lightning_demo.ports import free_port
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
+from tests import published
 from tests.certificates import make_certificate
 from tests.documents import examples
 
-from .api import published
 from .conftest import PATIENCE, Running, Tab
 from .fakes import FakeEngine
 
@@ -118,22 +118,26 @@ def told(secure: Running, certificate: tuple[Path, Path]) -> dict[str, str]:
     return dict(word.split("=", 1) for line in lines for word in line.split())
 
 
-def test_fals_client_over_tls(told: dict[str, str], tmp_path: Path):
-    """Published code as it is, and every example: nothing but hosts, key and trust is set."""
+def test_published_code_and_fals_examples_over_tls(
+    secure: Running, told: dict[str, str], tmp_path: Path
+):
+    """The whole script as it is: nothing but hosts, key and trust is set."""
     queue, _, realtime = examples("api/fal.md", "python")
-    use = "generate_image_fal('a modern house', num_steps=2)\n"
     script = tmp_path / "script.py"
-    script.write_text("\n".join((published.FAL, use, queue, realtime, "print(picture[:2].hex())")))
+    script.write_text("\n".join((published.CLOUD, queue, realtime, "print(picture[:2].hex())")))
     done = subprocess.run(  # noqa: S603
         [sys.executable, str(script)],
         cwd=tmp_path,
-        env={**os.environ, **told},
+        env={**os.environ, **told, "REPLICATE_BASE_URL": secure.url},
         capture_output=True,
         text=True,
         timeout=3 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
+    assert sum(line.startswith("Image downloaded to: sdxl_lightning_") for line in lines) == 5
+    assert "Batch complete: 4/4 successful" in lines
     assert any(line.startswith("Image saved to: sdxl_lightning_fal_") for line in lines)
+    assert "All images generated successfully!" in lines
     assert any(line.startswith("https://") and "/files/" in line for line in lines)
     assert lines[-1] == "ffd8"
