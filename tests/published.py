@@ -10,7 +10,7 @@
 
 Hosts, keys and certificates come from the environment; the Hub's files are the miniature's, which
 lie as they do there. What runs nowhere as it was published is corrected (`CORRECTIONS`), and only
-that. Not run at all: a sum of losses that explains the distillation, of names that stand for nothing.
+that. Not run at all: a sum of losses, meant as an explanation, of names that stand for nothing.
 
 What is wrong but runs is left as it is: `negative_prompt` does nothing at guidance 0, and is no
 input of fal's; `aspect_ratio` is not used; fal's steps are text in its schema; its `timings` are

@@ -373,9 +373,9 @@ def test_ten_thousand_headers(server: Running, vendor: Vendor) -> None:
 
 
 def test_more_headers_than_64_kb(server: Running, ask: httpx.Client) -> None:
-    """They are refused before there is a route."""
+    """h11 refuses them before there is a route."""
     line = headers_answered(server, PAINTERS["native"], "x-header-{}: value")
-    assert line in (b"HTTP/1.1 400 Bad Request\r\n", b"")
+    assert re.match(rb"HTTP/1.1 4\d\d ", line) or not line
     assert ask.get("/healthz").status_code == 200
 
 
