@@ -72,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_download(commands)
     _add_compile(commands)
     _add_doctor(commands)
+    _add_health(commands)
     _add_mcp(commands)
     from .bench import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
@@ -310,6 +311,23 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         if args.gpu or args.memory is not None:
             return describe_memory(args.gpu, args.memory)
         return examine(settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_health(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "health",
+        help="ask a server on this machine whether it is alive",
+        description="Asks /healthz of the server that was started with these options or "
+        "variables; ends with 0 if it answers. For health checks of containers.",
+    )
+    add_settings(parser, ("host", "port", "tls_cert", "tls_key"))
+
+    def run(args: argparse.Namespace) -> int:
+        from .health import check_health
+
+        return check_health(settings_from(args))
 
     parser.set_defaults(run=run)
 

@@ -15,11 +15,8 @@ import pytest
 from lightning_demo.bench import BenchParser
 from lightning_demo.cli import build_parser
 from lightning_demo.settings import Settings, variable
-from lightning_demo.web.routes import routes
-from lightning_demo.web.service import Service
 
 from .test_readme import SPACE
-from .web.fakes import FakeEngine
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -121,8 +118,9 @@ def test_the_dockerfile_copies_all_that_runs_and_runs_as_nobody_special():
     assert version == SPACE["python_version"], "the Python that is meant to be used everywhere"
 
 
-def test_the_dockerfiles_health_check_asks_what_is_answered():
-    (port,) = re.findall(r"LIGHTNING_PORT=(\d+)", DOCKERFILE)
-    (asked_port, path) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", DOCKERFILE)[0]
-    assert asked_port == port
-    assert path in {getattr(each, "path", "") for each in routes(Service(FakeEngine(), Settings()))}
+def test_the_dockerfiles_health_check_is_ours():
+    """That it finds servers, with a certificate or without: tests/web/test_tls.py."""
+    (check,) = re.findall(r"HEALTHCHECK [^[]*(\[.+\])", DOCKERFILE)
+    python, *module, command = json.loads(check)
+    assert (python, module) == ("python", ["-m", "lightning_demo"])
+    build_parser().parse_args([command])

@@ -7,16 +7,16 @@ open a WebSocket, and believe any Host; its login covers only its own routes.
 from __future__ import annotations
 
 import ipaddress
-from http import HTTPStatus
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LightningError
 from ..settings import Settings, listed
-from .http_json import problem, problem_of
 from .messages import MAX_MESSAGE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -27,11 +27,21 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LARGER_BODIES = {"/sdapi/v1/png-info": 2**24}  # bytes, by path
 
 
+Shape = Callable[[LightningError], Response]  # an error as it is answered at an address
+
+
 class Guard:
     """ASGI middleware: refuses foreign hosts and pages, and bodies that are too large."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, shape_of: Callable[[Scope], Shape]
+    ) -> None:
+        """
+        Args:
+            shape_of: how errors are answered at the address that a request is for.
+        """
         self._app = app
+        self._shape_of = shape_of
         self._hosts = allowed_hosts(settings)
         self._origins = frozenset(origin.lower() for origin in listed(settings.cors_origins))
 
@@ -42,10 +52,10 @@ class Guard:
         headers = Headers(scope=scope)
         if self._hosts is not None and host_name(headers.get("host", "")) not in self._hosts:
             detail = "This address is not one that the demo is served under (see --allowed-hosts)."
-            await problem(HTTPStatus.FORBIDDEN, detail)(scope, receive, send)
+            await self._refuse(Foreign(detail), scope, receive, send)
         elif not self._same_origin(scope, headers):
             detail = "Only the demo's own page may do this."
-            await problem(HTTPStatus.FORBIDDEN, detail)(scope, receive, send)
+            await self._refuse(Foreign(detail), scope, receive, send)
         elif scope["type"] == "http":
             await self._bounded(scope, headers, receive, send)
         else:
@@ -71,10 +81,10 @@ class Guard:
     async def _bounded(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Passes the request on, its body cut off where it becomes too large."""
         most = LARGER_BODIES.get(scope["path"], MAX_MESSAGE_BYTES)
-        too_large = BodyTooLarge(f"At most {most:,} bytes may be sent at once.", field="prompt")
+        too_large = BodyTooLarge(f"At most {most:,} bytes may be sent at once.")
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > most:
-            await problem_of(too_large)(scope, receive, send)
+            await self._refuse(too_large, scope, receive, send)
             return
         received = 0
         answered = False
@@ -96,7 +106,18 @@ class Guard:
             await self._app(scope, bounded_receive, watched_send)
         except BodyTooLarge:
             if not answered:
-                await problem_of(too_large)(scope, receive, send)
+                await self._refuse(too_large, scope, receive, send)
+
+    async def _refuse(
+        self, error: LightningError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        await self._shape_of(scope)(error)(scope, receive, send)
+
+
+class Foreign(LightningError):
+    """A request under another name, or of another page."""
+
+    status = 403
 
 
 class BodyTooLarge(LightningError):

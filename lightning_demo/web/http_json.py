@@ -44,11 +44,7 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     """
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
         raise UnsupportedMediaType("Send application/json.")
-    try:
-        with anyio.fail_after(BODY_SECONDS):
-            body = await request.body()
-    except (TimeoutError, ClientDisconnect):
-        raise IncompleteBody("The request took too long to arrive.") from None
+    body = await read_body(request)
     try:
         content = load_json(body)
     except ValueError:
@@ -56,6 +52,19 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     if not isinstance(content, dict):
         raise InvalidRequest("The request must be a JSON object with named fields.")
     return content
+
+
+async def read_body(request: Request) -> bytes:
+    """A request's body, whatever it is.
+
+    Raises:
+        LightningError: it does not arrive, or is too large.
+    """
+    try:
+        with anyio.fail_after(BODY_SECONDS):
+            return await request.body()
+    except (TimeoutError, ClientDisconnect):
+        raise IncompleteBody("The request took too long to arrive.") from None
 
 
 def problem(

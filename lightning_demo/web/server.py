@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -125,9 +126,11 @@ class Server:
         config.timeout_graceful_shutdown = CLOSE_SECONDS
 
     def _app_options(self) -> dict[str, Any]:
+        apis = api.routes(self._api)
+        shape_of = partial(api.shape_of, apis)
         return {
-            "routes": [*routes(self._service), *api.routes(self._api)],
-            "middleware": [Middleware(Guard, settings=self._settings)],
+            "routes": [*routes(self._service), *apis],
+            "middleware": [Middleware(Guard, settings=self._settings, shape_of=shape_of)],
             "lifespan": self._lifespan,
         }
 

@@ -13,13 +13,15 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from lightning_demo.cli import main
 from lightning_demo.errors import InvalidSetting
+from lightning_demo.ports import free_port
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
+from tests import published
 from tests.certificates import make_certificate
 from tests.documents import examples
 
-from .api import published
 from .conftest import PATIENCE, Running, Tab
 from .fakes import FakeEngine
 
@@ -71,6 +73,33 @@ def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
         assert tab.final(1)[-1]["final"]
 
 
+def test_a_containers_health_check(
+    secure: Running,
+    certificate: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+):
+    """As in the Dockerfile: all that it knows are the variables that the server had."""
+    chain, key = map(str, certificate)
+    monkeypatch.setenv("LIGHTNING_HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("LIGHTNING_PORT", secure.url.rpartition(":")[2])
+    monkeypatch.setenv("LIGHTNING_ALLOWED_HOSTS", "demo.example.org")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # it would not answer
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert main(["health"]) == 1, "http is not what it speaks"
+    monkeypatch.setenv("LIGHTNING_TLS_CERT", chain)
+    monkeypatch.setenv("LIGHTNING_TLS_KEY", key)
+    assert main(["health"]) == 0
+    assert "does not answer" in capfd.readouterr().err
+
+
+def test_a_health_check_without_a_certificate(running: Running, capfd: pytest.CaptureFixture[str]):
+    port = running.url.rpartition(":")[2]
+    assert main(["health", "--port", port]) == 0
+    assert main(["health", "--port", str(free_port("127.0.0.1", 0))]) == 1
+    assert "does not answer" in capfd.readouterr().err
+
+
 def test_the_server_itself_refuses_what_cannot_serve(tmp_path: Path):
     missing = str(tmp_path / "missing.pem")
     server = Server(FakeEngine(), Settings(port=0, tls_cert=missing, tls_key=missing))
@@ -89,22 +118,26 @@ def told(secure: Running, certificate: tuple[Path, Path]) -> dict[str, str]:
     return dict(word.split("=", 1) for line in lines for word in line.split())
 
 
-def test_fals_client_over_tls(told: dict[str, str], tmp_path: Path):
-    """Published code as it is, and every example: nothing but hosts, key and trust is set."""
+def test_published_code_and_fals_examples_over_tls(
+    secure: Running, told: dict[str, str], tmp_path: Path
+):
+    """The whole script as it is: nothing but hosts, key and trust is set."""
     queue, _, realtime = examples("api/fal.md", "python")
-    use = "generate_image_fal('a modern house', num_steps=2)\n"
     script = tmp_path / "script.py"
-    script.write_text("\n".join((published.FAL, use, queue, realtime, "print(picture[:2].hex())")))
+    script.write_text("\n".join((published.CLOUD, queue, realtime, "print(picture[:2].hex())")))
     done = subprocess.run(  # noqa: S603
         [sys.executable, str(script)],
         cwd=tmp_path,
-        env={**os.environ, **told},
+        env={**os.environ, **told, "REPLICATE_BASE_URL": secure.url},
         capture_output=True,
         text=True,
         timeout=3 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
+    assert sum(line.startswith("Image downloaded to: sdxl_lightning_") for line in lines) == 5
+    assert "Batch complete: 4/4 successful" in lines
     assert any(line.startswith("Image saved to: sdxl_lightning_fal_") for line in lines)
+    assert "All images generated successfully!" in lines
     assert any(line.startswith("https://") and "/files/" in line for line in lines)
     assert lines[-1] == "ffd8"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+from collections.abc import Sequence
 
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
+
+from ..guard import Shape
 from . import (
     a1111,
     a1111_settings,
@@ -19,9 +23,9 @@ from . import (
     runflow,
     synexa,
 )
-from .service import Api
+from .service import Api, as_problem
 
-__all__ = ["Api", "routes"]
+__all__ = ["Api", "routes", "shape_of"]
 
 VENDORS = (
     native,
@@ -43,3 +47,12 @@ VENDORS = (
 def routes(api: Api) -> list[BaseRoute]:
     """All routes of all APIs."""
     return [route for vendor in VENDORS for route in vendor.routes(api)]
+
+
+def shape_of(routes: Sequence[BaseRoute], scope: Scope) -> Shape:
+    """How the route that a request is for answers errors; as our own API where there is none."""
+    for route in routes:
+        if route.matches(scope)[0] is Match.FULL:
+            shape: Shape = getattr(getattr(route, "endpoint", None), "shape", as_problem)
+            return shape
+    return as_problem

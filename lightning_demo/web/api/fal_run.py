@@ -118,6 +118,8 @@ class Proxy:
     Only fal's own are known, and mean the routes here; nothing is fetched.
     """
 
+    shape = staticmethod(as_fal)
+
     def __init__(self, served: Sequence[BaseRoute]) -> None:
         self._router = Router(served)
 

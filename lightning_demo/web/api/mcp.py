@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...engine.base import Engine, Value
 from ...errors import EngineUnavailable, LightningError
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_SEED, Frame
 from ..callers import Caller
+from ..http_json import read_body
 from ..painting import Painting, Tell
 from ..vocabularies import vocabulary
 from .files import encoded
@@ -62,12 +63,18 @@ class McpEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             caller = self._api.caller(Request(scope))
+            body = await read_body(Request(scope, receive))  # the SDK would wait without end
             app = await self._started()
         except LightningError as error:
             await as_problem(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
-        await app(scope, receive, send)
+        unread = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive_again() -> Message:
+            return next(unread, None) or await receive()
+
+        await app(scope, receive_again, send)
 
     async def aclose(self) -> None:
         """Ends what the SDK keeps running."""

@@ -6,6 +6,7 @@ What a field allows is said in the model only; the sentence for a bad value is m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -88,7 +89,7 @@ def _faults(model: type[BaseModel], error: ValidationError) -> list[dict[str, An
 
     Those may be secret, and cannot always be shown as JSON.
     """
-    whole = model.model_json_schema()
+    whole = _schema(model)
     faults: dict[tuple[str | int, ...], dict[str, Any]] = {}
     details = error.errors(include_url=False, include_context=False, include_input=False)
     for fault in details[:MAX_FAULTS]:
@@ -96,6 +97,12 @@ def _faults(model: type[BaseModel], error: ValidationError) -> list[dict[str, An
         sentence = _allowed(choices, fault) or fault["msg"]
         faults.setdefault(path, {"loc": path, "msg": sentence, "type": fault["type"]})
     return list(faults.values())
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    """Made once: it takes longer than all the rest of a refusal."""
+    return model.model_json_schema()
 
 
 def _place(

@@ -14,6 +14,7 @@ from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
 from ..callers import Caller
+from ..guard import Shape
 from ..http_json import error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
@@ -26,7 +27,6 @@ from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
-Shape = Callable[[LightningError], Response]  # an error as a vendor answers it
 Handler = Callable[["Api", Request], Awaitable[Response]]
 
 
@@ -148,7 +148,7 @@ class Api:
 def answers(shape: Shape) -> Callable[[Handler], Handler]:
     """A route's function whose errors are answered as its vendor does.
 
-    A fault's own words stay in the log.
+    A fault's own words stay in the log. The guard in front of the route answers alike (`shape`).
     """
 
     def decorate(handler: Handler) -> Handler:
@@ -159,6 +159,7 @@ def answers(shape: Shape) -> Callable[[Handler], Handler]:
             except Exception as error:
                 return shape(report_incident(error, "The request could not be answered", log))
 
+        answer.shape = shape  # type: ignore[attr-defined]
         return answer
 
     return decorate
@@ -191,4 +192,5 @@ def bound(handler: Handler, api: Api) -> Callable[[Request], Awaitable[Response]
         return await handler(api, http)
 
     endpoint.__name__ = getattr(handler, "__name__", "endpoint")
+    endpoint.shape = getattr(handler, "shape", as_problem)  # type: ignore[attr-defined]
     return endpoint
