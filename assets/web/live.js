@@ -168,8 +168,10 @@ class Lightning {
   receive(message, bytes) {
     if (message.type === "status") this.setStatus(message);
     else if (message.type === "load") this.metrics.show(message);
-    else if (message.type === "frame") this.painter.offer(message, bytes);
-    else if (message.type === "line") this.panel.setLine(message);
+    else if (message.type === "frame") {
+      this.metrics.count(message);
+      this.painter.offer(message, bytes);
+    } else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "error" && this.isCurrent(message)) {
       this.unasked = this.submitOnEnter; // Enter tries again
       this.panel.error(message);

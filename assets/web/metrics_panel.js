@@ -1,4 +1,7 @@
-// The metrics panel: how much there is to do, told once a second while the panel is open.
+// The metrics panel: how much there is to do, told once a second while the panel is open, and what
+// the pictures would have cost elsewhere.
+
+import { Meter } from "./meter.js";
 
 const KINDS = {
   sessions: (n) => String(n),
@@ -13,6 +16,7 @@ export class MetricsPanel {
   /** @param watch  called with true when the panel is opened, with false when it is closed */
   constructor(watch) {
     this.box = document.getElementById("metrics-panel");
+    this.meter = new Meter(document.getElementById("meter"));
     this.box.addEventListener("toggle", () => watch(this.open));
   }
 
@@ -27,6 +31,12 @@ export class MetricsPanel {
       const text = load[name] == null ? "–" : write(load[name]);
       if (place.textContent !== text) place.textContent = text;
     }
+    this.meter.show("server", load.pictures);
+  }
+
+  /** A frame has come. */
+  count(header) {
+    this.meter.count(header);
   }
 }
 

@@ -148,7 +148,7 @@ def _counters(server: Server) -> dict[str, float]:
         for sample in family.samples:
             if sample.name in ("lightning_steps_total", "lightning_ahead_steps_total"):
                 name = sample.name.removeprefix("lightning_").removesuffix("_total")
-                found[name] = sample.value
+                found[name] += sample.value
             elif sample.name == "lightning_ahead_total":
                 found[sample.labels["outcome"]] = sample.value
     return found

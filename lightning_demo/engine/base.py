@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
 from ..schemas import EngineStatus, Frame, GenerationRequest
@@ -21,6 +21,8 @@ NOT_PAINTED = "This picture could not be painted"
 UNFINISHED = "The picture was not finished."
 STOP_SECONDS = 10.0  # that closing waits for what is on its way
 MAX_WAITING = 512  # requests
+
+Origin = Literal["page", "api"]  # a visitor of the page, or a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Work:
     draft: bool = False  # the final may be by the preview decoder: quicker, and not what is kept
     # A guess at what will be asked for: painted only while nobody wants anything, without previews.
     ahead: bool = False
+    origin: Origin = "page"  # for the measurements; nobody's turn depends on it
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,11 +128,18 @@ class CachedEngine:
         if not work.ahead:
             self._metrics.miss()
         stream = self._shared(work) if self._shares else self._engine.generate(work)
-        async with aclosing(stream) as values:
-            async for value in values:
-                if isinstance(value, Frame) and value.final and not work.draft:
-                    self.cache.put(key, value)
-                yield value
+        place = None if work.ahead else self._metrics.came(work.origin)
+        try:
+            async with aclosing(stream) as values:
+                async for value in values:
+                    if isinstance(value, Frame) and value.final and not work.draft:
+                        self.cache.put(key, value)
+                    if place is not None:
+                        place.move("waiting" if isinstance(value, Requeued) else "running")
+                    yield value
+        finally:
+            if place is not None:
+                place.leave()
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from ..errors import LightningError
 from ..images import encode_jpeg
-from ..schemas import Frame, GenerationRequest
-from .base import Started, Value
+from ..schemas import Frame
+from .base import Started, Value, Work
 from .metrics import Metrics
 from .runner import Picture
 
@@ -68,12 +68,13 @@ class Reader:
         values: what is read, in the loop.
     """
 
-    def __init__(self, request: GenerationRequest, metrics: Metrics) -> None:
-        """Made in the loop of whoever reads, when the request is admitted."""
-        self.request = request
+    def __init__(self, work: Work, metrics: Metrics) -> None:
+        """Made in the loop of whoever reads, when the work is admitted."""
+        self.request = work.request
+        self._draft, self._origin = work.draft, work.origin
         self.closed = self.unread = False
         self._metrics = metrics
-        self.counts = True
+        self.counts = not work.ahead
         self.restart()
         self._loop = asyncio.get_running_loop()
         self.values: Latest[Value] = Latest()
@@ -113,7 +114,13 @@ class Reader:
             notes=picture.notes,
         )
         if self.counts:
-            self._metrics.sent(frame.timings, first=first, final=frame.final)
+            self._metrics.sent(
+                frame.timings,
+                first=first,
+                final=frame.final,
+                draft=self._draft,
+                origin=self._origin,
+            )
         self._call(self._put, frame)
 
     def fail(self, error: LightningError) -> None:

@@ -107,8 +107,7 @@ class LocalEngine:
         """See `Engine.generate`."""
         self._refuse_when_stopped()
         request = self._core.request(work, time.monotonic())
-        reader = self._readers[request] = Reader(work.request, self._metrics)
-        reader.counts = not work.ahead
+        reader = self._readers[request] = Reader(work, self._metrics)
         try:
             self._core.admit(request)
             self._wake.set()
@@ -207,7 +206,7 @@ class LocalEngine:
                 if request.work.ahead:
                     self._metrics.guessed("given_up")
                 else:
-                    self._metrics.superseded(event.wasted_steps)
+                    self._metrics.superseded(event.wasted_steps, request.work.origin)
                 self._readers.pop(request, None)
             case Scheduled(request):
                 if reader := self._reader(request):
@@ -217,7 +216,7 @@ class LocalEngine:
                     reader.start()
             case Failed(request, error):
                 if not request.work.ahead:
-                    self._metrics.failed()
+                    self._metrics.failed(request.work.origin)
                 if reader := self._readers.pop(request, None):
                     reader.fail(error)
             case Painted(request=request):
@@ -243,7 +242,7 @@ class LocalEngine:
             case "step" if all(request.work.ahead for request in call.batch):
                 self._metrics.stepped_ahead()
             case "step":
-                self._metrics.stepped(len(call.batch), call.seconds)
+                self._metrics.stepped((r.work.origin for r in call.batch), call.seconds)
             case decoder:
                 self._metrics.decoded(decoder, call.rows, call.seconds)
                 return
@@ -259,7 +258,7 @@ class LocalEngine:
         try:
             reader.send(painted, timings, first=painted.first)
         except Exception as error:
-            self._metrics.failed()
+            self._metrics.failed(painted.request.work.origin)
             reader.fail(report_incident(error, "This picture could not be encoded", log))
 
     def _end(self, state: EngineState, detail: str) -> None:

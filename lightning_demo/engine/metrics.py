@@ -7,20 +7,26 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter as Counts
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from .base import Origin
 
 # Seconds: a step of the miniature takes milliseconds, a line of strangers half a minute.
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 RECENT_SECONDS = 10
 RECENT_EVENTS = 8192
+MAX_KEYS = 100  # with figures of their own; each label is kept, by us and by Prometheus
+NO_KEY, OTHER_KEYS = "no key", "other keys"  # two words: no key's own name has a space
 
 Decoder = Literal["decoder", "preview"]
+State = Literal["waiting", "running"]
 Guess = Literal["painted", "given_up", "hit"]
 
 
@@ -52,14 +58,13 @@ class Metrics:
         )
         self._prompts = self._count("prompts", "Prompts encoded.")
         self._decoded = self._count("decoded", "Rows decoded to pixels.", "kind")
-        self._steps = self._count("steps", "Steps taken: rows times UNet calls.")
+        self._steps = self._count("steps", "Steps taken: rows times UNet calls.", "origin")
         self._wasted = self._count(
             "wasted_steps", "Of superseded requests, after their last frame."
         )
-        requests = self._count("requests", "Requests that the model had to do with.", "outcome")
-        self._finished = requests.labels("finished")
-        self._superseded = requests.labels("superseded")
-        self._failed = requests.labels("failed")
+        self._requests = self._count(
+            "requests", "Requests that the model had to do with.", "outcome", "origin"
+        )
         memory = self._count("memory", "Looks into the memory of finished frames.", "result")
         self._hits = memory.labels("hit")
         self._misses = memory.labels("miss")
@@ -69,11 +74,25 @@ class Metrics:
         self._sessions = self._gauge("sessions", "Open sessions.")
         self._sessions_waiting = self._gauge("sessions_waiting", "Sessions not let in yet.")
         self._waiting = self._gauge("waiting", "Requests in line.")
+        self._in_flight = self._gauge(
+            "in_flight", "Requests that somebody waits for.", "origin", "state"
+        )
+        self._key_pictures = self._count("key_pictures", "Pictures painted for programs.", "key")
+        self._key_steps = self._count("key_steps", "Steps of those pictures.", "key")
+        self._key_refused = self._count("key_refused", "Their requests turned away.", "key")
+        for origin in get_args(Origin):
+            self._steps.labels(origin)
+            for outcome in ("finished", "superseded", "failed"):
+                self._requests.labels(outcome, origin)
+            for state in get_args(State):
+                self._in_flight.labels(origin, state)
+        self._keys: set[str] = set()
         self._lock = threading.Lock()  # of all below
         self._recent = _Recent(clock)
         self._here = 0
         self._asked = 0
         self._repainted = 0
+        self._pictures = 0
 
     # What the engine calls; all times are seconds -----------------------------------------------
 
@@ -88,11 +107,14 @@ class Metrics:
         self._embed.observe(seconds)
         self._prompts.inc(prompts)
 
-    def stepped(self, rows: int, seconds: float) -> None:
-        """A UNet was called for so many rows."""
+    def stepped(self, origins: Iterable[Origin], seconds: float) -> None:
+        """A UNet was called for rows of these origins, each named as often as it has rows."""
+        counts = Counts(origins)
+        rows = counts.total()
         self._step.labels(rows).observe(seconds)
         self._batch.observe(rows)
-        self._steps.inc(rows)
+        for origin, count in counts.items():
+            self._steps.labels(origin).inc(count)
         with self._lock:
             self._recent.add("rows", rows)
 
@@ -101,14 +123,22 @@ class Metrics:
         self._decode.labels(kind).observe(seconds)
         self._decoded.labels(kind).inc(rows)
 
-    def superseded(self, wasted: int) -> None:
+    def superseded(self, wasted: int, origin: Origin = "page") -> None:
         """Nobody wants a request any more; so many steps were taken after its last frame."""
-        self._superseded.inc()
+        self._requests.labels("superseded", origin).inc()
         self._wasted.inc(wasted)
         with self._lock:
             self._recent.add("wasted", wasted)
 
-    def sent(self, timings: Mapping[str, float], *, first: bool, final: bool) -> None:
+    def sent(
+        self,
+        timings: Mapping[str, float],
+        *,
+        first: bool,
+        final: bool,
+        draft: bool = False,
+        origin: Origin = "page",
+    ) -> None:
         """A frame is on its way to its reader, with these milliseconds by stage."""
         total = timings["total"] / 1000
         self._encode.observe(timings["encode"] / 1000)
@@ -116,13 +146,14 @@ class Metrics:
             self._first_paint.observe(total)
         if final:
             self._request.observe(total)
-            self._finished.inc()
+            self._requests.labels("finished", origin).inc()
             with self._lock:
                 self._recent.add("pictures", 1)
+                self._pictures += not draft
 
-    def failed(self) -> None:
+    def failed(self, origin: Origin = "page") -> None:
         """A request ended with an error."""
-        self._failed.inc()
+        self._requests.labels("failed", origin).inc()
 
     def stepped_ahead(self) -> None:
         """A UNet was called for a guess."""
@@ -151,6 +182,18 @@ class Metrics:
         """A request, a miss, gets the picture that is being painted for another one."""
         self._shared.inc()
 
+    # What the APIs call -------------------------------------------------------------------------
+
+    def used(self, key: str | None, steps: int) -> None:
+        """A picture of so many steps was painted for the holder of a key, or of none."""
+        label = self._key(key)
+        self._key_pictures.labels(label).inc()
+        self._key_steps.labels(label).inc(steps)
+
+    def refused(self, key: str | None) -> None:
+        """A request was turned away: for want of a key, or one that comes too often."""
+        self._key_refused.labels(self._key(key)).inc()
+
     # What is so at this moment ------------------------------------------------------------------
 
     def sessions(self, here: int, waiting: int = 0) -> None:
@@ -164,6 +207,10 @@ class Metrics:
         """So many requests are in line."""
         self._waiting.set(requests)
 
+    def came(self, origin: Origin) -> Place:
+        """Somebody waits for a picture from now on."""
+        return Place({state: self._in_flight.labels(origin, state) for state in get_args(State)})
+
     # What comes of it ---------------------------------------------------------------------------
 
     def exposition(self) -> bytes:
@@ -173,16 +220,18 @@ class Metrics:
     def summary(self) -> dict[str, float | int | None]:
         """In short how it goes, over the last ten seconds unless said otherwise.
 
-        `sessions` that are open now; `pictures_per_second` finished by the model; `rows_per_step`,
-        the mean (1 or more); `queue_wait_ms`, the median; `hit_rate`, the share of all requests so
-        far that were repainted from memory, and `wasted`, the share of steps of which nothing
-        was shown (both 0 to 1). None where there was nothing to measure.
+        `sessions` that are open now; `pictures` painted so far, drafts not counted;
+        `pictures_per_second` finished by the model; `rows_per_step`, the mean (1 or more);
+        `queue_wait_ms`, the median; `hit_rate`, the share of all requests so far that were
+        repainted from memory, and `wasted`, the share of steps of which nothing was shown (both
+        0 to 1). None where there was nothing to measure.
         """
         with self._lock:
             recent, seconds = self._recent.values(), self._recent.seconds()
             rows, waits = recent["rows"], recent["wait"]
             return {
                 "sessions": self._here,
+                "pictures": self._pictures,
                 "pictures_per_second": round(sum(recent["pictures"]) / seconds, 2),
                 "rows_per_step": round(sum(rows) / len(rows), 2) if rows else None,
                 "queue_wait_ms": round(1000 * median(waits), 1) if waits else None,
@@ -199,8 +248,38 @@ class Metrics:
     def _count(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"lightning_{name}", text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"lightning_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"lightning_{name}", text, labels, registry=self.registry)
+
+    def _key(self, name: str | None) -> str:
+        """The label of a key: its name, or for names beyond the most one for all of them."""
+        if name is None:
+            return NO_KEY
+        with self._lock:
+            if name not in self._keys:
+                if len(self._keys) == MAX_KEYS:
+                    return OTHER_KEYS
+                self._keys.add(name)
+        return name
+
+
+class Place:
+    """Where a request is, in the gauges of its origin: it waits, until it is said to run."""
+
+    def __init__(self, gauges: Mapping[State, Gauge]) -> None:
+        self._gauges = gauges
+        self._state: State = "waiting"
+        gauges["waiting"].inc()
+
+    def move(self, state: State) -> None:
+        """It waits, or it is being painted."""
+        self._gauges[self._state].dec()
+        self._gauges[state].inc()
+        self._state = state
+
+    def leave(self) -> None:
+        """Nobody waits for it any more."""
+        self._gauges[self._state].dec()
 
 
 class _Recent:

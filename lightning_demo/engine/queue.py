@@ -6,8 +6,9 @@ The core asks before every step. The rules are:
   `LatencyModel.cap` finds worthwhile; they join and leave at any step.
 * Within such a group who has waited longest is first, and who has started is finished first:
   taking turns step by step would make everybody as late as the last. But the second picture of one
-  client comes after the first of everybody else even then, so that who asks for a thousand at once
-  delays nobody by more than the step that is running.
+  client comes after the first of everybody else even then, and so does its first while it has had
+  the last step, in its group and among groups: who asks for a thousand at once delays nobody by
+  more than the step that is running, and is not kept waiting by who types at every step.
 * Between groups, the device time that a request has used makes it that much younger (start-time
   fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
   picture is no slower for the 1-step pictures that came after it had its share.
@@ -25,7 +26,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -119,6 +120,7 @@ class RequestQueue:
         self._requests: dict[InFlightRequest, None] = {}
         self._waiting: dict[InFlightRequest, None] = {}  # those of them that are in line
         self._guesses: dict[InFlightRequest, None] = {}  # nobody wants these yet
+        self._last: frozenset[Hashable] = frozenset()  # clients that had the last step
 
     @property
     def line(self) -> Line:
@@ -174,13 +176,16 @@ class RequestQueue:
         if not line:
             ready = (r for r in self.guesses if self.resident(r.group[0]))
             return list(itertools.islice(ready, 1))
-        ranks = _ranks(line)
+        ranks = _ranks(line, self._last)
         groups: dict[Group, list[InFlightRequest]] = defaultdict(list)
         for request in line:
             groups[request.group].append(request)
         chosen = next(iter(groups.values()))
         if len(groups) > 1:
-            chosen = groups[min(groups, key=lambda group: self._turn(groups[group], ranks))]
+            chosen = min(groups.values(), key=lambda group: self._turn(group, ranks))
+            if self.loading(chosen[0].group[0]):  # nobody gives way to that at every step
+                plain = _ranks(line)
+                chosen = min(groups.values(), key=lambda group: self._turn(group, plain))
         return self._fill(chosen, ranks)
 
     def charge(self, batch: Iterable[InFlightRequest], seconds: float) -> None:
@@ -190,6 +195,7 @@ class RequestQueue:
             request.served += seconds
             clients.add(request.work.client)
         clients.discard(None)
+        self._last = frozenset(clients)
         for request in self.line if clients else ():
             if not request.started and request.work.client in clients:
                 request.served += seconds
@@ -269,8 +275,12 @@ def _claim(request: InFlightRequest, ranks: Ranks) -> tuple[int, bool, float, in
     return ranks.get(request, 0), not request.started, request.age, request.order
 
 
-def _ranks(line: Line) -> Ranks:
-    """How many requests of its own client stand before each; those that are first are left out."""
+def _ranks(line: Line, last: Collection[Hashable] = ()) -> Ranks:
+    """How many requests of its own client stand before each; those that are first are left out.
+
+    Args:
+        last: clients that give way: with several requests, they stand one place further behind.
+    """
     counts = Counter(r.work.client for r in line if r.work.client is not None)
     ranks: Ranks = {}
     if len(counts) == counts.total():
@@ -278,8 +288,8 @@ def _ranks(line: Line) -> Ranks:
     several = [request for request in line if counts[request.work.client] > 1]
     met: dict[Hashable, int] = defaultdict(int)
     for request in sorted(several, key=lambda r: (not r.started, r.since, r.order)):
-        if met[request.work.client]:
-            ranks[request] = met[request.work.client]
+        if rank := met[request.work.client] + (request.work.client in last):
+            ranks[request] = rank
         met[request.work.client] += 1
     return ranks
 

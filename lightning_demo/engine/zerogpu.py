@@ -131,7 +131,7 @@ class ZeroGpuEngine:
             raise EngineUnavailable(
                 "This Space paints only what is asked for on its page: press Enter there first."
             )
-        reader = Reader(work.request, self._metrics)
+        reader = Reader(work, self._metrics)
         # `spaces` reads the visitor's token from the context in which its generator is first asked
         # for a value; a thread starts with an empty one. This copy is of the Gradio event that
         # submitted the request, which `LiveSession` runs its turns in.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from starlette.requests import HTTPConnection
 
+from ..engine.base import Origin
 from .addresses import address_of
 
 BURST = 60  # pictures without waiting, and then
@@ -24,18 +25,24 @@ class Caller:
     name: str  # for the log and for what it has used; never a secret
     per_second: float = PER_SECOND  # pictures, after a burst of `BURST`; inf: as many as there are
     at_once: int = AT_ONCE  # pictures that may be painted or wait at one time
+    origin: Origin = "api"  # whether a program asks
 
     @property
     def client(self) -> Hashable:
         """Whose pictures take turns with one another in the engine."""
         return self.kind, self.name
 
+    @property
+    def key(self) -> str | None:
+        """The name of the key that it holds."""
+        return self.name if self.kind == "key" else None
+
 
 def caller_at(connection: HTTPConnection) -> Caller:
-    """A visitor of the page, known by the address only."""
+    """Whoever is known by the address only."""
     return Caller("address", address_of(connection))
 
 
 def trusted(caller: Caller, at_once: int = 1_000) -> Caller:
     """The same without a limit for each second, as programs on this machine get it."""
-    return Caller(caller.kind, caller.name, math.inf, at_once)
+    return replace(caller, per_second=math.inf, at_once=at_once)

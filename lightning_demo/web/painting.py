@@ -20,6 +20,7 @@ import anyio
 from starlette.requests import Request
 
 from ..engine.base import UNFINISHED, Engine, Stream, Value, Work
+from ..engine.metrics import Metrics
 from ..errors import (
     EngineUnavailable,
     GenerationFailed,
@@ -46,8 +47,9 @@ Tell = Callable[[int, Value], Awaitable[None]]  # which of several pictures, and
 class Painting:
     """Paints requests to the end. Belongs to one event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, metrics: Metrics | None = None) -> None:
         self._engine = engine
+        self._metrics = metrics or Metrics()
         self._allowances: dict[float, Allowance] = {}  # by pictures a second
         self._pictures: Counter[Hashable] = Counter()  # painted and waiting, by client
         self._turns: dict[Hashable, asyncio.Semaphore] = {}  # of those who have any
@@ -76,11 +78,17 @@ class Painting:
         allowance = self._allowances.setdefault(rate, Allowance(BURST, rate))
         for _ in range(pictures):
             if wait := allowance.take(f"{caller.kind} {caller.name}", time.monotonic()):
+                self.refused(caller)
                 raise RateLimited(
                     f"At most {rate:g} pictures a second are painted for you; "
                     "try again in a moment.",
                     seconds=wait,
                 )
+
+    def refused(self, caller: Caller) -> None:
+        """Counts a request that was turned away."""
+        if caller.origin == "api":
+            self._metrics.refused(caller.key)
 
     async def paint(self, request: GenerationRequest, caller: Caller) -> Frame:
         """The final frame of `request`, with its pixels and the name of the model.
@@ -118,10 +126,14 @@ class Painting:
                 raise GenerationFailed(UNFINISHED)
             return final
 
-        if len(requests) == 1:
-            return [await one(0, requests[0])]
-        async with tasks(*(one(*each) for each in enumerate(requests))) as running:
-            return list(await asyncio.gather(*running))
+        try:
+            if len(requests) == 1:
+                return [await one(0, requests[0])]
+            async with tasks(*(one(*each) for each in enumerate(requests))) as running:
+                return list(await asyncio.gather(*running))
+        except RateLimited:
+            self.refused(caller)
+            raise
 
     async def values(self, request: GenerationRequest, caller: Caller) -> Stream:
         """What the engine says of a request: `Started`, previews, the final frame with its pixels.
@@ -149,7 +161,8 @@ class Painting:
 
     async def _painted(self, request: GenerationRequest, caller: Caller) -> Stream:
         end = time.monotonic() + PAINT_SECONDS
-        stream = self._engine.generate(Work(request, client=caller.client))
+        work = Work(request, client=caller.client, origin=caller.origin)
+        stream = self._engine.generate(work)
         async with aclosing(stream) as values:
             while (value := await _next(values, end)) is not None:
                 if isinstance(value, Frame):
@@ -158,6 +171,8 @@ class Painting:
                     if not value.model:
                         status = self._engine.status()
                         value = replace(value, model=status.model, weights=status.weights)
+                    if value.final and caller.origin == "api":
+                        self._metrics.used(caller.key, request.num_inference_steps)
                 yield value
 
     def _check_draining(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class Endpoints:
     async def picture(self, request: Request) -> Response:
         """The picture of a request as PNG, its settings inside."""
         check_login(request)
-        caller = caller_at(request)
+        caller = replace(caller_at(request), origin="page")
         painting = self._service.painting
         painting.admit(caller)
         asked = GenerationRequest.parse(

@@ -38,7 +38,7 @@ class Service:
         self.engine = engine
         self.settings = settings
         self.metrics = metrics or Metrics()
-        self.painting = Painting(engine)
+        self.painting = Painting(engine, self.metrics)
         self.draining = False
         self._admission = Admission(settings.max_sessions)
         self._connections: dict[LiveConnection, str] = {}  # and their addresses

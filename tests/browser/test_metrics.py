@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
+from lightning_demo.engine.metrics import Metrics
+from lightning_demo.web.prices import prices
+
 from ..web.conftest import Running, wait_for
 from ..web.fakes import FakeEngine
 from .conftest import DESKTOP, PHONE, Visit
@@ -21,6 +26,7 @@ TIMINGS = {
 STAGES = """async (whole) => (await import(new URL("web/waterfall.js", document.baseURI)))
   .stages(%s, whole).map(({ label, start, length }) => [label, start, length])"""
 
+METER = "[...document.querySelectorAll('#meter [data-of=%s] td')].map(each => each.textContent)"
 PEOPLE = "document.querySelector('#metrics-panel [data-name=sessions]')"
 ON_TOP = """() => [...document.querySelectorAll("#waterfall span, #waterfall b")].every(each => {
   const { x, y, width, height } = each.getBoundingClientRect();
@@ -55,6 +61,42 @@ def test_the_metrics_panel_goes_on_after_a_lost_connection(
     tab.wait(shown)
     tab.page.evaluate(f"() => {{ {PEOPLE}.textContent = ''; lightning.transport.socket.close(); }}")
     tab.wait(shown)
+
+
+def test_the_meter_moves_with_finished_pictures(
+    running: Running, visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = {**Metrics().summary(), "pictures": 5_128_000}
+    monkeypatch.setattr(running.server._service.metrics, "summary", lambda: summary)
+    tab = visit(running, viewport=PHONE)
+    tab.wait_answered()
+
+    def pictures() -> int:
+        texts = tab.page.evaluate(METER % "tab")
+        count = int(texts[0])
+        assert texts[1:] == [f"${each['usd_per_picture'] * count:.3f}" for each in prices()]
+        return count
+
+    before = pictures()
+    assert before == sum(each["final"] for each in tab.painted())
+    for number in range(3):
+        tab.prompt.fill(f"a cat and {number}")
+        tab.wait_painted(f"a cat and {number}")
+    assert pictures() == before + 3
+    tab.page.evaluate(
+        """[{}, { final: true, cached: true }, { final: true, draft: { budget: 100 } }]
+        .forEach(each => lightning.metrics.count(each))"""
+    )
+    assert pictures() == before + 3, "of finished pictures only, and each once"
+    tab.page.get_by_text("Engine room").click()
+    tab.wait(f"() => ({METER % 'server'})[0] === '5,128,000'")
+    assert tab.page.evaluate(METER % "server")[1] == "$15,384"
+    assert tab.page.get_by_text("What pictures cost elsewhere (November 2026)").is_visible()
+    for width in (320, 390):
+        tab.resize({"width": width, "height": 844})
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+        table = tab.page.locator("#meter").bounding_box()
+        assert table and table["x"] >= 0 and table["x"] + table["width"] <= width
 
 
 def test_the_stages_follow_one_another(own: Callable[..., Running], visit: Open) -> None:

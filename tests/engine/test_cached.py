@@ -253,8 +253,8 @@ def test_who_joins_with_an_older_claim_neither_supersedes_nor_restarts(run, comp
             sampler.release()
             _, *shared = [frames[-1] for frames in await asyncio.gather(*tasks)]
         count = metrics.registry.get_sample_value
-        assert count("lightning_requests_total", {"outcome": "superseded"}) == 0
-        assert count("lightning_requests_total", {"outcome": "finished"}) == 2
+        assert count("lightning_requests_total", {"outcome": "superseded", "origin": "page"}) == 0
+        assert count("lightning_requests_total", {"outcome": "finished", "origin": "page"}) == 2
         assert all(each.timings["queue"] >= 1000 * (joined - asked) for each in shared)
 
     run(check())

@@ -187,12 +187,12 @@ def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
             await kept
             assert made.sampler.steps.count("leaves") <= 2
             assert made.sampler.batches[-1] == ["kept"]
-            assert made.total("requests_total", outcome="superseded") == 1
+            assert made.total("requests_total", outcome="superseded", origin="page") == 1
             taken, wasted = made.sampler.steps.count("leaves"), made.total("wasted_steps_total")
             assert taken > 0
             # What was seen is no waste: the first preview, at least.
             assert (wasted < taken) if shown else (wasted == taken)
-            assert made.total("steps_total") == len(made.sampler.steps)
+            assert made.total("steps_total", origin="page") == len(made.sampler.steps)
 
     run(check())
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import product
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
 
+from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.build import about
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.metrics import RECENT_EVENTS, RECENT_SECONDS, Metrics
+from lightning_demo.engine.metrics import MAX_KEYS, RECENT_EVENTS, RECENT_SECONDS, Metrics
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
-from .observed import ObservedSampler, collect, known_latencies
+from .observed import ObservedSampler, collect, known_latencies, settle
 
 
 class Clock:
@@ -33,22 +35,28 @@ class Clock:
 def everything(metrics: Metrics) -> None:
     metrics.queued(0.2)
     metrics.embedded(2, 0.004)
-    metrics.stepped(3, 0.03)
+    metrics.stepped(["page", "api", "page"], 0.03)
     metrics.decoded("preview", 1, 0.002)
     metrics.decoded("decoder", 2, 0.02)
     metrics.sent({"encode": 1.0, "total": 50.0}, first=True, final=False)
     metrics.sent({"encode": 2.0, "total": 300.0}, first=False, final=True)
     metrics.superseded(2)
-    metrics.failed()
+    metrics.failed("api")
     metrics.hit()
     metrics.miss()
     metrics.shared()
     metrics.sessions(5, 2)
     metrics.waiting(4)
+    metrics.used("alice", 4)
+    metrics.used(None, 8)
+    metrics.refused("alice")
+    metrics.came("page")
+    metrics.came("api").move("running")
+    metrics.came("api").leave()
 
 
 def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
-    """Each sample's value by its name and its labels' values."""
+    """Each sample's value by its name and its labels' values, these by their names."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(metrics.exposition().decode())
@@ -64,16 +72,18 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
         (("lightning_prompts_total",), 2),
         (("lightning_step_seconds_sum", "3"), 0.03),
         (("lightning_batch_rows_sum",), 3),
-        (("lightning_steps_total",), 3),
+        (("lightning_steps_total", "page"), 2),
+        (("lightning_steps_total", "api"), 1),
         (("lightning_decode_seconds_sum", "preview"), 0.002),
         (("lightning_decode_seconds_sum", "decoder"), 0.02),
         (("lightning_decoded_total", "decoder"), 2),
         (("lightning_encode_seconds_sum",), 0.003),
         (("lightning_first_paint_seconds_sum",), 0.05),
         (("lightning_request_seconds_sum",), 0.3),
-        (("lightning_requests_total", "finished"), 1),
-        (("lightning_requests_total", "superseded"), 1),
-        (("lightning_requests_total", "failed"), 1),
+        (("lightning_requests_total", "page", "finished"), 1),
+        (("lightning_requests_total", "page", "superseded"), 1),
+        (("lightning_requests_total", "page", "failed"), 0),
+        (("lightning_requests_total", "api", "failed"), 1),
         (("lightning_wasted_steps_total",), 2),
         (("lightning_memory_total", "hit"), 1),
         (("lightning_memory_total", "miss"), 1),
@@ -81,6 +91,14 @@ def values(metrics: Metrics) -> dict[tuple[str, ...], float]:
         (("lightning_sessions",), 5),
         (("lightning_sessions_waiting",), 2),
         (("lightning_waiting",), 4),
+        (("lightning_in_flight", "page", "waiting"), 1),
+        (("lightning_in_flight", "page", "running"), 0),
+        (("lightning_in_flight", "api", "waiting"), 0),
+        (("lightning_in_flight", "api", "running"), 1),
+        (("lightning_key_pictures_total", "alice"), 1),
+        (("lightning_key_steps_total", "alice"), 4),
+        (("lightning_key_steps_total", "no key"), 8),
+        (("lightning_key_refused_total", "alice"), 1),
     ],
 )
 def test_prometheus_reads_what_was_measured(sample: tuple[str, ...], value: float):
@@ -91,14 +109,28 @@ def test_prometheus_reads_what_was_measured(sample: tuple[str, ...], value: floa
 
 def test_what_has_not_happened_yet_is_exposed_as_zero():
     found = values(Metrics())
-    assert found["lightning_requests_total", "failed"] == 0
+    assert found["lightning_requests_total", "page", "failed"] == 0
+    assert found["lightning_in_flight", "api", "running"] == 0
     assert found["lightning_memory_total", "hit"] == 0
 
 
 def test_two_engines_in_one_process_do_not_meet():
     first, second = Metrics(), Metrics()
-    first.stepped(4, 0.01)
-    assert values(second)["lightning_steps_total",] == 0
+    first.stepped(["page"] * 4, 0.01)
+    assert values(second)["lightning_steps_total", "page"] == 0
+
+
+def test_a_row_of_keys_without_end_makes_no_labels_without_end():
+    metrics = Metrics()
+    for number in range(MAX_KEYS + 50):
+        metrics.used(f"key-{number}", 4)
+        metrics.refused(f"key-{number}")
+    metrics.used("key-0", 4)
+    found = values(metrics)
+    assert found["lightning_key_pictures_total", "key-0"] == 2
+    assert found["lightning_key_pictures_total", "other keys"] == 50
+    assert found["lightning_key_refused_total", "other keys"] == 50
+    assert sum(name == "lightning_key_pictures_total" for name, *_ in found) == MAX_KEYS + 1
 
 
 def test_the_summary_is_of_the_last_seconds():
@@ -107,16 +139,17 @@ def test_the_summary_is_of_the_last_seconds():
     metrics.sessions(3)
     for wait in (0.1, 0.2, 0.9):
         metrics.queued(wait)
-    metrics.stepped(4, 0.01)
-    metrics.stepped(2, 0.01)
+    metrics.stepped(["page"] * 4, 0.01)
+    metrics.stepped(["page", "api"], 0.01)
     metrics.superseded(3)
     metrics.miss()
     metrics.hit()
-    for _ in range(6):
-        metrics.sent({"encode": 2.0, "total": 300.0}, first=False, final=True)
+    for number in range(6):
+        metrics.sent({"encode": 2.0, "total": 300.0}, first=False, final=True, draft=number == 0)
     clock.now += 3
     assert metrics.summary() == {
         "sessions": 3,
+        "pictures": 5,
         "pictures_per_second": 2.0,
         "rows_per_step": 3.0,
         "queue_wait_ms": 200.0,
@@ -125,13 +158,14 @@ def test_the_summary_is_of_the_last_seconds():
     }
 
 
-def test_only_sessions_and_hit_rate_are_older_than_the_window():
+def test_only_sessions_pictures_and_hit_rate_are_older_than_the_window():
     clock = Clock()
     metrics = Metrics(clock)
     everything(metrics)
     clock.now += RECENT_SECONDS + 1
     assert metrics.summary() == {
         "sessions": 5,
+        "pictures": 1,
         "pictures_per_second": 0.0,
         "rows_per_step": None,
         "queue_wait_ms": None,
@@ -157,7 +191,7 @@ def test_the_summary_is_of_the_last_ten_seconds_and_no_more(
     steps: list[tuple[float, int]] = []
     for pause, rows in events:
         clock.now += pause
-        metrics.stepped(rows, 0.01)
+        metrics.stepped(["page"] * rows, 0.01)
         steps.append((clock.now, rows))
         recent = [rows for at, rows in steps if at > clock.now - RECENT_SECONDS]
         assert metrics.summary()["rows_per_step"] == round(sum(recent) / len(recent), 2)
@@ -179,19 +213,22 @@ def test_a_clock_that_stands_still_divides_by_nothing():
 def test_threads_may_share_it():
     metrics = Metrics(Clock())
     threads = [
-        threading.Thread(target=lambda: [metrics.stepped(2, 0.001) for _ in range(500)])
+        threading.Thread(target=lambda: [metrics.stepped(["page"] * 2, 0.001) for _ in range(500)])
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert values(metrics)["lightning_steps_total",] == 4000
+    assert values(metrics)["lightning_steps_total", "page"] == 4000
     assert metrics.summary()["rows_per_step"] == 2.0
 
 
 def test_the_local_engine_measures_what_it_does(run, components, ask):
     metrics = Metrics()
+
+    def in_flight(*labels: str) -> float:
+        return values(metrics)[("lightning_in_flight", *labels)]
 
     async def check() -> None:
         sampler = ObservedSampler(components)
@@ -205,27 +242,38 @@ def test_the_local_engine_measures_what_it_does(run, components, ask):
         try:
             for _ in range(2):
                 await collect(engine, ask("a boat", num_inference_steps=2))
+            program = Work(ask("a tree", num_inference_steps=2), origin="api")
+            await final_frame(engine, program)
             with pytest.raises(GenerationFailed):
                 await collect(engine, ask("poison"))
             sampler.hold()
             gone = asyncio.ensure_future(collect(engine, ask("a cat", num_inference_steps=4)))
             await sampler.reached()
+            waits = asyncio.ensure_future(collect(engine, ask("a house", num_inference_steps=1)))
+            while not in_flight("page", "running") == in_flight("page", "waiting") == 1:
+                await settle()
+            assert in_flight("api", "waiting") == in_flight("api", "running") == 0
             gone.cancel()
             await asyncio.wait([gone])
+            assert in_flight("page", "running") == 0
             sampler.release()
-            await collect(engine, ask("a house", num_inference_steps=1))
+            await waits
         finally:
             await engine.aclose()
 
     run(check())
     found = values(metrics)
     outcomes = ("finished", "failed", "superseded")
-    assert [found["lightning_requests_total", name] for name in outcomes] == [2, 1, 1]
-    assert [found["lightning_memory_total", name] for name in ("hit", "miss")] == [1, 4]
+    assert [found["lightning_requests_total", "page", name] for name in outcomes] == [2, 1, 1]
+    assert [found["lightning_requests_total", "api", name] for name in outcomes] == [1, 0, 0]
+    assert [found["lightning_memory_total", name] for name in ("hit", "miss")] == [1, 5]
     assert found["lightning_wasted_steps_total",] == 1
-    assert found["lightning_steps_total",] == 2 + 1 + 1
-    assert found["lightning_batch_rows_count",] == found["lightning_steps_total",]
-    assert found["lightning_decoded_total", "decoder"] == 2
-    assert found["lightning_first_paint_seconds_count",] == 2
-    assert found["lightning_queue_wait_seconds_count",] == 4
-    assert metrics.summary()["hit_rate"] == 0.2
+    assert found["lightning_steps_total", "page"] == 2 + 1 + 1
+    assert found["lightning_steps_total", "api"] == 2
+    assert found["lightning_batch_rows_count",] == 6
+    assert found["lightning_decoded_total", "decoder"] == 3
+    assert found["lightning_first_paint_seconds_count",] == 3
+    assert found["lightning_queue_wait_seconds_count",] == 5
+    assert {in_flight(*each) for each in product(("page", "api"), ("waiting", "running"))} == {0}
+    assert metrics.summary()["hit_rate"] == round(1 / 6, 4)
+    assert metrics.summary()["pictures"] == 3

@@ -73,8 +73,8 @@ def test_it_measures_what_happens_outside_the_forked_process(run, components, as
 
     run(check())
     text = metrics.exposition().decode()
-    assert 'lightning_requests_total{outcome="finished"} 1.0' in text
-    assert 'lightning_requests_total{outcome="failed"} 1.0' in text
+    assert 'lightning_requests_total{origin="page",outcome="finished"} 1.0' in text
+    assert 'lightning_requests_total{origin="page",outcome="failed"} 1.0' in text
     assert "lightning_first_paint_seconds_count 1.0" in text
 
 

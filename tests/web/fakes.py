@@ -73,6 +73,7 @@ class ColourRunner:
     def step(self, rows: Sequence[FakeRow]) -> float:
         if any(row.request.prompt == "poison" for row in rows):
             raise ValueError("secret: /home/me/key")
+        self._engine.calls.append([row.request.prompt for row in rows])
         for row in rows:
             row.step += 1
             self._engine.steps.append(row.request.prompt)
@@ -109,6 +110,7 @@ class FakeEngine(LoopEngine):
         self.fault: Callable[[GenerationRequest], Exception | None] = lambda request: None
         self.works: list[Work] = []
         self.steps: list[str] = []  # prompt of every step taken
+        self.calls: list[list[str]] = []  # prompts of every UNet call
         self.running = 0
         self.notes: tuple[str, ...] = ()
         self.timings: dict[str, float] = dict.fromkeys(STAGES, 0.0)

@@ -25,10 +25,11 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "hosting.md"
 SUMMARY = Metrics().summary()
 
 
-def value(name: str, text: str) -> float:
-    """The value of the one sample of this name."""
+def value(name: str, text: str, **labels: str) -> float:
+    """The value of the one sample of this name and these labels."""
     families = text_string_to_metric_families(text)
-    (found,) = [s.value for family in families for s in family.samples if s.name == name]
+    samples = [s for family in families for s in family.samples]
+    (found,) = [s.value for s in samples if (s.name, s.labels) == (name, labels)]
     return found
 
 
@@ -57,10 +58,10 @@ def test_the_document_names_all_of_them_and_no_others() -> None:
 
 def test_it_tells_what_the_engine_measured_and_how_long_its_line_is_now() -> None:
     engine, metrics = FakeEngine(), Metrics()
-    metrics.stepped(3, 0.5)
+    metrics.stepped(["page"] * 3, 0.5)
     engine.say(waiting=7)
     text = Service(engine, Settings(), metrics).exposition().decode()
-    assert value("lightning_steps_total", text) == 3
+    assert value("lightning_steps_total", text, origin="page") == 3
     assert value("lightning_waiting", text) == 7
 
 

@@ -175,6 +175,7 @@ class Jobs:
         """
         count = len(order.requests)
         if self._pending[caller.client] + count > caller.at_once:
+            self._painting.refused(caller)
             raise RateLimited(
                 f"{caller.at_once} pictures of yours are waiting or being painted, as many as "
                 "there may be; try again in a moment.",

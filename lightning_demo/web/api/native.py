@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from ...errors import InvalidRequest, LightningError, report_incident
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, EngineStatus, Frame
 from ..callers import Caller
+from ..prices import costs
 from . import event_stream
 from .aspect import parse_aspect_ratio, parse_resolution
 from .files import as_text, encoded, keep, url_of
@@ -28,7 +29,6 @@ from .jobs import owner_of
 from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_problem, bound, log
-from .usage import costs
 
 MAX_IMAGES = 8
 # Without control characters but those that are white space, as `schemas.py` has it.

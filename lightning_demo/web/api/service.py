@@ -69,7 +69,11 @@ class Api:
         Raises:
             LightningError: whoever it is may not.
         """
-        return self.access.caller(connection)
+        try:
+            return self.access.caller(connection)
+        except LightningError:
+            self.service.metrics.refused(None)
+            raise
 
     def admit(self, http: HTTPConnection) -> Caller:
         """Who asks for a picture, before the question is read.

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.settings import Settings
 from lightning_demo.web.api.access import Access, KeyRequired, NotAllowed, given_key
+from lightning_demo.web.api.replicate_model import VERSIONS
 
 from ..conftest import Running
 from ..fakes import FakeEngine
@@ -108,6 +110,43 @@ def test_without_keys_only_this_machine_may_ask() -> None:
     for public in (Settings(share=True), Settings(auth="me:secret")):
         with pytest.raises(NotAllowed):
             Access(public).caller(connection())
+
+
+def test_usage_is_counted_by_name_and_refusals_too(
+    start: Callable[..., Running], keys: Path
+) -> None:
+    keys.write_text(f"alice {ALICE} at_once=2\nbob {BOB}\n")
+    running = start(FakeEngine(), api_keys=str(keys))
+
+    def ask(key: str, count: int) -> int:
+        fields = {"prompt": "a", "num_images": count, "num_inference_steps": 8}
+        headers = {"X-Api-Key": key}
+        return httpx.post(f"{running.url}/v1/pictures", json=fields, headers=headers).status_code
+
+    assert [ask(ALICE, 2), ask(ALICE, 3), ask(BOB, 1), ask("wrong", 1)] == [200, 429, 200, 403]
+    job = {"version": VERSIONS[0], "input": {"prompt": "a", "num_outputs": 4}}
+    headers = {"Authorization": f"Token {ALICE}"}
+    refused = httpx.post(f"{running.url}/v1/predictions", json=job, headers=headers)
+    assert refused.status_code == 429
+    # The page's own download is no program's.
+    assert httpx.post(f"{running.url}/picture", json={"prompt": "b"}).status_code == 200
+    text = httpx.get(f"{running.url}/metrics").text
+    found = {
+        (sample.name.removeprefix("lightning_key_"), sample.labels["key"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if "key" in sample.labels and not sample.name.endswith("_created")
+    }
+    assert found == {
+        ("pictures_total", "alice"): 2,
+        ("steps_total", "alice"): 16,
+        ("refused_total", "alice"): 2,
+        ("pictures_total", "bob"): 1,
+        ("steps_total", "bob"): 8,
+        ("refused_total", "no key"): 1,
+    }
+    assert ALICE not in text and BOB not in text
+    assert [work.origin for work in running.engine.works].count("page") == 1
 
 
 def test_over_http(start: Callable[..., Running], keys: Path) -> None:
