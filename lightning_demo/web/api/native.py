@@ -200,7 +200,7 @@ async def models(api: Api, http: Request) -> Response:
 async def usage(api: Api, http: Request) -> Response:
     """What the caller has used, and what it would have cost elsewhere."""
     caller = api.caller(http)
-    days = await asyncio.to_thread(api.store.usage, owner_of(caller))
+    days = await api.usage.of(owner_of(caller))
     total = sum(day["pictures"] for day in days)
     return JSONResponse({"days": days, "pictures": total, "would_have_cost": costs(total)})
 
