@@ -21,6 +21,8 @@ Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
 JPEG_QUALITY = 90
 PNG_COMPRESSION = 1  # level 6 takes six times as long for a tenth less
+COMMENT_BYTES = 65_000  # of a JPEG's settings; the segment that holds them ends at 64 KiB
+JFIF_END = 20  # bytes: where the first segment of a JPEG by libjpeg ends
 
 
 def encode_jpeg(pixels: Pixels, quality: int = JPEG_QUALITY) -> bytes:
@@ -45,16 +47,22 @@ def encode(
     """
     if format == "png":
         return encode_png(pixels, request, model, weights)
-    exif = Image.Exif()
-    text = parameters_text(_as_painted(request, pixels), model)
-    # The EXIF standard's form of a comment in any script (2.32, table 9).
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode(
-        "utf-16-be"
-    )
+    exif = _exif(_as_painted(request, pixels), model)
     options = {"subsampling": "4:2:0"} if format == "jpeg" else {"method": 2}
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format.upper(), quality=quality, exif=exif, **options)
     return buffer.getvalue()
+
+
+def add_settings(jpeg: bytes, pixels: Pixels, request: GenerationRequest, model: str) -> bytes:
+    """What `encode` makes of the pixels, byte for byte, without encoding them again.
+
+    Args:
+        jpeg: by `encode_jpeg`, of the same pixels.
+    """
+    exif = _exif(_as_painted(request, pixels), model)
+    segment = b"\xff\xe1" + (2 + len(exif)).to_bytes(2, "big") + exif
+    return jpeg[:JFIF_END] + segment + jpeg[JFIF_END:]
 
 
 def encode_png(
@@ -87,6 +95,19 @@ def parameters_text(request: GenerationRequest, model: str) -> str:
         f"Size: {request.width}x{request.height}, Model: {model}"
     )
     return "\n".join(lines)
+
+
+def _exif(request: GenerationRequest, model: str) -> bytes:
+    """The settings as EXIF; of what is too long, the end of the prompts is left out."""
+    prompts, _, rest = parameters_text(request, model).rpartition("\n")
+    settings = f"\n{rest}".encode("utf-16-be")
+    words = prompts.encode("utf-16-be")[: COMMENT_BYTES - len(settings)]
+    whole = words.decode("utf-16-be", "ignore").encode("utf-16-be")  # no half of a character
+    exif = Image.Exif()
+    # The EXIF standard's form of a comment in any script (2.32, table 9).
+    comment = b"UNICODE\0" + whole + settings
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    return exif.tobytes()
 
 
 def _as_painted(request: GenerationRequest, pixels: Pixels) -> GenerationRequest:

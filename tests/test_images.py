@@ -2,11 +2,20 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import ExifTags, Image
 
-from lightning_demo.images import encode_jpeg, encode_png, parameters_text
+from lightning_demo.images import (
+    JPEG_QUALITY,
+    add_settings,
+    encode,
+    encode_jpeg,
+    encode_png,
+    parameters_text,
+)
 from lightning_demo.schemas import GenerationRequest
 
 REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
@@ -40,3 +49,20 @@ def test_jpeg_is_small_and_close():
     assert image.shape == GRADIENT.shape
     assert len(data) < GRADIENT.nbytes / 10
     assert np.abs(image.astype(int) - GRADIENT).mean() < 3
+
+
+def test_a_frame_becomes_a_file_without_being_encoded_again():
+    added = add_settings(encode_jpeg(GRADIENT), GRADIENT, REQUEST, "miniature")
+    assert added == encode(GRADIENT, REQUEST, "miniature", "jpeg", JPEG_QUALITY)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+@pytest.mark.parametrize("letters", [1, 2])
+def test_of_a_prompt_that_no_jpeg_can_hold_the_end_is_left_out(format: str, letters: int):
+    prompt = "a" * letters + "🐈" * 50_000  # of two 16-bit units each
+    data = encode(GRADIENT, replace(REQUEST, prompt=prompt), "miniature", format, 90)
+    exif = Image.open(io.BytesIO(data)).getexif().get_ifd(ExifTags.IFD.Exif)
+    text = exif[ExifTags.Base.UserComment].removeprefix(b"UNICODE\0").decode("utf-16-be")
+    kept, settings = text.rsplit("\n", 1)
+    assert prompt.startswith(kept) and len(kept) > 16_000
+    assert settings == parameters_text(REQUEST, "miniature").splitlines()[-1]

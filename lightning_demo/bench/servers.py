@@ -13,7 +13,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE, Popen
 from types import FrameType
@@ -39,6 +39,7 @@ PEERS = tuple(name for name in PAGES if name != OURS)
 READY_WITHIN = 300.0  # seconds; our page is there before its model
 FAST_WITHIN = 300.0
 STEPS_METRIC = "lightning_steps_total"
+CALLS_METRIC = "lightning_batch_rows_count"
 REST = 0.5  # seconds in which a server that has finished takes no step
 REST_WITHIN = 60.0  # seconds
 MOST_FILES = 4096  # 200 browsers with six connections each, and more
@@ -73,12 +74,16 @@ class Server:
 
     async def steps(self) -> int | None:
         """UNet steps that it has taken so far; None if it does not tell."""
+        return await self.metric(STEPS_METRIC)
+
+    async def metric(self, name: str) -> int | None:
+        """A sum over all labels of what it has counted so far; None if it does not tell."""
         async with httpx.AsyncClient(trust_env=False) as http:
             answer = await http.get(self.url + "metrics", timeout=REST_WITHIN)
         if answer.status_code != httpx.codes.OK:
             return None
         lines = [line.split() for line in answer.text.splitlines() if line]
-        found = [float(line[-1]) for line in lines if line[0].split("{")[0] == STEPS_METRIC]
+        found = [float(line[-1]) for line in lines if line[0].split("{")[0] == name]
         return int(sum(found)) if found else None
 
     async def steps_at_rest(self) -> int | None:
@@ -155,12 +160,19 @@ def serve_all(
     names: Sequence[str], num_inference_steps: int, threads: int
 ) -> Iterator[list[Server]]:
     """The servers of these names, ready and suspended; ours comes first."""
+    commands = {name: _command(name, num_inference_steps, threads) for name in names}
+    with serve_commands(commands) as servers:
+        yield servers
+
+
+@contextlib.contextmanager
+def serve_commands(commands: Mapping[str, Sequence[str]]) -> Iterator[list[Server]]:
+    """Python programs that serve, by their names: ready and suspended; ours comes first."""
     _allow_files(MOST_FILES)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_in_order())
         servers = [
-            stack.enter_context(launch(_command(name, num_inference_steps, threads), name))
-            for name in names
+            stack.enter_context(launch(arguments, name)) for name, arguments in commands.items()
         ]
         for server in servers:
             server.wait()

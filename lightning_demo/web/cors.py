@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import Settings, listed
 
-EXPOSED = ("X-Seed", "X-Model", "X-Warnings", "Retry-After")
+EXPOSED = ("X-Seed", "X-Model", "X-Warnings", "Server-Timing", "Retry-After")
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

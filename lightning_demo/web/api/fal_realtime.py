@@ -144,7 +144,7 @@ class Realtime:
             question = validate(RealtimeQuestion, fields)
             order = self._api.place(question.asked(), caller)
             frames = await self._api.painting.paint_all(order.requests, caller)
-            await self._api.count_use(order, caller)
+            self._api.count_use(order, caller)
             packed = isinstance(frame, bytes) or question.force_msgpack
             answers = [await _result(question, order, frames, packed)]
         except Exception as error:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
-from ...images import encode
+from ...images import JPEG_QUALITY, add_settings, encode
 from ...schemas import Frame
 from .order import Order, Output
 from .store import Store
+
+LIVE = Output("jpeg", JPEG_QUALITY)  # as the engine encodes frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Picture:
 
 async def encoded(frame: Frame, output: Output) -> bytes:
     """A final frame in the format that was asked for, its settings inside."""
+    if output == LIVE and frame.media_type == output.media_type:  # encoded already
+        return add_settings(frame.data, frame.pixels, frame.request, frame.model)
     how = (output.format, output.quality, frame.weights)
     return await asyncio.to_thread(encode, frame.pixels, frame.request, frame.model, *how)
 

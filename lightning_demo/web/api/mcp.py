@@ -87,7 +87,7 @@ class McpEndpoint:
         self._api.painting.admit(caller)
         order = self._api.place(asked, caller)
         (frame,) = await self._api.painting.paint_all(order.requests, caller, tell)
-        await self._api.count_use(order, caller)
+        self._api.count_use(order, caller)
         return order, frame
 
     def _model(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -186,7 +186,8 @@ async def pictures(api: Api, http: Request) -> Response:
     frames = await api.paint(http, order, caller)
     content = await _described(api, http, question, order, frames)
     content["timings"] = {"total_ms": round((time.perf_counter() - begun) * 1000, 1)}
-    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "Server-Timing": _stages(frames)}
+    return JSONResponse(content, headers=headers)
 
 
 @answers(as_problem)
@@ -200,7 +201,7 @@ async def models(api: Api, http: Request) -> Response:
 async def usage(api: Api, http: Request) -> Response:
     """What the caller has used, and what it would have cost elsewhere."""
     caller = api.caller(http)
-    days = await asyncio.to_thread(api.store.usage, owner_of(caller))
+    days = await api.usage.of(owner_of(caller))
     total = sum(day["pictures"] for day in days)
     return JSONResponse({"days": days, "pictures": total, "would_have_cost": costs(total)})
 
@@ -265,8 +266,15 @@ async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Respo
         "X-Seed": str(order.seed),
         "X-Model": frame.model,
         "X-Warnings": json.dumps(order.told([frame])),
+        "Server-Timing": _stages([frame]),
     }
     return Response(data, headers=headers, media_type=order.output.media_type)
+
+
+def _stages(frames: Sequence[Frame]) -> str:
+    """The engine's milliseconds by stage, of the picture that took longest (W3C, Server Timing)."""
+    longest = max((frame.timings for frame in frames), key=lambda timings: timings.get("total", 0))
+    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in longest.items())
 
 
 async def _described(

@@ -129,6 +129,7 @@ def _pictures() -> dict[str, Any]:
                     "X-Seed": {"schema": _TEXT},
                     "X-Model": {"schema": _TEXT},
                     "X-Warnings": {"schema": _TEXT, "description": "A JSON list"},
+                    "Server-Timing": {"schema": _TEXT, "description": "The engine's, by stage"},
                 },
                 "content": {
                     "application/json": {"schema": _PICTURES},

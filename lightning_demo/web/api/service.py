@@ -23,6 +23,7 @@ from .access import Access, KeyRequired
 from .jobs import Jobs, owner_of
 from .order import Asked, Order, place
 from .store import Store
+from .usage import Usage
 from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,11 @@ class Api:
     def store(self) -> Store:
         """Opened when it is first needed: most visitors only use the page."""
         return Store.of(self.service.settings)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Who has used how much."""
+        return Usage(self.store)
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -103,7 +109,7 @@ class Api:
             LightningError: why there is none.
         """
         frames = await while_connected(http, self.painting.paint_all(order.requests, caller))
-        await self.count_use(order, caller)
+        self.count_use(order, caller)
         return frames
 
     async def frames(self, order: Order, caller: Caller) -> AsyncGenerator[tuple[int, Frame], None]:
@@ -130,12 +136,12 @@ class Api:
             while (item := await news.get()) is not None:
                 yield item
             await painting
-        await self.count_use(order, caller)
+        self.count_use(order, caller)
 
-    async def count_use(self, order: Order, caller: Caller) -> None:
+    def count_use(self, order: Order, caller: Caller) -> None:
         """Notes what a client has used."""
         count, steps = len(order.requests), order.requests[0].num_inference_steps
-        await asyncio.to_thread(self.store.count_use, owner_of(caller), count, count * steps)
+        self.usage.add(owner_of(caller), count, count * steps)
 
     async def aclose(self) -> None:
         """Ends jobs and store, if there were any; the engine has ended, so no job goes on."""
@@ -145,6 +151,8 @@ class Api:
             await self.jobs.drain()
         if "webhooks" in self.__dict__:
             await self.webhooks.aclose()
+        if "usage" in self.__dict__:
+            await self.usage.aclose()
         if "store" in self.__dict__:
             self.store.close()
 

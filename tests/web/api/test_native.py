@@ -15,7 +15,7 @@ from lightning_demo.errors import OutOfMemory
 from lightning_demo.web.api.native import accepted
 
 from ..conftest import Running, wait_for
-from ..fakes import LIMITS, FakeEngine
+from ..fakes import LIMITS, STAGES, FakeEngine
 
 WIDTH, HEIGHT = LIMITS.sizes[0]
 
@@ -61,6 +61,18 @@ def test_the_bytes_of_a_picture_with_its_settings_inside(ask: httpx.Client, form
     comment = picture.getexif().get_ifd(0x8769).get(0x9286, b"")
     text = picture.info.get("parameters") or comment[8:].decode("utf-16-be")
     assert text.startswith("a cat\nSteps: 4,") and "Seed: 12345" in text
+
+
+@pytest.mark.parametrize("accept", ["image/jpeg", "image/png", "application/json"])
+def test_the_engines_time_by_stage(ask: httpx.Client, accept: str) -> None:
+    told = paint(ask, accept, seed=54321).headers["Server-Timing"]
+    stages = dict(stage.split(";dur=") for stage in told.split(", "))
+    assert list(stages) == list(STAGES)
+    assert all(float(ms) >= 0 for ms in stages.values())
+
+
+def test_a_prompt_longer_than_a_jpegs_settings_can_be(ask: httpx.Client) -> None:
+    assert paint(ask, "image/jpeg", prompt="cat " * 20_000).status_code == 200
 
 
 def test_quality_is_honoured(ask: httpx.Client) -> None:
