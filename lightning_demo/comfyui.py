@@ -18,9 +18,8 @@ from .schemas import GenerationRequest, Weights
 
 MAX_CHARACTERS = 10_000  # of both prompts: no model reads more, and all is in the file twice
 
-Graph: TypeAlias = dict[
-    str, dict[str, Any]
-]  # node id -> its class_type and inputs; a link: [node id, place of an output]
+# Node id -> its class_type and inputs; an input that is a link: [node id, place of an output].
+Graph: TypeAlias = dict[str, dict[str, Any]]
 
 HUB = "https://huggingface.co"
 LIGHTNING = f"{HUB}/ByteDance/SDXL-Lightning/resolve/main"
