@@ -89,6 +89,8 @@ class Painting:
         """Counts a request that was turned away."""
         if caller.origin == "api":
             self._metrics.refused(caller.key)
+        if caller.key is not None:
+            log.info("%s is turned away, beyond the limits of the key", caller.key)
 
     async def paint(self, request: GenerationRequest, caller: Caller) -> Frame:
         """The final frame of `request`, with its pixels and the name of the model.
@@ -128,12 +130,16 @@ class Painting:
 
         try:
             if len(requests) == 1:
-                return [await one(0, requests[0])]
-            async with tasks(*(one(*each) for each in enumerate(requests))) as running:
-                return list(await asyncio.gather(*running))
+                frames = [await one(0, requests[0])]
+            else:
+                async with tasks(*(one(*each) for each in enumerate(requests))) as running:
+                    frames = list(await asyncio.gather(*running))
         except RateLimited:
             self.refused(caller)
             raise
+        if caller.key is not None:
+            log.info("pictures painted for %s: %d", caller.key, len(frames))
+        return frames
 
     async def values(self, request: GenerationRequest, caller: Caller) -> Stream:
         """What the engine says of a request: `Started`, previews, the final frame with its pixels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import math
 import os
 from base64 import b64encode
@@ -15,6 +16,7 @@ from starlette.requests import Request
 
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.settings import Settings
+from lightning_demo.web import painting
 from lightning_demo.web.api.access import Access, KeyRequired, NotAllowed, given_key
 from lightning_demo.web.api.replicate_model import VERSIONS
 
@@ -110,6 +112,52 @@ def test_without_keys_only_this_machine_may_ask() -> None:
     for public in (Settings(share=True), Settings(auth="me:secret")):
         with pytest.raises(NotAllowed):
             Access(public).caller(connection())
+
+
+def test_a_key_is_compared_with_all_in_the_time_of_one_comparison(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, compared = Access(Settings(api_keys=str(keys))), []
+    compare = hmac.compare_digest
+
+    def watched(known: bytes, asked: bytes) -> bool:
+        compared.append((len(known), len(asked)))
+        return compare(known, asked)
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    for key in (ALICE, BOB):
+        access.caller(connection(x_api_key=key))
+    with pytest.raises(NotAllowed):
+        access.caller(connection(x_api_key="x" * 1000))
+    # Hashes of one length, whatever was sent, and no look ends at the one that fits.
+    assert compared == [(64, 64)] * 6
+
+
+def test_a_key_that_is_taken_back_and_one_that_asks_too_often(
+    start: Callable[..., Running],
+    keys: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(painting, "BURST", 1)
+    keys.write_text(f"alice {ALICE} per_second=0.001\nbob {BOB}\n")
+    running = start(FakeEngine(), api_keys=str(keys))
+
+    def ask(key: str) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.post(f"{running.url}/v1/pictures", json={"prompt": "a"}, headers=headers)
+
+    with caplog.at_level("INFO", logger="lightning_demo"):
+        assert ask(ALICE).status_code == 200
+        often = ask(ALICE)
+        assert (often.status_code, 900 < int(often.headers["Retry-After"]) <= 1000) == (429, True)
+        assert [ask(BOB).status_code for _ in range(3)] == [200] * 3, "a limit is of one key"
+        keys.write_text(f"alice {ALICE}\n")
+        assert ask(BOB).status_code == 403, "at once, and without a restart"
+    assert "pictures painted for alice: 1" in caplog.messages
+    assert "alice is turned away, beyond the limits of the key" in caplog.messages
+    assert caplog.messages.count("pictures painted for bob: 1") == 3
+    assert ALICE not in caplog.text and BOB not in caplog.text
 
 
 def test_usage_is_counted_by_name_and_refusals_too(
