@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 
 from lightning_demo.model.compile.attention import expect_projections
 from lightning_demo.model.compile.compile_plan import compile_plan
@@ -72,12 +73,27 @@ class RandomUNets:
         return unet.eval().requires_grad_(False)
 
 
+@cache
+def narrow_decoder() -> AutoencoderTiny:
+    """One with random weights that gives pictures of the miniature's sizes."""
+    torch.manual_seed(0)
+    vae = AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1, 1, 1, 1),
+        num_decoder_blocks=(1, 1, 1, 1),
+        latent_channels=4,
+    )
+    return vae.eval().requires_grad_(False)
+
+
 def with_unets(components: Any, capacity: int, *, several: bool = True) -> Any:
     """Two sizes; and calls of several people's rows or, what is done sooner, none."""
     family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
     unets = UNets(RandomUNets(), capacity, STEPS)
     plan = replace(components.memory_plan, text_encoders_stay=several)
-    return replace(components, spec=family, unets=unets, memory_plan=plan)
+    decoders = {"vae": narrow_decoder(), "preview_vae": narrow_decoder()}
+    return replace(components, spec=family, unets=unets, memory_plan=plan, **decoders)
 
 
 @pytest.fixture
