@@ -30,9 +30,13 @@ from .lora import lora_tensors, save_lora, save_unet
 from .tokenizer import MAX_LENGTH, save_tokenizer
 from .vocabulary import known_words
 
-NATIVE = 128  # px; latents are 16x16
-VAE_WIDTH = 48
-PREVIEW_WIDTH = 16
+LATENT_SIDE = 16  # of a square picture
+# The encoder halves a picture three times, the decoders double it four times: they paint SHARP
+# times what was encoded (world.py). The stages with many pixels have few blocks or none: they cost
+# most and bring least.
+ENCODER_WIDTH, ENCODER_BLOCKS = 48, (0, 1, 3, 4)
+DECODER_WIDTH, DECODER_BLOCKS = 24, (6, 5, 3, 1, 0)
+PREVIEW_WIDTH, PREVIEW_BLOCKS = 16, (2, 1, 1, 0, 0)
 LATENT_GAIN = 3.2  # latents per unit of colour at the identity initialisation
 
 
@@ -62,8 +66,8 @@ def build_components(vocab_size: int, seed: int = 0) -> MiniatureComponents:
             text_encoder=_text_encoder(CLIPTextModel, vocab_size, 96, 3),
             text_encoder_2=_text_encoder(CLIPTextModelWithProjection, vocab_size, 128, 4),
             unet=_unet(),
-            vae=_vae(),
-            preview=_preview(),
+            vae=build_vae(),
+            preview=build_preview(),
             scheduler=build_scheduler(),
         )
 
@@ -111,7 +115,7 @@ def _text_encoder(kind: type, vocab_size: int, width: int, heads: int):  # type:
 
 def _unet() -> UNet2DConditionModel:
     return UNet2DConditionModel(
-        sample_size=NATIVE // 8,
+        sample_size=LATENT_SIDE,
         in_channels=4,
         out_channels=4,
         block_out_channels=(64, 96, 128),
@@ -129,28 +133,34 @@ def _unet() -> UNet2DConditionModel:
     )
 
 
-def _vae() -> AutoencoderTiny:
+def build_vae() -> AutoencoderTiny:
+    """The autoencoder; its encoder reads half the width and height that its decoder paints.
+
+    diffusers takes the pixels of a latent from the decoder's stages: a pipeline paints 256 px.
+    """
+    return _autoencoder(ENCODER_WIDTH, ENCODER_BLOCKS, DECODER_WIDTH, DECODER_BLOCKS)
+
+
+def build_preview() -> AutoencoderTiny:
+    """The cheap decoder of the pictures on the way; its encoder is not used."""
+    return _autoencoder(PREVIEW_WIDTH, (0, 0, 0, 0), PREVIEW_WIDTH, PREVIEW_BLOCKS)
+
+
+def _autoencoder(
+    encoder_width: int,
+    encoder_blocks: tuple[int, ...],
+    decoder_width: int,
+    decoder_blocks: tuple[int, ...],
+) -> AutoencoderTiny:
     vae = AutoencoderTiny(
-        encoder_block_out_channels=(VAE_WIDTH,) * 4,
-        decoder_block_out_channels=(VAE_WIDTH,) * 4,
-        num_encoder_blocks=(0, 1, 3, 4),  # none at full resolution: they cost most, bring least
-        num_decoder_blocks=(4, 3, 2, 0),
+        encoder_block_out_channels=(encoder_width,) * len(encoder_blocks),
+        decoder_block_out_channels=(decoder_width,) * len(decoder_blocks),
+        num_encoder_blocks=encoder_blocks,
+        num_decoder_blocks=decoder_blocks,
     )
     identity_encoder(vae)
     identity_decoder(vae)
     return vae
-
-
-def _preview() -> AutoencoderTiny:
-    preview = AutoencoderTiny(
-        encoder_block_out_channels=(PREVIEW_WIDTH,) * 4,
-        decoder_block_out_channels=(PREVIEW_WIDTH,) * 4,
-        num_encoder_blocks=(0, 0, 0, 0),  # only its decoder is used
-        num_decoder_blocks=(2, 1, 1, 0),
-    )
-    identity_encoder(preview)
-    identity_decoder(preview)
-    return preview
 
 
 @torch.no_grad()

@@ -1,4 +1,8 @@
-"""Trains the 8x autoencoder on crops, and decoders on its latents."""
+"""Trains the autoencoder on crops, and decoders on its latents.
+
+A latent is of 8x8 pixels of what is encoded and of 16x16 of what is painted: pictures are painted
+at `SHARP` times the size at which they were encoded.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +13,28 @@ import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
 from torch import nn
+from torch.nn import functional
 from tqdm import tqdm
 
 from .config import LrPlan, TrainingConfig
 from .patch import PatchLoss
 from .pool import Bucket
 from .precision import autocast
-from .training import Length, Stage, run_stage
+from .training import Length, Stage, load_stage, run_stage
+from .world import SHARP
 
-CROP = 64  # px
+CROP = 128  # px, as painted
+GRID = 16  # px of a latent, as painted
 QUIET = 0.05  # weight of the loss that keeps latents at mean 0, standard deviation 1
 
 
 def crops(buckets: list[Bucket], batch: int, generator: torch.Generator) -> torch.Tensor:
-    """Random crops, half of them mirrored, [B, 3, 64, 64] from -1 to 1.
+    """Random crops, half of them mirrored, [B, 3, 128, 128] from -1 to 1.
 
-    Offsets are multiples of 8, so that the autoencoder sees the grid it will be used on.
+    Offsets are multiples of 16, so that the autoencoder sees the grid it will be used on.
+
+    Args:
+        buckets: of the sharp pool.
     """
     sizes = torch.tensor([float(len(bucket.pictures)) for bucket in buckets])
     choice = torch.multinomial(sizes, batch, replacement=True, generator=generator).tolist()
@@ -32,14 +42,19 @@ def crops(buckets: list[Bucket], batch: int, generator: torch.Generator) -> torc
     cut = []
     for number, (index, x, y, flip) in zip(choice, lots, strict=True):
         bucket = buckets[number]
-        top = int(y * ((bucket.height - CROP) // 8 + 1)) * 8
-        left = int(x * ((bucket.width - CROP) // 8 + 1)) * 8
+        top = int(y * ((bucket.height - CROP) // GRID + 1)) * GRID
+        left = int(x * ((bucket.width - CROP) // GRID + 1)) * GRID
         crop = bucket.pictures[
             int(index * len(bucket.pictures)), top : top + CROP, left : left + CROP
         ]
         cut.append(crop[:, ::-1] if flip < 0.5 else crop)
     pixels = torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2)
     return pixels.float() / 127.5 - 1
+
+
+def halve(pixels: torch.Tensor) -> torch.Tensor:
+    """What is encoded of pictures of the painted size, [B, 3, H, W] -> [B, 3, H/2, W/2]."""
+    return functional.avg_pool2d(pixels, SHARP)
 
 
 def reconstruction_loss(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
@@ -64,9 +79,9 @@ def train_autoencoder(
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
         real = crops(buckets, config.autoencoder_batch, generator).to(device)
-        noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
         # AutoencoderTiny's own encode() is this without the slicing options.
-        latents = vae.encoder(real.contiguous(memory_format=torch.channels_last)).float()
+        latents = vae.encoder(halve(real.contiguous(memory_format=torch.channels_last))).float()
+        noise = torch.randn(latents.shape, generator=generator).to(device)
         made = vae.decoder(latents + config.latent_noise * noise)
         mean, std = latents.mean((0, 2, 3)), latents.square().mean((0, 2, 3)).sqrt()
         tidy = mean.square().mean() + (std - 1).square().mean()
@@ -92,20 +107,23 @@ def train_decoder(
     """Trains a decoder on the finished encoder's latents.
 
     Once for the cheap preview decoder, and once more for the autoencoder's own: latents stay as
-    they are, so this can happen after everything else.
+    they are, so this can happen after everything else. It begins with `<name>-start.pt` of the
+    folder, if that is there: a stage's own result, renamed, is so trained further.
 
     Args:
+        buckets: of the sharp pool.
         critic: whether a critic of patches helps, as for the autoencoder's own.
     """
+    load_stage(folder, f"{name}-start", {"decoder": decoder})
     adversarial = PatchLoss(config, device) if critic else None
     vae.to(device).eval().requires_grad_(False)
     decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 
     def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        real = crops(buckets, 2 * config.autoencoder_batch, generator).to(device)
-        noise = torch.randn(len(real), 4, CROP // 8, CROP // 8, generator=generator).to(device)
+        real = crops(buckets, config.autoencoder_batch, generator).to(device)
         with torch.no_grad():
-            latents = vae.encoder(real).float()
+            latents = vae.encoder(halve(real)).float()
+        noise = torch.randn(latents.shape, generator=generator).to(device)
         made = decoder(latents + config.latent_noise * noise)
         error = reconstruction_loss(made, real)
         return (
@@ -124,19 +142,19 @@ def psnr(
     """Peak signal-to-noise ratio of the round trip over whole pictures, dB.
 
     Args:
-        pictures: [N, H, W, 3] uint8.
+        pictures: [N, H, W, 3] uint8, of the painted size.
     """
     total = 0.0
-    for start in range(0, len(pictures), 32):
-        real = torch.from_numpy(pictures[start : start + 32].copy()).permute(0, 3, 1, 2).to(device)
-        made = decoder(vae.encoder(real.float() / 127.5 - 1)).clamp(-1, 1)
+    for start in range(0, len(pictures), 16):
+        real = torch.from_numpy(pictures[start : start + 16].copy()).permute(0, 3, 1, 2).to(device)
+        made = decoder(vae.encoder(halve(real.float() / 127.5 - 1))).clamp(-1, 1)
         total += ((made + 1) / 2 - real / 255).square().mean().item() * len(real)
     return -10 * float(np.log10(total / len(pictures)))
 
 
 @torch.inference_mode()
 def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> torch.Tensor:
-    """The latents of all pictures of a bucket, [N, 4, H/8, W/8] float32 on the CPU."""
+    """The latents of all pictures of a bucket of the pool, [N, 4, H/8, W/8] float32 on the CPU."""
     vae.to(device, memory_format=torch.channels_last).eval()
     batch = 8 if device.type == "cpu" else 256  # what its cache holds: half the time of 64
     parts = []
@@ -163,16 +181,16 @@ def picture_pixels(pictures: list[Image.Image]) -> torch.Tensor:
 
 @torch.inference_mode()
 def encode_pictures(vae: AutoencoderTiny, pictures: list[Image.Image]) -> torch.Tensor:
-    """The latents of pictures of one size, [N, 4, H/8, W/8]."""
-    batches = [picture_pixels(pictures[i : i + 64]) for i in range(0, len(pictures), 64)]
-    return torch.cat([vae.encoder(batch) for batch in batches])
+    """The latents of pictures of one size, as painted, [N, 4, H/16, W/16]."""
+    batches = [picture_pixels(pictures[i : i + 32]) for i in range(0, len(pictures), 32)]
+    return torch.cat([vae.encoder(halve(batch)) for batch in batches])
 
 
 @torch.inference_mode()
 def round_trip(vae: AutoencoderTiny, pictures: list[Image.Image]) -> list[Image.Image]:
-    """Pictures of one size as the autoencoder gives them back."""
+    """Pictures of one size, as painted, as the autoencoder gives them back."""
     made = []
-    for latents in encode_pictures(vae, pictures).split(32):
+    for latents in encode_pictures(vae, pictures).split(16):
         pixels = vae.decoder(latents).clamp(-1, 1).add(1).mul(127.5).round().byte()
         made += [Image.fromarray(array) for array in pixels.permute(0, 2, 3, 1).numpy()]
     return made

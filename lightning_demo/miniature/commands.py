@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ..schemas import STEP_COUNTS
 from .suites import MODELS
-from .world import BUCKETS
+from .world import PAINTED
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
-TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder", "classifier")
+TRAIN_STAGES = ("autoencoder", "preview", "text", "teacher", "decoder", "classifier")
 SHEET_SCENES = 70
-SIZES = tuple(f"{width}x{height}" for width, height in BUCKETS)
+SIZES = tuple(f"{width}x{height}" for width, height in PAINTED)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -176,7 +176,7 @@ def _train(args: argparse.Namespace) -> int:
 def _adopt(args: argparse.Namespace) -> int:
     from .export import adopt_autoencoder, adopt_teacher
 
-    adopt_autoencoder(args.model, args.run_dir)
+    print("finished:", *adopt_autoencoder(args.model, args.run_dir))
     if args.teacher:
         adopt_teacher(args.model, args.run_dir)
     return 0

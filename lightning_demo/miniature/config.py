@@ -22,6 +22,7 @@ class TrainingConfig:
     seed: int = 20240
     threads: int = 2  # of the CPU; more wait for each other longer than they work
     pictures: int = 72_000
+    sharp_pictures: int = 6_000  # at twice the size, for what is trained on crops
     captions_per_picture: int = 4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -30,10 +31,10 @@ class TrainingConfig:
     fresh_pictures: int = 256  # outside the pool, that measure a finished stage
     fresh_captions: int = 400  # the same, of the text encoders
 
-    autoencoder_batch: int = 24  # crops of 64x64 px
+    autoencoder_batch: int = 16  # crops of 128x128 px, encoded at half that
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
     preview_lr: LrPlan = LrPlan(3e-3, warm_up_steps=30, constant_until=0.2)
-    decoder_lr: LrPlan = LrPlan(8e-4, warm_up_steps=30, constant_until=0.2)
+    decoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
     patch_weight: float = 0.02  # of the critic of patches, in the last training of the decoder
     patch_from: float = 0.5  # progress of the stage at which it begins
     latent_noise: float = 0.02  # std, added between encoder and decoder

@@ -13,7 +13,13 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..model.hub.download import sha256
 from ..model.weights.checkpoints import SHA256_FILE
 from ..schemas import STEP_COUNTS
-from .architecture import MiniatureComponents, build_tokenizer, save_model
+from .architecture import (
+    MiniatureComponents,
+    build_preview,
+    build_tokenizer,
+    build_vae,
+    save_model,
+)
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
 from .teacher import TEACHER_START
@@ -21,6 +27,7 @@ from .training import save_stage
 from .vocabulary import EXAMPLES, words
 
 COLUMNS = 8
+_DECODER = ("decoder_block_out_channels", "num_decoder_blocks")  # what a decoder is of
 HELD_OUT_EXAMPLES = 48 - len(EXAMPLES)
 
 
@@ -48,16 +55,28 @@ def export_model(
     (folder / "words.json").write_text(text + "\n", encoding="utf-8")
 
 
-def adopt_autoencoder(folder: Path, run: Path) -> None:
-    """Makes an exported autoencoder and preview decoder the finished stages of a run.
+def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
+    """Makes an exported encoder, and the decoders that are of today's kind, stages of a run.
 
-    Latents then stay what they were, and a run begins with the text encoders.
+    Latents then stay what they were, and a run begins with the text encoders. Decoders of another
+    kind, as those that painted 128 px, are to be trained anew: then they begin with an enlargement.
+
+    Returns: the stages that are so finished.
     """
-    vae = AutoencoderTiny.from_pretrained(folder / "base" / "vae", variant="fp16").float()
-    preview = AutoencoderTiny.from_pretrained(folder / "preview").float()
+    vae, preview = build_vae(), build_preview()
+    theirs = AutoencoderTiny.from_pretrained(folder / "base" / "vae", variant="fp16").float()
+    vae.encoder.load_state_dict(theirs.encoder.state_dict())
+    their_preview = AutoencoderTiny.from_pretrained(folder / "preview").float()
+    decoders = {}
+    for name, mine, other in (("decoder", vae, theirs), ("preview", preview, their_preview)):
+        if all(tuple(mine.config[key]) == tuple(other.config[key]) for key in _DECODER):
+            mine.decoder.load_state_dict(other.decoder.state_dict())
+            decoders[name] = mine.decoder.state_dict()
     run.mkdir(parents=True, exist_ok=True)
     save_stage(run, "autoencoder", {"vae": vae.state_dict()})
-    save_stage(run, "preview", {"decoder": preview.decoder.state_dict()})
+    for name, state in decoders.items():
+        save_stage(run, name, {"decoder": state})
+    return ["autoencoder", *decoders]
 
 
 def adopt_teacher(folder: Path, run: Path) -> None:

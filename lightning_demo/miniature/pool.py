@@ -15,7 +15,7 @@ from tqdm import tqdm
 from .captions import Caption, write_caption
 from .config import TrainingConfig
 from .picture import draw_scene
-from .world import BUCKET_SHARES, BUCKETS, sample_scene
+from .world import BUCKET_SHARES, BUCKETS, PAINTED, sample_scene
 
 FIRST_SEED = 1_000_000  # scenes of evaluation use the seeds below
 
@@ -30,12 +30,19 @@ class Bucket:
     captions: list[list[Caption]]  # [N][captions per picture]
 
 
-def render_pool(folder: Path, config: TrainingConfig, workers: int = 2) -> None:
-    """Writes pictures and captions of every bucket; files that exist are kept."""
+def render_pool(
+    folder: Path, config: TrainingConfig, workers: int = 2, *, sharp: bool = False
+) -> None:
+    """Writes pictures and captions of every bucket; files that exist are kept.
+
+    Args:
+        sharp: at the sizes that are painted, instead of those that are encoded; fewer of them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     first = FIRST_SEED
-    for (width, height), share in zip(BUCKETS, BUCKET_SHARES, strict=True):
-        count = round(config.pictures * share)
+    pictures = config.sharp_pictures if sharp else config.pictures
+    for (width, height), share in zip(_sizes(sharp), BUCKET_SHARES, strict=True):
+        count = round(pictures * share)
         seeds = range(first, first + count)
         first += count
         words = folder / f"{width}x{height}.json"
@@ -68,10 +75,14 @@ def _render(seed: int, width: int, height: int) -> NDArray[np.uint8]:
     return np.asarray(draw_scene(sample_scene(seed), width, height))
 
 
-def open_pool(folder: Path) -> list[Bucket]:
+def _sizes(sharp: bool) -> tuple[tuple[int, int], ...]:
+    return PAINTED if sharp else BUCKETS
+
+
+def open_pool(folder: Path, *, sharp: bool = False) -> list[Bucket]:
     """The rendered buckets; pictures stay on disk until used."""
     buckets = []
-    for width, height in BUCKETS:
+    for width, height in _sizes(sharp):
         pictures = np.load(folder / f"{width}x{height}.npy", mmap_mode="r")
         texts = json.loads((folder / f"{width}x{height}.json").read_text(encoding="utf-8"))
         captions = [[Caption(text, claims) for text, claims in row] for row in texts]

@@ -23,7 +23,7 @@ from .pool import Bucket, open_pool, render_pool
 from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
-from .world import BUCKETS, sample_scene
+from .world import PAINTED, sample_scene
 
 LORA_SHARE = 0.25  # of the minutes of a step count
 
@@ -45,15 +45,17 @@ class TrainingRun:
         self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
         self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
 
-    def render(self) -> list[Bucket]:
-        """The training pictures, drawn if they are not there."""
+    def render(self, *, sharp: bool = False) -> list[Bucket]:
+        """The training pictures, or those for crops, drawn if they are not there."""
+        folder = self.folder / ("pool-sharp" if sharp else "pool")
         with parallel.first_alone():
-            render_pool(self.folder / "pool", self.config)
-        return open_pool(self.folder / "pool")
+            render_pool(folder, self.config, sharp=sharp)
+        return open_pool(folder, sharp=sharp)
 
     def train_all(self, minutes: float) -> None:
         """Every stage that is not done, each with its share of the minutes."""
         self.train("autoencoder", minutes * BUDGET_SHARES["autoencoder"])
+        self.train("preview", minutes * BUDGET_SHARES["preview"])
         self.train("text", minutes * BUDGET_SHARES["text"])
         self.train("teacher", minutes * BUDGET_SHARES["teacher"])
         for steps, plan in STUDENTS.items():
@@ -65,7 +67,15 @@ class TrainingRun:
         """One stage that is no distillation; those it needs must be done."""
         length = Length(minutes=minutes)
         if stage == "autoencoder":
-            self._autoencoder(length)
+            if not (self.folder / "autoencoder.pt").exists():
+                pool = self.render(sharp=True)
+                train_autoencoder(
+                    self.parts.vae, pool, length, self.folder, self.config, self.device
+                )
+        elif stage == "preview":
+            self._decoder("preview", self.parts.preview.decoder, self.config.preview_lr, length)
+        elif stage == "decoder":
+            self._decoder("decoder", self.parts.vae.decoder, self.config.decoder_lr, length)
         elif stage == "text":
             if not (self.folder / "text.pt").exists():
                 pretrain_text(
@@ -84,10 +94,6 @@ class TrainingRun:
                 "held-out renders told right:",
                 _rounded(judge_accuracy(judge.eval(), self.config.fresh_pictures)),
             )
-        elif stage == "decoder":
-            self._need("autoencoder", {"vae": self.parts.vae})
-            if not (self.folder / "decoder.pt").exists():
-                self._decoder("decoder", self.parts.vae.decoder, self.config.decoder_lr, length)
         else:
             dataset = self._dataset()
             if not (self.folder / "teacher.pt").exists():
@@ -139,7 +145,7 @@ class TrainingRun:
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
         self._need("autoencoder", {"vae": self.parts.vae})
-        load_stage(self.folder, "decoder", {"decoder": self.parts.vae.decoder})
+        self._need("decoder", {"decoder": self.parts.vae.decoder})
         self._need("preview", {"decoder": self.parts.preview.decoder})
         self._load_teacher()
         loras = {}
@@ -157,26 +163,19 @@ class TrainingRun:
             folder, self.parts, loras, self._unet(STUDENTS[1].name) if has_one_step else None
         )
 
-    def _autoencoder(self, length: Length) -> None:
-        buckets = self.render()
-        vae, preview = self.parts.vae, self.parts.preview
-        if not load_stage(self.folder, "autoencoder", {"vae": vae}):
-            train_autoencoder(vae, buckets, length, self.folder, self.config, self.device)
-        if not load_stage(self.folder, "preview", {"decoder": preview.decoder}):
-            share = BUDGET_SHARES["preview"] / BUDGET_SHARES["autoencoder"]
-            shorter = Length(minutes=length.minutes * share)
-            self._decoder("preview", preview.decoder, self.config.preview_lr, shorter)
-
     def _decoder(self, name: str, decoder: torch.nn.Module, lr: LrPlan, length: Length) -> None:
+        self._need("autoencoder", {"vae": self.parts.vae})
+        if (self.folder / f"{name}.pt").exists():
+            return
         before = self._psnr(decoder)
-        shared = (self.render(), length, self.folder, self.config, self.device)
+        shared = (self.render(sharp=True), length, self.folder, self.config, self.device)
         critic = decoder is self.parts.vae.decoder
         train_decoder(name, decoder, lr, self.parts.vae, *shared, critic=critic)
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
         seeds = range(self.config.fresh_pictures)
-        fresh = [draw_scene(sample_scene(seed), *BUCKETS[0]) for seed in seeds]
+        fresh = [draw_scene(sample_scene(seed), *PAINTED[0]) for seed in seeds]
         pictures = np.stack([np.asarray(picture) for picture in fresh])
         vae = self.parts.vae.to(self.device)
         return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)

@@ -24,7 +24,10 @@ from .vocabulary import (
     WEATHERS,
 )
 
-BUCKETS: tuple[tuple[int, int], ...] = ((128, 128), (192, 128), (128, 192))  # (width, height), px
+# (width, height) of the pictures that are encoded, px, and of those that are painted from latents
+BUCKETS: tuple[tuple[int, int], ...] = ((128, 128), (192, 128), (128, 192))
+SHARP = 2  # times as wide and as high
+PAINTED = tuple((SHARP * width, SHARP * height) for width, height in BUCKETS)
 BUCKET_SHARES = (0.8, 0.1, 0.1)
 HELD_OUT_SHARE = 0.06
 HELD_OUT_FILE = Path(__file__).with_name("held_out.txt")

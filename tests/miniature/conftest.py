@@ -14,7 +14,8 @@ from lightning_demo.miniature import architecture
 def narrow_autoencoders() -> Iterator[None]:
     """New autoencoders have few channels: most of what a step takes on one core is theirs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(architecture, "VAE_WIDTH", 8)
+        for part in ("ENCODER", "DECODER"):
+            patch.setattr(architecture, f"{part}_WIDTH", 8)
         yield
 
 

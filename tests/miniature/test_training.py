@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 
+from lightning_demo.miniature import architecture
 from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_model
-from lightning_demo.miniature.autoencoder import psnr, train_autoencoder, train_decoder
+from lightning_demo.miniature.autoencoder import halve, psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
 from lightning_demo.miniature.export import adopt_autoencoder, adopt_teacher
@@ -19,7 +21,15 @@ from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import ATTRIBUTES, TextEncoders, label_caption, pretrain_text
 from lightning_demo.miniature.tokenizer import save_tokenizer
-from lightning_demo.miniature.training import Length, Rival, Stage, load_stage, lr_at, run_stage
+from lightning_demo.miniature.training import (
+    Length,
+    Rival,
+    Stage,
+    load_stage,
+    lr_at,
+    run_stage,
+    save_stage,
+)
 from lightning_demo.miniature.training_run import TrainingRun
 from lightning_demo.miniature.world import sample_scene
 
@@ -28,8 +38,9 @@ SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
 CONFIG = TrainingConfig(
     threads=1,
     pictures=20,
+    sharp_pictures=20,
     captions_per_picture=2,
-    autoencoder_batch=4,
+    autoencoder_batch=2,
     text_batch=8,
     teacher_batch=2,
     autoencoder_lr=LrPlan(5e-4, warm_up_steps=2),
@@ -43,6 +54,13 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> list[Bucket]:
     folder = tmp_path_factory.mktemp("pool")
     render_pool(folder, CONFIG, workers=1)
     return open_pool(folder)
+
+
+@pytest.fixture(scope="module")
+def sharp(tmp_path_factory: pytest.TempPathFactory) -> list[Bucket]:
+    folder = tmp_path_factory.mktemp("sharp")
+    render_pool(folder, CONFIG, workers=1, sharp=True)
+    return open_pool(folder, sharp=True)
 
 
 def line_stage() -> Stage:
@@ -90,13 +108,52 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
 
 
+@pytest.mark.usefixtures("narrow")
 def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
-    adopt_autoencoder(SHIPPED, tmp_path)
-    parts = build_components(1000)
-    assert load_stage(tmp_path, "autoencoder", {"vae": parts.vae})
-    assert load_stage(tmp_path, "preview", {"decoder": parts.preview.decoder})
-    pictures = np.stack([np.asarray(draw_scene(sample_scene(seed), 128, 128)) for seed in range(8)])
-    assert psnr(parts.vae, parts.vae.decoder, pictures, CPU) > 24
+    theirs = build_components(1000, seed=5)
+    save_model(tmp_path / "exported", theirs)
+    run = tmp_path / "run"
+    assert adopt_autoencoder(tmp_path / "exported", run) == ["autoencoder", "decoder", "preview"]
+    mine = build_components(1000)
+    assert load_stage(run, "autoencoder", {"vae": mine.vae})
+    assert load_stage(run, "preview", {"decoder": mine.preview.decoder})
+    same(mine.vae, theirs.vae)
+    same(mine.preview.decoder, theirs.preview.decoder)
+    assert load_stage(run, "decoder", {"decoder": mine.vae.decoder})
+    same(mine.vae, theirs.vae)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_of_an_exported_model_with_other_decoders_only_the_encoder_is_taken(tmp_path: Path):
+    theirs = build_components(1000, seed=5)
+    with pytest.MonkeyPatch.context() as patch:  # as those that painted 128 px
+        patch.setattr(architecture, "DECODER_BLOCKS", (1, 1, 1, 0))
+        patch.setattr(architecture, "PREVIEW_BLOCKS", (1, 1, 1, 0))
+        theirs.vae.decoder = architecture.build_vae().decoder
+        theirs.vae.register_to_config(
+            decoder_block_out_channels=(8,) * 4, num_decoder_blocks=(1, 1, 1, 0)
+        )
+        theirs.preview = architecture.build_preview()
+    save_model(tmp_path / "exported", theirs)
+    assert adopt_autoencoder(tmp_path / "exported", tmp_path) == ["autoencoder"]
+    mine = build_components(1000)
+    start = {k: v.clone() for k, v in mine.vae.state_dict().items()}
+    assert load_stage(tmp_path, "autoencoder", {"vae": mine.vae})
+    same(mine.vae.encoder, theirs.vae.encoder)
+    assert mine.vae.state_dict().keys() == start.keys()
+    assert not load_stage(tmp_path, "preview", {"decoder": mine.preview.decoder})
+
+
+def same(module: torch.nn.Module, exported: torch.nn.Module) -> None:
+    """Has the weights of the other one, which were written in half precision."""
+    for name, value in exported.state_dict().items():
+        assert torch.equal(module.state_dict()[name], value.half().float()), name
+
+
+def test_the_shipped_autoencoder_gives_pictures_back():
+    vae = AutoencoderTiny.from_pretrained(SHIPPED / "base" / "vae", variant="fp16").float()
+    pictures = np.stack([np.asarray(draw_scene(sample_scene(seed), 256, 256)) for seed in range(8)])
+    assert psnr(vae, vae.decoder, pictures, CPU) > 24
 
 
 @pytest.mark.usefixtures("narrow")
@@ -134,26 +191,44 @@ def test_the_learning_rate_warms_up_holds_and_falls():
 
 
 @pytest.mark.usefixtures("narrow")
-def test_the_autoencoder_gets_better_from_its_start(buckets: list[Bucket], tmp_path: Path):
+def test_the_autoencoder_gets_better_from_its_start(sharp: list[Bucket], tmp_path: Path):
     vae = build_components(1000).vae
-    assert psnr(vae, vae.decoder, buckets[0].pictures[:8], CPU) > 18
-    losses = train_autoencoder(vae, buckets, Length(steps=12), tmp_path, CONFIG, CPU)
+    assert psnr(vae, vae.decoder, sharp[0].pictures[:8], CPU) > 18
+    losses = train_autoencoder(vae, sharp, Length(steps=12), tmp_path, CONFIG, CPU)
     assert sum(losses[-4:]) < sum(losses[:4])
 
 
 @pytest.mark.usefixtures("narrow")
 def test_a_decoder_is_trained_on_a_finished_encoder_with_a_critic(
-    buckets: list[Bucket], tmp_path: Path
+    sharp: list[Bucket], tmp_path: Path
 ):
     vae = build_components(1000).vae
     encoder = {k: v.clone() for k, v in vae.encoder.state_dict().items()}
     before = vae.decoder.layers[-1].weight.clone()
     length, config = Length(steps=6), replace(CONFIG, patch_from=0.4)
-    shared = (buckets, length, tmp_path, config, CPU)
+    shared = (sharp, length, tmp_path, config, CPU)
     losses = train_decoder("decoder", vae.decoder, LrPlan(1e-4), vae, *shared, critic=True)
     assert len(losses) == 6
     assert not torch.equal(vae.decoder.layers[-1].weight, before)
     assert all(torch.equal(v, encoder[k]) for k, v in vae.encoder.state_dict().items())
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_decoder_goes_on_from_the_start_in_its_folder(sharp: list[Bucket], tmp_path: Path):
+    vae, before = build_components(1000).vae, build_components(1000, seed=5).vae.decoder
+    save_stage(tmp_path, "decoder-start", {"decoder": before.state_dict()})
+    shared = (vae, sharp, Length(steps=1), tmp_path, CONFIG, CPU)
+    train_decoder("decoder", vae.decoder, LrPlan(0.0), *shared)
+    for name, value in before.state_dict().items():
+        assert torch.equal(vae.decoder.state_dict()[name], value)
+
+
+def test_the_sharp_pool_shows_the_same_scenes(buckets: list[Bucket], sharp: list[Bucket]):
+    for some, large in zip(buckets, sharp, strict=True):
+        assert large.captions == some.captions
+        whole = torch.from_numpy(large.pictures[:].astype(np.float32)).permute(0, 3, 1, 2)
+        halved = halve(whole).permute(0, 2, 3, 1).numpy()
+        assert np.abs(halved - some.pictures).mean() < 2
 
 
 @pytest.mark.usefixtures("narrow")

@@ -19,6 +19,7 @@ from .conftest import narrow_autoencoders
 CONFIG = TrainingConfig(
     threads=1,
     pictures=15,
+    sharp_pictures=15,
     captions_per_picture=1,
     fresh_pictures=2,
     fresh_captions=20,
@@ -68,9 +69,9 @@ def test_what_it_exports_draws_at_every_step_count(finished: TrainingRun, tmp_pa
     assert "cat" in words["groups"]["subjects"]
     for steps in (1, 2):
         (picture,) = draw_prompts(tmp_path, ["a cat"], steps)
-        assert picture.size == (128, 128)
+        assert picture.size == (256, 256)
     (picture,) = draw_prompts(tmp_path, ["a cat"], 2, guidance_scale=2.0)
-    assert picture.size == (128, 128)
+    assert picture.size == (256, 256)
 
 
 def test_a_stage_says_which_one_must_come_first(tmp_path: Path):

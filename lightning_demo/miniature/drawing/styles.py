@@ -52,7 +52,7 @@ def line_drawing(picture: Image.Image, rng: random.Random) -> Image.Image:
     """Broad dark contours on paper, with a little of every colour left inside them."""
     unit = min(picture.size)
     calm = picture.filter(ImageFilter.MedianFilter(3))
-    reach = 2 * max(1, unit // 90) + 1
+    reach = 2 * max(1, round(unit / 128)) + 1
     spread = np.asarray(calm.filter(ImageFilter.MaxFilter(reach)), dtype=np.float32) - np.asarray(
         calm.filter(ImageFilter.MinFilter(reach)), dtype=np.float32
     )
