@@ -25,18 +25,18 @@ def test_a_prompt_becomes_a_png_and_a_line_of_json(
 ):
     file = tmp_path / "deep" / "x.png"
     options = ["--num-inference-steps", "4", "--seed", "7", "--guidance-scale", "0"]
-    options += ["--width", "192", "--height", "128", "--out", str(file)]
+    options += ["--width", "384", "--height", "256", "--out", str(file)]
     assert main(["generate", "a red house", *options, *HERE]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     report = json.loads(line)
     assert {
-        **{"prompt": "a red house", "seed": 7, "width": 192, "height": 128},
+        **{"prompt": "a red house", "seed": 7, "width": 384, "height": 256},
         **{"num_inference_steps": 4, "guidance_scale": 0, "model": "miniature"},
         **{"file": str(file)},
     }.items() <= report.items()
     assert report["timings"]["total"] > 0
     image = Image.open(file)
-    assert (image.format, image.size) == ("PNG", (192, 128))
+    assert (image.format, image.size) == ("PNG", (384, 256))
     assert json.loads(image.text["generation"])["seed"] == 7
 
 
@@ -73,7 +73,7 @@ def test_several_prompts_fill_a_folder(tmp_path: Path, capsys: pytest.CaptureFix
         (["a", "--seed", "seven"], "seed: must be a whole number from 0"),
         (["a", "--guidance-scale", "inf"], "guidance_scale: must be a number from 0 to 20"),
         (["a", "--guidance-scale", "nan"], "guidance_scale: must be a number from 0 to 20"),
-        (["a", "--width", "1000000"], "width: must be a multiple of 8 from 64 to 256"),
+        (["a", "--width", "1000000"], "width: must be a multiple of 8 from 128 to 512"),
         (["a", "--height", "130"], "height: must be a multiple of 8"),
         (["a", "--out", "picture.gif"], "--out: must end in .png"),
         (["a", "--threads", "many"], "threads (LIGHTNING_THREADS): must be a whole number"),

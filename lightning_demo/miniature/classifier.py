@@ -26,7 +26,7 @@ from .training import Length, Stage, run_stage
 from .vocabulary import COLOURS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import BUCKETS, Kind, Scene, sample_held_out, sample_scene
 
-SIDE = 64  # px: a picture of 128 averaged over 2x2
+SIDE = 64  # px, to which larger pictures are averaged
 FEATURES = 192
 HELD_OUT_SEED = 10_000_000  # evaluation uses the seeds below
 KINDS: tuple[Kind, ...] = ("one", "pair", "counts")
@@ -100,7 +100,7 @@ class Classifier(nn.Module):
 
 
 def to_pixels(pictures: Sequence[Image.Image] | NDArray[np.uint8]) -> torch.Tensor:
-    """Square pictures of 128 px, uint8 RGB -> [B, 3, 64, 64] from -1 to 1."""
+    """Square pictures of 128 or 256 px, uint8 RGB -> [B, 3, 64, 64] from -1 to 1."""
     array = np.stack([np.asarray(picture) for picture in pictures])
     pixels = torch.from_numpy(array).permute(0, 3, 1, 2).float()
     return functional.avg_pool2d(pixels, array.shape[1] // SIDE) / 127.5 - 1

@@ -22,7 +22,7 @@ from .picture import draw_scene
 from .sheet import Drawer
 from .speed import one_core_ms
 from .suites import MODELS, Task
-from .world import BUCKETS, sample_held_out
+from .world import PAINTED, sample_held_out
 
 CLASSIFIER = Path("evaluation", "classifier.safetensors")
 TEACHER_STEPS = 32
@@ -123,7 +123,7 @@ def steps_and_guidance(model: str) -> tuple[int, float]:
 def _fresh_renders(count: int) -> np.ndarray:
     """Pictures of nobody's training, of every kind in turn, [N, H, W, 3] uint8."""
     scenes = [sample_held_out(7_000_000 + n, KINDS[n % len(KINDS)]) for n in range(count)]
-    return np.stack([np.asarray(draw_scene(scene, *BUCKETS[0])) for scene in scenes])
+    return np.stack([np.asarray(draw_scene(scene, *PAINTED[0])) for scene in scenes])
 
 
 def _score(draw: Drawer, tasks: dict[str, list[Task]], judge: Classifier) -> Score:
@@ -140,7 +140,7 @@ def _score(draw: Drawer, tasks: dict[str, list[Task]], judge: Classifier) -> Sco
         shares[key] = _share(task.asked.items() <= answer.items() for task, answer in part)
     pairs = [(task.asked, answer) for task, answer in answered if "name_2" in task.asked]
     one = [task.scene for task in tasks["one_subject"] if task.scene]
-    renders = [draw_scene(scene, *BUCKETS[0]) for scene in one]
+    renders = [draw_scene(scene, *PAINTED[0]) for scene in one]
     drawn = sharpness(picture_pixels(pictures[: len(one)]))
     return Score(
         **shares,

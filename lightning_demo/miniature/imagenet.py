@@ -38,8 +38,10 @@ class ImageNetFeatures:
         parts = []
         for start in range(0, len(pictures), 32):
             pixels = (picture_pixels(pictures[start : start + 32]) + 1) / 2
-            large = functional.interpolate(pixels, size=(SIDE, SIDE), mode="bicubic").clamp(0, 1)
-            given = ((large - MEAN) / SPREAD).contiguous(memory_format=torch.channels_last)
+            scaled = functional.interpolate(
+                pixels, size=(SIDE, SIDE), mode="bicubic", antialias=True
+            ).clamp(0, 1)
+            given = ((scaled - MEAN) / SPREAD).contiguous(memory_format=torch.channels_last)
             parts.append(self.network.extract_features(given).mean((2, 3)))
         return torch.cat(parts)
 

@@ -26,7 +26,7 @@ class Sentence:
     """A prompt and what renders of it look like."""
 
     task: Task
-    size: tuple[int, int]  # width and height, px
+    size: tuple[int, int]  # width and height as painted, px
     renders: torch.Tensor  # [R, 4, h, w]
     diversity: float
 

@@ -14,11 +14,11 @@ from . import suites
 from .captions import write_caption
 from .picture import draw_scene
 from .vocabulary import EXAMPLES
-from .world import BUCKETS, sample_scene
+from .world import PAINTED, sample_scene
 
 BATCH = 16
 COLUMNS = 10
-FONT_SIZE = 10  # px, under pictures of their own size
+FONT_SIZE = 18  # px, under pictures of their own size
 LARGE, LARGE_COLUMNS = 384, 6  # px of a picture that shows its form, and how many in a row
 SMALL, SMALL_COLUMNS, SMALL_COUNT = 256, 4, 12  # the same for a page
 LARGE_COUNT = 48
@@ -67,7 +67,7 @@ class Drawer:
         self._pipeline.scheduler.register_to_config(prediction_type=kind)
 
     def __call__(
-        self, prompts: list[str], seed: int = 0, width: int = 128, height: int = 128
+        self, prompts: list[str], seed: int = 0, width: int = 256, height: int = 256
     ) -> list[Image.Image]:
         """One picture per prompt, each from its own seed (seed, seed + 1, …)."""
         pictures: list[Image.Image] = []
@@ -93,8 +93,8 @@ def draw_prompts(
     num_inference_steps: int,
     *,
     seed: int = 0,
-    width: int = 128,
-    height: int = 128,
+    width: int = 256,
+    height: int = 256,
     guidance_scale: float = 0.0,
 ) -> list[Image.Image]:
     """One picture per prompt, by a model that is needed only once."""
@@ -158,7 +158,7 @@ def world_sheet(count: int) -> Image.Image:
     """Training pictures, each above one of its captions."""
     scenes = [sample_scene(seed) for seed in range(count)]
     captions = [write_caption(scene, seed).text for seed, scene in enumerate(scenes)]
-    pictures = [draw_scene(scene, *BUCKETS[0]) for scene in scenes]
+    pictures = [draw_scene(scene, *PAINTED[0]) for scene in scenes]
     return captioned_sheet(pictures, captions, min(COLUMNS, count))
 
 

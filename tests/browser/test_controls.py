@@ -44,8 +44,8 @@ def test_every_control_repaints(tab: Visit) -> None:
     steps = page.locator("#steps")
     assert changed(tab, lambda: steps.get_by_text("8").click())["num_inference_steps"] == 8
     size = page.locator("#size")
-    after = changed(tab, lambda: size.get_by_text("192 × 128").click())
-    assert (after["width"], after["height"]) == (192, 128)
+    after = changed(tab, lambda: size.get_by_text("384 × 256").click())
+    assert (after["width"], after["height"]) == (384, 256)
     number = page.get_by_label("number input for Guidance")
     assert changed(tab, lambda: number.fill("1.5"))["guidance_scale"] == 1.5
     negative = page.get_by_label("Negative prompt")
@@ -134,7 +134,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     tab.wait("() => lightning.painted.at(-1)?.final && lightning.painted.at(-1).step === 8")
     words = "() => document.getElementById('drafting').textContent"
     tab.prompt.press_sequentially(" and a long tail of words", delay=5)
-    tab.wait(f"{words} === 'drafts: 2 steps, 64 × 64, quick decoder (budget 200 ms)'")
+    tab.wait(f"{words} === 'drafts: 2 steps, 128 × 128, quick decoder (budget 200 ms)'")
     assert tab.wait_answered()["step"] == 8
     assert "8 steps" in tab.text("about"), "what is asked for stays there"
     tab.wait(f"{words} === ''")
@@ -214,7 +214,7 @@ def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
     tab = visit(running)
     tab.wait_answered()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
-    changed(tab, lambda: tab.page.locator("#size").get_by_text("128 × 192").click())
+    changed(tab, lambda: tab.page.locator("#size").get_by_text("256 × 384").click())
     changed(tab, lambda: tab.page.get_by_label("Negative prompt").fill("a & b=c#d"))
     tab.type("50% café & <b>? häuser")
     tab.wait_painted("50% café & <b>? häuser")

@@ -92,8 +92,8 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
         "prompt": "a cat (sitting), (red:1.2)",
         "negative_prompt": "dogs",
         "num_inference_steps": 8,
-        "width": 128,
-        "height": 192,
+        "width": 256,
+        "height": 384,
         "guidance_scale": 0,
         "seed": 9,
     }
@@ -105,9 +105,9 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
     assert page.get_by_label("Seed", exact=True).input_value() == "9"
     assert page.locator("#seed-lock input").is_checked()
     assert page.locator("#steps input[value='8']").is_checked()
-    assert page.locator("#size input[value='128x192']").is_checked()
+    assert page.locator("#size input[value='256x384']").is_checked()
     assert tab.text("note") == (
-        "From the picture: both prompts, 8 steps for 20, 128 × 192 for 512 × 768, "
+        "From the picture: both prompts, 8 steps for 20, 256 × 384 for 512 × 768, "
         "seed 9 for 4294967305"
     )
     assert page.evaluate("asked") == [], "nothing is uploaded"
@@ -117,7 +117,7 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
 
 def test_our_own_picture_asks_for_the_same(tab: Visit) -> None:
     tab.page.locator("#steps").get_by_text("2", exact=True).click()
-    tab.page.locator("#size").get_by_text("192 × 128").click()
+    tab.page.locator("#size").get_by_text("384 × 256").click()
     tab.page.get_by_label("Negative prompt").fill("rain (heavy)")
     tab.page.get_by_label("number input for Guidance").fill("1.5")
     tab.type("a picture to keep")

@@ -98,7 +98,7 @@ def test_what_is_typed_is_what_is_painted(
     assert tab.page.evaluate("lightning.transport.name") == transport
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
     assert order == sorted(order)
-    shown = canvas(tab, 128, 128)
+    shown = canvas(tab, 256, 256)
     wanted = png(server, tab.request())
     other = png(server, {**tab.request(), "prompt": "a white cat in the snow at night"})
     assert np.abs(shown - wanted).mean() < 8, "the picture of these words"
@@ -109,13 +109,13 @@ def test_a_slider_repaints_and_going_back_repaints_the_same(server: SimpleNamesp
     """Over sockets; test_live.py has controls over events, too."""
     tab = visit(server)
     tab.wait_answered()
-    before = canvas(tab, 128, 128)
+    before = canvas(tab, 256, 256)
     tab.page.locator("#steps").get_by_text("8", exact=True).click()
     tab.wait("() => lightning.painted.at(-1).final && lightning.painted.at(-1).step === 8")
-    assert np.abs(canvas(tab, 128, 128) - before).mean() > 0.5
+    assert np.abs(canvas(tab, 256, 256) - before).mean() > 0.5
     tab.page.locator("#steps").get_by_text("4", exact=True).click()
     tab.wait("() => lightning.painted.at(-1).final && lightning.painted.at(-1).step === 4")
-    assert np.array_equal(canvas(tab, 128, 128), before)
+    assert np.array_equal(canvas(tab, 256, 256), before)
 
 
 def test_two_tabs_at_once_never_mix(server: SimpleNamespace, visit: Open):

@@ -51,7 +51,7 @@ def test_it_stands_in_and_changes_over(
     assert not words.is_visible() and not bar.is_visible()
     assert "stand-in" not in tab.text("about")
     assert pair.wanted.requests[-1].width == 1024
-    assert all(request.width == 128 for request in pair.small.requests)
+    assert all(request.width == 256 for request in pair.small.requests)
     wait_for(lambda: pair.small.closed)
 
 
@@ -65,10 +65,10 @@ def test_the_controls_are_the_wanted_models_and_the_words_those_of_who_paints(
     sizes = [f"{width} × {height}" for width, height in SDXL_LIGHTNING.sizes]
     assert size.locator("label").all_inner_texts() == sizes
     assert steps.locator("input:enabled").count() == 4
-    assert size.get_attribute("data-painted") == "painted at 128 × 128"
+    assert size.get_attribute("data-painted") == "painted at 256 × 256"
     assert tab.page.title().endswith("Miniature")
     size.get_by_text("1216 × 832").click()
-    tab.wait("() => document.getElementById('size').dataset.painted === 'painted at 192 × 128'")
+    tab.wait("() => document.getElementById('size').dataset.painted === 'painted at 384 × 256'")
     assert tab.text("prompt-note") == ""
     shown = tab.page.evaluate(SHOWN)
     assert "Words it knows" in shown and "astronaut" not in shown

@@ -112,12 +112,12 @@ class EngineContract:
                 replaced = asyncio.ensure_future(collect(engine, ask("replaced"), since=since))
                 await settle()
                 # Of another size, so that they cannot share a step.
-                second = ask("second", width=192, num_inference_steps=1)
+                second = ask("second", width=384, num_inference_steps=1)
                 tasks.append(asyncio.ensure_future(collect(engine, second)))
                 await settle()
                 replaced.cancel()
                 await asyncio.gather(replaced, return_exceptions=True)
-                kept = ask("kept", height=192, num_inference_steps=1)
+                kept = ask("kept", height=384, num_inference_steps=1)
                 tasks.append(asyncio.ensure_future(collect(engine, kept, since=since)))
                 await settle()
                 sampler.release()
@@ -137,8 +137,8 @@ class EngineContract:
                 await sampler.reached()
                 since = asyncio.get_running_loop().time()
                 # Of another size each, so that they cannot share a step.
-                first = Work(ask("first", width=192, num_inference_steps=1), since=since)
-                last = Work(ask("last", height=192, num_inference_steps=1), since=since + 1)
+                first = Work(ask("first", width=384, num_inference_steps=1), since=since)
+                last = Work(ask("last", height=384, num_inference_steps=1), since=since + 1)
                 for work in (first, last):
                     reading = collect(engine, work.request, since=work.since)
                     tasks.append(asyncio.ensure_future(reading))
@@ -157,11 +157,11 @@ class EngineContract:
     def test_a_frame_is_a_jpeg_of_the_asked_size(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, _):
-                final = (await collect(engine, ask("a boat", width=192, height=128)))[-1]
+                final = (await collect(engine, ask("a boat", width=384, height=256)))[-1]
                 image = Image.open(io.BytesIO(final.data))
-                assert (image.format, image.size) == ("JPEG", (192, 128))
+                assert (image.format, image.size) == ("JPEG", (384, 256))
                 assert final.media_type == "image/jpeg"
-                assert final.pixels.shape == (128, 192, 3)
+                assert final.pixels.shape == (256, 384, 3)
                 assert set(final.timings) == {
                     "queue",
                     "embed",

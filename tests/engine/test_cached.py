@@ -218,7 +218,7 @@ def test_a_request_moves_up_when_somebody_joins_who_has_waited_longer(run, compo
             first = asyncio.ensure_future(collect(engine, ask("first", num_inference_steps=1)))
             await sampler.reached()
             # Of another size each, so that none shares a call with another.
-            before, shared = ask("before", width=192), ask("shared", height=192)
+            before, shared = ask("before", width=384), ask("shared", height=384)
             tasks = [first, asyncio.ensure_future(collect(engine, before))]
             await settle()
             tasks.append(asyncio.ensure_future(collect(engine, shared)))
@@ -241,7 +241,7 @@ def test_who_joins_with_an_older_claim_neither_supersedes_nor_restarts(run, comp
         async with observed_engine(components, metrics=metrics) as (local, sampler):
             engine = CachedEngine(local, FrameCache(0), metrics)
             sampler.hold()
-            tasks = [asyncio.ensure_future(collect(engine, ask("running", width=192)))]
+            tasks = [asyncio.ensure_future(collect(engine, ask("running", width=384)))]
             await sampler.reached()
             tasks.append(asyncio.ensure_future(collect(engine, ask("shared"))))
             await settle()

@@ -82,7 +82,7 @@ def test_what_cannot_share_takes_turns(run, components, ask):
     async def check() -> None:
         async with crowd(components) as made:
             few, many = ask("few", num_inference_steps=2), ask("many", num_inference_steps=8)
-            wide = ask("wide", num_inference_steps=2, width=192)
+            wide = ask("wide", num_inference_steps=2, width=384)
             await made.paint(many, few, wide)
             assert all(len(batch) == 1 for batch in made.sampler.batches)
             order = [batch[0] for batch in made.sampler.batches]
@@ -273,8 +273,8 @@ def test_while_others_wait_only_the_first_preview_is_made(run, components, ask):
 
 def test_calls_are_measured_before_anybody_waits(run, components, ask):
     async def check() -> None:
-        latencies, usual = LatencyModel(), (64, 64)
-        family = replace(MINIATURE, sizes=(usual, (96, 64)))
+        latencies, usual = LatencyModel(), (128, 128)
+        family = replace(MINIATURE, sizes=(usual, (192, 128)))
         engine = LocalEngine(
             lambda report: ObservedSampler(replace(components, spec=family)),
             about(family),
@@ -290,7 +290,7 @@ def test_calls_are_measured_before_anybody_waits(run, components, ask):
         while {kind for kind, *_ in latencies} != {"step", "preview", "decoder"}:
             await settle()
         assert {size for _, size, *_ in latencies} == {usual}
-        assert (await collect(engine, ask("a cat", width=192)))[-1].final
+        assert (await collect(engine, ask("a cat", width=384)))[-1].final
         await engine.aclose()
         assert engine.forecast(Work(ask("a cat"))) is None
 
@@ -323,7 +323,7 @@ def test_a_frame_tells_what_encoding_took_as_the_metrics_do(run, components, ask
 
 
 def test_sizes_unlike_any_other_are_measured_too(components):
-    latencies, usual, small = LatencyModel(), (64, 64), (32, 32)
+    latencies, usual, small = LatencyModel(), (128, 128), (64, 64)
     family = replace(MINIATURE, sizes=(usual, small))
     calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
     calibration.first()

@@ -49,7 +49,7 @@ def test_one_decode_at_a_time_and_then_all_that_have_come(bench: Bench):
     bench.step()
     for prompt in "123":
         bench.admit(prompt, num_inference_steps=1)
-    bench.admit("wide", num_inference_steps=1, width=192)
+    bench.admit("wide", num_inference_steps=1, width=384)
     bench.step(4)
     assert [prompts for prompts, _ in bench.device.beside] == [["0"]]
     bench.device.beside[0][1].set_result(bench.device.pictures(1))

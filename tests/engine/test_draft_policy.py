@@ -43,7 +43,7 @@ def test_a_model_without_smaller_sizes_or_fewer_steps_drafts_nothing():
     assert may_draft(SDXL_LIGHTNING.limits) and not may_draft(MINIATURE.limits)
     assert not may_draft(replace(SDXL_LIGHTNING.limits, num_inference_steps=(8,)))
     assert not may_draft(replace(SDXL_LIGHTNING.limits, num_inference_steps=(1, 2, 4)))
-    assert drafts(ask(8, 128, 128), MINIATURE.limits) == []
+    assert drafts(ask(8, 256, 256), MINIATURE.limits) == []
 
 
 def test_a_draft_has_nearly_the_shape_of_the_picture():
@@ -80,7 +80,7 @@ def test_the_table_of_the_docs():
                 for limits in (SDXL_LIGHTNING.limits, MINIATURE.limits):
                     size = limits.sizes[0]
                     assert choose_draft(ask(steps, *size), limits, BUDGET, waiting) is None
-            assert choose_draft(ask(8, 128, 128), MINIATURE.limits, BUDGET, waiting) is None
+            assert choose_draft(ask(8, 256, 256), MINIATURE.limits, BUDGET, waiting) is None
     found = {
         (seconds, wait): choose_draft(
             ask(8), SDXL_LIGHTNING.limits, BUDGET, model(seconds / 10, seconds / 5, wait * seconds)

@@ -23,7 +23,7 @@ from lightning_demo.engine.policy import (
 )
 from lightning_demo.schemas import GenerationRequest
 
-REQUEST = GenerationRequest("a", "", 4, 0.0, 7, 128, 128)
+REQUEST = GenerationRequest("a", "", 4, 0.0, 7, 256, 256)
 
 
 def submission(sequence: int, steps: int = 4) -> Submission:

@@ -36,7 +36,7 @@ LARGE = replace(
     MINIATURE,
     name="large",
     title="Large",
-    sizes=((256, 256), (384, 256), (256, 384)),
+    sizes=((320, 320), (480, 320), (320, 480)),
     min_side=128,
     max_side=512,
 )
@@ -204,7 +204,7 @@ def test_it_changes_over_between_two_pictures(run, components):
             after = await collect(pair.engine, large())
             assert {frame.model for frame in before} == {"miniature"}
             assert {frame.model for frame in after} == {"large"}
-            assert (before[-1].size, after[-1].size) == ((128, 128), (256, 256))
+            assert (before[-1].size, after[-1].size) == ((256, 256), (320, 320))
             assert before[-1].request == after[-1].request == large()
             status = pair.engine.status()
             assert (status.loading_model, status.detail, status.progress) == ("", "", None)
@@ -216,8 +216,8 @@ def test_the_stand_in_paints_its_own_size_of_the_shape_and_remarks_nothing(run, 
     async def check() -> None:
         async with opened(components) as pair:
             await pair.stand_in()
-            final = (await collect(pair.engine, large(width=384, height=256)))[-1]
-            assert (final.size, final.notes) == ((192, 128), ())
+            final = (await collect(pair.engine, large(width=480, height=320)))[-1]
+            assert (final.size, final.notes) == ((384, 256), ())
 
     run(check())
 
@@ -228,10 +228,10 @@ def test_no_request_comes_too_late_or_too_early(run, components, ask):
     async def check() -> None:
         async with opened(components) as pair:
             limits = pair.engine.status().limits
-            fields = [large(width=384, height=256).as_dict(), ask(width=192, height=128).as_dict()]
+            fields = [large(width=480, height=320).as_dict(), ask(width=384, height=256).as_dict()]
             for phase, size in (
-                (pair.stand_in, (192, 128)),
-                (pair.take_over, (384, 256)),
+                (pair.stand_in, (384, 256)),
+                (pair.take_over, (480, 320)),
             ):
                 await phase()
                 assert pair.engine.status().limits == limits
@@ -261,7 +261,7 @@ def test_what_is_on_its_way_is_painted_by_the_wanted_model(run, components):
                 steps = [frame.step for frame in frames]
                 assert steps == sorted(steps)
                 assert [frame.final for frame in frames].count(True) == 1
-                assert (frames[-1].model, frames[-1].size) == ("large", (256, 256))
+                assert (frames[-1].model, frames[-1].size) == ("large", (320, 320))
             assert "waiting" not in pair.small.sampler.steps
 
     run(check())
@@ -289,7 +289,7 @@ def test_when_the_wanted_model_is_lost_another_stands_in(run, components):
     run(check())
 
 
-CARRIED = large("carried over", num_inference_steps=2, width=384, height=256)
+CARRIED = large("carried over", num_inference_steps=2, width=480, height=320)
 
 
 @asynccontextmanager
@@ -308,7 +308,7 @@ async def carried_over(pair: Pair, begin: Callable[[], object]) -> AsyncIterator
     await pair.small.told_to_stop()
     pair.wanted.sampler.hold()
     others = []
-    for prompt, (width, height) in (("first", (256, 256)), ("later", (256, 384))):
+    for prompt, (width, height) in (("first", (320, 320)), ("later", (320, 480))):
         one = large(prompt, num_inference_steps=1, width=width, height=height)
         others.append(asyncio.ensure_future(collect(pair.engine, one)))
         await pair.wanted.sampler.reached()

@@ -30,7 +30,7 @@ from lightning_demo.miniature.evaluate import CLASSIFIER, MODELS, Size, evaluate
 from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.suites import BEST
 from lightning_demo.miniature.vocabulary import SUBJECTS, plural
-from lightning_demo.miniature.world import Scene, Thing, held_out, sample_scene
+from lightning_demo.miniature.world import BUCKETS, PAINTED, Scene, Thing, held_out, sample_scene
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "miniature"
 TINY = Size(
@@ -87,10 +87,11 @@ def test_the_judge_is_read_as_it_was_saved(tmp_path: Path):
             torch.testing.assert_close(again(pixels)[head], logits, atol=5e-3, rtol=5e-3)
 
 
-def test_the_shipped_judge_tells_renders():
+@pytest.mark.parametrize("size", [BUCKETS[0], PAINTED[0]])
+def test_the_shipped_judge_tells_renders(size: tuple[int, int]):
     judge = load_classifier(SHIPPED / CLASSIFIER)
     scenes = [sample_scene(seed) for seed in range(64)]
-    told = judge.tell(to_pixels([draw_scene(scene, 128, 128) for scene in scenes]))
+    told = judge.tell(to_pixels([draw_scene(scene, *size) for scene in scenes]))
     right = [
         facts(scene)["style"] == t["style"] and facts(scene).get("name", t["name"]) == t["name"]
         for scene, t in zip(scenes, told, strict=True)
@@ -127,8 +128,8 @@ def test_an_untrained_model_is_measured_and_written_into_its_card(
     assert report["sentence_nn"][BEST] < report["sentence_nn"]["4"], "noise is no form"
     assert report["sentence_nn_ratio"].keys() == report["sentence_nn_sigmas"].keys() == {*MODELS}
     assert report["sentence_nn_by_subject"]["4"].keys() == set(list(SUBJECTS)[:2])
-    assert report["sentence_nn_by_size"].keys() == {"192x128", "128x192"}
-    assert report["sentence_nn_by_size"]["192x128"].keys() == {"4", BEST}
+    assert report["sentence_nn_by_size"].keys() == {"384x256", "256x384"}
+    assert report["sentence_nn_by_size"]["384x256"].keys() == {"4", BEST}
     for key in ("imagenet_precision", "imagenet_recall"):
         assert report[key].keys() == everything
         assert all(0 <= share <= 1 for share in report[key].values())

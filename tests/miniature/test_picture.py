@@ -22,20 +22,32 @@ from lightning_demo.miniature.vocabulary import (
     TIMES,
     WEATHERS,
 )
-from lightning_demo.miniature.world import BUCKETS, Scene, Thing, sample_scene
+from lightning_demo.miniature.world import BUCKETS, PAINTED, SHARP, Scene, Thing, sample_scene
 
 
 def drawn(scene: Scene) -> np.ndarray:
     return np.asarray(draw_scene(scene, 128, 128), dtype=int)
 
 
-@pytest.mark.parametrize("size", BUCKETS, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", BUCKETS + PAINTED, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_scenes_draw_at_every_size_and_alike_each_time(size: tuple[int, int]):
     for seed in range(12):
         first, second = (np.asarray(draw_scene(sample_scene(seed), *size)) for _ in range(2))
         assert first.shape == (size[1], size[0], 3)
         assert (first == second).all()
         assert first.std() > 2, "a picture of one colour"
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(("small", "large"), [*zip(BUCKETS, PAINTED, strict=True)])
+def test_a_sharper_picture_shows_the_same(
+    style: str, small: tuple[int, int], large: tuple[int, int]
+):
+    for seed in range(3):
+        scene = replace(sample_scene(seed), style=style)
+        halved = draw_scene(scene, *large).reduce(SHARP)
+        change = np.asarray(halved, dtype=int) - np.asarray(draw_scene(scene, *small), dtype=int)
+        assert np.abs(change).mean() < 4
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)

@@ -21,7 +21,7 @@ from lightning_demo.miniature.sentence_nn import (
     thing,
 )
 from lightning_demo.miniature.suites import Task
-from lightning_demo.miniature.world import BUCKETS, SUBJECTS, held_out
+from lightning_demo.miniature.world import PAINTED, SUBJECTS, held_out
 
 VAE = Path(__file__).parents[2] / "assets" / "miniature" / "base" / "vae"
 
@@ -58,12 +58,12 @@ def test_only_where_the_thing_stands_counts(latents: torch.Tensor):
     assert torch.equal(thing(latents), latents[..., 5:15, 3:13])
 
 
-@pytest.mark.parametrize(("width", "height"), BUCKETS)
+@pytest.mark.parametrize(("width", "height"), PAINTED)
 def test_the_thing_is_in_the_middle_of_every_size_and_may_move(width: int, height: int):
-    place = torch.arange(width // 8 * (height // 8)).view(1, 1, height // 8, width // 8)
+    place = torch.arange(width // 16 * (height // 16)).view(1, 1, height // 16, width // 16)
     part = thing(place)
-    columns = part[0, 0, 0] % (width // 8)
-    assert columns[0] + columns[-1] == width // 8 - 1
+    columns = part[0, 0, 0] % (width // 16)
+    assert columns[0] + columns[-1] == width // 16 - 1
     for down in (-1, 1):
         for right in (-1, 1):
             assert thing(place, down, right).shape == part.shape
@@ -75,7 +75,7 @@ def test_scores_are_means_over_prompts_with_their_error(monkeypatch: pytest.Monk
     drawn = values.sqrt().view(-1, 1, 1, 1).expand(-1, 4, 16, 16)
     monkeypatch.setattr(module, "encode_pictures", lambda vae, pictures: drawn)
     sentences = [
-        Sentence(Task(name, {"name": name}), (128, 128), torch.zeros(7, 4, 16, 16), 10.0)
+        Sentence(Task(name, {"name": name}), (256, 256), torch.zeros(7, 4, 16, 16), 10.0)
         for name in ("cat", "cat", "boat")
     ]
     score = measure(None, sentences, [])
@@ -90,9 +90,9 @@ def test_scores_are_means_over_prompts_with_their_error(monkeypatch: pytest.Monk
 def test_a_lump_is_further_than_a_reconstruction(vae, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "RENDERS", 40)
     lighthouses = [t for t in suites.balanced(2) if t.asked["name"] == "lighthouse"]
-    sentences = read_sentences(vae, lighthouses, BUCKETS[0])
+    sentences = read_sentences(vae, lighthouses, PAINTED[0])
     sharp = reconstructions(vae, sentences, 4)
-    lumps = [picture.filter(ImageFilter.GaussianBlur(8)) for picture in sharp]
+    lumps = [picture.filter(ImageFilter.GaussianBlur(16)) for picture in sharp]
     good, bad = measure(vae, sentences, sharp), measure(vae, sentences, lumps)
     assert bad.mean > 1.3 * good.mean
     assert bad.diversity < 0.7 * good.diversity
@@ -100,10 +100,10 @@ def test_a_lump_is_further_than_a_reconstruction(vae, monkeypatch: pytest.Monkey
 
 def test_further_renders_are_not_among_those_that_are_searched(vae, monkeypatch):
     monkeypatch.setattr(module, "RENDERS", 3)
-    sentences = read_sentences(vae, suites.balanced(1)[:1], BUCKETS[1])
+    sentences = read_sentences(vae, suites.balanced(1)[:1], PAINTED[1])
     assert sentences[0].renders.shape == (3, 4, 16, 24)
     (again,) = reconstructions(vae, sentences, 1)
-    assert again.size == BUCKETS[1]
+    assert again.size == PAINTED[1]
     assert nearest(encode_pictures(vae, [again]), sentences[0].renders)[0] > 0.01
 
 

@@ -16,16 +16,16 @@ from lightning_demo.miniature.world import sample_held_out
 def test_captions_stand_below_their_pictures():
     pictures = [Image.new("RGB", (40, 30), "red")] * 3
     sheet = captioned_sheet(pictures, ["a"] * 3, columns=2)
-    assert sheet.size == (2 * 46 + 6, 2 * (30 + 26 + 6) + 6)
+    assert sheet.size == (2 * 46 + 6, 2 * (30 + 46 + 6) + 6)
     assert sheet.getpixel((6, 6)) == (255, 0, 0)
-    below = sheet.crop((6, 36, 46, 62))
+    below = sheet.crop((6, 36, 46, 82))
     assert below.getextrema() != ((255, 255),) * 3, "a caption is drawn"
 
 
 def test_the_sheet_of_the_world_has_room_for_all():
     one, rows = world_sheet(1), world_sheet(11)
-    assert rows.width > 10 * 128 > one.width
-    assert rows.height > 2 * 128 > one.height > 128
+    assert rows.width > 10 * 256 > one.width
+    assert rows.height > 2 * 256 > one.height > 256
 
 
 def test_the_large_sheet_shows_form_and_stays_small(
@@ -35,7 +35,7 @@ def test_the_large_sheet_shows_form_and_stays_small(
 
     def draw(folder: Path, prompts: list[str], steps: int, **how: object) -> list[Image.Image]:
         drawn.append((prompts, steps, how["seed"]))
-        return [draw_scene(sample_held_out(seed), 128, 128) for seed in range(len(prompts))]
+        return [draw_scene(sample_held_out(seed), 256, 256) for seed in range(len(prompts))]
 
     monkeypatch.setattr(module, "draw_prompts", draw)
     large, small = write_large_sheet(tmp_path, tmp_path / "sheet.jpg", 4, seed=3)

@@ -41,5 +41,5 @@ def test_one_picture_by_diffusers_with_a_lora(
     exec(published.corrected(published.LOCAL), {"__name__": "published"})  # noqa: S102
     assert "Generation complete!" in capsys.readouterr().out
     with Image.open("sdxl_lightning_output.png") as picture:
-        assert picture.size == (128, 128)
+        assert picture.size == (256, 256)
         assert min(ImageStat.Stat(picture).stddev) > 5, "a picture, and no plain colour"

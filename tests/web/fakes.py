@@ -27,14 +27,14 @@ STAGES = ("queue", "embed", "steps", "decode", "encode", "total")
 LIMITS = Limits(
     num_inference_steps=(2, 4, 8),
     default_steps=4,
-    sizes=((128, 128), (192, 128), (128, 192)),
-    min_side=64,
-    max_side=256,
+    sizes=((256, 256), (384, 256), (256, 384)),
+    min_side=128,
+    max_side=512,
 )
 STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu")
 
 
-WITH_DRAFTS = replace(STATUS, limits=replace(LIMITS, sizes=(*LIMITS.sizes, (64, 64))))
+WITH_DRAFTS = replace(STATUS, limits=replace(LIMITS, sizes=(*LIMITS.sizes, (128, 128))))
 
 
 def slow(request: GenerationRequest, draft: bool) -> Forecast:

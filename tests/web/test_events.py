@@ -49,7 +49,7 @@ def test_frames_come_as_text(client: Client) -> None:
     assert frames[-1]["final"] and frames[-1]["prompt"] == "a red cat"
     assert frames[-1]["seed"] == 4
     picture = base64.b64decode(frames[-1]["picture"].partition(",")[2])
-    assert Image.open(io.BytesIO(picture)).size == (128, 128)
+    assert Image.open(io.BytesIO(picture)).size == (256, 256)
 
 
 def test_the_status_can_be_asked_for(client: Client) -> None:

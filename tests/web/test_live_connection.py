@@ -244,7 +244,7 @@ def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
         engine = FakeEngine()
         service = Service(engine, settings)
         connection = service.open()
-        guesses = [{"num_inference_steps": 3}, {"prompt": ""}, {"width": 192}, {"prompt": "a cat"}]
+        guesses = [{"num_inference_steps": 3}, {"prompt": ""}, {"width": 384}, {"prompt": "a cat"}]
         request = {"prompt": "a ca", "num_inference_steps": 4, "seed": seed}
         message = {"sequence": 1, "request": request, "ahead": guesses}
         assert connection.receive(messages.parse(json.dumps(message))) is None

@@ -45,7 +45,7 @@ def test_a_changeover_is_told_and_the_next_picture_is_the_others(
         assert (status["model"], status["loading_title"]) == ("miniature", "SDXL-Lightning")
         tab.ask(1, width=1216, height=832)
         frame = tab.final(1)[-1]
-        assert (frame["model"], frame["width"], frame["height"]) == ("miniature", 192, 128)
+        assert (frame["model"], frame["width"], frame["height"]) == ("miniature", 384, 256)
         pair.wanted.say(progress=0.5)
         assert tab.until(lambda m: m.get("progress") == 0.5)[-1]["state"] == "ready"
         pair.arrive()
@@ -64,7 +64,7 @@ def test_frames_come_step_by_step_and_end_with_the_final(running: Running) -> No
     assert steps == sorted(steps) and steps[-1] == 8
     assert all(frame["prompt"] == "a red cat" and frame["seed"] == 1 for frame in frames)
     picture = Image.open(io.BytesIO(frames[-1]["data"]))
-    assert picture.size == (128, 128)
+    assert picture.size == (256, 256)
     colors = zip(picture.getpixel((64, 64)), color_of("a red cat"), strict=True)
     assert all(abs(a - b) < 16 for a, b in colors)
 

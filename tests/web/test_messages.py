@@ -79,7 +79,7 @@ def test_a_frame_can_be_read_back() -> None:
     assert header["sequence"] == 9
     assert header["prompt"] == REQUEST.prompt
     assert (header["step"], header["num_inference_steps"], header["final"]) == (2, 4, False)
-    assert (header["seed"], header["width"], header["height"]) == (5, 128, 128)
+    assert (header["seed"], header["width"], header["height"]) == (5, 256, 256)
     assert header["notes"] == ["a note"]
 
 

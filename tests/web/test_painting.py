@@ -45,7 +45,7 @@ def test_the_frame_has_pixels_and_names_its_model(run: Run) -> None:
     async def paint() -> None:
         frame = await Painting(FakeEngine()).paint(A_CAT, SOMEBODY)
         assert (frame.final, frame.model, frame.request) == (True, "miniature", A_CAT)
-        assert frame.pixels.shape == (128, 128, 3)
+        assert frame.pixels.shape == (256, 256, 3)
         pair = FakePair()
         pair.arrive()
         assert (await Painting(pair.engine).paint(A_CAT, SOMEBODY)).model == "sdxl-lightning"

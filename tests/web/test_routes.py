@@ -85,7 +85,7 @@ def test_a_picture_names_the_model_that_painted_it(start: Callable[..., Running]
     pair = FakePair()
     url = start(pair.engine).url
     for model, side, color in (
-        ("miniature", 128, color_of("a boat")),
+        ("miniature", 256, color_of("a boat")),
         ("sdxl-lightning", 1024, wanted_color("a boat")),
     ):
         answer = httpx.post(f"{url}/picture", json={"prompt": "a boat", "seed": 9})
@@ -103,14 +103,14 @@ def test_a_picture_comes_lossless_with_its_settings(running: Running) -> None:
         "prompt": "a blue boat",
         "seed": 9,
         "num_inference_steps": 2,
-        "width": 192,
-        "height": 128,
+        "width": 384,
+        "height": 256,
     }
     answer = httpx.post(f"{running.url}/picture", json=fields)
     assert answer.headers["content-type"] == "image/png"
     assert 'filename="miniature-9.png"' in answer.headers["content-disposition"]
     picture = Image.open(io.BytesIO(answer.content))
-    assert picture.size == (192, 128)
+    assert picture.size == (384, 256)
     assert picture.getpixel((80, 48)) == color_of("a blue boat")
     settings = json.loads(picture.info["generation"])
     assert settings.items() >= fields.items()

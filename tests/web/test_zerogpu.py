@@ -211,7 +211,7 @@ def test_a_picture_takes_a_gpu_for_its_visitor_and_gives_it_back(
     frames = ask(visitor, "a red house by the sea")
     assert frames[-1]["final"] and frames[-1]["step"] == 4
     picture = Image.open(io.BytesIO(base64.b64decode(frames[-1]["picture"].partition(",")[2])))
-    assert picture.size == (128, 128)
+    assert picture.size == (256, 256)
     assert picture.getcolors(100) is None, "more than a hundred colours: not a blank"
     (schedule,) = scheduler.asked("/schedule")
     assert schedule["token"].startswith("header.") and schedule["durationSeconds"] == "15"
@@ -299,8 +299,8 @@ def _request(prompt: str) -> dict[str, Any]:
         "num_inference_steps": 4,
         "guidance_scale": 0.0,
         "seed": 7,
-        "width": 128,
-        "height": 128,
+        "width": 256,
+        "height": 256,
     }
 
 

@@ -73,9 +73,9 @@ MINIATURE = ModelSpec(
     vae=None,
     preview=Repository("miniature/preview", folder=_MINIATURE / "preview"),
     checkpoints=(ONE_STEP, *LORA_CHECKPOINTS),
-    sizes=((128, 128), (192, 128), (128, 192)),
-    min_side=64,
-    max_side=256,
+    sizes=((256, 256), (384, 256), (256, 384)),
+    min_side=128,
+    max_side=512,
     small=True,
     words=_MINIATURE / "words.json",
     sha256={

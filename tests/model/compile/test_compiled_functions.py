@@ -32,7 +32,7 @@ from lightning_demo.schemas import ROW_BUCKETS
 COMPILED = Speed(compile=True, compile_backend="eager")
 RECORDED = Speed(cuda_graphs=True)
 STEPS = MINIATURE.limits.num_inference_steps
-KINDS = ((128, 0.0), (128, 2.0), (192, 0.0), (192, 2.0))  # width and guidance
+KINDS = ((256, 0.0), (256, 2.0), (384, 0.0), (384, 2.0))  # width and guidance
 
 
 class RandomUNets:
@@ -178,9 +178,9 @@ def requests(ask: Any) -> list[Any]:
         ask("a red house", num_inference_steps=steps, width=width, guidance_scale=guidance)
         for steps, width, guidance in (
             *((steps, width, guidance) for steps in (1, 2) for width, guidance in KINDS),
-            (4, 128, 0.0),
-            (4, 192, 2.0),
-            (8, 192, 0.0),
+            (4, 256, 0.0),
+            (4, 384, 2.0),
+            (8, 384, 0.0),
         )
     ]
 
@@ -211,7 +211,7 @@ def test_nothing_is_compiled_after_the_plan(
     eager, before = Sampler(four), programs.asked
     assert before > 0
     for number, steps in enumerate((2, 8, 1, 4, 2)):
-        for width, guidance in ((128, 1.0), (128, 5.5), (192, 0.0), (192, 2.0)):
+        for width, guidance in ((256, 1.0), (256, 5.5), (384, 0.0), (384, 2.0)):
             request = ask(
                 f"a cat {number}",
                 num_inference_steps=steps,
@@ -237,7 +237,7 @@ def test_sizes_that_nobody_uses_stay_eager(
     while sampler.improvement.tasks_left:
         sampler.improve()
     before = programs.asked
-    request = ask("a cat", width=192)
+    request = ask("a cat", width=384)
     assert np.array_equal(paint(sampler, request), paint(Sampler(four), request))
     assert programs.asked == before and sampler.tier == "compiled"
     sampler.prepare([request])
@@ -399,7 +399,7 @@ def test_every_unet_is_recorded_before_anybody_asks_for_it(four: Any, ask: Any):
     compile_all(sampler)
     recorded = recorder.recorded
     for steps in STEPS:
-        for width in (128, 192):
+        for width in (256, 384):
             paint(sampler, ask(num_inference_steps=steps, width=width))
     assert recorder.recorded == recorded
 
@@ -430,7 +430,7 @@ def test_a_size_that_somebody_asks_for_is_recorded(one: Any, ask: Any):
     recorder = Recorder()
     sampler = Sampler(one, RECORDED, functions=CompiledFunctions(RECORDED, recorder))
     compile_all(sampler)
-    recorded, wide = recorder.recorded, ask(width=192)
+    recorded, wide = recorder.recorded, ask(width=384)
     sampler.prepare([wide])
     paint(sampler, wide)
     assert recorder.recorded == recorded, "serving records nothing"

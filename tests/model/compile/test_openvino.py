@@ -242,7 +242,7 @@ def test_the_unet_of_a_step_count_comes_when_somebody_asks_for_it(
 
 def test_what_is_missing_is_asked_for_again(module: Block, tmp_path: Path):
     """The process that compiles is started anew meanwhile: nothing counts as complete."""
-    stamp = tmp_path / "complete-128x128"
+    stamp = tmp_path / "complete-256x256"
     stamp.touch()
     functions = CompiledFunctions(OPENVINO, programs=Counted(tmp_path))
     with functions.compiling("unet"):
@@ -261,7 +261,7 @@ def test_what_is_damaged_at_the_start_is_made_again_meanwhile(
     """Nothing is given up: the process that compiles is asked, and then all is loaded."""
     here = tmp_path / "programs"
     shutil.copytree(folder, here)
-    stamp = here / "complete-128x128"
+    stamp = here / "complete-256x256"
     stamp.touch()
     (decoder,) = here.glob("decoder-*")
     whole = decoder.read_bytes()

@@ -25,7 +25,7 @@ def test_pixels_are_those_of_the_image_processor(components: Any, latents: torch
     with torch.inference_mode():
         image = vae.decode(latents / vae.config.scaling_factor).sample
     theirs = VaeImageProcessor().postprocess(image, output_type="pil")
-    assert ours.shape == (2, 96, 128, 3)
+    assert ours.shape == (2, 192, 256, 3)
     for mine, wanted in zip(ours, theirs, strict=True):
         assert np.abs(mine - np.asarray(wanted).astype(int)).max() <= 1
 
@@ -42,7 +42,7 @@ def test_nan_is_an_error(
     components: Any, latents: torch.Tensor, value: float, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(scaled: torch.Tensor, return_dict: bool = True) -> tuple[torch.Tensor]:
-        image = torch.zeros(2, 3, 96, 128)
+        image = torch.zeros(2, 3, 192, 256)
         image[1, 2, 3, 4] = value
         return (image,)
 

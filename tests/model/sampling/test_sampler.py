@@ -71,7 +71,7 @@ def paint(sampler: Sampler, request: Any) -> Row:
         {"guidance_scale": 1.0},
         {"guidance_scale": 2.0},
         {"guidance_scale": 7.5, "negative_prompt": "a tree"},
-        {"width": 192, "height": 128, "seed": 2**32 - 1},
+        {"width": 384, "height": 256, "seed": 2**32 - 1},
     ],
     ids=["plain", "guidance 1", "guidance 2", "negative", "wide"],
 )
@@ -155,25 +155,25 @@ def test_previews_approach_the_final_picture(sampler: Sampler, ask: Any):
         previews.append(sampler.preview(row).astype(int))
     final = sampler.finish(row).astype(int)
     distances = [np.abs(preview - final).mean() for preview in previews]
-    assert final.shape == (128, 128, 3)
+    assert final.shape == (256, 256, 3)
     assert distances[-1] == min(distances)
 
 
 def test_a_size_it_was_not_trained_at_becomes_the_nearest_one_and_says_so(
     sampler: Sampler, ask: Any
 ):
-    row = sampler.begin(ask("a cat", width=200, height=120))
+    row = sampler.begin(ask("a cat", width=400, height=240))
     assert sampler.notes(row) == (
-        "200 × 120 is not a size this model was trained at: the picture is 192 × 128, "
+        "400 × 240 is not a size this model was trained at: the picture is 384 × 256, "
         "the nearest one.",
     )
     while not row.done:
         sampler.step([row])
-    same = sampler.begin(ask("a cat", width=192, height=128))
+    same = sampler.begin(ask("a cat", width=384, height=256))
     assert sampler.notes(same) == ()
     while not same.done:
         sampler.step([same])
-    assert sampler.finish(row).shape == (128, 192, 3)
+    assert sampler.finish(row).shape == (256, 384, 3)
     assert (sampler.finish(row) == sampler.finish(same)).all()
 
 

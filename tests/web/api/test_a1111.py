@@ -72,12 +72,12 @@ def test_pictures_and_what_is_said_of_them(client: WebUIApi, running: Running) -
         negative_prompt="dogs",
         seed=7,
         cfg_scale=2,
-        width=192,
-        height=128,
+        width=384,
+        height=256,
         batch_size=2,
         n_iter=2,
     )
-    assert [(image.format, image.size) for image in result.images] == [("PNG", (192, 128))] * 4
+    assert [(image.format, image.size) for image in result.images] == [("PNG", (384, 256))] * 4
     assert result.info["all_seeds"] == [7, 8, 9, 10]
     assert result.info["warnings"] == []
     assert result.info["infotexts"][1] == result.images[1].text["parameters"]
@@ -123,7 +123,7 @@ def test_png_info_of_ours(client: WebUIApi) -> None:
     answer = client.png_info(picture)
     assert answer.info == picture.text["parameters"]
     assert answer.parameters["Prompt"] == "a cat"
-    assert (answer.parameters["Seed"], answer.parameters["Size-1"]) == ("7", "128")
+    assert (answer.parameters["Seed"], answer.parameters["Size-1"]) == ("7", "256")
 
 
 def test_png_info_of_theirs(running: Running) -> None:

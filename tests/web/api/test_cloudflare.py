@@ -54,7 +54,7 @@ def test_every_field(run: Callable[..., httpx.Response], running: Running) -> No
     )
     asked = running.engine.requests[-1]
     assert (asked.seed, asked.num_inference_steps, asked.guidance_scale) == (5, 8, 7.5)
-    assert (asked.width, asked.height, asked.negative_prompt) == (192, 128, "dogs")
+    assert (asked.width, asked.height, asked.negative_prompt) == (384, 256, "dogs")
     assert [w.partition(":")[0] for w in json.loads(answer.headers["X-Warnings"])] == [
         "strength",
         "num_steps",
@@ -95,7 +95,7 @@ def test_the_official_client(start: Callable[..., Running], tmp_path: Path) -> N
         wrong.ai.run(MODEL, account_id="an-account", prompt="a cat")
     right = Cloudflare(base_url=base, api_token=KEY)
     answer = right.ai.with_raw_response.run(MODEL, account_id="an-account", prompt="a cat", seed=1)
-    assert Image.open(io.BytesIO(answer.read())).size == (128, 128)
+    assert Image.open(io.BytesIO(answer.read())).size == (256, 256)
     with pytest.raises(cloudflare.BadRequestError, match="num_steps"):
         right.ai.run(MODEL, account_id="an-account", prompt="a cat", num_steps=99)
 

@@ -95,8 +95,8 @@ CASES = [
     ("sdxl-lightning", of(1), STYLES),
     ("sdxl-lightning", of(4), BASE),
     ("sdxl-lightning", of(4), replace(BASE, loras=STYLES.loras)),
-    ("miniature", of(1, width=128, height=192), Weights("base.safetensors")),
-    ("miniature", of(2, width=128, height=128), Weights("base.safetensors")),
+    ("miniature", of(1, width=256, height=384), Weights("base.safetensors")),
+    ("miniature", of(2, width=256, height=256), Weights("base.safetensors")),
 ]
 
 

@@ -97,7 +97,7 @@ def test_run_answers_with_fals_output(fal: fal_client.SyncClient):
     asked = {"prompt": "a cat", "seed": 7, "num_inference_steps": "4", "request_id": "mine"}
     result = fal.run(APP, asked)
     (image,) = result["images"]
-    assert (image["width"], image["height"]) == (128, 128)
+    assert (image["width"], image["height"]) == (256, 256)
     assert image["content_type"] == "image/jpeg"
     assert image["file_size"] == len(web.get(image["url"]).content)
     assert shows(picture_at(image["url"]), "a cat")
@@ -130,14 +130,14 @@ def test_steps_are_text_or_numbers(
 @pytest.mark.parametrize(
     ("asked", "painted"),
     [
-        ("square_hd", (128, 128)),
-        ("square", (128, 128)),
-        ("portrait_4_3", (128, 192)),
-        ("portrait_16_9", (128, 192)),
-        ("landscape_4_3", (192, 128)),
-        ("landscape_16_9", (192, 128)),
-        ({"width": 192, "height": 128}, (192, 128)),
-        ({"width": 256}, (128, 192)),  # by 512
+        ("square_hd", (256, 256)),
+        ("square", (256, 256)),
+        ("portrait_4_3", (256, 384)),
+        ("portrait_16_9", (256, 384)),
+        ("landscape_4_3", (384, 256)),
+        ("landscape_16_9", (384, 256)),
+        ({"width": 384, "height": 256}, (384, 256)),
+        ({"width": 256}, (256, 384)),  # by 512
     ],
 )
 def test_sizes_are_names_or_pixels(fal: fal_client.SyncClient, asked: Any, painted: tuple):
@@ -145,7 +145,7 @@ def test_sizes_are_names_or_pixels(fal: fal_client.SyncClient, asked: Any, paint
     (image,) = result["images"]
     assert (image["width"], image["height"]) == painted
     told = [warning for warning in result["warnings"] if warning.startswith("image_size:")]
-    assert bool(told) == (asked != {"width": 192, "height": 128})
+    assert bool(told) == (asked != {"width": 384, "height": 256})
 
 
 def test_what_has_no_effect_is_told(fal: fal_client.SyncClient):
@@ -186,7 +186,7 @@ def test_what_has_no_effect_is_told(fal: fal_client.SyncClient):
 def test_of_many_fields_without_effect_some_are_named(fal: fal_client.SyncClient):
     many = {f"field_{number}": number for number in range(1_000)}
     result = fal.run(
-        APP, {"prompt": "x", "image_size": {"width": 128, "height": 128, "z": 1}, **many}
+        APP, {"prompt": "x", "image_size": {"width": 256, "height": 256, "z": 1}, **many}
     )
     assert result["warnings"][0].startswith("image_size.z:")
     assert result["warnings"][-1] == "981 more fields have no effect."

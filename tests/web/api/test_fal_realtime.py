@@ -74,7 +74,7 @@ def test_the_client_gets_the_pictures_bytes():
         assert answer is not None
         (image,) = answer["images"]
         assert shows(image["content"], "a cat")
-        assert (image["width"], image["height"], image["content_type"]) == (128, 128, "image/jpeg")
+        assert (image["width"], image["height"], image["content_type"]) == (256, 256, "image/jpeg")
         assert (answer["seed"], answer["request_id"], answer["prompt"]) == (5, "one", "a cat")
         assert isinstance(answer["timings"]["inference"], float)
         live.send({"prompt": "a dog", "num_images": 2, "_force_msgpack": True, "format": "png"})

@@ -32,13 +32,13 @@ def test_text_to_image(client: InferenceClient, running: Running) -> None:
     picture = client.text_to_image(
         "a cat",
         negative_prompt="dogs",
-        width=192,
-        height=128,
+        width=384,
+        height=256,
         num_inference_steps=8,
         guidance_scale=2.0,
         seed=7,
     )
-    assert (picture.format, picture.size) == ("PNG", (192, 128))
+    assert (picture.format, picture.size) == ("PNG", (384, 256))
     asked = running.engine.requests[-1]
     assert (asked.prompt, asked.negative_prompt, asked.seed) == ("a cat", "dogs", 7)
     assert (asked.num_inference_steps, asked.guidance_scale) == (8, 2.0)
@@ -49,7 +49,7 @@ def test_asynchronously(running: Running) -> None:
         async with AsyncInferenceClient(base_url=f"{running.url}/hf", token=ANY) as client:
             return await client.text_to_image("a cat")
 
-    assert asyncio.run(main()).size == (128, 128)
+    assert asyncio.run(main()).size == (256, 256)
 
 
 def test_warnings_are_logged(client: InferenceClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -108,7 +108,7 @@ def test_keys(start: Callable[..., Running], tmp_path: Path) -> None:
     with pytest.raises(HfHubHTTPError, match="not known"):
         InferenceClient(base_url=f"{server.url}/hf", token=ANY).text_to_image("a cat")
     right = InferenceClient(base_url=f"{server.url}/hf", token=KEY)
-    assert right.text_to_image("a cat").size == (128, 128)
+    assert right.text_to_image("a cat").size == (256, 256)
 
 
 def test_the_documents_example(
@@ -117,4 +117,4 @@ def test_the_documents_example(
     monkeypatch.chdir(tmp_path)
     run_example("hugging-face", running.url)
     with Image.open("house.png") as picture:
-        assert picture.size == (128, 128)
+        assert picture.size == (256, 256)

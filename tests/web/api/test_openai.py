@@ -71,7 +71,7 @@ def test_a_picture_has_an_address(client: OpenAI) -> None:
     answer = client.images.generate(prompt="an address", model="dall-e-3", n=2)
     for image in answer.data:
         with Image.open(io.BytesIO(httpx.get(image.url).content)) as picture:
-            assert (picture.format, picture.size) == ("PNG", (128, 128))
+            assert (picture.format, picture.size) == ("PNG", (256, 256))
             assert is_of(picture, "an address")
 
 
@@ -191,7 +191,7 @@ def test_a_wrong_key(start: Callable[..., Running], tmp_path: Any) -> None:
 
 def test_fields_of_other_servers(post: Callable[..., httpx.Response], running: Running) -> None:
     fields = {"num_inference_steps": 8, "guidance_scale": 2.0, "negative_prompt": "dogs"}
-    answer = post(**fields, seed=7, width=192, height=128, response_format="base64").json()
+    answer = post(**fields, seed=7, width=384, height=256, response_format="base64").json()
     assert (answer["data"][0]["seed"], answer["warnings"]) == (7, [])
     asked = running.engine.requests[-1]
     assert (asked.num_inference_steps, asked.guidance_scale, asked.negative_prompt) == (
@@ -199,7 +199,7 @@ def test_fields_of_other_servers(post: Callable[..., httpx.Response], running: R
         2,
         "dogs",
     )
-    assert opened(answer["data"][0]["b64_json"]).size == (192, 128)
+    assert opened(answer["data"][0]["b64_json"]).size == (384, 256)
 
 
 def test_quality_is_a_number_of_steps(
@@ -216,7 +216,7 @@ def test_quality_is_a_number_of_steps(
 
 
 def test_a_size_is_asked_for_once(post: Callable[..., httpx.Response]) -> None:
-    answer = post(size="128x128", width=128)
+    answer = post(size="256x256", width=256)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "size")
 
 
@@ -225,12 +225,12 @@ def test_as_hugging_face_calls_together_and_nscale(task: Any, running: Running) 
     model = InferenceProviderMapping(
         provider="x", providerId="sdxl", hf_model_id="sdxl", task="text-to-image", status="live"
     )
-    parameters = {"width": 192, "height": 128, "num_inference_steps": 8, "seed": 3}
+    parameters = {"width": 384, "height": 256, "num_inference_steps": 8, "seed": 3}
     payload = task._prepare_payload_as_dict("a cat", parameters, model)
     route = task._prepare_route("sdxl", "key")
     answer = httpx.post(running.url + route, json=payload, timeout=60)
     picture = Image.open(io.BytesIO(task.get_response(answer.content)))
-    assert picture.size == (192, 128)
+    assert picture.size == (384, 256)
 
 
 def test_as_open_webui_calls_it(post: Callable[..., httpx.Response]) -> None:

@@ -93,9 +93,9 @@ def test_the_documents_example(lines: list[str], told: dict[str, Any]) -> None:
 def test_addresses_and_warnings(told: dict[str, Any]) -> None:
     (picture,) = told["addresses"]["data"]
     with Image.open(io.BytesIO(httpx.get(picture["url"]).content)) as found:
-        assert (found.format, found.size, picture["seed"]) == ("WEBP", (128, 128), 7)
+        assert (found.format, found.size, picture["seed"]) == ("WEBP", (256, 256), 7)
     (warning,) = told["addresses"]["warnings"]
-    assert warning.startswith("size: 1024x1024 became 128x128")
+    assert warning.startswith("size: 1024x1024 became 256x256")
 
 
 def test_a_stream(told: dict[str, Any]) -> None:

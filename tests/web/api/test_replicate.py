@@ -111,7 +111,7 @@ class TestRun:
         )
         client._client.close()
         image = picture(output[0] if isinstance(output, list) else output)
-        assert (image.format, image.size) == ("PNG", (128, 128))
+        assert (image.format, image.size) == ("PNG", (256, 256))
         assert shows(image, "a lighthouse")
         asked = served.engine.requests[-1]
         assert (asked.num_inference_steps, asked.guidance_scale) == (4, 0)
@@ -304,7 +304,7 @@ class TestInput:
         ("field", "value", "warning"),
         [
             ("num_inference_steps", 3, "num_inference_steps: 3 became 4; there are 2, 4, 8"),
-            ("width", 768, "width and height: 768x1024 became 128x192"),
+            ("width", 768, "width and height: 768x1024 became 256x384"),
             ("guidance_scale", 50, "guidance_scale: 50 became 20"),
             ("negative_prompt", "fog", "negative_prompt: has no effect"),
             ("seed", -1, "seed: -1 became 4294967295"),
@@ -329,7 +329,7 @@ class TestInput:
 
     def test_aspect_ratio(self, client):
         prediction = client.predictions.create(REF, {**INPUT, "aspect_ratio": "16:9"}, wait=True)
-        assert picture(prediction.output[0]).size == (192, 128)
+        assert picture(prediction.output[0]).size == (384, 256)
         assert "became" not in prediction.logs
 
     @pytest.mark.parametrize(

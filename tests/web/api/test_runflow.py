@@ -46,8 +46,8 @@ def test_all_seven_inputs(running: Running) -> None:
         "prompt": "a cat",
         "negative_prompt": "dogs",
         "seed": 7,
-        "width": 192,
-        "height": 128,
+        "width": 384,
+        "height": 256,
         "guidance": 2.0,
         "steps": 8,
     }
@@ -60,9 +60,9 @@ def test_all_seven_inputs(running: Running) -> None:
     assert [log for log in run["logs"] if log["level_code"] == "warning"] == []
     (url,) = run["output"]["image_urls"]
     picture = Image.open(io.BytesIO(httpx.get(url).content))
-    assert (picture.format, picture.size) == ("JPEG", (192, 128))
+    assert (picture.format, picture.size) == ("JPEG", (384, 256))
     (output,) = run["output"]["outputs"]
-    assert (output["type"], output["url"], output["width"]) == ("image", url, 192)
+    assert (output["type"], output["url"], output["width"]) == ("image", url, 384)
     asked = running.engine.requests[-1]
     assert (asked.seed, asked.num_inference_steps, asked.guidance_scale) == (7, 8, 2.0)
 

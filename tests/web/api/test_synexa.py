@@ -31,10 +31,10 @@ def client(server: Running, key: str = "any") -> Any:
 
 
 def test_run(running: Running) -> None:
-    given = {"prompt": "a cat", "width": 192, "height": 128, "num_outputs": 2, "seed": 7}
+    given = {"prompt": "a cat", "width": 384, "height": 256, "num_outputs": 2, "seed": 7}
     urls = client(running).run(MODEL, given, use_file_output=False)
     pictures = [Image.open(io.BytesIO(httpx.get(url).content)) for url in urls]
-    assert [(each.format, each.size) for each in pictures] == [("PNG", (192, 128))] * 2
+    assert [(each.format, each.size) for each in pictures] == [("PNG", (384, 256))] * 2
     assert [request.seed for request in running.engine.requests[-2:]] == [7, 8]
 
 
@@ -78,4 +78,4 @@ def test_refusals(start: Callable[..., Running], tmp_path: Path) -> None:
 def test_the_documents_example(running: Running) -> None:
     found = run_example("runflow", running.url, 1)
     found["picture"]._client.close()
-    assert Image.open(io.BytesIO(found["data"])).size == (128, 128)
+    assert Image.open(io.BytesIO(found["data"])).size == (256, 256)

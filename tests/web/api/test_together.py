@@ -55,7 +55,7 @@ def test_several_pictures_of_a_request_share_every_step(
 def test_a_picture_is_the_same_alone_and_among_others(
     run: Callable[[Coroutine[Any, Any, Any]], Any], components: Any
 ) -> None:
-    requests = [GenerationRequest("a red house", "", 4, 0.0, seed, 128, 128) for seed in range(4)]
+    requests = [GenerationRequest("a red house", "", 4, 0.0, seed, 256, 256) for seed in range(4)]
     somebody = Caller("key", "alice")
 
     async def paint() -> None:
