@@ -120,4 +120,4 @@ def write_examples(folder: Path) -> None:
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    sheet.save(path, quality=92, subsampling=0, optimize=True)
+    sheet.save(path, quality=86, optimize=True)
