@@ -79,9 +79,9 @@ def narrow_decoder() -> AutoencoderTiny:
     torch.manual_seed(0)
     vae = AutoencoderTiny(
         encoder_block_out_channels=(8,) * 4,
-        decoder_block_out_channels=(8,) * 4,
-        num_encoder_blocks=(1, 1, 1, 1),
-        num_decoder_blocks=(1, 1, 1, 1),
+        decoder_block_out_channels=(8,) * 5,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 5,
         latent_channels=4,
     )
     return vae.eval().requires_grad_(False)
