@@ -71,7 +71,7 @@ class TrainingConfig:
 
 # Shares of the whole budget.
 BUDGET_SHARES: dict[str, float] = {
-    "autoencoder": 0.2,
+    "autoencoder": 0.16,
     "preview": 0.03,
     "text": 0.06,
     "teacher": 0.4,
@@ -79,6 +79,6 @@ BUDGET_SHARES: dict[str, float] = {
     "student-4": 0.07,
     "student-2": 0.06,
     "student-1": 0.07,
-    "decoder": 0.03,
+    "decoder": 0.07,
     "classifier": 0.03,
 }

@@ -10,6 +10,8 @@ import torch
 
 from lightning_demo.miniature.architecture import build_components, save_untrained
 from lightning_demo.miniature.sheet import draw_prompts
+from lightning_demo.miniature.world import PAINTED
+from lightning_demo.model.weights.checkpoints import MINIATURE
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +53,10 @@ def test_the_autoencoder_starts_as_a_thumbnail():
         with torch.inference_mode():
             made = vae.decode(vae.encode(thumbnail[..., ::2, ::2]).latents).sample
         assert (made - thumbnail).abs().max() < 0.12  # the decoder's tanh bends the extremes
+
+
+def test_it_is_served_at_the_sizes_that_it_paints():
+    assert MINIATURE.sizes == PAINTED
 
 
 def test_the_same_seed_builds_the_same_weights():
