@@ -53,7 +53,7 @@ class TrainingConfig:
 
     distill_batch: int = 48
     distill_ema: float = 0.995
-    distill_guidance_scale: float = 3.0
+    distill_guidance_scale: float = 2.0
     distill_lr: LrPlan = LrPlan(5e-4, warm_up_steps=20, constant_until=0.3)
     lora_lr: LrPlan = LrPlan(4e-4, warm_up_steps=10, constant_until=0.3)
     # Numbers in each LoRA: what is left of 40 MB beside the base and the whole 1-step UNet.

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LightningError
 from ..settings import Settings, listed
+from .http_json import Shape
 from .messages import MAX_MESSAGE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -25,9 +25,6 @@ PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/upload")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bodies with a picture in them; all others hold text.
 LARGER_BODIES = {"/sdapi/v1/png-info": 2**24}  # bytes, by path
-
-
-Shape = Callable[[LightningError], Response]  # an error as it is answered at an address
 
 
 class Guard:

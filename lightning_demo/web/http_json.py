@@ -23,6 +23,8 @@ OWN_TITLES = {499: "Client Closed Request"}  # nginx's, which no standard names
 RETRY_SECONDS = 2.0
 BODY_SECONDS = 10.0  # a body of one message that takes longer is not meant to arrive
 
+Shape = Callable[[LightningError], Response]  # an error as it is answered at an address
+
 
 class UnsupportedMediaType(LightningError):
     """A body that is not declared as JSON."""

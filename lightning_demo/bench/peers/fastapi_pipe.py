@@ -8,12 +8,10 @@ our own server's does, what the picture itself took.
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 import warnings
 
-import uvicorn
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
@@ -21,6 +19,7 @@ from ...schemas import GenerationRequest
 from ..bench_model import BenchModel
 from ..our_server import arguments
 from .pipe import Pipe
+from .telling_server import serve
 
 
 class Question(BaseModel):
@@ -56,21 +55,8 @@ def application(model: BenchModel, num_inference_steps: int) -> FastAPI:
     return app
 
 
-class TellingServer(uvicorn.Server):
-    """One that says when it can be used.
-
-    A socket bound before would do without that, but uvicorn's leaves Nagle's algorithm on, which
-    costs 40 ms an answer.
-    """
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listens, then says so."""
-        await super().startup(sockets)
-        print(f"Open http://{self.config.host}:{self.config.port}/", flush=True)
-
-
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     port, steps, model = arguments()
     app = application(model, steps)
-    TellingServer(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")).run()
+    serve(app, port)

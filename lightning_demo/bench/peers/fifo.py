@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import io
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from starlette.routing import Route
 
 from ...images import JPEG_QUALITY
 from .miniature import Miniature, arguments
+from .telling_server import serve
 
 
 def application(model: Miniature) -> Starlette:
@@ -41,7 +41,4 @@ def application(model: Miniature) -> Starlette:
 
 if __name__ == "__main__":
     port, model = arguments()
-    config = uvicorn.Config(application(model), host="127.0.0.1", port=port, log_level="warning")
-    listening = config.bind_socket()
-    print(f"Open http://127.0.0.1:{port}/", flush=True)
-    uvicorn.Server(config).run([listening])
+    serve(application(model), port)

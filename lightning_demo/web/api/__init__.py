@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
-from ..guard import Shape
+from ..http_json import Shape
 from . import (
     a1111,
     a1111_settings,

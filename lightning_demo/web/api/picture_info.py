@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from PIL import ExifTags, Image
 
 from ...errors import InvalidRequest
 from ...schemas import GenerationRequest
+from .a1111_parameters import as_parameters, parameter_fields, parse_parameters
 from .comfyui_graph import GraphSettings, read_graph
 
 MAX_PIXELS = 2**26
@@ -25,17 +25,6 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 # Tags in which ComfyUI's nodes for WebP put their two texts, each after its name and a colon.
 COMFYUI_TAGS = (ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model)
 COMFYUI_TEXTS = ("prompt", "workflow")
-
-# `Steps: 4, Lora hashes: "a: 1, b: 2", Size: 512x512`
-_SETTING = re.compile(r'(\w[\w \-/]{0,60}): ("(?:\\.|[^\\"])*"|[^,]*)')
-
-
-THEIR_NUMBERS = {
-    "num_inference_steps": "Steps",
-    "seed": "Seed",
-    "width": "Size-1",
-    "height": "Size-2",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,66 +87,8 @@ def request_fields(info: PictureInfo) -> dict[str, Any]:
     elif info.graph:
         found = asdict(info.graph)
     else:
-        found = _their_fields(parse_parameters(info.parameters)) if info.parameters else {}
+        found = parameter_fields(parse_parameters(info.parameters)) if info.parameters else {}
     return {name: found[name] for name in names if found.get(name) not in (None, "")}
-
-
-def as_parameters(graph: GraphSettings, size: tuple[int, int]) -> str:
-    """What a ComfyUI graph says, in the form of `parameters_text`.
-
-    Args:
-        size: of the picture, px; where the graph does not say it.
-    """
-    settings = {
-        "Steps": graph.num_inference_steps,
-        "Sampler": graph.sampler,
-        "Schedule type": graph.scheduler,
-        "CFG scale": graph.guidance_scale,
-        "Seed": graph.seed,
-        "Size": f"{graph.width or size[0]}x{graph.height or size[1]}",
-        "Model": graph.checkpoint,
-    }
-    line = ", ".join(
-        f"{name}: {_quoted(value)}" for name, value in settings.items() if value not in (None, "")
-    )
-    negative = f"Negative prompt: {graph.negative_prompt}\n" if graph.negative_prompt else ""
-    text = f"{graph.prompt}\n{negative}{line}"
-    return text.encode("utf-8", "replace").decode()  # JSON may hold halves of characters
-
-
-def _quoted(value: Any) -> str:
-    """A setting as the web UI writes it: in quotes where it could be taken for several."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return json.dumps(text, ensure_ascii=False) if re.search(r"[,:\n]", text) else text
-
-
-def _their_fields(said: dict[str, str]) -> dict[str, Any]:
-    """Our fields of what `parse_parameters` has found."""
-    found: dict[str, Any] = {
-        "prompt": said["Prompt"],
-        "negative_prompt": said["Negative prompt"],
-    }
-    for name, theirs in THEIR_NUMBERS.items():
-        if re.fullmatch(r"[0-9]{1,20}", said.get(theirs, "")):
-            found[name] = int(said[theirs])
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", guidance := said.get("CFG scale", "")):
-        found["guidance_scale"] = float(guidance)
-    return found
-
-
-def parse_parameters(text: str) -> dict[str, str]:
-    """The settings by name, as the web UI names them; the size also as Size-1 and Size-2."""
-    *lines, last = text.strip().split("\n")
-    settings = _SETTING.findall(last)
-    if len(settings) < 3:  # a prompt with a colon in it
-        lines, settings = [*lines, last], []
-    prompt, _, negative = "\n".join(lines).partition("Negative prompt:")
-    found = {"Prompt": prompt.strip(), "Negative prompt": negative.strip()}
-    found.update((name.strip(), value.strip().strip('"')) for name, value in settings)
-    width, times, height = found.get("Size", "").partition("x")
-    if times:
-        found.update({"Size-1": width, "Size-2": height})
-    return found
 
 
 def _comment(image: Image.Image) -> str:

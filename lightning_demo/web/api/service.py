@@ -14,8 +14,7 @@ from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
 from ..callers import Caller
-from ..guard import Shape
-from ..http_json import error_headers, problem_of, retry_seconds_of
+from ..http_json import Shape, error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
 from ..tasks import tasks
