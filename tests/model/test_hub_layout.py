@@ -54,6 +54,7 @@ def test_sdxl_lightning_loads_from_the_cache_and_paints(cached: Path, kl: Autoen
         scheduler=EulerDiscreteScheduler.from_config(
             EulerDiscreteScheduler.load_config(MINIATURE.base.folder / "scheduler"),
             timestep_spacing="trailing",
+            prediction_type="epsilon",
         ),
         add_watermarker=False,
     )

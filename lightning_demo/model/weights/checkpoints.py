@@ -72,7 +72,10 @@ MINIATURE = ModelSpec(
     lightning=Repository("miniature/lightning", folder=_MINIATURE / "lightning"),
     vae=None,
     preview=Repository("miniature/preview", folder=_MINIATURE / "preview"),
-    checkpoints=(ONE_STEP, *LORA_CHECKPOINTS),
+    checkpoints=(
+        ONE_STEP,
+        *(replace(each, prediction_type="v_prediction") for each in LORA_CHECKPOINTS),
+    ),
     sizes=((256, 256), (384, 256), (256, 384)),
     min_side=128,
     max_side=512,

@@ -7,9 +7,10 @@ from lightning_demo.model.weights.model_spec import BASE_UNET
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_one_step_predicts_the_picture_and_the_others_the_noise(name: str):
+def test_one_step_predicts_the_picture_and_the_others_what_their_base_does(name: str):
+    of_base = {"sdxl-lightning": "epsilon", "miniature": "v_prediction"}[name]
     for checkpoint in MODELS[name].checkpoints:
-        expected = "sample" if checkpoint.num_inference_steps == 1 else "epsilon"
+        expected = "sample" if checkpoint.num_inference_steps == 1 else of_base
         assert checkpoint.prediction_type == expected
         assert f"_{checkpoint.num_inference_steps}step_" in checkpoint.file
         assert ("x0" in checkpoint.file) == (expected == "sample")
