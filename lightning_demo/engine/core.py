@@ -106,11 +106,14 @@ class EngineCore:
     def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
         """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
 
+        Whether its previews are looked at may change at any time.
+
         Returns:
             Whose it was; None where nothing has changed.
         """
         changes = work.ahead != amended.ahead
-        request = self._in_flight(work) if changes else self._waiting(work)
+        anywhere = changes or work.previews != amended.previews
+        request = self._in_flight(work) if anywhere else self._waiting(work)
         if request is None or amended.since is None:
             return None
         if changes or amended.client != work.client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,20 @@ SIZE = LIMITS.sizes[0]
 @pytest.fixture
 def bench(ask: Callable[..., Any]) -> Bench:
     return Bench(ask, known_latencies())
+
+
+def test_previews_are_made_only_for_who_looks_at_them(bench: Bench):
+    bench.core.latency_model.calibrate("step", SIZE, 1, 0.06)  # each would be seen
+    bench.device.step_seconds = 0.06
+    for prompt in ("seen", "unseen", "seen later"):
+        work = replace(bench.work(prompt), previews=prompt == "seen")
+        bench.core.admit(bench.core.request(work, 0.0))
+    bench.step(2)
+    assert bench.painted == [("seen", 1, False), ("seen", 2, False)]
+    bench.core.amend(work, replace(work, previews=True))
+    bench.step()
+    assert bench.painted[2:] == [("seen", 3, False), ("seen later", 3, False)]
+    assert bench.device.steps == ["seen", "unseen", "seen later"] * 3, "its place is what it was"
 
 
 def test_others_take_steps_while_a_picture_is_decoded(bench: Bench):
