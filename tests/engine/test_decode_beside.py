@@ -72,6 +72,19 @@ def test_one_decode_at_a_time_and_then_all_that_have_come(bench: Bench):
     assert bench.device.beside[1][0] == ["1", "2", "3"], "of one size"
 
 
+def test_pictures_finished_together_are_handed_over_together(bench: Bench):
+    """Each in a call of its own, none of which waits for the step that is taken meanwhile."""
+    for prompt in "abc":
+        bench.admit(prompt, num_inference_steps=1)
+    bench.step()
+    bench.admit("d", num_inference_steps=2)
+    assert [prompts for prompts, _ in bench.device.beside] == [["a"], ["b"], ["c"]]
+    for _, decoding in bench.device.beside:
+        decoding.set_result(bench.device.pictures(1))
+    bench.step()
+    assert bench.finals == ["a", "b", "c"]
+
+
 def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.LogCaptureFixture):
     first = bench.admit("first", num_inference_steps=1)
     bench.step()
@@ -84,9 +97,10 @@ def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.
     bench.step()
     assert bench.dropped == ["first", "second"] and not bench.core.in_flight
     assert bench.device.interrupted and not bench.core.idle, "the device still decodes the first"
+    assert bench.device.beside[1][1].cancelled(), "the second has not begun"
     bench.device.beside[0][1].set_exception(RuntimeError("given up"))
     bench.step()
-    assert bench.core.idle and not bench.finals and len(bench.device.beside) == 1
+    assert bench.core.idle and not bench.finals and len(bench.device.beside) == 2
     assert not caplog.records
 
 
