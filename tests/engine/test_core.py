@@ -351,8 +351,13 @@ def test_a_moment_in_which_the_machine_was_busy_does_not_end_the_sharing(
 
     monkeypatch.setattr(measuring, "_seconds", seconds)
     latencies, size = LatencyModel(), MINIATURE.sizes[0]
-    calibrate(ObservedSampler(components), latencies, "step", size)
+    family = replace(MINIATURE, sizes=(size,))
+    calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
+    calibration.first()
     assert latencies.cap("step", size) == cap
+    while calibration.another():
+        pass
+    assert latencies.cap("step", size) == 8, "found out in a quiet moment"
 
 
 def test_memory_that_holds_few_rows_is_found_out_while_measuring(components):
