@@ -86,7 +86,7 @@ def _paint_elsewhere(args: argparse.Namespace) -> int:
 async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: list[Path]) -> None:
     try:
         for request, file in zip(requests, files, strict=True):
-            frame = await final_frame(engine, Work(request))
+            frame = await final_frame(engine, Work(request, previews=False))
             status = engine.status()
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(encode_png(frame.pixels, request, status.model, status.weights))

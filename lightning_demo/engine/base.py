@@ -41,6 +41,7 @@ class Work:
     draft: bool = False  # the final may be by the preview decoder: quicker, and not what is kept
     # A guess at what will be asked for: painted only while nobody wants anything, without previews.
     ahead: bool = False
+    previews: bool = True  # whether frames before the final are looked at; else none are made
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it
 
 
@@ -94,7 +95,7 @@ class Engine(Protocol):
 
         Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
         claim without a time; but whatever has been painted of a guess, it may become wanted, and
-        what is wanted a guess.
+        what is wanted a guess, and its previews may be looked at from now on, or no longer.
         """
         ...
 

@@ -241,7 +241,7 @@ class _SharedStream:
     def _claim(self) -> None:
         """While it waits, its place is that of whoever has waited longest of those who read.
 
-        Of those who want it: a guess is what nobody does.
+        Of those who want it: a guess is what nobody does. Previews are made if any looks at them.
         """
         if not self._readers:
             return
@@ -253,8 +253,11 @@ class _SharedStream:
             since=min(work.since for work in works if work.since is not None),
             client=clients.pop() if len(clients) == 1 else None,
             ahead=works[0].ahead,
+            previews=any(work.previews for work in works),
         )
-        if claim != self.work and (self.waits or claim.ahead != self.work.ahead):
+        if not self.waits and claim.ahead == self.work.ahead:
+            claim = replace(self.work, previews=claim.previews)
+        if claim != self.work:
             self._engine.amend(self.work, claim)
             self.work = claim
 

@@ -8,8 +8,9 @@ each changes single values, and a step looks at a copy of the queue.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 
 from ..errors import DeviceLost, EngineUnavailable, Interrupted, OutOfMemory, report_incident
 from ..schemas import Limits
@@ -39,7 +40,8 @@ class EngineCore:
         self._queue = RequestQueue(latency_model)
         self._runner: Runner  # from `start` on
         self._finished: list[InFlightRequest] = []  # all steps taken, and no final picture yet
-        self._decoding: tuple[Batch, Future[Decoded]] | None = None  # some of those
+        # Some of those, decoded beside one after another.
+        self._decoding: deque[tuple[Batch, Future[Decoded]]] = deque()
         self._stepping: Batch = ()  # what takes a step at this moment
 
     @property
@@ -55,14 +57,14 @@ class EngineCore:
     @property
     def idle(self) -> bool:
         """Whether the device does nothing, and nothing is asked of it."""
-        return not self.in_flight and self._decoding is None
+        return not self.in_flight and not self._decoding
 
     @property
     def only_decodes(self) -> bool:
         """Whether there is no step to take until a picture has been decoded, or somebody asks."""
-        if self._queue.line or self._decoding is None:
+        if self._queue.line or not self._decoding:
             return False
-        return not self._decoding[1].done()
+        return not self._decoding[0][1].done()
 
     def start(self, runner: Runner) -> None:
         """The model is there; until now requests could only wait."""
@@ -106,11 +108,14 @@ class EngineCore:
     def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
         """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
 
+        Whether its previews are looked at may change at any time.
+
         Returns:
             Whose it was; None where nothing has changed.
         """
         changes = work.ahead != amended.ahead
-        request = self._in_flight(work) if changes else self._waiting(work)
+        anywhere = changes or work.previews != amended.previews
+        request = self._in_flight(work) if anywhere else self._waiting(work)
         if request is None or amended.since is None:
             return None
         if changes or amended.client != work.client:
@@ -202,43 +207,47 @@ class EngineCore:
         yield from self._show(wanted, final=False)
 
     def _collect(self) -> Iterator[Event]:
-        """Hands over what has been decoded, and goes on with what is still wanted by then."""
-        if self._decoding is not None:
-            batch, decoding = self._decoding
-            if not decoding.done():
-                return
-            self._decoding = None
-            yield from self._deliver(batch, decoding)
-        while self._decoding is None and (waiting := self._to_decode()):
+        """Hands over what has been decoded, and goes on with what is still wanted by then.
+
+        Beside, a full call stands in line for the one before it: who waits for a picture must not
+        also wait until this step ends. Fewer wait for what comes meanwhile, to be decoded together.
+        """
+        while self._decoding and self._decoding[0][1].done():
+            yield from self._deliver(*self._decoding.popleft())
+        while waiting := self._to_decode():
             size = waiting[0].size
-            alike = [request for request in waiting if request.size == size]
-            batch = alike[: self.latency_model.cap("decoder", size)]
+            together = self.latency_model.cap("decoder", size)
+            batch = [request for request in waiting if request.size == size][:together]
+            if self._decoding and (len(batch) < together or batch[0].work.ahead):
+                return
             begun = self._runner.decode_beside([request.row for request in batch])
             if begun is not None:
-                self._decoding = batch, begun
+                self._decoding.append((batch, begun))
+            elif self._decoding:
+                return
             else:
                 yield from self._show(batch, final=True)
 
     def _to_decode(self) -> Batch:
         """What has taken all its steps and is wanted, or a guess where nothing else is."""
-        waiting = _alive(self._finished)
+        begun = {request for batch, _ in self._decoding for request in batch}
+        waiting = [request for request in _alive(self._finished) if request not in begun]
         wanted = [request for request in waiting if not request.work.ahead]
         return wanted or ([] if self._queue.line else waiting)
 
     def _give_up_decoding(self) -> None:
         """Where a decode beside is in vain, or of guesses while something is wanted."""
-        if self._decoding is None:
-            return
-        alive = _alive(self._decoding[0])
-        guesses = all(request.work.ahead for request in alive)
-        others = self._queue.line or any(not r.work.ahead for r in _alive(self._finished))
-        if guesses and (others or not alive):
-            self._runner.interrupt("decoder")
+        for batch, decoding in self._decoding:
+            alive = _alive(batch)
+            guesses = all(request.work.ahead for request in alive)
+            others = self._queue.line or any(not r.work.ahead for r in _alive(self._finished))
+            if guesses and (others or not alive) and not (decoding.done() or decoding.cancel()):
+                self._runner.interrupt("decoder")
 
     def _deliver(self, batch: Batch, decoding: Future[Decoded]) -> Iterator[Event]:
         try:
             pictures, seconds = decoding.result()
-        except Interrupted:
+        except (Interrupted, CancelledError):
             pass  # those of it that are still in flight have their turn again
         except Exception:
             if wanted := _alive(batch):

@@ -132,7 +132,7 @@ class LocalEngine:
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
         if self._thread.is_alive():
             self._end("closed", STOPPED)
-        self._decoder.shutdown()
+        self._decoder.shutdown(cancel_futures=True)
         self._encoders.shutdown()
 
     def _refuse_when_stopped(self) -> None:

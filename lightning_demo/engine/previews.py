@@ -16,12 +16,13 @@ GLANCE = 0.05
 def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
     """Whether a preview is worth its decoding now.
 
-    Not while the reader has one to read, nor of a guess. While others wait only the first one of a
-    picture is, and none of a draft, which is soon done.
+    Not while the reader has one to read, nor of a guess, nor for who looks at none. While others
+    wait only the first one of a picture is, and none of a draft, which is soon done.
     """
-    if request.preview_unread or request.work.ahead:
+    work = request.work
+    if request.preview_unread or work.ahead or not work.previews:
         return False
-    return not crowded or (request.step == 1 and not request.work.draft)
+    return not crowded or (request.step == 1 and not work.draft)
 
 
 def is_seen(request: InFlightRequest, model: LatencyModel) -> bool:

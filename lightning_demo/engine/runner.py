@@ -62,14 +62,15 @@ class Runner(Protocol):
     def decode_beside(self, rows: Sequence[Row]) -> Future[Decoded] | None:
         """Begins what `decode` does by the "decoder"; steps may be taken meanwhile.
 
-        None where the device does one thing at a time. One such call at a time.
+        None where the device does one thing at a time. Such calls are done one after another;
+        those that have not begun can be cancelled.
         """
         ...
 
     def interrupt(self, kind: Literal["unet", "decoder"]) -> None:
         """Ends the call of another thread early, with `Interrupted`, where that is possible.
 
-        A "decoder" is what `decode_beside` has begun.
+        A "decoder" is what `decode_beside` does at this moment.
         """
         ...
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 import gradio as gr
+from gradio.queueing import Queue
 
 from ..engine.session import LiveEvent
 from ..errors import LightningError
@@ -23,6 +24,10 @@ from .service import POLL_SECONDS, Service
 
 FORGET_SECONDS = 900.0  # a tab that said goodbye to nobody
 STAY_SECONDS = 60.0  # three times as long as `transport.js` waits before it asks again
+# Gradio's queue looks for events a thousand times a second. Each look takes the interpreter from
+# the device's thread: a tenth of its time, where the model is small.
+REST_SECONDS = 0.05  # between looks while no tab speaks through events; Gradio's own on Windows
+PROGRESS_SECONDS = 1.0  # between looks for progress bars, of which the page has none
 
 
 class EventStreams:
@@ -32,6 +37,14 @@ class EventStreams:
         self._service = service
         self._streams: dict[str, _Stream] = {}
         self._stays: dict[str, asyncio.Event] = {}
+        self._queue: Queue | None = None
+        self._look_seconds = 0.0  # as Gradio has it
+
+    def pace(self, queue: Queue) -> None:
+        """From now on the queue looks for events as often as somebody needs it."""
+        self._queue, self._look_seconds = queue, queue.sleep_when_free
+        queue.progress_update_sleep_when_free = PROGRESS_SECONDS
+        self._count()
 
     async def live(self, text: str, request: gr.Request) -> AsyncIterator[str]:
         """Takes one message of a tab and yields the answers, frames among them, as JSON text.
@@ -80,7 +93,13 @@ class EventStreams:
         self._let_go(request.session_hash or "")
         stream = self._streams.pop(request.session_hash or "", None)
         if stream is not None:
+            self._count()
             await stream.aclose(self._service)
+
+    def _count(self) -> None:
+        """A tab has come or gone."""
+        if self._queue is not None:
+            self._queue.sleep_when_free = self._look_seconds if self._streams else REST_SECONDS
 
     def _let_go(self, session: str) -> None:
         if (staying := self._stays.pop(session, None)) is not None:
@@ -95,6 +114,7 @@ class EventStreams:
         if session not in self._streams:
             address = normal(request.client.host if request.client else "")
             self._streams[session] = _Stream(self._service.open(address))
+            self._count()
         return self._streams[session]
 
 

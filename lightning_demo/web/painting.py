@@ -98,7 +98,7 @@ class Painting:
         Raises:
             LightningError: why there is no picture, with the HTTP status that fits.
         """
-        async with aclosing(self.values(request, caller)) as values:
+        async with aclosing(self.values(request, caller, previews=False)) as values:
             async for value in values:
                 if isinstance(value, Frame) and value.final:
                     return value
@@ -110,7 +110,8 @@ class Painting:
         """The final frames of several requests, painted beside one another.
 
         Args:
-            tell: is called with the place of each request and whatever is new of it.
+            tell: is called with the place of each request and whatever is new of it; without it,
+                no previews are made.
 
         Raises:
             LightningError: why there is one picture less; the others are given up.
@@ -118,7 +119,8 @@ class Painting:
 
         async def one(place: int, request: GenerationRequest) -> Frame:
             final: Frame | None = None
-            async with aclosing(self.values(request, caller)) as values:
+            previews = tell is not None
+            async with aclosing(self.values(request, caller, previews=previews)) as values:
                 async for value in values:
                     if tell is not None:
                         await tell(place, value)
@@ -141,10 +143,15 @@ class Painting:
             log.info("pictures painted for %s: %d", caller.key, len(frames))
         return frames
 
-    async def values(self, request: GenerationRequest, caller: Caller) -> Stream:
+    async def values(
+        self, request: GenerationRequest, caller: Caller, *, previews: bool = True
+    ) -> Stream:
         """What the engine says of a request: `Started`, previews, the final frame with its pixels.
 
         The pictures of one caller take turns with one another. Closing it stops the work.
+
+        Args:
+            previews: whether they are looked at; else none are made for this caller.
 
         Raises:
             LightningError: why there is no picture, with the HTTP status that fits.
@@ -155,7 +162,7 @@ class Painting:
         self._pictures[client] += 1
         turns = self._turns.setdefault(client, asyncio.Semaphore(IN_ENGINE))
         try:
-            async with turns, aclosing(self._painted(request, caller)) as painted:
+            async with turns, aclosing(self._painted(request, caller, previews)) as painted:
                 async for value in painted:
                     yield value
         except Exception as error:
@@ -165,9 +172,9 @@ class Painting:
             if client not in self._pictures:
                 self._turns.pop(client, None)
 
-    async def _painted(self, request: GenerationRequest, caller: Caller) -> Stream:
+    async def _painted(self, request: GenerationRequest, caller: Caller, previews: bool) -> Stream:
         end = time.monotonic() + PAINT_SECONDS
-        work = Work(request, client=caller.client, origin=caller.origin)
+        work = Work(request, client=caller.client, origin=caller.origin, previews=previews)
         stream = self._engine.generate(work)
         async with aclosing(stream) as values:
             while (value := await _next(values, end)) is not None:

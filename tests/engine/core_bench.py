@@ -46,8 +46,11 @@ class Device:
         return self.pictures(len(rows))
 
     def decode_beside(self, rows: Sequence[FakeRow]) -> Future[Any]:
-        self.beside.append((_prompts(rows), Future()))
-        return self.beside[-1][1]
+        decoding: Future[Any] = Future()
+        if all(before.done() for _, before in self.beside):
+            decoding.set_running_or_notify_cancel()
+        self.beside.append((_prompts(rows), decoding))
+        return decoding
 
     def interrupt(self, kind: str) -> None:
         self.interrupted.append(kind)

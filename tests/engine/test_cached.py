@@ -260,6 +260,31 @@ def test_who_joins_with_an_older_claim_neither_supersedes_nor_restarts(run, comp
     run(check())
 
 
+@pytest.mark.parametrize("started", [False, True])
+def test_previews_are_made_while_anybody_looks_at_them(run, started: bool):
+    async def check() -> None:
+        hand, engine = pair()
+        program = asyncio.ensure_future(collect(engine, request(0), previews=False, client="a"))
+        await settle()
+        assert [work.previews for work in hand.asked] == [False]
+        if started:
+            hand.start(0)
+            await settle()
+        page = asyncio.ensure_future(collect(engine, request(0), since=0.0))
+        await settle()
+        (known, amended), *_ = hand.amended
+        assert (known.previews, amended.previews) == (False, True)
+        place = known.client, known.since
+        assert (place == (amended.client, amended.since)) is started
+        page.cancel()
+        await asyncio.gather(page, return_exceptions=True)
+        assert not hand.amended[-1][1].previews
+        hand.paint(0, STEPS)
+        assert (await program)[-1].final
+
+    run(check())
+
+
 def test_forecasts_are_of_the_stream_that_answers(run):
     async def check() -> None:
         hand, engine = pair()

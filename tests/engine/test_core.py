@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightning_demo.engine import calibrate as measuring
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.calibrate import Calibration, calibrate
@@ -334,6 +335,29 @@ def test_sizes_unlike_any_other_are_measured_too(components):
     assert measured[-1] == {
         (kind, size) for kind in ("step", "preview", "decoder") for size in (usual, small)
     }
+
+
+@pytest.mark.parametrize(("busy", "cap"), [(0, 8), (1, 8), (2, 1)])
+def test_a_moment_in_which_the_machine_was_busy_does_not_end_the_sharing(
+    components, monkeypatch, busy: int, cap: int
+):
+    calls = {1: 0.01, 2: 0.012, 4: 0.016, 8: 0.024}
+    times: Counter[int] = Counter()
+
+    def seconds(runner: Any, kind: str, batch: list[Any]) -> float:
+        times[len(batch)] += 1
+        slow = len(batch) == 2 and times[2] <= busy * measuring.ROUNDS
+        return calls[len(batch)] * (3 if slow else 1)
+
+    monkeypatch.setattr(measuring, "_seconds", seconds)
+    latencies, size = LatencyModel(), MINIATURE.sizes[0]
+    family = replace(MINIATURE, sizes=(size,))
+    calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
+    calibration.first()
+    assert latencies.cap("step", size) == cap
+    while calibration.another():
+        pass
+    assert latencies.cap("step", size) == 8, "found out in a quiet moment"
 
 
 def test_memory_that_holds_few_rows_is_found_out_while_measuring(components):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,20 @@ SIZE = LIMITS.sizes[0]
 @pytest.fixture
 def bench(ask: Callable[..., Any]) -> Bench:
     return Bench(ask, known_latencies())
+
+
+def test_previews_are_made_only_for_who_looks_at_them(bench: Bench):
+    bench.core.latency_model.calibrate("step", SIZE, 1, 0.06)  # each would be seen
+    bench.device.step_seconds = 0.06
+    for prompt in ("seen", "unseen", "seen later"):
+        work = replace(bench.work(prompt), previews=prompt == "seen")
+        bench.core.admit(bench.core.request(work, 0.0))
+    bench.step(2)
+    assert bench.painted == [("seen", 1, False), ("seen", 2, False)]
+    bench.core.amend(work, replace(work, previews=True))
+    bench.step()
+    assert bench.painted[2:] == [("seen", 3, False), ("seen later", 3, False)]
+    assert bench.device.steps == ["seen", "unseen", "seen later"] * 3, "its place is what it was"
 
 
 def test_others_take_steps_while_a_picture_is_decoded(bench: Bench):
@@ -57,6 +72,19 @@ def test_one_decode_at_a_time_and_then_all_that_have_come(bench: Bench):
     assert bench.device.beside[1][0] == ["1", "2", "3"], "of one size"
 
 
+def test_pictures_finished_together_are_handed_over_together(bench: Bench):
+    """Each in a call of its own, none of which waits for the step that is taken meanwhile."""
+    for prompt in "abc":
+        bench.admit(prompt, num_inference_steps=1)
+    bench.step()
+    bench.admit("d", num_inference_steps=2)
+    assert [prompts for prompts, _ in bench.device.beside] == [["a"], ["b"], ["c"]]
+    for _, decoding in bench.device.beside:
+        decoding.set_result(bench.device.pictures(1))
+    bench.step()
+    assert bench.finals == ["a", "b", "c"]
+
+
 def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.LogCaptureFixture):
     first = bench.admit("first", num_inference_steps=1)
     bench.step()
@@ -69,9 +97,10 @@ def test_what_nobody_wants_any_more_is_not_decoded(bench: Bench, caplog: pytest.
     bench.step()
     assert bench.dropped == ["first", "second"] and not bench.core.in_flight
     assert bench.device.interrupted and not bench.core.idle, "the device still decodes the first"
+    assert bench.device.beside[1][1].cancelled(), "the second has not begun"
     bench.device.beside[0][1].set_exception(RuntimeError("given up"))
     bench.step()
-    assert bench.core.idle and not bench.finals and len(bench.device.beside) == 1
+    assert bench.core.idle and not bench.finals and len(bench.device.beside) == 2
     assert not caplog.records
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 from collections.abc import Callable, Coroutine, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from gradio_client import Client
 from PIL import Image
 
 from lightning_demo.settings import Settings
-from lightning_demo.web.events import EventStreams
+from lightning_demo.web.events import REST_SECONDS, EventStreams
 from lightning_demo.web.service import Service
 
 from .conftest import Running, wait_for
@@ -104,6 +105,22 @@ def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
         assert answers(client, '{"pause": true}') == []
         assert job.result(timeout=20) in (None, "")
         assert running.engine.running == 0
+
+
+def test_the_queue_looks_often_only_while_a_tab_speaks_through_it(
+    start: Callable[..., Running],
+) -> None:
+    running = start()
+    queue = running.server._blocks._queue
+    assert queue.sleep_when_free == REST_SECONDS
+    with running.socket() as tab:
+        tab.ask(1)
+        tab.final(1)
+        assert queue.sleep_when_free == REST_SECONDS, "a socket does without the queue"
+    for client in _client(running):
+        assert answers(client, ask(1))[-1]["final"]
+        assert queue.sleep_when_free < REST_SECONDS or os.name == "nt"
+    wait_for(lambda: queue.sleep_when_free == REST_SECONDS)
 
 
 @pytest.mark.parametrize("end", ["newer", "closed", "stopped"])

@@ -88,6 +88,24 @@ def test_the_pictures_of_one_caller_take_turns(run: Run) -> None:
     run(paint())
 
 
+def test_previews_are_made_only_where_somebody_is_told_of_them(run: Run) -> None:
+    async def paint() -> None:
+        told: list[Value] = []
+
+        async def tell(place: int, value: Value) -> None:
+            told.append(value)
+
+        engine = FakeEngine()
+        painting = Painting(engine)
+        await painting.paint(A_CAT, SOMEBODY)
+        await painting.paint_all([A_CAT], SOMEBODY)
+        await painting.paint_all([A_CAT], SOMEBODY, tell)
+        assert [work.previews for work in engine.works] == [False, False, True]
+        assert len(told) > 2, "a preview is among them"
+
+    run(paint())
+
+
 def test_several_are_painted_beside_one_another(run: Run) -> None:
     requests = [replace(A_CAT, seed=seed) for seed in range(3)]
     told: list[tuple[int, str]] = []

@@ -69,10 +69,12 @@ def page(service: Service) -> gr.Blocks:
             if vocabulary.groups:
                 example_chips(vocabulary.examples, only_with)
         blocks.load(None, None, None, js=START, show_progress="hidden", api_visibility="private")
-        _events(blocks, EventStreams(service))
+        streams = EventStreams(service)
+        _events(blocks, streams)
     if status.submit_on_enter:
         # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
         blocks.queue(max_size=MAX_PAGES)
+    streams.pace(blocks._queue)
     return blocks
 
 
