@@ -51,7 +51,7 @@ class TrainingConfig:
     teacher_ema: float = 0.999
     text_drop: float = 0.1
 
-    distill_batch: int = 48
+    distill_batch: int = 24
     distill_ema: float = 0.995
     distill_guidance_scale: float = 2.0
     distill_lr: LrPlan = LrPlan(5e-4, warm_up_steps=20, constant_until=0.3)
