@@ -18,7 +18,7 @@ from ..conftest import wait_for
 from .conftest import Hall
 
 Make = Callable[..., Hall]
-SECRET = "correct horse ✔"
+SECRET = "correct horse ✔"  # noqa: S105
 
 
 def test_the_computer_that_serves_may_present_without_a_password(place: Hall) -> None:
@@ -58,7 +58,7 @@ def test_with_a_password_everybody_needs_it_once(hall: Make) -> None:
     place = hall(presenter_password=SECRET)
     with place.presenter() as presenter:
         assert presenter.wish()["needs"] == "password"
-        assert "not the presenter's password" in presenter.wish(password="guess")["problem"]
+        assert "not the presenter's password" in presenter.wish(password="guess")["problem"]  # noqa: S106
         held = presenter.wish(password=SECRET)
         assert not held["problem"]
         assert presenter.wish(blank=True)["blank"]
@@ -70,7 +70,7 @@ def test_with_a_password_everybody_needs_it_once(hall: Make) -> None:
     with other.presenter() as restarted:
         restarted.held = presenter.held
         assert restarted.wish()["code"] == held["code"], "after a restart, too"
-    with hall(presenter_password="another").presenter() as stranger:
+    with hall(presenter_password="another").presenter() as stranger:  # noqa: S106
         stranger.held = presenter.held
         assert stranger.wish()["needs"] == "password"
 
