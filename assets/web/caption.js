@@ -1,11 +1,12 @@
 // The prompt on the wall: as large as its box allows, and of a very long one the end.
 
-const SIZES = [14, 12, 10.5, 9.2, 8, 7, 6.1, 5.3, 4.6, 4, 3.5, 3]; // per cent of the window's mean side
+const SIZES = [9.5, 8.4, 7.4, 6.5, 5.7, 5, 4.4, 3.8, 3.3, 2.9]; // per cent of the window's mean side
 
 export class Caption {
-  /** @param box  holds a paragraph with the text's span; its size is not the text's */
+  /** @param box  of a size of its own, holds a paragraph with the text's span */
   constructor(box) {
     this.box = box;
+    this.paragraph = box.querySelector("p");
     this.text = box.querySelector("span");
     new ResizeObserver(() => this.fit()).observe(box);
   }
@@ -20,13 +21,13 @@ export class Caption {
 
   /** The largest size in which all of it fits; in the smallest its end is in view. */
   fit() {
-    const { box } = this;
-    if (!box.clientHeight) return;
-    const mean = Math.sqrt(innerWidth * innerHeight) / 100;
-    const room = box.clientHeight + 1;
+    const { box, paragraph } = this;
+    const room = box.clientHeight;
+    if (!room) return;
+    const percent = Math.sqrt(innerWidth * innerHeight) / 100;
     const fits = (size) => {
-      box.style.fontSize = `${Math.max(14, size * mean * box.dataset.scale)}px`;
-      return box.scrollHeight <= room && box.scrollWidth <= box.clientWidth + 1;
+      box.style.fontSize = `${Math.max(14, size * percent)}px`;
+      return paragraph.offsetHeight <= room;
     };
     box.classList.toggle("overlong", !SIZES.some(fits));
     box.scrollTop = box.scrollHeight;

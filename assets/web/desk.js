@@ -19,6 +19,9 @@ export class Desk {
   constructor(lightning) {
     this.lightning = lightning;
     this.panel = document.getElementById("desk");
+    // Gradio would rewrite its rules, and every page would have them.
+    const style = { rel: "stylesheet", href: new URL("desk.css", import.meta.url) };
+    document.head.append(Object.assign(document.createElement("link"), style));
     const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
     this.state = { code: "", token: "", frozen: false, blank: false, big: false, ...kept };
     this.state.look = { ...LOOK, ...kept.look };
@@ -183,7 +186,8 @@ export class Desk {
     const { host, hostname, pathname } = new URL("../stage", import.meta.url);
     const loopback = /^(localhost|127\.|\[::1\])/.test(hostname);
     const name = loopback ? host.replace(hostname, "this-computer") : host;
-    byId("address").textContent = `Elsewhere: ${name}${pathname}${loopback ? ", with --host 0.0.0.0" : ""}`;
+    const so = loopback ? " (start with --host 0.0.0.0)" : "";
+    byId("address").textContent = `On another computer: ${name}${pathname}${so}`;
     byId("words").value = state.look.caption;
     for (const name of Object.keys(LOOK)) if (name !== "caption") byId(name).checked = state.look[name];
     byId("big").checked = state.big;

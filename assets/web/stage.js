@@ -85,7 +85,6 @@ class Wall {
     this.painter.fade = look.crossfade;
     document.body.classList.toggle("plain", !look.surround);
     document.body.dataset.caption = look.caption;
-    byId("caption").dataset.scale = look.caption === "over" ? "0.62" : "1";
     this.caption.write(scene.prompt);
     this.caption.fit();
     this.showFigures();

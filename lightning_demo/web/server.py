@@ -115,7 +115,7 @@ class Server:
                 footer_links=[],
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
-                css_paths=[FILES / name for name in _styles(self._settings)],
+                css_paths=FILES / "style.css",
             )
         # With a public link Gradio would take the page's own code from a CDN.
         self._blocks.share = False
@@ -148,10 +148,6 @@ class Server:
             asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
         except Exception:
             log.exception("while closing")
-
-
-def _styles(settings: Settings) -> list[str]:
-    return ["style.css", "desk.css"] if settings.stage else ["style.css"]
 
 
 T = TypeVar("T")

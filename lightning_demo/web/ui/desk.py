@@ -42,7 +42,8 @@ DESK = """
         <button type="button" id="desk-type" title="Any key of yours stops it">Type it</button>
       </div>
       <div class="desk-row">
-        <label class="desk-check"><input type="checkbox" id="desk-types">Next and Previous type</label>
+        <label class="desk-check"><input type="checkbox" id="desk-types">these two type,
+          too</label>
         <button type="button" id="desk-load">Open a file</button>
       </div>
       <p id="desk-script-problem" role="alert"></p>
@@ -63,7 +64,8 @@ DESK = """
         <option value="beside">beside the picture</option>
         <option value="over">over the picture</option>
         <option value="none">not at all</option></select></label>
-      <label class="desk-check"><input type="checkbox" id="desk-crossfade">a crossfade, no cut</label>
+      <label class="desk-check"><input type="checkbox" id="desk-crossfade">a crossfade, no
+        cut</label>
       <label class="desk-check"><input type="checkbox" id="desk-surround">the picture around
         itself</label>
       <label class="desk-check"><input type="checkbox" id="desk-previews">pictures after each
