@@ -8,6 +8,9 @@ import { openOnOtherScreen } from "./wall_window.js";
 
 const KEPT = "lightning-desk"; // in this tab's storage: a page that is loaded again goes on
 const LOOK = { caption: "beside", crossfade: true, surround: true, figures: false, previews: true };
+const PAGES = { PageDown: 1, PageUp: -1 };
+// By what they write, and with Alt, which writes other letters on some keyboards, by their place.
+const LETTERS = { b: "blank", ".": "blank", KeyB: "blank", Period: "blank", f: "frozen", KeyF: "frozen" };
 const ONLY_SOCKET =
   "Pictures come over Gradio's events here, and the wall needs a WebSocket: start the demo without " +
   "--transport events, and let the network pass WebSockets.";
@@ -150,16 +153,12 @@ export class Desk {
     this.autotype.stop();
     if (!this.presenting || event.ctrlKey || event.metaKey) return;
     const letter = event.altKey ? event.code : writes(event.target) ? "" : event.key.toLowerCase();
-    const actions = {
-      PageDown: () => this.script.step(1),
-      PageUp: () => this.script.step(-1),
-      ...commands(["b", ".", "KeyB", "Period"], () => this.toggle("blank")),
-      ...commands(["f", "KeyF"], () => this.toggle("frozen")),
-    };
-    const action = actions[event.key] ?? actions[letter];
-    if (!action) return;
+    const command = PAGES[event.key] ?? LETTERS[letter];
+    if (!command) return;
     event.preventDefault();
-    if (!event.repeat) action();
+    if (event.repeat) return;
+    if (typeof command === "number") this.script.step(command);
+    else this.toggle(command);
   }
 
   async openWall() {
@@ -211,8 +210,6 @@ export class Desk {
     sessionStorage.setItem(KEPT, JSON.stringify({ ...this.state, open: this.panel.open }));
   }
 }
-
-const commands = (names, action) => Object.fromEntries(names.map((name) => [name, action]));
 
 function writes(target) {
   const kinds = ["checkbox", "radio", "button", "range", "submit"];

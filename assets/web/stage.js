@@ -145,9 +145,20 @@ class Wall {
       else document.documentElement.requestFullscreen?.().catch(() => {});
     };
     addEventListener("dblclick", () => byId("ask").hidden && toggle());
-    addEventListener("keydown", ({ key, target }) => {
-      if (key.toLowerCase() === "f" && target !== byId("code")) toggle();
+    addEventListener("keydown", (event) => {
+      if (event.target === byId("code")) return;
+      if (event.key.toLowerCase() === "f") toggle();
+      else passOn(event);
     });
+  }
+}
+
+/** A presenter's remote is heard by whichever window was clicked last: the desk gets its keys. */
+function passOn(event) {
+  try {
+    globalThis.opener?.lightning?.desk?.key(event);
+  } catch {
+    // it is another site's page by now
   }
 }
 

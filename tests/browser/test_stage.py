@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Page, ViewportSize
+from playwright.sync_api import Browser, FilePayload, Page, ViewportSize
 
-from ..web.conftest import Running
+from ..web.conftest import PATIENCE, Running
 from ..web.fakes import FakeEngine, color_of
 from .conftest import DESKTOP, PHONE, Visit
 
@@ -47,10 +47,10 @@ class Talk:
         self.desk.wait("() => lightning.desk.presenting")
         self.code: str = self.desk.page.evaluate("lightning.desk.state.code")
 
-    def open_wall(self, context: Any) -> Page:
-        page: Page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.set_viewport_size(HALL)
+    def open_wall(self, browser: Browser) -> Page:
+        """A window of its own: of two tabs in one, the hidden one is not drawn."""
+        page = browser.new_context(viewport=HALL).new_page()
+        page.set_default_timeout(PATIENCE * 1000)
         page.goto(f"{self.running.url}/stage")
         return page
 
@@ -77,9 +77,9 @@ def talk(own: Callable[..., Running], visit: Open) -> Iterator[Talk]:
     talk.desk.page.evaluate("sessionStorage.clear()")  # the next test may get this tab
 
 
-def test_a_talk(talk: Talk) -> None:
+def test_a_talk(talk: Talk, browser: Browser) -> None:
     desk = talk.desk
-    wall = talk.open_wall(desk.page.context)
+    wall = talk.open_wall(browser)
     trouble: list[str] = []
     wall.on("pageerror", lambda error: trouble.append(str(error)))
 
@@ -175,7 +175,7 @@ def test_a_talk(talk: Talk) -> None:
             wall.evaluate("new Promise(end => requestAnimationFrame(() => setTimeout(end)))")
             assert wall.evaluate(FITS) == [True, True, True], (text[:20], size)
     assert trouble == []
-    wall.close()
+    wall.context.close()
 
 
 def test_the_desk(talk: Talk) -> None:
@@ -194,6 +194,10 @@ def test_the_desk(talk: Talk) -> None:
     popup.value.wait_for_function("/steps/.test(document.getElementById('figures').textContent)")
     page.get_by_label("the words").select_option("over")
     popup.value.wait_for_function("document.body.dataset.caption === 'over'")
+    popup.value.keyboard.press("b")  # the remote is heard there, too
+    curtain(popup.value, True)
+    popup.value.keyboard.press("b")
+    curtain(popup.value, False)
     popup.value.close()
 
     # The timer counts up, and down from some minutes.
