@@ -34,7 +34,7 @@ class Observer(Protocol):
         ...
 
     def asked(self, sequence: int, prompt: str) -> None:
-        """A picture was asked for."""
+        """A picture was asked for; the prompt is as it was typed."""
         ...
 
     def painted(self, frame: Frame, budget: float | None) -> None:
@@ -133,7 +133,7 @@ class LiveConnection:
             raise EngineUnavailable(messages.DRAINING)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
         if self.observer is not None:
-            self.observer.asked(sequence, request.prompt)
+            self.observer.asked(sequence, str(fields["prompt"]))
         self._budget = self._budget if budget is None else budget
         # The context says whose picture it is (see LiveSession), whoever's leaving frees the seat.
         context = contextvars.copy_context()

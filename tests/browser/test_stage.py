@@ -149,8 +149,8 @@ def test_a_talk(talk: Talk, browser: Browser) -> None:
     talk.press(".")
     curtain(wall, True)
     wall.evaluate("wall.follower.socket.close()")
-    desk.page.evaluate("lightning.transport.socket.close()")
-    desk.wait("() => !lightning.desk.presenting")
+    desk.page.evaluate("(globalThis.old = lightning.transport.socket).close()")
+    desk.wait("() => ![null, old].includes(lightning.transport.socket)")
     desk.wait("() => lightning.desk.presenting")
     assert desk.page.evaluate("[lightning.desk.state.code, lightning.desk.state.blank]") == [
         talk.code,
@@ -211,7 +211,7 @@ def test_the_desk(talk: Talk) -> None:
     page.get_by_role("button", name="Start").click()
     talk.desk.wait("() => document.getElementById('desk-time').textContent !== '20:00'")
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     assert talk.desk.text("desk-time") == "20:00"
     small = page.locator("#prompt textarea").bounding_box()
     page.get_by_label("big text").check()
@@ -261,8 +261,8 @@ def test_a_password_is_asked_for_once(own: Callable[..., Running], visit: Open) 
     tab.wait("() => lightning.desk.presenting")
     assert not field.is_visible()
     assert "opensesame" not in tab.page.evaluate("JSON.stringify(sessionStorage)")
-    tab.page.evaluate("lightning.transport.socket.close()")
-    tab.wait("() => !lightning.desk.presenting")
+    tab.page.evaluate("(globalThis.old = lightning.transport.socket).close()")
+    tab.wait("() => ![null, old].includes(lightning.transport.socket)")
     tab.wait("() => lightning.desk.presenting")
     tab.page.evaluate("sessionStorage.clear()")
 
