@@ -185,8 +185,9 @@ export class Desk {
     const { host, hostname, pathname } = new URL("../stage", import.meta.url);
     const loopback = /^(localhost|127\.|\[::1\])/.test(hostname);
     const name = loopback ? host.replace(hostname, "this-computer") : host;
-    const so = loopback ? " (start with --host 0.0.0.0)" : "";
-    byId("address").textContent = `On another computer: ${name}${pathname}${so}`;
+    const option = Object.assign(document.createElement("b"), { textContent: "--host 0.0.0.0" });
+    const so = loopback ? [" (start with ", option, ")"] : [];
+    byId("address").replaceChildren(`On another computer: ${name}${pathname}`, ...so);
     byId("words").value = state.look.caption;
     for (const name of Object.keys(LOOK)) if (name !== "caption") byId(name).checked = state.look[name];
     byId("big").checked = state.big;
