@@ -60,6 +60,15 @@ def test_a_screen_that_comes_later_shows_the_same(place: Hall) -> None:
             shows(screen, "a boat")
 
 
+def test_words_are_shown_as_they_are_typed(place: Hall) -> None:
+    with place.presenter() as presenter:
+        code = presenter.wish()["code"]
+        with place.screen(code) as screen:
+            for typed in ("a red ", "  a  red boat", "<b>قارب</b> 🐈"):
+                presenter.paint(typed)
+                screen.prompt(typed)
+
+
 def test_blank_hides_from_the_network_too_and_comes_back(place: Hall) -> None:
     with place.presenter() as presenter:
         code = presenter.wish()["code"]
