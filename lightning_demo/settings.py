@@ -102,6 +102,17 @@ class Settings:
         "commas; empty: none",
         metavar="HOSTS",
     )
+    stage: bool = _setting(
+        False,
+        "for talks: a presenter's desk on the page, and /stage, what the hall sees, on a second "
+        "screen or another computer",
+    )
+    presenter_password: str = _setting(
+        "",
+        "with --stage: what whoever presents has to type once; empty: only a browser on this "
+        "machine may present",
+        metavar="PASSWORD",
+    )
     transport: str = _setting(
         "auto",
         "how frames reach the browser: a WebSocket, Gradio's own events, or the first that works",
@@ -184,6 +195,8 @@ class Settings:
             _check(item.name, getattr(self, item.name), item.metadata)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise InvalidSetting("tls_cert, tls_key: give both, or none.")
+        if self.presenter_password and not self.stage:
+            raise InvalidSetting("presenter_password: is for the stage; give --stage, too.")
         for origin in listed(self.cors_origins):
             if not re.fullmatch(r"https?://[^/?#@]+", origin):
                 raise InvalidSetting(

@@ -43,6 +43,7 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
         ("share", "maybe", "yes or no"),
         ("threads", "-1", "0 to 256"),
         ("auth", "only-a-user", "user:password"),
+        ("presenter_password", "secret", "--stage"),
         ("transport", "pigeon", "auto, socket, events"),
     ],
 )

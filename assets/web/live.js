@@ -125,6 +125,7 @@ class Lightning {
     if (!this.request.prompt.trim()) {
       this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
       this.empty = true;
+      this.desk?.emptied();
       return;
     }
     if (this.empty) this.panel.clearErrors(); // not when the answer comes: that may take long
@@ -160,8 +161,12 @@ class Lightning {
     this.panel.online = state === "open";
     this.panel.setLine({ what: null }); // a new connection stands in no line yet
     this.panel.show();
-    if (state !== "open") return;
+    if (state !== "open") {
+      this.desk?.lost();
+      return;
+    }
     if (this.metrics.open) this.transport.watch(true);
+    this.desk?.connected(); // before the picture is asked for, so that the wall sees it, too
     this.submit();
   }
 
@@ -172,6 +177,7 @@ class Lightning {
       this.metrics.count(message);
       this.painter.offer(message, bytes);
     } else if (message.type === "line") this.panel.setLine(message);
+    else if (message.type === "wall") this.desk?.told(message);
     else if (message.type === "error" && this.isCurrent(message)) {
       this.unasked = this.submitOnEnter; // Enter tries again
       this.panel.error(message);
@@ -299,8 +305,11 @@ async function copy(text) {
 }
 
 /** Called once, by the page's load event. */
-export function start() {
+export async function start() {
   const { config } = document.getElementById("config").dataset;
   globalThis.lightning = new Lightning(JSON.parse(config));
   document.querySelector(".gradio-container").dataset.started = "";
+  if (!document.getElementById("desk")) return;
+  const { Desk } = await import("./desk.js");
+  globalThis.lightning.desk = new Desk(globalThis.lightning);
 }

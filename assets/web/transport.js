@@ -1,93 +1,51 @@
 // The two ways to the server. Each has send(text) and watch(on), which asks for the load; what comes
 // back goes to the hooks: received(message, bytes of its picture) and state("open" | "closed").
 
-const FIRST_WAIT = 250; // ms before connecting again, doubled up to the last
-const LAST_WAIT = 5000;
-const OPEN_WITHIN = 5000; // ms for the first handshake before the other way is tried
+import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+
 const ASK_LOADING = 500; // ms between questions for the status, over events
 const ASK_WATCHING = 1000;
 const ASK_READY = 5000;
 const STAY = 20000; // ms after which a tab that still sends asks for its stream to stay open
 
-/** A WebSocket that comes back by itself. */
-export class SocketTransport {
+/** The page's WebSocket. */
+export class SocketTransport extends ReconnectingSocket {
   name = "socket";
 
   constructor(hooks, gaveUp) {
+    super(() => "../live");
     this.hooks = hooks;
     this.gaveUp = gaveUp; // called when the first handshake fails; null: try for ever
-    this.wait = FIRST_WAIT;
-    this.opened = false;
-    this.connect();
-    this.listeners = new AbortController();
-    const { signal } = this.listeners;
-    addEventListener("online", () => this.soon(0), { signal });
-    addEventListener("pagehide", () => this.stop(), { signal });
-    addEventListener("pageshow", (event) => event.persisted && this.soon(0), { signal });
+    this.everOpened = false;
   }
 
-  connect() {
-    const url = new URL("../live", import.meta.url);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(url);
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
-    this.frames = 0;
-    const impatience = setTimeout(() => socket.close(), OPEN_WITHIN);
-    socket.onopen = () => {
-      clearTimeout(impatience);
-      this.opened = true;
-      this.hooks.state("open");
-    };
-    socket.onmessage = ({ data }) => this.read(data);
-    socket.onclose = () => {
-      clearTimeout(impatience);
-      if (this.socket !== socket) return;
-      this.socket = null;
-      if (!this.opened && this.gaveUp) {
-        this.listeners.abort(); // from here on the other way is the only one
-        this.gaveUp();
-        return;
-      }
-      this.hooks.state("closed");
-      this.soon(this.wait * (0.75 + Math.random() / 2));
-      this.wait = Math.min(this.wait * 2, LAST_WAIT);
-    };
+  opened() {
+    this.everOpened = true;
+    this.hooks.state("open");
+  }
+
+  closed() {
+    if (!this.everOpened && this.gaveUp) {
+      this.gaveUp(); // from here on the other way is the only one
+      return false;
+    }
+    this.hooks.state("closed");
+    return true;
   }
 
   read(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
-      if (message.type === "status") this.wait = FIRST_WAIT; // not when the server is full
+      if (message.type === "status") this.welcomed(); // not when the server is full
       this.hooks.received(message, null);
       return;
     }
-    // Said at once, so that the server never runs far ahead of a slow line.
-    this.frames += 1;
-    this.send(JSON.stringify({ seen: this.frames }));
-    const length = new DataView(data).getUint32(0);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
-    this.hooks.received(header, new Uint8Array(data, 4 + length));
-  }
-
-  send(text) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
+    this.acknowledge();
+    this.hooks.received(...splitFrame(data));
   }
 
   watch(on) {
     this.send(JSON.stringify({ watch: on }));
-  }
-
-  soon(wait) {
-    clearTimeout(this.timer);
-    if (!this.socket) this.timer = setTimeout(() => this.socket || this.connect(), wait);
-  }
-
-  stop() {
-    clearTimeout(this.timer);
-    const socket = this.socket;
-    this.socket = null;
-    socket?.close();
   }
 }
 

@@ -21,7 +21,8 @@ from .messages import MAX_MESSAGE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # What only the page itself uses; everything else may be opened to other pages (--cors-origins).
-PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/upload")
+PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/stage", "/upload")
+FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bodies with a picture in them; all others hold text.
 LARGER_BODIES = {"/sdapi/v1/png-info": 2**24}  # bytes, by path
@@ -150,6 +151,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def may_seem_this_machine(settings: Settings) -> bool:
+    """Whether somebody far away may look as if this machine asked.
+
+    Who comes through a tunnel does; and a login says that others are expected, through a proxy.
+    """
+    return settings.share or bool(settings.auth)
+
+
+def from_this_machine(connection: HTTPConnection) -> bool:
+    """Whether a program on this machine asks, and not somebody through a proxy or tunnel."""
+    headers = connection.headers
+    return (
+        connection.client is not None
+        and is_loopback(connection.client.host)
+        and is_loopback(host_name(headers.get("host", "")))
+        and not any(name in headers for name in FORWARDED)
+    )
 
 
 def host_name(host: str) -> str:

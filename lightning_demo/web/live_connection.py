@@ -8,12 +8,12 @@ import contextvars
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..engine.base import Engine
 from ..engine.session import LiveEvent, LiveSession
 from ..errors import EngineUnavailable, InvalidRequest, LightningError
-from ..schemas import GenerationRequest
+from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from . import messages
 from .admission import Admission
@@ -22,7 +22,28 @@ from .messages import ClientMessage, Message
 LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
 NO_LINE = messages.line(None)
 GUESSED = {"prompt", "num_inference_steps"}  # fields: others would cost more, or are random
+NO_STAGE = "present: this way to the server has no stage."
 MAX_ERRORS = 8  # unread; a page that reads slowly misses older ones
+
+
+class Observer(Protocol):
+    """One who sees what a connection asks for and gets; returns at once."""
+
+    def present(self, sequence: int, fields: Mapping[str, Any]) -> None:
+        """The page wants something of its observer."""
+        ...
+
+    def asked(self, sequence: int, prompt: str) -> None:
+        """A picture was asked for; the prompt is as it was typed."""
+        ...
+
+    def painted(self, frame: Frame, budget: float | None) -> None:
+        """A frame is on its way to the page."""
+        ...
+
+    def close(self) -> None:
+        """The connection has ended."""
+        ...
 
 
 class LiveConnection:
@@ -48,6 +69,7 @@ class LiveConnection:
         self.load_due = 0.0  # when it is told next, by time.monotonic()
         self.outbox = Outbox()
         self.line = NO_LINE  # as it was last told
+        self.observer: Observer | None = None
         self._newest = -1
         self._unknown = 0  # times in a row that nothing was known of a wait
 
@@ -78,6 +100,10 @@ class LiveConnection:
                 self.acknowledged.set()
             elif message.watch is not None:
                 self.watching = message.watch
+            elif message.present is not None:
+                if self.observer is None:
+                    raise InvalidRequest(NO_STAGE, field="present")
+                self.observer.present(sequence, message.present)
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
                 self.submit(sequence, message.fields, message.budget, message.ahead)
@@ -106,6 +132,8 @@ class LiveConnection:
         if self.draining:
             raise EngineUnavailable(messages.DRAINING)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
+        if self.observer is not None:
+            self.observer.asked(sequence, str(fields["prompt"]))
         self._budget = self._budget if budget is None else budget
         # The context says whose picture it is (see LiveSession), whoever's leaving frees the seat.
         context = contextvars.copy_context()
@@ -154,12 +182,16 @@ class LiveConnection:
         async for event in self._session.events():
             if self._kept is None:
                 self.tell_line(NO_LINE)
+            if self.observer is not None and event.frame is not None:
+                self.observer.painted(event.frame, event.budget)
             yield event
 
     async def aclose(self) -> None:
         """Stops all work."""
         self.ended.set()
         self._kept = None
+        if self.observer is not None:
+            self.observer.close()
         self._admission.leave(self)
         await self._session.aclose()
 

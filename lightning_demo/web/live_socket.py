@@ -43,6 +43,8 @@ async def serve_socket(service: Service, socket: WebSocket) -> None:
         await socket.send_text(json.dumps(messages.error(0, problem)))
         await socket.close(TRY_AGAIN_LATER)
         return
+    if service.stage is not None:
+        connection.observer = service.stage.desk(socket, connection.outbox.put)
     try:
         async with tasks(
             _receive(socket, connection),
@@ -68,6 +70,11 @@ async def _receive(socket: WebSocket, connection: LiveConnection) -> None:
         if answer is not None:
             connection.outbox.put(answer)
 
+    await receive_throttled(socket, act)
+
+
+async def receive_throttled(socket: WebSocket, act: Callable[[ClientMessage], None]) -> None:
+    """Reads what a page says until it leaves; a flood slows only its sender."""
     throttle = InboundThrottle(act, asyncio.get_running_loop())
     try:
         while (event := await socket.receive())["type"] != "websocket.disconnect":

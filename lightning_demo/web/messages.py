@@ -3,8 +3,9 @@
 A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
 `{"watch": true}`; a request may bring a latency budget in milliseconds, `"budget": n`, which holds
 from then on, and guesses at what will be asked next, `"ahead": [{…}, …]`, each with the fields in
-which it differs. The server answers with JSON text (`status`, `line`, `error`, `load`) and with
-frames. Knows no transport.
+which it differs. A presenter's page sends `{"sequence": n, "present": {…}}` (`stage/desk.py`). The
+server answers with JSON text (`status`, `line`, `error`, `load`, `wall`) and with frames.
+Knows no transport.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Message = dict[str, Any]
 
 MAX_GUESSES = 4
 
-_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch"}
+_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch", "present"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class ClientMessage:
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
     watch: bool | None = None  # whether the page wants to be told how much there is to do
+    present: Mapping[str, Any] | None = None  # what the page wants of its wall, not checked yet
     problem: InvalidRequest | None = None  # what a message must look like, when this is none
 
     @property
@@ -53,6 +55,8 @@ class ClientMessage:
             return "problem"
         if self.seen is not None:
             return "seen"
+        if self.present is not None:
+            return "present"
         return "request" if self.watch is None else "watch"
 
 
@@ -83,6 +87,11 @@ def _parse(text: str | bytes) -> ClientMessage:
         if not isinstance(content["watch"], bool):
             raise InvalidRequest("watch: must be true or false.", field="watch")
         return ClientMessage(watch=content["watch"])
+    if "present" in content:
+        if not isinstance(content["present"], dict):
+            raise InvalidRequest("present: must be an object with named fields.", field="present")
+        sequence = _count("sequence", content.get("sequence"))
+        return ClientMessage(sequence, present=content["present"])
     if not isinstance(content.get("request"), dict):
         raise InvalidRequest("request: must be an object with named fields.", field="request")
     budget = content.get("budget")
@@ -166,8 +175,13 @@ def frame_header(sequence: int, frame: Frame, budget: float | None = None) -> di
 
 def frame_bytes(sequence: int, frame: Frame, budget: float | None = None) -> bytes:
     """A frame for the socket: header length (4 bytes, big-endian), header JSON, picture."""
-    header = json.dumps(frame_header(sequence, frame, budget)).encode()
-    return struct.pack(">I", len(header)) + header + frame.data
+    return pack(frame_header(sequence, frame, budget), frame.data)
+
+
+def pack(header: Mapping[str, Any], data: bytes) -> bytes:
+    """A header and its picture as they travel together."""
+    text = json.dumps(header).encode()
+    return struct.pack(">I", len(text)) + text + data
 
 
 def split_frame(data: bytes) -> tuple[dict[str, Any], bytes]:

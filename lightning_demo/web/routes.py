@@ -23,6 +23,7 @@ from .http_json import answers_problems, problem, read_json
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
+from .stage.follow import stage_routes
 
 FILES = ASSETS / "web"
 
@@ -42,6 +43,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/metrics", endpoints.metrics),
         Route("/picture", endpoints.picture, methods=["POST"]),
         *files,
+        *(stage_routes(service.stage) if service.stage else []),
     ]
 
 

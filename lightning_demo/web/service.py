@@ -18,6 +18,7 @@ from .addresses import discount
 from .admission import Admission
 from .live_connection import LiveConnection
 from .painting import Painting
+from .stage.stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics or Metrics()
         self.painting = Painting(engine, self.metrics)
+        self.stage = Stage(settings) if settings.stage else None
         self.draining = False
         self._admission = Admission(settings.max_sessions)
         self._connections: dict[LiveConnection, str] = {}  # and their addresses
@@ -109,6 +111,8 @@ class Service:
         await _until(lambda: not self._busy(), seconds)
         for connection in self._connections:
             connection.ended.set()
+        if self.stage is not None:
+            self.stage.close()
         # Ended sockets say goodbye themselves; events end with the server.
         await _until(lambda: not self._connections, GOODBYE_SECONDS)
         for connection in list(self._connections):

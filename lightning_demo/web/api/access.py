@@ -22,12 +22,11 @@ from starlette.requests import HTTPConnection
 from ...errors import InvalidSetting, LightningError
 from ...settings import Settings
 from ..callers import AT_ONCE, Caller, caller_at, trusted
-from ..guard import host_name, is_loopback
+from ..guard import from_this_machine, may_seem_this_machine
 
 log = logging.getLogger(__name__)
 
 SHORTEST = 16  # characters of a key
-FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 
 
 class KeyRequired(LightningError):
@@ -58,8 +57,7 @@ class Access:
             InvalidSetting: the file of keys cannot be read, or a line of it is not as it must be.
         """
         self._open = settings.open_api
-        # Who logs in, or comes through a tunnel or a proxy, may look as if it were this machine.
-        self._public = settings.share or bool(settings.auth)
+        self._nobody_local = may_seem_this_machine(settings)
         self._keys = KeyFile(Path(settings.api_keys)) if settings.api_keys else None
 
     def caller(self, connection: HTTPConnection) -> Caller:
@@ -73,7 +71,7 @@ class Access:
             if not key:
                 raise KeyRequired("Send an API key: Authorization: Bearer KEY.")
             return self._keys.holder(key)
-        local = self._is_local(connection)
+        local = not self._nobody_local and from_this_machine(connection)
         if not (self._open or local):
             raise NotAllowed(
                 "The API answers this machine only, unless it is started with --api-keys FILE "
@@ -81,17 +79,6 @@ class Access:
             )
         caller = caller_at(connection)
         return trusted(caller) if local else caller
-
-    def _is_local(self, connection: HTTPConnection) -> bool:
-        """Whether a program on this machine asks, and not somebody through a proxy or tunnel."""
-        headers = connection.headers
-        return (
-            not self._public
-            and connection.client is not None
-            and is_loopback(connection.client.host)
-            and is_loopback(host_name(headers.get("host", "")))
-            and not any(name in headers for name in FORWARDED)
-        )
 
 
 class KeyFile:

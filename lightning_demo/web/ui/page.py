@@ -18,6 +18,7 @@ from ..service import MAX_PAGES, Service
 from ..vocabularies import vocabulary
 from .completions import completions
 from .controls import CONTROLS, control_panel
+from .desk import desk_panel
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
@@ -56,6 +57,8 @@ def page(service: Service) -> gr.Blocks:
                 status_line()
                 action_buttons()
             with gr.Column(elem_id="control-side"):
+                if service.stage is not None:
+                    desk_panel()
                 control_panel(
                     status.limits,
                     service.settings.latency_budget,

@@ -110,6 +110,15 @@ def test_the_page_is_told_what_it_must_know() -> None:
     assert escape(json.dumps(config)) in masthead.value
 
 
+def test_the_desk_is_there_only_where_there_is_a_stage() -> None:
+    def has_desk(**settings: bool) -> bool:
+        server = Server(FakeEngine(), Settings(**settings))  # type: ignore[arg-type]
+        return any(block.elem_id == "desk-panel" for block in server._blocks.blocks.values())
+
+    assert has_desk(stage=True)
+    assert not has_desk()
+
+
 def test_a_page_without_its_words_still_opens() -> None:
     engine = FakeEngine()
     engine.say(model="no-such-model", state="failed", detail="Files are missing.")

@@ -1,0 +1,51 @@
+// Types a line as a person would, so that the live loop sees keystrokes.
+
+const KEY = [55, 140]; // ms from one key to the next
+const WORD = [60, 190]; // more, between two words
+const SENTENCE = [150, 380]; // more, after a comma or a stop
+
+export class Autotype {
+  /**
+   * @param write    takes the text so far
+   * @param changed  called with whether it types
+   */
+  constructor(write, changed) {
+    this.write = write;
+    this.changed = changed;
+    this.running = false;
+  }
+
+  type(line) {
+    this.stop();
+    this.running = true;
+    this.changed(true);
+    this.next(letters(line), 0, "");
+  }
+
+  next(all, place, text) {
+    if (place === all.length) {
+      this.stop();
+      return;
+    }
+    const letter = all[place];
+    this.write(text + letter);
+    const pause = /[,.;:!?]/.test(letter) ? SENTENCE : letter === " " ? WORD : [0, 0];
+    const wait = between(KEY) + between(pause);
+    this.timer = setTimeout(() => this.next(all, place + 1, text + letter), wait);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    if (!this.running) return;
+    this.running = false;
+    this.changed(false);
+  }
+}
+
+const between = ([low, high]) => low + Math.random() * (high - low);
+
+/** What one key makes: an emoji or a letter with its marks is not taken apart. */
+function letters(text) {
+  if (!Intl.Segmenter) return [...text];
+  return [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].map((each) => each.segment);
+}

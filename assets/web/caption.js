@@ -1,0 +1,40 @@
+// The prompt on the wall: as large as its box allows, and of a very long one the end.
+
+const SIZES = [9.5, 8.4, 7.4, 6.5, 5.7, 5, 4.4, 3.8, 3.3, 2.9]; // per cent of the window's mean side
+const KEEP_WORDS = 7; // of these sizes in which no word is broken
+
+export class Caption {
+  /** @param box  of a size of its own, holds a paragraph with the text's span */
+  constructor(box) {
+    this.box = box;
+    this.paragraph = box.querySelector("p");
+    this.text = box.querySelector("span");
+    new ResizeObserver(() => this.fit()).observe(box);
+  }
+
+  /** @param prompt  null: nothing to say of it, the last one stays */
+  write(prompt) {
+    if (prompt === null || this.text.textContent === prompt) return;
+    this.text.textContent = prompt;
+    this.box.classList.toggle("empty", !prompt.trim());
+    this.fit();
+  }
+
+  /** The largest size in which all of it fits; in the smallest its end is in view. */
+  fit() {
+    const { box, paragraph } = this;
+    const room = box.clientHeight;
+    if (!room) return;
+    const percent = Math.sqrt(innerWidth * innerHeight) / 100;
+    const fits = (size) => {
+      box.style.fontSize = `${Math.max(14, size * percent)}px`;
+      return paragraph.offsetHeight <= room && paragraph.scrollWidth <= paragraph.clientWidth;
+    };
+    // Rather smaller than a word taken apart; but there are words without end.
+    box.classList.remove("broken");
+    const whole = SIZES.slice(0, KEEP_WORDS).some(fits);
+    box.classList.toggle("broken", !whole);
+    box.classList.toggle("overlong", !whole && !SIZES.some(fits));
+    box.scrollTop = box.scrollHeight;
+  }
+}

@@ -1,0 +1,218 @@
+// The presenter's desk: says what the wall shall show, all of it each time, and shows what it does.
+
+import { Autotype } from "./autotype.js";
+import { DeskWall } from "./desk_wall.js";
+import { Script } from "./script.js";
+import { Timer } from "./timer.js";
+import { openOnOtherScreen } from "./wall_window.js";
+
+const KEPT = "lightning-desk"; // in this tab's storage: a page that is loaded again goes on
+const LOOK = { caption: "beside", crossfade: true, surround: true, figures: false, previews: true };
+const PAGES = { PageDown: 1, PageUp: -1 };
+// By what they write, and with Alt, which writes other letters on some keyboards, by their place.
+const LETTERS = { b: "blank", ".": "blank", KeyB: "blank", Period: "blank", f: "frozen", KeyF: "frozen" };
+const ONLY_SOCKET =
+  "Pictures come over Gradio's events here, and the wall needs a WebSocket: start the demo without " +
+  "--transport events, and let the network pass WebSockets.";
+
+const byId = (name) => document.getElementById(`desk-${name}`);
+
+export class Desk {
+  /** @param lightning  the page's live loop */
+  constructor(lightning) {
+    this.lightning = lightning;
+    this.panel = document.getElementById("desk");
+    // Gradio would rewrite its rules, and every page would have them.
+    const style = { rel: "stylesheet", href: new URL("desk.css", import.meta.url) };
+    document.head.append(Object.assign(document.createElement("link"), style));
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    this.state = { code: "", token: "", frozen: false, blank: false, big: false, ...kept };
+    this.state.look = { ...LOOK, ...kept.look };
+    this.presenting = false; // whether the server has said so, on this connection
+    this.taken = false; // by another tab: this one does not take it back by itself
+    this.wall = new DeskWall();
+    const write = (text) => lightning.controls.set("prompt", text);
+    this.autotype = new Autotype(write, (typing) => this.showTyping(typing));
+    this.script = new Script((line, slowly) => this.perform(line, slowly));
+    this.timer = new Timer();
+    this.wire();
+    this.show();
+    if (kept.open) this.panel.open = true;
+    this.connected();
+  }
+
+  wire() {
+    this.panel.addEventListener("toggle", () => {
+      this.keep();
+      this.connected();
+    });
+    const actions = {
+      blank: () => this.toggle("blank"),
+      freeze: () => this.toggle("frozen"),
+      open: () => this.openWall(),
+      here: () => this.say(),
+      previous: () => this.script.step(-1),
+      next: () => this.script.step(1),
+      type: () => (this.autotype.running ? this.autotype.stop() : this.script.type()),
+      load: () => this.script.choose(),
+    };
+    for (const [name, action] of Object.entries(actions)) byId(name).addEventListener("click", action);
+    byId("login").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.say({ password: byId("password").value });
+      byId("password").value = "";
+    });
+    byId("words").addEventListener("change", () => this.setLook("caption", byId("words").value));
+    for (const name of Object.keys(LOOK).filter((each) => each !== "caption")) {
+      byId(name).addEventListener("change", () => this.setLook(name, byId(name).checked));
+    }
+    byId("big").addEventListener("change", () => {
+      this.state.big = byId("big").checked;
+      this.show();
+    });
+    document.addEventListener("keydown", (event) => this.key(event), { capture: true });
+    document.addEventListener("pointerdown", ({ target, isTrusted }) => {
+      if (isTrusted && target.closest?.("#prompt")) this.autotype.stop();
+    });
+  }
+
+  // The line ---------------------------------------------------------------------------------
+
+  /** Called when there is a line to the server, and when the desk is opened. */
+  connected() {
+    const { transport } = this.lightning;
+    if (!this.panel.open || this.taken) return;
+    if (transport.name === "socket") this.say();
+    else this.problem(ONLY_SOCKET);
+  }
+
+  lost() {
+    this.presenting = false;
+    this.show();
+  }
+
+  /** Says what this tab wants of its wall. */
+  say(more = {}) {
+    const { lightning, state } = this;
+    const { code, token, frozen, blank, look } = state;
+    const empty = !lightning.request.prompt.trim();
+    const present = { code, token, frozen, blank, look, empty, ...more };
+    lightning.transport.send(JSON.stringify({ sequence: lightning.sequence, present }));
+  }
+
+  /** The prompt's box was emptied, which asks for no picture. */
+  emptied() {
+    if (this.presenting) this.say();
+  }
+
+  /** The server's answer: how the wall is, or why there is none. */
+  told({ problem, needs, code, token, screens }) {
+    this.problem(needs === "password" && problem.startsWith("Type") ? "" : problem);
+    byId("login").hidden = needs !== "password";
+    this.taken = needs === "taken";
+    byId("here").hidden = !this.taken;
+    if (problem) {
+      this.presenting = false;
+      if (needs === "password" && !byId("login").contains(document.activeElement)) {
+        byId("password").focus();
+      }
+    } else {
+      const first = !this.presenting;
+      Object.assign(this.state, { code, token });
+      this.presenting = true;
+      this.wall.follow(code);
+      this.showScreens(screens.filter((screen) => !screen.desk));
+      if (first) this.lightning.submit(); // what stands here already is for the wall, too
+    }
+    this.show();
+  }
+
+  // What the presenter does ------------------------------------------------------------------
+
+  toggle(name) {
+    this.state[name] = !this.state[name];
+    this.say();
+    this.show();
+  }
+
+  setLook(name, value) {
+    this.state.look[name] = value;
+    this.say();
+    this.show();
+  }
+
+  perform(line, slowly) {
+    this.autotype.stop();
+    if (slowly) this.autotype.type(line);
+    else this.lightning.controls.set("prompt", line);
+  }
+
+  /** Presenter remotes are keyboards; letters are commands only where nobody writes. */
+  key(event) {
+    if (!event.isTrusted) return;
+    this.autotype.stop();
+    if (!this.presenting || event.ctrlKey || event.metaKey) return;
+    const letter = event.altKey ? event.code : writes(event.target) ? "" : event.key.toLowerCase();
+    const command = PAGES[event.key] ?? LETTERS[letter];
+    if (!command) return;
+    event.preventDefault();
+    if (event.repeat) return;
+    if (typeof command === "number") this.script.step(command);
+    else this.toggle(command);
+  }
+
+  async openWall() {
+    const url = new URL("../stage", import.meta.url);
+    url.searchParams.set("code", this.state.code);
+    if (!(await openOnOtherScreen(url))) {
+      this.problem(`The browser opens no window: allow pop-ups here, or open ${url.href} yourself.`);
+    }
+  }
+
+  // What is shown ----------------------------------------------------------------------------
+
+  problem(words) {
+    byId("problem").textContent = words;
+  }
+
+  show() {
+    const { state, presenting } = this;
+    byId("on").hidden = !state.code || this.taken;
+    this.wall.say(state, presenting);
+    byId("blank").setAttribute("aria-pressed", String(state.blank));
+    byId("freeze").setAttribute("aria-pressed", String(state.frozen));
+    byId("code").textContent = state.code;
+    const { host, hostname, pathname } = new URL("../stage", import.meta.url);
+    const loopback = /^(localhost|127\.|\[::1\])/.test(hostname);
+    const name = loopback ? host.replace(hostname, "this-computer") : host;
+    const option = Object.assign(document.createElement("b"), { textContent: "--host 0.0.0.0" });
+    const so = loopback ? [" (start with ", option, ")"] : [];
+    byId("address").replaceChildren(`On another computer: ${name}${pathname}`, ...so);
+    byId("words").value = state.look.caption;
+    for (const name of Object.keys(LOOK)) if (name !== "caption") byId(name).checked = state.look[name];
+    byId("big").checked = state.big;
+    document.documentElement.classList.toggle("desk-big", state.big && this.panel.open);
+    this.keep();
+  }
+
+  showScreens(screens) {
+    const sizes = screens.map(({ width, height }) => (width ? `${width} × ${height}` : "size not told"));
+    const count = screens.length === 1 ? "1 screen" : `${screens.length || "No"} screens`;
+    const some = sizes.slice(0, 3).join(", ") + (sizes.length > 3 ? " …" : "");
+    byId("screens").textContent = sizes.length ? `${count}: ${some}` : "No screen follows yet";
+  }
+
+  showTyping(typing) {
+    byId("type").textContent = typing ? "Stop" : "Type it";
+    byId("type").setAttribute("aria-pressed", String(typing));
+  }
+
+  keep() {
+    sessionStorage.setItem(KEPT, JSON.stringify({ ...this.state, open: this.panel.open }));
+  }
+}
+
+function writes(target) {
+  const kinds = ["checkbox", "radio", "button", "range", "submit"];
+  return target.matches?.("textarea, select, input, [contenteditable]") && !kinds.includes(target.type);
+}

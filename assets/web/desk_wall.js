@@ -1,0 +1,48 @@
+// What the wall shows now, small: the desk follows it as every screen does.
+
+import { Follower } from "./follower.js";
+import { Painter } from "./painter.js";
+
+const EVERY = 200; // ms between pictures: the presenter's own picture comes first
+
+const byId = (name) => document.getElementById(`desk-${name}`);
+
+export class DeskWall {
+  constructor() {
+    this.painter = null;
+    this.code = null;
+  }
+
+  /** Follows the wall of a code, if it does not yet. */
+  follow(code) {
+    if (code === this.code) return;
+    this.code = code;
+    this.painter ??= new Painter(byId("picture"), () => {});
+    this.follower?.end();
+    this.follower = new Follower(() => ({ code, desk: 1 }), {
+      scene: (scene) => this.show(scene),
+      frame: (header, bytes) => this.paint(header, bytes),
+      refused: () => {},
+      lost: () => {},
+    }, EVERY);
+  }
+
+  paint(header, bytes) {
+    this.painter.shown = -1; // the server says what is newest
+    this.painter.offer({ ...header, sequence: 0 }, bytes);
+  }
+
+  show({ blank, prompt }) {
+    byId("wall").dataset.blank = String(blank);
+    if (prompt !== null && byId("caption").textContent !== prompt) byId("caption").textContent = prompt;
+    byId("caption").scrollTop = byId("caption").scrollHeight;
+  }
+
+  /** The state in a word. */
+  say({ blank, frozen }, presenting) {
+    const state = !presenting ? "offline" : blank ? "blank" : frozen ? "frozen" : "live";
+    const words = { offline: "No line", blank: "Blank", frozen: "Frozen", live: "Live" };
+    byId("wall").dataset.state = state;
+    if (byId("state").textContent !== words[state]) byId("state").textContent = words[state];
+  }
+}

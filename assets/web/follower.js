@@ -1,0 +1,36 @@
+// Follows a wall over its read-only socket: one for a screen, and one for the desk's small picture.
+
+import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+
+export class Follower extends ReconnectingSocket {
+  /**
+   * @param query  a function: what the server is told of this screen, { code, size } or { code, desk }
+   * @param hooks  scene(message), frame(header, bytes), refused(message), lost()
+   * @param every  ms that a picture is looked at before the next is asked for
+   */
+  constructor(query, hooks, every = 0) {
+    super(() => `../stage/follow?${new URLSearchParams(query())}`);
+    this.hooks = hooks;
+    this.every = every;
+  }
+
+  read(data) {
+    if (typeof data !== "string") {
+      const { socket } = this;
+      if (this.every) setTimeout(() => socket === this.socket && this.acknowledge(), this.every);
+      else this.acknowledge();
+      this.hooks.frame(...splitFrame(data));
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === "scene") {
+      this.welcomed();
+      this.hooks.scene(message);
+    } else this.hooks.refused(message);
+  }
+
+  closed() {
+    this.hooks.lost();
+    return true;
+  }
+}

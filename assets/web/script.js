@@ -1,0 +1,67 @@
+// The script on the desk: where the talk is, and what comes next.
+
+import { readScript } from "./script_file.js";
+
+const KEPT = "lightning-script";
+
+const byId = (name) => document.getElementById(`desk-${name}`);
+
+export class Script {
+  /** @param perform  takes a line, and whether it shall be typed slowly */
+  constructor(perform) {
+    this.perform = perform;
+    const { lines = [], place = -1 } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    this.lines = lines;
+    this.place = place;
+    this.chooser = Object.assign(document.createElement("input"), { type: "file", accept: ".txt,.md,text/plain" });
+    this.chooser.addEventListener("change", () => {
+      if (this.chooser.files.length) this.read(this.chooser.files[0]);
+      this.chooser.value = "";
+    });
+    this.show();
+  }
+
+  choose() {
+    this.chooser.click();
+  }
+
+  async read(file) {
+    try {
+      this.lines = readScript(new Uint8Array(await file.arrayBuffer()));
+      this.place = -1;
+      byId("script-problem").textContent = "";
+    } catch (problem) {
+      byId("script-problem").textContent = problem.message; // and what was there stays
+    }
+    this.show();
+  }
+
+  step(by) {
+    const place = this.place + by;
+    if (place < 0 || place >= this.lines.length) return;
+    this.place = place;
+    this.show();
+    this.perform(this.lines[place], byId("types").checked);
+  }
+
+  /** Types the line where the talk is. */
+  type() {
+    if (this.place < 0) this.place = 0;
+    if (!this.lines.length) return;
+    this.show();
+    this.perform(this.lines[this.place], true);
+  }
+
+  show() {
+    const { lines, place } = this;
+    const next = lines[place + 1];
+    byId("line").textContent = lines[place] ?? "";
+    byId("next-line").textContent = next ?? (lines.length ? "That was the last one." : "One prompt a line.");
+    byId("next-line").classList.toggle("note", !next);
+    byId("script-title").textContent = lines.length ? `Script, ${Math.max(place + 1, 0)} of ${lines.length}` : "Script";
+    byId("previous").disabled = place < 1;
+    byId("next").disabled = place + 1 >= lines.length;
+    byId("type").disabled = !lines.length;
+    sessionStorage.setItem(KEPT, JSON.stringify({ lines, place }));
+  }
+}

@@ -1,0 +1,47 @@
+// A talk's prompts in a text file: one a line; blank lines and lines that begin with # are left out.
+
+const MAX_BYTES = 1_000_000;
+const MAX_LINES = 1_000;
+const MAX_CHARACTERS = 2_000; // of a line
+const NO_TEXT = "This is no text file. A script has one prompt a line, saved as UTF-8.";
+const NOT_UNICODE = "This file is in an older encoding. Save it as UTF-8 (or UTF-16) and open it again.";
+
+/**
+ * @param bytes  of the file
+ * @returns its prompts
+ * @throws Error with words for the presenter
+ */
+export function readScript(bytes) {
+  if (bytes.length > MAX_BYTES) throw new Error("This file is larger than 1 MB; is it the script?");
+  const text = decode(bytes);
+  if (/[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]/.test(text)) throw new Error(NO_TEXT);
+  const lines = text.split(/\r\n|[\n\r\u2028\u2029]/).map((line) => line.trim());
+  const prompts = lines.filter((line) => line && !line.startsWith("#"));
+  if (!prompts.length) throw new Error("No prompt is in this file: one a line, # for notes.");
+  if (prompts.length > MAX_LINES) throw new Error(`At most ${MAX_LINES} prompts fit into a script.`);
+  const long = prompts.findIndex((line) => line.length > MAX_CHARACTERS);
+  if (long >= 0) {
+    throw new Error(`Prompt ${long + 1} is longer than ${MAX_CHARACTERS} characters: one a line, please.`);
+  }
+  return prompts;
+}
+
+function decode(bytes) {
+  const encoding = encodingOf(bytes);
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes); // takes a mark off
+  } catch {
+    throw new Error(encoding === "utf-8" && !bytes.includes(0) ? NOT_UNICODE : NO_TEXT);
+  }
+}
+
+/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. */
+function encodingOf(bytes) {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return "utf-16le";
+  if (first === 0xfe && second === 0xff) return "utf-16be";
+  const zeros = [0, 0];
+  bytes.forEach((byte, place) => byte || (zeros[place % 2] += 1));
+  if (!zeros[0] && !zeros[1]) return "utf-8";
+  return zeros[1] > zeros[0] ? "utf-16le" : "utf-16be";
+}

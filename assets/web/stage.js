@@ -1,0 +1,172 @@
+// The wall: shows what its presenter lets a hall see. `globalThis.wall` is what tests talk to.
+
+import { Caption } from "./caption.js";
+import { Follower } from "./follower.js";
+import { WallPainter } from "./wall_painter.js";
+
+const IDLE = 2500; // ms after which the cursor is hidden
+const TELL_LOST = 3000; // ms without a line before a hall is told; most are over by then
+const CODE_LENGTH = 4;
+
+const byId = (name) => document.getElementById(name);
+
+class Wall {
+  constructor() {
+    this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
+    this.scene = null;
+    this.painted = null; // header of the picture that is shown
+    this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
+    this.caption = new Caption(byId("caption"));
+    this.keepAwake();
+    this.hideCursor();
+    byId("ask").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.enter();
+    });
+    byId("code").addEventListener("input", () => {
+      byId("problem").textContent = "";
+      if (normal(byId("code").value).length === CODE_LENGTH) this.enter();
+    });
+    if (this.code) this.follow();
+    else this.ask("");
+  }
+
+  // The line ---------------------------------------------------------------------------------
+
+  follow() {
+    this.follower?.end();
+    this.follower = new Follower(() => ({ code: this.code, size: ownSize() }), {
+      scene: (scene) => this.setScene(scene),
+      frame: (header, bytes) => this.painter.offer(header, bytes),
+      refused: (message) => this.refused(message),
+      lost: () => this.lost(),
+    });
+  }
+
+  lost() {
+    this.losing ??= setTimeout(() => (byId("lost").hidden = !this.scene), TELL_LOST);
+  }
+
+  found() {
+    clearTimeout(this.losing);
+    this.losing = null;
+    byId("lost").hidden = true;
+  }
+
+  /** One that has been on a wall waits for its presenter; a new one asks for another code. */
+  refused({ message, unknown }) {
+    if (this.scene) return;
+    if (unknown) this.follower.end();
+    this.ask(message);
+  }
+
+  ask(problem) {
+    byId("ask").hidden = false;
+    byId("problem").textContent = problem;
+    byId("code").value = this.code;
+    byId("code").focus();
+    byId("code").select();
+  }
+
+  enter() {
+    this.code = normal(byId("code").value);
+    if (this.code.length === CODE_LENGTH) this.follow();
+    else byId("problem").textContent = `A code has ${CODE_LENGTH} letters and digits.`;
+  }
+
+  // What is seen -----------------------------------------------------------------------------
+
+  async setScene(scene) {
+    if (!this.scene) this.begin();
+    this.scene = scene;
+    this.found();
+    const { look } = scene;
+    if (scene.blank) byId("blank").hidden = false; // at once
+    this.painter.fade = look.crossfade;
+    document.body.classList.toggle("plain", !look.surround);
+    document.body.dataset.caption = look.caption;
+    this.caption.write(scene.prompt);
+    this.caption.fit();
+    this.showFigures();
+    if (scene.blank) return;
+    await this.painter.settled(); // what comes with the return is there when the curtain goes up
+    if (!this.scene.blank) byId("blank").hidden = true;
+  }
+
+  begin() {
+    byId("ask").hidden = true;
+    byId("wall").hidden = false;
+    byId("waiting").hidden = Boolean(this.painted);
+    byId("hint").hidden = !document.fullscreenEnabled;
+    const url = new URL(location.href);
+    url.searchParams.set("code", this.code); // so that loading again is enough
+    history.replaceState(null, "", url);
+    document.title = `Stage ${this.code} – Lightning`;
+  }
+
+  show(header) {
+    this.painted = header;
+    byId("waiting").hidden = true;
+    byId("picture").setAttribute("aria-label", this.scene?.prompt ?? "");
+    this.showFigures();
+  }
+
+  showFigures() {
+    const { painted, scene } = this;
+    byId("figures").hidden = !(painted && scene.look.figures);
+    if (byId("figures").hidden) return;
+    const { num_inference_steps: steps, step, final, timings, cached } = painted;
+    const count = final || step === steps ? steps : `${step} of ${steps}`;
+    const time = cached ? "from memory" : `${Math.round(timings.total ?? 0)} ms`;
+    byId("figures").textContent = `${time} · ${count} ${steps === 1 ? "step" : "steps"}`;
+  }
+
+  // The screen -------------------------------------------------------------------------------
+
+  /** Browsers let go of the lock whenever the page is hidden, and have none on plain http. */
+  keepAwake() {
+    const lock = () => {
+      if (!document.hidden) navigator.wakeLock?.request("screen").catch(() => {});
+    };
+    document.addEventListener("visibilitychange", lock);
+    lock();
+  }
+
+  hideCursor() {
+    const moved = () => {
+      document.body.classList.remove("idle");
+      clearTimeout(this.idle);
+      this.idle = setTimeout(() => document.body.classList.add("idle"), IDLE);
+    };
+    addEventListener("pointermove", moved);
+    moved();
+    const toggle = () => {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else document.documentElement.requestFullscreen?.().catch(() => {});
+    };
+    addEventListener("dblclick", () => byId("ask").hidden && toggle());
+    addEventListener("keydown", (event) => {
+      if (event.target === byId("code")) return;
+      if (event.key.toLowerCase() === "f") toggle();
+      else passOn(event);
+    });
+  }
+}
+
+/** A presenter's remote is heard by whichever window was clicked last: the desk gets its keys. */
+function passOn(event) {
+  try {
+    globalThis.opener?.lightning?.desk?.key(event);
+  } catch {
+    // it is another site's page by now
+  }
+}
+
+const normal = (text) => text.toUpperCase().replace(/\s+/g, "");
+
+function ownSize() {
+  const ratio = globalThis.devicePixelRatio || 1;
+  return [innerWidth, innerHeight].map((side) => Math.round(side * ratio)).join("x");
+}
+
+globalThis.wall = new Wall();

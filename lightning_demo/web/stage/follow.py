@@ -1,0 +1,123 @@
+"""How a screen follows a wall: a socket of its own that only tells.
+
+Each follower looks for itself when it is woken, so that it sees the newest and nothing is kept for
+it. What it says is read at a bounded rate; but for acknowledged frames it means nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ...errors import LightningError
+from ...settings import ASSETS
+from ..live_socket import FRAMES_IN_FLIGHT, GOING_AWAY, TRY_AGAIN_LATER, receive_throttled
+from ..messages import ClientMessage
+from ..tasks import tasks
+from .stage import Stage
+from .wall import EMPTY, Wall
+from .walls import NoSuchStage
+
+PAGE = ASSETS / "web" / "stage.html"
+
+
+def stage_routes(stage: Stage) -> list[BaseRoute]:
+    """The screen's page and its socket; watching needs the code, and neither login nor password."""
+
+    async def page(request: Request) -> Response:
+        return FileResponse(PAGE, headers={"Cache-Control": "no-cache"})
+
+    async def follow(socket: WebSocket) -> None:
+        await serve_follower(stage, socket)
+
+    return [Route("/stage", page), WebSocketRoute("/stage/follow", follow)]
+
+
+async def serve_follower(stage: Stage, socket: WebSocket) -> None:
+    """Serves one screen until either side ends it."""
+    await socket.accept()
+    follower = Follower()
+    try:
+        wall = stage.join(socket, follower)
+    except LightningError as problem:
+        unknown = isinstance(problem, NoSuchStage)
+        said = {"type": "refused", "message": problem.message, "unknown": unknown}
+        await socket.send_text(json.dumps(said))
+        await socket.close(TRY_AGAIN_LATER)
+        return
+    try:
+        async with tasks(
+            receive_throttled(socket, follower.receive),
+            _send(socket, follower, wall),
+            stage.ended.wait(),
+        ) as running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if running[0] not in done:
+            await socket.close(GOING_AWAY)
+    except (WebSocketDisconnect, RuntimeError):
+        # Starlette raises RuntimeError for a send after the other side has gone.
+        pass
+    finally:
+        stage.leave(wall, follower)
+
+
+async def _send(socket: WebSocket, follower: Follower, wall: Wall) -> None:
+    async for message in follower.look(wall):
+        if isinstance(message, bytes):
+            await socket.send_bytes(message)
+        else:
+            await socket.send_text(json.dumps(message))
+
+
+class Follower:
+    """What one screen has been told, and so what is new to it."""
+
+    def __init__(self) -> None:
+        self._wake = asyncio.Event()
+        self._state: dict[str, Any] = {}
+        self._picture = EMPTY.picture
+        self._sent = self._seen = 0  # pictures
+
+    def wake(self) -> None:
+        """There may be something new, or room for another picture."""
+        self._wake.set()
+
+    def receive(self, message: ClientMessage) -> None:
+        """A message of the screen: only what acknowledges pictures counts."""
+        if message.seen is not None:
+            self._seen = message.seen
+            self.wake()
+
+    async def look(self, wall: Wall) -> AsyncIterator[dict[str, Any] | bytes]:
+        """Yields what is new, as messages, until the wall is gone."""
+        while not wall.closed:
+            self._wake.clear()
+            message = self._next(wall)
+            if message is None:
+                await self._wake.wait()
+            else:
+                yield message
+
+    def _next(self, wall: Wall) -> dict[str, Any] | bytes | None:
+        state, picture = wall.state(), wall.visible.picture
+        news = state != self._state
+        fresh = picture is not None and picture is not self._picture
+        # A screen that is blank no more shows at once what it ought to: that comes first.
+        returns = fresh and self._state.get("blank") and not state["blank"]
+        if news and not returns:
+            self._state = state
+            return state
+        if fresh and picture is not None and self._sent - self._seen < FRAMES_IN_FLIGHT:
+            self._picture = picture
+            self._sent += 1
+            return picture.message
+        return None

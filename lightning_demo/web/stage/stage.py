@@ -1,0 +1,109 @@
+"""The stage of one server: its walls, who may present, and who tries codes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from starlette.requests import HTTPConnection
+
+from ...errors import RateLimited
+from ...settings import Settings
+from ..addresses import Allowance, address_of
+from ..messages import Message
+from .desk import Desk
+from .rights import Rights
+from .wall import Screen, Wall, Watcher
+from .walls import NoSuchStage, Walls
+
+# Codes that are none, from one address: a screen whose presenter's laptop has yet to come back
+# tries every 5 s, and there may be some behind one address. To try all 923,521 takes ten days.
+WRONG_CODES = 30
+WRONG_CODES_PER_SECOND = 1.0
+LARGEST = 32_768  # pixels of a screen's side
+SWEEP_SECONDS = 60.0
+
+
+class Stage:
+    """Belongs to one event loop, but for its constructor."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.walls = Walls()
+        self.ended = asyncio.Event()
+        self._rights = Rights(settings)
+        self._wrong = Allowance(WRONG_CODES, WRONG_CODES_PER_SECOND)
+        self._refused_until: dict[str, float] = {}
+        self._clock = clock
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def desk(self, connection: HTTPConnection, tell: Callable[[Message], None]) -> Desk:
+        """What watches a live connection, in case that it presents."""
+        if self._sweeping is None:
+            self._sweep()
+        return Desk(self.walls, self._rights, connection, tell, self._clock)
+
+    def join(self, connection: HTTPConnection, follower: Watcher) -> Wall:
+        """The wall that a screen asks to follow, which it does from now on.
+
+        Raises:
+            LightningError: there is none, or it is full, or too many codes were tried.
+        """
+        now = self._clock()
+        self.walls.sweep(now)
+        asked = connection.query_params
+        address = address_of(connection)
+        self._check_attempts(address, now)
+        try:
+            wall = self.walls.find(asked.get("code", ""))
+        except NoSuchStage:
+            wait = self._wrong.take(address, now)
+            if wait:
+                self._refuse(address, now + wait)
+            raise
+        self.walls.follow(wall, follower, screen_of(asked.get("size", ""), "desk" in asked))
+        return wall
+
+    def leave(self, wall: Wall, follower: Watcher) -> None:
+        """A screen has gone."""
+        self.walls.unfollow(wall, follower, self._clock())
+
+    def close(self) -> None:
+        """Ends all walls and those who follow them."""
+        self.ended.set()
+        self.walls.close()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    def _sweep(self) -> None:
+        """Lets go of what nobody needs, from the first page on."""
+        self.walls.sweep(self._clock())
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _check_attempts(self, address: str, now: float) -> None:
+        """
+        Raises:
+            RateLimited: this address has tried too many codes, right or wrong from now on.
+        """
+        until = self._refused_until.get(address, 0.0)
+        if until > now:
+            wait = until - now
+            raise RateLimited(
+                f"Too many codes were tried; wait {round(wait) + 1} seconds.", seconds=wait
+            )
+        self._refused_until.pop(address, None)
+
+    def _refuse(self, address: str, until: float) -> None:
+        self._refused_until[address] = until
+        if len(self._refused_until) > 1_000:
+            self._refused_until.pop(next(iter(self._refused_until)))
+
+
+def screen_of(size: str, desk: bool) -> Screen:
+    """A screen by what it says of itself, "1920x1080"; what is no size counts as not told."""
+    sides = size.split("x")
+    if len(sides) == 2 and all(side.isascii() and side.isdigit() for side in sides):
+        width, height = (int(side[:6]) for side in sides)
+        if 0 < width <= LARGEST and 0 < height <= LARGEST:
+            return Screen(width, height, desk)
+    return Screen(desk=desk)

@@ -1,0 +1,184 @@
+"""What one hall sees: the presenter's newest words and picture, unless frozen or blank.
+
+Pure: knows no socket, no clock and no loop. Whoever follows is woken when there is something new to
+be seen, and then looks; nothing is queued, so that a slow follower misses what is old and holds up
+nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from .. import messages
+
+MAX_CHARACTERS = 4_000  # of the prompt; of a longer one the end is shown, where one types
+
+Caption = Literal["beside", "over", "none"]
+CAPTIONS: tuple[Caption, ...] = ("beside", "over", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a wall shows what it shows; the presenter chooses."""
+
+    caption: Caption = "beside"  # where the words stand; beside: below, where there is more room
+    crossfade: bool = True  # or cut
+    surround: bool = True  # the picture, blurred, where it leaves room; or plain
+    figures: bool = False  # how long the picture took
+    previews: bool = True  # pictures after each step, or finished ones only
+
+
+class Picture:
+    """An encoded picture and what is said of it."""
+
+    def __init__(self, header: Mapping[str, Any], data: bytes) -> None:
+        """
+        Args:
+            header: as of `messages.frame_header`.
+        """
+        self.header, self.data = header, data
+
+    @property
+    def final(self) -> bool:
+        """Whether it is finished."""
+        return bool(self.header["final"])
+
+    @cached_property
+    def message(self) -> bytes:
+        """Both as they travel; put together once for all followers."""
+        return messages.pack(self.header, self.data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What can be seen at one time, whoever painted it. Two are the same only if they are one.
+
+    Attributes:
+        prompt: None while nobody has typed anything.
+    """
+
+    prompt: str | None = None
+    picture: Picture | None = None
+
+
+EMPTY = Scene()
+
+
+class Watcher(Protocol):
+    """One who wants to know when a wall has changed."""
+
+    def wake(self) -> None:
+        """There is something new; called often, and has to return at once."""
+        ...
+
+
+class Wall:
+    """What one hall sees.
+
+    * Frozen, it goes on showing what the hall saw last; unfrozen, the newest.
+    * Blank, it shows nothing, whatever else happens; afterwards what it would have shown without.
+    * Frozen while blank, it holds what was seen before: nothing gets out that nobody has seen.
+
+    Attributes:
+        code: by which screens find it.
+        presenter: who says what it shows, and is told of changes; None: gone for now.
+        followers: screens, and the size in pixels that each claims to have.
+    """
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.presenter: Watcher | None = None
+        self.followers: dict[Watcher, Screen] = {}
+        self.look = Look()
+        self.blank = self.frozen = self.closed = False
+        self._live = EMPTY  # the newest
+        self._seen = EMPTY  # what the hall saw last
+
+    @property
+    def shown(self) -> Scene:
+        """What screens show, or will when they are blank no more."""
+        return self._seen if self.frozen else self._live
+
+    @property
+    def visible(self) -> Scene:
+        """What screens may know of."""
+        return EMPTY if self.blank else self.shown
+
+    def type(self, prompt: str) -> None:
+        """The presenter's prompt, as it stands in the box."""
+        if len(prompt) > MAX_CHARACTERS:
+            prompt = "…" + prompt[-MAX_CHARACTERS:]
+        if prompt != self._live.prompt:
+            self._change(Scene(prompt, self._live.picture))
+
+    def offer(self, picture: Picture) -> None:
+        """A picture of what the presenter asked for."""
+        if picture.final or self.look.previews:
+            self._change(Scene(self._live.prompt, picture))
+
+    def set(self, *, frozen: bool, blank: bool, look: Look) -> None:
+        """What the presenter wants."""
+        if (frozen, blank, look) == (self.frozen, self.blank, self.look):
+            return
+        self.frozen, self.blank, self.look = frozen, blank, look
+        self._settle()
+        self._wake_followers()
+
+    def state(self) -> dict[str, Any]:
+        """All that a screen shows but the picture, as a message."""
+        return {
+            "type": "scene",
+            "blank": self.blank,
+            "prompt": self.visible.prompt,
+            "look": asdict(self.look),
+        }
+
+    def join(self, follower: Watcher, screen: Screen) -> None:
+        """One more looks."""
+        self.followers[follower] = screen
+        self._wake_presenter()
+
+    def leave(self, follower: Watcher) -> None:
+        """One looks no more."""
+        if self.followers.pop(follower, None) is not None:
+            self._wake_presenter()
+
+    def close(self) -> None:
+        """It is gone; who still looks ought to leave."""
+        self.closed = True
+        self._wake_followers()
+
+    def _change(self, scene: Scene) -> None:
+        before, self._live = self.visible, scene
+        self._settle()
+        if self.visible is not before:
+            self._wake_followers()
+
+    def _settle(self) -> None:
+        if not (self.frozen or self.blank):
+            self._seen = self._live
+
+    def _wake_followers(self) -> None:
+        for follower in self.followers:
+            follower.wake()
+
+    def _wake_presenter(self) -> None:
+        if self.presenter is not None:
+            self.presenter.wake()
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A follower's screen, by its own account.
+
+    Attributes:
+        width, height: device pixels; 0: not told.
+        desk: whether it is the small picture on a presenter's desk.
+    """
+
+    width: int = 0
+    height: int = 0
+    desk: bool = False
