@@ -263,7 +263,11 @@ PROMPTS = (
 CORRECTIONS = (
     # diffusers has these in the decoder only; the pipeline's raise AttributeError.
     ("pipe.enable_vae_slicing()", "pipe.vae.enable_slicing()"),
-    ("pipe.enable_vae_tiling()", "pipe.vae.enable_tiling()"),
+    # It also takes for granted that a tiny decoder enlarges 8 times; the miniature's does 16 times.
+    (
+        "pipe.enable_vae_tiling()",
+        "pipe.vae.enable_tiling(); pipe.vae.spatial_scale_factor = pipe.vae_scale_factor",
+    ),
     # diffusers says of a pipeline in half precision that it cannot run on a CPU; some of them do.
     ("DTYPE = torch.float16", 'DTYPE = torch.float16 if DEVICE == "cuda" else torch.float32'),
     # It paints nothing, and the pipe that was above is deleted by then.

@@ -261,6 +261,8 @@ def decode_in_tiles(vae: AutoencoderKL | AutoencoderTiny) -> None:
     """By default SDXL's decoder takes 1024 px in one piece, tiling or not."""
     vae.enable_tiling()
     vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // vae_scale_factor(vae), TILE
+    if isinstance(vae, AutoencoderTiny):
+        vae.spatial_scale_factor = vae_scale_factor(vae)  # diffusers takes 8 for granted
 
 
 def vae_scale_factor(vae: AutoencoderKL | AutoencoderTiny) -> int:

@@ -174,8 +174,10 @@ def test_every_memory_profile_paints_every_step_count(free: int, components: Any
             while not row.done:
                 each.step([row])
         assert torch.equal(rows[0].latents, rows[1].latents)
-        wanted = usual.finish(rows[0]) if profile.decoder != "tiny" else usual.preview(rows[0])
-        assert (sampler.finish(rows[1]) == wanted).all()
+        tiny = profile.decoder == "tiny"
+        wanted = usual.preview(rows[0]) if tiny else usual.finish(rows[0])
+        # A preview is of what is seen in the noise: after the last step the same, but for rounding.
+        assert abs(sampler.finish(rows[1]).astype(int) - wanted).max() <= tiny
     assert len(spread.unets.resident()) == (1 if profile.unets == 1 else 3)
 
 

@@ -293,9 +293,9 @@ def test_a_lora_changes_the_picture_and_at_scale_0_no_bit_of_it(
     request = ask("a red house", num_inference_steps=4)
     plain = painted(sampler, request)
     assert np.array_equal(painted(with_loras(Lora(ink, 0.0)), request), plain)
-    changed = painted(with_loras(Lora(ink)), request).astype(int)
+    changed = painted(with_loras(Lora(ink, 2.0)), request).astype(int)
     assert np.abs(changed - plain).max() > 8
-    twice = painted(with_loras(Lora(ink, 0.5), Lora(ink, 0.5)), request)
+    twice = painted(with_loras(Lora(ink, 1.0), Lora(ink, 1.0)), request)
     assert np.abs(changed - twice).max() <= 1
 
 
