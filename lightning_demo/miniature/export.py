@@ -15,6 +15,7 @@ from ..model.weights.checkpoints import SHA256_FILE
 from ..schemas import STEP_COUNTS
 from .architecture import (
     MiniatureComponents,
+    build_components,
     build_preview,
     build_tokenizer,
     build_vae,
@@ -23,6 +24,7 @@ from .architecture import (
 from .lora import save_lora, save_unet
 from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
 from .teacher import TEACHER_START
+from .text import TEXT_START
 from .training import save_stage
 from .vocabulary import EXAMPLES, words
 
@@ -80,21 +82,55 @@ def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
 
 
 def adopt_teacher(folder: Path, run: Path) -> None:
-    """Also takes the text encoders as they are, and the teacher as the weights to go on from.
+    """Also takes the text encoders, and the teacher as the weights to go on from.
 
-    Raises: SystemExit if the exported text encoders know other words than this code.
+    Encoders of the very words that this code knows are finished; of other words, those that both
+    know begin with what they meant, and the stage "text" has to learn the rest.
     """
     base = folder / "base"
     tokenizer = build_tokenizer(run / "tokenizer")
     theirs = CLIPTokenizer.from_pretrained(base / "tokenizer", local_files_only=True)
-    if theirs.get_vocab() != tokenizer.get_vocab():
-        raise SystemExit(f"{folder} knows other words than this code: adopt it without --teacher")
+    known, words = theirs.get_vocab(), tokenizer.get_vocab()
     first = CLIPTextModel.from_pretrained(base / "text_encoder", variant="fp16")
     second = CLIPTextModelWithProjection.from_pretrained(base / "text_encoder_2", variant="fp16")
     unet = UNet2DConditionModel.from_pretrained(base / "unet", variant="fp16")
-    encoders = {"text_encoder": first, "text_encoder_2": second}
-    save_stage(run, "text", {name: m.float().state_dict() for name, m in encoders.items()})
+    states = {"text_encoder": first.float().state_dict()}
+    states["text_encoder_2"] = second.float().state_dict()
+    if known == words:
+        save_stage(run, "text", states)
+    else:
+        fresh = build_components(len(words))
+        save_stage(
+            run,
+            TEXT_START,
+            {
+                name: _by_word(state, getattr(fresh, name).state_dict(), known, words)
+                for name, state in states.items()
+            },
+        )
     save_stage(run, TEACHER_START, {"unet": unet.float().state_dict()})
+
+
+def _by_word(
+    state: dict[str, torch.Tensor],
+    fresh: dict[str, torch.Tensor],
+    known: dict[str, int],
+    words: dict[str, int],
+) -> dict[str, torch.Tensor]:
+    """An encoder's weights for other words: the vectors of those in both, else fresh ones.
+
+    Args:
+        known: the words of `state`, and `words` those of `fresh`, with their rows.
+    """
+    shared = words.keys() & known.keys()
+    taken = dict(state)
+    for name, vectors in fresh.items():
+        if name.endswith("token_embedding.weight"):
+            taken[name] = vectors.clone()
+            taken[name][[words[word] for word in shared]] = state[name][
+                [known[word] for word in shared]
+            ]
+    return taken
 
 
 def write_hashes(folder: Path) -> dict[str, str]:
