@@ -15,7 +15,7 @@ from lightning_demo.settings import Settings
 
 from .observed import SETTINGS, Tab, collect, observed_engine, settle
 
-SMALL = (64, 64)  # px
+SMALL = (128, 128)  # px
 
 
 def test_pause_stops_the_running_picture_and_forgets_the_next(run, components, ask):
