@@ -41,7 +41,7 @@ export class DeskWall {
   /** The state in a word. */
   say({ blank, frozen }, presenting) {
     const state = !presenting ? "offline" : blank ? "blank" : frozen ? "frozen" : "live";
-    const words = { offline: "No line", blank: "Blank", frozen: "Frozen", live: "Live" };
+    const words = { offline: "Offline", blank: "Blank", frozen: "Frozen", live: "Live" };
     byId("wall").dataset.state = state;
     if (byId("state").textContent !== words[state]) byId("state").textContent = words[state];
   }

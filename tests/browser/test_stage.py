@@ -134,7 +134,7 @@ def test_a_talk(talk: Talk, browser: Browser) -> None:
 
     # Typed at a human pace, as keystrokes; a key of the presenter's own stops it.
     before = len(talk.running.engine.requests)
-    desk.page.get_by_label("these two type").check()
+    desk.page.get_by_label("type the line out").check()
     talk.press("PageDown")
     shows(wall, "a blue boat 🐈")
     asked = [each.prompt for each in talk.running.engine.requests[before:]]
@@ -190,7 +190,7 @@ def test_the_desk(talk: Talk) -> None:
         page.get_by_role("button", name="Open the wall").click()
     popup.value.wait_for_function("wall.painted")
     assert popup.value.url.endswith(f"/stage?code={talk.code}")
-    page.get_by_label("how long they took").check()
+    page.get_by_label("how long each picture took").check()
     popup.value.wait_for_function("/steps/.test(document.getElementById('figures').textContent)")
     page.get_by_label("the words").select_option("over")
     popup.value.wait_for_function("document.body.dataset.caption === 'over'")

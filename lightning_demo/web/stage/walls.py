@@ -45,7 +45,7 @@ class Walls:
         """
         wall = self._walls.get(normal_code(code) or "")
         if wall is None:
-            raise NoSuchStage("There is no stage with this code; it stands on the desk.")
+            raise NoSuchStage("There is no stage with this code; the desk shows the right one.")
         return wall
 
     def get(self, code: str) -> Wall | None:

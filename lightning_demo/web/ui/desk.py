@@ -42,8 +42,8 @@ DESK = """
         <button type="button" id="desk-type" title="Any key of yours stops it">Type it</button>
       </div>
       <div class="desk-row">
-        <label class="desk-check"><input type="checkbox" id="desk-types">these two type,
-          too</label>
+        <label class="desk-check"><input type="checkbox" id="desk-types">type the line
+          out, too</label>
         <button type="button" id="desk-load">Open a file</button>
       </div>
       <p id="desk-script-problem" role="alert"></p>
@@ -64,13 +64,14 @@ DESK = """
         <option value="beside">beside the picture</option>
         <option value="over">over the picture</option>
         <option value="none">not at all</option></select></label>
-      <label class="desk-check"><input type="checkbox" id="desk-crossfade">a crossfade, no
-        cut</label>
-      <label class="desk-check"><input type="checkbox" id="desk-surround">the picture around
-        itself</label>
-      <label class="desk-check"><input type="checkbox" id="desk-previews">pictures after each
-        step</label>
-      <label class="desk-check"><input type="checkbox" id="desk-figures">how long they took</label>
+      <label class="desk-check"><input type="checkbox" id="desk-crossfade">crossfade
+        between pictures</label>
+      <label class="desk-check"><input type="checkbox" id="desk-surround">a blurred
+        surround</label>
+      <label class="desk-check"><input type="checkbox" id="desk-previews">a preview after
+        each step</label>
+      <label class="desk-check"><input type="checkbox" id="desk-figures">how long each picture
+        took</label>
       <h2>For you</h2>
       <label class="desk-check"><input type="checkbox" id="desk-big">big text</label>
     </section>
