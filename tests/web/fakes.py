@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ class FakeEngine(LoopEngine):
         self.padding = 0  # bytes more in each frame
         self.asked_for_forecasts = 0
         self.line: Forecast | None = None  # while there is one, every request waits in line
-        self.held = False  # whether steps wait
+        self._gate: threading.Event | None = None  # before which steps wait
         self._at_gate = False
 
     @property
@@ -142,11 +143,13 @@ class FakeEngine(LoopEngine):
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
-        self.held, self._at_gate = True, False
+        self._gate, self._at_gate = self._gate or threading.Event(), False
 
     def release(self) -> None:
-        """Lets steps go on."""
-        self.held = False
+        """Lets steps go on, even if the next are held again before they notice."""
+        if self._gate is not None:
+            self._gate.set()
+            self._gate = None
 
     async def reached(self) -> None:
         """Waits until a step waits."""
@@ -181,7 +184,8 @@ class FakeEngine(LoopEngine):
 
     async def _spend(self, call: Called) -> None:
         begun = time.monotonic()
-        while self.held and call.kind == "step":
+        gate = self._gate if call.kind == "step" else None
+        while gate is not None and not gate.is_set():
             self._at_gate = True
             await asyncio.sleep(0.001)
         # What nobody wants any more takes no time.
