@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from diffusers import AutoencoderTiny
 from PIL import Image
+from tqdm import tqdm
 
 from .autoencoder import encode_pictures, round_trip
 from .metrics import diversity, mean_and_error
@@ -52,7 +53,7 @@ def read_sentences(
 ) -> list[Sentence]:
     """Draws every task's scene `RENDERS` times, with only `detail` changed, and encodes it."""
     sentences = []
-    for task in tasks:
+    for task in tqdm(tasks, "renders, {}x{}".format(*size), leave=False):
         latents = encode_pictures(vae, list(_renders(task, size, range(RENDERS))))
         apart = diversity(thing(latents).flatten(1)[None])
         sentences.append(Sentence(task, size, latents, apart))

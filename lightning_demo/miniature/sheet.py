@@ -8,6 +8,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import load_file
+from tqdm import tqdm
 
 from ..model.weights.lora import fuse
 from . import suites
@@ -71,7 +72,8 @@ class Drawer:
     ) -> list[Image.Image]:
         """One picture per prompt, each from its own seed (seed, seed + 1, …)."""
         pictures: list[Image.Image] = []
-        for start in range(0, len(prompts), BATCH):
+        starts = range(0, len(prompts), BATCH)
+        for start in tqdm(starts, f"{self._steps} steps, {width}x{height}", leave=False):
             part = prompts[start : start + BATCH]
             generators = [
                 torch.Generator().manual_seed(seed + start + number) for number in range(len(part))
