@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
@@ -110,7 +111,10 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = 
             continue
         choices = item.metadata.get("choices")
         metavar = "{" + ",".join(choices) + "}" if choices else item.metadata.get("metavar")
-        parser.add_argument(flag, help=text, metavar=metavar or item.name.upper())
+        alone: dict[str, Any] = {}
+        if "alone" in item.metadata:
+            alone = {"nargs": "?", "const": item.metadata["alone"]}
+        parser.add_argument(flag, help=text, metavar=metavar or item.name.upper(), **alone)
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
