@@ -80,7 +80,9 @@ def power_of_linux(folder: Path) -> Power | None:
             mains.append(_line(supply / "online") == "1")
         elif kind == "Battery":
             percent = _line(supply / "capacity")
-            batteries.append((int(percent) if percent.isdigit() else None, _line(supply / "status")))
+            batteries.append(
+                (int(percent) if percent.isdigit() else None, _line(supply / "status"))
+            )
     if not mains and not batteries:
         return None
     if not batteries:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from .doctor import Finding
@@ -103,7 +103,9 @@ def _weights(spec: ModelSpec) -> Iterator[Finding]:
             else:
                 seen += 1
     if wrong:
-        advice = f"fetch them while there is a network: python -m lightning_demo download; {wrong[0]}"
+        advice = (
+            f"fetch them while there is a network: python -m lightning_demo download; {wrong[0]}"
+        )
         yield Finding("weights", f"{len(wrong)} of {seen + len(wrong)} files are not right", advice)
     else:
         yield Finding("weights", f"{spec.title} for {steps} steps: {seen} files, hashes compared")
@@ -152,7 +154,9 @@ def _crowd(waits: tuple[float, float] | None, phones: int) -> Iterator[Finding]:
     found += " for 95 of 100 (simulated)"
     advice = ""
     if most > PATIENT:
-        advice = f"{most:.0f} s are long: let fewer paint at once, e.g. --max-sessions {phones // 2}"
+        advice = (
+            f"{most:.0f} s are long: let fewer paint at once, e.g. --max-sessions {phones // 2}"
+        )
     yield Finding("waiting", found, advice)
 
 
@@ -208,7 +212,9 @@ def _power() -> Finding:
         return Note("power", "this system does not tell; plug it in")
     battery = "" if found.percent is None else f", battery at {found.percent}%"
     if not found.plugged:
-        return Finding("power", f"on battery{battery}", "plug it in: on battery pictures are slower")
+        return Finding(
+            "power", f"on battery{battery}", "plug it in: on battery pictures are slower"
+        )
     if found.percent is not None and found.percent < LOW_BATTERY:
         return Note("power", f"plugged in{battery}: should the plug come out, it is soon over")
     return Finding("power", f"plugged in{battery}")

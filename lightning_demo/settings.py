@@ -118,6 +118,14 @@ class Settings:
         "machine may present",
         metavar="PASSWORD",
     )
+    safety_checker: str = _setting(
+        "",
+        "look at every finished picture and blur what is not safe for work: a CLIP-based checker, "
+        "owner/name[@revision] on the Hugging Face Hub or a folder; alone: the usual one, "
+        "CompVis/stable-diffusion-safety-checker",
+        metavar="MODEL",
+        alone="CompVis/stable-diffusion-safety-checker",
+    )
     attract: float = _setting(
         0.0,
         "seconds without anybody at a page after which its examples type themselves, until a "

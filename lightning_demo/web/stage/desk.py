@@ -103,8 +103,8 @@ class Desk:
             self._type(2 * sequence, prompt)
 
     def painted(self, frame: Frame, budget: float | None) -> None:
-        """The session's page is sent a picture."""
-        if self._wall is not None:
+        """The session's page is sent a picture; the hall sees none that may have to be blurred."""
+        if self._wall is not None and frame.safety in ("off", "fine"):
             header = messages.frame_header(0, frame, budget)
             said = {name: value for name, value in header.items() if name not in ON_WALLS}
             self._wall.offer(Picture(said, frame.data))
