@@ -1,4 +1,4 @@
-"""The safety checker that diffusers ships with Stable Diffusion: whether a picture is safe for work.
+"""diffusers' safety checker of Stable Diffusion: whether a picture is safe for work.
 
 A CLIP looks at the picture; where it comes too near to one of the concepts that the files hold, the
 picture is flagged. It computes on the CPU: the GPU belongs to the engine's thread alone. torch and

@@ -108,7 +108,7 @@ class PredictionInput(Question):
             )
         if "disable_safety_checker" in given and not self.disable_safety_checker:
             warnings.append(
-                "disable_safety_checker: whoever runs this server decides whether pictures are checked."
+                "disable_safety_checker: whoever runs this server decides what is checked."
             )
         if self.aspect_ratio is not None and given & {"width", "height"}:
             warnings.append("aspect_ratio: has no effect beside width and height.")
