@@ -131,14 +131,20 @@ def screens_of_mac(told: str) -> list[str]:
     """By what `system_profiler -json SPDisplaysDataType` says."""
     try:
         cards: list[dict[str, Any]] = json.loads(told)["SPDisplaysDataType"]
+        found = [screen for card in cards for screen in card.get("spdisplays_ndrvs", [])]
+        sizes = (
+            each.get("_spdisplays_pixels", each.get("_spdisplays_resolution")) for each in found
+        )
         return [
-            f"{screen.get('_name', 'screen')} "
-            f"{screen.get('_spdisplays_pixels') or screen.get('_spdisplays_resolution', '')}".strip()
-            for card in cards
-            for screen in card.get("spdisplays_ndrvs", [])
+            f"{each.get('_name', 'screen')} {size or ''}".strip()
+            for each, size in zip(found, sizes, strict=True)
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return []
+
+
+def _size_of_mac(screen: dict[str, Any]) -> str:
+    return str(screen.get("_spdisplays_pixels") or screen.get("_spdisplays_resolution", ""))
 
 
 def firewall_of_mac(told: str) -> str:

@@ -137,7 +137,7 @@ class RunningDemo:
         return found
 
     def forecast(self, times: Times, people: int, seconds: float) -> tuple[float, float] | None:
-        """How long people would wait for their finished picture: the median and the 95th percentile.
+        """How long people would wait for their finished picture: median and 95th percentile.
 
         Args:
             people: who type at the same time; 0 counts as one.
