@@ -82,8 +82,15 @@ class RunningDemo:
 
         private = replace(
             settings,
-            **{"host": "127.0.0.1", "port": 0, "share": False, "auth": "", "api_keys": ""},
-            **{"tls_cert": "", "tls_key": "", "stage": True, "kiosk": 0.0},
+            host="127.0.0.1",
+            port=0,
+            share=False,
+            auth="",
+            api_keys="",
+            tls_cert="",
+            tls_key="",
+            stage=True,
+            kiosk=0.0,
             files_dir=str(folder),
         )
         latencies, metrics = LatencyModel(), Metrics()
@@ -200,7 +207,8 @@ def time_pictures(demo: RunningDemo) -> Times:
     if demo.https:
         options["ssl"] = ssl._create_unverified_context()  # noqa: S323 - it is ourselves
     name = f"[{demo.host}]" if ":" in demo.host else demo.host
-    taken, header = [], {}
+    taken: list[float] = []
+    header: dict[str, Any] = {}
     try:
         # A socket of one's own goes through no proxy that the environment names.
         line = socket.create_connection((demo.host, demo.port), ANSWER_SECONDS)
@@ -217,7 +225,8 @@ def time_pictures(demo: RunningDemo) -> Times:
     timings = header["timings"]
     return Times(
         ready,
-        *taken,
+        first=taken[0],
+        next=taken[1],
         decode=timings.get("decode", 0.0) / 1000 or QUICK_DECODER,
         encode=timings.get("encode", 0.0) / 1000,
         size=(header["width"], header["height"]),
