@@ -34,7 +34,7 @@ export class Kiosk {
     this.sign.setAttribute("aria-labelledby", "kiosk-words");
     this.sign.innerHTML =
       '<div><p id="kiosk-words">Are you still there?</p><output aria-hidden="true"></output>' +
-      "<p>Then this page begins anew. Touch it to go on.</p></div>";
+      "<p>This page is about to begin anew. Touch the screen or press a key to go on.</p></div>";
     document.querySelector(".gradio-container").append(this.sign);
   }
 
