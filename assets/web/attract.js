@@ -6,7 +6,7 @@ import { Autotype } from "./autotype.js";
 const LOOK = 1000; // ms between two looks at whether nobody is there
 const HOLD = 5000; // ms that a finished picture stays; the device rests meanwhile
 const PATIENCE = 20_000; // ms for a picture: others come first, and then there is none
-const SAID = "Touch the screen or press a key to try it";
+const SAID = "Touch or type to try it";
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Attract {

@@ -261,11 +261,32 @@ def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
     run(talk())
 
 
+class Seen:
+    """An observer that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.asked_prompts: list[str] = []
+        self.painted_prompts: list[str] = []
+
+    def present(self, sequence: int, fields: Any) -> None:
+        pass
+
+    def asked(self, sequence: int, prompt: str) -> None:
+        self.asked_prompts.append(prompt)
+
+    def painted(self, frame: Any, budget: float | None) -> None:
+        self.painted_prompts.append(frame.request.prompt)
+
+    def close(self) -> None:
+        pass
+
+
 def test_what_a_page_plays_takes_no_seat_and_waits_for_everybody(run: Run) -> None:
     async def talk() -> None:
         engine = FakeEngine()
         service = Service(engine, Settings(attract=60, max_sessions=1))
         guest, idle = service.open(), service.open()
+        idle.observer = seen = Seen()
         engine.hold()
         assert guest.receive(ask(1, "a guest")) is None
         await engine.reached()
@@ -281,7 +302,7 @@ def test_what_a_page_plays_takes_no_seat_and_waits_for_everybody(run: Run) -> No
         async for event in idle.events():
             if event.frame is not None and event.frame.final:
                 break
-        assert event.attract
+        assert event.attract and seen.painted_prompts == [], "and no wall shows it"
         assert engine.steps == ["a guest"] * 4 + ["an example"] * 4
         # Whoever comes back there is a visitor as all are, from now on.
         before = asyncio.get_running_loop().time()
@@ -292,6 +313,7 @@ def test_what_a_page_plays_takes_no_seat_and_waits_for_everybody(run: Run) -> No
                 break
         work = engine.works[-1]
         assert not (work.ahead or work.attract or event.attract)
+        assert set(seen.painted_prompts) == {"a guest"} == set(seen.asked_prompts)
         assert work.since is not None and work.since >= before
         await service.close(idle)
 
