@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from typing import Any
 
 from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
@@ -110,7 +111,10 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = 
             continue
         choices = item.metadata.get("choices")
         metavar = "{" + ",".join(choices) + "}" if choices else item.metadata.get("metavar")
-        parser.add_argument(flag, help=text, metavar=metavar or item.name.upper())
+        alone: dict[str, Any] = {}
+        if "alone" in item.metadata:
+            alone = {"nargs": "?", "const": item.metadata["alone"]}
+        parser.add_argument(flag, help=text, metavar=metavar or item.name.upper(), **alone)
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -304,12 +308,31 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     another.add_argument(
         "--memory", type=float, metavar="GIB", help="the same, by its free memory, 1 to 1024 GiB"
     )
+    another.add_argument(
+        "--talk",
+        action="store_true",
+        help="instead: rehearse a talk with the network off, and say what is to be mended",
+    )
+    parser.add_argument(
+        "--phones",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --talk: phones that will be typing, 0 to 1000 (default: 0, only the presenter)",
+    )
 
     def run(args: argparse.Namespace) -> int:
         from .doctor import describe_memory, examine
 
         if args.gpu or args.memory is not None:
             return describe_memory(args.gpu, args.memory)
+        if args.talk:
+            from .rehearsal import rehearse
+
+            logging.disable(logging.INFO)  # what was found is what is to be read
+            return rehearse(settings_from(args), args.phones)
+        if args.phones:
+            raise InvalidSetting("phones: is for a rehearsal; give --talk, too.")
         return examine(settings_from(args))
 
     parser.set_defaults(run=run)

@@ -23,6 +23,9 @@ SIZE_MULTIPLE = 8  # px; as diffusers asks of SDXL's sizes
 STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 ROW_BUCKETS = (1, 2, 4, 8)  # rows of a call of the model that are measured, compiled and recorded
 
+# What the safety checker says of a picture: there is none; it has not looked (at previews it never
+# does); nothing is wrong; or the picture has been blurred.
+Safety = Literal["off", "unchecked", "fine", "blurred"]
 EngineState = Literal["loading", "ready", "failed", "closed"]
 
 
@@ -151,6 +154,7 @@ class Frame:
     cached: bool = False  # repainted from memory, without the model
     model: str = ""  # that painted it, told by engines that have more than one
     weights: Weights = OWN_WEIGHTS  # of that model
+    safety: Safety = "off"
 
     @property
     def size(self) -> tuple[int, int]:

@@ -18,7 +18,12 @@ ENVIRONMENT_PREFIX = "LIGHTNING_"
 
 
 def _setting(default: Any, help: str, **rules: Any) -> Any:
-    """A field with the words and rules (`choices`, `low`, `high`, `metavar`) of its option."""
+    """A field with the words and rules of its option.
+
+    Args:
+        rules: `choices`, `low` and `high`; `off`, a value beside that range; `metavar`; `alone`,
+            the value of an option that is given without one.
+    """
     return field(default=default, metadata={"help": help, **rules})
 
 
@@ -113,6 +118,34 @@ class Settings:
         "machine may present",
         metavar="PASSWORD",
     )
+    safety_checker: str = _setting(
+        "",
+        "look at every finished picture and blur what is not safe for work: a CLIP-based checker, "
+        "owner/name[@revision] on the Hugging Face Hub or a folder; alone: the usual one, "
+        "CompVis/stable-diffusion-safety-checker",
+        metavar="MODEL",
+        alone="CompVis/stable-diffusion-safety-checker",
+    )
+    attract: float = _setting(
+        0.0,
+        "seconds without anybody at a page after which its examples type themselves, until a "
+        "touch or a key; 0: never",
+        metavar="SECONDS",
+        low=5,
+        high=3600,
+        off=0,
+    )
+    kiosk: float = _setting(
+        0.0,
+        "for a public screen: a page that nobody has touched for so many seconds begins anew, and "
+        "hides what visitors must not have: files, links, the server's own figures; 90 where no "
+        "number is given; 0: off",
+        metavar="SECONDS",
+        low=15,
+        high=86_400,
+        off=0,
+        alone=90.0,
+    )
     transport: str = _setting(
         "auto",
         "how frames reach the browser: a WebSocket, Gradio's own events, or the first that works",
@@ -197,6 +230,8 @@ class Settings:
             raise InvalidSetting("tls_cert, tls_key: give both, or none.")
         if self.presenter_password and not self.stage:
             raise InvalidSetting("presenter_password: is for the stage; give --stage, too.")
+        if self.kiosk and self.stage:
+            raise InvalidSetting("kiosk: hides the presenter's desk; leave --stage or --kiosk out.")
         for origin in listed(self.cors_origins):
             if not re.fullmatch(r"https?://[^/?#@]+", origin):
                 raise InvalidSetting(
@@ -302,7 +337,10 @@ def _check(name: str, value: Any, rules: Mapping[str, Any]) -> None:
     low, high = rules.get("low"), rules.get("high")
     if low is None:
         return
-    top = math.inf if high is None else high
+    top, off = math.inf if high is None else high, rules.get("off")
+    if value == off and off is not None:
+        return
     if not math.isfinite(value) or not low <= value <= top:
         span = f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
+        span = span if off is None else f"{off:g}, or {span}"
         raise InvalidSetting(f"{name} ({variable(name)}): must be {span}.")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lightning_demo"
-FOUNDATION = {"errors", "settings", "schemas", "images", "comfyui", "ports", "tls"}
+FOUNDATION = {"errors", "settings", "schemas", "images", "comfyui", "ports", "reachable", "tls"}
 DOOR = PACKAGE / "model" / "hub"  # the only room that knows the Hub's client
 # A room may import itself and the rooms listed; commands (cli, generate, doctor) may import all.
 ALLOWED = {

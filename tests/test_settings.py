@@ -44,6 +44,9 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
         ("threads", "-1", "0 to 256"),
         ("auth", "only-a-user", "user:password"),
         ("presenter_password", "secret", "--stage"),
+        ("attract", "4.9", "0, or from 5 to 3600"),
+        ("attract", "-1", "0, or from 5 to 3600"),
+        ("kiosk", "nan", "0, or from 15 to 86400"),
         ("transport", "pigeon", "auto, socket, events"),
     ],
 )
@@ -52,6 +55,16 @@ def test_a_bad_setting_names_its_variable(name: str, text: str, words: str):
         Settings.from_environment({variable(name): text})
     assert name in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_an_option_may_stand_alone():
+    read = build_parser().parse_args
+    assert settings_from(read(["serve"])).kiosk == 0
+    assert settings_from(read(["serve", "--kiosk"])).kiosk == 90
+    assert settings_from(read(["serve", "--kiosk", "--attract", "60"])).attract == 60
+    assert settings_from(read(["serve", "--kiosk", "20"])).kiosk == 20
+    with pytest.raises(InvalidSetting, match="presenter's desk"):
+        settings_from(read(["serve", "--kiosk", "--stage"]))
 
 
 def test_logins_are_pairs():

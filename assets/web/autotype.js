@@ -15,11 +15,12 @@ export class Autotype {
     this.running = false;
   }
 
-  type(line) {
+  /** @param standing  what of the line stands there already */
+  type(line, standing = "") {
     this.stop();
     this.running = true;
     this.changed(true);
-    this.next(letters(line), 0, "");
+    this.next(letters(line.slice(standing.length)), 0, standing);
   }
 
   next(all, place, text) {

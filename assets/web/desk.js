@@ -29,6 +29,7 @@ export class Desk {
     this.state = { code: "", token: "", frozen: false, blank: false, big: false, ...kept };
     this.state.look = { ...LOOK, ...kept.look };
     this.presenting = false; // whether the server has said so, on this connection
+    this.addresses = []; // of this server, for other computers
     this.taken = false; // by another tab: this one does not take it back by itself
     this.wall = new DeskWall();
     const write = (text) => lightning.controls.set("prompt", text);
@@ -106,7 +107,7 @@ export class Desk {
   }
 
   /** The server's answer: how the wall is, or why there is none. */
-  told({ problem, needs, code, token, screens }) {
+  told({ problem, needs, code, token, screens, addresses }) {
     this.problem(needs === "password" && problem.startsWith("Type") ? "" : problem);
     byId("login").hidden = needs !== "password";
     this.taken = needs === "taken";
@@ -119,6 +120,7 @@ export class Desk {
     } else {
       const first = !this.presenting;
       Object.assign(this.state, { code, token });
+      this.addresses = addresses;
       this.presenting = true;
       this.wall.follow(code);
       this.showScreens(screens.filter((screen) => !screen.desk));
@@ -182,17 +184,25 @@ export class Desk {
     byId("blank").setAttribute("aria-pressed", String(state.blank));
     byId("freeze").setAttribute("aria-pressed", String(state.frozen));
     byId("code").textContent = state.code;
-    const { host, hostname, pathname } = new URL("../stage", import.meta.url);
-    const loopback = /^(localhost|127\.|\[::1\])/.test(hostname);
-    const name = loopback ? host.replace(hostname, "this-computer") : host;
-    const option = Object.assign(document.createElement("b"), { textContent: "--host 0.0.0.0" });
-    const so = loopback ? [" (start with ", option, ")"] : [];
-    byId("address").replaceChildren(`On another computer: ${name}${pathname}`, ...so);
+    this.showAddress();
     byId("words").value = state.look.caption;
     for (const name of Object.keys(LOOK)) if (name !== "caption") byId(name).checked = state.look[name];
     byId("big").checked = state.big;
     document.documentElement.classList.toggle("desk-big", state.big && this.panel.open);
     this.keep();
+  }
+
+  /** Where another computer finds the wall: not under a name that means each computer itself. */
+  showAddress() {
+    const { host, hostname, pathname } = new URL("../stage", import.meta.url);
+    const here = /^(localhost|127\.|\[::1\])/.test(hostname);
+    const [first, ...others] = here ? this.addresses.map((url) => new URL(url).host) : [host];
+    byId("address").title = others.length ? `Or: ${others.map((name) => name + pathname).join(", ")}` : "";
+    const option = Object.assign(document.createElement("b"), { textContent: "--host 0.0.0.0" });
+    const words = first
+      ? [`On another computer: ${first}${pathname}`]
+      : ["Other computers reach it when it is started with ", option];
+    byId("address").replaceChildren(...words);
   }
 
   showScreens(screens) {

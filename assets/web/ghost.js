@@ -20,6 +20,7 @@ export class Ghost {
     this.finished = ""; // the newest finished prompt; history once another is begun
     this.shown = "";
     this.composing = false;
+    this.resting = false; // while the page plays by itself: that is nobody's history
     this.build();
     this.listen();
   }
@@ -69,6 +70,7 @@ export class Ghost {
 
   /** The text has changed. */
   follow() {
+    if (this.resting) return;
     this.show(document.activeElement === this.field ? this.rest : "");
     const { value } = this.field;
     if (!goesOn(this.finished, value)) {

@@ -30,9 +30,12 @@ class Lightning {
     this.painted = [];
     this.paused = false;
     this.empty = false; // whether the page says that the prompt is
+    this.settled = 0; // the newest sequence that has its picture, or an error
+    this.playing = false; // whether nobody is here, and the page plays by itself
     this.panel = new Panel(this.controls);
     this.waterfall = new Waterfall();
-    this.metrics = new MetricsPanel((open) => this.transport.watch(open));
+    const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
+    this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.readLink();
     this.wire();
@@ -68,7 +71,8 @@ class Lightning {
       link: () => this.copyLink(),
     };
     document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
-    watchForPictures(document.getElementById("from-picture"), (file) => this.takeFrom(file));
+    const fromPicture = document.getElementById("from-picture");
+    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
     wireChips(() => prompt.value, (text) => this.controls.set("prompt", text));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -80,7 +84,7 @@ class Lightning {
     const before = JSON.stringify(this.request);
     Object.assign(this.request, this.controls.fields(name));
     if (JSON.stringify(this.request) === before) return;
-    const roll = name !== "seed" && !this.seedLocked;
+    const roll = name !== "seed" && !this.seedLocked && !this.playing;
     if (roll) this.request.seed = this.randomSeed();
     if (this.submitOnEnter) this.submitLater();
     else this.submit(at);
@@ -135,7 +139,8 @@ class Lightning {
     this.sent.set(this.sequence, { request: { ...this.request }, at });
     this.sent.delete(this.sequence - REMEMBERED);
     const { sequence, request, budget, ahead } = this;
-    this.transport.send(JSON.stringify({ sequence, request, budget, ahead }));
+    const how = this.playing ? { attract: true } : { budget, ahead };
+    this.transport.send(JSON.stringify({ sequence, request, ...how }));
   }
 
   /** What may be asked for next; nothing can be known of it where the next seed is not. */
@@ -162,23 +167,26 @@ class Lightning {
     this.panel.setLine({ what: null }); // a new connection stands in no line yet
     this.panel.show();
     if (state !== "open") {
+      this.attract?.stop();
       this.desk?.lost();
       return;
     }
-    if (this.metrics.open) this.transport.watch(true);
+    if (this.metrics?.open) this.transport.watch(true);
     this.desk?.connected(); // before the picture is asked for, so that the wall sees it, too
     this.submit();
   }
 
   receive(message, bytes) {
     if (message.type === "status") this.setStatus(message);
-    else if (message.type === "load") this.metrics.show(message);
+    else if (message.type === "load") this.metrics?.show(message);
     else if (message.type === "frame") {
-      this.metrics.count(message);
+      this.metrics?.count(message);
       this.painter.offer(message, bytes);
     } else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "wall") this.desk?.told(message);
+    else if (message.type === "error" && this.playing) this.attract.stop();
     else if (message.type === "error" && this.isCurrent(message)) {
+      this.settled = this.sequence;
       this.unasked = this.submitOnEnter; // Enter tries again
       this.panel.error(message);
     }
@@ -194,6 +202,11 @@ class Lightning {
     this.submit();
   }
 
+  /** Whether nothing that was asked for is still to come. */
+  get answered() {
+    return this.settled === this.sequence;
+  }
+
   isCurrent({ sequence }) {
     return sequence === 0 || sequence === this.sequence;
   }
@@ -203,6 +216,7 @@ class Lightning {
     const { sequence, step, final, prompt, seed, model } = header;
     const asked = this.sent.get(sequence);
     const now = performance.now();
+    if (final) this.settled = sequence;
     let first = null;
     if (asked) {
       if (!asked.first) first = asked.first = now - asked.at;
@@ -306,10 +320,15 @@ async function copy(text) {
 
 /** Called once, by the page's load event. */
 export async function start() {
-  const { config } = document.getElementById("config").dataset;
-  globalThis.lightning = new Lightning(JSON.parse(config));
+  const config = JSON.parse(document.getElementById("config").dataset.config);
+  const lightning = (globalThis.lightning = new Lightning(config));
   document.querySelector(".gradio-container").dataset.started = "";
-  if (!document.getElementById("desk")) return;
-  const { Desk } = await import("./desk.js");
-  globalThis.lightning.desk = new Desk(globalThis.lightning);
+  if (document.getElementById("desk")) {
+    const { Desk } = await import("./desk.js");
+    lightning.desk = new Desk(lightning);
+  }
+  if (config.attract || config.kiosk) {
+    const { whileAlone } = await import("./alone.js");
+    whileAlone(lightning, config);
+  }
 }

@@ -41,6 +41,9 @@ class Work:
     draft: bool = False  # the final may be by the preview decoder: quicker, and not what is kept
     # A guess at what will be asked for: painted only while nobody wants anything, without previews.
     ahead: bool = False
+    # Of a page that plays by itself while nobody is at it: a guess that is looked at, and so is
+    # painted also where a call takes long.
+    attract: bool = False
     previews: bool = True  # whether frames before the final are looked at; else none are made
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it
 

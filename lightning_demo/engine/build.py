@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..model.device import choose_model
+from ..model.safety import SafetyChecker, safety_checker
 from ..model.weights.checkpoints import MINIATURE
 from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
@@ -17,6 +18,7 @@ from ..schemas import EngineStatus, Weights
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
+from .checked import CheckedEngine
 from .local import Loader, LocalEngine
 from .metrics import Metrics
 from .precompile import COMMAND, Precompiler, stamp
@@ -45,15 +47,28 @@ def build_engine(
     """
     spec = choose_model(settings)
     metrics = metrics or Metrics()
+    checker = safety_checker(settings.safety_checker, spec)
+
+    def checked(engine: Engine, spec: ModelSpec) -> Engine:
+        """Inside the memory of finished frames: a picture is looked at once."""
+        if checker is None or spec.small:
+            return engine
+        return CheckedEngine(engine, checker.flags, metrics)
+
     if on_zerogpu():
+        if checker is not None:
+            checker.load()
+        lent = checked(_lent(spec, settings, metrics), spec)
         # Not shared: each picture is painted in somebody's own time, and fails with it.
-        return CachedEngine(_lent(spec, settings, metrics), _cache(settings), metrics, shares=False)
+        return CachedEngine(lent, _cache(settings), metrics, shares=False)
     load = loader(spec, settings, num_inference_steps=num_inference_steps)
+    if checker is not None:
+        load = _after(checker, load)
     loras = parse_loras(settings.lora)
 
     def engine(load: Loader, spec: ModelSpec, loras: Sequence[Lora] = ()) -> Engine:
         local = LocalEngine(load, about(spec, loras), metrics=metrics)
-        return CachedEngine(local, _cache(settings), metrics)
+        return CachedEngine(checked(local, spec), _cache(settings), metrics)
 
     if not stand_in or spec.lightning.folder is not None:
         return engine(load, spec, loras)
@@ -85,6 +100,17 @@ def _lent(spec: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     settings = replace(settings, device=device, compile=False, cuda_graphs=False)
     known = replace(about(spec, parse_loras(settings.lora)), limits=limits)
     return ZeroGpuEngine(loader(spec, settings), known, metrics=metrics)
+
+
+def _after(checker: SafetyChecker, load: Loader) -> Loader:
+    """A loader that has the checker ready first: without it nothing is painted."""
+
+    def both(report: Callable[[float, str], None]) -> Sampler:
+        report(0.0, "Loading the safety checker")
+        checker.load()
+        return load(report)
+
+    return both
 
 
 def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:

@@ -157,12 +157,13 @@ class CachedEngine:
             stream = self._streams[key] = _SharedStream(self._engine, key, work)
         elif not work.ahead:
             self._metrics.shared()
-            if stream.work.ahead:
+            if stream.work.ahead and not stream.work.attract:
                 self._metrics.guessed("hit")
         reader = stream.join(work)
         try:
             async for value in reader:
-                if stream.work.ahead and isinstance(value, Frame) and value.final:
+                guess = stream.work.ahead and not stream.work.attract
+                if guess and isinstance(value, Frame) and value.final:
                     self._metrics.guessed("painted")
                     kept = {key for key in self._guesses if key in self.cache}
                     self._guesses = {*kept, self._key(work)}

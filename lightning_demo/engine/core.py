@@ -157,10 +157,14 @@ class EngineCore:
                 yield self._fail(request, error)
 
     def _check_guess(self, request: InFlightRequest) -> None:
-        """Nothing is brought to the device for a guess, and no call of it would be noticed."""
+        """Nothing is brought to the device for a guess, and no call of it would be noticed.
+
+        Where calls take longer, a page that plays by itself delays others by one of them at most.
+        """
         model, size = self.latency_model, request.size
         longest = max(model.seconds(kind, size, 1) for kind in ("step", "decoder"))
-        if longest > NOTICED or not self._queue.resident(request.group[0]):
+        noticed = longest > NOTICED and not request.work.attract
+        if noticed or not self._queue.resident(request.group[0]):
             raise EngineUnavailable(NOT_PAINTED)
 
     def _make_way(self, request: InFlightRequest) -> None:

@@ -204,7 +204,8 @@ class LocalEngine:
                 self._called(event)
             case Dropped(request):
                 if request.work.ahead:
-                    self._metrics.guessed("given_up")
+                    if not request.work.attract:
+                        self._metrics.guessed("given_up")
                 else:
                     self._metrics.superseded(event.wasted_steps, request.work.origin)
                 self._readers.pop(request, None)

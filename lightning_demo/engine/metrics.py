@@ -48,6 +48,7 @@ class Metrics:
         self._step = self._seconds("step", "One UNet call, by the rows that shared it.", "rows")
         self._decode = self._seconds("decode", "One decoding of latents to pixels.", "kind")
         self._encode = self._seconds("encode", "One encoding of pixels to a file.")
+        self._safety = self._seconds("safety", "One look of the safety checker at a picture.")
         self._first_paint = self._seconds("first_paint", "From asking to the first frame.")
         self._request = self._seconds("request", "From asking to the final frame.")
         self._batch = Histogram(
@@ -56,6 +57,7 @@ class Metrics:
             buckets=ROWS,
             registry=self.registry,
         )
+        self._blurred = self._count("blurred", "Pictures that the safety checker has blurred.")
         self._prompts = self._count("prompts", "Prompts encoded.")
         self._decoded = self._count("decoded", "Rows decoded to pixels.", "kind")
         self._steps = self._count("steps", "Steps taken: rows times UNet calls.", "origin")
@@ -158,6 +160,12 @@ class Metrics:
     def stepped_ahead(self) -> None:
         """A UNet was called for a guess."""
         self._ahead_steps.inc()
+
+    def checked(self, seconds: float, *, blurred: bool) -> None:
+        """The safety checker has looked at a picture."""
+        self._safety.observe(seconds)
+        if blurred:
+            self._blurred.inc()
 
     def guessed(self, outcome: Guess) -> None:
         """A guess was painted or given up; or somebody asked for what was painted, or half done."""

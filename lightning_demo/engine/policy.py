@@ -15,6 +15,8 @@ Every method takes the time as an argument, so the rules can be tested in no tim
   does, or, while others keep the engine busy, after the same wait.
 * A draft that still stands in line when typing has paused gives its place to the asked picture.
 * Where pages submit on Enter, every request is meant: the newest supersedes, none is drafted.
+* What a page plays by itself (`Submission.attract`) is never drafted, and a visitor's request
+  supersedes it at once.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ class Submission:
 
     sequence: int
     request: GenerationRequest
+    attract: bool = False  # no user has: the page plays by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,8 @@ class LivePolicy:
         asked = pending.submission.request
         typing = self._typing and now - self._submitted < SILENCE
         draft = None
-        if typing and not pending.settled and not self._submit_on_enter:
+        played = pending.submission.attract
+        if typing and not (pending.settled or played or self._submit_on_enter):
             draft = self._draft(asked)
         start = Start(pending.submission, draft or asked, draft is not None, pending.refines)
         self._pending, self._in_line = None, False
@@ -222,7 +226,8 @@ class LivePolicy:
 
     def _may_supersede(self, turn: _Turn, pending: _Pending, now: float) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
-        if self._submit_on_enter or turn.start.refines:
+        played = turn.start.submission.attract and not pending.submission.attract
+        if self._submit_on_enter or turn.start.refines or played:
             return True
         pace = self._pace(pending.submission.request)
         stale = max(self._max_stale, pace.final)

@@ -33,6 +33,7 @@ class LiveEvent:
     frame: Frame | None
     error: LightningError | None = None
     budget: float | None = None  # ms; where the frame is of a draft, the budget it was chosen for
+    attract: bool = False  # nobody has asked for it: the page plays by itself
 
 
 class LiveSession:
@@ -66,12 +67,15 @@ class LiveSession:
         request: GenerationRequest,
         budget: float | None = None,
         ahead: Sequence[GenerationRequest] = (),
+        *,
+        attract: bool = False,
     ) -> None:
         """Asks for a picture; whatever was asked before is superseded.
 
         Args:
             budget: milliseconds, from now on; 0: no drafts. None: as it was before.
             ahead: what will probably be asked next, the likeliest first.
+            attract: nobody asks, the page plays by itself: painted when nobody wants anything.
         """
         if self._closed:
             return
@@ -80,7 +84,7 @@ class LiveSession:
         # A turn may start later, from a timer or at another's end; it still belongs to whoever
         # asked last. (On ZeroGPU the context says whose time on the GPU it takes.)
         self._context = contextvars.copy_context()
-        self._policy.submit(Submission(sequence, request), self._loop.time())
+        self._policy.submit(Submission(sequence, request, attract), self._loop.time())
         self._advance()
         self._ahead.guess(request, ahead)
 
@@ -104,9 +108,9 @@ class LiveSession:
     def forecast(self) -> Forecast | None:
         """What the running request has to expect while it waits in the engine's queue.
 
-        None when it does not wait, or when that is not known.
+        None when it does not wait, or when that is not known, or nobody has asked for it.
         """
-        if self._waiting is None or self._turn is None:
+        if self._waiting is None or self._turn is None or self._waiting.attract:
             return None
         return self._engine.forecast(self._waiting)
 
@@ -148,11 +152,14 @@ class LiveSession:
 
     async def _run(self, start: Start) -> None:
         """One turn: streams one request until its end or until it is superseded."""
-        sequence = start.submission.sequence
+        sequence, attract = start.submission.sequence, start.submission.attract
         budget = self._budget if start.draft else None
         replaced = self._waiting
-        since = self._loop.time() if replaced is None else replaced.since
-        self._waiting = work = Work(start.request, since=since, draft=start.draft)
+        # What played by itself may have waited for an hour: that is nobody's claim.
+        since = self._loop.time() if replaced is None or replaced.attract else replaced.since
+        self._waiting = work = Work(
+            start.request, since=since, draft=start.draft, ahead=attract, attract=attract
+        )
         try:
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
@@ -162,7 +169,7 @@ class LiveSession:
                     self._policy.frame(value.final, self._loop.time())
                     if start.shows(value.step):
                         shown = replace(value, final=False) if start.draft else value
-                        self._latest.put(LiveEvent(sequence, shown, budget=budget))
+                        self._latest.put(LiveEvent(sequence, shown, None, budget, attract))
                     if not value.final:
                         self._advance()
         except LightningError as error:

@@ -22,6 +22,7 @@ from .messages import ClientMessage, Message
 LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
 NO_LINE = messages.line(None)
 GUESSED = {"prompt", "num_inference_steps"}  # fields: others would cost more, or are random
+NO_PLAY = "attract: this server does not let pages play by themselves now."
 NO_STAGE = "present: this way to the server has no stage."
 MAX_ERRORS = 8  # unread; a page that reads slowly misses older ones
 
@@ -59,6 +60,7 @@ class LiveConnection:
         # A GPU that is lent is lent for what somebody asks; and what is painted has to be kept.
         lent, keeps = engine.status().submit_on_enter, settings.memory_mb > 0
         self._paints_ahead = settings.ahead and keeps and not lent
+        self._plays = settings.attract > 0 and not lent
         self._kept: Callable[[], None] | None = None  # submits what was last asked for
         self._budget: float | None = None
         self.ended = asyncio.Event()  # set when the server wants it to end
@@ -106,7 +108,10 @@ class LiveConnection:
                 self.observer.present(sequence, message.present)
             elif message.fields is not None and (in_order or sequence >= self._newest):
                 self._newest = sequence
-                self.submit(sequence, message.fields, message.budget, message.ahead)
+                if message.attract:
+                    self._play(sequence, message.fields)
+                else:
+                    self.submit(sequence, message.fields, message.budget, message.ahead)
         except LightningError as problem:
             return messages.error(sequence, problem)
         return None
@@ -182,8 +187,9 @@ class LiveConnection:
         async for event in self._session.events():
             if self._kept is None:
                 self.tell_line(NO_LINE)
-            if self.observer is not None and event.frame is not None:
-                self.observer.painted(event.frame, event.budget)
+            observer = None if event.attract else self.observer
+            if observer is not None and event.frame is not None:
+                observer.painted(event.frame, event.budget)
             yield event
 
     async def aclose(self) -> None:
@@ -207,6 +213,19 @@ class LiveConnection:
                 with contextlib.suppress(InvalidRequest):
                     found.append(GenerationRequest.parse({**fields, **each}, limits))
         return tuple(found)
+
+    def _play(self, sequence: int, fields: Mapping[str, Any]) -> None:
+        """Paints for a page that plays by itself, when nobody wants anything.
+
+        That takes no seat, nor does it wait for one; and no wall shows it.
+
+        Raises:
+            LightningError: the fields cannot be painted, or nothing may play here now.
+        """
+        if self.draining or self._kept is not None or not self._plays:
+            raise EngineUnavailable(NO_PLAY)
+        request = GenerationRequest.parse(fields, self._engine.status().limits)
+        self._session.submit(sequence, request, attract=True)
 
     def _pause(self) -> None:
         self._session.pause()

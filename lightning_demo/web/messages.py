@@ -3,8 +3,9 @@
 A client sends JSON text: `{"sequence": n, "request": {…}}`, `{"pause": true}`, `{"seen": n}` or
 `{"watch": true}`; a request may bring a latency budget in milliseconds, `"budget": n`, which holds
 from then on, and guesses at what will be asked next, `"ahead": [{…}, …]`, each with the fields in
-which it differs. A presenter's page sends `{"sequence": n, "present": {…}}` (`stage/desk.py`). The
-server answers with JSON text (`status`, `line`, `error`, `load`, `wall`) and with frames.
+which it differs; `"attract": true` says that nobody asks, the page plays by itself. A presenter's
+page sends `{"sequence": n, "present": {…}}` (`stage/desk.py`). The server answers with JSON text
+(`status`, `line`, `error`, `load`, `wall`) and with frames.
 Knows no transport.
 """
 
@@ -31,7 +32,7 @@ Message = dict[str, Any]
 
 MAX_GUESSES = 4
 
-_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch", "present"}
+_FIELDS = {"sequence", "request", "budget", "ahead", "pause", "seen", "watch", "present", "attract"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class ClientMessage:
     fields: Mapping[str, Any] | None = None  # of the request; None: not a request
     budget: float | None = None  # ms that come with a request; None: as before
     ahead: tuple[Mapping[str, Any], ...] = ()  # fields of guesses that are not the request's
+    attract: bool = False  # whether nobody asks: the page plays by itself
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
     watch: bool | None = None  # whether the page wants to be told how much there is to do
@@ -94,12 +96,15 @@ def _parse(text: str | bytes) -> ClientMessage:
         return ClientMessage(sequence, present=content["present"])
     if not isinstance(content.get("request"), dict):
         raise InvalidRequest("request: must be an object with named fields.", field="request")
-    budget = content.get("budget")
+    budget, attract = content.get("budget"), content.get("attract", False)
+    if not isinstance(attract, bool):
+        raise InvalidRequest("attract: must be true or false.", field="attract")
     return ClientMessage(
         _count("sequence", content.get("sequence")),
         content["request"],
         None if budget is None else parse_latency_budget(budget),
         _guesses(content.get("ahead", [])),
+        attract,
     )
 
 

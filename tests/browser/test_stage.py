@@ -185,6 +185,12 @@ def test_the_desk(talk: Talk) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     talk.desk.resize(DESKTOP)
 
+    # Of no other computer is this one "localhost".
+    assert talk.desk.text("desk-address").endswith("when it is started with --host 0.0.0.0")
+    page.evaluate("lightning.desk.addresses = ['http://10.42.0.1:7860', 'http://192.168.1.7:7860']")
+    page.evaluate("lightning.desk.showAddress()")
+    assert talk.desk.text("desk-address") == "On another computer: 10.42.0.1:7860/stage"
+
     # A window opens on the wall, and only there.
     with page.expect_popup() as popup:
         page.get_by_role("button", name="Open the wall").click()

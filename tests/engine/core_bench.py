@@ -80,11 +80,13 @@ class Bench:
         self.dropped: list[str] = []
         self.failed: list[str] = []
 
-    def work(self, prompt: str, *, ahead: bool = False, **fields: Any) -> Work:
-        return Work(self._ask(prompt, **fields), since=0.0, ahead=ahead)
+    def work(
+        self, prompt: str, *, ahead: bool = False, attract: bool = False, **fields: Any
+    ) -> Work:
+        return Work(self._ask(prompt, **fields), since=0.0, ahead=ahead, attract=attract)
 
-    def admit(self, prompt: str, *, ahead: bool = False, **fields: Any) -> InFlightRequest:
-        request = self.core.request(self.work(prompt, ahead=ahead, **fields), 0.0)
+    def admit(self, prompt: str, **fields: Any) -> InFlightRequest:
+        request = self.core.request(self.work(prompt, **fields), 0.0)
         self.core.admit(request)
         return request
 

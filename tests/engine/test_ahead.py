@@ -14,6 +14,7 @@ from lightning_demo.engine import ahead
 from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.previews import NOTICED
 from lightning_demo.errors import EngineUnavailable, Interrupted
 from lightning_demo.schemas import GenerationRequest
 from tests.web.fakes import LIMITS, FakeEngine
@@ -155,6 +156,19 @@ def test_no_weights_are_brought_for_a_guess(bench: Bench):
     bench.admit("wanted", num_inference_steps=1)
     bench.step()
     assert bench.device.steps == ["wanted"]
+
+
+def test_a_page_plays_by_itself_also_where_calls_take_long(bench: Bench):
+    bench.core.latency_model.calibrate("step", (256, 256), 1, 2 * NOTICED)
+    with pytest.raises(EngineUnavailable):
+        bench.admit("guess", ahead=True)
+    bench.admit("played", ahead=True, attract=True)
+    bench.admit("asked")
+    bench.step(8)
+    assert bench.device.steps == ["asked"] * 4 + ["played"] * 4
+    bench.device.resident = False
+    with pytest.raises(EngineUnavailable):
+        bench.admit("played", ahead=True, attract=True)
 
 
 @pytest.mark.parametrize("kind", ["step", "decoder"])

@@ -222,6 +222,22 @@ def test_where_pages_submit_on_enter_every_request_is_meant():
     assert rules.action(10.6, 0) == Start(submission(2), submission(2).request)
 
 
+def test_what_a_page_plays_by_itself_is_never_drafted_and_gives_way_at_once():
+    rules = policy(draft=two_steps)
+    rules.submit(replace(submission(1), attract=True), 0.0)
+    rules.submit(replace(submission(2), attract=True), 0.1)
+    begun = rules.action(0.1, 0)
+    assert isinstance(begun, Start) and not begun.draft
+    # A finished picture is long due: one more that is played waits for it, a visitor does not.
+    rules.submit(replace(submission(3), attract=True), 9.0)
+    rules.frame(False, 9.0)
+    rules._last_final = 0.0
+    rules.submit(replace(submission(4), attract=True), 9.1)
+    assert rules.action(9.1, 0) is None
+    rules.submit(submission(5), 9.2)
+    assert isinstance(rules.action(9.2, 0), Cancel)
+
+
 def test_a_failed_draft_is_not_refined():
     rules = policy(draft=two_steps)
     for now in (0.0, 0.1):

@@ -259,3 +259,79 @@ def test_guesses_are_painted_afterwards_and_wrong_ones_left_out(
         await service.close(connection)
 
     run(talk())
+
+
+class Seen:
+    """An observer that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.asked_prompts: list[str] = []
+        self.painted_prompts: list[str] = []
+
+    def present(self, sequence: int, fields: Any) -> None:
+        pass
+
+    def asked(self, sequence: int, prompt: str) -> None:
+        self.asked_prompts.append(prompt)
+
+    def painted(self, frame: Any, budget: float | None) -> None:
+        self.painted_prompts.append(frame.request.prompt)
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_a_page_plays_takes_no_seat_and_waits_for_everybody(run: Run) -> None:
+    async def talk() -> None:
+        engine = FakeEngine()
+        service = Service(engine, Settings(attract=60, max_sessions=1))
+        guest, idle = service.open(), service.open()
+        idle.observer = seen = Seen()
+        engine.hold()
+        assert guest.receive(ask(1, "a guest")) is None
+        await engine.reached()
+        assert idle.receive(ask(1, "an example", attract=True)) is None
+        while len(engine.works) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert len(service._admission) == 1 and service._admission.waiting == 0
+        idle.tell_wait()
+        assert idle.line == messages.line(None), "nobody waits there"
+        played = engine.works[-1]
+        assert played.ahead and played.attract and not played.draft
+        engine.release()
+        async for event in idle.events():
+            if event.frame is not None and event.frame.final:
+                break
+        assert event.attract and seen.painted_prompts == [], "and no wall shows it"
+        assert engine.steps == ["a guest"] * 4 + ["an example"] * 4
+        # Whoever comes back there is a visitor as all are, from now on.
+        before = asyncio.get_running_loop().time()
+        await service.close(guest)
+        assert idle.receive(ask(2, "a guest")) is None
+        async for event in idle.events():
+            if event.frame is not None and event.frame.final:
+                break
+        work = engine.works[-1]
+        assert not (work.ahead or work.attract or event.attract)
+        assert set(seen.painted_prompts) == {"a guest"} == set(seen.asked_prompts)
+        assert work.since is not None and work.since >= before
+        await service.close(idle)
+
+    run(talk())
+
+
+@pytest.mark.parametrize("lent", [False, True])
+def test_nothing_plays_where_it_was_not_asked_for_or_pictures_are_dear(
+    run: Run, lent: bool
+) -> None:
+    async def talk() -> None:
+        engine = FakeEngine()
+        engine.say(submit_on_enter=lent)
+        service = Service(engine, Settings(attract=60 if lent else 0))
+        connection = service.open()
+        answer = connection.receive(ask(1, attract=True))
+        assert answer is not None and "play by themselves" in answer["message"]
+        assert engine.works == []
+        await service.close(connection)
+
+    run(talk())

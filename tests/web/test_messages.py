@@ -66,6 +66,15 @@ def test_a_request_may_bring_guesses() -> None:
         assert "at most 4 objects" in problem.message
 
 
+def test_a_request_may_be_nobodys() -> None:
+    text = '{"sequence": 1, "request": {"prompt": "x"}, "attract": %s}'
+    assert not messages.parse('{"sequence": 1, "request": {"prompt": "x"}}').attract
+    assert messages.parse(text % "true").attract
+    for wrong in ("1", "null", '"yes"', "[]"):
+        problem = messages.parse(text % wrong).problem
+        assert problem is not None and problem.message == "attract: must be true or false."
+
+
 def test_a_frame_tells_whether_it_is_a_draft() -> None:
     assert messages.frame_header(9, FRAME)["draft"] is None
     header, _ = messages.split_frame(messages.frame_bytes(9, FRAME, 200.0))

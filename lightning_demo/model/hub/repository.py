@@ -22,25 +22,28 @@ class Repository:
     single_file: Path | None = None  # all in one; converted into such a folder on first use
 
     @classmethod
-    def parse(cls, base: str) -> Repository:
+    def parse(cls, base: str, setting: str = "base") -> Repository:
         """The repository that the setting `base` names; a folder here wins over the Hub.
+
+        Args:
+            setting: the name of another one.
 
         Raises:
             InvalidSetting: it is neither a folder, a .safetensors file nor a name on the Hub.
         """
-        path = Path(base).expanduser()
+        path, field = Path(base).expanduser(), f"{setting} (LIGHTNING_{setting.upper()})"
         if path.is_dir():
             return cls(path.resolve().name, folder=path.resolve())
         if path.is_file():
             if path.suffix != ".safetensors":
                 raise InvalidSetting(
-                    f"base (LIGHTNING_BASE): {base} is not a .safetensors file; no other is opened."
+                    f"{field}: {base} is not a .safetensors file; no other is opened."
                 )
             return cls(path.stem, single_file=path.resolve())
         found = _HUB_ID.fullmatch(base)
         if found is None:
             raise InvalidSetting(
-                f"base (LIGHTNING_BASE): {base[:80]!r} is neither a folder here nor owner/name or "
+                f"{field}: {base[:80]!r} is neither a folder here nor owner/name or "
                 "owner/name@revision on the Hub."
             )
         return cls(found["name"], found["revision"] or "")

@@ -120,9 +120,7 @@ class FalQuestion(Question):
     def _ignored(self) -> list[str]:
         """Warnings of what changes nothing here."""
         only_text = "has no effect: this is text to image only"
-        checker = (
-            "has no effect: there is no safety checker here, has_nsfw_concepts is always false"
-        )
+        checker = "has no effect: whoever runs this server decides whether pictures are checked"
         reasons = {
             "enable_safety_checker": checker,
             "safety_checker_version": checker,
@@ -220,6 +218,7 @@ async def result_of(
         inference_seconds(frames),
         order.told(frames),
         question.request_id,
+        [frame.safety == "blurred" for frame in frames],
     )
 
 
@@ -236,13 +235,18 @@ def result(
     seconds: float,
     warnings: Iterable[str],
     request_id: str,
+    flagged: Sequence[bool],
 ) -> dict[str, Any]:
-    """The model's output; `warnings` are ours."""
+    """The model's output; `warnings` are ours.
+
+    Args:
+        flagged: of each image, whether the safety checker has blurred it.
+    """
     content = {
         "images": images,
         "timings": {"inference": round(seconds, 4)},
         "seed": seed,
-        "has_nsfw_concepts": [False] * len(images),
+        "has_nsfw_concepts": list(flagged),
         "prompt": prompt,
         "warnings": list(dict.fromkeys(warnings)),
     }

@@ -89,7 +89,8 @@ async def outcome(api: Api, http: Request) -> Response:
         images = [await _image(api, http, record, picture) for picture in record.done]
         given = record.input
         about = (given["prompt"], record.seed, record.seconds, record.warnings, given["request_id"])
-        return JSONResponse(result(images, *about), headers=_headers(record))
+        flagged = [picture.blurred for picture in record.done]
+        return JSONResponse(result(images, *about, flagged), headers=_headers(record))
     response = as_fal(_error_of(record))
     response.headers.update(_headers(record))
     return response

@@ -188,6 +188,7 @@ async def _result(
         inference_seconds(frames),
         order.told(frames),
         question.request_id,
+        [frame.safety == "blurred" for frame in frames],
     )
     return msgpack.packb(content) if packed else json.dumps(content)
 

@@ -26,6 +26,7 @@ class Picture:
     height: int
     bytes: int
     seed: int
+    blurred: bool = False  # by the safety checker
 
 
 async def encoded(frame: Frame, output: Output) -> bytes:
@@ -41,8 +42,8 @@ async def keep(store: Store, frame: Frame, order: Order) -> Picture:
     data = await encoded(frame, order.output)
     name = await asyncio.to_thread(store.put_file, data, order.output.media_type)
     width, height = frame.size
-    seed = frame.request.seed
-    return Picture(name, order.output.media_type, width, height, len(data), seed)
+    seed, blurred = frame.request.seed, frame.safety == "blurred"
+    return Picture(name, order.output.media_type, width, height, len(data), seed, blurred)
 
 
 def url_of(http: HTTPConnection, name: str) -> str:

@@ -62,7 +62,7 @@ class PredictionInput(Question):
         int | None, Field(description="Random seed. Leave blank to randomize the seed")
     ] = None
     disable_safety_checker: Annotated[
-        bool, Field(description="There is no safety checker here")
+        bool, Field(description="Whoever runs this server decides")
     ] = False
     output_format: Annotated[
         Literal["webp", "jpg", "jpeg", "png"], Field(description="Format of the pictures")
@@ -107,7 +107,9 @@ class PredictionInput(Question):
                 "the model needs."
             )
         if "disable_safety_checker" in given and not self.disable_safety_checker:
-            warnings.append("disable_safety_checker: there is no safety checker here.")
+            warnings.append(
+                "disable_safety_checker: whoever runs this server decides what is checked."
+            )
         if self.aspect_ratio is not None and given & {"width", "height"}:
             warnings.append("aspect_ratio: has no effect beside width and height.")
         return warnings

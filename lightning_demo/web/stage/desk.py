@@ -8,7 +8,7 @@ server was started anew, has its wall as it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,14 +70,16 @@ class Desk:
         connection: HTTPConnection,
         tell: Callable[[Message], None],
         clock: Callable[[], float] = time.monotonic,
+        elsewhere: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         """
         Args:
             connection: of the page, which says where it comes from.
             tell: leaves a message for the page.
+            elsewhere: under which addresses other computers find this server now.
         """
         self._walls, self._rights, self._connection = walls, rights, connection
-        self._tell, self._clock = tell, clock
+        self._tell, self._clock, self._elsewhere = tell, clock, elsewhere
         self._wall: Wall | None = None
         self._newest = -1  # twice the sequence of the newest prompt; an emptied box is one more
 
@@ -101,8 +103,8 @@ class Desk:
             self._type(2 * sequence, prompt)
 
     def painted(self, frame: Frame, budget: float | None) -> None:
-        """The session's page is sent a picture."""
-        if self._wall is not None:
+        """The session's page is sent a picture; the hall sees none that may have to be blurred."""
+        if self._wall is not None and frame.safety in ("off", "fine"):
             header = messages.frame_header(0, frame, budget)
             said = {name: value for name, value in header.items() if name not in ON_WALLS}
             self._wall.offer(Picture(said, frame.data))
@@ -125,6 +127,7 @@ class Desk:
                 "frozen": wall.frozen,
                 "blank": wall.blank,
                 "look": asdict(wall.look),
+                "addresses": list(self._elsewhere()),
                 "screens": [
                     {"width": screen.width, "height": screen.height, "desk": screen.desk}
                     for screen in wall.followers.values()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.requests import HTTPConnection
 
 from ...errors import RateLimited
+from ...reachable import urls
 from ...settings import Settings
 from ..addresses import Allowance, address_of
 from ..messages import Message
@@ -31,7 +32,7 @@ class Stage:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.walls = Walls()
         self.ended = asyncio.Event()
-        self._rights = Rights(settings)
+        self._rights, self._host = Rights(settings), settings.host
         self._wrong = Allowance(WRONG_CODES, WRONG_CODES_PER_SECOND)
         self._refused_until: dict[str, float] = {}
         self._clock = clock
@@ -41,7 +42,14 @@ class Stage:
         """What watches a live connection, in case that it presents."""
         if self._sweeping is None:
             self._sweep()
-        return Desk(self.walls, self._rights, connection, tell, self._clock)
+
+        def elsewhere() -> Sequence[str]:
+            url = connection.url
+            secure = url.scheme in ("https", "wss")
+            port = url.port or (443 if secure else 80)
+            return urls(self._host, port, https=secure)
+
+        return Desk(self.walls, self._rights, connection, tell, self._clock, elsewhere)
 
     def join(self, connection: HTTPConnection, follower: Watcher) -> Wall:
         """The wall that a screen asks to follow, which it does from now on.

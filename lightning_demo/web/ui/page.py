@@ -39,7 +39,7 @@ def page(service: Service) -> gr.Blocks:
     Where one model stands in for another, the page is the other's from the start, so that nothing
     moves when it comes; only words and examples are those of whichever paints.
     """
-    status = service.engine.status()
+    status, kiosk = service.engine.status(), service.settings.kiosk > 0
     vocabularies = _vocabularies(status)
     with gr.Blocks(
         title=f"{TITLE} – {status.loading_title or status.title}",
@@ -55,7 +55,7 @@ def page(service: Service) -> gr.Blocks:
             with gr.Column(elem_id="picture-side"):
                 picture_stage()
                 status_line()
-                action_buttons()
+                action_buttons(kiosk=kiosk)
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel()
@@ -67,7 +67,8 @@ def page(service: Service) -> gr.Blocks:
                 for only_with, vocabulary in vocabularies.items():
                     if not word_chips(vocabulary.groups, only_with):
                         example_chips(vocabulary.examples, only_with)
-                metrics_panel()
+                if not kiosk:
+                    metrics_panel()
         for only_with, vocabulary in vocabularies.items():
             if vocabulary.groups:
                 example_chips(vocabulary.examples, only_with)
@@ -96,6 +97,9 @@ def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[st
         "max_seed": MAX_SEED,
         "ahead": settings.ahead and not status.submit_on_enter,
         "completions": words,
+        # Each picture is painted at a visitor's cost there: none is for nobody.
+        "attract": 0 if status.submit_on_enter else settings.attract,
+        "kiosk": settings.kiosk,
     }
     tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(

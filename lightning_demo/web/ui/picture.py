@@ -61,10 +61,16 @@ def status_line() -> gr.HTML:
     return gr.HTML(LINE, elem_id="status")
 
 
-def action_buttons() -> None:
-    """Pause, save, share, and open a saved picture's settings; `live.js` acts on them."""
+def action_buttons(*, kiosk: bool = False) -> None:
+    """Pause, save, share, and open a saved picture's settings; `live.js` acts on them.
+
+    Args:
+        kiosk: without what reaches the files, the clipboard and the address of that computer.
+    """
     with gr.Row(elem_id="actions"):
         gr.Button("Pause", elem_id="pause", min_width=0)
+        if kiosk:
+            return
         gr.Button("Download PNG", elem_id="download", min_width=0)
         gr.Button("Copy link", elem_id="link", min_width=0)
         gr.Button("Settings from a picture", elem_id="from-picture", min_width=0)

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from starlette.requests import HTTPConnection
 
+from lightning_demo import reachable
 from lightning_demo.errors import InvalidRequest
 from lightning_demo.settings import Settings
 from lightning_demo.web.stage.desk import Wish
 from lightning_demo.web.stage.rights import ATTEMPTS, Rights
+from lightning_demo.web.stage.stage import Stage
 from lightning_demo.web.stage.wall import Look
 
 from ..conftest import wait_for
@@ -42,8 +45,6 @@ def test_others_may_not(hall: Make, settings: dict[str, Any], headers: dict[str,
 
 
 def test_where_people_log_in_this_machine_cannot_be_told() -> None:
-    from starlette.requests import HTTPConnection
-
     scope = {"type": "websocket", "client": ("127.0.0.1", 1), "headers": [(b"host", b"localhost")]}
     connection = HTTPConnection(scope)
     Rights(Settings(stage=True)).check(connection, None, 0)
@@ -195,3 +196,30 @@ def test_malformed_wishes_are_told_what_is_wrong(fields: dict[str, Any]) -> None
 def test_a_wish_is_read() -> None:
     wish = Wish.parse({"blank": True, "look": {"caption": "over"}})
     assert wish == Wish(blank=True, look=Look(caption="over"))
+
+
+def test_the_desk_is_told_where_other_computers_find_it(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reachable, "addresses", lambda: ("10.42.0.1", "192.168.1.7"))
+
+    def told(host: str, scheme: str) -> list[str]:
+        async def present() -> list[str]:
+            stage, said = Stage(Settings(stage=True, host=host)), []
+            scope = {
+                "type": "websocket",
+                "scheme": scheme,
+                "path": "/live",
+                "query_string": b"",
+                "client": ("127.0.0.1", 1),
+                "headers": [(b"host", b"localhost:7861")],
+            }
+            stage.desk(HTTPConnection(scope), said.append).present(1, {})
+            stage.close()
+            return said[-1]["addresses"]
+
+        return run(present())
+
+    assert told("127.0.0.1", "ws") == []
+    assert told("0.0.0.0", "ws") == ["http://10.42.0.1:7861", "http://192.168.1.7:7861"]  # noqa: S104
+    assert told("::", "wss")[0] == "https://10.42.0.1:7861"

@@ -106,6 +106,8 @@ def test_the_page_is_told_what_it_must_know() -> None:
         "max_seed": 2**32 - 1,
         "ahead": True,
         "completions": {"miniature": completions(MINIATURE.vocabulary())},
+        "attract": 0.0,
+        "kiosk": 0.0,
     }
     assert escape(json.dumps(config)) in masthead.value
 

@@ -1,0 +1,106 @@
+"""What systems say of power, screens and firewalls, read from their own texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lightning_demo import laptop
+from lightning_demo.laptop import Power
+
+MAC_BATTERY = """Now drawing from 'Battery Power'
+ -InternalBattery-0 (id=4653155)	83%; discharging; 4:11 remaining present: true
+"""
+MAC_SCREENS = {
+    "SPDisplaysDataType": [
+        {
+            "_name": "kHW_AppleM2Item",
+            "spdisplays_ndrvs": [
+                {"_name": "Color LCD", "_spdisplays_pixels": "3024 x 1964"},
+                {"_name": "EPSON PJ", "_spdisplays_resolution": "1280 x 720 @ 60.00Hz"},
+            ],
+        }
+    ]
+}
+
+
+def tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text + "\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({}, None),
+        ({"AC/type": "Mains", "AC/online": "1"}, Power(True)),
+        (
+            {
+                "AC/type": "Mains",
+                "AC/online": "0",
+                "BAT0/type": "Battery",
+                "BAT0/capacity": "71",
+                "BAT0/status": "Discharging",
+                "mouse/type": "Battery",
+                "mouse/scope": "Device",
+                "mouse/capacity": "4",
+            },
+            Power(False, 71),
+        ),
+        ({"B/type": "Battery", "B/capacity": "99", "B/status": "Full"}, Power(True, 99)),
+        ({"B/type": "Battery", "B/capacity": "?", "B/status": "Unknown"}, Power(False)),
+    ],
+)
+def test_linux_tells_its_power(tmp_path: Path, files: dict[str, str], found: Power | None):
+    assert laptop.power_of_linux(tree(tmp_path, files)) == found
+
+
+def test_linux_tells_its_screens(tmp_path: Path):
+    files = {
+        "card0-eDP-1/status": "connected",
+        "card0-eDP-1/modes": "2880x1800\n1920x1080",
+        "card0-HDMI-A-1/status": "connected",
+        "card0-HDMI-A-1/modes": "1024x768",
+        "card0-DP-1/status": "disconnected",
+    }
+    found = laptop.screens_of_linux(tree(tmp_path, files))
+    assert found == ["HDMI-A-1 1024 x 768", "eDP-1 2880 x 1800"]
+    assert laptop.screens_of_linux(tmp_path / "none") == []
+
+
+def test_linux_firewalls(tmp_path: Path):
+    ufw = tmp_path / "ufw.conf"
+    assert laptop.firewall_of_linux(7860, ufw, "") == ""
+    ufw.write_text("# on boot\nENABLED=no\n")
+    assert "firewall-cmd --add-port=7860/tcp" in laptop.firewall_of_linux(7860, ufw, "running\n")
+    ufw.write_text("ENABLED=yes\n")
+    assert "sudo ufw allow 7861/tcp" in laptop.firewall_of_linux(7861, ufw, "")
+
+
+def test_macos():
+    assert laptop.power_of_mac(MAC_BATTERY) == Power(False, 83)
+    assert laptop.power_of_mac("Now drawing from 'AC Power'\n") == Power(True)
+    assert laptop.power_of_mac("") is None
+    told = laptop.screens_of_mac(json.dumps(MAC_SCREENS))
+    assert told == ["Color LCD 3024 x 1964", "EPSON PJ 1280 x 720 @ 60.00Hz"]
+    for odd in ("", "[]", '{"SPDisplaysDataType": [1]}'):
+        assert laptop.screens_of_mac(odd) == []
+    assert "allow it" in laptop.firewall_of_mac("Firewall is enabled. (State = 1)")
+    assert laptop.firewall_of_mac("Firewall is disabled. (State = 0)") == ""
+
+
+def test_windows_firewall():
+    on = "Private Profile Settings:\n-----\nState                                 ON\n"
+    assert "localport=7860" in laptop.firewall_of_windows(7860, on)
+    assert laptop.firewall_of_windows(7860, on.replace("ON", "OFF")) == ""
+
+
+def test_this_machine_tells_what_it_can():
+    assert laptop.power() is None or isinstance(laptop.power(), Power)
+    assert all(isinstance(each, str) for each in laptop.screens())
+    assert isinstance(laptop.firewall(7860), str)
+    assert laptop._told("no-such-command") == ""
