@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SUPPLIES = Path("/sys/class/power_supply")
+import psutil
+
 CONNECTORS = Path("/sys/class/drm")
 UFW = Path("/etc/ufw/ufw.conf")
 PATIENCE = 15.0  # seconds for a command; macOS takes some to describe its screens
@@ -33,16 +34,15 @@ class Power:
     """Where the current comes from."""
 
     plugged: bool
-    percent: int | None = None  # of the battery; None: there is none, or it is not told
+    percent: int  # of the battery
 
 
 def power() -> Power | None:
-    """None where the system does not tell."""
-    if sys.platform == "linux":
-        return power_of_linux(SUPPLIES)
-    if sys.platform == "darwin":
-        return power_of_mac(_told("pmset", "-g", "batt"))
-    return power_of_windows() if sys.platform == "win32" else None
+    """None without a battery, or where the system does not tell of one."""
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    if battery is None or battery.power_plugged is None:
+        return None
+    return Power(battery.power_plugged, round(battery.percent))
 
 
 def screens() -> list[str]:
@@ -66,29 +66,6 @@ def firewall(port: int) -> str:
 
 
 # Linux ----------------------------------------------------------------------------------------
-
-
-def power_of_linux(folder: Path) -> Power | None:
-    """By the kernel's files, which also know batteries of mice and keyboards: those say so."""
-    mains: list[bool] = []
-    batteries: list[tuple[int | None, str]] = []
-    for supply in sorted(folder.glob("*")):
-        kind = _line(supply / "type")
-        if _line(supply / "scope") == "Device":
-            continue
-        if kind in ("Mains", "USB"):
-            mains.append(_line(supply / "online") == "1")
-        elif kind == "Battery":
-            percent = _line(supply / "capacity")
-            batteries.append(
-                (int(percent) if percent.isdigit() else None, _line(supply / "status"))
-            )
-    if not mains and not batteries:
-        return None
-    if not batteries:
-        return Power(plugged=True)
-    charging = any(status in ("Charging", "Full", "Not charging") for _, status in batteries)
-    return Power(any(mains) or charging, batteries[0][0])
 
 
 def screens_of_linux(folder: Path) -> list[str]:
@@ -118,15 +95,6 @@ def firewall_of_linux(port: int, ufw: Path, firewalld: str) -> str:
 # macOS ----------------------------------------------------------------------------------------
 
 
-def power_of_mac(told: str) -> Power | None:
-    """By what `pmset -g batt` says."""
-    source = re.search(r"drawing from '(.+?)'", told)
-    if source is None:
-        return None
-    percent = re.search(r"(\d+)%", told)
-    return Power(source[1] == "AC Power", int(percent[1]) if percent else None)
-
-
 def screens_of_mac(told: str) -> list[str]:
     """By what `system_profiler -json SPDisplaysDataType` says."""
     try:
@@ -143,10 +111,6 @@ def screens_of_mac(told: str) -> list[str]:
         return []
 
 
-def _size_of_mac(screen: dict[str, Any]) -> str:
-    return str(screen.get("_spdisplays_pixels") or screen.get("_spdisplays_resolution", ""))
-
-
 def firewall_of_mac(told: str) -> str:
     """By what `socketfilterfw --getglobalstate` says."""
     if "State = 1" not in told and "State = 2" not in told:
@@ -155,28 +119,6 @@ def firewall_of_mac(told: str) -> str:
 
 
 # Windows --------------------------------------------------------------------------------------
-
-
-class _PowerStatus(ctypes.Structure):
-    """Windows' SYSTEM_POWER_STATUS."""
-
-    _fields_ = (
-        ("plugged", ctypes.c_uint8),
-        ("battery", ctypes.c_uint8),
-        ("percent", ctypes.c_uint8),
-        ("saver", ctypes.c_uint8),
-        ("seconds", ctypes.c_uint32),
-        ("seconds_when_full", ctypes.c_uint32),
-    )
-
-
-def power_of_windows() -> Power | None:
-    """By what Windows says."""
-    status = _PowerStatus()
-    library = ctypes.windll.kernel32  # type: ignore[attr-defined, unused-ignore]
-    if not library.GetSystemPowerStatus(ctypes.byref(status)) or status.plugged not in (0, 1):
-        return None
-    return Power(status.plugged == 1, status.percent if status.percent <= 100 else None)
 
 
 def screens_of_windows() -> list[str]:

@@ -6,17 +6,16 @@ route: so the network's own devices are looked at, and nothing is looked up.
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
 import ipaddress
-import os
 import socket
-import sys
 from collections.abc import Iterable, Iterator
 
-UP, LOOPBACK = 0x1, 0x8  # flags of a network device, everywhere but on Windows
+import psutil
+
 # Of containers, virtual machines and tunnels: nobody in a hall is behind them.
-VIRTUAL = ("docker", "br-", "veth", "virbr", "vboxnet", "vmnet", "lxc", "tun", "tap", "utun", "wg")
+VIRTUAL = tuple(
+    "docker br- veth virbr vboxnet virtualbox vmnet vmware vethernet lxc tun tap utun wg".split()
+)
 
 
 def addresses() -> tuple[str, ...]:
@@ -24,8 +23,8 @@ def addresses() -> tuple[str, ...]:
 
     Those of virtual networks only where there is nothing else.
     """
-    found = list(dict.fromkeys(_on_windows() if os.name == "nt" else _of_devices()))
-    real = [address for name, address in found if not name.startswith(VIRTUAL)]
+    found = list(dict.fromkeys(_of_devices()))
+    real = [address for name, address in found if not name.lower().startswith(VIRTUAL)]
     return tuple(_likeliest_first(real or [address for _, address in found]))
 
 
@@ -60,59 +59,12 @@ def _likeliest_first(found: Iterable[str]) -> list[str]:
     return sorted(found, key=unlikely)
 
 
-class _Name(ctypes.Structure):
-    """C's `struct sockaddr_in`; on BSD and macOS its first byte is the length."""
-
-    _fields_ = (
-        ("length_family", ctypes.c_uint8 * 2),
-        ("port", ctypes.c_uint16),
-        ("address", ctypes.c_uint8 * 4),
-    )
-
-    @property
-    def family(self) -> int:
-        """AF_…, all of them below 256."""
-        first, second = self.length_family
-        return int(first if sys.platform == "linux" else second)
-
-
-class _Device(ctypes.Structure):
-    """C's `struct ifaddrs`, as far as it is read."""
-
-
-_Device._fields_ = (
-    ("next", ctypes.POINTER(_Device)),
-    ("name", ctypes.c_char_p),
-    ("flags", ctypes.c_uint),
-    ("address", ctypes.POINTER(_Name)),
-)
-
-
 def _of_devices() -> Iterator[tuple[str, str]]:
-    """Names and IPv4 addresses of devices that are on."""
-    library = ctypes.CDLL(ctypes.util.find_library("c"))
-    first = ctypes.POINTER(_Device)()
-    if library.getifaddrs(ctypes.byref(first)):
-        return
-    try:
-        place = first
-        while place:
-            device = place.contents
-            usable = device.flags & UP and not device.flags & LOOPBACK
-            if usable and device.address and device.address.contents.family == socket.AF_INET:
-                packed = bytes(device.address.contents.address)
-                yield device.name.decode("utf-8", "replace"), socket.inet_ntoa(packed)
-            place = device.next
-    finally:
-        library.freeifaddrs(first)
-
-
-def _on_windows() -> Iterator[tuple[str, str]]:
-    """There the machine's own name is told by itself, with the addresses of all its devices."""
-    try:
-        found = socket.gethostbyname_ex(socket.gethostname())[2]
-    except OSError:
-        found = []
-    for address in found:
-        if not _only_here(address):
-            yield "", address
+    """Names and IPv4 addresses of the network devices that are on."""
+    states = psutil.net_if_stats()
+    for name, found in psutil.net_if_addrs().items():
+        if name in states and not states[name].isup:
+            continue
+        for each in found:
+            if each.family == socket.AF_INET and not _only_here(each.address):
+                yield name, each.address

@@ -209,15 +209,13 @@ def _disk(settings: Settings) -> Finding:
 def _power() -> Finding:
     found = power()
     if found is None:
-        return Note("power", "this system does not tell; plug it in")
-    battery = "" if found.percent is None else f", battery at {found.percent}%"
+        return Note("power", "no battery, or this system does not tell of it: plug it in")
+    battery = f"battery at {found.percent}%"
     if not found.plugged:
-        return Finding(
-            "power", f"on battery{battery}", "plug it in: on battery pictures are slower"
-        )
-    if found.percent is not None and found.percent < LOW_BATTERY:
-        return Note("power", f"plugged in{battery}: should the plug come out, it is soon over")
-    return Finding("power", f"plugged in{battery}")
+        return Finding("power", f"on {battery}", "plug it in: on battery pictures are slower")
+    if found.percent < LOW_BATTERY:
+        return Note("power", f"plugged in, {battery}: should the plug come out, it is soon over")
+    return Finding("power", f"plugged in, {battery}")
 
 
 def _screens() -> Iterator[Finding]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
 from lightning_demo import laptop
 from lightning_demo.laptop import Power
 
-MAC_BATTERY = """Now drawing from 'Battery Power'
- -InternalBattery-0 (id=4653155)	83%; discharging; 4:11 remaining present: true
-"""
 MAC_SCREENS = {
     "SPDisplaysDataType": [
         {
@@ -34,29 +34,20 @@ def tree(root: Path, files: dict[str, str]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("files", "found"),
+    ("battery", "found"),
     [
-        ({}, None),
-        ({"AC/type": "Mains", "AC/online": "1"}, Power(True)),
-        (
-            {
-                "AC/type": "Mains",
-                "AC/online": "0",
-                "BAT0/type": "Battery",
-                "BAT0/capacity": "71",
-                "BAT0/status": "Discharging",
-                "mouse/type": "Battery",
-                "mouse/scope": "Device",
-                "mouse/capacity": "4",
-            },
-            Power(False, 71),
-        ),
-        ({"B/type": "Battery", "B/capacity": "99", "B/status": "Full"}, Power(True, 99)),
-        ({"B/type": "Battery", "B/capacity": "?", "B/status": "Unknown"}, Power(False)),
+        (None, None),
+        ((71, 3600, False), Power(False, 71)),
+        ((99.6, -2, True), Power(True, 100)),
+        ((50, -1, None), None),
     ],
 )
-def test_linux_tells_its_power(tmp_path: Path, files: dict[str, str], found: Power | None):
-    assert laptop.power_of_linux(tree(tmp_path, files)) == found
+def test_power(monkeypatch: pytest.MonkeyPatch, battery: Any, found: Power | None):
+    told = battery and SimpleNamespace(
+        **dict(zip(("percent", "secsleft", "power_plugged"), battery, strict=True))
+    )
+    monkeypatch.setattr(psutil, "sensors_battery", lambda: told, raising=False)
+    assert laptop.power() == found
 
 
 def test_linux_tells_its_screens(tmp_path: Path):
@@ -82,9 +73,6 @@ def test_linux_firewalls(tmp_path: Path):
 
 
 def test_macos():
-    assert laptop.power_of_mac(MAC_BATTERY) == Power(False, 83)
-    assert laptop.power_of_mac("Now drawing from 'AC Power'\n") == Power(True)
-    assert laptop.power_of_mac("") is None
     told = laptop.screens_of_mac(json.dumps(MAC_SCREENS))
     assert told == ["Color LCD 3024 x 1964", "EPSON PJ 1280 x 720 @ 60.00Hz"]
     for odd in ("", "[]", '{"SPDisplaysDataType": [1]}'):

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
-from lightning_demo import reachable
 from lightning_demo.reachable import addresses, urls
 
 
 @pytest.fixture
 def devices(monkeypatch: pytest.MonkeyPatch) -> Any:
     def have(*found: tuple[str, str]) -> None:
-        monkeypatch.setattr(reachable, "_on_windows", lambda: iter(found))
-        monkeypatch.setattr(reachable, "_of_devices", lambda: iter(found))
+        here = {"lo": [(socket.AF_INET, "127.0.0.1")], "off": [(socket.AF_INET, "192.168.9.9")]}
+        for name, address in found:
+            here.setdefault(name, []).append((socket.AF_INET, address))
+        listed = {
+            name: [SimpleNamespace(family=family, address=each) for family, each in some]
+            for name, some in here.items()
+        }
+        monkeypatch.setattr(psutil, "net_if_addrs", lambda: listed)
+        states = {name: SimpleNamespace(isup=name != "off") for name in here}
+        monkeypatch.setattr(psutil, "net_if_stats", lambda: states)
 
     return have
 
