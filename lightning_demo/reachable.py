@@ -13,9 +13,17 @@ from collections.abc import Iterable, Iterator
 import psutil
 
 # Of containers, virtual machines and tunnels: nobody in a hall is behind them.
-VIRTUAL = tuple(
-    "docker br- veth virbr vboxnet virtualbox vmnet vmware vethernet lxc tun tap utun wg".split()
+VIRTUAL: tuple[str, ...] = (
+    "docker",
+    "br-",
+    "veth",
+    "virbr",
+    "vboxnet",
+    "virtualbox",
+    "vmnet",
+    "vmware",
 )
+VIRTUAL += ("vethernet", "lxc", "tun", "tap", "utun", "wg")
 
 
 def addresses() -> tuple[str, ...]:
