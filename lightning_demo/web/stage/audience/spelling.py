@@ -14,16 +14,16 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 _PAIRS = (
-    "аaвbеeкkмmнhоoрpсcтtуyхxіiјjѕsԁdԛqԝwүyһhӏlьbєeғfқkӓa"  # noqa: RUF001 - that is the point
-    "αaβbεeικkνvοoρpτtυuχxηnωwϲcϳj"  # noqa: RUF001
+    "аaвbеeкkмmнhоoрpсcтtуyхxіiјjѕsԁdԛqԝwүyһhӏlьbєeғfқkӓa"
+    "αaβbεeιiκkνvοoρpτtυuχxηnωwϲcϳj"
     "ıiłløođdħhŧtþpƒfɡgɑaɩiʟlʀrɪiɴnʏyʜhɢgʙbᴀaᴄcᴅdᴇeᴊjᴋkᴍmᴏoᴘpᴛtᴜuᴠvᴡwᴢzꜱsꜰf"
     "սuօoոnհhکكیيىي"
-).replace("ικk", "ιiκk")
+)
 _ALIKE = str.maketrans(dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True)) | {"æ": "ae", "œ": "oe"})
 _LEET = "04578936@$€£+", "oastbgeeaselt"
 _ONE = "1!|¡"  # reads as an i or as an l
 _TABLES = tuple(str.maketrans(_LEET[0] + _ONE, _LEET[1] + one * len(_ONE)) for one in "il")
-_EDGES = "!?.,;:|+¡¿()[]{}<>\"'’…"  # noqa: RUF001
+_EDGES = "!?.,;:|+¡¿()[]{}<>\"'’…"
 _CODED = re.compile(r"\S*[0-9@$€£+!|¡]\S*")
 _SQUARED = (*range(0x1F130, 0x1F14A), *range(0x1F150, 0x1F16A), *range(0x1F170, 0x1F18A))
 _IN_BOXES = {code: "abcdefghijklmnopqrstuvwxyz"[at % 26] for at, code in enumerate(_SQUARED)}

@@ -44,7 +44,8 @@ def _read(path: Path) -> Iterator[str]:
         raise InvalidSetting(f"audience_words: {path} has more than {MAX_BYTES:,} bytes.")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
         raise InvalidSetting(
-            f"audience_words: line 1 of {path} is not UTF-8; it looks like UTF-16. Save it as UTF-8."
+            f"audience_words: line 1 of {path} is not UTF-8; it looks like UTF-16. "
+            "Save it as UTF-8."
         )
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         where = f"audience_words: line {number} of {path}"

@@ -19,14 +19,13 @@ from .word_file import NO_SPACES, read_words
 WILD = 3  # stars in one word that are read as letters
 TOGETHER = 12  # pieces that stand apart, read as one word
 # Pieces that are words themselves are not put together with their neighbours: "an US flag".
-SMALL_WORDS = frozenset(
-    """ad ai al am an as at au be by da de di do du ek el em en er es et ex fa go ha he hi ho id il
-    im in is it ja je jo la le li lo ma me mi mo mu my na ne ni no nu of oh ok on or os ou ox pa pi
-    por pe se si so su ta te ti to tu tv uk um un up us va ve vi we wo ya ye yo za ze zu""".split()
-)
+_SMALL = """ad ai al am an as at au be by da de di do du ek el em en er es et ex fa go ha he hi ho
+ id il im in is it ja je jo la le li lo ma me mi mo mu my na ne ni no nu of oh ok on or os ou ox pa
+ pi pe se si so su ta te ti to tu tv uk um un up us va ve vi we wo ya ye yo za ze zu"""
+SMALL_WORDS = frozenset(_SMALL.split())
 SINGLES = frozenset("bcdfghjklmnpqrstvwxz")  # letters that are no word
 _LETTER = r"(?:[^\W_]|[\u0900-\u109f\u1780-\u17ff\u3099\u309a])"  # and marks that are parts of one
-_TOKEN = re.compile(rf"{_LETTER}+(?:[’']{_LETTER}+)*")  # noqa: RUF001
+_TOKEN = re.compile(rf"{_LETTER}+(?:[’']{_LETTER}+)*")
 _STARRED = re.compile(r"[^\W_]+\*[\w*]*")
 
 
@@ -177,7 +176,7 @@ def shape_of(word: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _tokens(text: str) -> list[str]:
-    return [token.replace("'", "").replace("’", "") for token in _TOKEN.findall(text)]  # noqa: RUF001
+    return [token.replace("'", "").replace("’", "") for token in _TOKEN.findall(text)]
 
 
 def _joined(tokens: list[str]) -> Iterator[str]:
@@ -194,6 +193,10 @@ def _joined(tokens: list[str]) -> Iterator[str]:
     for first, second in pairwise(tokens):
         if (first in SINGLES and len(second) > 1) or (second in SINGLES and len(first) > 1):
             yield first + second
+
+
+def _is_piece(token: str) -> bool:
+    return len(token) == 1 or (len(token) == 2 and token not in SMALL_WORDS)
 
 
 def _glued(text: str) -> Iterator[str]:
