@@ -1,5 +1,7 @@
 // What a phone shows of the hall: the picture on the wall, with a vote, and what was sent.
 
+import { credit } from "./credit.js";
+
 const STATES = { waiting: "with the presenter", released: "was shown", shown: "on the wall" };
 
 const byId = (name) => document.getElementById(name);
@@ -26,7 +28,7 @@ export class Hall {
       this.mark();
     }
     byId("sent").hidden = !sent.length;
-    byId("sent-list").replaceChildren(...sent.toReversed().map(item));
+    byId("sent-list").replaceChildren(...[...sent].reverse().map(item));
   }
 
   mark() {
@@ -39,16 +41,6 @@ export class Hall {
       this.mark();
     }
   }
-}
-
-/** Somebody's colour, number and name. */
-export function credit({ number, colour, name }) {
-  const dot = document.createElement("i");
-  dot.style.setProperty("--colour", colour);
-  const words = Object.assign(document.createElement("bdi"), { textContent: name ? `${number} ${name}` : number });
-  const by = Object.assign(document.createElement("span"), { className: "by" });
-  by.append(dot, words);
-  return by;
 }
 
 function item({ prompt, state }) {

@@ -146,8 +146,10 @@ class Audience:
         """
         if not entry or self.wall.visible.entry != entry:
             raise Unknown("The wall shows another one by now.")
+        if (found := self.tray.get(entry)).member is member:
+            raise InvalidRequest("That is your own.")
         _take(self._votes, member, now)
-        votes = self.tray.get(entry).votes
+        votes = found.votes
         (votes.add if on else votes.discard)(member.number)
         self.changed = True
         self._tell_wall()
