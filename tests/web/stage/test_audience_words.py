@@ -29,8 +29,7 @@ DISGUISED = (
 )
 ORDINARY = (
     "Scunthorpe|Penistone|Essex|Sussex|Middlesex|sextant|Clitheroe|Lightwater|Cockburn|Cockermouth"
-    "
-    "|assassin|grass|a first class passenger|assistant|embassy|a glass of water|buttress|bass guitar"
+    "|assassin|grass|a first class passenger|assistant|embassy|a glass of water|bass guitar"
     "|Niger|Nigeria|niggardly|a snigger|Dickens|Moby Dick|Moby-Dick|cocktail|peacock|cockpit"
     "|shiitake|shitake mushrooms|Arsenal|cum laude|documents|circumference|analysis|analog|canal"
     "|therapist|grape|drapes|rapeseed|an oilseed rape field|titmouse|great tits on a branch|Titanic"

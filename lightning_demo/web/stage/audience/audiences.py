@@ -37,6 +37,7 @@ class Audiences:
         self._by_wall: dict[Wall, Audience] = {}
         self._addresses: tuple[str, ...] = ()
         self._looked = -LOOK_SECONDS
+        self._seats = (0, 0)  # taken, and in line, as last told
 
     def of(self, wall: Wall) -> Audience:
         """The audience of a wall."""
@@ -56,6 +57,9 @@ class Audiences:
         """Tells what is new; called often."""
         self.seats.advance()
         now = self._clock()
+        before, self._seats = self._seats, (len(self.seats), self.seats.waiting)
+        for audience in self._by_wall.values():
+            audience.changed = audience.changed or self._seats != before
         for wall, audience in list(self._by_wall.items()):
             if wall.closed:
                 del self._by_wall[wall]
