@@ -52,7 +52,7 @@ export class DeskAudience {
   }
 
   picture({ entry, picture }) {
-    this.tray.pictures.set(entry, `data:image/jpeg;base64,${picture}`);
+    this.tray.picture(entry, `data:image/jpeg;base64,${picture}`);
   }
 
   told(message) {

@@ -2,7 +2,7 @@
 
 import { credit } from "./credit.js";
 
-const SURE = 3000; // ms within which a ban is pressed a second time
+const SURE = 5000; // ms within which a ban is pressed a second time
 
 const byId = (name) => document.getElementById(`desk-${name}`);
 
@@ -17,10 +17,20 @@ export class Tray {
     }
   }
 
+  /** A thumbnail has come, before its entry or after. */
+  picture(entry, url) {
+    this.pictures.set(entry, url);
+    const item = this.items.get(entry);
+    if (item) item.querySelector("img").src = url;
+  }
+
   show(waiting, released) {
     const wanted = new Set([...waiting, ...released].map((each) => each.entry));
     for (const entry of [...this.items.keys()]) if (!wanted.has(entry)) this.items.delete(entry);
-    for (const entry of [...this.pictures.keys()]) if (!wanted.has(entry)) this.pictures.delete(entry);
+    const oldest = Math.min(...wanted); // thumbnails of newer ones may have come before these
+    for (const entry of [...this.pictures.keys()]) {
+      if (!wanted.has(entry) && entry < oldest) this.pictures.delete(entry);
+    }
     fill(byId("tray"), waiting.map((each) => this.item(each, false)));
     fill(byId("released"), released.map((each) => this.item(each, true)));
     byId("tray-empty").hidden = waiting.length > 0;
@@ -36,7 +46,7 @@ export class Tray {
         '<button type="button" data-verb="release">Show</button><button type="button" data-verb="pin">Pin</button>' +
         '<button type="button" data-verb="skip">Skip</button><button type="button" data-verb="ban">Ban</button></div>';
       item.dataset.entry = entry;
-      item.querySelector("img").src = this.pictures.get(entry) ?? "";
+      if (this.pictures.has(entry)) item.querySelector("img").src = this.pictures.get(entry);
       item.querySelector("p").textContent = prompt;
       this.items.set(entry, item);
     }

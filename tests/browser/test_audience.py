@@ -14,6 +14,8 @@ import segno
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
+from lightning_demo.web.stage.audience import audiences
+
 from ..web.conftest import PATIENCE, Running
 from ..web.fakes import FakeEngine
 from .conftest import DESKTOP, PHONE, Visit
@@ -79,9 +81,11 @@ def send(phone: Page, prompt: str) -> None:
 
 @pytest.fixture
 def hall(
-    own: Callable[..., Running], visit: Open, browser: Browser
+    own: Callable[..., Running], visit: Open, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Visit, Phones, Running, list[str]]]:
     trouble: list[str] = []
+    for name in ("IDLE_SECONDS", "TURN_SECONDS"):  # however slow the machine is
+        monkeypatch.setattr(audiences, name, 3600.0)
     running = own(FakeEngine(), stage=True, audience=True, audience_seats=2, audience_url=ADDRESS)
     desk = visit(running)
     desk.wait_answered()

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from lightning_demo.web.stage.audience import members, phone_socket
+from lightning_demo.web.stage.audience import audiences, members, phone_socket
 from lightning_demo.web.stage.audience.audience import BLOCKED
 from lightning_demo.web.stage.audience.gallery import file_name
 
@@ -161,7 +161,10 @@ def test_names_and_prompts_are_cleaned(crowd: Hall) -> None:
         )
 
 
-def test_seats_are_few_others_stand_in_line_and_come_back_to_theirs(hall: Make) -> None:
+def test_seats_are_few_others_stand_in_line_and_come_back_to_theirs(
+    hall: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audiences, "IDLE_SECONDS", 3600.0)
     place = hall(audience=True, audience_seats=1)
     with place.presenter() as presenter:
         code = presenter.wish()["code"]
