@@ -164,7 +164,7 @@ class Desk:
     def _tell_tray(self, audiences: Audiences, wall: Wall) -> None:
         """Tells all of the audience; each thumbnail once, beside it."""
         audience = audiences.of(wall)
-        here = {entry.id: entry for entry in audience.tray}
+        here = {entry.id: entry for entry in audience.on_desk}
         for id in here.keys() - self._pictured:
             picture = base64.b64encode(here[id].thumbnail).decode()
             self._tell({"type": f"thumbnail {id}", "entry": id, "picture": picture})

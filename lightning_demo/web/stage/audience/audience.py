@@ -84,6 +84,11 @@ class Audience:
         self.changed = True
         self._tell_wall()
 
+    @property
+    def on_desk(self) -> list[Entry]:
+        """What the desk lists: all that wait, and the latest of those shown."""
+        return [*self.tray.waiting, *self.tray.released[-SHOWN_ON_DESK:]]
+
     def state(self) -> dict[str, Any]:
         """All that the desk shows of it but the thumbnails."""
         released = self.tray.released
