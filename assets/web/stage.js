@@ -91,6 +91,7 @@ class Wall {
     this.painter.fade = look.crossfade;
     document.body.classList.toggle("plain", !look.surround);
     document.body.dataset.caption = look.caption;
+    document.body.classList.toggle("sent", scene.sent); // nobody types it
     this.caption.write(nothing && !scene.blank ? (scene.prompt ?? "") : scene.prompt);
     this.caption.fit();
     this.showFigures();

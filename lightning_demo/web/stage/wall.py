@@ -181,6 +181,7 @@ class Wall:
             "blank": self.blank,
             "prompt": scene.prompt,
             "picture": scene.picture is not None,
+            "sent": scene.entry != 0,
             "by": scene.by if self.credits else None,
             "votes": self.votes if scene.entry else None,
             "look": asdict(self.look),
