@@ -415,7 +415,7 @@ def test_file_names_fit_every_system() -> None:
     from lightning_demo.web.stage.audience.gallery import Shown
 
     shown = Shown(7, "", "#fff", "A Ré d/..\\fox?" + "x" * 300, 1, 0, b"")
-    assert file_name(3, shown) == "003-7-a-re-d-fox-" + "x" * 28 + ".jpg"
+    assert file_name(3, shown) == "003-7-a-re-d-fox-" + "x" * 29 + ".jpg"
 
 
 def test_without_the_option_there_is_no_audience(place: Hall) -> None:
