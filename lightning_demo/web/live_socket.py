@@ -77,12 +77,13 @@ async def _receive(socket: WebSocket, connection: LiveConnection) -> None:
 async def receive_throttled(
     socket: WebSocket,
     act: Callable[[Any], None],
-    parse: Callable[[str | bytes], Any] = messages.parse,
+    parse: Callable[[str | bytes], Any] | None = None,
 ) -> None:
     """Reads what a page says until it leaves; a flood slows only its sender.
 
     Args:
-        parse: makes a message with a `kind` of untrusted text; it raises nothing.
+        parse: makes a message with a `kind` of untrusted text, and raises nothing; None: as pages
+            speak.
     """
     throttle = InboundThrottle(act, asyncio.get_running_loop(), parse)
     try:
@@ -128,10 +129,10 @@ class InboundThrottle:
         self,
         act: Callable[[Any], None],
         loop: asyncio.AbstractEventLoop,
-        parse: Callable[[str | bytes], Any] = messages.parse,
+        parse: Callable[[str | bytes], Any] | None = None,
     ) -> None:
         self._act = act
-        self._parse = parse
+        self._parse = parse or messages.parse
         self._loop = loop
         self._waiting: dict[str, Any] = {}  # the newest of each kind
         self._end = 0.0  # of the window
