@@ -157,6 +157,11 @@ class Frame:
     safety: Safety = "off"
 
     @property
+    def may_be_shown(self) -> bool:
+        """Whether a hall may see it, too."""
+        return self.safety in ("off", "fine")
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture, which are not always those asked for."""
         if self.pixels is None:

@@ -146,6 +146,26 @@ class Settings:
         off=0,
         alone=90.0,
     )
+    audience: bool = _setting(
+        False,
+        "with --stage: phones in the hall join by a QR code on the wall, paint, and send pictures "
+        "to the presenter, who shows them",
+    )
+    audience_url: str = _setting(
+        "",
+        "address of the demo for these phones, where it is behind a proxy; empty: this machine's "
+        "own in its network",
+        metavar="URL",
+    )
+    audience_seats: int = _setting(
+        8, "phones that may paint at once; further ones wait in line", low=1, high=64
+    )
+    audience_words: str = _setting(
+        "",
+        "further words that phones may not send: a UTF-8 file with one word or phrase a line, "
+        "WORD* for all that begin so, !WORD for what shall be allowed",
+        metavar="FILE",
+    )
     transport: str = _setting(
         "auto",
         "how frames reach the browser: a WebSocket, Gradio's own events, or the first that works",
@@ -232,6 +252,14 @@ class Settings:
             raise InvalidSetting("presenter_password: is for the stage; give --stage, too.")
         if self.kiosk and self.stage:
             raise InvalidSetting("kiosk: hides the presenter's desk; leave --stage or --kiosk out.")
+        if self.audience and not self.stage:
+            raise InvalidSetting("audience: is for the stage; give --stage, too.")
+        if self.audience_url and not re.fullmatch(
+            r"https?://[^/?#@\s]+(/[^?#\s]*)?", self.audience_url
+        ):
+            raise InvalidSetting("audience_url: write it as in https://demo.example.org.")
+        if not self.audience and (self.audience_url or self.audience_words):
+            raise InvalidSetting("audience_url, audience_words: give --audience, too.")
         for origin in listed(self.cors_origins):
             if not re.fullmatch(r"https?://[^/?#@]+", origin):
                 raise InvalidSetting(

@@ -1,6 +1,7 @@
 // The presenter's desk: says what the wall shall show, all of it each time, and shows what it does.
 
 import { Autotype } from "./autotype.js";
+import { DeskAudience } from "./desk_audience.js";
 import { DeskWall } from "./desk_wall.js";
 import { Script } from "./script.js";
 import { Timer } from "./timer.js";
@@ -36,6 +37,7 @@ export class Desk {
     this.autotype = new Autotype(write, (typing) => this.showTyping(typing));
     this.script = new Script((line, slowly) => this.perform(line, slowly));
     this.timer = new Timer();
+    this.audience = byId("audience") ? new DeskAudience(this, kept.audience) : null;
     this.wire();
     this.show();
     if (kept.open) this.panel.open = true;
@@ -97,7 +99,7 @@ export class Desk {
     const { lightning, state } = this;
     const { code, token, frozen, blank, look } = state;
     const empty = !lightning.request.prompt.trim();
-    const present = { code, token, frozen, blank, look, empty, ...more };
+    const present = { code, token, frozen, blank, look, empty, ...this.audience?.wish(), ...more };
     lightning.transport.send(JSON.stringify({ sequence: lightning.sequence, present }));
   }
 
@@ -218,7 +220,8 @@ export class Desk {
   }
 
   keep() {
-    sessionStorage.setItem(KEPT, JSON.stringify({ ...this.state, open: this.panel.open }));
+    const kept = { ...this.state, open: this.panel.open, audience: this.audience?.hall };
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
   }
 }
 

@@ -5,7 +5,8 @@ import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
 export class Follower extends ReconnectingSocket {
   /**
    * @param query  a function: what the server is told of this screen, { code, size } or { code, desk }
-   * @param hooks  scene(message), frame(header, bytes), refused(message), lost()
+   * @param hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
+   *   invitation(message)
    * @param every  ms that a picture is looked at before the next is asked for
    */
   constructor(query, hooks, every = 0) {
@@ -26,7 +27,8 @@ export class Follower extends ReconnectingSocket {
     if (message.type === "scene") {
       this.welcomed();
       this.hooks.scene(message);
-    } else this.hooks.refused(message);
+    } else if (message.type === "invitation") this.hooks.invitation?.(message);
+    else this.hooks.refused(message);
   }
 
   closed() {

@@ -1,7 +1,9 @@
 // The wall: shows what its presenter lets a hall see. `globalThis.wall` is what tests talk to.
 
 import { Caption } from "./caption.js";
+import { credit } from "./credit.js";
 import { Follower } from "./follower.js";
+import { Invitation } from "./invitation.js";
 import { WallPainter } from "./wall_painter.js";
 
 const IDLE = 2500; // ms after which the cursor is hidden
@@ -17,6 +19,7 @@ class Wall {
     this.painted = null; // header of the picture that is shown
     this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
     this.caption = new Caption(byId("caption"));
+    this.invitation = new Invitation(byId("invitation"));
     this.keepAwake();
     this.hideCursor();
     byId("ask").addEventListener("submit", (event) => {
@@ -37,6 +40,7 @@ class Wall {
     this.follower?.end();
     this.follower = new Follower(() => ({ code: this.code, size: ownSize() }), {
       scene: (scene) => this.setScene(scene),
+      invitation: (message) => this.invitation.show(message),
       frame: (header, bytes) => this.painter.offer(header, bytes),
       refused: (message) => this.refused(message),
       lost: () => this.lost(),
@@ -81,16 +85,20 @@ class Wall {
     this.scene = scene;
     this.found();
     const { look } = scene;
-    if (scene.blank) byId("blank").hidden = false; // at once
+    // At once; and what has been taken off the wall goes at once, too.
+    const nothing = scene.blank || (!scene.picture && Boolean(this.painted));
+    if (nothing) byId("blank").hidden = false;
     this.painter.fade = look.crossfade;
     document.body.classList.toggle("plain", !look.surround);
     document.body.dataset.caption = look.caption;
-    this.caption.write(scene.prompt);
+    document.body.classList.toggle("sent", scene.sent); // nobody types it
+    this.caption.write(nothing && !scene.blank ? (scene.prompt ?? "") : scene.prompt);
     this.caption.fit();
     this.showFigures();
-    if (scene.blank) return;
+    this.showCredit();
+    if (nothing) return;
     await this.painter.settled(); // what comes with the return is there when the curtain goes up
-    if (!this.scene.blank) byId("blank").hidden = true;
+    if (this.scene === scene) byId("blank").hidden = true;
   }
 
   begin() {
@@ -119,6 +127,14 @@ class Wall {
     const count = final || step === steps ? steps : `${step} of ${steps}`;
     const time = cached ? "from memory" : `${Math.round(timings.total ?? 0)} ms`;
     byId("figures").textContent = `${time} · ${count} ${steps === 1 ? "step" : "steps"}`;
+  }
+
+  /** Who has painted it, and how many like it. */
+  showCredit() {
+    const { by, votes } = this.scene;
+    byId("credit").hidden = !by && votes === null;
+    const hearts = votes === null ? [] : [Object.assign(document.createElement("b"), { textContent: `♥ ${votes}` })];
+    byId("credit").replaceChildren(...(by ? [credit(by)] : []), ...hearts);
   }
 
   // The screen -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -43,8 +43,14 @@ class LiveSession:
     events, never the newest.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, client: Hashable = None) -> None:
+        """
+        Args:
+            client: of whom this is one of several sessions, which take turns with one another;
+                None: a client of its own.
+        """
         self._engine = engine
+        self._client = client
         self._policy = LivePolicy(
             max_stale=settings.max_stale_ms / 1000,
             debounce=settings.debounce_ms / 1000,
@@ -158,7 +164,12 @@ class LiveSession:
         # What played by itself may have waited for an hour: that is nobody's claim.
         since = self._loop.time() if replaced is None or replaced.attract else replaced.since
         self._waiting = work = Work(
-            start.request, since=since, draft=start.draft, ahead=attract, attract=attract
+            start.request,
+            client=self._client,
+            since=since,
+            draft=start.draft,
+            ahead=attract,
+            attract=attract,
         )
         try:
             async with aclosing(self._engine.generate(work)) as values:
@@ -194,7 +205,10 @@ class LiveSession:
         since = None if self._waiting is None else self._waiting.since
 
         def forecast(request: GenerationRequest, draft: bool, keeps: bool) -> Forecast | None:
-            return self._engine.forecast(Work(request, since=since if keeps else None, draft=draft))
+            kept = since if keeps else None
+            return self._engine.forecast(
+                Work(request, client=self._client, since=kept, draft=draft)
+            )
 
         limits = self._engine.status().limits
         return choose_draft(request, limits, self._budget / 1000, forecast)

@@ -35,6 +35,18 @@ class SeatHolder(Protocol):
         ...
 
 
+class Seats(Protocol):
+    """Where a page gets its seat."""
+
+    def request_seat(self, page: SeatHolder) -> None:
+        """It asks for a picture."""
+        ...
+
+    def leave(self, page: SeatHolder) -> None:
+        """It needs no seat any more."""
+        ...
+
+
 @dataclass(slots=True)
 class _Seat:
     since: float
@@ -44,8 +56,15 @@ class _Seat:
 class Admission:
     """A number of seats and the line in front of them."""
 
-    def __init__(self, count: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        count: int,
+        clock: Callable[[], float] = time.monotonic,
+        idle_seconds: float = IDLE_SECONDS,
+        turn_seconds: float = TURN_SECONDS,
+    ) -> None:
         self._count = count
+        self._idle_seconds, self._turn_seconds = idle_seconds, turn_seconds
         self._clock = clock
         self._seats: dict[SeatHolder, _Seat] = {}
         self._line: dict[SeatHolder, None] = {}  # in the order of joining
@@ -111,11 +130,11 @@ class Admission:
         ends = sorted(self._end_of_turn(seat) for seat in self._seats.values())
         for ahead in range(len(self._line)):
             rounds, place = divmod(ahead, len(ends))
-            latest = ends[place] + rounds * TURN_SECONDS - now
+            latest = ends[place] + rounds * self._turn_seconds - now
             yield max(0.0, min((ahead + 1) * interval, latest))
 
     def _free_at(self, seat: _Seat) -> float:
-        return min(seat.active + IDLE_SECONDS, self._end_of_turn(seat))
+        return min(seat.active + self._idle_seconds, self._end_of_turn(seat))
 
     def _end_of_turn(self, seat: _Seat) -> float:
-        return max(seat.since, self._crowded) + TURN_SECONDS
+        return max(seat.since, self._crowded) + self._turn_seconds

@@ -21,7 +21,16 @@ from .messages import MAX_MESSAGE_BYTES
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # What only the page itself uses; everything else may be opened to other pages (--cors-origins).
-PAGE_PATHS = ("/gradio_api", "/login", "/live", "/picture", "/queue", "/stage", "/upload")
+PAGE_PATHS = (
+    "/audience",
+    "/gradio_api",
+    "/login",
+    "/live",
+    "/picture",
+    "/queue",
+    "/stage",
+    "/upload",
+)
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bodies with a picture in them; all others hold text.

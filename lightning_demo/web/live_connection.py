@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from ..errors import EngineUnavailable, InvalidRequest, LightningError
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from . import messages
-from .admission import Admission
+from .admission import Seats
 from .messages import ClientMessage, Message
 
 LINE_SECONDS = 1.0  # a shorter wait for a picture is not worth a word
@@ -53,9 +53,15 @@ class LiveConnection:
     Belongs to one event loop; `events` and the outbox have one reader each.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, admission: Admission) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, admission: Seats, client: Hashable = None
+    ) -> None:
+        """
+        Args:
+            client: as of `LiveSession`.
+        """
         self._engine = engine
-        self._session = LiveSession(engine, settings)
+        self._session = LiveSession(engine, settings, client)
         self._admission = admission
         # A GPU that is lent is lent for what somebody asks; and what is painted has to be kept.
         lent, keeps = engine.status().submit_on_enter, settings.memory_mb > 0

@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -48,8 +49,8 @@ async def serve_socket(service: Service, socket: WebSocket) -> None:
     try:
         async with tasks(
             _receive(socket, connection),
-            _send_frames(socket, connection),
-            _send_messages(socket, connection),
+            send_frames(socket, connection),
+            send_messages(socket, connection),
             connection.ended.wait(),
         ) as running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -73,9 +74,18 @@ async def _receive(socket: WebSocket, connection: LiveConnection) -> None:
     await receive_throttled(socket, act)
 
 
-async def receive_throttled(socket: WebSocket, act: Callable[[ClientMessage], None]) -> None:
-    """Reads what a page says until it leaves; a flood slows only its sender."""
-    throttle = InboundThrottle(act, asyncio.get_running_loop())
+async def receive_throttled(
+    socket: WebSocket,
+    act: Callable[[Any], None],
+    parse: Callable[[str | bytes], Any] | None = None,
+) -> None:
+    """Reads what a page says until it leaves; a flood slows only its sender.
+
+    Args:
+        parse: makes a message with a `kind` of untrusted text, and raises nothing; None: as pages
+            speak.
+    """
+    throttle = InboundThrottle(act, asyncio.get_running_loop(), parse)
     try:
         while (event := await socket.receive())["type"] != "websocket.disconnect":
             text = event.get("text")
@@ -86,12 +96,14 @@ async def receive_throttled(socket: WebSocket, act: Callable[[ClientMessage], No
         throttle.close()
 
 
-async def _send_messages(socket: WebSocket, connection: LiveConnection) -> None:
+async def send_messages(socket: WebSocket, connection: LiveConnection) -> None:
+    """Sends what is said beside the frames, until it is cancelled."""
     async for message in connection.outbox:
         await socket.send_text(json.dumps(message))
 
 
-async def _send_frames(socket: WebSocket, connection: LiveConnection) -> None:
+async def send_frames(socket: WebSocket, connection: LiveConnection) -> None:
+    """Sends frames, no faster than the page acknowledges them, until the connection is closed."""
     sent = 0
     async for event in connection.events():
         if event.error is not None:
@@ -114,11 +126,15 @@ class InboundThrottle:
     """
 
     def __init__(
-        self, act: Callable[[ClientMessage], None], loop: asyncio.AbstractEventLoop
+        self,
+        act: Callable[[Any], None],
+        loop: asyncio.AbstractEventLoop,
+        parse: Callable[[str | bytes], Any] | None = None,
     ) -> None:
         self._act = act
+        self._parse = parse or messages.parse
         self._loop = loop
-        self._waiting: dict[str, ClientMessage] = {}  # the newest of each kind
+        self._waiting: dict[str, Any] = {}  # the newest of each kind
         self._end = 0.0  # of the window
         self._messages = self._bytes = 0  # read in the window
         self._spent = 0.0  # seconds that reading them took
@@ -127,7 +143,7 @@ class InboundThrottle:
     def receive(self, text: str | bytes) -> float:
         """Takes one message; returns the seconds for which no further one shall be read."""
         begun = time.perf_counter()
-        message = messages.parse(text)
+        message = self._parse(text)
         self._spent += time.perf_counter() - begun
         self._waiting[message.kind] = message
         self._messages += 1

@@ -23,6 +23,7 @@ from .http_json import answers_problems, problem, read_json
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
+from .stage.audience.phone_socket import audience_routes
 from .stage.follow import stage_routes
 
 FILES = ASSETS / "web"
@@ -44,6 +45,11 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/picture", endpoints.picture, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
+        *(
+            audience_routes(service, service.stage)
+            if service.stage and service.stage.audiences
+            else []
+        ),
     ]
 
 

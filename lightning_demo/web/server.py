@@ -76,7 +76,12 @@ class Server:
         check_certificate(self._settings)
         host = self._settings.host.strip("[]")
         port = free_port(host, self._settings.port)
+        audiences = self._service.stage.audiences if self._service.stage else None
+        if audiences is not None:
+            audiences.port = port
         _within_loop(lambda: self._launch(host, port))
+        if audiences is not None:
+            audiences.share_url = self._blocks.share_url or ""
 
     def stop(self) -> None:
         """Takes nothing new, lets running pictures finish, then closes page and engine."""

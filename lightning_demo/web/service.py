@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..engine.base import Engine
@@ -15,7 +16,7 @@ from ..errors import EngineUnavailable, RateLimited
 from ..settings import Settings
 from . import messages
 from .addresses import discount
-from .admission import Admission
+from .admission import Admission, Seats
 from .live_connection import LiveConnection
 from .painting import Painting
 from .stage.stage import Stage
@@ -26,6 +27,10 @@ MAX_PAGES = 1000
 POLL_SECONDS = 0.25
 LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
+# Phones are one client of the engine: beyond the first their pictures come after everybody else's,
+# and so does the first after each of its steps.
+AUDIENCE = ("audience",)
+PHONE_STALE_MS = 1_000.0
 
 
 class Service:
@@ -61,8 +66,11 @@ class Service:
         self.metrics.waiting(self.engine.status().waiting)
         return self.metrics.exposition()
 
-    def open(self, address: str = "") -> LiveConnection:
+    def open(self, address: str = "", seats: Seats | None = None) -> LiveConnection:
         """A new connection with a page at `address`.
+
+        Args:
+            seats: of a phone of the audience; such connections take turns as one.
 
         Raises:
             EngineUnavailable: when too many are open, or the server is going away.
@@ -81,7 +89,10 @@ class Service:
                 f"{limit} pages are open at your address already, as many as this server takes "
                 "from one; close another."
             )
-        connection = LiveConnection(self.engine, self.settings, self._admission)
+        if seats is None:
+            connection = LiveConnection(self.engine, self.settings, self._admission)
+        else:
+            connection = LiveConnection(self.engine, phone_settings(self.settings), seats, AUDIENCE)
         self._tell_status()
         connection.outbox.put(self._told)
         self._connections[connection] = address
@@ -140,6 +151,8 @@ class Service:
     def _tell(self) -> None:
         self._tell_status()
         self._admission.advance()
+        if self.stage is not None:
+            self.stage.advance()
         self._count_sessions()
         now = time.monotonic()
         for connection in self._connections:
@@ -151,7 +164,15 @@ class Service:
 
     def _count_sessions(self) -> None:
         waiting = self._admission.waiting
+        if self.stage is not None and self.stage.audiences is not None:
+            waiting += self.stage.audiences.seats.waiting
         self.metrics.sessions(len(self._connections) - waiting, waiting)
+
+
+def phone_settings(settings: Settings) -> Settings:
+    """How phones are painted for: without guesses and drafts, and patiently while they type."""
+    patient = max(settings.max_stale_ms, PHONE_STALE_MS)
+    return replace(settings, ahead=False, latency_budget=0.0, max_stale_ms=patient)
 
 
 async def _until(condition: Callable[[], bool], seconds: float) -> None:

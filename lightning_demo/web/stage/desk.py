@@ -7,6 +7,7 @@ server was started anew, has its wall as it was.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from ...errors import InvalidRequest, LightningError
 from ...schemas import Frame
 from .. import messages
 from ..messages import Message
+from .audience.audiences import Audiences
+from .audience.hall import Act, Hall, parse_acts
 from .rights import MayNotPresent, Rights
 from .wall import CAPTIONS, Look, Picture, Wall
 from .walls import Walls, normal_code
@@ -38,6 +41,8 @@ class Wish:
     blank: bool = False
     empty: bool = False  # whether the prompt's box is: that asks for no picture
     look: Look = Look()
+    audience: Hall = Hall()
+    acts: tuple[Act, ...] = ()
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Wish:
@@ -45,7 +50,12 @@ class Wish:
         Raises:
             InvalidRequest: it is not as it must be.
         """
-        found: dict[str, Any] = {**fields, "look": _look(fields.get("look", {}))}
+        found: dict[str, Any] = {
+            **fields,
+            "look": _look(fields.get("look", {})),
+            "audience": Hall.parse(fields.get("audience", {})),
+            "acts": parse_acts(fields.get("acts", [])),
+        }
         if not found.keys() <= cls.__dataclass_fields__.keys():
             raise InvalidRequest("present: it has a field that is not known.")
         for name in ("code", "token", "password"):
@@ -71,6 +81,7 @@ class Desk:
         tell: Callable[[Message], None],
         clock: Callable[[], float] = time.monotonic,
         elsewhere: Callable[[], Sequence[str]] = tuple,
+        audiences: Audiences | None = None,
     ) -> None:
         """
         Args:
@@ -80,6 +91,9 @@ class Desk:
         """
         self._walls, self._rights, self._connection = walls, rights, connection
         self._tell, self._clock, self._elsewhere = tell, clock, elsewhere
+        self._audiences = audiences
+        self._done = -1  # the newest act
+        self._pictured: set[int] = set()  # entries whose thumbnail the page has
         self._wall: Wall | None = None
         self._newest = -1  # twice the sequence of the newest prompt; an emptied box is one more
 
@@ -95,6 +109,13 @@ class Desk:
         if wish.empty:
             self._type(2 * sequence + 1, "")
         wall.set(frozen=wish.frozen, blank=wish.blank, look=wish.look)
+        if self._audiences is not None:
+            audience = self._audiences.of(wall)
+            audience.set(wish.audience, self._audiences.addresses())
+            for act in wish.acts:
+                if act.number > self._done:
+                    audience.act(act, self._clock())
+                    self._done = act.number
         self.wake()
 
     def asked(self, sequence: int, prompt: str) -> None:
@@ -104,7 +125,7 @@ class Desk:
 
     def painted(self, frame: Frame, budget: float | None) -> None:
         """The session's page is sent a picture; the hall sees none that may have to be blurred."""
-        if self._wall is not None and frame.safety in ("off", "fine"):
+        if self._wall is not None and frame.may_be_shown:
             header = messages.frame_header(0, frame, budget)
             said = {name: value for name, value in header.items() if name not in ON_WALLS}
             self._wall.offer(Picture(said, frame.data))
@@ -135,11 +156,33 @@ class Desk:
             }
         )
 
+        if self._audiences is not None:
+            self._tell_tray(self._audiences, wall)
+
     def close(self) -> None:
         """The connection has ended; its wall stays for a while."""
         if self._wall is not None:
             self._walls.stop_presenting(self._wall, self, self._clock())
             self._wall = None
+
+    def _tell_tray(self, audiences: Audiences, wall: Wall) -> None:
+        """Tells all of the audience; each thumbnail once, beside it."""
+        audience = audiences.of(wall)
+        here = {entry.id: entry for entry in audience.on_desk}
+        for id in here.keys() - self._pictured:
+            picture = base64.b64encode(here[id].thumbnail).decode()
+            self._tell({"type": f"thumbnail {id}", "entry": id, "picture": picture})
+        self._pictured = set(here)
+        seats = audiences.seats
+        self._tell(
+            {
+                "type": "tray",
+                "done": self._done,
+                "painting": len(seats),
+                "line": seats.waiting,
+                **audience.state(),
+            }
+        )
 
     def _find(self, wish: Wish) -> Wall:
         """The wall that it presents on from now on.

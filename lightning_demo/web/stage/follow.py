@@ -85,6 +85,7 @@ class Follower:
         self._wake = asyncio.Event()
         self._state: dict[str, Any] = {}
         self._picture = EMPTY.picture
+        self._invitation: object = None
         self._sent = self._seen = 0  # pictures
 
     def wake(self) -> None:
@@ -108,11 +109,15 @@ class Follower:
                 yield message
 
     def _next(self, wall: Wall) -> dict[str, Any] | bytes | None:
+        if wall.invitation is not self._invitation:
+            self._invitation = wall.invitation
+            return {"type": "invitation", "url": "", **(wall.invitation or {})}
         state, picture = wall.state(), wall.visible.picture
         news = state != self._state
         fresh = picture is not None and picture is not self._picture
-        # A screen that is blank no more shows at once what it ought to: that comes first.
-        returns = fresh and self._state.get("blank") and not state["blank"]
+        # A screen on which there was nothing shows at once what it ought to: that comes first.
+        nothing = self._state.get("blank") or not self._state.get("picture", True)
+        returns = fresh and nothing and not state["blank"]
         if news and not returns:
             self._state = state
             return state

@@ -8,15 +8,17 @@ from collections.abc import Callable, Sequence
 
 from starlette.requests import HTTPConnection
 
-from ...errors import RateLimited
+from ...errors import InvalidRequest, RateLimited
 from ...reachable import urls
 from ...settings import Settings
 from ..addresses import Allowance, address_of
 from ..messages import Message
+from .audience.audience import Audience
+from .audience.audiences import Audiences
 from .desk import Desk
-from .rights import Rights
+from .rights import MayNotPresent, Rights
 from .wall import Screen, Wall, Watcher
-from .walls import NoSuchStage, Walls
+from .walls import NoSuchStage, Walls, normal_code
 
 # Codes that are none, from one address: a screen whose presenter's laptop has yet to come back
 # tries every 5 s, and there may be some behind one address. To try all 923,521 takes ten days.
@@ -30,7 +32,12 @@ class Stage:
     """Belongs to one event loop, but for its constructor."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Raises:
+            InvalidSetting: the audience's file of words cannot be used.
+        """
         self.walls = Walls()
+        self.audiences = Audiences(settings, clock) if settings.audience else None
         self.ended = asyncio.Event()
         self._rights, self._host = Rights(settings), settings.host
         self._wrong = Allowance(WRONG_CODES, WRONG_CODES_PER_SECOND)
@@ -49,7 +56,42 @@ class Stage:
             port = url.port or (443 if secure else 80)
             return urls(self._host, port, https=secure)
 
-        return Desk(self.walls, self._rights, connection, tell, self._clock, elsewhere)
+        return Desk(
+            self.walls, self._rights, connection, tell, self._clock, elsewhere, self.audiences
+        )
+
+    def now(self) -> float:
+        """The stage's time, seconds of any clock."""
+        return self._clock()
+
+    def advance(self) -> None:
+        """Tells audience and desks what is new; called often."""
+        if self.audiences is not None:
+            self.audiences.advance()
+
+    def audience(self, connection: HTTPConnection) -> Audience:
+        """The audience that a phone asks to join.
+
+        Raises:
+            LightningError: there is none, or too many codes were tried.
+        """
+        wall = self._find(connection, self._clock())
+        if self.audiences is None:
+            raise NoSuchStage("This talk takes no audience.")
+        return self.audiences.of(wall)
+
+    def audience_of_presenter(self, code: object, token: object) -> Audience:
+        """The audience of the wall on which the holder of the token presents.
+
+        Raises:
+            LightningError: that is not the right token, or there is no such wall.
+        """
+        if not isinstance(code, str) or not isinstance(token, str):
+            raise InvalidRequest("code, token: must be texts.")
+        known = normal_code(code)
+        if self.audiences is None or known is None or not self._rights.holds(known, token):
+            raise MayNotPresent("Only the presenter may have this.", "password")
+        return self.audiences.of(self.walls.find(known))
 
     def join(self, connection: HTTPConnection, follower: Watcher) -> Wall:
         """The wall that a screen asks to follow, which it does from now on.
@@ -57,18 +99,8 @@ class Stage:
         Raises:
             LightningError: there is none, or it is full, or too many codes were tried.
         """
-        now = self._clock()
-        self.walls.sweep(now)
         asked = connection.query_params
-        address = address_of(connection)
-        self._check_attempts(address, now)
-        try:
-            wall = self.walls.find(asked.get("code", ""))
-        except NoSuchStage:
-            wait = self._wrong.take(address, now)
-            if wait:
-                self._refuse(address, now + wait)
-            raise
+        wall = self._find(connection, self._clock())
         self.walls.follow(wall, follower, screen_of(asked.get("size", ""), "desk" in asked))
         return wall
 
@@ -82,6 +114,19 @@ class Stage:
         self.walls.close()
         if self._sweeping is not None:
             self._sweeping.cancel()
+
+    def _find(self, connection: HTTPConnection, now: float) -> Wall:
+        """The wall of the code that a screen or phone comes with."""
+        self.walls.sweep(now)
+        address = address_of(connection)
+        self._check_attempts(address, now)
+        try:
+            return self.walls.find(connection.query_params.get("code", ""))
+        except NoSuchStage:
+            wait = self._wrong.take(address, now)
+            if wait:
+                self._refuse(address, now + wait)
+            raise
 
     def _sweep(self) -> None:
         """Lets go of what nobody needs, from the first page on."""

@@ -7,7 +7,7 @@ nobody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol
@@ -58,10 +58,14 @@ class Scene:
 
     Attributes:
         prompt: None while nobody has typed anything.
+        entry: of the audience's tray; 0: it is the presenter's own.
+        by: who of the audience painted it: number, colour and name.
     """
 
     prompt: str | None = None
     picture: Picture | None = None
+    entry: int = 0
+    by: Mapping[str, Any] | None = None
 
 
 EMPTY = Scene()
@@ -81,11 +85,17 @@ class Wall:
     * Frozen, it goes on showing what the hall saw last; unfrozen, the newest.
     * Blank, it shows nothing, whatever else happens; afterwards what it would have shown without.
     * Frozen while blank, it holds what was seen before: nothing gets out that nobody has seen.
+    * A picture of the audience that is released stands before the presenter's until that one types
+      on; a pinned one stays.
 
     Attributes:
         code: by which screens find it.
         presenter: who says what it shows, and is told of changes; None: gone for now.
         followers: screens, and the size in pixels that each claims to have.
+        pinned: whether what is released stays.
+        credits: whether it says who painted what is released.
+        votes: for what is shown; None: it does not say.
+        invitation: how phones join, as a message; None: it does not say.
     """
 
     def __init__(self, code: str) -> None:
@@ -94,13 +104,23 @@ class Wall:
         self.followers: dict[Watcher, Screen] = {}
         self.look = Look()
         self.blank = self.frozen = self.closed = False
-        self._live = EMPTY  # the newest
+        self.pinned = False
+        self.credits = True
+        self.votes: int | None = None
+        self.invitation: Mapping[str, Any] | None = None
+        self._live = EMPTY  # the presenter's newest
+        self._released: Scene | None = None
         self._seen = EMPTY  # what the hall saw last
 
     @property
     def shown(self) -> Scene:
         """What screens show, or will when they are blank no more."""
-        return self._seen if self.frozen else self._live
+        return self._seen if self.frozen else self._newest
+
+    @property
+    def typed(self) -> str | None:
+        """The presenter's own prompt."""
+        return self._live.prompt
 
     @property
     def visible(self) -> Scene:
@@ -112,12 +132,38 @@ class Wall:
         if len(prompt) > MAX_CHARACTERS:
             prompt = "…" + prompt[-MAX_CHARACTERS:]
         if prompt != self._live.prompt:
+            if not self.pinned:
+                self._released = None
             self._change(Scene(prompt, self._live.picture))
 
     def offer(self, picture: Picture) -> None:
         """A picture of what the presenter asked for."""
         if picture.final or self.look.previews:
             self._change(Scene(self._live.prompt, picture))
+
+    def release(self, scene: Scene | None, *, pinned: bool = False) -> None:
+        """A picture of the audience is shown; None: the presenter's own again."""
+        before = self.visible
+        self._released, self.pinned = scene, pinned
+        self._settle(before)
+
+    def withdraw(self, entries: Collection[int]) -> None:
+        """Pictures of the audience must not be seen any more, frozen or not."""
+        before = self.visible
+        if self._released is not None and self._released.entry in entries:
+            self._released, self.pinned = None, False
+        if self._seen.entry in entries:
+            self._seen = EMPTY
+        self._settle(before)
+
+    def tell(
+        self, *, credits: bool, votes: int | None, invitation: Mapping[str, Any] | None
+    ) -> None:
+        """What it says of the audience."""
+        before = self.credits, self.votes, self.invitation
+        self.credits, self.votes, self.invitation = credits, votes, invitation
+        if before != (credits, votes, invitation):
+            self._wake_followers()
 
     def set(self, *, frozen: bool, blank: bool, look: Look) -> None:
         """What the presenter wants."""
@@ -129,10 +175,15 @@ class Wall:
 
     def state(self) -> dict[str, Any]:
         """All that a screen shows but the picture, as a message."""
+        scene = self.visible
         return {
             "type": "scene",
             "blank": self.blank,
-            "prompt": self.visible.prompt,
+            "prompt": scene.prompt,
+            "picture": scene.picture is not None,
+            "sent": scene.entry != 0,
+            "by": scene.by if self.credits else None,
+            "votes": self.votes if scene.entry else None,
             "look": asdict(self.look),
         }
 
@@ -153,13 +204,18 @@ class Wall:
 
     def _change(self, scene: Scene) -> None:
         before, self._live = self.visible, scene
-        self._settle()
-        if self.visible is not before:
-            self._wake_followers()
+        self._settle(before)
 
-    def _settle(self) -> None:
+    @property
+    def _newest(self) -> Scene:
+        return self._released or self._live
+
+    def _settle(self, before: Scene | None = None) -> None:
+        """Remembers what is seen; tells who looks if that is not what was to be seen before."""
         if not (self.frozen or self.blank):
-            self._seen = self._live
+            self._seen = self._newest
+        if before is not None and self.visible is not before:
+            self._wake_followers()
 
     def _wake_followers(self) -> None:
         for follower in self.followers:

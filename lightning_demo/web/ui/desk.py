@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from .desk_audience import AUDIENCE
+
 DESK = """
 <details id="desk">
   <summary>Presenter's desk</summary>
@@ -32,6 +34,7 @@ DESK = """
       <p id="desk-address"></p>
       <p id="desk-screens" role="status"></p>
     </div>
+    {audience}
     <section aria-labelledby="desk-script-title">
       <h2 id="desk-script-title">Script</h2>
       <p id="desk-line" dir="auto"></p>
@@ -91,6 +94,10 @@ DESK = """
 """
 
 
-def desk_panel() -> gr.HTML:
-    """The panel; `desk.js` fills it."""
-    return gr.HTML(DESK, elem_id="desk-panel")
+def desk_panel(*, audience: bool = False) -> gr.HTML:
+    """The panel; `desk.js` fills it.
+
+    Args:
+        audience: whether phones take part.
+    """
+    return gr.HTML(DESK.replace("{audience}", AUDIENCE if audience else ""), elem_id="desk-panel")

@@ -58,7 +58,7 @@ def page(service: Service) -> gr.Blocks:
                 action_buttons(kiosk=kiosk)
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
-                    desk_panel()
+                    desk_panel(audience=service.stage.audiences is not None)
                 control_panel(
                     status.limits,
                     service.settings.latency_budget,

@@ -23,14 +23,28 @@ class Presenter(Tab):
         super().__init__(connection)
         self.sequence = 0
         self.held: dict[str, str] = {}  # code and token
+        self.acts = 0
+        self.switches: dict[str, Any] = {}  # of the audience
 
     def wish(self, **fields: Any) -> dict[str, Any]:
         """Says what it wants of its wall; returns the answer."""
-        self.say({"sequence": self.sequence, "present": {**self.held, **fields}})
+        present = {**self.held, "audience": self.switches, **fields}
+        self.say({"sequence": self.sequence, "present": present})
         answer = self.until(lambda m: m["type"] == "wall")[-1]
         if not answer["problem"]:
             self.held = {name: answer[name] for name in ("code", "token")}
         return answer
+
+    def tray(self, wanted: Callable[[dict[str, Any]], Any] = bool, **fields: Any) -> dict[str, Any]:
+        """Says its wish, and waits until the tray is as wanted."""
+        self.wish(**fields)
+        return self.until(lambda m: m["type"] == "tray" and wanted(m))[-1]
+
+    def act(self, verb: str, entry: int) -> dict[str, Any]:
+        """Does something to a picture of the audience."""
+        self.acts += 1
+        act = {"number": self.acts, "verb": verb, "entry": entry}
+        return self.tray(lambda m: m["done"] >= act["number"], acts=[act])
 
     def paint(self, prompt: str) -> None:
         """Asks for a picture and waits for it."""
@@ -70,6 +84,62 @@ class ScreenSocket:
         self.until(lambda screen: screen.scene and screen.scene["prompt"] == text)
 
 
+class Phone:
+    """What a phone of the audience does with its socket."""
+
+    def __init__(self, connection: ClientConnection, token: str = "") -> None:
+        self.connection = connection
+        self.sequence = self.frames = 0
+        self.view: dict[str, Any] = {}
+        self.say({"join": token})
+        self.welcome = self.until(lambda m: m["type"] in ("welcome", "refused"))
+
+    def say(self, message: object) -> None:
+        self.connection.send(message if isinstance(message, str) else json.dumps(message))
+
+    def receive(self) -> dict[str, Any]:
+        content = self.connection.recv(timeout=PATIENCE)
+        if isinstance(content, str):
+            message = json.loads(content)
+            if message["type"] == "hall":
+                self.view = message
+            return message
+        self.frames += 1
+        self.say({"seen": self.frames})
+        header, data = messages.split_frame(content)
+        return {**header, "data": data}
+
+    def until(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """The first message that is wanted."""
+        while not wanted(message := self.receive()):
+            pass
+        return message
+
+    def sees(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Waits until the hall looks as wanted."""
+        while not (self.view and wanted(self.view)):
+            self.receive()
+        return self.view
+
+    def type(self, prompt: str, seed: int = 7) -> int:
+        self.sequence += 1
+        self.say({"prompt": prompt, "sequence": self.sequence, "seed": seed})
+        return self.sequence
+
+    def paint(self, prompt: str, seed: int = 7) -> dict[str, Any]:
+        """Types and waits for the finished picture, or for why there is none."""
+        sequence = self.type(prompt, seed)
+        return self.until(
+            lambda m: (m.get("final") or m["type"] == "prompt") and m["sequence"] == sequence
+        )
+
+    def send(self, prompt: str, seed: int = 7) -> str:
+        """Paints and sends; returns what is wrong with that."""
+        self.paint(prompt, seed)
+        self.say({"send": self.sequence})
+        return self.until(lambda m: m["type"] == "send")["problem"]
+
+
 class Hall:
     """A server with a stage."""
 
@@ -83,6 +153,12 @@ class Hall:
             yield Presenter(connection)
 
     @contextmanager
+    def phone(self, code: str, token: str = "", **options: Any) -> Iterator[Phone]:
+        address = self.running.url.replace("http", "ws") + f"/audience/live?code={code}"
+        with connect(address, max_size=None, **options) as connection:
+            yield Phone(connection, token)
+
+    @contextmanager
     def screen(self, code: str, rest: str = "", **options: Any) -> Iterator[ScreenSocket]:
         address = self.running.url.replace("http", "ws") + f"/stage/follow?code={code}{rest}"
         with connect(address, max_size=None, **options) as connection:
@@ -93,6 +169,14 @@ class Hall:
 def place() -> Iterator[Hall]:
     """A server for tests that leave it as it was."""
     running = Running(FakeEngine(), stage=True)
+    yield Hall(running)
+    running.server.stop()
+
+
+@pytest.fixture(scope="session")
+def crowd() -> Iterator[Hall]:
+    """A server with an audience, for tests that leave it as it was: each has a wall of its own."""
+    running = Running(FakeEngine(), stage=True, audience=True)
     yield Hall(running)
     running.server.stop()
 

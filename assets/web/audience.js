@@ -1,0 +1,266 @@
+// A phone of the audience: joins, paints, sends. `globalThis.phone` is what tests talk to.
+
+import { Painter } from "./painter.js";
+import { PhoneSocket } from "./phone_socket.js";
+import { Hall } from "./phone_hall.js";
+
+const PACE = 180; // ms between two prompts while somebody types
+const PATIENCE = 700; // ms that a refused word may yet become another one
+const CODE_LENGTH = 4;
+const KEPT = "lightning-audience"; // by code: token, prompt and seed
+
+const byId = (name) => document.getElementById(name);
+const normal = (text) => text.toUpperCase().replace(/\s+/g, "");
+const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+
+class PhonePage {
+  constructor() {
+    this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
+    this.sequence = 0;
+    this.painted = 0; // the sequence whose finished picture is shown
+    this.open = true;
+    this.line = { what: null };
+    this.status = null;
+    this.painter = new Painter(byId("picture"), (header) => this.show(header));
+    this.hall = new Hall((message) => this.say(message));
+    this.wire();
+    if (this.code) this.join();
+    else this.ask("");
+  }
+
+  wire() {
+    byId("prompt").addEventListener("input", () => this.typed());
+    byId("prompt").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      byId("prompt").blur(); // and the keyboard goes
+    });
+    byId("again").addEventListener("click", () => {
+      this.seed = newSeed();
+      this.typed();
+    });
+    byId("send").addEventListener("click", () => {
+      byId("send").disabled = true;
+      this.sending = this.sequence;
+      this.tellSend("");
+      this.say({ send: this.sequence });
+    });
+    byId("rename").addEventListener("click", () => this.openNaming(byId("naming").hidden));
+    byId("naming").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.say({ name: byId("new-name").value });
+    });
+    byId("ask").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.code = normal(byId("code").value);
+      if (this.code.length === CODE_LENGTH) this.join();
+      else byId("code-problem").textContent = `A code has ${CODE_LENGTH} letters and digits.`;
+    });
+    byId("back").addEventListener("click", () => this.join());
+  }
+
+  // The line ---------------------------------------------------------------------------------
+
+  join() {
+    this.socket?.end();
+    this.keep = { token: "", prompt: "", seed: newSeed(), ...read(this.code) };
+    this.seed = this.keep.seed;
+    this.socket = new PhoneSocket(this.code, () => this.keep.token, {
+      welcome: (message) => this.welcome(message),
+      frame: (header, bytes) => this.painter.offer(header, bytes),
+      hall: (message) => this.setHall(message),
+      line: (message) => this.setLine(message),
+      status: (message) => this.setStatus(message),
+      error: (message) => this.refusedPrompt(message.sequence, message.message),
+      prompt: (message) => this.refusedPrompt(message.sequence, message.problem),
+      name: (message) => this.named(message),
+      send: ({ problem }) => this.sent(problem),
+      vote: ({ problem }) => this.hall.refused(problem),
+      refused: (message) => this.refused(message),
+      lost: () => (this.losing ??= setTimeout(() => (byId("lost").hidden = false), 1500)),
+    });
+  }
+
+  welcome({ token, number, colour, name }) {
+    clearTimeout(this.losing);
+    this.losing = null;
+    const first = byId("paint").hidden;
+    for (const part of ["ask", "over", "lost"]) byId(part).hidden = true;
+    byId("paint").hidden = false;
+    byId("number").textContent = number;
+    byId("number").setAttribute("aria-label", `You are number ${number}`);
+    document.documentElement.style.setProperty("--mine", colour);
+    this.named({ name, problem: "" });
+    if (token !== this.keep.token) this.painter.shown = 0;
+    this.keep.token = token;
+    this.store();
+    const url = new URL(location.href);
+    url.searchParams.set("code", this.code);
+    history.replaceState(null, "", url);
+    if (first && !byId("prompt").value) byId("prompt").value = this.keep.prompt;
+    if (byId("prompt").value.trim()) this.submit(); // the server has forgotten what was asked
+    this.update();
+  }
+
+  refused({ message, why }) {
+    if (why === "later") {
+      this.setState(message);
+      if (byId("paint").hidden) this.ask(message);
+      return;
+    }
+    this.socket.end();
+    if (why === "code") {
+      // The presenter's laptop may come back: whoever was in tries again, whoever was not asks.
+      if (byId("paint").hidden) this.ask(message);
+      else this.retry = setTimeout(() => this.join(), 4000);
+      return;
+    }
+    byId("over-words").textContent = message;
+    byId("over").hidden = false;
+    byId("paint").hidden = true;
+    byId("back").hidden = why !== "taken";
+  }
+
+  ask(problem) {
+    byId("ask").hidden = false;
+    byId("code-problem").textContent = problem;
+    if (this.code) byId("code").value = this.code;
+  }
+
+  say(message) {
+    this.socket.send(JSON.stringify(message));
+  }
+
+  // Painting ---------------------------------------------------------------------------------
+
+  typed() {
+    this.keep.prompt = byId("prompt").value;
+    this.store();
+    this.tellPrompt("");
+    this.tellSend("");
+    this.sequence += 1; // what is shown is of other words from now on
+    this.update();
+    if (this.pacing) return;
+    this.submit();
+    this.asked = this.sequence;
+    this.pacing = setTimeout(() => {
+      this.pacing = null;
+      if (this.asked !== this.sequence) this.submit();
+    }, PACE);
+  }
+
+  submit() {
+    if (!this.sequence) this.sequence = 1;
+    this.say({ prompt: byId("prompt").value, sequence: this.sequence, seed: this.seed });
+  }
+
+  show(header) {
+    if (header.final) this.painted = header.sequence;
+    byId("empty").hidden = true;
+    byId("picture").setAttribute("aria-label", `Your picture: ${byId("prompt").value}`);
+    this.update();
+  }
+
+  refusedPrompt(sequence, problem) {
+    if (sequence && sequence !== this.sequence) return;
+    clearTimeout(this.doubt);
+    this.doubt = setTimeout(() => sequence && sequence !== this.sequence || this.tellPrompt(problem), PATIENCE);
+  }
+
+  tellPrompt(problem) {
+    clearTimeout(this.doubt);
+    byId("prompt-problem").textContent = problem;
+    byId("prompt").setAttribute("aria-invalid", String(Boolean(problem)));
+  }
+
+  sent(problem) {
+    if (problem) this.sending = 0;
+    this.tellSend(problem || "The presenter has it.", !problem);
+    this.update();
+  }
+
+  tellSend(words, good = false) {
+    byId("send-problem").textContent = words;
+    byId("send-problem").classList.toggle("good", good);
+  }
+
+  // What is shown ----------------------------------------------------------------------------
+
+  setHall(message) {
+    const opens = !this.open && message.open;
+    this.open = message.open;
+    this.hall.show(message);
+    if (opens && byId("prompt").value.trim()) this.submit();
+    this.update();
+  }
+
+  setLine(message) {
+    this.line = message;
+    this.update();
+  }
+
+  setStatus(message) {
+    this.status = message;
+    this.update();
+  }
+
+  update() {
+    const ready = this.painted === this.sequence && byId("prompt").value.trim();
+    byId("send").disabled = !(ready && this.open && this.sending !== this.sequence);
+    byId("prompt").disabled = byId("again").disabled = !this.open;
+    this.setState(this.words());
+  }
+
+  /** The state in a few words; none while all is as one would think. */
+  words() {
+    const { what, ahead, seconds } = this.line;
+    if (!this.open) return "The presenter takes nothing at the moment";
+    if (this.status?.draining) return "The demo is being restarted";
+    if (this.status?.state === "loading") return "The model is being loaded";
+    const time = seconds === null ? "" : `, about ${about(seconds)}`;
+    if (what === "seat") return ahead ? `In line: ${ahead} before you${time}` : `In line: you are next${time}`;
+    if (what === "picture") return `Painting soon${time}`;
+    return "";
+  }
+
+  setState(words) {
+    if (byId("state").textContent !== words) byId("state").textContent = words;
+  }
+
+  openNaming(open) {
+    byId("naming").hidden = !open;
+    byId("rename").setAttribute("aria-expanded", String(open));
+    byId("name-problem").textContent = "";
+    if (open) byId("new-name").focus();
+  }
+
+  named({ name, problem }) {
+    byId("name-problem").textContent = problem;
+    if (problem) return;
+    byId("name").textContent = name;
+    byId("rename").textContent = name ? "Change" : "Add your name";
+    byId("new-name").value = name;
+    this.openNaming(false);
+  }
+
+  store() {
+    const { token, prompt } = this.keep;
+    try {
+      localStorage.setItem(`${KEPT}-${this.code}`, JSON.stringify({ token, prompt, seed: this.seed }));
+    } catch {
+      // it is known for as long as the page is open
+    }
+  }
+}
+
+function read(code) {
+  try {
+    return JSON.parse(localStorage.getItem(`${KEPT}-${code}`) ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+const about = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`);
+
+globalThis.phone = new PhonePage();

@@ -1,0 +1,105 @@
+// The audience on the desk: the switches, who is there, the tray, and what is left in the end.
+
+import { Tray } from "./tray.js";
+
+const HALL = { open: true, anonymous: false, approval: true, votes: false, code: "none", address: "" };
+const CHECKS = ["anonymous", "approval", "votes"];
+const NO_ADDRESS = "Phones cannot reach this address: start with --host 0.0.0.0, or --audience-url.";
+const FILES = { zip: "audience.zip", sheet: "contact-sheet.jpg" };
+
+const byId = (name) => document.getElementById(`desk-${name}`);
+
+export class DeskAudience {
+  /**
+   * @param desk  says what this one wishes
+   * @param kept  switches of before the page was loaded again
+   */
+  constructor(desk, kept) {
+    this.desk = desk;
+    this.hall = { ...HALL, ...kept };
+    this.acts = []; // that the server has not told to be done
+    this.number = 0;
+    const style = { rel: "stylesheet", href: new URL("tray.css", import.meta.url) };
+    document.head.append(Object.assign(document.createElement("link"), style));
+    this.tray = new Tray((verb, entry) => this.act(verb, entry));
+    byId("hall-open").addEventListener("click", () => this.set("open", !this.hall.open));
+    for (const name of CHECKS) {
+      byId(`hall-${name}`).addEventListener("change", () => this.set(name, byId(`hall-${name}`).checked));
+    }
+    for (const name of ["code", "address"]) {
+      byId(`hall-${name}`).addEventListener("change", () => this.set(name, byId(`hall-${name}`).value));
+    }
+    for (const kind of Object.keys(FILES)) byId(kind).addEventListener("click", () => this.save(kind));
+    this.show();
+  }
+
+  /** What the desk says for it. */
+  wish() {
+    return { audience: this.hall, acts: this.acts };
+  }
+
+  act(verb, entry) {
+    this.acts.push({ number: (this.number += 1), verb, entry });
+    this.acts = this.acts.slice(-64);
+    this.desk.say();
+  }
+
+  set(name, value) {
+    this.hall[name] = value;
+    this.desk.say();
+    this.show();
+    this.desk.keep();
+  }
+
+  picture({ entry, picture }) {
+    this.tray.picture(entry, `data:image/jpeg;base64,${picture}`);
+  }
+
+  told(message) {
+    this.acts = this.acts.filter((act) => act.number > message.done);
+    const { phones, painting, line, waiting, released, gallery, url, addresses } = message;
+    const count = phones === 1 ? "1 phone" : `${phones || "No"} phones`;
+    byId("phones").textContent = `${count}, ${painting} painting${line ? `, ${line} in line` : ""}`;
+    byId("join").textContent = url || NO_ADDRESS;
+    byId("join").classList.toggle("alarm", !url);
+    this.offer(addresses);
+    this.tray.show(waiting, released);
+    byId("audience-title").textContent = waiting.length ? `Audience, ${waiting.length} waiting` : "Audience";
+    byId("shown").hidden = !gallery;
+    byId("shown").querySelector("summary").textContent = `Shown so far: ${gallery}`;
+  }
+
+  /** The addresses of this computer, where it has several. */
+  offer(addresses) {
+    byId("addresses").hidden = addresses.length < 2;
+    const select = byId("hall-address");
+    if ([...select.options].map((each) => each.value).join() === addresses.join()) return;
+    select.replaceChildren(...addresses.map((each) => new Option(each.replace(/^https?:\/\//, ""), each)));
+    select.value = addresses.includes(this.hall.address) ? this.hall.address : addresses[0];
+  }
+
+  show() {
+    const { hall } = this;
+    byId("hall-open").setAttribute("aria-pressed", String(hall.open));
+    byId("hall-open").textContent = hall.open ? "Open" : "Closed";
+    byId("hall-code").value = hall.code;
+    for (const name of CHECKS) byId(`hall-${name}`).checked = hall[name];
+  }
+
+  /** Fetched with the presenter's token, which shall stand in no address. */
+  async save(kind) {
+    const { code, token } = this.desk.state;
+    const body = JSON.stringify({ code, token, kind });
+    const headers = { "Content-Type": "application/json" };
+    const url = new URL("../stage/gallery", import.meta.url);
+    const answer = await fetch(url, { method: "POST", headers, body }).catch(() => null);
+    const problem = answer?.ok ? "" : ((await answer?.json().catch(() => null))?.detail ?? "There is no line.");
+    byId("gallery-problem").textContent = problem;
+    if (problem) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = FILES[kind];
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+}

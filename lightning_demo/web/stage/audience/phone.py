@@ -1,0 +1,189 @@
+"""One phone: what its member says, on a live connection of its own; and what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ....errors import EngineUnavailable, InvalidRequest, LightningError
+from ....images import add_settings
+from ....schemas import Frame, GenerationRequest, Limits
+from ... import messages
+from ...live_connection import LiveConnection
+from ...messages import ClientMessage
+from ..wall import Picture
+from .audience import Audience
+from .clean import PROMPT_CHARACTERS, clean, visible
+from .members import Member
+from .phone_messages import PhoneMessage
+from .tray import Painting
+
+PACE_SECONDS = 0.15  # between two prompts of one phone; of those in between the newest counts
+PACE_IN_LINE = 0.6  # while it has no seat
+NOT_YET = "Wait until your picture is finished."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The newest that was asked for."""
+
+    sequence: int
+    request: GenerationRequest
+
+
+class Phone:
+    """Sees what its connection gets (`live_connection.Observer`). Belongs to one event loop."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        member: Member,
+        connection: LiveConnection,
+        limits: Callable[[], Limits],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            limits: of the engine, as they are now.
+        """
+        self.over = asyncio.Event()
+        self.reason, self.message = "", ""  # why it is over
+        self._audience, self._member, self._connection = audience, member, connection
+        self._limits, self._clock = limits, clock
+        self._asked: Asked | None = None
+        self._painting: tuple[int, Painting] | None = None  # finished, and of which sequence
+        self._next: PhoneMessage | None = None  # a prompt whose time has not come
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._told: dict[str, Any] = {}
+        self._sending: asyncio.Task[None] | None = None
+        if member.phone is not None:
+            member.phone.end("taken", "This phone takes part in another window now.")
+        member.phone = self
+        connection.observer = self
+        credit = member.credit()
+        connection.outbox.put({"type": "welcome", "token": member.token, **credit})
+        audience.changed = True
+        self.look()
+
+    def receive(self, message: PhoneMessage) -> None:
+        """Does what the member wants, or says why not."""
+        member, now = self._member, self._clock()
+        try:
+            if message.kind == "seen":
+                self._connection.receive(ClientMessage(seen=message.number))
+            elif message.kind == "prompt":
+                self._take_prompt(message)
+            elif message.kind == "name":
+                self._audience.rename(member, message.text, now)
+                self._answer("name", name=member.name)
+            elif message.kind == "vote":
+                self._audience.vote(member, message.number, message.on, now)
+                self.look()
+            elif message.kind == "send":
+                self._send(message.number)
+        except LightningError as problem:
+            self._answer(message.kind, problem.message, name=member.name)
+
+    def look(self) -> None:
+        """Tells what is new in the hall."""
+        view = self._audience.view(self._member)
+        if view != self._told:
+            closes = self._told.get("open") and not view["open"]
+            self._told = view
+            self._connection.outbox.put(view)
+            if closes:
+                self._pause()
+                self._member.seat.give_up()
+
+    def end(self, reason: str, message: str) -> None:
+        """It is over, and why."""
+        self.reason, self.message = reason, message
+        self.over.set()
+
+    # As an observer of its connection ---------------------------------------------------------
+
+    def present(self, sequence: int, fields: Mapping[str, Any]) -> None:
+        """Phones do not present."""
+        raise InvalidRequest("present: phones do not present.")
+
+    def asked(self, sequence: int, prompt: str) -> None:
+        """Known already."""
+
+    def painted(self, frame: Frame, budget: float | None) -> None:
+        """A picture is on its way to the phone: once finished, it may be sent."""
+        asked = self._asked
+        if not frame.may_be_shown:
+            return
+        if frame.final and asked is not None and frame.request == asked.request:
+            header = messages.frame_header(0, replace(frame, timings=dict(frame.timings)))
+            del header["prompt"], header["notes"]
+            data = frame.data
+            if frame.media_type == "image/jpeg" and frame.pixels is not None:
+                data = add_settings(data, frame.pixels, frame.request, frame.model)
+            picture = Picture(header, data)
+            self._painting = asked.sequence, Painting(frame.request.prompt, frame.request, picture)
+
+    def close(self) -> None:
+        """The connection has ended; its member may come back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._audience.members.leave(self._member, self, self._clock())
+        self._audience.changed = True
+
+    # ------------------------------------------------------------------------------------------
+
+    def _take_prompt(self, message: PhoneMessage) -> None:
+        self._next = message
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, self._due - loop.time()), self._submit)
+
+    def _submit(self) -> None:
+        message, self._next, self._timer = self._next, None, None
+        if message is None or self.over.is_set():
+            return
+        waits = self._connection.line["what"] == "seat"
+        self._due = asyncio.get_running_loop().time() + (PACE_IN_LINE if waits else PACE_SECONDS)
+        text = clean(message.text, PROMPT_CHARACTERS)
+        try:
+            if not visible(text):
+                self._pause()
+                return
+            self._audience.check(text)
+            fields = {"prompt": text, "seed": message.seed}
+            request = GenerationRequest.parse(fields, self._limits())
+            self._asked = Asked(message.number, request)
+            self._connection.submit(message.number, fields)
+        except LightningError as problem:
+            self._pause()
+            self._answer("prompt", problem.message, sequence=message.number)
+
+    def _pause(self) -> None:
+        """Nothing is asked for any more."""
+        self._asked = None
+        if self._connection.line["what"] == "seat":
+            self._member.seat.give_up()
+        self._connection.receive(ClientMessage(pause=True))
+
+    def _send(self, sequence: int) -> None:
+        if self._painting is None or self._painting[0] != sequence:
+            raise EngineUnavailable(NOT_YET)
+        if self._sending is None or self._sending.done():
+            painting = self._painting[1]
+            self._sending = asyncio.create_task(self._enter(painting))
+
+    async def _enter(self, painting: Painting) -> None:
+        try:
+            await self._audience.send(self._member, painting, self._clock())
+        except LightningError as problem:
+            self._answer("send", problem.message)
+        else:
+            self._answer("send")
+            self.look()
+
+    def _answer(self, kind: str, problem: str = "", **more: Any) -> None:
+        self._connection.outbox.put({"type": kind, "problem": problem, **more})
