@@ -132,10 +132,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         from .engine.local import WORKER_NAME
         from .engine.metrics import Metrics
         from .web.server import serve
+        from .web.stage.audience.word_file import read_words
 
         # Before the model is loaded for nothing.
         free_port(settings.host, settings.port)
         check_certificate(settings)
+        if settings.audience_words:
+            list(read_words(settings.audience_words))
         metrics = Metrics()
         code = serve(build_engine(settings, stand_in=True, metrics=metrics), settings, metrics)
         if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):

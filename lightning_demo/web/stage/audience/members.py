@@ -100,10 +100,6 @@ class Members:
         """Those who are there."""
         return [member for member in self if member.phone is not None]
 
-    def find(self, number: int) -> Member | None:
-        """The member of a number."""
-        return next((member for member in self if member.number == number), None)
-
     def join(self, token: str, address: str, now: float) -> Member:
         """The member of a token, or a new one with a token of our own making.
 
