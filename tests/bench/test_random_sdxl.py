@@ -16,11 +16,6 @@ from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)  # as all tests with a model: small ones lose with more
-
-
 def models(shape: Shape) -> dict[str, Any]:
     with torch.device("meta"):
         return {
