@@ -58,7 +58,7 @@ def pytest_runtest_setup() -> None:
 
 
 @pytest.fixture(scope="session")
-def components() -> Any:
+def miniature() -> Any:
     """The miniature's components on the CPU, warm: no test has the first picture to wait for."""
     from lightning_demo.model.loading import load_components
     from lightning_demo.model.sampling.sampler import Sampler
@@ -66,6 +66,12 @@ def components() -> Any:
     loaded = load_components(MINIATURE, "cpu")
     Sampler(loaded).warm_up()
     return loaded
+
+
+@pytest.fixture(scope="session")
+def components(miniature: Any) -> Any:
+    """What tests compute with: the miniature, unless a folder's tests need less of it."""
+    return miniature
 
 
 @pytest.fixture(scope="session")
