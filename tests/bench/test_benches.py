@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_demo.bench import HELP, engine
+from lightning_demo.bench import HELP, engine, together
 from lightning_demo.bench.bench_model import picture
 from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.bench.servers import launch
@@ -52,8 +52,9 @@ def test_stubbed_models_compute_nothing():
 
 
 def test_bench_together_paints_the_same_pictures_in_three_ways(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(together, "PICTURES", 1)
     few = ["--users", "2", "--rounds", "1", "--num-inference-steps", "1"]
     assert main(["bench", "together", "--weights", "miniature", *few]) == 0
     result = last_line(capsys)

@@ -40,8 +40,9 @@ def test_full_has_the_published_sizes():
 
 
 def test_thin_has_the_same_modules():
+    full = models(FULL)
     for name, thin in models(THIN).items():
-        assert thin.state_dict().keys() == models(FULL)[name].state_dict().keys(), name
+        assert thin.state_dict().keys() == full[name].state_dict().keys(), name
 
 
 def paint(components: Any, steps: int = 4, seed: int = 7) -> np.ndarray:
