@@ -71,17 +71,13 @@ def test_a_word_is_completed(tab: Visit) -> None:
         tab.wait_painted("a red house")
     tab.prompt.press_sequentially(" at ni")
     assert ghost(tab) == "ght"
-
-
-def test_escape_hides_it_until_the_next_change(tab: Visit) -> None:
+    # Escape hides it until the next change.
     tab.type("a red ho")
     tab.prompt.press("Escape")
     assert (ghost(tab), tab.prompt.input_value()) == ("", "a red ho")
     tab.prompt.press_sequentially("u")
     assert ghost(tab) == "se"
-
-
-def test_tab_moves_on_without_it_and_with_shift_always(tab: Visit) -> None:
+    # Without it Tab moves on, and with Shift always.
     tab.type("a red hou")
     tab.prompt.press("Shift+Tab")
     assert (focused(tab), ghost(tab), tab.prompt.input_value()) == (False, "", "a red hou")
@@ -104,9 +100,7 @@ def test_nothing_is_shown(tab: Visit) -> None:
         assert ghost(tab) == "se"
         tab.type(prompt, keys=2)
         assert ghost(tab) == "", why
-
-
-def test_nothing_is_shown_where_the_caret_is_not_behind_the_text(tab: Visit) -> None:
+    # Nor where the caret is not behind the text.
     tab.type("a red hou")
     tab.prompt.press("ArrowLeft")
     tab.wait("() => document.getElementById('ghost').hidden")

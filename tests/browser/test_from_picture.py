@@ -148,7 +148,7 @@ def test_a_picture_can_be_pasted_and_chosen(own: Callable[..., Running], visit: 
     assert right <= PHONE["width"], "the button has room"
 
 
-def test_a_picture_without_settings_changes_nothing(tab: Visit) -> None:
+def test_a_picture_without_settings_changes_nothing_and_html_in_one_is_text(tab: Visit) -> None:
     before = tab.sequence(), tab.request()
     damaged = of_comfyui()[:300]
     for data in (png({}), b"no picture", b"", damaged, png({"prompt": "{}"}), b"\x89PNG\r\n\x1a\n"):
@@ -158,9 +158,6 @@ def test_a_picture_without_settings_changes_nothing(tab: Visit) -> None:
     assert (tab.sequence(), tab.request()) == before
     drop(tab, b"words", "text/plain")
     assert tab.page.url.startswith("http://127.0.0.1"), "the browser has not opened the file"
-
-
-def test_html_in_a_picture_is_text(tab: Visit) -> None:
     wild = "<img src=x onerror=alert(1)>"
     settings = {
         "prompt": wild,
