@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lightning_demo.bench.bench_model import picture
 from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.bench.servers import launch
 from lightning_demo.cli import build_parser, main
+from lightning_demo.engine.local import LocalEngine
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
@@ -55,6 +57,8 @@ def test_bench_together_paints_the_same_pictures_in_three_ways(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(together, "PICTURES", 1)
+    # Nothing is measured in quiet moments: that is most of what this would take.
+    monkeypatch.setattr(together, "LocalEngine", partial(LocalEngine, idle_seconds=None))
     few = ["--users", "2", "--rounds", "1", "--num-inference-steps", "1"]
     assert main(["bench", "together", "--weights", "miniature", *few]) == 0
     result = last_line(capsys)
