@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any
 
 # Before anything imports torch, and for every child process: the models here are so small that a
 # second thread only waits for the first, and spins meanwhile.
 os.environ["OMP_NUM_THREADS"] = "1"
+# Where a program asks for more all the same, those with nothing to do sleep.
+os.environ["OMP_WAIT_POLICY"] = "passive"
 # Servers of the tests start no process that compiles; tests of that ask for it.
 os.environ["LIGHTNING_COMPILE"] = "no"
 
@@ -48,18 +51,27 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return (yield)
 
 
-@pytest.fixture(scope="session")
-def components() -> Any:
-    """The miniature's components on the CPU, warm: no test has the first picture to wait for."""
-    import torch
+def pytest_runtest_setup() -> None:
+    """Takes back the threads that the test before has asked for, as training and benchmarks do."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
+
+@pytest.fixture(scope="session")
+def miniature() -> Any:
+    """The miniature's components on the CPU, warm: no test has the first picture to wait for."""
     from lightning_demo.model.loading import load_components
     from lightning_demo.model.sampling.sampler import Sampler
 
-    torch.set_num_threads(1)
     loaded = load_components(MINIATURE, "cpu")
     Sampler(loaded).warm_up()
     return loaded
+
+
+@pytest.fixture(scope="session")
+def components(miniature: Any) -> Any:
+    """What tests compute with: the miniature, unless a folder's tests need less of it."""
+    return miniature
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,7 @@ def _overhead(servers: Sequence[Server], ask: Ask, requests: int) -> dict[str, A
     answers: dict[str, list[Answer]] = {name: [] for name in ways}
     while any(len(found) < requests for found in answers.values()):
         for name, (server, route) in ways.items():
-            questions = [ask() for _ in range(1 + IN_A_TURN)]
+            questions = [ask() for _ in range(1 + min(IN_A_TURN, requests))]
             with server.running():
                 first, *found = ask_in_turn(server.url, route, questions)  # the first connects
             answers[name] += found[: requests - len(answers[name])]

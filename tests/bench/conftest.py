@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from lightning_demo.bench import servers
@@ -9,9 +11,10 @@ from lightning_demo.bench import servers
 from ..processes import FORKS, ForkedPopen
 
 
-@pytest.fixture
-def forked_servers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers are forks, and eager: what a compiler gains is for a benchmark, not for its test."""
-    if FORKS:
-        monkeypatch.setattr(servers, "Popen", ForkedPopen)
-    monkeypatch.setenv("LIGHTNING_COMPILE", "no")
+@pytest.fixture(scope="module")
+def forked_servers() -> Iterator[None]:
+    """Servers are forks."""
+    with pytest.MonkeyPatch.context() as patch:
+        if FORKS:
+            patch.setattr(servers, "Popen", ForkedPopen)
+        yield

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lightning_demo.bench import HELP, engine
+from lightning_demo.bench import HELP, engine, together
 from lightning_demo.bench.bench_model import picture
 from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.bench.servers import launch
 from lightning_demo.cli import build_parser, main
+from lightning_demo.engine.local import LocalEngine
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.schemas import GenerationRequest
 
@@ -52,10 +54,13 @@ def test_stubbed_models_compute_nothing():
 
 
 def test_bench_together_paints_the_same_pictures_in_three_ways(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    weights = ["--weights", "miniature"]
-    assert main(["bench", "together", "--users", "2", "--rounds", "1", *weights]) == 0
+    monkeypatch.setattr(together, "PICTURES", 1)
+    # Nothing is measured in quiet moments: that is most of what this would take.
+    monkeypatch.setattr(together, "LocalEngine", partial(LocalEngine, idle_seconds=None))
+    few = ["--users", "2", "--rounds", "1", "--num-inference-steps", "1"]
+    assert main(["bench", "together", "--weights", "miniature", *few]) == 0
     result = last_line(capsys)
     rates = result["pictures_per_second"]
     assert set(rates) == {"pipe", "one_by_one", "together"}

@@ -1,43 +1,16 @@
-"""Somebody types a few keys in a real browser, at ours and at a peer; no figure decides a test."""
+"""What `bench browser` makes of a page's notes; a real browser: test_at_servers.py."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 
 import pytest
 
 from lightning_demo.bench import browser, chromium
 from lightning_demo.bench.typists import Key
-from lightning_demo.cli import main
 from lightning_demo.errors import InvalidSetting
 
 KEYS = [Key(0.0, "a", False), Key(0.1, "a ", False), Key(0.2, "a c", True)]
-
-
-@pytest.mark.browser
-@pytest.mark.timeout(600)
-@pytest.mark.usefixtures("forked_servers")
-def test_the_browser_shows_what_was_typed(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    if chromium.find() is None and os.environ.get("LIGHTNING_REQUIRE_BROWSER") != "1":
-        pytest.skip("no browser")
-    monkeypatch.setattr(browser, "PATIENCE", 200.0)  # a busy machine loses nothing
-    few = ["--peers", "always_last", "--num-inference-steps", "2", "--threads", "1"]
-    assert main(["bench", "browser", "--small", *few]) == 0
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(result["devices"]) == ["desktop", "phone"]
-    for device in result["devices"].values():
-        assert list(device["pages"]) == ["lightning_demo", "always_last"]
-        for page in device["pages"].values():
-            assert "problems" not in page
-            assert (page["wrong_pictures"], page["lost_finals"]) == (0, 0)
-            assert page["pictures"] > 0
-            assert 0 < page["own_share"] < 1
-            assert page["levels_from_ours"] < 12, "the same picture is on both screens"
-        assert device["speedup_last_key_to_final_p50_vs_best_peer"] > 0
 
 
 def test_a_pages_notes_become_times():

@@ -1,103 +1,23 @@
-"""People typing at real servers, few and briefly; no figure decides a test."""
+"""The peers, and what is counted of people who type; at real servers: test_at_servers.py."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
-from PIL import Image
 
-from lightning_demo.bench import live, many
-from lightning_demo.bench import servers as programs
+from lightning_demo.bench import live
 from lightning_demo.bench.clients import FetchPage, picture_url
 from lightning_demo.bench.peers.fifo import application
 from lightning_demo.bench.peers.gradio_stream import Painter
 from lightning_demo.bench.peers.miniature import Miniature
 from lightning_demo.bench.score import KeyPress, Picture, Trace
-from lightning_demo.bench.servers import OURS, PAGES, PEERS, Server, serve_all
-from lightning_demo.bench.typists import Key, Typist
+from lightning_demo.bench.servers import OURS, PAGES, PEERS
 from lightning_demo.cli import main
 
-from ..processes import FORKS, ForkedPopen
-
 STEPS = 2
-FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[list[Server]]:
-    """Ours and a peer, started once."""
-    with pytest.MonkeyPatch.context() as patch:
-        if FORKS:
-            patch.setattr(programs, "Popen", ForkedPopen)
-        with serve_all((OURS, "always_last"), STEPS, 1) as started:
-            yield started
-
-
-@pytest.fixture
-def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Benchmarks find the servers running, and people type two keys."""
-
-    @contextmanager
-    def running(names: Sequence[str], steps: int, threads: int) -> Iterator[list[Server]]:
-        assert (steps, threads) == (STEPS, 1)
-        yield [each for each in servers if each.name in names]
-
-    def short(number: int, visit: int = 0, seconds: float = 0) -> Typist:
-        keys = (Key(0.0, "a", False), Key(0.15, "a cat", True))
-        return Typist(keys, seed=50 + number + 10 * visit)
-
-    monkeypatch.setattr(many, "PATIENCE", 200.0)  # a busy machine loses nothing
-    monkeypatch.setattr(many, "typist", short)
-    monkeypatch.setattr(live, "steady_typist", short)
-    monkeypatch.setattr(live, "BARE_REPEATS", 2)
-    for bench in (many, live):
-        monkeypatch.setattr(bench, "serve_all", running)
-
-
-def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    return json.loads(capsys.readouterr().out.splitlines()[-1])
-
-
-@pytest.mark.usefixtures("quick")
-def test_two_type_at_ours_and_at_a_peer(capsys: pytest.CaptureFixture[str], tmp_path: Path):
-    files = ["--out", str(tmp_path / "many.json"), "--plot", str(tmp_path / "many.png")]
-    assert main(["bench", "many", "--users", "1", "2", "--peers", "always_last", *FEW, *files]) == 0
-    result = last_line(capsys)
-    assert list(result["peers"]) == ["always_last"]
-    assert [run["users"] for run in result["runs"]] == [1, 2]
-    for side in (result, result["peers"]["always_last"]):
-        assert (side["users"], side["waits"], side["lost_finals"]) == (2, 2, 0)
-        assert "problems" not in side
-        times = side["last_key_to_final_ms"]
-        assert times["p50"] <= times["p95"] <= times["max"]
-        assert 0 <= side["wasted_steps"] < side["steps"]
-    assert result["peers"]["always_last"]["steps"] % STEPS == 0
-    assert "speedup_p95_vs_best_peer" in result
-    assert json.loads((tmp_path / "many.json").read_text()) == result
-    with Image.open(tmp_path / "many.png") as image:
-        assert image.width > 500
-
-
-@pytest.mark.usefixtures("quick")
-def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
-    assert main(["bench", "live", "--seeds", "1", *FEW]) == 0
-    result = last_line(capsys)
-    ours = {
-        *("bare_generation_ms", "first_paint_ms", "last_key_to_final_ms"),
-        *("pictures_while_typing", "last_key_to_final_ratio_p50", "first_paint_ratio_p50"),
-    }
-    assert result["baseline"].keys() == {"name", *ours}
-    assert result.keys() > {*ours, "speedup_first_paint_p50", "speedup_last_key_to_final_p50"}
-    assert result["baseline"]["name"] == "always_last"
-    ratio = result["last_key_to_final_ms"]["p50"] / result["bare_generation_ms"]["p50"]
-    assert result["last_key_to_final_ratio_p50"] == pytest.approx(ratio, abs=0.01)
 
 
 def test_pictures_while_typing_are_texts_seen_before_the_last_key():

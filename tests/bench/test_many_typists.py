@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +17,7 @@ from lightning_demo.bench.typists import (
     Typist,
     steady_typist,
     typist,
+    word_typist,
 )
 from lightning_demo.schemas import MAX_SEED
 
@@ -90,3 +94,16 @@ def test_the_steady_typist_never_types_the_same_and_waits_at_the_end():
     assert first.seed != second.seed
     texts = {key.text for number in range(-1, 40) for key in steady_typist(number).keys[4:]}
     assert len(texts) == 41 * (CHARACTERS - 4)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_types_words_looks_at_the_picture_between_them(known: bool):
+    for number in range(8):
+        keys = word_typist(number, known=known).keys
+        assert keys == word_typist(number, known=known).keys
+        for before, key in pairwise(keys):
+            assert key.text[:-1] == before.text
+            assert before.waits == (key.at - before.at >= WAIT)
+            assert not before.waits or key.text.endswith(" ")
+        assert sum(key.waits for key in keys) == 3
+        assert keys[-1].waits

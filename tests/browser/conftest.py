@@ -135,8 +135,12 @@ class Visit:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.prompt = page.get_by_label("Prompt", exact=True)
-        page.goto(url, wait_until="domcontentloaded")
-        page.wait_for_function("globalThis.lightning?.transport")
+        self.open(url)
+
+    def open(self, url: str) -> None:
+        """Loads the page."""
+        self.page.goto(url, wait_until="domcontentloaded")
+        self.page.wait_for_function("globalThis.lightning?.transport")
 
     def type(self, text: str, keys: int = 4) -> None:
         """Replaces the prompt, its end key by key."""
@@ -183,6 +187,21 @@ class Visit:
 
     def text(self, name: str) -> str:
         return self.page.locator(f"#{name}").inner_text()
+
+
+class Modules:
+    """Calls functions of the page's modules, in a tab without the page: that takes long to open."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def __call__(self, module: str, name: str, *given: Any) -> Any:
+        """What a function of `module`.js returns."""
+        return self.page.evaluate(
+            "async ([module, name, given]) =>"
+            " (await import(new URL(`web/${module}.js`, document.baseURI)))[name](...given)",
+            [module, name, given],
+        )
 
 
 class Tabs:
@@ -236,6 +255,15 @@ class Tabs:
 def tabs(browser: Browser) -> Tabs:
     """All tabs of the browser, which closes them."""
     return Tabs(browser)
+
+
+@pytest.fixture
+def modules(tabs: Tabs, own: Callable[..., House]) -> Iterator[Modules]:
+    """The page's modules by themselves."""
+    page = tabs.open()
+    page.goto(f"{own().url}/healthz")
+    yield Modules(page)
+    tabs.leave(page)
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from ..web.conftest import Running
-from .conftest import PHONE, Visit
+from .conftest import PHONE, Modules, Visit
 
 Open = Callable[..., Visit]
+Call = Callable[..., Any]
 
 # Keeps what the page sends from here on.
 KEEP_MESSAGES = """() => {
@@ -19,8 +21,6 @@ KEEP_MESSAGES = """() => {
   globalThis.messages = [];
   transport.send = (text) => { messages.push(JSON.parse(text)); send(text); };
 }"""
-CALL = """async ([name, given]) =>
-  (await import(new URL("web/completion.js", document.baseURI)))[name](...given)"""
 CONTRAST = """() => {
   const light = (element, property) => {
     const parts = getComputedStyle(element)[property].match(/[\\d.]+/g).slice(0, 3);
@@ -43,6 +43,12 @@ def tab(own: Callable[..., Running], visit: Open) -> Visit:
     return opened
 
 
+@pytest.fixture
+def completion(modules: Modules) -> Call:
+    """Calls a function of `completion.js`."""
+    return partial(modules, "completion")
+
+
 def ghost(tab: Visit) -> str:
     """What is shown behind the caret."""
     box = tab.page.locator("#ghost")
@@ -53,32 +59,25 @@ def focused(tab: Visit) -> bool:
     return bool(tab.prompt.evaluate("field => field === document.activeElement"))
 
 
-def call(tab: Visit, name: str, *given: Any) -> Any:
-    """What a function of `completion.js` returns."""
-    return tab.page.evaluate(CALL, [name, given])
-
-
-@pytest.mark.parametrize("key", ["Tab", "ArrowRight", "End"])
-def test_a_word_is_completed(tab: Visit, key: str) -> None:
-    tab.type("a red hou")
-    assert ghost(tab) == "se"
-    tab.prompt.press(key)
-    assert (tab.prompt.input_value(), ghost(tab), focused(tab)) == ("a red house", "", True)
-    assert tab.prompt.evaluate("field => field.selectionStart") == len("a red house")
-    tab.wait_painted("a red house")
+def test_a_word_is_completed(tab: Visit) -> None:
+    for key in ("Tab", "ArrowRight", "End"):
+        tab.type("a red hou")
+        assert ghost(tab) == "se"
+        tab.prompt.press(key)
+        assert (tab.prompt.input_value(), ghost(tab), focused(tab)) == ("a red house", "", True), (
+            key
+        )
+        assert tab.prompt.evaluate("field => field.selectionStart") == len("a red house")
+        tab.wait_painted("a red house")
     tab.prompt.press_sequentially(" at ni")
     assert ghost(tab) == "ght"
-
-
-def test_escape_hides_it_until_the_next_change(tab: Visit) -> None:
+    # Escape hides it until the next change.
     tab.type("a red ho")
     tab.prompt.press("Escape")
     assert (ghost(tab), tab.prompt.input_value()) == ("", "a red ho")
     tab.prompt.press_sequentially("u")
     assert ghost(tab) == "se"
-
-
-def test_tab_moves_on_without_it_and_with_shift_always(tab: Visit) -> None:
+    # Without it Tab moves on, and with Shift always.
     tab.type("a red hou")
     tab.prompt.press("Shift+Tab")
     assert (focused(tab), ghost(tab), tab.prompt.input_value()) == (False, "", "a red hou")
@@ -87,17 +86,21 @@ def test_tab_moves_on_without_it_and_with_shift_always(tab: Visit) -> None:
     assert (focused(tab), tab.prompt.input_value()) == (False, "a red house")
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    ["a red xq", "a red house", "a red hou ", "a red h", "a red 3hou", "بيت hou", "a red hous!"],
-    ids=["unknown", "complete", "after a space", "one letter", "digits", "right to left", "sign"],
-)
-def test_nothing_is_shown(tab: Visit, prompt: str) -> None:
-    tab.type(prompt, keys=2)
-    assert ghost(tab) == ""
-
-
-def test_nothing_is_shown_where_the_caret_is_not_behind_the_text(tab: Visit) -> None:
+def test_nothing_is_shown(tab: Visit) -> None:
+    for why, prompt in {
+        "unknown": "a red xq",
+        "complete": "a red house",
+        "after a space": "a red hou ",
+        "one letter": "a red h",
+        "digits": "a red 3hou",
+        "right to left": "بيت hou",
+        "sign": "a red hous!",
+    }.items():
+        tab.type("a red hou")
+        assert ghost(tab) == "se"
+        tab.type(prompt, keys=2)
+        assert ghost(tab) == "", why
+    # Nor where the caret is not behind the text.
     tab.type("a red hou")
     tab.prompt.press("ArrowLeft")
     tab.wait("() => document.getElementById('ghost').hidden")
@@ -167,16 +170,20 @@ def test_a_line_that_is_full_keeps_room_for_it(tab: Visit) -> None:
     assert abs(word["x"] - end) < 3, "it begins where the text ends"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read_and_is_quieter_than_the_text(
-    own: Callable[..., Running], visit: Open, scheme: str
+    own: Callable[..., Running], visit: Open
 ) -> None:
-    tab = visit(own(), color_scheme=scheme)
-    tab.wait_answered()
-    tab.type("a red hou")
-    assert ghost(tab) == "se"
-    quiet, text = tab.page.evaluate(CONTRAST)
-    assert 3 <= quiet < text / 2
+    running = own()
+    tab = visit(running)
+    for scheme in ("light", "dark"):
+        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.open(running.url)
+        tab.wait_answered()
+        tab.type("a red hou")
+        assert ghost(tab) == "se"
+        quiet, text = tab.page.evaluate(CONTRAST)
+        assert 3 <= quiet < text / 2, scheme
+    tab.page.emulate_media(color_scheme="light")  # as for everybody else
 
 
 def test_it_is_described_once_and_never_read_aloud(tab: Visit) -> None:
@@ -209,26 +216,26 @@ def test_it_is_described_once_and_never_read_aloud(tab: Visit) -> None:
         ("x" * 3_000 + " hou", ""),
     ],
 )
-def test_complete(tab: Visit, prompt: str, rest: str) -> None:
+def test_complete(completion: Call, prompt: str, rest: str) -> None:
     words = ["house", "houses", "cat", "cats", "castle", "grün"]
-    assert call(tab, "complete", prompt, words, []) == rest
+    assert completion("complete", prompt, words, []) == rest
 
 
-def test_history_is_asked_before_the_list(tab: Visit) -> None:
-    history = call(tab, "remember", "Häuser, hound's 2 HOUND", ["hourglass"])
+def test_history_is_asked_before_the_list(completion: Call) -> None:
+    history = completion("remember", "Häuser, hound's 2 HOUND", ["hourglass"])
     assert history == ["häuser", "hound", "hourglass"]
-    assert call(tab, "complete", "a hou", ["house"], history) == "nd"
-    assert call(tab, "complete", "a house", ["house"], ["houseboat"]) == ""
+    assert completion("complete", "a hou", ["house"], history) == "nd"
+    assert completion("complete", "a house", ["house"], ["houseboat"]) == ""
     many = " ".join(f"w{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(450))
-    assert len(call(tab, "remember", many, [f"old{n}" for n in range(499)])) == 500
+    assert len(completion("remember", many, [f"old{n}" for n in range(499)])) == 500
 
 
-def test_guesses(tab: Visit) -> None:
+def test_guesses(completion: Call) -> None:
     request = {"prompt": "a ca", "num_inference_steps": 4}
     one, two, eight = ({"num_inference_steps": steps} for steps in (1, 2, 8))
     completed = {"prompt": "a cat"}
-    assert call(tab, "guesses", request, "t", [1, 2, 4, 8]) == [completed, two, eight, one]
-    assert call(tab, "guesses", request, "", [2, 4, 8]) == [two, eight]
-    assert call(tab, "guesses", request, "t", [1, 2, 3, 4, 5, 8])[0] == completed
-    assert len(call(tab, "guesses", request, "t", [1, 2, 3, 4, 5, 8])) == 4
-    assert call(tab, "guesses", {**request, "num_inference_steps": 8}, "", [8]) == []
+    assert completion("guesses", request, "t", [1, 2, 4, 8]) == [completed, two, eight, one]
+    assert completion("guesses", request, "", [2, 4, 8]) == [two, eight]
+    assert completion("guesses", request, "t", [1, 2, 3, 4, 5, 8])[0] == completed
+    assert len(completion("guesses", request, "t", [1, 2, 3, 4, 5, 8])) == 4
+    assert completion("guesses", {**request, "num_inference_steps": 8}, "", [8]) == []

@@ -48,6 +48,13 @@ def test_every_control_repaints(tab: Visit) -> None:
     assert (after["width"], after["height"]) == (384, 256)
     number = page.get_by_label("number input for Guidance")
     assert changed(tab, lambda: number.fill("1.5"))["guidance_scale"] == 1.5
+    assert changed(tab, lambda: number.fill("9"))["guidance_scale"] == 9
+    assert changed(tab, number.blur)["guidance_scale"] == 2, "Gradio has put it in range"
+    assert number.input_value() == "2"
+    reset = page.locator("#guidance").get_by_label("Reset to default value")
+    assert changed(tab, reset.click)["guidance_scale"] == 0
+    slider = page.get_by_label("range slider for Guidance")
+    assert changed(tab, lambda: slider.press("ArrowRight"))["guidance_scale"] == 0.1
     negative = page.get_by_label("Negative prompt")
     assert changed(tab, lambda: negative.fill("rain"))["negative_prompt"] == "rain"
     seed = page.get_by_label("Seed", exact=True)
@@ -55,23 +62,7 @@ def test_every_control_repaints(tab: Visit) -> None:
     assert tab.painted()[-1]["seed"] == 7
 
 
-def test_the_sliders_reset_button_repaints(tab: Visit) -> None:
-    slider = tab.page.get_by_label("range slider for Guidance")
-    assert changed(tab, lambda: slider.press("ArrowRight"))["guidance_scale"] == 0.1
-    reset = tab.page.locator("#guidance").get_by_label("Reset to default value")
-    assert changed(tab, reset.click)["guidance_scale"] == 0
-
-
-def test_one_change_asks_once(tab: Visit) -> None:
-    before = tab.sequence()
-    tab.prompt.press("End")
-    tab.prompt.press_sequentially("s")
-    tab.wait_answered()
-    changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
-    assert tab.sequence() == before + 2
-
-
-def test_tabbing_through_the_page_changes_nothing(tab: Visit) -> None:
+def test_tabbing_through_the_page_changes_nothing_and_one_change_asks_once(tab: Visit) -> None:
     before = tab.sequence(), tab.request()
     tab.prompt.focus()
     for _ in range(30):
@@ -82,23 +73,21 @@ def test_tabbing_through_the_page_changes_nothing(tab: Visit) -> None:
     assert radios
     for radio in radios:
         assert radio.is_checked() == (radio.get_attribute("aria-checked") == "true")
-
-
-def test_what_a_field_says_when_it_is_left_counts(tab: Visit) -> None:
-    number = tab.page.get_by_label("number input for Guidance")
-    assert changed(tab, lambda: number.fill("9"))["guidance_scale"] == 9
-    assert changed(tab, number.blur)["guidance_scale"] == 2, "Gradio has put it in range"
-    assert number.input_value() == "2"
-
-
-def test_steps_without_a_checkpoint_cannot_be_chosen(tab: Visit) -> None:
+    tab.prompt.press("End")
+    tab.prompt.press_sequentially("s")
+    tab.wait_answered()
+    changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
+    assert tab.sequence() == before[0] + 2
+    # Steps without a checkpoint cannot be chosen.
     one = tab.page.locator("#steps input[value='1']")
     assert one.is_disabled()
     assert "no checkpoint" in str(tab.page.locator("#steps label.absent").get_attribute("title"))
     assert tab.page.locator("#steps label.absent").count() == 1
 
 
-def test_the_dice_rolls_and_the_lock_keeps(tab: Visit) -> None:
+def test_the_dice_rolls_the_lock_keeps_and_open_it_gives_every_change_its_own_seed(
+    tab: Visit,
+) -> None:
     seeds = {tab.request()["seed"]}
     for _ in range(2):
         seeds.add(changed(tab, tab.page.get_by_role("button", name="Roll").click)["seed"])
@@ -107,9 +96,6 @@ def test_the_dice_rolls_and_the_lock_keeps(tab: Visit) -> None:
     tab.type("the seed stays")
     assert tab.wait_painted("the seed stays")["seed"] == kept
     assert tab.page.get_by_label("Seed", exact=True).input_value() == str(kept)
-
-
-def test_an_open_lock_gives_every_change_its_own_seed(tab: Visit) -> None:
     tab.page.locator("#seed-lock label").click()
     seeds = []
     for word in ("one", "two", "three"):
@@ -162,9 +148,7 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:
     changed(tab, lambda: seed.fill("3"))
     assert alert.count() == 0
     assert seed.get_attribute("aria-invalid") is None
-
-
-def test_an_empty_prompt_is_told_and_the_picture_stays(tab: Visit) -> None:
+    # So does an empty prompt's; and HTML is text.
     color = tab.color()
     tab.prompt.fill("")
     tab.page.get_by_text("The prompt is empty").wait_for()
@@ -172,6 +156,11 @@ def test_an_empty_prompt_is_told_and_the_picture_stays(tab: Visit) -> None:
     tab.prompt.fill("again")
     tab.wait_painted("again")
     assert tab.text("prompt-note") == ""
+    wild = "<img src=x onerror=alert(1)> \"quoted\" & 'more' </script>"
+    tab.type(wild)
+    tab.wait_painted(wild)
+    assert tab.page.locator("#canvas").get_attribute("aria-label") == wild
+    assert tab.page.locator("img[src=x]").count() == 0
 
 
 def test_a_prompt_that_is_empty_no_more_is_not_called_so(
@@ -188,14 +177,6 @@ def test_a_prompt_that_is_empty_no_more_is_not_called_so(
     assert tab.prompt.get_attribute("aria-invalid") is None
     engine.say(state="ready")
     tab.wait_painted("a cat")
-
-
-def test_html_in_the_prompt_is_text(tab: Visit) -> None:
-    wild = "<img src=x onerror=alert(1)> \"quoted\" & 'more' </script>"
-    tab.type(wild)
-    tab.wait_painted(wild)
-    assert tab.page.locator("#canvas").get_attribute("aria-label") == wild
-    assert tab.page.locator("img[src=x]").count() == 0
 
 
 def test_the_picture_is_saved_with_its_settings(tab: Visit) -> None:

@@ -19,17 +19,16 @@ def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(abs(a - b) < 16 for a, b in zip(one, other, strict=True))
 
 
-def test_the_first_picture_is_there_without_typing(running: Running, visit: Open) -> None:
+def test_the_first_picture_is_there_and_the_last_word_is_painted(
+    running: Running, visit: Open
+) -> None:
     tab = visit(running)
     example = tab.prompt.input_value()
     assert example
     tab.wait_painted(example)
     assert near(tab.color(), color_of(example))
     assert tab.page.evaluate("document.activeElement?.closest('#prompt') !== null")
-
-
-def test_the_last_word_is_painted_and_nothing_goes_backwards(running: Running, visit: Open) -> None:
-    tab = visit(running)
+    # What is typed is painted, and nothing goes backwards.
     sentence = "a blue boat at sea"
     tab.type(sentence, keys=12)
     tab.wait_painted(sentence)
@@ -37,10 +36,7 @@ def test_the_last_word_is_painted_and_nothing_goes_backwards(running: Running, v
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
     assert order == sorted(order)
     assert tab.page.get_by_role("img", name=sentence, exact=True).is_visible()
-
-
-def test_deleting_and_controls_repaint_too(running: Running, visit: Open) -> None:
-    tab = visit(running)
+    # Deleting and controls repaint, too.
     tab.type("a red cats")
     tab.prompt.press("Backspace")
     tab.wait_painted("a red cat")
@@ -81,13 +77,23 @@ def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: 
     tab.wait_painted("after")
 
 
-def test_the_times_are_shown(own: Callable[..., Running], visit: Open) -> None:
+def test_times_are_shown_a_larger_box_is_filled_and_a_lost_connection_comes_back(
+    own: Callable[..., Running], visit: Open
+) -> None:
     tab = visit(own())
     tab.wait_answered()
     tab.wait("() => Number(document.getElementById('final').textContent) > 0")  # told soon after
     assert int(tab.text("first-paint")) <= int(tab.text("final"))
     assert "Miniature · cpu · 4 steps · ready" in tab.text("about")
     tab.wait("() => /^(now|\\d+ s ago)$/.test(document.getElementById('age').textContent)")
+    count = len(tab.painted())
+    tab.page.set_viewport_size({"width": 1920, "height": 1080})
+    tab.wait("() => (p => p.picture.width === p.canvas.width)(lightning.painter)")
+    assert len(tab.painted()) == count, "it is the same picture"
+    tab.page.evaluate("lightning.transport.socket.close()")
+    tab.type("after the break")
+    tab.wait_painted("after the break")
+    tab.wait("() => !document.getElementById('note').textContent")
 
 
 def test_a_page_without_a_second_thread_decodes_by_itself(
@@ -98,17 +104,6 @@ def test_a_page_without_a_second_thread_decodes_by_itself(
     tab.type("a green tree")
     tab.wait_painted("a green tree")
     assert near(tab.color(), color_of("a green tree"))
-
-
-def test_a_picture_fits_its_box_again_when_that_grows(
-    own: Callable[..., Running], visit: Open
-) -> None:
-    tab = visit(own())
-    tab.wait_answered()
-    count = len(tab.painted())
-    tab.page.set_viewport_size({"width": 1920, "height": 1080})
-    tab.wait("() => (p => p.picture.width === p.canvas.width)(lightning.painter)")
-    assert len(tab.painted()) == count, "it is the same picture"
 
 
 def test_an_edit_of_gradios_is_understood(own: Callable[..., Running], visit: Open) -> None:
@@ -142,17 +137,6 @@ def test_with_sockets_the_page_takes_them(own: Callable[..., Running], visit: Op
     tab = visit(own(transport="auto"))
     tab.wait_answered()
     assert tab.page.evaluate("lightning.transport.name") == "socket"
-
-
-def test_a_lost_connection_comes_back_and_catches_up(
-    own: Callable[..., Running], visit: Open
-) -> None:
-    tab = visit(own())
-    tab.wait_answered()
-    tab.page.evaluate("lightning.transport.socket.close()")
-    tab.type("after the break")
-    tab.wait_painted("after the break")
-    tab.wait("() => !document.getElementById('note').textContent")
 
 
 def test_loading_and_its_progress_are_shown(own: Callable[..., Running], visit: Open) -> None:

@@ -92,7 +92,7 @@ def test_light_and_dark_differ(own: Callable[..., Running], visit: Open) -> None
     assert shades[0] > 600 and shades[1] < 150
 
 
-def test_everything_has_a_name_and_the_keyboard_reaches_it(
+def test_everything_has_a_name_and_the_keyboard_reaches_it_and_chooses(
     own: Callable[..., Running], visit: Open
 ) -> None:
     tab = visit(own())
@@ -107,11 +107,6 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it(
     wanted = ["pause", "download", "link", "steps", "size", "seed", "seed-lock", "dice"]
     places = [reached.index(name) for name in [*wanted, "guidance", "negative"]]
     assert places == sorted(places)
-
-
-def test_the_keyboard_chooses(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own())
-    tab.wait_answered()
     tab.page.locator("#steps input[value='2']").focus()
     tab.page.keyboard.press("Space")
     tab.wait("() => lightning.request.num_inference_steps === 2")

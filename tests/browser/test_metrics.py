@@ -11,7 +11,7 @@ from lightning_demo.web.prices import prices
 
 from ..web.conftest import Running, wait_for
 from ..web.fakes import FakeEngine
-from .conftest import DESKTOP, PHONE, Visit
+from .conftest import DESKTOP, PHONE, Modules, Visit
 from .test_looks import BOXES
 
 Open = Callable[..., Visit]
@@ -23,9 +23,6 @@ TIMINGS = {
     "encode": 2.0,
     "total": 100.0,
 }
-STAGES = """async (whole) => (await import(new URL("web/waterfall.js", document.baseURI)))
-  .stages(%s, whole).map(({ label, start, length }) => [label, start, length])"""
-
 METER = "[...document.querySelectorAll('#meter [data-of=%s] td')].map(each => each.textContent)"
 PEOPLE = "document.querySelector('#metrics-panel [data-name=sessions]')"
 ON_TOP = """() => [...document.querySelectorAll("#waterfall span, #waterfall b")].every(each => {
@@ -99,9 +96,12 @@ def test_the_meter_moves_with_finished_pictures(
         assert table and table["x"] >= 0 and table["x"] + table["width"] <= width
 
 
-def test_the_stages_follow_one_another(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own())
-    assert tab.page.evaluate(STAGES % TIMINGS, 130) == [
+def test_the_stages_follow_one_another(modules: Modules) -> None:
+    def stages(timings: dict[str, float], whole: float) -> list[list[object]]:
+        found = modules("waterfall", "stages", timings, whole)
+        return [[each[name] for name in ("label", "start", "length")] for each in found]
+
+    assert stages(TIMINGS, 130) == [
         ["Line", 0, 10],
         ["Prompt", 10, 4],
         ["Steps", 14, 60],
@@ -109,9 +109,9 @@ def test_the_stages_follow_one_another(own: Callable[..., Running], visit: Open)
         ["Encode", 98, 2],
         ["Network and page", 100, 30],
     ]
-    remembered = tab.page.evaluate(STAGES % {"total": 0}, 9)
+    remembered = stages({"total": 0}, 9)
     assert [length for _, _, length in remembered] == [0, 0, 0, 0, 0, 9]
-    slow_clock = tab.page.evaluate(STAGES % TIMINGS, 90)
+    slow_clock = stages(TIMINGS, 90)
     assert slow_clock[-1] == ["Network and page", 100, 0]
 
 

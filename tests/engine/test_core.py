@@ -93,9 +93,11 @@ def test_what_cannot_share_takes_turns(run, components, ask):
     run(check())
 
 
-def test_in_company_a_picture_is_the_same_to_a_level(run, components, ask):
+def test_in_company_a_picture_is_the_same_to_a_level(run, miniature, ask):
+    """With the decoder that is shipped."""
+
     async def check() -> None:
-        async with crowd(components) as made:
+        async with crowd(miniature) as made:
             requests = [
                 ask(f"a red house {n}", seed=n, guidance_scale=2.0 * (n % 2)) for n in range(5)
             ]

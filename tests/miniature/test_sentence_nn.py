@@ -28,7 +28,6 @@ VAE = Path(__file__).parents[2] / "assets" / "miniature" / "base" / "vae"
 
 @pytest.fixture(scope="module")
 def vae():
-    torch.set_num_threads(1)
     return AutoencoderTiny.from_pretrained(VAE, variant="fp16", torch_dtype=torch.float32).eval()
 
 
