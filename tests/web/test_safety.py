@@ -36,7 +36,7 @@ def place() -> Iterator[Hall]:
         return pixels
 
     engine.paint = paint  # type: ignore[method-assign]
-    running = Running(CheckedEngine(engine, flags), stage=True, open_api=True)
+    running = Running(CheckedEngine(engine, flags), stage=True, audience=True, open_api=True)
     yield Hall(running)
     running.server.stop()
 
@@ -71,6 +71,12 @@ def test_no_wall_shows_it_nor_anything_that_was_not_looked_at(place: Hall) -> No
             shown = np.asarray(Image.open(io.BytesIO(screen.header["data"])))
             assert np.abs(shown[4, 4].astype(int) - color_of("a dog")).max() < 130
             assert screen.frames == frames + 1, "no preview, and none of the flagged one"
+
+
+def test_no_phone_sends_it(place: Hall) -> None:
+    with place.presenter() as presenter, place.phone(presenter.wish()["code"]) as phone:
+        assert phone.send("a cat") == ""
+        assert phone.send(BAD) == BLURRED
 
 
 def post(place: Hall, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ....engine.checked import BLURRED
 from ....errors import EngineUnavailable, InvalidRequest, LightningError
 from ....images import add_settings
 from ....schemas import Frame, GenerationRequest, Limits
@@ -55,6 +56,7 @@ class Phone:
         self._limits, self._clock = limits, clock
         self._asked: Asked | None = None
         self._painting: tuple[int, Painting] | None = None  # finished, and of which sequence
+        self._blurred = -1  # the newest sequence whose picture is not to be seen
         self._next: PhoneMessage | None = None  # a prompt whose time has not come
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -116,9 +118,11 @@ class Phone:
     def painted(self, frame: Frame, budget: float | None) -> None:
         """A picture is on its way to the phone: once finished, it may be sent."""
         asked = self._asked
-        if not frame.may_be_shown:
+        if not frame.final or asked is None or frame.request != asked.request:
             return
-        if frame.final and asked is not None and frame.request == asked.request:
+        if not frame.may_be_shown:
+            self._blurred = asked.sequence
+        else:
             header = messages.frame_header(0, replace(frame, timings=dict(frame.timings)))
             del header["prompt"], header["notes"]
             data = frame.data
@@ -170,6 +174,8 @@ class Phone:
         self._connection.receive(ClientMessage(pause=True))
 
     def _send(self, sequence: int) -> None:
+        if sequence == self._blurred:
+            raise InvalidRequest(BLURRED)
         if self._painting is None or self._painting[0] != sequence:
             raise EngineUnavailable(NOT_YET)
         if self._sending is None or self._sending.done():
