@@ -60,11 +60,12 @@ class Admission:
         self,
         count: int,
         clock: Callable[[], float] = time.monotonic,
-        idle_seconds: float = IDLE_SECONDS,
-        turn_seconds: float = TURN_SECONDS,
+        idle_seconds: float | None = None,
+        turn_seconds: float | None = None,
     ) -> None:
         self._count = count
-        self._idle_seconds, self._turn_seconds = idle_seconds, turn_seconds
+        self._idle_seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
+        self._turn_seconds = TURN_SECONDS if turn_seconds is None else turn_seconds
         self._clock = clock
         self._seats: dict[SeatHolder, _Seat] = {}
         self._line: dict[SeatHolder, None] = {}  # in the order of joining
