@@ -46,15 +46,18 @@ def urls(host: str, port: int, *, https: bool = False) -> tuple[str, ...]:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104
         names: Iterable[str] = addresses()
     else:
-        names = () if _only_here(host) else (host,)
+        names = () if is_loopback(host) else (host,)
     return tuple(f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}" for name in names)
 
 
-def _only_here(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether listening on `host` reaches this machine only."""
+    if host == "localhost":
+        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def _likeliest_first(found: Iterable[str]) -> list[str]:
@@ -74,5 +77,5 @@ def _of_devices() -> Iterator[tuple[str, str]]:
         if name in states and not states[name].isup:
             continue
         for each in found:
-            if each.family == socket.AF_INET and not _only_here(each.address):
+            if each.family == socket.AF_INET and not is_loopback(each.address):
                 yield name, each.address

@@ -16,6 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import segno
+
 from .doctor import Finding
 from .errors import CheckpointError, InvalidSetting, LightningError
 from .laptop import firewall, power, screens
@@ -75,7 +77,7 @@ def rehearse(settings: Settings, phones: int = 0) -> int:
 def _findings(settings: Settings, phones: int) -> Iterator[Finding]:
     spec = choose_model(settings)
     yield from _weights(spec)
-    yield from _serving(settings, spec, phones)
+    yield from _serving(settings, phones)
     yield from _phones(settings, phones)
     yield _disk(settings)
     yield _power()
@@ -111,7 +113,7 @@ def _weights(spec: ModelSpec) -> Iterator[Finding]:
         yield Finding("weights", f"{spec.title} for {steps} steps: {seen} files, hashes compared")
 
 
-def _serving(settings: Settings, spec: ModelSpec, phones: int) -> Iterator[Finding]:
+def _serving(settings: Settings, phones: int) -> Iterator[Finding]:
     """The port, and the server: the one that runs there already, or one for this rehearsal."""
     from .bench.first_minute import RunningDemo, is_demo, open_pages, time_pictures
 
@@ -131,7 +133,7 @@ def _serving(settings: Settings, spec: ModelSpec, phones: int) -> Iterator[Findi
                 demo = RunningDemo.at(settings)
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory())
-                demo = stack.enter_context(RunningDemo.started(settings, spec, Path(folder)))
+                demo = stack.enter_context(RunningDemo.started(settings, Path(folder)))
             yield Finding("pages", open_pages(demo))
             times = time_pictures(demo)
         except LightningError as error:
@@ -182,10 +184,6 @@ def _phones(settings: Settings, phones: int) -> Iterator[Finding]:
 
 def _qr(url: str) -> str:
     """The address as a terminal shows it; nothing where that has no such characters."""
-    try:
-        import segno
-    except ImportError:
-        return "    (for a QR code here: pip install segno)"
     drawing = io.StringIO()
     segno.make(url, error="m", micro=False).terminal(out=drawing, compact=True)
     text = drawing.getvalue().rstrip("\n")

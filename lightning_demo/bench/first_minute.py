@@ -13,14 +13,10 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
-from ..engine.build import about, loader
-from ..engine.cached import CachedEngine, FrameCache
+from ..engine.build import build_engine
 from ..engine.latency_model import LatencyModel
-from ..engine.local import LocalEngine
 from ..engine.metrics import Metrics
 from ..errors import EngineUnavailable
-from ..model.weights.lora_setting import parse_loras
-from ..model.weights.model_spec import ModelSpec
 from ..schemas import GETTING_FASTER
 from ..settings import Settings
 from ..web.messages import split_frame
@@ -72,7 +68,7 @@ class RunningDemo:
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls, settings: Settings, spec: ModelSpec, folder: Path) -> Iterator[RunningDemo]:
+    def started(cls, settings: Settings, folder: Path) -> Iterator[RunningDemo]:
         """One for a while, on a port of its own, that only this machine reaches.
 
         Args:
@@ -94,11 +90,8 @@ class RunningDemo:
             files_dir=str(folder),
         )
         latencies, metrics = LatencyModel(), Metrics()
-        loras = parse_loras(settings.lora)
-        local = LocalEngine(
-            loader(spec, private), about(spec, loras), metrics=metrics, latency_model=latencies
-        )
-        server = Server(CachedEngine(local, FrameCache(2**26), metrics), private, metrics)
+        engine = build_engine(private, metrics=metrics, latency_model=latencies)
+        server = Server(engine, private, metrics)
         begun = time.perf_counter()
         server.start()
         try:

@@ -19,6 +19,7 @@ from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .checked import CheckedEngine
+from .latency_model import LatencyModel
 from .local import Loader, LocalEngine
 from .metrics import Metrics
 from .precompile import COMMAND, Precompiler, stamp
@@ -35,6 +36,7 @@ def build_engine(
     stand_in: bool = False,
     num_inference_steps: int | None = None,
     metrics: Metrics | None = None,
+    latency_model: LatencyModel | None = None,
 ) -> Engine:
     """The engine that these settings ask for; it starts to load its model at once.
 
@@ -44,6 +46,7 @@ def build_engine(
         stand_in: whether the miniature may answer while a model that has to be downloaded loads.
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
+        latency_model: where to write what calls of the model take; a stand-in does not.
     """
     spec = choose_model(settings)
     metrics = metrics or Metrics()
@@ -66,17 +69,24 @@ def build_engine(
         load = _after(checker, load)
     loras = parse_loras(settings.lora)
 
-    def engine(load: Loader, spec: ModelSpec, loras: Sequence[Lora] = ()) -> Engine:
-        local = LocalEngine(load, about(spec, loras), metrics=metrics)
+    def engine(
+        load: Loader,
+        spec: ModelSpec,
+        loras: Sequence[Lora] = (),
+        latency_model: LatencyModel | None = None,
+    ) -> Engine:
+        local = LocalEngine(load, about(spec, loras), metrics=metrics, latency_model=latency_model)
         return CachedEngine(checked(local, spec), _cache(settings), metrics)
 
     if not stand_in or spec.lightning.folder is not None:
-        return engine(load, spec, loras)
+        return engine(load, spec, loras, latency_model)
     # LoRAs are made for one model and fit no other; float8 needs the GPU, and what is compiled
     # would come when the wanted model is here.
     simple = replace(settings, device="cpu", lora="", fp8=False, compile=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
-    return StandbyEngine(engine(second, spec, loras), lambda: engine(first, MINIATURE))
+    return StandbyEngine(
+        engine(second, spec, loras, latency_model), lambda: engine(first, MINIATURE)
+    )
 
 
 def _cache(settings: Settings) -> FrameCache:

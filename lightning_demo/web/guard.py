@@ -6,7 +6,6 @@ open a WebSocket, and believe any Host; its login covers only its own routes.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import LightningError
+from ..reachable import is_loopback
 from ..settings import Settings, listed
 from .http_json import Shape
 from .messages import MAX_MESSAGE_BYTES
@@ -150,16 +150,6 @@ def allowed_hosts(settings: Settings) -> frozenset[str] | None:
     if settings.share or not is_loopback(settings.host):
         return None
     return LOOPBACK_NAMES | {settings.host.lower().strip("[]")}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether listening on `host` reaches this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def may_seem_this_machine(settings: Settings) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 import segno
 
-from ....reachable import urls
+from ....reachable import is_loopback, urls
 from ....settings import Settings, listed
-from ...guard import LOOPBACK_NAMES, is_loopback
+from ...guard import LOOPBACK_NAMES
 
 
 def addresses(settings: Settings, port: int, share_url: str = "") -> tuple[str, ...]:
@@ -21,7 +21,7 @@ def addresses(settings: Settings, port: int, share_url: str = "") -> tuple[str, 
         return (share_url.rstrip("/"),)
     host, https = settings.host, bool(settings.tls_cert)
     named = [name for name in listed(settings.allowed_hosts) if name not in LOOPBACK_NAMES]
-    hosts = named if named and not is_loopback(host.strip("[]")) else [host]
+    hosts = named if named and not is_loopback(host) else [host]
     return tuple(url for each in hosts for url in urls(each, port, https=https))
 
 
