@@ -303,7 +303,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("doctor", help="check this machine and say what to do")
-    add_settings(parser, ("host", "port", *ENGINE_SETTINGS))
+    add_settings(parser, ("host", "port", "safety_checker", *ENGINE_SETTINGS))
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'

@@ -55,6 +55,13 @@ def test_a_rehearsal_with_the_real_model_ends_green(
     assert output.endswith("Ready for the talk.\n")
 
 
+def test_the_rehearsed_server_has_the_talks_safety_checker(
+    laptop: Any, capsys: pytest.CaptureFixture[str]
+):
+    assert main([*HERE, "--safety-checker", "no such name!"]) == 1
+    assert "  * server: safety_checker" in capsys.readouterr().out
+
+
 @pytest.fixture
 def quick(laptop: Any) -> Iterator[Callable[..., Running]]:
     """The demo runs already, on plain colours, so that nothing has to be loaded."""
