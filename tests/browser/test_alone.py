@@ -121,7 +121,7 @@ def test_it_does_not_play_where_it_would_disturb(tab: Visit) -> None:
     page.get_by_role("button", name="Resume").click()
     tab.wait_answered()
     page.get_by_text("Presenter's desk").click()
-    tab.wait("() => lightning.desk.presenting")
+    tab.wait("() => lightning.desk?.presenting")
     tab.wait_answered()
     assert not plays()
     page.evaluate("lightning.desk.presenting = false")

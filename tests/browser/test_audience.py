@@ -90,7 +90,7 @@ def hall(
     desk = visit(running)
     desk.wait_answered()
     desk.page.get_by_text("Presenter's desk").click()
-    desk.wait("() => lightning.desk.presenting")
+    desk.wait("() => lightning.desk?.presenting")
     phones = Phones(browser, running.url, trouble)
     yield desk, phones, running, trouble
     phones.close()

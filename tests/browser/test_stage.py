@@ -44,7 +44,7 @@ class Talk:
         self.desk = visit(running)
         self.desk.wait_answered()
         self.desk.page.get_by_text("Presenter's desk").click()
-        self.desk.wait("() => lightning.desk.presenting")
+        self.desk.wait("() => lightning.desk?.presenting")
         self.code: str = self.desk.page.evaluate("lightning.desk.state.code")
 
     def open_wall(self, browser: Browser) -> Page:
@@ -151,7 +151,7 @@ def test_a_talk(talk: Talk, browser: Browser) -> None:
     wall.evaluate("wall.follower.socket.close()")
     desk.page.evaluate("(globalThis.old = lightning.transport.socket).close()")
     desk.wait("() => ![null, old].includes(lightning.transport.socket)")
-    desk.wait("() => lightning.desk.presenting")
+    desk.wait("() => lightning.desk?.presenting")
     assert desk.page.evaluate("[lightning.desk.state.code, lightning.desk.state.blank]") == [
         talk.code,
         True,
@@ -241,7 +241,7 @@ def test_the_desk(talk: Talk) -> None:
     page.evaluate("lightning.desk.connected()")
     assert not page.evaluate("lightning.desk.presenting")
     page.get_by_role("button", name="Present from this tab").click()
-    talk.desk.wait("() => lightning.desk.presenting")
+    talk.desk.wait("() => lightning.desk?.presenting")
     assert page.evaluate("lightning.desk.state.code") == talk.code
 
     # Loading the page again keeps code and wishes.
@@ -264,12 +264,12 @@ def test_a_password_is_asked_for_once(own: Callable[..., Running], visit: Open) 
     assert not tab.page.locator("#desk-on").is_visible()
     field.fill("opensesame")
     field.press("Enter")
-    tab.wait("() => lightning.desk.presenting")
+    tab.wait("() => lightning.desk?.presenting")
     assert not field.is_visible()
     assert "opensesame" not in tab.page.evaluate("JSON.stringify(sessionStorage)")
     tab.page.evaluate("(globalThis.old = lightning.transport.socket).close()")
     tab.wait("() => ![null, old].includes(lightning.transport.socket)")
-    tab.wait("() => lightning.desk.presenting")
+    tab.wait("() => lightning.desk?.presenting")
     tab.page.evaluate("sessionStorage.clear()")
 
 
