@@ -1,7 +1,7 @@
 """Node and the vendors' packages for it, where this machine has them.
 
-`npm install @fal-ai/client` anywhere, and LIGHTNING_NODE_MODULES=THERE/node_modules, or a folder
-node_modules in the checkout. Without either, tests that need them skip.
+`npm install --prefix tests` gets what tests/package.json names; LIGHTNING_NODE_MODULES is another
+folder that has them. Without either, the tests that need them skip.
 """
 
 from __future__ import annotations
@@ -13,24 +13,30 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-MODULES = Path(os.environ.get("LIGHTNING_NODE_MODULES") or ROOT / "node_modules").resolve()
-PATIENCE = 60.0  # seconds; only a failure waits that long
+from ..conftest import PATIENCE
+
+TESTS = Path(__file__).parents[2]
+MODULES = Path(os.environ.get("LIGHTNING_NODE_MODULES") or TESTS / "node_modules").resolve()
 
 
-def run_node(folder: Path, package: str, script: str, *options: str) -> str:
+def run_node(folder: Path, package: str, script: str, *options: str, **environment: str) -> str:
     """What a script prints that imports a package; both are in `folder` while it runs."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no node")
     if not (MODULES / package / "package.json").is_file():
-        pytest.skip(f"there is no {package} (npm install; LIGHTNING_NODE_MODULES)")
+        pytest.skip(f"there is no {package} (npm install --prefix tests)")
     (folder / "node_modules").symlink_to(MODULES)
     file = folder / "script.mjs"
     file.write_text(script, encoding="utf-8")
     command = [node, *options, str(file)]
     done = subprocess.run(  # noqa: S603
-        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        env={**os.environ, **environment},
     )
     if "bad option" in done.stderr:
         pytest.skip(f"this node is too old for {' '.join(options)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +22,8 @@ from lightning_demo.web.api.replicate_model import VERSIONS
 
 from ..conftest import Running, wait_for
 from ..fakes import FakeEngine, color_of
-from .clients import example, fetch, post, run_node
+from .clients import example, fetch, post
+from .javascript import run_node
 
 MODEL = "bytedance/sdxl-lightning-4step"
 VERSION = "5599ed30703defd1d160a25a63321b4dec97101d98b4674bcc56e41f62f35637"
@@ -548,8 +550,8 @@ console.log(JSON.stringify(said));
 
 
 def test_javascript(served, tmp_path):
-    """`npm install replicate` where the tests are run from, or LIGHTNING_NODE_MODULES."""
-    said = run_node("replicate", JAVASCRIPT, tmp_path, REF=REF, BASE_URL=f"{served.url}/v1")
+    printed = run_node(tmp_path, "replicate", JAVASCRIPT, REF=REF, BASE_URL=f"{served.url}/v1")
+    said = json.loads(printed)
     assert [shows(picture(url), "javascript") for url in said["run"]] == [True, True]
     assert said["progress"] == ["succeeded", "succeeded"]
     assert len(said["poll"]) == 2

@@ -16,7 +16,8 @@ from lightning_demo.web.api import webhooks
 
 from ..conftest import PATIENCE, Running, wait_for
 from ..fakes import FakeEngine
-from .clients import fetch, post, run_node
+from .clients import fetch, post
+from .javascript import run_node
 
 MODEL = "bytedance/sdxl-lightning-4step"
 
@@ -265,7 +266,7 @@ def test_javascript(predict, receiver, secret, tmp_path):
     console.log(JSON.stringify([said, changed]));
     """
     told = json.dumps({"headers": names, "body": body, "secret": secret.key})
-    assert run_node("replicate", program, tmp_path, TOLD=told) == [True, False]
+    assert json.loads(run_node(tmp_path, "replicate", program, TOLD=told)) == [True, False]
 
 
 def test_the_server_ends_though_a_host_does_not_answer(start, receiver, monkeypatch):
