@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_generate(commands)
+    _add_batch(commands)
     _add_inspect(commands)
     _add_download(commands)
     _add_compile(commands)
@@ -159,6 +160,61 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "line of JSON for each.",
     )
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="what to paint")
+    _add_fields(parser)
+    parser.add_argument(
+        "--out",
+        default=None,
+        help="the PNG file, or the folder for several prompts (default: picture.png, pictures/)",
+    )
+    _add_server(parser)
+    add_settings(parser, ENGINE_SETTINGS)
+
+    def run(args: argparse.Namespace) -> int:
+        from .generate import generate
+
+        return generate(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "batch",
+        help="paint a list of prompts into a folder",
+        description="Paints a list: a line of text for each prompt, or CSV or JSON Lines with the "
+        "columns prompt, negative_prompt, seed, size, num_inference_steps, guidance_scale and "
+        "count. {house, boat} in a prompt paints both, __animal__ draws a word of a list. Every "
+        "row is checked first. Started again with the same folder, it paints what is missing.",
+    )
+    parser.add_argument("file", metavar="FILE", help=".txt, .csv, .tsv or .jsonl; - reads lines")
+    parser.add_argument("--out", required=True, metavar="DIR", help="pictures and manifest")
+    _add_fields(parser.add_argument_group("fields of the rows that do not say them"))
+    parser.add_argument(
+        "--wildcards", metavar="DIR", help="lists of words: DIR/animal.txt for __animal__"
+    )
+    parser.add_argument(
+        "--format", choices=("png", "jpeg", "webp"), default="png", help="(default: png)"
+    )
+    parser.add_argument(
+        "--at-once", type=int, default=16, metavar="N", help="pictures asked for (default: 16)"
+    )
+    parser.add_argument("--check", action="store_true", help="only check the list")
+    parser.add_argument(
+        "--skip-bad-rows", action="store_true", help="paint the others, and end with 1"
+    )
+    _add_server(parser)
+    add_settings(parser, ENGINE_SETTINGS)
+
+    def run(args: argparse.Namespace) -> int:
+        from .batch import batch
+
+        return batch(args, settings_from(args))
+
+    parser.set_defaults(run=run)
+
+
+def _add_fields(parser: argparse._ActionsContainer) -> None:
+    """The fields of a request but its prompt."""
     parser.add_argument("--negative-prompt", help="what to keep out; acts above guidance 1")
     parser.add_argument(
         "--num-inference-steps", type=_number, help="1, 2, 4 or 8; each has its own checkpoint"
@@ -169,25 +225,15 @@ def _add_generate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--seed", type=_number, help=f"0 to {MAX_SEED} (default: a new one)")
     parser.add_argument("--width", type=_number, help="pixels, a multiple of 8")
     parser.add_argument("--height", type=_number, help="pixels, a multiple of 8")
-    parser.add_argument(
-        "--out",
-        default=None,
-        help="the PNG file, or the folder for several prompts (default: picture.png, pictures/)",
-    )
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server",
         metavar="URL",
         help="let a server that runs already paint, e.g. http://127.0.0.1:7860; its key, if it "
         "asks for one, from LIGHTNING_API_KEY",
     )
-    add_settings(parser, ENGINE_SETTINGS)
-
-    def run(args: argparse.Namespace) -> int:
-        from .generate import generate
-
-        return generate(args, settings_from(args))
-
-    parser.set_defaults(run=run)
 
 
 def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""A server of this demo as a program asks it for pictures (`generate --server`)."""
+"""A server of this demo as a program asks it for pictures (`--server`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 
 import httpx
 
-from .errors import EngineUnavailable, InvalidRequest, InvalidSetting, LightningError, RateLimited
+from .errors import (
+    EngineUnavailable,
+    GenerationFailed,
+    InvalidRequest,
+    InvalidSetting,
+    LightningError,
+    RateLimited,
+)
+from .schemas import Limits
 
 SECONDS = 660.0  # a little longer than a server takes before it gives a picture up
 
@@ -47,24 +55,55 @@ class Client:
     def __exit__(self, *exception: object) -> None:
         self._http.close()
 
-    def paint(self, fields: Mapping[str, Any]) -> Painted:
-        """The picture of a request's fields as PNG, its settings inside.
+    def paint(self, fields: Mapping[str, Any], format: str = "png") -> Painted:
+        """The picture of a request's fields, its settings inside.
+
+        Args:
+            format: "png", "jpeg" or "webp".
 
         Raises:
             LightningError: there is none, in the server's words.
         """
         given = {name: value for name, value in fields.items() if value is not None}
+        answer = self._ask("POST", "/v1/pictures", accept=f"image/{format}", content=given)
+        headers = answer.headers
         try:
-            answer = self._http.post(
-                f"{self._url}/v1/pictures", json=given, headers={"Accept": "image/png"}
+            warnings = tuple(json.loads(headers.get("X-Warnings", "[]")))
+            return Painted(answer.content, int(headers["X-Seed"]), headers["X-Model"], warnings)
+        except (ValueError, KeyError):
+            raise self._stranger() from None
+
+    def limits(self) -> Limits:
+        """What its model can be asked for.
+
+        Raises:
+            LightningError: it does not say.
+        """
+        answer = self._ask("GET", "/v1/models", accept="application/json")
+        try:
+            model = answer.json()["data"][0]
+            return Limits(
+                num_inference_steps=tuple(map(int, model["num_inference_steps"])),
+                default_steps=int(model["default_num_inference_steps"]),
+                sizes=tuple((int(width), int(height)) for width, height in model["sizes"]),
+                min_side=int(model["min_side"]),
+                max_side=int(model["max_side"]),
             )
+        except (ValueError, KeyError, TypeError, IndexError):
+            raise self._stranger() from None
+
+    def _ask(self, method: str, path: str, accept: str, content: Any = None) -> httpx.Response:
+        headers = {"Accept": accept}
+        try:
+            answer = self._http.request(method, f"{self._url}{path}", json=content, headers=headers)
         except httpx.HTTPError as error:
             raise EngineUnavailable(f"{self._url} does not answer ({error}).") from None
         if answer.status_code != httpx.codes.OK:
             raise _error(answer)
-        headers = answer.headers
-        warnings = tuple(json.loads(headers.get("X-Warnings", "[]")))
-        return Painted(answer.content, int(headers["X-Seed"]), headers["X-Model"], warnings)
+        return answer
+
+    def _stranger(self) -> InvalidSetting:
+        return InvalidSetting(f"server: {self._url} answers, but not as this demo does.")
 
 
 def _error(answer: httpx.Response) -> LightningError:
@@ -76,5 +115,16 @@ def _error(answer: httpx.Response) -> LightningError:
         message, field = f"The server answered {answer.status_code}.", None
     if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
         return InvalidRequest(message, field=field)
-    kind = RateLimited if answer.status_code == httpx.codes.TOO_MANY_REQUESTS else EngineUnavailable
-    return kind(message, field=field)
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return RateLimited(message, field=field, seconds=_seconds(answer))
+    if answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        return GenerationFailed(message, field=field)
+    return EngineUnavailable(message, field=field)
+
+
+def _seconds(answer: httpx.Response) -> float:
+    """How long it asks to be left alone."""
+    try:
+        return float(answer.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return 1.0

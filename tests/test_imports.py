@@ -6,13 +6,24 @@ import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lightning_demo"
-FOUNDATION = {"errors", "settings", "schemas", "images", "comfyui", "ports", "reachable", "tls"}
+FOUNDATION = {
+    "errors",
+    "settings",
+    "schemas",
+    "images",
+    "comfyui",
+    "ports",
+    "reachable",
+    "tasks",
+    "tls",
+}
 DOOR = PACKAGE / "model" / "hub"  # the only room that knows the Hub's client
 # A room may import itself and the rooms listed; commands (cli, generate, doctor) may import all.
 ALLOWED = {
     "model": FOUNDATION,
     "engine": FOUNDATION | {"model"},
-    "web": FOUNDATION | {"model", "engine"},
+    "studio": FOUNDATION | {"engine"},
+    "web": FOUNDATION | {"model", "engine", "studio"},
     "miniature": FOUNDATION | {"model", "engine"},
     "bench": FOUNDATION | {"model", "engine", "web", "miniature"},
 }

@@ -15,12 +15,12 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import LightningError
+from ..tasks import tasks
 from . import messages
 from .addresses import address_of
 from .live_connection import LiveConnection
 from .messages import ClientMessage
 from .service import Service
-from .tasks import tasks
 
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013

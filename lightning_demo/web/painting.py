@@ -29,10 +29,10 @@ from ..errors import (
     report_incident,
 )
 from ..schemas import Frame, GenerationRequest
+from ..tasks import tasks
 from .addresses import Allowance, discount
 from .callers import BURST, Caller
 from .messages import DRAINING
-from .tasks import tasks
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import EngineUnavailable, InvalidRequest, LightningError, report_incident
 from ...schemas import Frame
+from ...tasks import tasks
 from ..messages import MAX_MESSAGE_BYTES, load_json
-from ..tasks import tasks
 from .fal import (
     RUN,
     FalQuestion,

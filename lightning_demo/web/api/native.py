@@ -231,6 +231,8 @@ def described_model(status: EngineStatus) -> dict[str, Any]:
         "num_inference_steps": list(limits.num_inference_steps),
         "default_num_inference_steps": limits.default_steps,
         "sizes": [list(size) for size in limits.sizes],
+        "min_side": limits.min_side,
+        "max_side": limits.max_side,
     }
 
 

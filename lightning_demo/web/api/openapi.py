@@ -237,6 +237,8 @@ _MODEL = _object(
             "type": "array",
             "items": {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2},
         },
+        "min_side": _WHOLE,
+        "max_side": _WHOLE,
     }
 )
 _MODELS = _object({"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}})

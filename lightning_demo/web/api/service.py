@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
+from ...tasks import tasks
 from ..callers import Caller
 from ..http_json import Shape, error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
-from ..tasks import tasks
 from .access import Access, KeyRequired
 from .jobs import Jobs, owner_of
 from .order import Asked, Order, place

@@ -18,9 +18,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import LightningError
 from ...settings import ASSETS
+from ...tasks import tasks
 from ..live_socket import FRAMES_IN_FLIGHT, GOING_AWAY, TRY_AGAIN_LATER, receive_throttled
 from ..messages import ClientMessage
-from ..tasks import tasks
 from .stage import Stage
 from .wall import EMPTY, Wall
 from .walls import NoSuchStage

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
+from ....tasks import tasks
 from ...addresses import address_of
 from ...live_socket import (
     GOING_AWAY,
@@ -20,7 +21,6 @@ from ...live_socket import (
     send_messages,
 )
 from ...service import Service
-from ...tasks import tasks
 from ..stage import Stage
 from ..walls import NoSuchStage
 from .gallery import gallery_route
