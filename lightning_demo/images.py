@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .comfyui import workflow_texts
 from .schemas import OWN_WEIGHTS, GenerationRequest, Weights
+from .xmp import xmp_packet
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -23,6 +24,8 @@ JPEG_QUALITY = 90
 PNG_COMPRESSION = 1  # level 6 takes six times as long for a tenth less
 BLURRED_SIDE = 10  # pixels that are left of a longer side
 COMMENT_BYTES = 65_000  # of a JPEG's settings; the segment that holds them ends at 64 KiB
+XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"  # what its segment begins with
+XMP_IN_PNG = "XML:com.adobe.xmp"  # the keyword of its chunk
 JFIF_END = 20  # bytes: where the first segment of a JPEG by libjpeg ends
 
 
@@ -57,10 +60,11 @@ def encode(
     """
     if format == "png":
         return encode_png(pixels, request, model, weights)
-    exif = _exif(_as_painted(request, pixels), model)
-    options = {"subsampling": "4:2:0"} if format == "jpeg" else {"method": 2}
+    exif, xmp = _segments(_as_painted(request, pixels), model)
+    options: dict[str, Any] = {"subsampling": "4:2:0"} if format == "jpeg" else {"method": 2}
+    options |= {"quality": quality, "exif": exif, "xmp": xmp}
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format.upper(), quality=quality, exif=exif, **options)
+    Image.fromarray(pixels).save(buffer, format.upper(), **options)
     return buffer.getvalue()
 
 
@@ -70,9 +74,12 @@ def add_settings(jpeg: bytes, pixels: Pixels, request: GenerationRequest, model:
     Args:
         jpeg: by `encode_jpeg`, of the same pixels.
     """
-    exif = _exif(_as_painted(request, pixels), model)
-    segment = b"\xff\xe1" + (2 + len(exif)).to_bytes(2, "big") + exif
-    return jpeg[:JFIF_END] + segment + jpeg[JFIF_END:]
+    exif, xmp = _segments(_as_painted(request, pixels), model)
+    added = b"".join(
+        b"\xff\xe1" + (2 + len(content)).to_bytes(2, "big") + content
+        for content in (exif, XMP_IN_JPEG + xmp)
+    )
+    return jpeg[:JFIF_END] + added + jpeg[JFIF_END:]
 
 
 def encode_png(
@@ -81,14 +88,16 @@ def encode_png(
     """Encodes uint8 [height, width, 3] losslessly, with the settings that made it inside.
 
     Text chunks: `parameters` in the form that Stable Diffusion tools exchange, `generation`, the
-    same as JSON, and those by which ComfyUI opens the picture as a workflow.
+    same as JSON, those by which ComfyUI opens the picture as a workflow, and XMP.
     """
     text = PngInfo()
     request = _as_painted(request, pixels)
-    text.add_itxt("parameters", parameters_text(request, model))
+    parameters = parameters_text(request, model)
+    text.add_itxt("parameters", parameters)
     text.add_itxt("generation", json.dumps({**request.as_dict(), "model": model}))
     for name, value in workflow_texts(request, model, weights).items():
         text.add_text(name, value)
+    text.add_itxt(XMP_IN_PNG, xmp_packet(parameters, model))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=PNG_COMPRESSION)
     return buffer.getvalue()
@@ -107,9 +116,15 @@ def parameters_text(request: GenerationRequest, model: str) -> str:
     return "\n".join(lines)
 
 
-def _exif(request: GenerationRequest, model: str) -> bytes:
+def _segments(request: GenerationRequest, model: str) -> tuple[bytes, bytes]:
+    """The settings as EXIF and as XMP."""
+    parameters = parameters_text(request, model)
+    return _exif(parameters), xmp_packet(parameters, model).encode()
+
+
+def _exif(parameters: str) -> bytes:
     """The settings as EXIF; of what is too long, the end of the prompts is left out."""
-    prompts, _, rest = parameters_text(request, model).rpartition("\n")
+    prompts, _, rest = parameters.rpartition("\n")
     settings = f"\n{rest}".encode("utf-16-be")
     words = prompts.encode("utf-16-be")[: COMMENT_BYTES - len(settings)]
     whole = words.decode("utf-16-be", "ignore").encode("utf-16-be")  # no half of a character

@@ -2,7 +2,12 @@
 
 import io
 import json
+import re
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -54,6 +59,47 @@ def test_jpeg_is_small_and_close():
 def test_a_frame_becomes_a_file_without_being_encoded_again():
     added = add_settings(encode_jpeg(GRADIENT), GRADIENT, REQUEST, "miniature")
     assert added == encode(GRADIENT, REQUEST, "miniature", "jpeg", JPEG_QUALITY)
+
+
+def xmp_of(data: bytes) -> ElementTree.Element:
+    """The one description in a picture's XMP."""
+    (found,) = re.findall(
+        rb"<x:xmpmeta.*?</x:xmpmeta>", Image.open(io.BytesIO(data)).info["xmp"], re.S
+    )
+    return ElementTree.fromstring(found)[0][0]  # noqa: S314
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("prompt", ["a cat & <b>, 猫 🐈\ufffe", "🐈" * 100_000])
+def test_every_file_says_that_a_model_has_made_it(format: str, prompt: str):
+    request = replace(REQUEST, prompt=prompt)
+    said = xmp_of(encode(GRADIENT, request, "a & b", format, 90))
+    iptc = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+    source = said.findtext(f"{iptc}DigitalSourceType")
+    assert source == "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    assert said.findtext(f"{iptc}AISystemUsed") == "a & b"
+    text = said.findtext(f"{iptc}AIPromptInformation")
+    assert text is not None
+    if len(prompt) < 100:
+        assert text == parameters_text(request, "a & b").replace("\ufffe", "")
+    else:
+        kept, settings = text.rsplit("\n", 1)
+        assert prompt.startswith(kept) and len(kept) > 9_000
+        assert settings == parameters_text(request, "a & b").splitlines()[-1]
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="there is no exiftool")
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_exiftool_reads_it(format: str, tmp_path: Path):
+    file = tmp_path / f"picture.{format}"
+    file.write_bytes(encode(GRADIENT, REQUEST, "miniature", format, 90))
+    command = ["exiftool", "-json", "-G", str(file)]
+    done = subprocess.run(command, capture_output=True, check=True)  # noqa: S603
+    (said,) = json.loads(done.stdout)
+    assert said["XMP:DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert "Error" not in json.dumps(said) and "Warning" not in json.dumps(said)
+    text = said["PNG:Parameters"] if format == "png" else said["EXIF:UserComment"]
+    assert text.splitlines() == parameters_text(REQUEST, "miniature").splitlines()
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp"])

@@ -16,6 +16,7 @@ FOUNDATION = {
     "reachable",
     "tasks",
     "tls",
+    "xmp",
 }
 DOOR = PACKAGE / "model" / "hub"  # the only room that knows the Hub's client
 # A room may import itself and the rooms listed; commands (cli, generate, doctor) may import all.

@@ -14,6 +14,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from ...errors import InvalidRequest
+from ...images import XMP_IN_PNG
 from ...schemas import GenerationRequest
 from .a1111_parameters import as_parameters, parameter_fields, parse_parameters
 from .comfyui_graph import GraphSettings, read_graph
@@ -60,6 +61,7 @@ def read_info(data: bytes, field: str) -> PictureInfo:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             size = image.size
             texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
+            texts.pop(XMP_IN_PNG, None)  # says nothing more
             texts = _comfyui_texts(image) | texts
             comment = _comment(image)
     except Exception:  # Pillow raises whatever its parsers stumble over
