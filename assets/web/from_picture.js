@@ -54,7 +54,14 @@ const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("i
  */
 export async function requestOf(file, request, limits) {
   const found = await settingsIn(file);
-  if (!found) return null;
+  return found && fitted(found, request, limits);
+}
+
+/**
+ * A request with settings of another time or program, as far as they can be asked for here, and words
+ * for them; null where there are none.
+ */
+export function fitted(found, request, limits) {
   const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf];
   const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
   const words = parts.map((part) => part.words).filter(Boolean).join(", ");

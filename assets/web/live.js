@@ -3,11 +3,13 @@
 
 import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
-import { requestOf, watchForPictures } from "./from_picture.js";
+import { save } from "./files.js";
+import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
+import { Timeline } from "./timeline.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -37,6 +39,7 @@ class Lightning {
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
+    this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.readLink();
     this.wire();
     this.connect(config.transport);
@@ -228,8 +231,15 @@ class Lightning {
     if (this.painted.length > REMEMBERED) this.painted.shift();
     this.panel.painted(header, first, final && asked ? now - asked.at : null);
     if (asked && final) this.waterfall.finished(header, now - asked.at);
+    if (asked && final && !header.draft && !this.playing) this.keep(model, now - asked.at);
     if (asked && header.draft) this.panel.showDraft(header, asked.request);
     else if (asked) this.panel.showSize(header, asked.request);
+  }
+
+  keep(model, milliseconds) {
+    const { bytes, header } = this.painter.last;
+    const name = model || this.panel.status.model;
+    this.timeline?.keep(this.current, name, bytes, header.media_type, milliseconds);
   }
 
   // Actions ----------------------------------------------------------------------------------
@@ -258,33 +268,51 @@ class Lightning {
       this.panel.note(problem?.detail ?? "The picture could not be saved; try again.", "problem");
       return;
     }
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(await answer.blob());
-    anchor.download = fileName(this.current);
-    anchor.click();
-    setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
-    this.panel.note(`Saved as ${anchor.download}`);
+    save(await answer.blob(), fileName(this.current));
+    this.panel.note(`Saved as ${fileName(this.current)}`);
   }
 
-  /** Takes over the settings inside a picture, the seed locked, and says what became of them. */
-  async takeFrom(file) {
+  /** What the controls can say. */
+  get limits() {
     const { controls, maxSeed } = this;
-    const found = await requestOf(file, this.request, {
+    return {
       steps: controls.choices("num_inference_steps").map(Number),
       sizes: controls.choices("size").map((size) => size.split("x").map(Number)),
       maxSeed,
       maxGuidance: Number(controls.field("guidance_scale").max),
-    }).catch(() => null);
+    };
+  }
+
+  /** Takes over the settings inside a picture, the seed locked, and says what became of them. */
+  async takeFrom(file) {
+    const found = await requestOf(file, this.request, this.limits).catch(() => null);
     if (!found) {
       this.panel.note("No settings were found in that picture.", "problem");
       return;
     }
-    this.request = found.request;
-    controls.set("seed_lock", true);
-    controls.show(this.request); // nothing new to the loop, which asks once
-    this.mark();
+    this.takeOver(found.request);
     this.submit();
     this.panel.note(`From the picture: ${found.words}`);
+  }
+
+  /** Shows a request in the controls, its seed locked; asks for nothing. */
+  takeOver(request) {
+    this.request = request;
+    this.controls.set("seed_lock", true);
+    this.controls.show(request); // nothing new to the loop
+    this.mark();
+  }
+
+  /** Shows settings of another time, and the picture where there is one; asks for nothing. */
+  async recall(settings, picture) {
+    this.takeOver(fitted(settings, this.request, this.limits)?.request ?? this.request);
+    if (picture) this.painter.peek(await picture.arrayBuffer(), picture.type);
+  }
+
+  /** Asks for what has been recalled, whose picture stays until its last step is painted. */
+  submitRecalled() {
+    this.submit();
+    this.painter.skipTo(this.sequence, this.request.num_inference_steps);
   }
 
   async copyLink() {

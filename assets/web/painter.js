@@ -32,6 +32,18 @@ export class Painter {
     if (!this.busy) this.pump();
   }
 
+  /** Shows a picture of another time, until the next frame. */
+  peek(bytes, type) {
+    this.next = { header: { media_type: type }, bytes, aside: true };
+    if (!this.busy) this.pump();
+  }
+
+  /** Leaves out the frames of a request before a step: what is shown is as good. */
+  skipTo(sequence, step) {
+    this.shown = sequence;
+    this.step = step;
+  }
+
   // Decoding one at a time: two at once may finish in either order.
   async pump() {
     this.busy = true;
@@ -46,7 +58,7 @@ export class Painter {
         this.draw();
         if (frame === this.last) continue; // in another size
         this.last = frame;
-        this.painted(header);
+        if (!frame.aside) this.painted(header);
       } catch (problem) {
         console.warn("a frame could not be decoded", problem);
       }

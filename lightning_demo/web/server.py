@@ -120,7 +120,7 @@ class Server:
                 footer_links=[],
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
-                css_paths=FILES / "style.css",
+                css_paths=[FILES / "style.css", FILES / "timeline.css"],
             )
         # With a public link Gradio would take the page's own code from a CDN.
         self._blocks.share = False

@@ -22,6 +22,7 @@ from .desk import desk_panel
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
+from .timeline import timeline
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ def page(service: Service) -> gr.Blocks:
                 picture_stage()
                 status_line()
                 action_buttons(kiosk=kiosk)
+                if not kiosk:
+                    timeline()
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)

@@ -1,0 +1,231 @@
+// The timeline: every finished picture with its settings, to go back to, name, pin, play and save.
+
+import { contactSheet } from "./contact_sheet.js";
+import { save } from "./files.js";
+import { TimelineStore } from "./timeline_store.js";
+import { TimelineStrip } from "./timeline_strip.js";
+import { readTrack, trackOf } from "./timeline_track.js";
+
+const THUMB = 96; // px of its height; twice what is shown
+const PLAY_MS = 180; // for each picture that is played back
+const REPLAY_MS = 500; // at least, for each that is painted again
+
+const byId = (name) => document.getElementById(`timeline-${name}`);
+const LATEST_MS = 500; // until it is kept, however busy the page is
+const idle = () =>
+  new Promise((go) => (globalThis.requestIdleCallback ?? setTimeout)(go, { timeout: LATEST_MS }));
+
+export class Timeline {
+  /** @param lightning  the page's live loop */
+  constructor(lightning) {
+    this.lightning = lightning;
+    this.store = new TimelineStore(() => this.reload());
+    this.strip = new TimelineStrip((id) => this.show(id), (id) => this.take(id));
+    this.chosen = null; // id of the picture that is shown
+    this.running = null; // what plays or replays, until it is aborted
+    this.work = this.reload(); // one change after the other
+    this.wire();
+  }
+
+  wire() {
+    const actions = {
+      play: () => (this.running ? this.stop() : this.play()),
+      more: () => this.openMenu(byId("menu").hidden),
+      pin: () => this.change({ pinned: !this.entry?.pinned }),
+      remove: () => this.remove(),
+      sheet: () => this.saveSheet(),
+      track: () => save(new Blob([trackOf(this.entries)], { type: "application/json" }), "lightning-track.json"),
+      open: () => byId("file").click(),
+      clear: () => this.clear(),
+    };
+    document.getElementById("timeline").addEventListener("click", ({ target }) => {
+      actions[target.closest("button")?.id.replace("timeline-", "")]?.();
+    });
+    byId("name").addEventListener("change", ({ target }) => this.change({ name: target.value.trim() }));
+    byId("file").addEventListener("change", ({ target }) => {
+      if (target.files.length) this.replay(target.files[0]);
+      target.value = ""; // so that the same can be chosen again
+    });
+    const outside = ({ target }) => !target.closest?.("#timeline-menu, #timeline-more");
+    document.addEventListener("pointerdown", (event) => outside(event) && this.openMenu(false));
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.stop();
+      if (!byId("menu").hidden) this.openMenu(false, true);
+    });
+    // Whoever goes on typing wants to see what is typed.
+    document.getElementById("prompt").addEventListener("input", ({ isTrusted }) => isTrusted && this.stop());
+  }
+
+  get entries() {
+    return [...this.store.entries.values()];
+  }
+
+  get entry() {
+    return this.store.entries.get(this.chosen);
+  }
+
+  // Keeping ----------------------------------------------------------------------------------
+
+  /** Keeps a finished picture; never while somebody waits for the next one. */
+  keep(request, model, bytes, type, milliseconds) {
+    const blob = new Blob([bytes], { type });
+    const key = JSON.stringify([model, ...Object.entries(request).sort().flat()]);
+    const entry = { key, request, model, milliseconds, blob, at: Date.now() };
+    this.work = this.work.then(async () => {
+      await idle();
+      const thumb = await thumbnail(blob).catch(() => blob);
+      this.chosen = await this.store.add({ ...entry, thumb });
+      this.draw();
+    });
+  }
+
+  async reload() {
+    await this.store.load();
+    this.draw();
+  }
+
+  draw() {
+    if (!this.entry) this.chosen = this.entries.at(-1)?.id ?? null;
+    this.strip.draw(this.entries, this.chosen);
+    byId("play").disabled = this.store.entries.size < 2;
+    if (this.store.problem) this.say(this.store.problem);
+    this.drawMenu();
+  }
+
+  // Going back -------------------------------------------------------------------------------
+
+  /** Shows a picture and its settings; asks for nothing. */
+  show(id) {
+    this.chosen = id;
+    const { request, blob } = this.entry;
+    this.strip.mark(id);
+    this.drawMenu();
+    this.lightning.recall(request, blob);
+  }
+
+  /** Goes on from there: the same request, painted anew where it is no more remembered. */
+  take(id) {
+    this.stop();
+    this.show(id);
+    this.lightning.submitRecalled();
+  }
+
+  async play() {
+    const entries = this.entries;
+    const from = entries.findIndex(({ id }) => id === this.chosen);
+    const shown = from < entries.length - 1 ? entries.slice(from) : entries;
+    await this.run(async (signal) => {
+      for (const { id } of shown) {
+        if (signal.aborted) return;
+        if (this.store.entries.has(id)) this.show(id);
+        await pause(PLAY_MS, signal);
+      }
+    });
+    this.take(this.chosen);
+  }
+
+  /** Paints each request of a track, one after the other. */
+  async replay(file) {
+    let requests;
+    try {
+      requests = await readTrack(file);
+    } catch ({ message }) {
+      this.say(message);
+      return;
+    }
+    await this.run(async (signal) => {
+      for (const [place, request] of requests.entries()) {
+        if (signal.aborted) return;
+        this.say(`Painting ${place + 1} of ${requests.length}`);
+        this.lightning.recall(request);
+        this.lightning.submit();
+        await pause(REPLAY_MS, signal);
+        while (!this.lightning.answered && !signal.aborted) await pause(20, signal);
+      }
+      this.say(`${requests.length} painted`);
+    });
+  }
+
+  /** Runs what can be stopped, in place of what runs. */
+  async run(work) {
+    this.stop();
+    const control = (this.running = new AbortController());
+    byId("play").setAttribute("aria-pressed", "true");
+    await work(control.signal);
+    if (this.running === control) this.stop();
+  }
+
+  stop() {
+    this.running?.abort();
+    this.running = null;
+    byId("play").setAttribute("aria-pressed", "false");
+  }
+
+  // The menu ---------------------------------------------------------------------------------
+
+  openMenu(open, focus = false) {
+    byId("menu").hidden = !open;
+    byId("more").setAttribute("aria-expanded", String(open));
+    if (open) byId("name").focus();
+    else if (focus) byId("more").focus();
+  }
+
+  drawMenu() {
+    const { entry } = this;
+    for (const name of ["name", "pin", "remove", "track", "sheet", "clear"]) byId(name).disabled = !entry;
+    if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
+    byId("name").placeholder = entry?.request.prompt ?? "";
+    byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
+    byId("clear").textContent = "Forget all";
+  }
+
+  say(words) {
+    byId("says").textContent = words;
+  }
+
+  async change(fields) {
+    if (!this.entry) return;
+    await this.store.change(this.chosen, fields);
+    this.draw();
+  }
+
+  async remove() {
+    const { entries, chosen } = this;
+    const at = entries.findIndex(({ id }) => id === chosen);
+    await this.store.remove([chosen]);
+    this.chosen = (entries[at + 1] ?? entries[at - 1])?.id ?? null;
+    this.draw();
+  }
+
+  /** Asks once more: what is gone is gone. */
+  async clear() {
+    const gone = this.entries.filter(({ pinned }) => !pinned).map(({ id }) => id);
+    const sure = `Really forget ${gone.length}?`;
+    if (byId("clear").textContent !== sure) {
+      byId("clear").textContent = sure;
+      return;
+    }
+    await this.store.remove(gone);
+    this.draw();
+  }
+
+  async saveSheet() {
+    save(await contactSheet(this.entries), "lightning-contact-sheet.png");
+  }
+}
+
+async function thumbnail(blob) {
+  const picture = await createImageBitmap(blob, { resizeHeight: THUMB, resizeQuality: "medium" });
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
+  canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
+}
+
+/** Waits, or until the signal is aborted. */
+function pause(milliseconds, signal) {
+  return new Promise((go) => {
+    const timer = setTimeout(go, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
+  });
+}

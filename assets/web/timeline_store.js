@@ -1,0 +1,116 @@
+// Where finished pictures are kept: in the browser's own database, within a budget of bytes. Where it
+// may not be used, or is full, in this tab's memory, and why is told. Nothing leaves the browser.
+
+const NAME = "lightning-timeline";
+const BUDGET = 64 * 2 ** 20; // bytes of pictures
+const MOST = 500; // pictures
+
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+export class TimelineStore {
+  /**
+   * @param changed  called when another tab has kept or removed something
+   * @param limits   { budget, most }, for tests
+   */
+  constructor(changed, { budget = BUDGET, most = MOST } = {}) {
+    this.budget = budget;
+    this.most = most;
+    this.entries = new Map(); // id -> entry, the oldest first
+    this.problem = ""; // why nothing outlives this tab
+    this.channel = new BroadcastChannel(NAME);
+    this.channel.onmessage = changed;
+  }
+
+  /** Reads what is kept. */
+  async load() {
+    if (this.problem) return;
+    try {
+      this.database ??= await open();
+      const all = await done(this.pictures("readonly").getAll());
+      this.entries = new Map(all.map((entry) => [entry.id, entry]));
+    } catch (problem) {
+      this.forbid("This browser does not let pages keep anything", problem);
+    }
+  }
+
+  /**
+   * Keeps one picture.
+   * @param entry  { key, request, model, at, milliseconds, blob, thumb }; `key` is its own alone
+   * @returns its id; of another with the same key, that one's
+   */
+  async add(entry) {
+    for (const { id, key } of this.entries.values()) if (key === entry.key) return id;
+    const whole = { name: "", pinned: false, ...entry };
+    const id = await this.write((pictures) => pictures.add(whole));
+    const own = id ?? Math.max(0, ...this.entries.keys()) + 1;
+    this.entries.set(own, { ...whole, id: own });
+    await this.trim(own);
+    this.channel.postMessage("changed");
+    return own;
+  }
+
+  /** Changes `name` or `pinned`. */
+  async change(id, fields) {
+    const entry = { ...this.entries.get(id), ...fields };
+    this.entries.set(id, entry);
+    await this.write((pictures) => pictures.put(entry));
+    this.channel.postMessage("changed");
+  }
+
+  async remove(ids) {
+    for (const id of ids) {
+      this.entries.delete(id);
+      await this.write((pictures) => pictures.delete(id));
+    }
+    this.channel.postMessage("changed");
+  }
+
+  /** Removes the oldest that nobody has pinned, until all is within the budget. */
+  async trim(newest) {
+    const entries = [...this.entries.values()];
+    let bytes = entries.reduce((sum, { blob }) => sum + blob.size, 0);
+    const gone = [];
+    for (const { id, pinned, blob } of entries) {
+      if (bytes <= this.budget && entries.length - gone.length <= this.most) break;
+      if (pinned || id === newest) continue;
+      gone.push(id);
+      bytes -= blob.size;
+    }
+    if (gone.length) await this.remove(gone);
+  }
+
+  /** What a change of the database gives; null where there is none, or none any more. */
+  async write(change) {
+    if (!this.database) return null;
+    try {
+      return await done(change(this.pictures("readwrite")));
+    } catch (problem) {
+      const full = problem?.name === "QuotaExceededError";
+      this.forbid(full ? "This browser has no room left" : "This browser keeps no more", problem);
+      return null;
+    }
+  }
+
+  pictures(mode) {
+    return this.database.transaction("pictures", mode).objectStore("pictures");
+  }
+
+  forbid(words, problem) {
+    console.warn("the timeline is kept in memory:", problem);
+    this.database = null;
+    this.problem = `${words}: new pictures are gone when this tab is closed.`;
+  }
+}
+
+function open() {
+  const opening = indexedDB.open(NAME, 1);
+  opening.onupgradeneeded = () => {
+    const pictures = opening.result.createObjectStore("pictures", { keyPath: "id", autoIncrement: true });
+    pictures.createIndex("key", "key", { unique: true });
+  };
+  return done(opening);
+}

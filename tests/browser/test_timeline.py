@@ -1,0 +1,287 @@
+"""The timeline: every finished picture is kept in the browser, and can be gone back to."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ..web.conftest import Running
+from ..web.fakes import color_of
+from .conftest import PHONE, Modules, Visit
+
+Open = Callable[..., Visit]
+WORDS = ("a red house", "a blue boat", "a green tree")
+FORGET = "() => globalThis.lightning?.timeline.store.remove([...lightning.timeline.store.entries.keys()])"
+KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
+READ = """async (text) => {
+  const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
+  return readTrack(new Blob([text])).then(
+    (requests) => ({ requests }), ({ message }) => ({ message }));
+}"""
+STORE = """async (sizes) => {
+  const { TimelineStore } = await import(new URL("web/timeline_store.js", document.baseURI));
+  const store = new TimelineStore(() => {}, { budget: 100, most: 4 });
+  await store.load();
+  await store.remove([...store.entries.keys()]);
+  const kept = () => [...store.entries.values()].map(({ key }) => key);
+  const told = [];
+  for (const [key, size] of sizes) {
+    const blob = new Blob(["x".repeat(size)]);
+    const id = await store.add({ key, request: { prompt: key }, blob });
+    if (key === "pinned") await store.change(id, { pinned: true });
+    told.push(kept());
+  }
+  const again = new TimelineStore(() => {});
+  await again.load();
+  return [told, [...again.entries.values()].map(({ key }) => key)];
+}"""
+
+
+def close(color: tuple[int, ...], prompt: str) -> bool:
+    return all(abs(a - b) < 20 for a, b in zip(color, color_of(prompt), strict=True))
+
+
+def kept(tab: Visit) -> list[str]:
+    found: list[str] = tab.page.evaluate(KEPT)
+    return found
+
+
+def wait_kept(tab: Visit, *prompts: str) -> None:
+    tab.wait(
+        f"(wanted) => JSON.stringify(({KEPT})()) === wanted",
+        json.dumps(list(prompts), separators=(",", ":")),
+    )
+
+
+def paint(tab: Visit, *prompts: str) -> None:
+    for prompt in prompts:
+        tab.prompt.fill(prompt)
+        tab.wait_painted(prompt)
+        tab.wait("(prompt) => lightning.timeline.entries.at(-1)?.request.prompt === prompt", prompt)
+
+
+@pytest.fixture
+def begin(visit: Open) -> Callable[..., Visit]:
+    """Opens a tab whose timeline is empty."""
+
+    def opened(running: Running, **options: Any) -> Visit:
+        tab = visit(running, **options)
+        tab.wait_answered()
+        tab.wait("() => lightning.timeline?.entries.length")
+        tab.page.evaluate(FORGET)
+        return tab
+
+    return opened
+
+
+@pytest.fixture
+def forgetful(begin: Callable[..., Visit], own: Callable[..., Running]) -> Iterator[Visit]:
+    tab = begin(own())
+    yield tab
+    tab.page.evaluate(FORGET)
+
+
+def test_back_to_an_earlier_picture_and_its_settings(
+    running: Running, begin: Callable[..., Visit]
+) -> None:
+    tab = begin(running)
+    tab.page.locator("#steps input[value='2']").check(force=True)
+    paint(tab, WORDS[0])
+    tab.page.locator("#steps input[value='8']").check(force=True)
+    paint(tab, *WORDS[1:])
+    paint(tab, "a red house by")
+    moments = tab.page.locator(".moment")
+    assert moments.last.get_attribute("aria-current") == "true"
+    first = next(i for i, prompt in enumerate(kept(tab)) if prompt == WORDS[0])
+    before = kept(tab)
+    moments.nth(first).click()
+    assert tab.prompt.input_value() == WORDS[0]
+    assert tab.request()["num_inference_steps"] == 2
+    assert tab.wait_answered()["prompt"] == WORDS[0]
+    assert close(tab.color(), WORDS[0])
+    assert kept(tab) == before, "what is there is not kept twice"
+    assert moments.nth(first).get_attribute("aria-current") == "true"
+    tab.page.evaluate(FORGET)
+
+
+def test_the_slider_shows_without_asking_and_asks_when_it_is_let_go(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    sequence = tab.sequence()
+    slider = tab.page.get_by_label("Earlier pictures")
+    slider.evaluate("s => { s.value = 0; s.dispatchEvent(new Event('input', { bubbles: true })); }")
+    tab.wait("(prompt) => lightning.request.prompt === prompt", WORDS[0])
+    wait_color(tab, WORDS[0])
+    assert tab.sequence() == sequence
+    assert slider.get_attribute("aria-valuetext") == f"1 of 3: {WORDS[0]}"
+    slider.focus()
+    slider.press("ArrowRight")
+    assert tab.wait_painted(WORDS[1])["sequence"] > sequence
+
+
+def wait_color(tab: Visit, prompt: str) -> None:
+    tab.wait(
+        """(wanted) => {
+          const canvas = document.getElementById("canvas");
+          const middle = [canvas.width / 2, canvas.height / 2, 1, 1];
+          const { data } = canvas.getContext("2d").getImageData(...middle);
+          return wanted.every((value, at) => Math.abs(value - data[at]) < 20);
+        }""",
+        list(color_of(prompt)),
+    )
+
+
+def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    page = tab.page
+    page.locator(".moment").first.click()
+    page.click("#timeline-more")
+    page.get_by_label("Name of this picture").fill("The first <b>")
+    page.click("#timeline-pin")
+    page.reload()
+    tab.wait("() => globalThis.lightning?.timeline?.entries.length >= 3")
+    first = page.locator(".moment").first
+    assert first.get_attribute("title") == "The first <b>"
+    assert "pinned" in (first.get_attribute("class") or "")
+    page.click("#timeline-more")
+    page.click("#timeline-clear")
+    assert "Really forget" in page.inner_text("#timeline-clear")
+    page.click("#timeline-clear")
+    wait_kept(tab, WORDS[0])
+    page.keyboard.press("Escape")
+    assert page.locator("#timeline-menu").is_hidden()
+
+
+def test_one_is_removed_and_two_tabs_show_the_same(
+    forgetful: Visit, visit: Open, own: Callable[..., Running]
+) -> None:
+    tab, other = forgetful, visit(own())
+    other.wait_answered()
+    paint(tab, *WORDS)
+    other.wait(
+        "(prompt) => lightning.timeline.entries.at(-1)?.request.prompt === prompt", WORDS[-1]
+    )
+    tab.page.locator(".moment", has=tab.page.locator("img")).nth(1).click()
+    gone = tab.prompt.input_value()
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-remove")
+    for each in (tab, other):
+        each.wait(f"(gone) => !({KEPT})().includes(gone)", gone)
+
+
+def test_played_back_until_somebody_types(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    tab.page.evaluate(
+        "() => { globalThis.shown = []; const recall = lightning.recall.bind(lightning);"
+        "lightning.recall = (request, ...rest) => {"
+        "  shown.push(request.prompt); return recall(request, ...rest); }; }"
+    )
+    tab.page.click("#timeline-play")
+    tab.wait("(last) => shown.at(-1) === last && !lightning.timeline.running", WORDS[-1])
+    assert list(dict.fromkeys(tab.page.evaluate("shown"))) == list(WORDS)
+    assert tab.page.get_attribute("#timeline-play", "aria-pressed") == "false"
+    tab.page.click("#timeline-play")
+    tab.prompt.press("End")
+    tab.prompt.type(" now")
+    tab.wait("() => !lightning.timeline.running")
+
+
+def test_a_track_is_saved_and_painted_again(forgetful: Visit, tmp_path: Path) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    pixels = {entry["prompt"]: entry["seed"] for entry in tab.painted()}
+    tab.page.click("#timeline-more")
+    with tab.page.expect_download() as download:
+        tab.page.click("#timeline-track")
+    file = tmp_path / "track.json"
+    download.value.save_as(file)
+    assert [each["prompt"] for each in json.loads(file.read_text())["requests"]] == list(WORDS)
+    with tab.page.expect_download() as sheet:
+        tab.page.click("#timeline-sheet")
+    with Image.open(io.BytesIO(sheet.value.path().read_bytes())) as image:
+        assert image.size == (16 + 3 * 272, 16 + 256 + 54 + 16)
+        for place, prompt in enumerate(WORDS):
+            assert close(image.getpixel((16 + 272 * place + 128, 144))[:3], prompt)
+    tab.page.evaluate(FORGET)
+    tab.page.set_input_files("#timeline-file", file)
+    wait_kept(tab, *WORDS)
+    tab.wait("() => document.getElementById('timeline-says').textContent === '3 painted'")
+    again = {entry["prompt"]: entry["seed"] for entry in tab.painted()}
+    assert again.items() >= pixels.items()
+
+
+def test_on_a_phone(own: Callable[..., Running], begin: Callable[..., Visit]) -> None:
+    tab = begin(own(), viewport=PHONE, has_touch=True, is_mobile=True)
+    paint(tab, *WORDS)
+    tab.page.tap("#timeline-more")
+    box = tab.page.locator("#timeline-menu").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.page.evaluate(FORGET)
+
+
+def test_a_browser_that_keeps_nothing_says_so(own: Callable[..., Running], visit: Open) -> None:
+    init = "Object.defineProperty(globalThis, 'indexedDB', { get() { throw new Error('no'); } })"
+    tab = visit(own(), init=init)
+    tab.wait_answered()
+    paint(tab, *WORDS)
+    assert kept(tab)[-3:] == list(WORDS)
+    assert "gone when this tab is closed" in str(tab.page.text_content("#timeline-says"))
+
+
+def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> None:
+    sizes = [
+        ["pinned", 30],
+        ["a", 30],
+        ["b", 30],
+        ["c", 30],
+        ["c", 30],
+        ["d", 5],
+        ["e", 5],
+        ["f", 90],
+    ]
+    told, again = modules.page.evaluate(STORE, sizes)
+    assert told == [
+        ["pinned"],
+        ["pinned", "a"],
+        ["pinned", "a", "b"],
+        ["pinned", "b", "c"],
+        ["pinned", "b", "c"],
+        ["pinned", "b", "c", "d"],
+        ["pinned", "c", "d", "e"],
+        ["pinned", "f"],
+    ]
+    assert again == told[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is not JSON"),
+        ("[]", "no track of this demo"),
+        ('{"kind": "lightning-track", "version": 1, "requests": []}', "nothing in that track"),
+        ('{"kind": "lightning-track", "version": 9, "requests": [{}]}', "newer version"),
+        (
+            '{"kind": "lightning-track", "version": 1, "requests": [null]}',
+            "Picture 1 of that track",
+        ),
+        ('{"kind": "lightning-track", "version": 1, "requests": [{"prompt": 7}]}', "has no prompt"),
+        ("x" * (2**24 + 1), "too large"),
+    ],
+)
+def test_files_that_are_no_tracks(modules: Modules, text: str, words: str) -> None:
+    assert words in modules.page.evaluate(READ, text)["message"]
+
+
+def test_only_fields_of_a_request_are_read(modules: Modules) -> None:
+    request = {"prompt": "<b>a</b>", "seed": 7, "__proto__": {"x": 1}, "mood": "good", "width": "9"}
+    track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [request]})
+    assert modules.page.evaluate(READ, track) == {"requests": [{"prompt": "<b>a</b>", "seed": 7}]}
