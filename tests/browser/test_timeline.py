@@ -17,7 +17,8 @@ from .conftest import PHONE, Modules, Visit
 
 Open = Callable[..., Visit]
 WORDS = ("a red house", "a blue boat", "a green tree")
-FORGET = "() => globalThis.lightning?.timeline.store.remove([...lightning.timeline.store.entries.keys()])"
+FORGET = """() => globalThis.lightning?.timeline.store.remove(
+  lightning.timeline.entries.map(({ id }) => id))"""
 KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
 READ = """async (text) => {
   const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
