@@ -2,6 +2,7 @@
 
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
+import { animated, filmEnding, recorded } from "./film.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
 import { readTrack, trackOf } from "./timeline_track.js";
@@ -9,6 +10,8 @@ import { readTrack, trackOf } from "./timeline_track.js";
 const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
 const REPLAY_MS = 500; // at least, for each that is painted again
+
+const OF_ENTRIES = ["name", "pin", "remove", "sheet", "film", "gif", "webp", "track", "clear"];
 
 const byId = (name) => document.getElementById(`timeline-${name}`);
 const LATEST_MS = 500; // until it is kept, however busy the page is
@@ -33,7 +36,10 @@ export class Timeline {
       more: () => this.openMenu(byId("menu").hidden),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
-      sheet: () => this.saveSheet(),
+      sheet: () => this.export("lightning-contact-sheet.png", () => contactSheet(this.entries)),
+      film: () => this.saveFilm(),
+      gif: () => this.export("lightning.gif", () => animated(this.entries, "gif")),
+      webp: () => this.export("lightning.webp", () => animated(this.entries, "webp")),
       track: () => save(new Blob([trackOf(this.entries)], { type: "application/json" }), "lightning-track.json"),
       open: () => byId("file").click(),
       clear: () => this.clear(),
@@ -173,7 +179,7 @@ export class Timeline {
 
   drawMenu() {
     const { entry } = this;
-    for (const name of ["name", "pin", "remove", "track", "sheet", "clear"]) byId(name).disabled = !entry;
+    for (const name of OF_ENTRIES) byId(name).disabled = !entry;
     if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
     byId("name").placeholder = entry?.request.prompt ?? "";
     byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
@@ -210,8 +216,23 @@ export class Timeline {
     this.draw();
   }
 
-  async saveSheet() {
-    save(await contactSheet(this.entries), "lightning-contact-sheet.png");
+  saveFilm() {
+    const kind = filmEnding();
+    if (!kind) this.say("This browser records no films; GIF and WebP are made without it.");
+    else this.export(`lightning.${kind.ending}`, (signal) => recorded(this.entries, signal));
+  }
+
+  /** Makes a file, which may take a while, and saves it. */
+  async export(name, make) {
+    this.say(`Making ${name}`);
+    await this.run(async (signal) => {
+      try {
+        save(await make(signal), name);
+        this.say(`Saved as ${name}`);
+      } catch ({ message }) {
+        this.say(message);
+      }
+    });
   }
 }
 

@@ -22,6 +22,7 @@ from .messages import MAX_MESSAGE_BYTES
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # What only the page itself uses; everything else may be opened to other pages (--cors-origins).
 PAGE_PATHS = (
+    "/animation",
     "/audience",
     "/gradio_api",
     "/login",
@@ -34,7 +35,7 @@ PAGE_PATHS = (
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bodies with a picture in them; all others hold text.
-LARGER_BODIES = {"/sdapi/v1/png-info": 2**24}  # bytes, by path
+LARGER_BODIES = {"/sdapi/v1/png-info": 2**24, "/animation": 2**24}  # bytes, by path
 
 
 class Guard:

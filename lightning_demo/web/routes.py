@@ -14,12 +14,14 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from ..errors import EngineUnavailable, InvalidRequest
 from ..images import encode_png
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
+from ..studio.animation import FORMATS, animate, unpack
 from .callers import caller_at
 from .guard import check_login, logged_in
-from .http_json import answers_problems, problem, read_json
+from .http_json import answers_problems, problem, read_body, read_json
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
@@ -43,6 +45,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/readyz", endpoints.ready),
         Route("/metrics", endpoints.metrics),
         Route("/picture", endpoints.picture, methods=["POST"]),
+        Route("/animation", endpoints.animation, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(
@@ -58,6 +61,7 @@ class Endpoints:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._animating = asyncio.Lock()
 
     async def live(self, socket: WebSocket) -> None:
         """The live loop of one tab."""
@@ -103,6 +107,21 @@ class Endpoints:
             "Cache-Control": "no-store",
         }
         return Response(data, headers=headers, media_type="image/png")
+
+    @answers_problems
+    async def animation(self, request: Request) -> Response:
+        """Pictures of the page's timeline as one that moves; `?format=gif` or `webp`."""
+        check_login(request)
+        format = FORMATS.get(request.query_params.get("format", ""))
+        if format is None:
+            raise InvalidRequest("format: must be gif or webp.", field="format")
+        if self._animating.locked():  # each takes a core for seconds
+            raise EngineUnavailable("Another film is being made; try again in a moment.")
+        async with self._animating:
+            pictures = unpack(await read_body(request))
+            data = await asyncio.to_thread(animate, pictures, format)
+        headers = {"Cache-Control": "no-store"}
+        return Response(data, headers=headers, media_type=f"image/{format}")
 
 
 def _file(path: Path) -> Callable[[Request], Response]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -217,6 +218,37 @@ def test_a_track_is_saved_and_painted_again(forgetful: Visit, tmp_path: Path) ->
     tab.wait("() => document.getElementById('timeline-says').textContent === '3 painted'")
     again = {entry["prompt"]: entry["seed"] for entry in tab.painted()}
     assert again.items() >= pixels.items()
+
+
+def test_films(forgetful: Visit, tmp_path: Path) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    tab.page.click("#timeline-more")
+    for kind in ("gif", "webp"):
+        with tab.page.expect_download() as download:
+            tab.page.click(f"#timeline-{kind}")
+        with Image.open(io.BytesIO(download.value.path().read_bytes())) as film:
+            assert film.format == kind.upper()
+            assert (film.n_frames, film.width) == (3, 256)  # type: ignore[attr-defined]
+            for number, prompt in enumerate(WORDS):
+                film.seek(number)
+                assert close(film.convert("RGB").getpixel((128, 100)), prompt)
+    assert tab.text("timeline-says") == "Saved as lightning.webp"
+    with tab.page.expect_download() as download:
+        tab.page.click("#timeline-film")
+    name = download.value.suggested_filename
+    shown = tab.page.evaluate(
+        """async (data) => {
+          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+          const video = document.createElement("video");
+          video.src = URL.createObjectURL(new Blob([bytes]));
+          await new Promise((go, no) => { video.onloadeddata = go; video.onerror = no; });
+          return [video.videoWidth, video.videoHeight];
+        }""",
+        base64.b64encode(download.value.path().read_bytes()).decode(),
+    )
+    assert name in ("lightning.mp4", "lightning.webm")
+    assert shown == [256, 256 + 48]
 
 
 def test_on_a_phone(own: Callable[..., Running], begin: Callable[..., Visit]) -> None:

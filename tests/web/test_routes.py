@@ -160,3 +160,24 @@ def test_uploads_are_refused(running: Running) -> None:
     files = {"files": ("x.html", b"x" * 5_000)}
     answer = httpx.post(f"{running.url}/gradio_api/upload", files=files)
     assert answer.status_code == 413
+
+
+def test_an_animation(running: Running) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    picture = buffer.getvalue()
+    body = 2 * (len(picture).to_bytes(4, "big") + picture)
+    answer = httpx.post(f"{running.url}/animation?format=gif", content=body)
+    assert answer.headers["content-type"] == "image/gif"
+    assert Image.open(io.BytesIO(answer.content)).format == "GIF"
+    for query, content, field in (
+        ("format=gif", b"x", "pictures"),
+        ("format=mp4", body, "format"),
+        ("", body, "format"),
+    ):
+        answer = httpx.post(f"{running.url}/animation?{query}", content=content)
+        assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert (
+        httpx.post(f"{running.url}/animation?format=gif", content=bytes(2**24 + 1)).status_code
+        == 413
+    )

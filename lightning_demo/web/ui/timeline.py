@@ -28,8 +28,13 @@ TIMELINE = """
     <div>
       <button id="timeline-sheet" type="button"
         title="Pictures with their words on one sheet" disabled>Contact sheet</button>
+      <button id="timeline-film" type="button"
+        title="A film of the sentence being typed; takes as long as it lasts" disabled>Film</button>
+      <button id="timeline-gif" type="button" disabled>GIF</button>
+      <button id="timeline-webp" type="button" title="A moving picture, smaller than a GIF"
+        disabled>WebP</button>
       <button id="timeline-track" type="button"
-        title="Every request with its seed, to be painted again" disabled>Save as track</button>
+        title="Every request with its seed, to be painted again" disabled>Track</button>
       <button id="timeline-open" type="button"
         title="Paints a saved track again">Open a track</button>
       <button id="timeline-clear" type="button" title="But those that are pinned"

@@ -1,0 +1,109 @@
+// The timeline as a film, its words below: recorded here as MP4 or WebM, or made a GIF or WebP by the
+// server's library.
+
+import { wrapped } from "./contact_sheet.js";
+
+const MOST = 120; // pictures, the newest
+const EACH_MS = 200;
+const LAST_MS = 2000; // the last one is looked at
+const TICK_MS = 50; // between two frames of a recording, which shows nothing that is not drawn
+const SIDE = 512; // px of the longer side of a GIF or WebP
+const BITS = 8_000_000; // a second
+const CAPTION = 2; // lines
+const TYPES = ["video/mp4;codecs=avc1.42E01F", "video/mp4", "video/webm;codecs=vp9", "video/webm"];
+
+/** The ending of the films that this browser records; none if it records none. */
+export function filmEnding() {
+  const type = TYPES.find((each) => globalThis.MediaRecorder?.isTypeSupported(each));
+  return type && { type, ending: type.startsWith("video/mp4") ? "mp4" : "webm" };
+}
+
+/**
+ * Records, which takes as long as the film.
+ * @param entries  { request, blob }
+ * @param signal   ends it early; what there is is given
+ */
+export async function recorded(entries, signal) {
+  const { type } = filmEnding();
+  const screen = await screenFor(entries);
+  const recorder = new MediaRecorder(screen.canvas.captureStream(), { mimeType: type, videoBitsPerSecond: BITS });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  const stopped = new Promise((go) => (recorder.onstop = go));
+  const shown = entries.slice(-MOST);
+  await screen.draw(shown[0]);
+  recorder.start();
+  for (const entry of shown) {
+    if (signal.aborted) break;
+    await screen.draw(entry);
+    const until = performance.now() + (entry === shown.at(-1) ? LAST_MS : EACH_MS);
+    while (performance.now() < until && !signal.aborted) {
+      screen.redraw();
+      await new Promise((go) => setTimeout(go, TICK_MS));
+    }
+  }
+  recorder.stop();
+  await stopped;
+  return new Blob(parts, { type });
+}
+
+/**
+ * A GIF or WebP of the entries.
+ * @param format  "gif" or "webp"
+ * @throws Error  in the server's words
+ */
+export async function animated(entries, format) {
+  const screen = await screenFor(entries, SIDE);
+  const parts = [];
+  for (const entry of entries.slice(-MOST)) {
+    await screen.draw(entry);
+    const picture = await new Promise((go) => screen.canvas.toBlob(go, "image/jpeg", 0.92));
+    const length = new DataView(new ArrayBuffer(4));
+    length.setUint32(0, picture.size);
+    parts.push(length.buffer, picture);
+  }
+  const url = new URL(`../animation?format=${format}`, import.meta.url);
+  const body = new Blob(parts, { type: "application/octet-stream" });
+  const answer = await fetch(url, { method: "POST", body }).catch(() => null);
+  if (answer?.ok) return answer.blob();
+  const problem = await answer?.json().catch(() => null);
+  throw new Error(problem?.detail ?? "The server does not answer; try again.");
+}
+
+/** What pictures are drawn on: as large as the last one, with room for words below. */
+async function screenFor(entries, side = Infinity) {
+  const last = await createImageBitmap(entries.at(-1).blob);
+  const scale = Math.min(1, side / Math.max(last.width, last.height));
+  const even = (length) => 2 * Math.round(length / 2); // H.264 has no odd ones
+  const [width, height] = [even(last.width * scale), even(last.height * scale)];
+  last.close();
+  const line = Math.max(16, Math.round(width / 20));
+  const caption = even(line * (CAPTION + 1));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height: height + caption });
+  const context = canvas.getContext("2d");
+  const drawn = { picture: null, words: [] };
+
+  function redraw() {
+    const { picture, words } = drawn;
+    context.fillStyle = "#121110";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const fit = Math.min(width / picture.width, height / picture.height);
+    const [across, down] = [picture.width * fit, picture.height * fit];
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, (width - across) / 2, (height - down) / 2, across, down);
+    context.fillStyle = "#f3f1ed";
+    words.forEach((text, at) => context.fillText(text, width / 2, height + caption / 2 + line * 1.2 * (at - (words.length - 1) / 2)));
+  }
+
+  async function draw({ request, blob }) {
+    const picture = await createImageBitmap(blob);
+    drawn.picture?.close();
+    context.font = `${Math.round(line * 0.9)}px system-ui, sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    Object.assign(drawn, { picture, words: wrapped(context, request.prompt, width - 2 * line, CAPTION) });
+    redraw();
+  }
+
+  return { canvas, draw, redraw };
+}
