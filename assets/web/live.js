@@ -10,6 +10,7 @@ import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
+import { whatOf } from "./picture_dialog.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -283,16 +284,20 @@ class Lightning {
     };
   }
 
-  /** Takes over the settings inside a picture, the seed locked, and says what became of them. */
+  /** Takes over what a visitor wants of the settings inside a picture, the seed locked. */
   async takeFrom(file) {
     const found = await requestOf(file, this.request, this.limits).catch(() => null);
     if (!found) {
       this.panel.note("No settings were found in that picture.", "problem");
       return;
     }
-    this.takeOver(found.request);
+    const what = await whatOf(file, found.request, found.words);
+    if (!what) return;
+    const { prompt, negative_prompt: without } = found.request;
+    const all = what === "all";
+    this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without });
     this.submit();
-    this.panel.note(`From the picture: ${found.words}`);
+    this.panel.note(`From the picture: ${all ? found.words : "prompt"}`);
   }
 
   /** Shows a request in the controls, its seed locked; asks for nothing. */

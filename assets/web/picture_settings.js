@@ -1,5 +1,5 @@
-// The settings inside a picture, in our names: ours, AUTOMATIC1111's text, or ComfyUI's graph. What
-// `web/api/picture_info.py` and `comfyui_graph.py` do for programs is done here for the page, so that
+// The settings inside a picture, in our names: ours, AUTOMATIC1111's text, Fooocus' JSON, or ComfyUI's
+// graph. What `web/api/picture_info.py`, `fooocus_parameters.py` and `comfyui_graph.py` do for programs is done here for the page, so that
 // no picture has to be uploaded.
 
 import { pictureTexts } from "./picture_texts.js";
@@ -35,7 +35,7 @@ export function settingsOf({ generation, parameters, prompt }) {
   const ours = parsed(generation);
   const found = isObject(ours)
     ? Object.fromEntries(FIELDS.filter((name) => name in ours).map((name) => [name, ours[name]]))
-    : parameters ? ofParameters(parameters) : ofGraph(parsed(prompt));
+    : parameters ? ofFooocus(parameters) ?? ofParameters(parameters) : ofGraph(parsed(prompt));
   return found && Object.keys(found).length ? found : null;
 }
 
@@ -69,6 +69,20 @@ function ofParameters(text) {
     if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
   }
   const [, width, height] = /^(\d{1,9})x(\d{1,9})$/.exec(said.Size) ?? [];
+  return width ? { ...found, width: Number(width), height: Number(height) } : found;
+}
+
+// Fooocus --------------------------------------------------------------------------------------
+
+/** What Fooocus' JSON says, as in `fooocus_parameters.py`; null for other texts. */
+function ofFooocus(text) {
+  const said = text.trimStart().startsWith("{") ? parsed(text) : null;
+  if (!isObject(said) || !isText(said.prompt)) return null;
+  const found = { prompt: said.prompt, negative_prompt: isText(said.negative_prompt) ? said.negative_prompt : "" };
+  for (const [name, theirs] of [["num_inference_steps", "steps"], ["guidance_scale", "guidance_scale"], ["seed", "seed"]]) {
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
+  }
+  const [, width, height] = /^\(?\s*(\d{1,5})\s*[,x×]\s*(\d{1,5})\s*\)?$/.exec(said.resolution) ?? [];
   return width ? { ...found, width: Number(width), height: Number(height) } : found;
 }
 

@@ -112,6 +112,8 @@ function ofExif(bytes) {
     const [, name, value] = /^(prompt|workflow):([^\0]*)/i.exec(text(valueOf(first.get(tag)))) ?? [];
     if (name) texts[name.toLowerCase()] = value;
   }
+  // Fooocus has its comment here, as plain text.
+  if (first.has(USER_COMMENT)) texts.parameters = text(valueOf(first.get(USER_COMMENT))).replace(/\0+$/, "");
   if (!first.has(EXIF_FOLDER)) return texts;
   const comment = entries(view, first.get(EXIF_FOLDER).at, little).get(USER_COMMENT);
   if (comment) texts.parameters = commentText(valueOf(comment));

@@ -74,17 +74,24 @@ def transfer(tab: Visit, data: bytes, kind: str = "image/png", name: str = "a.pn
     return tab.page.evaluate_handle(FILE, [name, kind, base64.b64encode(data).decode()])
 
 
-def drop(tab: Visit, data: bytes, kind: str = "image/png") -> None:
+def answer(tab: Visit, button: str) -> None:
+    """Presses a button of the dialog that a picture opens."""
+    tab.page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
+
+
+def drop(tab: Visit, data: bytes, kind: str = "image/png", button: str | None = None) -> None:
     given = transfer(tab, data, kind)
     for event in ("dragover", "drop"):
         tab.page.dispatch_event("#stage", event, {"dataTransfer": given})
+    if button:
+        answer(tab, button)
 
 
 def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
     tab.page.locator("#seed-lock label").click()
     before = tab.sequence()
     tab.page.evaluate(KEEP_FETCHES)
-    drop(tab, of_comfyui(seed=2**32 + 9, cfg=1))
+    drop(tab, of_comfyui(seed=2**32 + 9, cfg=1), button="Apply")
     tab.wait_painted("a cat (sitting), (red:1.2)")
     assert tab.request() == {
         "prompt": "a cat (sitting), (red:1.2)",
@@ -113,6 +120,46 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
     assert tab.wait_painted("typed on")["seed"] == 9
 
 
+def test_only_the_prompt_or_nothing_is_taken(tab: Visit) -> None:
+    before = tab.request()
+    drop(tab, of_comfyui(), button="Cancel")
+    drop(tab, of_comfyui())
+    dialog = tab.page.get_by_role("dialog")
+    assert "a cat (sitting), (red:1.2)" in dialog.inner_text()
+    assert "without dogs" in dialog.inner_text() and "8 steps for 20" in dialog.inner_text()
+    tab.page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert tab.request() == before
+    drop(tab, of_comfyui(), button="Only the prompt")
+    tab.wait_painted("a cat (sitting), (red:1.2)")
+    taken = {"prompt": "a cat (sitting), (red:1.2)", "negative_prompt": "dogs"}
+    assert tab.request() == {**before, **taken}
+
+
+def test_a_picture_of_fooocus(tab: Visit) -> None:
+    said = {
+        "prompt": "a boat",
+        "negative_prompt": "fog",
+        "full_prompt": ["a boat", "masterpiece"],
+        "steps": 4,
+        "guidance_scale": 1.5,
+        "resolution": "(1152, 768)",
+        "seed": "77",
+        "sampler": "euler",
+    }
+    drop(tab, png({"parameters": json.dumps(said), "fooocus_scheme": "fooocus"}), button="Apply")
+    tab.wait_painted("a boat")
+    assert tab.request() == {
+        "prompt": "a boat",
+        "negative_prompt": "fog",
+        "num_inference_steps": 4,
+        "guidance_scale": 1.5,
+        "seed": 77,
+        "width": 384,
+        "height": 256,
+    }
+
+
 def test_our_own_picture_asks_for_the_same(tab: Visit) -> None:
     tab.page.locator("#steps").get_by_text("2", exact=True).click()
     tab.page.locator("#size").get_by_text("384 × 256").click()
@@ -127,7 +174,7 @@ def test_our_own_picture_asks_for_the_same(tab: Visit) -> None:
     tab.page.reload()
     tab.page.wait_for_function("globalThis.lightning?.transport")
     tab.wait_answered()
-    drop(tab, saved)
+    drop(tab, saved, button="Apply")
     tab.wait_painted("a picture to keep")
     assert tab.request() == asked
 
@@ -136,6 +183,7 @@ def test_a_picture_can_be_pasted_and_chosen(own: Callable[..., Running], visit: 
     tab = visit(own(), viewport=PHONE)
     tab.wait_answered()
     tab.prompt.evaluate(PASTE, transfer(tab, png({"parameters": PARAMETERS})))
+    answer(tab, "Apply")
     painted = tab.wait_painted("a cat, masterpiece with: a colon")
     assert painted["seed"] == 5
     button = tab.page.get_by_role("button", name="Settings from a picture")
@@ -143,6 +191,9 @@ def test_a_picture_can_be_pasted_and_chosen(own: Callable[..., Running], visit: 
         button.press("Enter")
     file = {"name": "b.png", "mimeType": "image/png", "buffer": of_comfyui()}
     waiting.value.set_files(file)  # type: ignore[arg-type]
+    box = tab.page.get_by_role("dialog").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    answer(tab, "Apply")
     tab.wait_painted("a cat (sitting), (red:1.2)")
     right = tab.page.evaluate("document.documentElement.scrollWidth")
     assert right <= PHONE["width"], "the button has room"
@@ -166,7 +217,7 @@ def test_a_picture_without_settings_changes_nothing_and_html_in_one_is_text(tab:
         "seed": "7",
         "model": wild,
     }
-    drop(tab, png({"generation": json.dumps(settings)}))
+    drop(tab, png({"generation": json.dumps(settings)}), button="Apply")
     tab.wait_painted(wild)
     assert tab.prompt.input_value() == wild
     assert tab.page.locator("img[src=x]").count() == 0
@@ -210,6 +261,12 @@ def test_texts_of_every_format(modules: Modules) -> None:
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0words"
     buffer = io.BytesIO()
     Image.new("RGB", (64, 48)).save(buffer, "WEBP", exif=exif)
+    theirs = Image.Exif()
+    theirs[ExifTags.Base.UserComment] = '{"prompt": "of Fooocus"}'
+    with_comment = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(with_comment, "JPEG", exif=theirs)
+    found = texts_of(modules, with_comment.getvalue())["texts"]
+    assert found == {"parameters": '{"prompt": "of Fooocus"}'}
     assert texts_of(modules, buffer.getvalue())["texts"] == {
         "prompt": '{"1": 2}',
         "workflow": '{"nodes": []}',
@@ -223,7 +280,7 @@ def test_a_picture_while_the_model_loads_is_painted_later(
     engine = FakeEngine()
     engine.say(state="loading")
     tab = visit(own(engine))
-    drop(tab, of_comfyui())
+    drop(tab, of_comfyui(), button="Apply")
     tab.page.get_by_text("From the picture").wait_for()
     engine.say(state="ready")
     tab.wait_painted("a cat (sitting), (red:1.2)")

@@ -1,4 +1,4 @@
-"""The settings inside a picture: ours, AUTOMATIC1111's text, or the graph that ComfyUI ran.
+"""The settings inside a picture: ours, AUTOMATIC1111's or Fooocus' text, or ComfyUI's graph.
 
 A picture of a stranger is looked at without decoding it: its header and its texts, within bounds.
 """
@@ -18,6 +18,7 @@ from ...images import XMP_IN_PNG
 from ...schemas import GenerationRequest
 from .a1111_parameters import as_parameters, parameter_fields, parse_parameters
 from .comfyui_graph import GraphSettings, read_graph
+from .fooocus_parameters import read_fooocus
 
 MAX_PIXELS = 2**26
 MAX_CHARACTERS = 2**20  # of all texts inside
@@ -34,7 +35,7 @@ class PictureInfo:
 
     parameters: str  # as AUTOMATIC1111 writes them; empty where it says nothing
     items: dict[str, str]  # its other texts
-    graph: GraphSettings | None = None  # where only that says how it was made
+    graph: GraphSettings | None = None  # where only that, or Fooocus, says how it was made
 
 
 def decode_picture(text: str, field: str) -> bytes:
@@ -74,7 +75,7 @@ def read_info(data: bytes, field: str) -> PictureInfo:
             field=field,
         )
     parameters = texts.pop("parameters", comment)
-    graph = None if parameters else read_graph(texts.get("prompt", ""))
+    graph = read_fooocus(parameters) if parameters else read_graph(texts.get("prompt", ""))
     return PictureInfo(as_parameters(graph, size) if graph else parameters, texts, graph)
 
 
@@ -95,7 +96,10 @@ def request_fields(info: PictureInfo) -> dict[str, Any]:
 
 def _comment(image: Image.Image) -> str:
     """The comment of a JPEG (EXIF 2.32, table 9), where tools put the same text."""
-    value: Any = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+    exif = image.getexif()
+    if isinstance(theirs := exif.get(ExifTags.Base.UserComment), str):  # Fooocus', one folder above
+        return theirs
+    value: Any = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
     if not isinstance(value, bytes):
         return ""
     kind, rest = value[:8], value[8:]

@@ -24,17 +24,19 @@ TIMELINE = """
         title="It stays when room is made for new ones" disabled>Pin</button>
       <button id="timeline-remove" type="button" disabled>Remove</button>
     </div>
-    <h2>All of them</h2>
-    <div>
-      <button id="timeline-sheet" type="button"
-        title="Pictures with their words on one sheet" disabled>Contact sheet</button>
+    <h2>Save all of them as</h2>
+    <div class="of-three">
       <button id="timeline-film" type="button"
         title="A film of the sentence being typed; takes as long as it lasts" disabled>Film</button>
       <button id="timeline-gif" type="button" disabled>GIF</button>
       <button id="timeline-webp" type="button" title="A moving picture, smaller than a GIF"
         disabled>WebP</button>
+      <button id="timeline-sheet" type="button"
+        title="Pictures with their words on one sheet" disabled>Sheet</button>
       <button id="timeline-track" type="button"
         title="Every request with its seed, to be painted again" disabled>Track</button>
+    </div>
+    <div class="apart">
       <button id="timeline-open" type="button"
         title="Paints a saved track again">Open a track</button>
       <button id="timeline-clear" type="button" title="But those that are pinned"

@@ -1,0 +1,38 @@
+// What a picture holds, and what of it is taken over.
+
+const BUTTONS = [["all", "Apply"], ["prompt", "Only the prompt"], ["", "Cancel"]];
+
+const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
+
+/**
+ * Asks a visitor.
+ * @param file     the picture
+ * @param request  what it asks for here
+ * @param words    for its settings, and for what they become
+ * @returns "all", "prompt", or "" for nothing
+ */
+export function whatOf(file, request, words) {
+  const dialog = element("dialog", { id: "picture-dialog" });
+  dialog.setAttribute("aria-labelledby", "picture-dialog-title");
+  const image = element("img", { alt: "", src: URL.createObjectURL(file) });
+  const text = element("div", {});
+  text.append(
+    element("h2", { id: "picture-dialog-title", textContent: "Settings in this picture" }),
+    element("p", { className: "said", dir: "auto", textContent: request.prompt }),
+    element("p", { className: "said without", dir: "auto", textContent: request.negative_prompt && `without ${request.negative_prompt}` }),
+    element("p", { textContent: words }),
+  );
+  const form = element("form", { method: "dialog" });
+  form.append(...BUTTONS.map(([value, textContent]) => element("button", { value, textContent })));
+  dialog.append(image, text, form);
+  document.querySelector(".gradio-container").append(dialog);
+  const answered = new Promise((answer) => {
+    dialog.addEventListener("close", () => {
+      URL.revokeObjectURL(image.src);
+      dialog.remove();
+      answer(dialog.returnValue);
+    });
+  });
+  dialog.showModal();
+  return answered;
+}
