@@ -9,11 +9,12 @@ const COLUMNS = 6;
 
 /**
  * @param entries  { request, name, blob }
+ * @param most     pictures beside each other
  * @returns a PNG as Blob
  */
-export async function contactSheet(entries) {
+export async function contactSheet(entries, most = COLUMNS) {
   const shown = entries.slice(-MOST);
-  const columns = Math.min(COLUMNS, shown.length);
+  const columns = Math.min(most, shown.length);
   const rows = Math.ceil(shown.length / columns);
   const cell = SIDE + LINES * LINE + GAP;
   const canvas = document.createElement("canvas");

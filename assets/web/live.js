@@ -73,6 +73,7 @@ class Lightning {
       pause: () => this.pause(),
       download: () => this.download(),
       link: () => this.copyLink(),
+      "compare-open": () => this.compare(),
     };
     document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
@@ -254,6 +255,13 @@ class Lightning {
     this.panel.show();
     if (this.paused) this.transport.send('{"pause": true}');
     else this.submit();
+  }
+
+  /** Opens the dialog that varies what is asked for now. */
+  async compare() {
+    const { Compare } = await import("./compare.js");
+    this.comparison ??= new Compare(this);
+    this.comparison.open();
   }
 
   /** Saves the picture that is shown, lossless and with its settings inside. */

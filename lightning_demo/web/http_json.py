@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..errors import InvalidRequest, LightningError, RateLimited, report_incident
+from ..schemas import Frame
 from .messages import load_json
 
 log = logging.getLogger(__name__)
@@ -120,3 +121,9 @@ def answers_problems(endpoint: Endpoint) -> Endpoint:
             return problem_of(report_incident(error, "The request could not be answered", log))
 
     return answer
+
+
+def stages(frames: Sequence[Frame]) -> str:
+    """The engine's milliseconds by stage, of the picture that took longest (W3C, Server Timing)."""
+    longest = max((frame.timings for frame in frames), key=lambda timings: timings.get("total", 0))
+    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in longest.items())

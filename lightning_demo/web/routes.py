@@ -15,13 +15,13 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..errors import EngineUnavailable, InvalidRequest
-from ..images import encode_png
+from ..images import JPEG_QUALITY, encode
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from ..studio.animation import FORMATS, animate, unpack
 from .callers import caller_at
 from .guard import check_login, logged_in
-from .http_json import answers_problems, problem, read_body, read_json
+from .http_json import answers_problems, problem, read_body, read_json, stages
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
@@ -92,7 +92,10 @@ class Endpoints:
 
     @answers_problems
     async def picture(self, request: Request) -> Response:
-        """The picture of a request as PNG, its settings inside."""
+        """The picture of a request, its settings inside; `?format=jpeg` or `webp`, else PNG."""
+        format = request.query_params.get("format", "png")
+        if format not in ("png", "jpeg", "webp"):
+            raise InvalidRequest("format: must be png, jpeg or webp.", field="format")
         check_login(request)
         caller = replace(caller_at(request), origin="page")
         painting = self._service.painting
@@ -101,12 +104,15 @@ class Endpoints:
             await read_json(request), self._service.engine.status().limits
         )
         frame = await while_connected(request, painting.paint(asked, caller))
-        data = await asyncio.to_thread(encode_png, frame.pixels, asked, frame.model, frame.weights)
+        data = await asyncio.to_thread(
+            encode, frame.pixels, asked, frame.model, format, JPEG_QUALITY, frame.weights
+        )
         headers = {
-            "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.png"',
+            "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.{format}"',
             "Cache-Control": "no-store",
+            "Server-Timing": stages([frame]),
         }
-        return Response(data, headers=headers, media_type="image/png")
+        return Response(data, headers=headers, media_type=f"image/{format}")
 
     @answers_problems
     async def animation(self, request: Request) -> Response:

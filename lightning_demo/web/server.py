@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
+STYLES = ("style", "timeline", "compare")
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 
@@ -120,7 +121,7 @@ class Server:
                 footer_links=[],
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
-                css_paths=[FILES / "style.css", FILES / "timeline.css"],
+                css_paths=[FILES / f"{name}.css" for name in STYLES],
             )
         # With a public link Gradio would take the page's own code from a CDN.
         self._blocks.share = False

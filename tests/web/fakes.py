@@ -7,6 +7,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -229,7 +230,9 @@ class Stage:
         """Closes the engine and puts another in its place; called from another thread."""
         before, self.engine = self.engine, engine
         if self._loop is None:
-            asyncio.run(before.aclose())
+            # This thread may have a loop of its own: Playwright's.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, before.aclose()).result()
         else:
             asyncio.run_coroutine_threadsafe(before.aclose(), self._loop).result()
 

@@ -181,3 +181,15 @@ def test_an_animation(running: Running) -> None:
         httpx.post(f"{running.url}/animation?format=gif", content=bytes(2**24 + 1)).status_code
         == 413
     )
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_picture_in_other_formats(running: Running, format: str) -> None:
+    request = {"prompt": "a boat", "seed": 9}
+    answer = httpx.post(f"{running.url}/picture?format={format}", json=request)
+    assert answer.headers["content-type"] == f"image/{format}"
+    assert f"-9.{format}" in answer.headers["content-disposition"]
+    assert "total;dur=" in answer.headers["server-timing"]
+    assert Image.open(io.BytesIO(answer.content)).format == format.upper()
+    refused = httpx.post(f"{running.url}/picture?format=gif", json=request)
+    assert (refused.status_code, refused.json()["field"]) == (422, "format")

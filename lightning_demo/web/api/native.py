@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute, Route
 from ...errors import InvalidRequest, LightningError, report_incident
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, EngineStatus, Frame
 from ..callers import Caller
+from ..http_json import stages
 from ..prices import costs
 from . import event_stream
 from .aspect import parse_aspect_ratio, parse_resolution
@@ -186,7 +187,7 @@ async def pictures(api: Api, http: Request) -> Response:
     frames = await api.paint(http, order, caller)
     content = await _described(api, http, question, order, frames)
     content["timings"] = {"total_ms": round((time.perf_counter() - begun) * 1000, 1)}
-    headers = {"Cache-Control": "no-store", "Server-Timing": _stages(frames)}
+    headers = {"Cache-Control": "no-store", "Server-Timing": stages(frames)}
     return JSONResponse(content, headers=headers)
 
 
@@ -268,15 +269,9 @@ async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Respo
         "X-Seed": str(order.seed),
         "X-Model": frame.model,
         "X-Warnings": json.dumps(order.told([frame])),
-        "Server-Timing": _stages([frame]),
+        "Server-Timing": stages([frame]),
     }
     return Response(data, headers=headers, media_type=order.output.media_type)
-
-
-def _stages(frames: Sequence[Frame]) -> str:
-    """The engine's milliseconds by stage, of the picture that took longest (W3C, Server Timing)."""
-    longest = max((frame.timings for frame in frames), key=lambda timings: timings.get("total", 0))
-    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in longest.items())
 
 
 async def _described(

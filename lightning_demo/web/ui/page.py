@@ -16,6 +16,7 @@ from ...settings import Settings
 from ..events import EventStreams
 from ..service import MAX_PAGES, Service
 from ..vocabularies import vocabulary
+from .compare import compare
 from .completions import completions
 from .controls import CONTROLS, control_panel
 from .desk import desk_panel
@@ -59,6 +60,7 @@ def page(service: Service) -> gr.Blocks:
                 action_buttons(kiosk=kiosk)
                 if not kiosk:
                     timeline()
+                    compare()
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)

@@ -1,0 +1,246 @@
+// Compares: one request with one or two of its settings varied, as a grid that fills as it is painted.
+
+import { axes, cellsOf } from "./compare_axes.js";
+import { contactSheet } from "./contact_sheet.js";
+import { save } from "./files.js";
+
+const AT_ONCE = 4; // pictures; what is typed meanwhile takes turns with them
+const NONE = "";
+
+const byId = (name) => document.getElementById(`compare-${name}`);
+const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
+
+export class Compare {
+  /** @param lightning  the page's live loop */
+  constructor(lightning) {
+    this.lightning = lightning;
+    this.dialog = document.getElementById("compare");
+    this.cells = [];
+    this.chosen = []; // at most two cells
+    this.running = null; // what is being painted, until it is aborted
+    this.wire();
+  }
+
+  wire() {
+    const actions = {
+      use: () => this.use(),
+      slide: () => this.slide(),
+      save: () => this.save(),
+      close: () => this.dialog.close(),
+    };
+    this.dialog.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button?.classList.contains("cell")) this.choose(this.cells[button.dataset.at]);
+      else actions[button?.id.replace("compare-", "")]?.();
+    });
+    this.dialog.addEventListener("close", () => this.stop());
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.running) this.stop();
+      else this.go();
+    });
+    for (const side of ["across", "down"]) {
+      byId(side).addEventListener("change", () => this.offer(side));
+    }
+    byId("zoom").addEventListener("input", ({ target }) => {
+      byId("grid").style.setProperty("--zoom", target.value);
+    });
+    byId("grid").addEventListener("pointermove", ({ target, offsetX, offsetY }) => this.look(target, offsetX, offsetY));
+    byId("split").addEventListener("input", ({ target }) => {
+      byId("pair").style.setProperty("--split", `${target.value}%`);
+    });
+  }
+
+  open() {
+    const { lightning } = this;
+    this.base = { ...lightning.request, seed: lightning.request.seed ?? lightning.current?.seed ?? 0 };
+    this.axes = axes(this.base, lightning.limits);
+    for (const side of ["across", "down"]) {
+      const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
+      if (side === "down") options.unshift(element("option", { value: NONE, textContent: "nothing" }));
+      const kept = byId(side).value;
+      byId(side).replaceChildren(...options);
+      if (kept in this.axes) byId(side).value = kept;
+      this.offer(side);
+    }
+    byId("prompt").textContent = this.base.prompt;
+    this.show([]);
+    this.say("");
+    this.dialog.showModal();
+    byId("go").focus();
+  }
+
+  offer(side) {
+    const axis = this.axes[byId(side).value];
+    const field = byId(`${side}-values`);
+    field.value = axis?.begin ?? "";
+    field.disabled = !axis;
+  }
+
+  /** An axis with its values as they are written; null for none. */
+  read(side) {
+    const axis = this.axes[byId(side).value];
+    return axis ? { axis, values: axis.read(byId(`${side}-values`).value) } : null;
+  }
+
+  // Painting ---------------------------------------------------------------------------------
+
+  async go() {
+    this.stop();
+    let across;
+    let cells;
+    try {
+      const down = this.read("down");
+      across = this.read("across");
+      if (down?.axis === across.axis) throw new Error("Across and down vary the same.");
+      cells = cellsOf(this.base, across, down);
+    } catch ({ message }) {
+      this.say(message, "problem");
+      return;
+    }
+    this.columns = across.values.length;
+    this.show(cells);
+    const control = (this.running = new AbortController());
+    byId("go").textContent = "Stop";
+    const begun = performance.now();
+    const waiting = this.cells.values();
+    const work = async () => {
+      for (const cell of waiting) {
+        if (control.signal.aborted) return;
+        await this.paint(cell, control.signal);
+        this.count();
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    if (this.running !== control) return;
+    this.stop();
+    this.count(performance.now() - begun);
+  }
+
+  async paint(cell, signal) {
+    const url = new URL("../picture?format=jpeg", import.meta.url);
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify(cell.request);
+    const begun = performance.now();
+    try {
+      const answer = await fetch(url, { method: "POST", headers, body, signal });
+      if (answer.status === 429) {
+        await pause(1000 * Number(answer.headers.get("Retry-After") ?? 1), signal);
+        if (!signal.aborted) await this.paint(cell, signal);
+        return;
+      }
+      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? "It was not painted.");
+      cell.blob = await answer.blob();
+      cell.image.src = URL.createObjectURL(cell.blob);
+      cell.time.textContent = `${serverTime(answer) || Math.round(performance.now() - begun)} ms`;
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      cell.time.textContent = problem instanceof TypeError ? "The server does not answer." : problem.message;
+      cell.button.classList.add("failed");
+    }
+  }
+
+  stop() {
+    this.running?.abort();
+    this.running = null;
+    byId("go").textContent = "Paint";
+  }
+
+  // The grid ---------------------------------------------------------------------------------
+
+  show(cells) {
+    for (const { image } of this.cells) URL.revokeObjectURL(image.src);
+    this.cells = cells.map((cell, at) => {
+      const button = element("button", { type: "button", className: "cell" });
+      const image = element("img", { alt: "" });
+      const time = element("span", { className: "time" });
+      const frame = element("span", { className: "frame" });
+      frame.append(image);
+      frame.style.aspectRatio = `${cell.request.width} / ${cell.request.height}`;
+      button.dataset.at = at;
+      button.setAttribute("aria-pressed", "false");
+      button.append(frame, element("bdi", { textContent: cell.name }), time);
+      return { ...cell, button, image, time, blob: null };
+    });
+    byId("grid").style.setProperty("--columns", this.columns ?? 1);
+    byId("grid").replaceChildren(...this.cells.map(({ button }) => button));
+    this.chosen = [];
+    this.choose(null);
+  }
+
+  count(milliseconds) {
+    const painted = this.cells.filter(({ blob }) => blob).length;
+    const took = milliseconds ? ` in ${(milliseconds / 1000).toFixed(1)} s` : "";
+    const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
+    const price = service && milliseconds ? `; at ${service} $${(usd * painted).toFixed(4)}` : "";
+    this.say(`${painted} of ${this.cells.length}${took}${price}`);
+    byId("save").disabled = !painted;
+  }
+
+  /** Marks one more cell, or no more; of three the first is let go. */
+  choose(cell) {
+    if (cell) {
+      const others = this.chosen.filter((each) => each !== cell);
+      this.chosen = others.length < this.chosen.length ? others : [...others, cell].slice(-2);
+    }
+    for (const each of this.cells) each.button.setAttribute("aria-pressed", String(this.chosen.includes(each)));
+    byId("use").disabled = this.chosen.length !== 1;
+    byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
+    byId("save").disabled = !this.cells.some(({ blob }) => blob);
+    byId("pair").hidden = true;
+    byId("grid").hidden = false;
+  }
+
+  /** All pictures are enlarged around the point that is looked at in one of them. */
+  look(target, x, y) {
+    const { width, height } = target.closest(".frame")?.getBoundingClientRect() ?? {};
+    if (!width || target.tagName !== "IMG") return;
+    const zoom = Number(byId("zoom").value);
+    byId("grid").style.setProperty("--x", `${(100 * x) / (target.offsetWidth || width * zoom)}%`);
+    byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
+  }
+
+  /** Two pictures over one another, with a line to push between them. */
+  slide() {
+    const [first, second] = this.chosen;
+    byId("first").src = first.image.src;
+    byId("second").src = second.image.src;
+    byId("pair-words").textContent = `${first.name} | ${second.name}`;
+    byId("grid").hidden = true;
+    byId("pair").hidden = false;
+    byId("split").focus();
+  }
+
+  // Away -------------------------------------------------------------------------------------
+
+  use() {
+    const [{ request, blob }] = this.chosen;
+    this.dialog.close();
+    this.lightning.recall(request, blob);
+    this.lightning.submitRecalled();
+  }
+
+  async save() {
+    const painted = this.cells.filter(({ blob }) => blob);
+    save(await contactSheet(painted, this.columns), "lightning-compare.png");
+  }
+
+  say(words, kind = "") {
+    byId("says").textContent = words;
+    byId("says").dataset.kind = kind;
+  }
+}
+
+/** ms that it took, by the server's own measurement, without its place in line. */
+function serverTime(answer) {
+  const stages = answer.headers.get("Server-Timing") ?? "";
+  const of = (stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
+  return stages && Math.round(of("total") - of("queue"));
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((go) => {
+    const timer = setTimeout(go, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
+  });
+}
