@@ -94,8 +94,10 @@ def _faults(model: type[BaseModel], error: ValidationError) -> list[dict[str, An
     details = error.errors(include_url=False, include_context=False, include_input=False)
     for fault in details[:MAX_FAULTS]:
         path, choices = _place(whole, fault["loc"])
+        if any(path == other[: len(path)] for other in faults):
+            continue  # told, or in more detail: of a union, each member says what it would take
         sentence = _allowed(choices, fault) or fault["msg"]
-        faults.setdefault(path, {"loc": path, "msg": sentence, "type": fault["type"]})
+        faults[path] = {"loc": path, "msg": sentence, "type": fault["type"]}
     return list(faults.values())
 
 

@@ -45,6 +45,8 @@ class Inputs(Question):
     seed: int | None = None
     output_format: Literal["png", "jpg", "jpeg", "webp"] | None = None
     output_quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    scheduler: str | None = None
+    disable_safety_checker: bool | None = None
 
 
 class PredictionQuestion(Question):
@@ -61,8 +63,16 @@ class PredictionQuestion(Question):
         given = self.input
         ignored = {
             "model": None if served in self.model or "lightning" in self.model else self.model,
-            **{f"input.{name}": value for name, value in given.unknown.items() if value},
+            "input.scheduler": None if given.scheduler == "K_EULER" else given.scheduler,
+            "input.disable_safety_checker": given.disable_safety_checker or None,
+            **{f"input.{name}": value for name, value in given.unknown.items()},
             **self.unknown,
+        }
+        reasons = {
+            "model": f"this server has one model, {served}",
+            "input.scheduler": "the sampler is Euler with trailing timesteps, "
+            "which the model needs",
+            "input.disable_safety_checker": "whoever runs this server decides what is checked",
         }
         format = "jpeg" if given.output_format == "jpg" else given.output_format or "png"
         return Asked(
@@ -75,7 +85,7 @@ class PredictionQuestion(Question):
             count=given.num_outputs or 1,
             output=Output(format, given.output_quality or 90),
             names=NAMES,
-            warnings=no_effect(ignored, {"model": f"this server has one model, {served}"}),
+            warnings=no_effect(ignored, reasons),
         )
 
 

@@ -30,6 +30,7 @@ from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
+from lightning_demo.errors import OutOfMemory
 from lightning_demo.web import http_json
 from lightning_demo.web.api import (
     a1111,
@@ -636,6 +637,21 @@ def test_what_a_tool_cannot_take(ask: httpx.Client) -> None:
         result = call(ask, **{**PROMPT, name: value})
         assert result["isError"] and name in result["content"][0]["text"], (name, value)
     assert call(ask, **PROMPT)["content"][0]["data"]
+
+
+# What may go well later
+
+AT_ONCE = ("native", "fal run", "fal proxy", "openai", "hugging face", "a1111", "cloudflare")
+
+
+@every({name: PAINTERS[name] for name in AT_ONCE})
+def test_what_may_go_well_later_says_when(
+    server: Running, ask: httpx.Client, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.engine, "fault", lambda request: OutOfMemory("Too little memory."))
+    answer = post(ask, vendor, vendor.body)
+    assert refused(vendor, answer, 503) == "Too little memory."
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 # And after all of that

@@ -360,10 +360,13 @@ class TestInput:
 
     def test_as_replicate_lists_them(self, served):
         answer = post(
-            f"{served.url}/v1/predictions", json={"version": VERSION, "input": {"width": 1}}
-        )
-        [fault] = answer.json()["invalid_fields"]
-        assert fault["field"] == "input.width"
+            f"{served.url}/v1/predictions",
+            json={"version": VERSION, "input": {"width": 1, "num_outputs": 9}},
+        ).json()
+        faults = answer["invalid_fields"]
+        assert [fault["field"] for fault in faults] == ["input.width", "input.num_outputs"]
+        assert answer["detail"] == "".join(f"- {fault['description']}\n" for fault in faults)
+        assert faults[1]["description"] == "input.num_outputs: must be a whole number from 1 to 4."
 
     @pytest.mark.parametrize(
         ("body", "status", "words"),
