@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -26,11 +27,13 @@ from . import event_stream
 from .aspect import parse_aspect_ratio, parse_resolution
 from .files import as_text, encoded, keep, url_of
 from .jobs import owner_of
-from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
+from .order import MAX_SIDE, MAX_STEPS, NO_LOSS, Asked, Format, Order, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_problem, bound, log
 
 MAX_IMAGES = 8
+STEPS = ("num_inference_steps", "steps")  # one thing by several names: the first one given counts
+GUIDANCE = ("guidance_scale", "guidance")
 # Without control characters but those that are white space, as `schemas.py` has it.
 _C = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 TEXT = rf"^[^{_C}]*$"
@@ -38,6 +41,8 @@ WORDS = rf"^[^{_C}]*[^\s{_C}][^{_C}]*$"  # not white space only
 
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS, json_schema_extra={"pattern": TEXT})]
 Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
+Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
+Guidance = Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)]
 
 
 class PictureQuestion(Question):
@@ -57,12 +62,19 @@ class PictureQuestion(Question):
         Text | None, Field(description="What it does not show; acts with guidance above 1.")
     ] = None
     num_inference_steps: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_STEPS)] | None,
+        Steps | None,
         Field(description="Steps; those without a checkpoint become the nearest that has one."),
     ] = None
+    steps: Annotated[
+        Steps | None,
+        Field(description="The same; num_inference_steps comes first."),
+    ] = None
     guidance_scale: Annotated[
-        Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)] | None,
+        Guidance | None,
         Field(description="Classifier-free guidance; SDXL-Lightning is made for 0."),
+    ] = None
+    guidance: Annotated[
+        Guidance | None, Field(description="The same; guidance_scale comes first.")
     ] = None
     seed: Annotated[
         Annotated[int, Field(ge=0, le=MAX_SEED)] | None,
@@ -95,17 +107,6 @@ class PictureQuestion(Question):
         None
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _aliases(cls, fields: Any) -> Any:
-        """`steps` and `guidance`, as presets of others have them."""
-        if isinstance(fields, dict):
-            fields = dict(fields)
-            for short, name in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
-                if short in fields and fields.get(name) is None:
-                    fields[name] = fields.pop(short)
-        return fields
-
     def asked(self, accepted: Format | None) -> Asked:
         """
         Args:
@@ -116,8 +117,12 @@ class PictureQuestion(Question):
         """
         second = "has no effect, since the size has been given already"
         reasons = {
+            "steps": "has no effect beside num_inference_steps",
+            "guidance": "has no effect beside guidance_scale",
             "resolution": second,
             "aspect_ratio": second,
+            "output_quality": NO_LOSS,
+            "response_format": "has no effect, since Accept asks for the picture itself",
             "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
             "model": "this server has one model",
         }
@@ -127,18 +132,34 @@ class PictureQuestion(Question):
                 f"output_format: {format} is not the image/{accepted} of the Accept header.",
                 field="output_format",
             )
+        ignored = {
+            **self.beside(*STEPS),
+            **self.beside(*GUIDANCE),
+            **self._second,
+            "output_quality": self.output_quality if format == "png" else None,
+            "response_format": self.response_format if accepted else None,
+            **self.unknown,
+        }
+        steps_name, steps = self.first(*STEPS)
+        guidance_name, guidance = self.first(*GUIDANCE)
+        size_name, size = self.first("width", "height", "resolution")
         return Asked(
             self.prompt,
             self.negative_prompt,
-            self.num_inference_steps,
-            self.guidance_scale,
+            steps,
+            guidance,
             self.seed,
             self._size(),
-            shape_only=not (self.width or self.height or self.resolution),
+            shape_only=size is None,
             count=self.num_images or 1,
             output=Output(format, self.output_quality or 90),
             strict=bool(self.strict),
-            warnings=no_effect({**self._second, **self.unknown}, reasons),
+            names={
+                "num_inference_steps": steps_name,
+                "guidance_scale": guidance_name,
+                "size": size_name,
+            },
+            warnings=no_effect(ignored, reasons),
         )
 
     def _size(self) -> tuple[int, int] | None:
@@ -237,7 +258,7 @@ def described_model(status: EngineStatus) -> dict[str, Any]:
 
 
 def accepted(accept: str) -> Literal["json", "events", "jpeg", "png", "webp"]:
-    """The first that an Accept header names of what there is; JSON for anything else."""
+    """What an Accept header likes best of what there is, of equals the first; else JSON."""
     known: dict[str, Literal["json", "events", "jpeg", "png", "webp"]] = {
         "application/json": "json",
         "text/event-stream": "events",
@@ -247,11 +268,18 @@ def accepted(accept: str) -> Literal["json", "events", "jpeg", "png", "webp"]:
         "image/webp": "webp",
         "image/*": "jpeg",
     }
-    for part in accept.split(","):
-        found = known.get(part.partition(";")[0].strip().lower())
-        if found:
+    ranges = [part.lower().partition(";")[::2] for part in accept.split(",")]
+    for kind, parameters in sorted(ranges, key=lambda each: -_weight(each[1])):
+        found = known.get(kind.strip())
+        if found and _weight(parameters) > 0:
             return found
     return "json"
+
+
+def _weight(parameters: str) -> float:
+    """That of a media range (RFC 9110, 12.4.2); 1 where it says none."""
+    found = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.ASCII)
+    return float(found[1]) if found else 1.0
 
 
 async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Response:

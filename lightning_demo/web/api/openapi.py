@@ -94,16 +94,28 @@ def _strict_question(limits: Limits) -> dict[str, Any]:
     """With `strict`, only what this model paints exactly as asked."""
     schema = _question(strict=True)
     fields = schema["properties"]
-    fields["num_inference_steps"] = {"enum": [*limits.num_inference_steps, None]}
-    fields["resolution"] = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
+    counts = {"enum": [*limits.num_inference_steps, None]}
+    fields["num_inference_steps"] = counts
     schema["required"].append("strict")
     none: list[tuple[int | None, int | None]] = [(None, None)]
-    schema["anyOf"] = [
+    sizes = [
         {"properties": {"width": {"const": width}, "height": {"const": height}}, "required": names}
         for width, height in (*limits.sizes, *none)
         for names in ([] if width is None else ["width", "height"],)
     ]
+    resolutions = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
+    schema["allOf"] = [
+        {"anyOf": sizes},
+        # What something else comes before may be anything.
+        {"anyOf": [{"properties": {"steps": counts}}, _whole("num_inference_steps")]},
+        {"anyOf": [{"properties": {"resolution": resolutions}}, _whole("width")]},
+    ]
     return schema
+
+
+def _whole(name: str) -> dict[str, Any]:
+    """Where a field has a whole number."""
+    return {"properties": {name: _WHOLE}, "required": [name]}
 
 
 def _pictures() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ...errors import InvalidRequest
 from ...schemas import MAX_PROMPT_CHARACTERS
 from ..callers import Caller
 from .aspect import parse_aspect_ratio
-from .order import Asked, Order, Output, no_effect
+from .order import NO_LOSS, Asked, Order, Output, no_effect
 from .reading import InvalidFields, Question, validate
 from .service import Api
 from .webhooks import WebhookEvent
@@ -110,6 +110,8 @@ class PredictionInput(Question):
             warnings.append(
                 "disable_safety_checker: whoever runs this server decides what is checked."
             )
+        if "output_quality" in given and self.output_format == "png":
+            warnings.append(f"output_quality: {NO_LOSS}.")
         if self.aspect_ratio is not None and given & {"width", "height"}:
             warnings.append("aspect_ratio: has no effect beside width and height.")
         return warnings

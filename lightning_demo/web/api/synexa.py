@@ -19,7 +19,7 @@ from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
 from .jobs import Record, iso_time
-from .order import MAX_SIDE, Asked, Output, no_effect
+from .order import MAX_SIDE, NO_LOSS, Asked, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound
 
@@ -61,9 +61,11 @@ class PredictionQuestion(Question):
             served: the model that is here.
         """
         given = self.input
+        format = "jpeg" if given.output_format == "jpg" else given.output_format or "png"
         ignored = {
             "model": None if served in self.model or "lightning" in self.model else self.model,
             "input.scheduler": None if given.scheduler == "K_EULER" else given.scheduler,
+            "input.output_quality": given.output_quality if format == "png" else None,
             "input.disable_safety_checker": given.disable_safety_checker or None,
             **{f"input.{name}": value for name, value in given.unknown.items()},
             **self.unknown,
@@ -72,9 +74,9 @@ class PredictionQuestion(Question):
             "model": f"this server has one model, {served}",
             "input.scheduler": "the sampler is Euler with trailing timesteps, "
             "which the model needs",
+            "input.output_quality": NO_LOSS,
             "input.disable_safety_checker": "whoever runs this server decides what is checked",
         }
-        format = "jpeg" if given.output_format == "jpg" else given.output_format or "png"
         return Asked(
             given.prompt,
             given.negative_prompt,

@@ -51,9 +51,10 @@ def test_a_prediction_and_its_logs(running: Running) -> None:
 
 def test_no_field_is_dropped_in_silence(running: Running) -> None:
     given = {"prompt": "a cat", "magic": 0, "scheduler": "K_EULER", "disable_safety_checker": False}
+    given["output_quality"] = 90
     prediction = client(running).predictions.create(MODEL, given)
     told = [line.partition(":")[0] for line in prediction.logs.splitlines() if ": " in line]
-    assert told == ["input.magic"], "the others ask for what is done"
+    assert told == ["input.output_quality", "input.magic"], "the others are done"
 
 
 def test_asynchronously(running: Running) -> None:
