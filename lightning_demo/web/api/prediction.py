@@ -103,8 +103,8 @@ class PredictionInput(Question):
         warnings = []
         if self.scheduler != "K_EULER":
             warnings.append(
-                f"scheduler: {self.scheduler} became K_EULER, with the trailing timesteps that "
-                "the model needs."
+                f"scheduler: {self.scheduler} has no effect; it is K_EULER, with the trailing "
+                "timesteps that the model needs."
             )
         if "disable_safety_checker" in given and not self.disable_safety_checker:
             warnings.append(
@@ -124,6 +124,10 @@ class PredictionQuestion(Question):
     webhook: Annotated[str, Field(max_length=2_000)] | None = None
     webhook_events_filter: list[WebhookEvent] | None = None
 
+    def ignored(self) -> list[str]:
+        """Warnings of what changes nothing here."""
+        return no_effect(self.unknown)
+
 
 def order_of(api: Api, question: PredictionQuestion, caller: Caller) -> Order:
     """The order for the input of a prediction; null there is the default.
@@ -137,7 +141,7 @@ def order_of(api: Api, question: PredictionQuestion, caller: Caller) -> Order:
         order = api.place(validate(PredictionInput, fields, strict=True).asked(), caller)
     except InvalidRequest as error:
         raise _within_input(error) from None
-    return replace(order, warnings=(*no_effect(question.unknown), *order.warnings))
+    return replace(order, warnings=(*question.ignored(), *order.warnings))
 
 
 def _within_input(error: InvalidRequest) -> InvalidFields:

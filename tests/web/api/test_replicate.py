@@ -244,7 +244,7 @@ class TestStream:
         events = list(client.stream(REF, input={**INPUT, "num_outputs": 2, "scheduler": "DDIM"}))
         kinds = [event.event.value for event in events]
         assert kinds[0] == "logs"
-        assert "DDIM became K_EULER" in events[0].data
+        assert "DDIM has no effect; it is K_EULER" in events[0].data
         assert kinds.count("output") == 2
         assert kinds[-1] == "done"
         assert events[-1].data == "{}"
@@ -295,7 +295,7 @@ class TestInput:
     def test_every_scheduler_is_accepted_with_a_warning(self, client, scheduler):
         prediction = client.predictions.create(REF, {**INPUT, "scheduler": scheduler}, wait=True)
         assert prediction.status == "succeeded"
-        assert f"scheduler: {scheduler} became K_EULER" in prediction.logs
+        assert f"scheduler: {scheduler} has no effect; it is K_EULER" in prediction.logs
 
     def test_what_is_as_asked_is_said_nothing_of(self, client):
         given = {**INPUT, "scheduler": "K_EULER", "disable_safety_checker": True, "seed": None}
