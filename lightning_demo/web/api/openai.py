@@ -24,7 +24,8 @@ from . import event_stream
 from .access import KEY_FAULTS, UnknownKey
 from .aspect import of_sides, parse_resolution
 from .files import as_text, encoded, keep, url_of
-from .native import GUIDANCE, Guidance, Side, Steps, described_model
+from .native import described_model
+from .native_question import GUIDANCE, Guidance, Side, Steps
 from .order import NO_LOSS, Asked, Format, Order, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound, log

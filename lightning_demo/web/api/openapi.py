@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...schemas import EngineState, Limits
-from .native import PictureQuestion
+from .native_question import PictureQuestion
 from .service import Api, bound
 
 _UI = Path(fastapi_offline.__file__).parent / "static"

@@ -17,7 +17,7 @@ from lightning_demo.web.api import (
     fal,
     fal_queue,
     hugging_face,
-    native,
+    native_question,
     openai,
     prediction,
     replicate,
@@ -64,7 +64,9 @@ VERSION = replicate_model.VERSIONS[0]
 MODEL = f"/v1/models/{replicate_model.MODEL}/predictions"
 
 PAINTERS = {
-    "native": Vendor("/v1/pictures", PROMPT, lambda c: c["detail"], native.PictureQuestion),
+    "native": Vendor(
+        "/v1/pictures", PROMPT, lambda c: c["detail"], native_question.PictureQuestion
+    ),
     "replicate": Vendor(
         "/v1/predictions",
         {"version": VERSION, "input": PROMPT},
