@@ -18,6 +18,8 @@ MAX_PROMPT_CHARACTERS = 100_000
 MAX_SEED = 2**32 - 1
 MAX_GUIDANCE_SCALE = 20.0
 MAX_LATENCY_BUDGET = 60_000.0  # ms
+# What an engine notes of it.
+NEGATIVE_UNUSED = "The negative prompt acts only above guidance 1."
 SIZE_MULTIPLE = 8  # px; as diffusers asks of SDXL's sizes
 
 STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for

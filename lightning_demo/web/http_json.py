@@ -45,7 +45,8 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     Raises:
         LightningError: it is not a JSON object, or does not arrive.
     """
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json":
         raise UnsupportedMediaType("Send application/json.")
     body = await read_body(request)
     try:

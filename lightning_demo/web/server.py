@@ -32,6 +32,7 @@ from ..engine.metrics import Metrics
 from ..errors import InvalidSetting
 from ..ports import free_port
 from ..settings import Settings
+from ..tasks import tasks
 from ..tls import check_certificate
 from . import api
 from .cors import with_cors
@@ -143,7 +144,8 @@ class Server:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: object) -> AsyncIterator[None]:
         self._loop = asyncio.get_running_loop()
-        yield
+        async with tasks(self._api.keep_tidy()):
+            yield
 
     def _in_loop(self, work: Any, seconds: float) -> None:
         """Runs a coroutine on the server's loop and waits for it, but not for ever."""

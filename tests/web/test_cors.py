@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from .conftest import Running
 from .fakes import FakeEngine
@@ -39,6 +40,19 @@ def test_others_do_not(client: httpx.Client) -> None:
     assert "Access-Control-Allow-Origin" not in refused.headers
     for path in ("/picture", "/gradio_api/queue/join"):
         assert from_page(client, FRIEND, path).status_code == 403
+
+
+@pytest.mark.parametrize("origin", [FRIEND, STRANGER])
+def test_the_socket_is_for_no_page_but_the_demos(
+    start: Callable[..., Running], origin: str
+) -> None:
+    """It also commands the wall of a talk."""
+    running = start(FakeEngine(), cors_origins=FRIEND)
+    with pytest.raises(InvalidStatus, match="403"), running.socket(origin=origin):
+        pass
+    with running.socket() as tab:  # a program
+        tab.ask(1)
+        assert tab.final(1)
 
 
 def test_nobody_does_by_default(running: Running) -> None:

@@ -38,6 +38,7 @@ async def arriving() -> Mapping[str, Any]:
 
 def test_a_body_is_read(run: Run) -> None:
     assert run(read_json(request(arriving))) == {"prompt": "x"}
+    assert run(read_json(request(arriving, b"Application/JSON"))) == {"prompt": "x"}
     assert status(run, request(arriving, b"text/plain")) == 415
 
 

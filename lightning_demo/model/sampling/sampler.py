@@ -20,7 +20,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ...errors import DeviceLost, OutOfMemory, is_out_of_memory
-from ...schemas import GenerationRequest
+from ...schemas import NEGATIVE_UNUSED, GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
@@ -370,7 +370,7 @@ class Sampler:
                 f"The prompt is long: only its first {row.prompt.token_limit - 2} tokens were read."
             )
         if row.request.negative_prompt and row.negative is None:
-            notes.append("The negative prompt acts only above guidance 1.")
+            notes.append(NEGATIVE_UNUSED)
         return tuple(notes)
 
 

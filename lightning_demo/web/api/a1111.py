@@ -90,9 +90,10 @@ class TextToImageQuestion(Question):
 
     def _ignored(self, served: str) -> list[str]:
         """What changes nothing here, and why."""
-        sampler = self.sampler_name or self.sampler_index or "euler"
+        sampler_name, sampler = self.first("sampler_name", "sampler_index")
+        ours = (sampler or "euler").lower() in OUR_SAMPLERS
         given: dict[str, Any] = {
-            "sampler_name": None if sampler.lower() in OUR_SAMPLERS else sampler,
+            sampler_name: None if ours else sampler,
             "scheduler": self.scheduler
             if (self.scheduler or "automatic").lower() not in OUR_SCHEDULERS
             else None,
@@ -107,7 +108,7 @@ class TextToImageQuestion(Question):
             if not unasked and not name.startswith(second_pass):
                 given[name] = value
         reasons = {
-            "sampler_name": "the sampler is Euler, which the model needs",
+            sampler_name: "the sampler is Euler, which the model needs",
             "scheduler": "the scheduler is SGM Uniform, which the model needs",
             "enable_hr": "has no effect; a picture is painted once, in its size",
             "override_settings.sd_model_checkpoint": f"this server has one model, {served}",

@@ -28,6 +28,7 @@ from . import event_stream
 from .cog_schema import COG_VERSION, cog_schema
 from .files import data_uri
 from .jobs import ENDED, Job, Record, owner_of
+from .order import no_effect
 from .prediction import PredictionInput, PredictionQuestion, order_of
 from .reading import InvalidFields, read_question, validate
 from .replicate import STATUSES
@@ -45,7 +46,11 @@ class CogQuestion(PredictionQuestion):
     """The body that creates a prediction."""
 
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    context: dict[str, str] | None = None  # for a model's own code; there is none here
+    context: dict[str, str] | None = None
+
+    def ignored(self) -> list[str]:
+        reason = "has no effect: it is for a model's own code, and there is none here"
+        return no_effect({"context": self.context or None, **self.unknown}, {"context": reason})
 
 
 def routes(api: Api) -> list[BaseRoute]:

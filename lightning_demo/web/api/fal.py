@@ -6,7 +6,6 @@ After fal's schema of the model (fal.ai/models/fal-ai/fast-lightning-sdxl) and i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -14,15 +13,14 @@ from pydantic import Field, model_validator
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
-from ...errors import EngineUnavailable, LightningError, RateLimited
+from ...errors import LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS, Frame
 from ..callers import Caller
-from ..http_json import RETRY_SECONDS
 from .access import KeyRequired
 from .files import Picture, data_uri, encoded, keep, url_of
 from .order import MAX_SIDE, MAX_STEPS, Asked, Order, Output, no_effect
 from .reading import InvalidFields, Question, read_question
-from .service import Api
+from .service import Api, headers_of
 
 APP = "fal-ai/fast-lightning-sdxl"
 RUN = f"/fal/run/{APP}"
@@ -138,14 +136,10 @@ class FalQuestion(Question):
 def as_fal(error: LightningError) -> Response:
     """An error as fal answers it: a list of fields at fault with 422, else a sentence."""
     content: dict[str, Any] = {"detail": detail_of(error)}
-    headers = {"Cache-Control": "no-store"}
+    headers = headers_of(error)
     if kind := ERROR_TYPES.get(error.status):
         content["error_type"] = headers["X-Fal-Error-Type"] = kind
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(math.ceil(error.seconds))
-    elif isinstance(error, EngineUnavailable):
-        headers["Retry-After"] = str(math.ceil(RETRY_SECONDS))
-    elif isinstance(error, KeyRequired):
+    if isinstance(error, KeyRequired):
         headers["WWW-Authenticate"] = "Key"
     return JSONResponse(content, error.status, headers)
 
@@ -191,6 +185,7 @@ def unheeded(http: HTTPConnection) -> list[str]:
         "X-Fal-Request-Timeout": "has no effect: nothing is given up while its client waits",
         "X-Fal-Queue-Priority": "has no effect: the clients of this server take turns",
         "X-Fal-Runner-Hint": "has no effect: there is one runner",
+        "X-Fal-Object-Lifecycle": "has no effect: files are kept as --files-hours says",
         "fal_webhook": "has no effect: ask for the status instead",
     }
     given = {name: http.headers.get(name) for name in reasons}

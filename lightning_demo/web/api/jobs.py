@@ -294,7 +294,7 @@ class Jobs:
             elif isinstance(value, Frame) and value.final:
                 picture = await keep(self._store, value, order)
                 record.pictures[place] = picture
-                new = [note for note in value.notes if note not in record.warnings]
+                new = [note for note in order.notes(value) if note not in record.warnings]
                 record.warnings += new
                 record.logs += new
                 job.tell(Event("picture", place, value, picture, tuple(new)))

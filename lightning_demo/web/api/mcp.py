@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -25,11 +26,12 @@ from ..painting import Painting, Tell
 from ..vocabularies import vocabulary
 from .files import encoded
 from .native import described_model
-from .order import MAX_SIDE, MAX_STEPS, Asked, Order, Output, place
+from .order import MAX_SIDE, MAX_STEPS, Asked, Order, Output, no_effect, place
 from .service import Api, as_problem
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
+    from mcp.server.mcpserver import Context
 
 NAME = "lightning-demo"
 INSTRUCTIONS = (
@@ -198,6 +200,8 @@ def mcp_server(
             seed,
             size,
             output=Output("jpeg"),
+            names={"size": "height" if width is None else "width"},
+            warnings=no_effect(_unknown(context, signature(paint_tool).parameters)),
         )
 
         async def tell(number: int, value: Value) -> None:
@@ -226,3 +230,9 @@ def mcp_server(
         return "\n".join(words())
 
     return server
+
+
+def _unknown(context: Context, known: Container[str]) -> dict[str, Any]:
+    """The arguments of a call that its tool does not have, which the SDK drops in silence."""
+    given = (context.request_context.params or {}).get("arguments") or {}
+    return {name: value for name, value in given.items() if name not in known}

@@ -8,158 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError, report_incident
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, EngineStatus, Frame
+from ...schemas import EngineStatus, Frame
 from ..callers import Caller
 from ..http_json import stages
 from ..prices import costs
 from . import event_stream
-from .aspect import parse_aspect_ratio, parse_resolution
 from .files import as_text, encoded, keep, url_of
 from .jobs import owner_of
-from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
-from .reading import Question, read_question
+from .native_question import PictureQuestion
+from .order import Order
+from .reading import read_question
 from .service import Api, answers, as_problem, bound, log
-
-MAX_IMAGES = 8
-# Without control characters but those that are white space, as `schemas.py` has it.
-_C = r"\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
-TEXT = rf"^[^{_C}]*$"
-WORDS = rf"^[^{_C}]*[^\s{_C}][^{_C}]*$"  # not white space only
-
-Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS, json_schema_extra={"pattern": TEXT})]
-Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
-
-
-class PictureQuestion(Question):
-    """What `POST /v1/pictures` takes. Absent or null is the default."""
-
-    prompt: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=MAX_PROMPT_CHARACTERS,
-            description="What the picture shows.",
-            examples=["a red house on the hill"],
-            json_schema_extra={"pattern": WORDS},
-        ),
-    ]
-    negative_prompt: Annotated[
-        Text | None, Field(description="What it does not show; acts with guidance above 1.")
-    ] = None
-    num_inference_steps: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_STEPS)] | None,
-        Field(description="Steps; those without a checkpoint become the nearest that has one."),
-    ] = None
-    guidance_scale: Annotated[
-        Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)] | None,
-        Field(description="Classifier-free guidance; SDXL-Lightning is made for 0."),
-    ] = None
-    seed: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_SEED)] | None,
-        Field(description="Of the first picture; the next ones follow it. Absent: a random one."),
-    ] = None
-    width: Annotated[Side | None, Field(description="Pixels; the nearest size is painted.")] = None
-    height: Annotated[Side | None, Field(description="Pixels.")] = None
-    aspect_ratio: Annotated[
-        Annotated[str, Field(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$", examples=["16:9"])] | None,
-        Field(description="Of a picture of the usual area; width and height come first."),
-    ] = None
-    resolution: Annotated[
-        Annotated[str, Field(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", examples=["1024x1024"])]
-        | None,
-        Field(description="The same as width and height, which come first."),
-    ] = None
-    num_images: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, Field(description="Pictures.")
-    ] = None
-    output_format: Annotated[
-        Format | None, Field(description="Absent: as Accept says, else jpeg.")
-    ] = None
-    output_quality: Annotated[
-        Annotated[int, Field(ge=1, le=100)] | None, Field(description="Of JPEG and WebP; 90.")
-    ] = None
-    response_format: Annotated[
-        Literal["url", "b64_json"] | None, Field(description="In JSON: an address, or base64.")
-    ] = None
-    strict: Annotated[bool | None, Field(description="Refuse what would otherwise be changed.")] = (
-        None
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _aliases(cls, fields: Any) -> Any:
-        """`steps` and `guidance`, as presets of others have them."""
-        if isinstance(fields, dict):
-            fields = dict(fields)
-            for short, name in (("steps", "num_inference_steps"), ("guidance", "guidance_scale")):
-                if short in fields and fields.get(name) is None:
-                    fields[name] = fields.pop(short)
-        return fields
-
-    def asked(self, accepted: Format | None) -> Asked:
-        """
-        Args:
-            accepted: the format that the Accept header asks for.
-
-        Raises:
-            InvalidRequest: `output_format` is another.
-        """
-        second = "has no effect, since the size has been given already"
-        reasons = {
-            "resolution": second,
-            "aspect_ratio": second,
-            "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
-            "model": "this server has one model",
-        }
-        format = self.output_format or accepted or "jpeg"
-        if accepted and format != accepted:
-            raise InvalidRequest(
-                f"output_format: {format} is not the image/{accepted} of the Accept header.",
-                field="output_format",
-            )
-        return Asked(
-            self.prompt,
-            self.negative_prompt,
-            self.num_inference_steps,
-            self.guidance_scale,
-            self.seed,
-            self._size(),
-            shape_only=not (self.width or self.height or self.resolution),
-            count=self.num_images or 1,
-            output=Output(format, self.output_quality or 90),
-            strict=bool(self.strict),
-            warnings=no_effect({**self._second, **self.unknown}, reasons),
-        )
-
-    def _size(self) -> tuple[int, int] | None:
-        """Width and height in pixels, however they were given."""
-        if self.width is not None or self.height is not None:
-            return self.width or self.height or 0, self.height or self.width or 0
-        if self.resolution is not None:
-            return parse_resolution(self.resolution)
-        return None if self.aspect_ratio is None else parse_aspect_ratio(self.aspect_ratio)
-
-    @property
-    def _second(self) -> dict[str, Any]:
-        """What says of the size what something before it has said already."""
-        given = {
-            name: value
-            for name in ("resolution", "aspect_ratio")
-            if (value := getattr(self, name)) is not None
-        }
-        sides = self.width is not None or self.height is not None
-        return given if sides else dict(list(given.items())[1:])
 
 
 def routes(api: Api) -> list[BaseRoute]:
@@ -238,7 +108,7 @@ def described_model(status: EngineStatus) -> dict[str, Any]:
 
 
 def accepted(accept: str) -> Literal["json", "events", "jpeg", "png", "webp"]:
-    """The first that an Accept header names of what there is; JSON for anything else."""
+    """What an Accept header likes best of what there is, of equals the first; else JSON."""
     known: dict[str, Literal["json", "events", "jpeg", "png", "webp"]] = {
         "application/json": "json",
         "text/event-stream": "events",
@@ -248,11 +118,18 @@ def accepted(accept: str) -> Literal["json", "events", "jpeg", "png", "webp"]:
         "image/webp": "webp",
         "image/*": "jpeg",
     }
-    for part in accept.split(","):
-        found = known.get(part.partition(";")[0].strip().lower())
-        if found:
+    ranges = [part.lower().partition(";")[::2] for part in accept.split(",")]
+    for kind, parameters in sorted(ranges, key=lambda each: -_weight(each[1])):
+        found = known.get(kind.strip())
+        if found and _weight(parameters) > 0:
             return found
     return "json"
+
+
+def _weight(parameters: str) -> float:
+    """That of a media range (RFC 9110, 12.4.2); 1 where it says none."""
+    found = re.search(r"(?:^|;)\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)", parameters, re.ASCII)
+    return float(found[1]) if found else 1.0
 
 
 async def _bytes(api: Api, http: Request, order: Order, caller: Caller) -> Response:

@@ -12,20 +12,21 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError, report_incident
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, Frame
+from ...schemas import MAX_PROMPT_CHARACTERS, Frame
 from ..callers import Caller
 from . import event_stream
 from .access import KEY_FAULTS, UnknownKey
 from .aspect import of_sides, parse_resolution
 from .files import as_text, encoded, keep, url_of
 from .native import described_model
-from .order import MAX_SIDE, MAX_STEPS, Asked, Format, Order, Output, no_effect
+from .native_question import GUIDANCE, Guidance, Side, Steps
+from .order import NO_LOSS, Asked, Format, Order, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound, log
 from .store import NotFound
@@ -38,7 +39,7 @@ STEPS_OF_QUALITY = {"low": FEWER, "high": MORE, "xhigh": MORE, "max": MORE, "hd"
 ONLY_TEXT = "The model here makes pictures from text only; use /v1/images/generations."
 
 Quality = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]
-Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
+STEPS = ("num_inference_steps", "steps", "step")  # as different servers call them
 
 
 class GenerationQuestion(Question):
@@ -71,14 +72,11 @@ class GenerationQuestion(Question):
     partial_images: Annotated[int, Field(ge=0, le=3)] | None = None
     # Not OpenAI's own:
     negative_prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)] | None = None
-    num_inference_steps: Annotated[
-        Annotated[int, Field(ge=1, le=MAX_STEPS)] | None,
-        Field(validation_alias=AliasChoices("num_inference_steps", "steps", "step")),
-    ] = None
-    guidance_scale: Annotated[
-        Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)] | None,
-        Field(validation_alias=AliasChoices("guidance_scale", "guidance")),
-    ] = None
+    num_inference_steps: Steps | None = None
+    steps: Steps | None = None
+    step: Steps | None = None
+    guidance_scale: Guidance | None = None
+    guidance: Guidance | None = None
     seed: int | None = None
     width: Side | None = None
     height: Side | None = None
@@ -91,18 +89,26 @@ class GenerationQuestion(Question):
         Raises:
             InvalidRequest: two fields say different things.
         """
-        steps = self.num_inference_steps or STEPS_OF_QUALITY.get(self.quality or "")
+        steps_name, given = self.first(*STEPS)
+        guidance_name, guidance = self.first(*GUIDANCE)
+        size_name, _ = self.first("width", "height", "size")
+        steps = given or STEPS_OF_QUALITY.get(self.quality or "")
         format = self.output_format or "png"
         quality = 90 if self.output_compression is None else max(1, self.output_compression)
         return Asked(
             self.prompt,
             self.negative_prompt,
             steps,
-            self.guidance_scale,
+            guidance,
             self.seed,
             self._size(),
             count=self.n or 1,
             output=Output(format, quality),
+            names={
+                "num_inference_steps": steps_name,
+                "guidance_scale": guidance_name,
+                "size": size_name,
+            },
             warnings=self._ignored(served, format),
         )
 
@@ -131,6 +137,8 @@ class GenerationQuestion(Question):
             "user": self.user,
             "output_compression": self.output_compression if format == "png" else None,
             "partial_images": None if self.stream else self.partial_images or None,
+            **self.beside(*STEPS),
+            **self.beside(*GUIDANCE),
             **self.unknown,
         }
         reasons = {
@@ -139,7 +147,9 @@ class GenerationQuestion(Question):
             "style": "has no effect; say it in the prompt",
             "moderation": "has no effect; nothing is moderated here",
             "user": "is not kept",
-            "output_compression": "has no effect on PNG, which loses nothing",
+            "output_compression": NO_LOSS,
+            **dict.fromkeys(STEPS[1:], "has no effect beside another number of steps"),
+            **dict.fromkeys(GUIDANCE[1:], "has no effect beside guidance_scale"),
             "partial_images": "has no effect without stream",
             "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
         }

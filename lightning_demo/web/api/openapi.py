@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import fastapi_offline
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ...schemas import Limits
-from .native import PictureQuestion
+from ...schemas import EngineState, Limits
+from .native_question import PictureQuestion
 from .service import Api, bound
 
 _UI = Path(fastapi_offline.__file__).parent / "static"
@@ -69,6 +69,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "/files/{name}": {"get": _a_file()},
             "/healthz": {"get": _get("Whether the server is alive", "health", _STATUS)},
             "/readyz": {"get": _ready()},
+            "/metrics": {"get": _metrics()},
         },
         "components": {
             "schemas": {
@@ -94,16 +95,28 @@ def _strict_question(limits: Limits) -> dict[str, Any]:
     """With `strict`, only what this model paints exactly as asked."""
     schema = _question(strict=True)
     fields = schema["properties"]
-    fields["num_inference_steps"] = {"enum": [*limits.num_inference_steps, None]}
-    fields["resolution"] = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
+    counts = {"enum": [*limits.num_inference_steps, None]}
+    fields["num_inference_steps"] = counts
     schema["required"].append("strict")
     none: list[tuple[int | None, int | None]] = [(None, None)]
-    schema["anyOf"] = [
+    sizes = [
         {"properties": {"width": {"const": width}, "height": {"const": height}}, "required": names}
         for width, height in (*limits.sizes, *none)
         for names in ([] if width is None else ["width", "height"],)
     ]
+    resolutions = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
+    schema["allOf"] = [
+        {"anyOf": sizes},
+        # What something else comes before may be anything.
+        {"anyOf": [{"properties": {"steps": counts}}, _whole("num_inference_steps")]},
+        {"anyOf": [{"properties": {"resolution": resolutions}}, _whole("width")]},
+    ]
     return schema
+
+
+def _whole(name: str) -> dict[str, Any]:
+    """Where a field has a whole number."""
+    return {"properties": {name: _WHOLE}, "required": [name]}
 
 
 def _pictures() -> dict[str, Any]:
@@ -161,6 +174,13 @@ def _ready() -> dict[str, Any]:
     return operation
 
 
+def _metrics() -> dict[str, Any]:
+    operation = _get("What is measured, in Prometheus' text format", "metrics", _TEXT)
+    content = operation["responses"]["200"]["content"]
+    content["text/plain"] = content.pop("application/json")
+    return operation
+
+
 def _get(summary: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "operationId": name,
@@ -204,6 +224,7 @@ def _object(required: Mapping[str, Any], **others: Any) -> dict[str, Any]:
         "type": "object",
         "properties": {**required, **others},
         "required": list(required),
+        "additionalProperties": False,
     }
 
 
@@ -225,18 +246,31 @@ _PICTURES = _object(
         "timings": _object({"total_ms": {"type": "number"}}),
     }
 )
+_SIZES = {
+    "type": "array",
+    "items": {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2},
+}
+_STATE = {"enum": list(get_args(EngineState))}
+_LIMITS = _object(
+    {
+        "num_inference_steps": {"type": "array", "items": _WHOLE},
+        "default_steps": _WHOLE,
+        "sizes": _SIZES,
+        "min_side": _WHOLE,
+        "max_side": _WHOLE,
+    }
+)
 _MODEL = _object(
     {
         "id": _TEXT,
         "object": {"const": "model"},
         "created": _WHOLE,
         "owned_by": _TEXT,
+        "title": _TEXT,
+        "state": _STATE,
         "num_inference_steps": {"type": "array", "items": _WHOLE},
         "default_num_inference_steps": _WHOLE,
-        "sizes": {
-            "type": "array",
-            "items": {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2},
-        },
+        "sizes": _SIZES,
         "min_side": _WHOLE,
         "max_side": _WHOLE,
     }
@@ -262,7 +296,23 @@ _USAGE = _object(
         },
     }
 )
-_STATUS = {"type": "object"}
+# All but the type is for those who are logged in, where the page has a login.
+_STATUS = _object(
+    {"type": {"const": "status"}},
+    state=_STATE,
+    model=_TEXT,
+    title=_TEXT,
+    limits=_LIMITS,
+    device=_TEXT,
+    detail=_TEXT,
+    progress={"type": ["number", "null"]},
+    waiting=_WHOLE,
+    loading_model=_TEXT,
+    loading_title=_TEXT,
+    submit_on_enter={"type": "boolean"},
+    tier=_TEXT,
+    draining={"type": "boolean"},
+)
 _PROBLEM = _object(
     {
         "type": _TEXT,

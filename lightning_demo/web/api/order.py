@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ...errors import InvalidRequest
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_SEED, Frame, GenerationRequest, Limits, random_seed
+from ...schemas import (
+    MAX_GUIDANCE_SCALE,
+    MAX_SEED,
+    NEGATIVE_UNUSED,
+    Frame,
+    GenerationRequest,
+    Limits,
+    random_seed,
+)
 
 Format = Literal["jpeg", "png", "webp"]
 
@@ -20,6 +28,7 @@ Change = Callable[[str, str], None]  # our name of a field, and what became of i
 
 MAX_STEPS = 100  # that anybody asks of a diffusion model; more is a mistake
 MAX_SIDE = 4096  # px, likewise
+NO_LOSS = "has no effect on PNG, which loses nothing"  # of a quality
 MAX_TOLD = 20  # fields without effect that are named; some vendors' clients get them in headers
 
 
@@ -50,7 +59,12 @@ class Order:
 
     def told(self, frames: Iterable[Frame]) -> list[str]:
         """The warnings, and what the engine notes of the pictures, each once."""
-        return list(dict.fromkeys((*self.warnings, *(n for frame in frames for n in frame.notes))))
+        notes = (note for frame in frames for note in self.notes(frame))
+        return list(dict.fromkeys((*self.warnings, *notes)))
+
+    def notes(self, frame: Frame) -> list[str]:
+        """What the engine notes of a picture, but for what a warning says with the field's name."""
+        return [note for note in frame.notes if note != NEGATIVE_UNUSED]
 
     @property
     def size(self) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from ...errors import InvalidRequest
 from ...schemas import MAX_PROMPT_CHARACTERS
 from ..callers import Caller
 from .aspect import parse_aspect_ratio
-from .order import Asked, Order, Output, no_effect
+from .order import NO_LOSS, Asked, Order, Output, no_effect
 from .reading import InvalidFields, Question, validate
 from .service import Api
 from .webhooks import WebhookEvent
@@ -103,13 +103,15 @@ class PredictionInput(Question):
         warnings = []
         if self.scheduler != "K_EULER":
             warnings.append(
-                f"scheduler: {self.scheduler} became K_EULER, with the trailing timesteps that "
-                "the model needs."
+                f"scheduler: {self.scheduler} has no effect; it is K_EULER, with the trailing "
+                "timesteps that the model needs."
             )
         if "disable_safety_checker" in given and not self.disable_safety_checker:
             warnings.append(
                 "disable_safety_checker: whoever runs this server decides what is checked."
             )
+        if "output_quality" in given and self.output_format == "png":
+            warnings.append(f"output_quality: {NO_LOSS}.")
         if self.aspect_ratio is not None and given & {"width", "height"}:
             warnings.append("aspect_ratio: has no effect beside width and height.")
         return warnings
@@ -121,6 +123,10 @@ class PredictionQuestion(Question):
     input: dict[str, Any] | None = None
     webhook: Annotated[str, Field(max_length=2_000)] | None = None
     webhook_events_filter: list[WebhookEvent] | None = None
+
+    def ignored(self) -> list[str]:
+        """Warnings of what changes nothing here."""
+        return no_effect(self.unknown)
 
 
 def order_of(api: Api, question: PredictionQuestion, caller: Caller) -> Order:
@@ -135,7 +141,7 @@ def order_of(api: Api, question: PredictionQuestion, caller: Caller) -> Order:
         order = api.place(validate(PredictionInput, fields, strict=True).asked(), caller)
     except InvalidRequest as error:
         raise _within_input(error) from None
-    return replace(order, warnings=(*no_effect(question.unknown), *order.warnings))
+    return replace(order, warnings=(*question.ignored(), *order.warnings))
 
 
 def _within_input(error: InvalidRequest) -> InvalidFields:

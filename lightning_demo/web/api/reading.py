@@ -42,6 +42,16 @@ class Question(BaseModel):
         """The fields that have no meaning here."""
         return self.model_extra or {}
 
+    def first(self, *names: str) -> tuple[str, Any]:
+        """Of several names for one thing the first that has a value, and that; None: none has."""
+        found = ((name, getattr(self, name)) for name in names)
+        return next(((name, value) for name, value in found if value is not None), (names[0], None))
+
+    def beside(self, *names: str) -> dict[str, Any]:
+        """Those of the names that have a value as well, which nobody looks at."""
+        name, _ = self.first(*names)
+        return {other: getattr(self, other) for other in names if other != name}
+
 
 class InvalidFields(InvalidRequest):
     """A body that does not fit its model.
@@ -94,8 +104,10 @@ def _faults(model: type[BaseModel], error: ValidationError) -> list[dict[str, An
     details = error.errors(include_url=False, include_context=False, include_input=False)
     for fault in details[:MAX_FAULTS]:
         path, choices = _place(whole, fault["loc"])
+        if any(path == other[: len(path)] for other in faults):
+            continue  # told, or in more detail: of a union, each member says what it would take
         sentence = _allowed(choices, fault) or fault["msg"]
-        faults.setdefault(path, {"loc": path, "msg": sentence, "type": fault["type"]})
+        faults[path] = {"loc": path, "msg": sentence, "type": fault["type"]}
     return list(faults.values())
 
 

@@ -88,11 +88,21 @@ def as_replicate(error: LightningError) -> Response:
         "instance": None,
     }
     if error.field and status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        faults = error.faults if isinstance(error, InvalidFields) else ()
-        kind = faults[0]["type"] if faults else "invalid"
-        about = {"type": kind, "field": error.field, "description": error.message}
-        content |= {"detail": f"- {error.message}\n", "invalid_fields": [about]}
+        invalid = _invalid_fields(error)
+        told = "".join(f"- {each['description']}\n" for each in invalid)
+        content |= {"detail": told, "invalid_fields": invalid}
     return JSONResponse(content, int(status), headers_of(error), "application/problem+json")
+
+
+def _invalid_fields(error: LightningError) -> list[dict[str, Any]]:
+    """Each field at fault, and what it may be."""
+    first = {"type": "invalid", "field": error.field, "description": error.message}
+    faults = error.faults if isinstance(error, InvalidFields) else ()
+    named = [(".".join(map(str, each["loc"])) or "the body", each) for each in faults]
+    return [
+        {"type": each["type"], "field": name, "description": f"{name}: {each['msg']}"}
+        for name, each in named
+    ] or [first]
 
 
 @answers(as_replicate)

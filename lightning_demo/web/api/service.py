@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from ...engine.base import Value
 from ...errors import LightningError, report_incident
 from ...schemas import Frame, Limits
+from ...settings import files_folder
 from ...tasks import tasks
 from ..callers import Caller
 from ..http_json import Shape, error_headers, problem_of, retry_seconds_of
@@ -21,7 +22,7 @@ from ..service import Service
 from .access import Access, KeyRequired
 from .jobs import Jobs, owner_of
 from .order import Asked, Order, place
-from .store import Store
+from .store import SWEEP_SECONDS, Store
 from .usage import Usage
 from .webhooks import Webhooks
 
@@ -141,6 +142,19 @@ class Api:
         """Notes what a client has used."""
         count, steps = len(order.requests), order.requests[0].num_inference_steps
         self.usage.add(owner_of(caller), count, count * steps)
+
+    async def keep_tidy(self) -> None:
+        """Forgets what has expired while the server runs, whether or not anybody asks."""
+        folder = files_folder(self.service.settings)
+        try:
+            if folder is not None and await asyncio.to_thread(folder.is_dir):
+                await asyncio.to_thread(self.store.sweep)  # what the server before has left
+            while True:
+                await asyncio.sleep(SWEEP_SECONDS)
+                if "store" in self.__dict__:
+                    await asyncio.to_thread(self.store.sweep)
+        except LightningError as error:
+            log.error("nothing expires any more: %s", error.message)
 
     async def aclose(self) -> None:
         """Ends jobs and store, if there were any; the engine has ended, so no job goes on."""

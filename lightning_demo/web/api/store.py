@@ -21,6 +21,7 @@ from typing import Any
 
 from ...errors import EngineUnavailable, InvalidRequest
 from ...settings import Settings, files_folder
+from . import expiry
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Store:
         Args:
             folder: None: a temporary one, which ends with this object.
             hours: that pictures and jobs are kept.
-            megabytes: of pictures, beyond which the oldest go first.
+            megabytes: of pictures, beyond which the oldest go first; the database with the jobs
+                may have a quarter of that beside.
         """
         self._temporary = TemporaryDirectory(prefix="lightning-demo-") if folder is None else None
         self._folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
@@ -87,6 +89,7 @@ class Store:
             )
             self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
             self._database.executescript(_SCHEMA)
+            expiry.forget_strays(self._execute, self._folder, SWEEP_SECONDS)
         except (OSError, sqlite3.Error) as error:
             log.error("%s cannot be used: %s", self._folder, error)
             raise EngineUnavailable(
@@ -117,7 +120,9 @@ class Store:
             ) from None
         row = (name, media_type, len(data), time.time())
         self._execute("INSERT INTO files VALUES (?, ?, ?, ?)", row)
-        self.sweep()
+        late = time.time() - self._swept > SWEEP_SECONDS
+        if late or expiry.bytes_of_files(self._execute) > self._budget:
+            self.sweep()
         return name
 
     def file(self, name: str) -> StoredFile:
@@ -150,8 +155,9 @@ class Store:
             NotFound: this client has no such job.
         """
         rows = self._execute(
-            "SELECT record FROM jobs WHERE id = ? AND vendor = ? AND owner = COALESCE(?, owner)",
-            (name, vendor, owner),
+            "SELECT record FROM jobs WHERE id = ? AND vendor = ? AND owner = COALESCE(?, owner) "
+            "AND (created > ? OR ended = 0)",
+            (name, vendor, owner, time.time() - self._seconds),
         )
         if not rows:
             raise NotFound("There is no such job; jobs are kept for a limited time.")
@@ -162,10 +168,11 @@ class Store:
         self, vendor: str, owner: str, before: float | None, count: int
     ) -> list[dict[str, Any]]:
         """The newest jobs of a client, or the newest before a time."""
+        now = time.time()
         rows = self._execute(
             "SELECT record FROM jobs WHERE vendor = ? AND owner = ? AND created < ? "
-            "ORDER BY created DESC LIMIT ?",
-            (vendor, owner, time.time() + 1 if before is None else before, count),
+            "AND (created > ? OR ended = 0) ORDER BY created DESC LIMIT ?",
+            (vendor, owner, now + 1 if before is None else before, now - self._seconds, count),
         )
         return [json.loads(record) for (record,) in rows]
 
@@ -198,27 +205,9 @@ class Store:
         return found
 
     def sweep(self) -> None:
-        """Forgets what has expired, and the oldest pictures beyond the budget."""
-        now = time.time()
-        total = self._execute("SELECT COALESCE(SUM(bytes), 0) FROM files")[0][0]
-        if total > self._budget or now - self._swept > SWEEP_SECONDS:
-            self._swept = now
-            oldest = now - self._seconds
-            gone = self._execute("SELECT name, bytes FROM files WHERE created <= ?", (oldest,))
-            total -= sum(size for _, size in gone)
-            if total > self._budget:
-                kept = self._execute(
-                    "SELECT name, bytes FROM files WHERE created > ? ORDER BY created", (oldest,)
-                )
-                for name, size in kept:
-                    if total <= self._budget:
-                        break
-                    gone.append((name, size))
-                    total -= size
-            for name, _ in gone:
-                (self._folder / name).unlink(missing_ok=True)
-                self._execute("DELETE FROM files WHERE name = ?", (name,))
-            self._execute("DELETE FROM jobs WHERE ended = 1 AND created <= ?", (oldest,))
+        """Forgets what has expired, and the oldest of what there is too much of."""
+        self._swept = time.time()
+        expiry.sweep(self._execute, self._folder, self._swept - self._seconds, self._budget)
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:

@@ -19,7 +19,7 @@ from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
 from .jobs import Record, iso_time
-from .order import MAX_SIDE, Asked, Output, no_effect
+from .order import MAX_SIDE, NO_LOSS, Asked, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound
 
@@ -45,6 +45,8 @@ class Inputs(Question):
     seed: int | None = None
     output_format: Literal["png", "jpg", "jpeg", "webp"] | None = None
     output_quality: Annotated[int, Field(ge=1, le=100)] | None = None
+    scheduler: str | None = None
+    disable_safety_checker: bool | None = None
 
 
 class PredictionQuestion(Question):
@@ -59,12 +61,22 @@ class PredictionQuestion(Question):
             served: the model that is here.
         """
         given = self.input
+        format = "jpeg" if given.output_format == "jpg" else given.output_format or "png"
         ignored = {
             "model": None if served in self.model or "lightning" in self.model else self.model,
-            **{f"input.{name}": value for name, value in given.unknown.items() if value},
+            "input.scheduler": None if given.scheduler == "K_EULER" else given.scheduler,
+            "input.output_quality": given.output_quality if format == "png" else None,
+            "input.disable_safety_checker": given.disable_safety_checker or None,
+            **{f"input.{name}": value for name, value in given.unknown.items()},
             **self.unknown,
         }
-        format = "jpeg" if given.output_format == "jpg" else given.output_format or "png"
+        reasons = {
+            "model": f"this server has one model, {served}",
+            "input.scheduler": "the sampler is Euler with trailing timesteps, "
+            "which the model needs",
+            "input.output_quality": NO_LOSS,
+            "input.disable_safety_checker": "whoever runs this server decides what is checked",
+        }
         return Asked(
             given.prompt,
             given.negative_prompt,
@@ -75,7 +87,7 @@ class PredictionQuestion(Question):
             count=given.num_outputs or 1,
             output=Output(format, given.output_quality or 90),
             names=NAMES,
-            warnings=no_effect(ignored, {"model": f"this server has one model, {served}"}),
+            warnings=no_effect(ignored, reasons),
         )
 
 

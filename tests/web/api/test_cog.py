@@ -365,7 +365,7 @@ class TestOurs:
 
     def test_what_is_changed_is_said_in_the_logs(self, ours):
         content = ours.post(json={"input": {"scheduler": "DDIM", "unknown": 1}}).json()
-        assert content["logs"].startswith("scheduler: DDIM became K_EULER")
+        assert content["logs"].startswith("scheduler: DDIM has no effect; it is K_EULER")
         assert "unknown: is not known here and has no effect.\n" in content["logs"]
 
     def test_bad_fields_are_named_with_what_they_may_be(self, ours):

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
+from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.web.api.access import KeyFile
+
 from ...documents import DOCUMENTS, examples
 from ..conftest import Running
+from ..fakes import FakeEngine
 
 ADDRESS = "127.0.0.1:7860"
 PYTHON = [*examples("api/native.md", "python"), *examples("api/mcp.md", "python")]
@@ -76,6 +84,73 @@ def test_an_assistants_entry() -> None:
     (entry,) = examples("api/mcp.md", "json")
     command = json.loads(entry)["mcpServers"]["lightning"]
     assert command == {"command": "python", "args": ["-m", "lightning_demo", "mcp"]}
+
+
+def test_the_command_for_https() -> None:
+    (command,) = (each for each in examples("api/fal.md", "bash") if each.startswith("python"))
+    python, app, *options = shlex.split(command)
+    assert (python, app) == ("python", "app.py") and (DOCUMENTS.parent / app).is_file()
+    settings = settings_from(build_parser().parse_args(["serve", *options]))
+    assert (settings.tls_cert, settings.tls_key) == ("cert.pem", "key.pem")
+
+
+def test_the_line_for_nginx(start: Callable[..., Running]) -> None:
+    (line,) = examples("api/fal.md", "nginx")
+    values = {"$http_host": "demo.example.org:8443", "$scheme": "https"}
+    headers = {name: values[value] for name, value in re.findall(r"_header (\S+) (\S+);", line)}
+    running = start(FakeEngine(), open_api=True, allowed_hosts="demo.example.org")
+    answer = httpx.post(f"{running.url}/v1/pictures", json={"prompt": "a"}, headers=headers)
+    (picture,) = answer.json()["pictures"]
+    assert picture["url"].startswith("https://demo.example.org:8443/files/")
+
+
+def test_a_file_of_keys(tmp_path: Path) -> None:
+    (lines,) = re.findall(
+        r"^```\n(.*?)^```", (DOCUMENTS / "api.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    (tmp_path / "keys").write_text(lines)
+    keys = KeyFile(tmp_path / "keys")
+    alice, bob = (keys.holder(word) for word in re.findall(r"sk-\w+", lines))
+    assert (alice.name, alice.per_second, alice.at_once) == ("alice", 2, 8)
+    assert (bob.name, bob.per_second) == ("bob", math.inf)
+
+
+# Every example of docs/api, and who runs it.
+RUN_BY = {
+    ("a1111", "python"): ["test_a1111"],
+    ("cloudflare", "python"): ["test_cloudflare"],
+    ("cog", "python"): ["test_cog"],
+    ("comfyui", "python"): ["test_comfyui"],
+    ("fal", "bash"): ["../test_tls", "../../certificates", "test_docs"],
+    ("fal", "python"): ["test_fal"] * 3,
+    ("fal", "nginx"): ["test_docs"],
+    ("fal", "javascript"): ["test_fal_javascript"] * 2,
+    ("hugging-face", "python"): ["test_hugging_face"],
+    ("mcp", "python"): ["test_docs"] * 2,
+    ("mcp", "json"): ["test_docs"],
+    ("native", "python"): ["test_docs"] * 3,
+    ("native", "bash"): ["test_docs"] * 2,
+    ("native", "javascript"): ["test_docs"],
+    ("openai", "python"): ["test_openai"],
+    ("openai", "javascript"): ["test_openai_javascript"],
+    ("replicate", "python"): ["test_replicate"],
+    ("runflow", "python"): ["test_runflow", "test_synexa"],
+}
+
+
+def test_every_example_is_run() -> None:
+    found: Counter[tuple[str, str]] = Counter()
+    for page in (DOCUMENTS / "api").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        found.update((page.stem, language) for language in re.findall(r"^```(.+)$", text, re.M))
+        assert text.count("\n```") == 2 * sum(
+            n for (name, _), n in found.items() if name == page.stem
+        )
+    assert found == {example: len(tests) for example, tests in RUN_BY.items()}
+    for (page, _), tests in RUN_BY.items():
+        for test in tests:
+            source = (Path(__file__).parent / f"{test}.py").read_text(encoding="utf-8")
+            assert re.search(rf'"(api/{page}.md|{page})"', source), (page, test)
 
 
 def test_every_link_leads_somewhere() -> None:

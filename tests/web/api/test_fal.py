@@ -381,6 +381,14 @@ def test_a_request_that_ends_in_an_error_says_why(fal: fal_client.SyncClient, se
     assert status.error == "There is too little memory for this."
 
 
+def test_what_comes_beside_the_body_is_told(server: Running):
+    names = ["Request-Timeout", "Queue-Priority", "Runner-Hint", "Object-Lifecycle"]
+    headers = {f"X-Fal-{name}": "9" for name in names}
+    address = f"{server.url}/fal/run/{APP}?fal_webhook=https://example.org"
+    told = web.post(address, json={"prompt": "a cat"}, headers=headers).json()["warnings"]
+    assert [words.partition(":")[0] for words in told] == [*headers, "fal_webhook"]
+
+
 def test_a_fault_keeps_its_words_to_itself(fal: fal_client.SyncClient):
     error = refused(fal.run, APP, {"prompt": "poison"})
     assert error.status_code == 500

@@ -47,7 +47,12 @@ def test_an_assistant_paints_and_sees_how_far_it_is(server: Running) -> None:
             assert (about["prompt"], about["seed"], about["warnings"]) == ("a red cat", 7, [])
             assert told == sorted(told) and told[-1] == 8
             result = await client.call_tool("paint", {"prompt": "a", "width": 1024})
-            assert "1024x1024 became" in settings_of(result)["warnings"][0]
+            assert settings_of(result)["warnings"][0].startswith("width: 1024x1024 became")
+            result = await client.call_tool("paint", {"prompt": "a", "steps": 3, "style": "x"})
+            told = settings_of(result)["warnings"]
+            assert told == [
+                f"{n}: is not known here and has no effect." for n in ("steps", "style")
+            ]
             models = (await client.call_tool("models", {})).structured_content
             assert models["default_num_inference_steps"] == LIMITS.default_steps
             words = (await client.read_resource(WORDS)).contents[0].text

@@ -95,9 +95,9 @@ def test_previews_as_events(ask: httpx.Client) -> None:
 def test_what_is_changed_is_told(ask: httpx.Client) -> None:
     made = paint(ask, steps=12, resolution="1024x1024", scheduler="K_EULER", model="x", foo=1)
     warnings = {line.partition(":")[0] for line in made.json()["warnings"]}
-    assert warnings == {"num_inference_steps", "size", "scheduler", "model", "foo"}
+    assert warnings == {"steps", "resolution", "scheduler", "model", "foo"}, "as they were named"
     headers = paint(ask, "image/png", width=1024, height=1024).headers
-    assert json.loads(headers["X-Warnings"])[0].startswith("size: 1024x1024 became")
+    assert json.loads(headers["X-Warnings"])[0].startswith("width: 1024x1024 became")
     assert paint(ask, aspect_ratio="3:2").json()["pictures"][0]["width"] > WIDTH
     both = paint(ask, width=WIDTH, height=HEIGHT, aspect_ratio="3:2").json()
     assert both["warnings"] == [
@@ -105,10 +105,34 @@ def test_what_is_changed_is_told(ask: httpx.Client) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("accept", "fields", "reason"),
+    [
+        ("*/*", {"num_inference_steps": 2, "steps": 8}, "steps: has no effect beside num_"),
+        ("*/*", {"guidance_scale": 0, "guidance": 1}, "guidance: has no effect beside guidance_"),
+        ("*/*", {"output_format": "png", "output_quality": 5}, "output_quality: has no effect on"),
+        ("image/png", {"output_quality": 5}, "output_quality: has no effect on PNG"),
+        ("image/webp", {"response_format": "url"}, "response_format: has no effect, since Accept"),
+    ],
+)
+def test_what_has_no_effect_beside_another_is_told(
+    ask: httpx.Client, accept: str, fields: dict[str, Any], reason: str
+) -> None:
+    answer = paint(ask, accept, **fields)
+    picture = accept.startswith("image")
+    told = json.loads(answer.headers["X-Warnings"]) if picture else answer.json()["warnings"]
+    assert len(told) == 1 and told[0].startswith(reason)
+
+
 def test_strict_changes_nothing(ask: httpx.Client) -> None:
-    refused = paint(ask, steps=12, strict=True)
-    assert (refused.status_code, refused.json()["field"]) == (422, "num_inference_steps")
-    assert paint(ask, resolution="1024x1024", strict=True).status_code == 422
+    for fields, name in (
+        ({"steps": 12}, "steps"),
+        ({"num_inference_steps": 12}, "num_inference_steps"),
+        ({"resolution": "1024x1024"}, "resolution"),
+        ({"height": 1024}, "height"),
+    ):
+        refused = paint(ask, strict=True, **fields)
+        assert (refused.status_code, refused.json()["field"]) == (422, name)
     assert paint(ask, resolution=f"{WIDTH}x{HEIGHT}", strict=True).status_code == 200
 
 
@@ -119,6 +143,8 @@ def test_strict_changes_nothing(ask: httpx.Client) -> None:
         ("*/*", {"prompt": "  "}, "prompt"),
         ("*/*", {"prompt": "a\x07"}, "prompt"),
         ("*/*", {"seed": -1}, "seed"),
+        ("*/*", {"steps": 0}, "steps"),
+        ("*/*", {"guidance": "much"}, "guidance"),
         ("*/*", {"guidance_scale": 21}, "guidance_scale"),
         ("*/*", {"num_images": 9}, "num_images"),
         ("*/*", {"width": "wide"}, "width"),
@@ -195,6 +221,10 @@ def test_faults_and_hanging_up(server: Running, ask: httpx.Client) -> None:
         ("application/json, image/png", "json"),
         ("image/*", "jpeg"),
         ("TEXT/EVENT-STREAM", "events"),
+        ("image/jpeg;q=0.5, image/webp; q=0.8, text/html", "webp"),
+        ("image/png;q=0, image/webp;Q=0.001", "webp"),
+        ("image/png;q=0.0", "json"),
+        ("image/png;q=2", "png"),
     ],
 )
 def test_accept_chooses_the_answer(header: str, answer: str) -> None:

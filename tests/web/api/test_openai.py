@@ -154,6 +154,10 @@ def test_a_bad_field_is_named(client: OpenAI) -> None:
     assert (e.value.param, e.value.type) == ("n", "invalid_request_error")
     with pytest.raises(openai.BadRequestError, match="size: must be text such as 1024x1024"):
         client.images.generate(prompt="a cat", size="huge")
+    for name in ("num_inference_steps", "steps", "step"):
+        with pytest.raises(openai.BadRequestError, match=f"{name}: must be a whole number") as e:
+            client.images.generate(prompt="a cat", extra_body={name: 0})
+        assert e.value.param == name
     with pytest.raises(openai.BadRequestError, match="prompt"):
         client.images.generate(prompt=" ")
 
@@ -200,6 +204,18 @@ def test_fields_of_other_servers(post: Callable[..., httpx.Response], running: R
         "dogs",
     )
     assert opened(answer["data"][0]["b64_json"]).size == (384, 256)
+
+
+def test_a_number_of_steps_has_several_names(
+    post: Callable[..., httpx.Response], running: Running
+) -> None:
+    for name in ("num_inference_steps", "steps", "step"):
+        told = post(**{name: 3, "height": 999}).json()["warnings"]
+        assert [words.partition(":")[0] for words in told] == [name, "height"]
+        assert running.engine.requests[-1].num_inference_steps == 4
+    told = post(step=2, steps=8, guidance=1, guidance_scale=0).json()["warnings"]
+    assert [words.partition(":")[0] for words in told] == ["step", "guidance"]
+    assert running.engine.requests[-1].num_inference_steps == 8
 
 
 def test_quality_is_a_number_of_steps(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -47,6 +49,27 @@ def test_what_fits_the_document_is_answered_and_what_does_not_is_refused(
 
         answered()
     assert statuses == ({200, 404} if mode == GenerationMode.POSITIVE else {422})
+
+
+def test_the_document_says_all_that_is_answered(ask: httpx.Client) -> None:
+    paths = openapi(LIMITS)["paths"]
+    assert ask.post("/v1/pictures", json={"prompt": "a cat"}).status_code == 200
+    for path in ("/v1/models", "/v1/usage", "/healthz", "/readyz"):
+        answer = paths[path]["get"]["responses"]["200"]["content"]["application/json"]
+        check(answer["schema"], ask.get(path).json())
+    refused = ask.post("/v1/pictures", json={"prompt": ""})
+    check(openapi(LIMITS)["components"]["schemas"]["Problem"], refused.json())
+
+
+def check(schema: dict[str, Any], content: Any) -> None:
+    """Nothing else may be there, and nothing be missing but what may."""
+    jsonschema.Draft202012Validator(schema).validate(content)
+    names = schema.get("properties", {})
+    assert schema.get("type") != "object" or set(content) == set(names)
+    for name, inner in names.items():
+        check(inner, content[name])
+    for each in content if schema.get("type") == "array" else ():
+        check(schema["items"], each)
 
 
 def test_the_page_asks_nobody_outside(ask: httpx.Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightning_demo.errors import InvalidRequest
-from lightning_demo.schemas import MAX_SEED
+from lightning_demo.schemas import MAX_SEED, NEGATIVE_UNUSED, Frame
 from lightning_demo.web.api.order import Asked, no_effect, place
 
 from ..fakes import LIMITS
@@ -59,6 +59,12 @@ def test_what_is_out_of_range_here_is_told() -> None:
 def test_a_negative_prompt_that_does_nothing_is_told() -> None:
     assert "no effect" in order(negative_prompt="blurry").warnings[0]
     assert order(negative_prompt="blurry", guidance_scale=2.0).warnings == ()
+
+
+def test_what_the_engine_notes_of_it_is_not_told_again() -> None:
+    made = order(negative_prompt="blurry")
+    frame = Frame(made.requests[0], b"", "image/jpeg", 4, True, notes=(NEGATIVE_UNUSED, "Cut."))
+    assert made.told([frame, frame]) == [*made.warnings, "Cut."]
 
 
 def test_errors_have_the_vendors_name_of_the_field() -> None:

@@ -63,7 +63,7 @@ def test_a_published_configuration_is_a_question(ask: httpx.Client) -> None:
     made = answer.raise_for_status().json()
     assert (made["num_inference_steps"], made["guidance_scale"]) == (4, 0)
     told = {warning.partition(":")[0] for warning in made["warnings"]}
-    assert told == {"model", "scheduler", "size"}
+    assert told == {"model", "scheduler", "resolution"}
 
 
 @pytest.mark.parametrize("prompt", published.PROMPTS)

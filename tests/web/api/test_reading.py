@@ -21,7 +21,7 @@ class Asked(Question):
     shape: Literal["wide", "tall"] = "wide"
     flag: bool = False
     size: Annotated[str, Field(pattern=r"^\d+x\d+$", examples=["64x64"])] = "64x64"
-    inner: Inner | None = None
+    inner: Inner | Literal["small"] | None = None
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,12 @@ def test_the_sentence_names_the_field_and_what_it_may_be(
         validate(Asked, given)
     assert (caught.value.field, caught.value.message) == (field, sentence)
     assert all("input" not in fault for fault in caught.value.faults), "it may be secret"
+
+
+def test_of_a_choice_the_fault_within_it_is_told_alone() -> None:
+    with pytest.raises(InvalidFields) as caught:
+        validate(Asked, {"prompt": "a cat", "inner": {"side": 1}, "flag": "perhaps"})
+    assert [fault["loc"] for fault in caught.value.faults] == [("flag",), ("inner", "side")]
 
 
 def test_numbers_may_be_written_as_text_unless_it_is_strict() -> None:

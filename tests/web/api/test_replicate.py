@@ -244,7 +244,7 @@ class TestStream:
         events = list(client.stream(REF, input={**INPUT, "num_outputs": 2, "scheduler": "DDIM"}))
         kinds = [event.event.value for event in events]
         assert kinds[0] == "logs"
-        assert "DDIM became K_EULER" in events[0].data
+        assert "DDIM has no effect; it is K_EULER" in events[0].data
         assert kinds.count("output") == 2
         assert kinds[-1] == "done"
         assert events[-1].data == "{}"
@@ -295,7 +295,7 @@ class TestInput:
     def test_every_scheduler_is_accepted_with_a_warning(self, client, scheduler):
         prediction = client.predictions.create(REF, {**INPUT, "scheduler": scheduler}, wait=True)
         assert prediction.status == "succeeded"
-        assert f"scheduler: {scheduler} became K_EULER" in prediction.logs
+        assert f"scheduler: {scheduler} has no effect; it is K_EULER" in prediction.logs
 
     def test_what_is_as_asked_is_said_nothing_of(self, client):
         given = {**INPUT, "scheduler": "K_EULER", "disable_safety_checker": True, "seed": None}
@@ -360,10 +360,13 @@ class TestInput:
 
     def test_as_replicate_lists_them(self, served):
         answer = post(
-            f"{served.url}/v1/predictions", json={"version": VERSION, "input": {"width": 1}}
-        )
-        [fault] = answer.json()["invalid_fields"]
-        assert fault["field"] == "input.width"
+            f"{served.url}/v1/predictions",
+            json={"version": VERSION, "input": {"width": 1, "num_outputs": 9}},
+        ).json()
+        faults = answer["invalid_fields"]
+        assert [fault["field"] for fault in faults] == ["input.width", "input.num_outputs"]
+        assert answer["detail"] == "".join(f"- {fault['description']}\n" for fault in faults)
+        assert faults[1]["description"] == "input.num_outputs: must be a whole number from 1 to 4."
 
     @pytest.mark.parametrize(
         ("body", "status", "words"),

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lightning_demo.errors import EngineUnavailable
+from lightning_demo.web.api import service
 from lightning_demo.web.api import store as module
 from lightning_demo.web.api.store import NotFound, Store
+
+from ..conftest import Running, wait_for
+from ..fakes import FakeEngine
 
 
 @pytest.fixture
@@ -36,8 +42,53 @@ def test_a_file_is_there_for_its_time_and_after_a_restart(
     clock[0] += 3601
     with pytest.raises(NotFound):
         store.file(name)
+    store.close()
+    store = Store(tmp_path / "store", hours=1, megabytes=1)
     store.sweep()
     assert not found.path.exists()
+    store.close()
+
+
+def test_jobs_expire_as_pictures_do_but_not_while_they_run(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    store.put_job(job("ended", created=clock[0]), ended=True)
+    store.put_job(job("running", created=clock[0]), ended=False)
+    clock[0] += 3601
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            store.job("fal", "key:alice", "ended")
+        assert [each["id"] for each in store.jobs("fal", "key:alice", None, 9)] == ["running"]
+        store.sweep()
+    store.close()
+
+
+def test_records_of_jobs_have_a_budget(tmp_path: Path, clock: list[float]) -> None:
+    store = Store(tmp_path, hours=1, megabytes=4)
+    words = "x" * 20_000
+    for number in range(200):
+        created = clock[0] + number / 1000
+        store.put_job(job(str(number), created=created, words=words), ended=number > 0)
+    store.sweep()
+    kept = [each["id"] for each in store.jobs("fal", "key:alice", None, 999)]
+    assert kept[0] == "199" and kept[-1] == "0", "the newest, and the one that runs"
+    assert 0 < sum(len(words) for _ in kept) < 2**20
+    store.close()
+
+
+def test_what_a_killed_server_had_not_noted_down_goes(tmp_path: Path) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    name = store.put_file(b"kept", "image/png")
+    stray, fresh, other = (tmp_path / f"{c * 32}.jpg" for c in ("a", "b", "z"))
+    for path in (stray, fresh, other, tmp_path / name):
+        path.write_bytes(b"data")
+        if path != fresh:
+            os.utime(path, (1, 1))
+    store.close()
+    store = Store(tmp_path, hours=1, megabytes=1)
+    assert [path.exists() for path in (stray, fresh, other)] == [False, True, True]
+    assert store.file(name).path.exists()
     store.close()
 
 
@@ -87,8 +138,9 @@ def test_a_job_is_its_owners(tmp_path: Path) -> None:
     store.close()
 
 
-def test_jobs_are_listed_from_the_newest(tmp_path: Path) -> None:
+def test_jobs_are_listed_from_the_newest(tmp_path: Path, clock: list[float]) -> None:
     store = Store(tmp_path, hours=1, megabytes=1)
+    clock[0] = 5.0
     for number in range(5):
         store.put_job(job(str(number), created=float(number)), ended=True)
     newest = store.jobs("fal", "key:alice", None, 2)
@@ -119,3 +171,18 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(EngineUnavailable, match="does not answer"):
         store.usage("key:alice")
+
+
+def test_a_server_that_nobody_asks_forgets_what_has_expired(
+    tmp_path: Path, start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "SWEEP_SECONDS", 0.02)
+    store = Store(tmp_path, hours=1, megabytes=1)
+    paths = [store.file(store.put_file(b"data", "image/png")).path for _ in range(2)]
+    store._execute("UPDATE files SET created = 1 WHERE name = ?", (paths[0].name,))
+    start(FakeEngine(), files_dir=str(tmp_path))
+    wait_for(lambda: not paths[0].exists())
+    assert paths[1].exists()
+    store._execute("UPDATE files SET created = 1")
+    wait_for(lambda: not paths[1].exists())
+    store.close()

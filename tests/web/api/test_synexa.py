@@ -44,9 +44,17 @@ def test_a_prediction_and_its_logs(running: Running) -> None:
     assert prediction.status in ("starting", "processing", "succeeded")
     wait_for(lambda: prediction.reload().status == "succeeded")
     assert (prediction.model, prediction.input) == (MODEL, given)
-    assert "scheduler: is not known" in prediction.logs
+    assert "input.scheduler: the sampler is Euler" in prediction.logs
     assert "num_inference_steps: 10 became 8" in prediction.logs
     assert "100%" in prediction.logs
+
+
+def test_no_field_is_dropped_in_silence(running: Running) -> None:
+    given = {"prompt": "a cat", "magic": 0, "scheduler": "K_EULER", "disable_safety_checker": False}
+    given["output_quality"] = 90
+    prediction = client(running).predictions.create(MODEL, given)
+    told = [line.partition(":")[0] for line in prediction.logs.splitlines() if ": " in line]
+    assert told == ["input.output_quality", "input.magic"], "the others are done"
 
 
 def test_asynchronously(running: Running) -> None:

@@ -17,7 +17,7 @@ from replicate import Client
 
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.schemas import GenerationRequest
-from lightning_demo.web.api.native import MAX_IMAGES
+from lightning_demo.web.api.native_question import MAX_IMAGES
 from lightning_demo.web.callers import Caller
 from lightning_demo.web.painting import IN_ENGINE, Painting
 
