@@ -18,6 +18,7 @@ export class Painter {
     this.busy = false;
     this.picture = null; // what is shown, and the frame that it is of
     this.last = null;
+    this.cleared = 0; // times
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
@@ -51,8 +52,13 @@ export class Painter {
       const frame = this.next;
       this.next = null;
       const { header, bytes } = frame;
+      const { cleared } = this;
       try {
         const picture = await this.decoder.decode(bytes, header.media_type, this.canvas);
+        if (cleared !== this.cleared) {
+          picture.close();
+          continue;
+        }
         this.picture?.close();
         this.picture = picture;
         this.draw();
@@ -64,6 +70,15 @@ export class Painter {
       }
     }
     this.busy = false;
+  }
+
+  /** Nothing is shown until the next frame. */
+  clear() {
+    this.cleared += 1;
+    this.next = this.last = null;
+    this.picture?.close();
+    this.picture = null;
+    this.draw();
   }
 
   fit() {
