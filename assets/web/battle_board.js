@@ -78,11 +78,14 @@ export class Board {
     this.line.write(state.line ?? "");
     this.line.fit();
     const timed = phase === "typing" || phase === "voting";
-    find(".board-clock").hidden = !timed;
-    if (timed) write(find(".board-clock"), clock(left));
+    const counts = phase === "countdown"; // over all, but for the target, which is looked at
+    const over = counts && !pictures.includes("target");
+    const score = phase === "over" ? `${sides.a.wins} : ${sides.b.wins}` : "";
+    find(".board-clock").hidden = !(timed || score || (counts && !over));
+    write(find(".board-clock"), timed ? clock(left) : counts ? String(left) : score);
     root.classList.toggle("late", timed && left <= LATE);
-    find(".board-count").hidden = phase !== "countdown";
-    if (phase === "countdown") write(find(".board-count"), String(left));
+    find(".board-count").hidden = !over;
+    write(find(".board-count"), String(left));
     write(find(".board-say"), say(state));
     for (const side of SIDES) this.showSide(side, sides[side], state, turn);
   }
@@ -107,10 +110,10 @@ export class Board {
 
 
 /** What the hall is told in words. */
-function say({ phase, sides, winner, leader, votes, turn, verdict, target }) {
+function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
   const name = (side) => (sides[side].by ? nameOf(sides[side].by) : side.toUpperCase());
   switch (phase) {
-    case "gather": return "Prompt battle";
+    case "gather": return asks && !(sides.a.by && sides.b.by) ? "Who plays? Say so on your phone" : "Prompt battle";
     case "painting": return "The target is being painted";
     case "countdown": return turn ? `${name(turn)} types` : target === "picture" ? "Paint this" : "Get ready";
     case "typing": return turn ? `${name(turn)} types` : "";

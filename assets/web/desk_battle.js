@@ -158,7 +158,7 @@ export class DeskBattle {
     show("finish", phase === "verdict" || (phase === "gather" && state.played > 0));
     show("reset", state.played > 0);
     for (const box of this.sides()) this.showSide(box, state.sides[box.dataset.side], running);
-    byId("volunteers").hidden = plan.players !== "volunteers";
+    byId("volunteers").hidden = plan.players !== "volunteers" || running;
     const names = state.volunteers.map((each) => nameOf(each)).join(", ");
     byId("volunteers").textContent = names ? `Volunteers: ${names}` : "Phones are asked who wants to play.";
     this.showCodes();

@@ -52,7 +52,8 @@ export class Painter {
       const frame = this.next;
       this.next = null;
       const { header, bytes } = frame;
-      const { cleared } = this;
+      const { cleared, canvas } = this;
+      const { width, height } = canvas;
       try {
         const picture = await this.decoder.decode(bytes, header.media_type, this.canvas);
         if (cleared !== this.cleared) {
@@ -62,6 +63,8 @@ export class Painter {
         this.picture?.close();
         this.picture = picture;
         this.draw();
+        // Its box has got another size meanwhile, for which it is too small or too large.
+        if (canvas.width !== width || canvas.height !== height) this.next ??= frame;
         if (frame === this.last) continue; // in another size
         this.last = frame;
         if (!frame.aside) this.painted(header);

@@ -53,7 +53,7 @@ export class PhoneBattle {
     byId("volunteer").hidden = side !== null || typeof volunteer !== "boolean";
     byId("volunteer").setAttribute("aria-pressed", String(Boolean(volunteer)));
     byId("volunteer").textContent = volunteer ? "You are on the list" : "I would like to play";
-    byId("decline").hidden = side === null || running || state.phase === "over";
+    byId("decline").hidden = side === null || state.phase !== "gather";
     byId("vote").hidden = side !== null || !state.may_vote;
     for (const button of byId("vote").children) {
       const { by, colour } = sides[button.dataset.side];
@@ -66,7 +66,7 @@ export class PhoneBattle {
 }
 
 function title({ side, round, rounds, phase, may_vote: votes }, running) {
-  if (side !== null && phase !== "over") return running ? `You play, round ${round} of ${rounds}` : "You play";
+  if (side !== null && phase !== "over") return running ? `Round ${round} of ${rounds}` : "You play";
   if (votes) return "Who is better?";
   return "Prompt battle";
 }

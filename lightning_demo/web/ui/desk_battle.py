@@ -43,10 +43,11 @@ BATTLE = f"""
           <option value="likeness">likeness to the target</option>
           <option value="hands">me, after a show of hands</option></select></label>
         <div id="desk-battle-keyboards" hidden>
-          <div class="desk-row"><input id="desk-battle-name_a" maxlength="24" placeholder="Name of A"
-              aria-label="Name of player A" dir="auto">
-            <input id="desk-battle-name_b" maxlength="24" placeholder="Name of B"
-              aria-label="Name of player B" dir="auto"></div>
+          <div class="desk-row">
+            <input id="desk-battle-name_a" maxlength="24" placeholder="Name of A" dir="auto"
+              aria-label="Name of player A">
+            <input id="desk-battle-name_b" maxlength="24" placeholder="Name of B" dir="auto"
+              aria-label="Name of player B"></div>
           <label class="desk-check"><input type="checkbox" id="desk-battle-turns">one after the
             other, on one keyboard</label>
         </div>
@@ -72,9 +73,11 @@ BATTLE = f"""
           <button type="button" data-verb="reset">Reset the score</button>
         </div>
       </div>
-      <div class="desk-row"><button type="button" data-verb="gather">Put a battle on the wall</button>
+      <div class="desk-row">
+        <button type="button" data-verb="gather">Put a battle on the wall</button>
         <button type="button" data-verb="stop">End the battle</button></div>
-      <p class="battle-note">From the start of a round on, words and pictures of both players are live
-        on the wall: they do not wait to be released. The word list, Freeze and Blank hold.</p>
+      <p class="battle-note">From the start of a round on, words and pictures of both players are
+        live on the wall: they do not wait to be released. The word list, Freeze and Blank
+        hold.</p>
     </details>
 """

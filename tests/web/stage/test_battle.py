@@ -73,8 +73,10 @@ def plays(phone: Phone, prompt: str, seed: int = 99) -> dict[str, Any]:
     """Types and waits for the picture, or for the problem."""
     sequence = phone.type(prompt, seed)
     return phone.until(
-        lambda m: (m.get("final") or (m["type"] == "prompt" and m["problem"]))
-        and m["sequence"] == sequence
+        lambda m: (
+            (m.get("final") or (m["type"] == "prompt" and m["problem"]))
+            and m["sequence"] == sequence
+        )
     )
 
 

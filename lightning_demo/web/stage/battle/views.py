@@ -116,6 +116,7 @@ def _common(ring: Ring, battle: Battle) -> dict[str, Any]:
     told = battle.phase not in BEFORE and (plan.target == "theme" or decided)
     return {
         "phase": battle.phase,
+        "asks": ring.plan.players == "volunteers",  # phones, who would like to play
         "round": battle.round,
         "rounds": max(ring.plan.rounds, battle.round),
         "left": battle.left(ring.now()),
