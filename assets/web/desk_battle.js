@@ -117,12 +117,15 @@ export class DeskBattle {
     byId("picture").src = picture ? `data:image/jpeg;base64,${picture}` : "";
   }
 
-  /** The plan into its fields. */
+  /** The plan into its fields, but for the one that is written in. */
   fill() {
     const { plan } = this;
-    for (const name of [...SELECTS, ...NUMBERS, "name_a", "name_b"]) byId(name).value = plan[name];
+    const write = (name, value) => {
+      if (document.activeElement !== byId(name)) byId(name).value = value;
+    };
+    for (const name of [...SELECTS, ...NUMBERS, "name_a", "name_b"]) write(name, plan[name]);
+    write("lines", plan.lines.join("\n"));
     byId("turns").checked = plan.turns;
-    if (document.activeElement !== byId("lines")) byId("lines").value = plan.lines.join("\n");
     byId("lines-label").textContent = plan.target === "theme" ? "Themes, one a round" : "Secret prompts, one a round";
     byId("keyboards").hidden = plan.players !== "keyboards";
     const option = (name, value) => byId(name).querySelector(`[value="${value}"]`);
