@@ -458,6 +458,32 @@ def test_players_paint_beside_the_line_and_after_the_presenter(hall: Make) -> No
     assert clients["a"] == clients["b"] is not None and clients["c"] is None
 
 
+def test_on_one_keyboard_who_types_second_reads_no_words_of_the_first(place: Hall) -> None:
+    with ExitStack() as stack:
+        presenter = stack.enter_context(place.presenter())
+        screen = stack.enter_context(place.screen(presenter.wish()["code"]))
+        theme = {**THEME, "players": "keyboards", "verdict": "hands", "turns": True}
+        presenter.plan = theme
+        first, second = keyboards(place, stack, presenter)
+        presenter.order("start")
+        assert screen.phase("typing")["turn"] == "a"
+        plays(first, "my secret")
+        assert plays(second, "too soon")["problem"]
+        screen.until(lambda s: s.board["sides"]["a"]["prompt"] == "my secret")
+        presenter.order("cut")
+        screen.until(lambda s: s.board["turn"] == "b" and s.board["phase"] == "typing")
+        side = screen.board["sides"]["a"]
+        assert side["hidden"] and side["prompt"] == ""
+        plays(second, "another")
+        presenter.order("cut")
+        screen.phase("judging")
+        assert screen.board["sides"]["a"]["prompt"] == "my secret"
+        told = presenter.order("award", side="b")
+        assert told["phase"] == "verdict" and told["sides"]["b"]["wins"] == 1
+        presenter.order("start")
+        screen.until(lambda s: s.board["phase"] == "typing" and s.board["turn"] == "b")
+
+
 def test_battles_end_with_the_server(hall: Make) -> None:
     place = hall()
     with ExitStack() as stack:

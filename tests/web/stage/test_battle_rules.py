@@ -84,7 +84,9 @@ def test_a_round_goes_from_countdown_to_verdict() -> None:
     assert game.after(0.5) == "voting"
     with pytest.raises(InvalidRequest, match="Time is up"):
         battle.type("a", "too late")
-    assert not battle.paint("a", "a wave", picture())
+    before = battle.stands["a"].picture
+    battle.paint("a", "a wave", picture())
+    assert battle.stands["a"].picture is before, "too late"
     game.vote(n3="a", n4="a", n5="b")
     assert game.after(VOTE_SECONDS) == "verdict"
     assert battle.results[0].figures == {"a": 2, "b": 1}
@@ -115,6 +117,12 @@ def test_the_last_words_are_waited_for_and_not_for_ever() -> None:
     battle.paint("b", "a ship", picture())
     assert game.after(0) == "voting"
     battle.cancel()
+    game.typing().type("a", "not to be seen")
+    battle.miss("a", "not to")
+    assert game.after(60) == "settling"
+    battle.miss("a", "not to be seen")
+    assert game.after(0) == "voting"
+    battle.cancel()
     game.typing().type("a", "never painted")
     assert game.after(60) == "settling"
     assert game.after(SETTLE_SECONDS) == "voting"
@@ -126,7 +134,8 @@ def test_emptied_words_have_no_picture() -> None:
     battle.paint("a", "a wave", picture())
     battle.type("a", "")
     assert battle.stands["a"].picture is None
-    assert not battle.paint("a", "a wave", picture()), "one that was on its way comes too late"
+    battle.paint("a", "a wave", picture())
+    assert battle.stands["a"].picture is None, "one that was on its way comes too late"
 
 
 def test_who_may_vote_and_how_often() -> None:
@@ -224,7 +233,9 @@ def test_on_one_keyboard_they_take_turns_and_change_who_begins() -> None:
         with pytest.raises(InvalidRequest):
             battle.type(second, "not yet")
         assert game.after(30) == "countdown" and battle.turn == second
-        assert battle.paint(first, "first", picture()), "what was on its way still counts"
+        late = picture()
+        battle.paint(first, "first", late)
+        assert battle.stands[first].picture is late, "what was on its way still counts"
         assert game.after(COUNTDOWN_SECONDS) == "typing"
         game.draw(second, "second")
         assert game.after(30) == "judging"

@@ -240,14 +240,17 @@ class Battle:
             if not prompt:
                 stand.picture = None
 
-    def paint(self, side: Side, prompt: str, picture: Picture) -> bool:
-        """A picture of what a side has typed, perhaps some keys ago; whether it counts."""
+    def paint(self, side: Side, prompt: str, picture: Picture) -> None:
+        """A picture of what a side has typed, perhaps some keys ago; too late it is left out."""
         stand = self.stands[side]
-        if self.phase not in ("countdown", "typing", "settling") or not stand.prompt:
-            return False
-        stand.picture = picture
-        stand.finished = picture.final and prompt == stand.prompt
-        return True
+        if self.phase in ("countdown", "typing", "settling") and stand.prompt:
+            stand.picture = picture
+            stand.finished = picture.final and prompt == stand.prompt
+
+    def miss(self, side: Side, prompt: str) -> None:
+        """There is no picture of these words, or it is not to be seen; the one before stays."""
+        stand = self.stands[side]
+        stand.finished = stand.finished or prompt == stand.prompt
 
     # Time ---------------------------------------------------------------------------------------
 

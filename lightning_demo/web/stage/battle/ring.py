@@ -242,14 +242,18 @@ class Ring:
 
     def painted(self, side: Side, frame: Frame) -> None:
         """A player's picture, on the wall if it may be."""
-        battle = self.battle
-        if battle is None or not frame.may_be_shown or frame.request.seed != battle.seed:
+        battle, prompt = self.battle, frame.request.prompt
+        if battle is None or frame.request.seed != battle.seed:
             return
-        wanted = frame.final or self.wall.look.previews
-        if wanted and battle.paint(side, frame.request.prompt, picture_of(frame, side)):
+        if not frame.may_be_shown:
+            if frame.final:
+                battle.miss(side, prompt)
+        elif frame.final or self.wall.look.previews:
+            battle.paint(side, prompt, picture_of(frame, side))
+        if battle.phase == "settling":
+            self._tick()
+        else:
             self._show()
-            if battle.phase == "settling":
-                self._tick()
 
     def came_or_went(self) -> None:
         """A player's connection is there, or has gone."""
