@@ -73,8 +73,9 @@ export class Board {
       if (!pictures.includes(place) && painter.picture) painter.clear();
     }
     write(find(".board-round"), phase === "over" ? "Final score" : `Round ${state.round} of ${state.rounds}`);
-    find(".board-target").hidden = !pictures.includes("target");
-    this.line.box.hidden = !state.line;
+    const final = phase === "over"; // the last round is told already
+    find(".board-target").hidden = final || !pictures.includes("target");
+    this.line.box.hidden = final || !state.line;
     this.line.write(state.line ?? "");
     this.line.fit();
     const timed = phase === "typing" || phase === "voting";

@@ -19,7 +19,7 @@ export function note(state) {
   if (side === null) {
     if (phase === "gather") return sides.a.by && sides.b.by ? `${name("a")} against ${name("b")}` : "Who plays?";
     if (votes) return choice ? "You may still change your mind." : "";
-    return phase === "voting" ? "" : "Look at the wall.";
+    return phase === "voting" ? "You came when this vote had begun." : "Look at the wall.";
   }
   switch (phase) {
     case "gather": return "It begins when the presenter says so.";

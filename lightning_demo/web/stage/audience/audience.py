@@ -180,6 +180,14 @@ class Audience:
         self.changed = True
         self._tell_wall()
 
+    def take_part(self, member: Member, now: float) -> None:
+        """A member says something of a battle, as often as it may vote.
+
+        Raises:
+            RateLimited: that is too often.
+        """
+        _take(self._votes, member, now)
+
     def view(self, member: Member) -> dict[str, Any]:
         """What a member's phone shows of the hall, as a message."""
         scene = self.wall.visible

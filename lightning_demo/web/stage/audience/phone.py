@@ -163,6 +163,7 @@ class Phone:
         Raises:
             LightningError: not now, or not this phone.
         """
+        self._audience.take_part(self._member, self._clock())
         if message.kind == "volunteer":
             ring.volunteer(self._member, message.on)
         elif message.kind == "decline":
