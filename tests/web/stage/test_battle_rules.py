@@ -14,10 +14,10 @@ from lightning_demo.web.stage.battle.battle import (
     SETTLE_SECONDS,
     VOTE_SECONDS,
     Battle,
-    NotNow,
 )
 from lightning_demo.web.stage.battle.likeness import CHANCE, likeness, similarity
 from lightning_demo.web.stage.battle.plan import MAX_ROUNDS, Plan, parse_orders
+from lightning_demo.web.stage.battle.round import NotNow
 from lightning_demo.web.stage.wall import Picture
 
 THEME = Plan(lines=("the sea",), seconds=60, rounds=2)

@@ -15,8 +15,8 @@ from ....schemas import Frame, GenerationRequest, Limits
 from ... import messages
 from ...live_connection import LiveConnection
 from ...messages import ClientMessage
+from ..battle.crowd import take_part
 from ..battle.easel import Easel
-from ..battle.ring import Ring
 from ..battle.sides import Side
 from ..wall import Picture
 from .audience import Audience
@@ -92,7 +92,9 @@ class Phone:
             elif message.kind == "send":
                 self._send(message.number)
             elif self._audience.ring is not None:
-                self._take_part(self._audience.ring, message)
+                self._audience.take_part(member, now)
+                take_part(self._audience.ring, member, message)
+                self.look()
         except LightningError as problem:
             self._answer(message.kind, problem.message, name=member.name)
 
@@ -156,22 +158,6 @@ class Phone:
         """On which its member plays in a battle."""
         ring = self._audience.ring
         return ring.side_of(self._member) if ring is not None else None
-
-    def _take_part(self, ring: Ring, message: PhoneMessage) -> None:
-        """What phones say of a battle.
-
-        Raises:
-            LightningError: not now, or not this phone.
-        """
-        self._audience.take_part(self._member, self._clock())
-        if message.kind == "volunteer":
-            ring.volunteer(self._member, message.on)
-        elif message.kind == "decline":
-            ring.decline(self._member)
-        elif message.kind == "ballot":
-            side: Side = "a" if message.text == "a" else "b"
-            ring.vote(self._member, side)
-        self.look()
 
     def _submit(self, message: PhoneMessage) -> float:
         waits = self._connection.line["what"] == "seat"

@@ -12,66 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-from ....errors import InvalidRequest, LightningError
+from ....errors import InvalidRequest
 from ..wall import Picture
 from .ballot import Ballot
-from .plan import Plan, Verdict
+from .plan import Plan
+from .round import BETWEEN, TIMED, NotNow, Phase, Result, Stand
 from .sides import SIDES, Side, other
 
 COUNTDOWN_SECONDS = 3.0
 SETTLE_SECONDS = 20.0  # for the last words' pictures, at most: a slow device must not end a talk
 VOTE_SECONDS = 20.0
-
-Phase = Literal[
-    "gather",
-    "painting",
-    "countdown",
-    "typing",
-    "settling",
-    "voting",
-    "measuring",
-    "judging",
-    "verdict",
-    "over",
-]
-BETWEEN = ("gather", "verdict", "over")  # rounds
-TIMED = ("countdown", "typing", "voting")  # phases whose seconds are shown
-
-
-class NotNow(LightningError):
-    """It does not fit what is going on."""
-
-    status = 409
-
-
-@dataclass(slots=True)
-class Stand:
-    """What one side has in the round that is on.
-
-    Attributes:
-        finished: whether the picture is the last one of these words; of no words there is none.
-    """
-
-    prompt: str = ""
-    picture: Picture | None = None
-    finished: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a round has ended.
-
-    Attributes:
-        winner: None: a tie, which is a point for nobody.
-        figures: votes, or likeness in per cent; empty where hands were counted.
-    """
-
-    winner: Side | None
-    verdict: Verdict
-    figures: Mapping[Side, int]
 
 
 class Battle:

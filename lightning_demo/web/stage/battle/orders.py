@@ -10,10 +10,11 @@ from collections.abc import Mapping
 
 from ....errors import InvalidRequest, LightningError
 from ..audience.members import Member
-from .battle import Battle, NotNow
+from .battle import Battle
 from .plan import Order, Plan, parse_orders
 from .players import PhonePlayer
 from .ring import Ring
+from .round import NotNow
 from .sides import SIDES, Side
 
 

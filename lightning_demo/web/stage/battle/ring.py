@@ -8,27 +8,25 @@ checks pictures. Only the presenter's desk begins, ends or decides anything (`or
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from ....errors import InvalidRequest, report_incident
+from ....errors import InvalidRequest
 from ....schemas import Frame, GenerationRequest, random_seed
 from ..audience.members import Member, Members
 from ..audience.words import BLOCKED, WordList
-from ..wall import Wall
+from ..wall import Picture, Wall
 from ..walls import ALPHABET, CODE_LENGTH
 from . import views
 from .ballot import Ballot
-from .battle import Battle, NotNow
+from .battle import Battle
+from .errand import Errand
 from .likeness import likeness
 from .plan import Plan
 from .players import KeyboardPlayer, PhonePlayer, Player
+from .round import NotNow
 from .sides import SIDES, Side
 from .target import Studio, Target, picture_of, pixels_of
-
-log = logging.getLogger(__name__)
 
 
 class Ring:
@@ -76,7 +74,7 @@ class Ring:
         self.ban: Callable[[Member, float], None] | None = None
         self.problem = self.plan_problem = ""
         self._timer: asyncio.TimerHandle | None = None
-        self._work: asyncio.Task[None] | None = None  # paints a target, or measures
+        self._errand = Errand(self._done)
 
     # What is known ----------------------------------------------------------------------------
 
@@ -122,7 +120,7 @@ class Ring:
 
     def stop(self) -> None:
         """No battle any more."""
-        self._stop_work()
+        self._errand.drop()
         self.battle = self.target = self.prepared = None
         self.codes = {}
         self.volunteers.clear()
@@ -140,22 +138,22 @@ class Ring:
         if self.plan.target == "theme" or (ready is not None and ready.line != line):
             ready = None
         battle.start(self.plan, random_seed() if ready is None else ready.seed, self.now())
-        self._stop_work()
+        self._errand.drop()
         self.target, self.prepared = ready, None
         if ready is not None:
             battle.target_painted(self.now())
         elif battle.phase == "painting":
-            self._begin(self._paint_target(battle))
+            self._errand.begin(self._paint_target(battle))
 
     def prepare(self, line: str) -> None:
         """Paints a target for the next round."""
         self.prepared = None
-        self._begin(self._paint_ahead(line))
+        self._errand.begin(self._paint_ahead(line))
 
     def cancel(self) -> None:
         """The round that is on does not count."""
         if self.paused:
-            self._stop_work()
+            self._errand.drop()
             self.needed().cancel()
 
     def put(self, side: Side, player: Player | None) -> None:
@@ -176,39 +174,6 @@ class Ring:
                 self.put(side, KeyboardPlayer(side, self._name_of(side)) if keyboards else None)
 
     # Phones and keyboards -----------------------------------------------------------------------
-
-    def volunteer(self, member: Member, on: bool) -> None:
-        """A phone would like to play, or no more.
-
-        Raises:
-            NotNow: that is not asked.
-        """
-        if self.battle is None or self.plan.players != "volunteers":
-            raise NotNow("Nobody is asked for at the moment.")
-        if on and self.side_of(member) is None:
-            self.volunteers[member.number] = member
-        else:
-            self.volunteers.pop(member.number, None)
-        self.tell()
-
-    def decline(self, member: Member) -> None:
-        """Somebody was chosen who would rather not; between rounds only."""
-        side = self.side_of(member)
-        if side is not None and not self.paused:
-            self.put(side, None)
-            self.problem = f"Player {side.upper()} would rather not: choose another."
-            self.tell()
-
-    def vote(self, member: Member, side: Side) -> None:
-        """
-        Raises:
-            LightningError: there is no vote, or not for this phone.
-        """
-        battle = self.battle
-        if battle is None or battle.phase != "voting" or battle.ballot is None:
-            raise NotNow("There is no vote at the moment.")
-        battle.ballot.vote(member.number, side)
-        self.tell()
 
     def forget(self, member: Member) -> None:
         """Somebody is banned: out of the battle, and of what is seen of it, frozen or not."""
@@ -274,7 +239,7 @@ class Ring:
                     battle.stands[side].finished = True  # nobody is there to wait for
         while battle.advance(self.now()):
             if battle.phase == "measuring":
-                self._begin(self._measure(battle))
+                self._errand.begin(self._measure(battle))
 
     def tell(self) -> None:
         """Shows all to everybody, and comes back when the clock moves."""
@@ -315,20 +280,10 @@ class Ring:
 
     # What takes a while -------------------------------------------------------------------------
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._stop_work()
-        self._work = asyncio.create_task(self._see_to(work))
-
-    def _stop_work(self) -> None:
-        if self._work is not None:
-            self._work.cancel()
-            self._work = None
-
-    async def _see_to(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:
-            self.problem = report_incident(error, "The battle could not go on", log).message
+    def _done(self, problem: str) -> None:
+        """What took a while has ended, or failed."""
+        if problem:
+            self.problem = problem
             if self.battle is not None:
                 self.battle.cancel()
         self.tell()
@@ -345,9 +300,13 @@ class Ring:
         for side in SIDES:
             picture, target = battle.stands[side].picture, self.target
             if target is not None and picture is not None and picture.final:
-                pixels = await asyncio.to_thread(pixels_of, picture)
-                found[side] = await asyncio.to_thread(likeness, target.pixels, pixels)
+                found[side] = await asyncio.to_thread(_likeness, target.picture, picture)
         battle.measured(found)
+
+
+def _likeness(target: Picture, picture: Picture) -> int:
+    """Both as they were sent: the same words have been through the same JPEG."""
+    return likeness(pixels_of(target), pixels_of(picture))
 
 
 def _code() -> str:

@@ -31,7 +31,6 @@ class Target:
     line: str
     seed: int
     picture: Picture
-    pixels: Pixels
     small: str
 
 
@@ -60,7 +59,7 @@ class Studio:
         frame = await final_frame(self._engine, Work(request, previews=False))
         if not frame.may_be_shown:
             raise InvalidRequest(BLURRED)
-        return Target(line, seed, picture_of(frame, "target"), frame.pixels, _small(frame.data))
+        return Target(line, seed, picture_of(frame, "target"), _small(frame.data))
 
 
 def picture_of(frame: Frame, place: str) -> Picture:
