@@ -1,7 +1,7 @@
 // A prompt battle as a hall sees it: two players, what they paint after, the clock, the score.
 // All sizes are shares of its box, so that the desk's small wall is the same board.
 
-import { nameOf } from "./battle_words.js";
+import { called, nameOf } from "./battle_words.js";
 import { Caption } from "./caption.js";
 import { clock } from "./clock.js";
 import { WallPainter } from "./wall_painter.js";
@@ -112,7 +112,7 @@ export class Board {
 
 /** What the hall is told in words. */
 function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
-  const name = (side) => (sides[side].by ? nameOf(sides[side].by) : side.toUpperCase());
+  const name = (side) => (sides[side].by ? called(sides[side].by) : side.toUpperCase());
   switch (phase) {
     case "gather": return asks && !(sides.a.by && sides.b.by) ? "Who plays? Say so on your phone" : "Prompt battle";
     case "painting": return "The target is being painted";

@@ -8,10 +8,13 @@ export const isRunning = (phase) => RUNNING.includes(phase);
 /** Number and name of a player. */
 export const nameOf = ({ number, name }) => [number, name].filter((part) => part !== "").join(" ");
 
+/** The same in the middle of a sentence. */
+export const called = (by) => (/^\d+$/.test(nameOf(by)) ? `Number ${nameOf(by)}` : nameOf(by));
+
 /** @param state  as of the server's `views.player`; of who does not play its side is null */
 export function note(state) {
   const { phase, side, types, target, sides, winner, leader, may_vote: votes, choice, left } = state;
-  const name = (each) => (sides[each].by ? nameOf(sides[each].by) : each.toUpperCase());
+  const name = (each) => (sides[each].by ? called(sides[each].by) : each.toUpperCase());
   if (phase === "verdict") {
     return winner === null ? "A tie." : winner === side ? "You win the round!" : `${name(winner)} wins the round.`;
   }

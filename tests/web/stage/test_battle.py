@@ -62,7 +62,7 @@ class Game:
         assert self.presenter.order("start")["problem"] == ""
         self.screen.phase("typing")
         for phone in self.phones[:2]:
-            phone.sees(lambda v: v["battle"] and v["battle"]["types"])
+            phone.sees(lambda v: v["battle"] and v["battle"].get("types"))
 
     def vote(self) -> None:
         self.presenter.order("cut")
@@ -311,7 +311,7 @@ def test_a_player_comes_back_within_the_round(game: Game) -> None:
     screen.until(lambda s: not s.board["sides"]["a"]["here"])
     assert screen.board["sides"]["a"]["prompt"] == "half a wa"
     again = game.phone(ann.welcome["token"])
-    again.sees(lambda v: v["battle"] and v["battle"]["types"])
+    again.sees(lambda v: v["battle"] and v["battle"].get("types"))
     assert again.view["battle"]["prompt"] == "half a wa", "its page can go on from there"
     plays(again, "half a wave")
     screen.until(lambda s: s.board["sides"]["a"]["prompt"] == "half a wave")
@@ -439,8 +439,14 @@ def test_a_target_that_cannot_be_painted_is_told_and_ends_nothing(hall: Make) ->
         told = presenter.battle(lambda m: m["problem"])
         assert "hiccups" in told["problem"] and told["phase"] == "gather"
         engine.fault = lambda request: None
-        presenter.order("start")
-        screen.phase("typing")
+        seeds = set()
+        for _ in range(2):
+            presenter.order("start")
+            screen.phase("typing")
+            seeds.add(engine.requests[-1].seed)
+            assert presenter.order("cancel")["phase"] == "gather"
+            screen.phase("gather")
+        assert len(seeds) == 2, "a target that was seen is not used again"
 
 
 def test_players_paint_beside_the_line_and_after_the_presenter(hall: Make) -> None:

@@ -151,10 +151,11 @@ class Ring:
         self._errand.begin(self._paint_ahead(line))
 
     def cancel(self) -> None:
-        """The round that is on does not count."""
-        if self.paused:
+        """The round that is on does not count, and its target is known: there will be another."""
+        if self.battle is not None and self.battle.running:
             self._errand.drop()
-            self.needed().cancel()
+            self.battle.cancel()
+            self.target = None
 
     def put(self, side: Side, player: Player | None) -> None:
         """Somebody else, or nobody, plays on a side."""
@@ -284,8 +285,7 @@ class Ring:
         """What took a while has ended, or failed."""
         if problem:
             self.problem = problem
-            if self.battle is not None:
-                self.battle.cancel()
+            self.cancel()
         self.tell()
 
     async def _paint_ahead(self, line: str) -> None:
