@@ -195,10 +195,12 @@ class PhonePage {
     const opens = !this.open && message.open;
     this.open = message.open;
     this.hall.show(message);
+    const { types } = this.battle;
     this.battle.show(message.battle);
     if ((opens || this.forgotten) && byId("prompt").value.trim()) this.submit();
     this.forgotten = false;
     this.update();
+    if (!types && this.battle.types) byId("prompt").focus();
   }
 
   /** A round of this phone's own begins, or goes on where the page was loaded again. */
@@ -206,10 +208,8 @@ class PhonePage {
     this.sequence += 1;
     this.painter.clear();
     byId("prompt").value = prompt;
-    byId("prompt").disabled = false;
     byId("empty").hidden = false;
     this.tellPrompt("");
-    byId("prompt").focus();
   }
 
   setLine(message) {
@@ -224,10 +224,10 @@ class PhonePage {
 
   update() {
     const ready = this.painted === this.sequence && byId("prompt").value.trim();
-    const { playing, state } = this.battle;
+    const { playing, types } = this.battle;
     byId("send").disabled = !(ready && this.open && this.sending !== this.sequence);
     byId("again").disabled = !this.open;
-    byId("prompt").disabled = !this.open || (playing && !state.types);
+    byId("prompt").disabled = !this.open || (playing && !types);
     this.setState(this.words());
   }
 

@@ -24,6 +24,11 @@ export class PhoneBattle {
     });
   }
 
+  /** Whether this phone's member may type now. */
+  get types() {
+    return this.playing && this.state.types;
+  }
+
   picture({ picture }) {
     byId("target").hidden = !picture;
     byId("target").src = picture ? `data:image/jpeg;base64,${picture}` : "";
