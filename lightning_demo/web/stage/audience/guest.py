@@ -7,6 +7,7 @@ from typing import Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from ....tasks import tasks
 from ...live_connection import LiveConnection
 from ...live_socket import (
     GOING_AWAY,
@@ -15,7 +16,6 @@ from ...live_socket import (
     send_frames,
     send_messages,
 )
-from ...tasks import tasks
 from .phone_messages import PhoneMessage, parse, refusal
 
 POLICY = 1008  # the close code of what will not go well later either

@@ -11,7 +11,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
-from ....tasks import tasks
 from ...addresses import address_of
 from ...service import Service
 from ..stage import Stage
