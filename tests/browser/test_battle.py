@@ -132,6 +132,8 @@ def test_a_battle(
     press("stop")
     wall.wait_for_function("() => document.getElementById('battle').hidden")
     ann.wait_for_function("() => document.getElementById('battle').hidden")
+    for phone in (ann, bob, cas):
+        phone.goto("about:blank")  # they would go on painting, and keep seats of the next test
     desk.resize(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
