@@ -162,8 +162,8 @@ class Settings:
     )
     audience_words: str = _setting(
         "",
-        "further words that phones may not send: a UTF-8 file with one word or phrase a line, "
-        "WORD* for all that begin so, !WORD for what shall be allowed",
+        "further words that phones and players may not use: a UTF-8 file with one word or phrase "
+        "a line, WORD* for all that begin so, !WORD for what shall be allowed",
         metavar="FILE",
     )
     transport: str = _setting(
@@ -258,8 +258,10 @@ class Settings:
             r"https?://[^/?#@\s]+(/[^?#\s]*)?", self.audience_url
         ):
             raise InvalidSetting("audience_url: write it as in https://demo.example.org.")
-        if not self.audience and (self.audience_url or self.audience_words):
-            raise InvalidSetting("audience_url, audience_words: give --audience, too.")
+        if self.audience_url and not self.audience:
+            raise InvalidSetting("audience_url: give --audience, too.")
+        if self.audience_words and not self.stage:
+            raise InvalidSetting("audience_words: are for the stage; give --stage, too.")
         for origin in listed(self.cors_origins):
             if not re.fullmatch(r"https?://[^/?#@]+", origin):
                 raise InvalidSetting(

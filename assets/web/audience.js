@@ -1,6 +1,7 @@
 // A phone of the audience: joins, paints, sends. `globalThis.phone` is what tests talk to.
 
 import { Painter } from "./painter.js";
+import { PhoneBattle } from "./phone_battle.js";
 import { PhoneSocket } from "./phone_socket.js";
 import { Hall } from "./phone_hall.js";
 
@@ -23,6 +24,7 @@ class PhonePage {
     this.status = null;
     this.painter = new Painter(byId("picture"), (header) => this.show(header));
     this.hall = new Hall((message) => this.say(message));
+    this.battle = new PhoneBattle((message) => this.say(message), (prompt) => this.play(prompt));
     this.wire();
     if (this.code) this.join();
     else this.ask("");
@@ -76,6 +78,7 @@ class PhonePage {
       name: (message) => this.named(message),
       send: ({ problem }) => this.sent(problem),
       vote: ({ problem }) => this.hall.refused(problem),
+      target: (message) => this.battle.picture(message),
       refused: (message) => this.refused(message),
       lost: () => (this.losing ??= setTimeout(() => (byId("lost").hidden = false), 1500)),
     });
@@ -98,7 +101,7 @@ class PhonePage {
     url.searchParams.set("code", this.code);
     history.replaceState(null, "", url);
     if (first && !byId("prompt").value) byId("prompt").value = this.keep.prompt;
-    if (byId("prompt").value.trim()) this.submit(); // the server has forgotten what was asked
+    this.forgotten = true; // by the server: what was asked
     this.update();
   }
 
@@ -134,8 +137,10 @@ class PhonePage {
   // Painting ---------------------------------------------------------------------------------
 
   typed() {
-    this.keep.prompt = byId("prompt").value;
-    this.store();
+    if (!this.battle.playing) {
+      this.keep.prompt = byId("prompt").value;
+      this.store();
+    }
     this.tellPrompt("");
     this.tellSend("");
     this.sequence += 1; // what is shown is of other words from now on
@@ -190,8 +195,21 @@ class PhonePage {
     const opens = !this.open && message.open;
     this.open = message.open;
     this.hall.show(message);
-    if (opens && byId("prompt").value.trim()) this.submit();
+    const { types } = this.battle;
+    this.battle.show(message.battle);
+    if ((opens || this.forgotten) && byId("prompt").value.trim()) this.submit();
+    this.forgotten = false;
     this.update();
+    if (!types && this.battle.types) byId("prompt").focus();
+  }
+
+  /** A round of this phone's own begins, or goes on where the page was loaded again. */
+  play(prompt) {
+    this.sequence += 1;
+    this.painter.clear();
+    byId("prompt").value = prompt;
+    byId("empty").hidden = false;
+    this.tellPrompt("");
   }
 
   setLine(message) {
@@ -206,14 +224,17 @@ class PhonePage {
 
   update() {
     const ready = this.painted === this.sequence && byId("prompt").value.trim();
+    const { playing, types } = this.battle;
     byId("send").disabled = !(ready && this.open && this.sending !== this.sequence);
-    byId("prompt").disabled = byId("again").disabled = !this.open;
+    byId("again").disabled = !this.open;
+    byId("prompt").disabled = !this.open || (playing && !types);
     this.setState(this.words());
   }
 
   /** The state in a few words; none while all is as one would think. */
   words() {
     const { what, ahead, seconds } = this.line;
+    if (this.battle.playing) return "";
     if (!this.open) return "The presenter takes nothing at the moment";
     if (this.status?.draining) return "The demo is being restarted";
     if (this.status?.state === "loading") return "The model is being loaded";

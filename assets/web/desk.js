@@ -2,6 +2,7 @@
 
 import { Autotype } from "./autotype.js";
 import { DeskAudience } from "./desk_audience.js";
+import { DeskBattle } from "./desk_battle.js";
 import { DeskWall } from "./desk_wall.js";
 import { Script } from "./script.js";
 import { Timer } from "./timer.js";
@@ -38,6 +39,7 @@ export class Desk {
     this.script = new Script((line, slowly) => this.perform(line, slowly));
     this.timer = new Timer();
     this.audience = byId("audience") ? new DeskAudience(this, kept.audience) : null;
+    this.battle = new DeskBattle(this, kept.battle);
     this.wire();
     this.show();
     if (kept.open) this.panel.open = true;
@@ -99,7 +101,7 @@ export class Desk {
     const { lightning, state } = this;
     const { code, token, frozen, blank, look } = state;
     const empty = !lightning.request.prompt.trim();
-    const present = { code, token, frozen, blank, look, empty, ...this.audience?.wish(), ...more };
+    const present = { code, token, frozen, blank, look, empty, ...this.audience?.wish(), battle: this.battle.wish(), ...more };
     lightning.transport.send(JSON.stringify({ sequence: lightning.sequence, present }));
   }
 
@@ -220,7 +222,7 @@ export class Desk {
   }
 
   keep() {
-    const kept = { ...this.state, open: this.panel.open, audience: this.audience?.hall };
+    const kept = { ...this.state, open: this.panel.open, audience: this.audience?.hall, battle: this.battle?.plan };
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
   }
 }

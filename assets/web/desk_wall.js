@@ -1,5 +1,6 @@
 // What the wall shows now, small: the desk follows it as every screen does.
 
+import { Board } from "./battle_board.js";
 import { Follower } from "./follower.js";
 import { Painter } from "./painter.js";
 
@@ -10,6 +11,7 @@ const byId = (name) => document.getElementById(`desk-${name}`);
 export class DeskWall {
   constructor() {
     this.painter = null;
+    this.board = null; // of battles, from the first one on
     this.code = null;
   }
 
@@ -28,12 +30,33 @@ export class DeskWall {
   }
 
   paint(header, bytes) {
+    if (header.place) {
+      this.battle().offer(header, bytes);
+      return;
+    }
     this.painter.shown = -1; // the server says what is newest
     this.painter.offer({ ...header, sequence: 0 }, bytes);
   }
 
-  show({ blank, prompt }) {
+  battle() {
+    if (!this.board) {
+      const box = Object.assign(document.createElement("div"), { id: "desk-battle-fight", hidden: true });
+      byId("caption").after(box);
+      const style = { rel: "stylesheet", href: new URL("battle_board.css", import.meta.url) };
+      document.head.append(Object.assign(document.createElement("link"), style));
+      this.board = new Board(box, 7);
+    }
+    return this.board;
+  }
+
+  show({ blank, prompt, battle, look }) {
     byId("wall").dataset.blank = String(blank);
+    byId("wall").classList.toggle("fighting", Boolean(battle));
+    if (battle || this.board) byId("battle-fight")?.toggleAttribute("hidden", !battle);
+    if (battle) {
+      this.battle().show(battle, look);
+      byId("battle-fight").hidden = false;
+    }
     if (prompt !== null && byId("caption").textContent !== prompt) byId("caption").textContent = prompt;
     byId("caption").scrollTop = byId("caption").scrollHeight;
   }

@@ -189,6 +189,8 @@ class Lightning {
       this.painter.offer(message, bytes);
     } else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "wall") this.desk?.told(message);
+    else if (message.type === "battle") this.desk?.battle.told(message);
+    else if (message.type === "target") this.desk?.battle.picture(message);
     else if (message.type === "tray") this.desk?.audience?.told(message);
     else if (message.type.startsWith("thumbnail")) this.desk?.audience?.picture(message);
     else if (message.type === "error" && this.playing) this.attract.stop();

@@ -18,6 +18,7 @@ export class Painter {
     this.busy = false;
     this.picture = null; // what is shown, and the frame that it is of
     this.last = null;
+    this.cleared = 0; // times
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
@@ -51,11 +52,19 @@ export class Painter {
       const frame = this.next;
       this.next = null;
       const { header, bytes } = frame;
+      const { cleared, canvas } = this;
+      const { width, height } = canvas;
       try {
         const picture = await this.decoder.decode(bytes, header.media_type, this.canvas);
+        if (cleared !== this.cleared) {
+          picture.close();
+          continue;
+        }
         this.picture?.close();
         this.picture = picture;
         this.draw();
+        // Its box has got another size meanwhile, for which it is too small or too large.
+        if (canvas.width !== width || canvas.height !== height) this.next ??= frame;
         if (frame === this.last) continue; // in another size
         this.last = frame;
         if (!frame.aside) this.painted(header);
@@ -64,6 +73,15 @@ export class Painter {
       }
     }
     this.busy = false;
+  }
+
+  /** Nothing is shown until the next frame. */
+  clear() {
+    this.cleared += 1;
+    this.next = this.last = null;
+    this.picture?.close();
+    this.picture = null;
+    this.draw();
   }
 
   fit() {

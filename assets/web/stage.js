@@ -1,5 +1,6 @@
 // The wall: shows what its presenter lets a hall see. `globalThis.wall` is what tests talk to.
 
+import { Board } from "./battle_board.js";
 import { Caption } from "./caption.js";
 import { credit } from "./credit.js";
 import { Follower } from "./follower.js";
@@ -20,6 +21,7 @@ class Wall {
     this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
     this.caption = new Caption(byId("caption"));
     this.invitation = new Invitation(byId("invitation"));
+    this.board = null; // of battles, from the first one on
     this.keepAwake();
     this.hideCursor();
     byId("ask").addEventListener("submit", (event) => {
@@ -41,7 +43,7 @@ class Wall {
     this.follower = new Follower(() => ({ code: this.code, size: ownSize() }), {
       scene: (scene) => this.setScene(scene),
       invitation: (message) => this.invitation.show(message),
-      frame: (header, bytes) => this.painter.offer(header, bytes),
+      frame: (header, bytes) => this.offer(header, bytes),
       refused: (message) => this.refused(message),
       lost: () => this.lost(),
     });
@@ -80,13 +82,23 @@ class Wall {
 
   // What is seen -----------------------------------------------------------------------------
 
+  offer(header, bytes) {
+    if (header.place) this.battle().offer(header, bytes);
+    else this.painter.offer(header, bytes);
+  }
+
+  battle() {
+    return (this.board ??= new Board(byId("battle")));
+  }
+
   async setScene(scene) {
     if (!this.scene) this.begin();
     this.scene = scene;
     this.found();
     const { look } = scene;
     // At once; and what has been taken off the wall goes at once, too.
-    const nothing = scene.blank || (!scene.picture && Boolean(this.painted));
+    const empty = !scene.picture && !scene.battle && Boolean(this.painted);
+    const nothing = scene.blank || empty;
     if (nothing) byId("blank").hidden = false;
     this.painter.fade = look.crossfade;
     document.body.classList.toggle("plain", !look.surround);
@@ -96,9 +108,18 @@ class Wall {
     this.caption.fit();
     this.showFigures();
     this.showCredit();
+    if (!scene.blank) this.showBattle(scene.battle, look);
     if (nothing) return;
-    await this.painter.settled(); // what comes with the return is there when the curtain goes up
+    await (scene.battle ? this.board : this.painter).settled(); // what comes with the return is there when the curtain goes up
     if (this.scene === scene) byId("blank").hidden = true;
+  }
+
+  showBattle(battle, look) {
+    byId("battle").hidden = !battle;
+    document.body.classList.toggle("fighting", Boolean(battle));
+    document.body.classList.toggle("gathering", battle?.phase === "gather");
+    if (battle) this.battle().show(battle, look);
+    else this.board?.clear();
   }
 
   begin() {

@@ -1,5 +1,7 @@
 // The talk's time: counts up, or down from some minutes and then on below zero.
 
+import { clock } from "./clock.js";
+
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Timer {
@@ -38,13 +40,4 @@ export class Timer {
     if (byId("time").textContent !== text) byId("time").textContent = text;
     byId("time").dataset.late = shown < 0 ? "over" : minutes && shown < 60 ? "soon" : "";
   }
-}
-
-/** Seconds as 1:02:03, with a minus below zero. */
-export function clock(seconds) {
-  const total = Math.abs(seconds);
-  const parts = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];
-  if (!parts[0]) parts.shift();
-  const text = parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":");
-  return seconds < 0 ? `−${text}` : text;
 }

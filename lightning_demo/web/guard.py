@@ -24,6 +24,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGE_PATHS = (
     "/animation",
     "/audience",
+    "/battle",
     "/gradio_api",
     "/login",
     "/live",

@@ -26,6 +26,7 @@ from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
 from .stage.audience.phone_socket import audience_routes
+from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
 FILES = ASSETS / "web"
@@ -48,6 +49,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/animation", endpoints.animation, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
+        *(battle_routes(service, service.stage) if service.stage else []),
         *(
             audience_routes(service, service.stage)
             if service.stage and service.stage.audiences

@@ -45,7 +45,7 @@ class Service:
         self.settings = settings
         self.metrics = metrics or Metrics()
         self.painting = Painting(engine, self.metrics)
-        self.stage = Stage(settings) if settings.stage else None
+        self.stage = Stage(settings, engine) if settings.stage else None
         self.draining = False
         self._admission = Admission(settings.max_sessions)
         self._connections: dict[LiveConnection, str] = {}  # and their addresses
@@ -70,7 +70,7 @@ class Service:
         """A new connection with a page at `address`.
 
         Args:
-            seats: of a phone of the audience; such connections take turns as one.
+            seats: of a phone of the audience or a player; such connections take turns as one.
 
         Raises:
             EngineUnavailable: when too many are open, or the server is going away.

@@ -208,7 +208,7 @@ def test_the_desk(talk: Talk) -> None:
 
     # The timer counts up, and down from some minutes.
     texts = page.evaluate(
-        """async () => { const { clock } = await import(new URL("web/timer.js", document.baseURI));
+        """async () => { const { clock } = await import(new URL("web/clock.js", document.baseURI));
         return [0, 61, 3723, -5].map(clock); }"""
     )
     assert texts == ["0:00", "1:01", "1:02:03", "−0:05"]

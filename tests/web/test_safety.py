@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -109,3 +110,29 @@ def test_the_pages_own_download_is_blurred(place: Hall) -> None:
     request = {"prompt": BAD, "num_inference_steps": 4, "seed": 1}
     answer = post(place, "/picture", request)
     assert answer.status_code == 200 and is_blurred(answer.content)
+
+
+def test_no_battle_shows_it_and_none_waits_for_it(place: Hall) -> None:
+    with ExitStack() as stack:
+        presenter = stack.enter_context(place.presenter())
+        screen = stack.enter_context(place.screen(presenter.wish()["code"]))
+        picture = {"target": "picture", "lines": [BAD], "seconds": 600}
+        presenter.plan = {**picture, "players": "keyboards", "verdict": "hands"}
+        codes = presenter.order("gather")["codes"]
+        first, second = (stack.enter_context(place.keyboard(codes[side])) for side in "ab")
+        presenter.battle(lambda m: all(m["sides"][side]["here"] for side in "ab"))
+        presenter.order("start")
+        told = presenter.battle(lambda m: m["problem"])
+        assert told["problem"] == BLURRED and told["phase"] == "gather"
+        presenter.plan["lines"] = ["a good one"]
+        presenter.order("start")
+        screen.phase("typing")
+        for player, prompt in ((first, "a cat"), (second, BAD)):
+            player.until(lambda m: m["type"] == "battle" and m["types"])
+            player.paint(prompt)
+        presenter.order("cut")
+        screen.phase("judging")
+        screen.until(lambda s: {"a", "target"} <= s.places.keys())
+        assert screen.board["pictures"] == ["a", "target"]
+        assert not is_blurred(screen.places["a"]["data"])
+        presenter.order("stop")

@@ -2,5 +2,5 @@
 
 `wall` is what the hall sees, and `walls` all of them by their codes; `rights` says who may present.
 A presenter's live connection is watched by its `desk`; screens follow over a socket of their own
-(`follow`). `stage` is all that together, for one server.
+(`follow`). `stage` is all that together, with `audience` and `battle`, for one server.
 """

@@ -21,6 +21,11 @@ from .. import messages
 from ..messages import Message
 from .audience.audiences import Audiences
 from .audience.hall import Act, Hall, parse_acts
+from .battle import views as battle_views
+from .battle.orders import Orders
+from .battle.ring import Ring
+from .battle.rings import Rings
+from .battle.target import Target
 from .rights import MayNotPresent, Rights
 from .wall import CAPTIONS, Look, Picture, Wall
 from .walls import Walls, normal_code
@@ -43,6 +48,7 @@ class Wish:
     look: Look = Look()
     audience: Hall = Hall()
     acts: tuple[Act, ...] = ()
+    battle: object = None  # not read yet: its faults hinder nothing else
 
     @classmethod
     def parse(cls, fields: Mapping[str, Any]) -> Wish:
@@ -82,6 +88,7 @@ class Desk:
         clock: Callable[[], float] = time.monotonic,
         elsewhere: Callable[[], Sequence[str]] = tuple,
         audiences: Audiences | None = None,
+        rings: Rings | None = None,
     ) -> None:
         """
         Args:
@@ -91,8 +98,10 @@ class Desk:
         """
         self._walls, self._rights, self._connection = walls, rights, connection
         self._tell, self._clock, self._elsewhere = tell, clock, elsewhere
-        self._audiences = audiences
+        self._audiences, self._rings = audiences, rings
         self._done = -1  # the newest act
+        self._ordered = -1  # the newest order of a battle
+        self._target: Target | None = None  # that the page has
         self._pictured: set[int] = set()  # entries whose thumbnail the page has
         self._wall: Wall | None = None
         self._newest = -1  # twice the sequence of the newest prompt; an emptied box is one more
@@ -116,6 +125,8 @@ class Desk:
                 if act.number > self._done:
                     audience.act(act, self._clock())
                     self._done = act.number
+        if self._rings is not None and wish.battle is not None:
+            self._ordered = Orders(self._rings.of(wall)).wish(wish.battle, self._ordered)
         self.wake()
 
     def asked(self, sequence: int, prompt: str) -> None:
@@ -155,9 +166,10 @@ class Desk:
                 ],
             }
         )
-
         if self._audiences is not None:
             self._tell_tray(self._audiences, wall)
+        if self._rings is not None:
+            self._tell_battle(self._rings.of(wall))
 
     def close(self) -> None:
         """The connection has ended; its wall stays for a while."""
@@ -183,6 +195,15 @@ class Desk:
                 **audience.state(),
             }
         )
+
+    def _tell_battle(self, ring: Ring) -> None:
+        """Tells how a battle stands; a target once, beside it."""
+        target = ring.prepared or ring.target
+        if target is not self._target:
+            self._target = target
+            picture = "" if target is None else target.small
+            self._tell({"type": "target", "picture": picture})
+        self._tell(battle_views.desk(ring, self._ordered))
 
     def _find(self, wish: Wish) -> Wall:
         """The wall that it presents on from now on.

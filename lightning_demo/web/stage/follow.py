@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -22,7 +22,7 @@ from ...tasks import tasks
 from ..live_socket import FRAMES_IN_FLIGHT, GOING_AWAY, TRY_AGAIN_LATER, receive_throttled
 from ..messages import ClientMessage
 from .stage import Stage
-from .wall import EMPTY, Wall
+from .wall import Picture, Wall
 from .walls import NoSuchStage
 
 PAGE = ASSETS / "web" / "stage.html"
@@ -84,7 +84,7 @@ class Follower:
     def __init__(self) -> None:
         self._wake = asyncio.Event()
         self._state: dict[str, Any] = {}
-        self._picture = EMPTY.picture
+        self._pictures: dict[str, Picture] = {}  # by place, the one sent last at the end
         self._invitation: object = None
         self._sent = self._seen = 0  # pictures
 
@@ -112,17 +112,26 @@ class Follower:
         if wall.invitation is not self._invitation:
             self._invitation = wall.invitation
             return {"type": "invitation", "url": "", **(wall.invitation or {})}
-        state, picture = wall.state(), wall.visible.picture
+        state, pictures = wall.state(), wall.visible.pictures
+        for gone in [each for each in self._pictures if each and each not in pictures]:
+            del self._pictures[gone]  # the screen has put it away, too
         news = state != self._state
-        fresh = picture is not None and picture is not self._picture
+        place = self._stale(pictures)
         # A screen on which there was nothing shows at once what it ought to: that comes first.
         nothing = self._state.get("blank") or not self._state.get("picture", True)
-        returns = fresh and nothing and not state["blank"]
+        returns = place is not None and nothing and not state["blank"]
         if news and not returns:
             self._state = state
             return state
-        if fresh and picture is not None and self._sent - self._seen < FRAMES_IN_FLIGHT:
-            self._picture = picture
+        if place is not None and self._sent - self._seen < FRAMES_IN_FLIGHT:
+            self._pictures.pop(place, None)
+            picture = self._pictures[place] = pictures[place]
             self._sent += 1
             return picture.message
         return None
+
+    def _stale(self, pictures: Mapping[str, Picture]) -> str | None:
+        """The place whose picture is not the newest, of several the one that was not sent last."""
+        stale = [place for place in pictures if self._pictures.get(place) is not pictures[place]]
+        order = list(self._pictures)
+        return min(stale, key=lambda p: order.index(p) if p in order else -1, default=None)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from starlette.requests import HTTPConnection
 
+from ...engine.base import Engine
 from ...errors import InvalidRequest, RateLimited
 from ...reachable import urls
 from ...settings import Settings
@@ -15,6 +17,11 @@ from ..addresses import Allowance, address_of
 from ..messages import Message
 from .audience.audience import Audience
 from .audience.audiences import Audiences
+from .audience.words import WordList
+from .battle.ring import Ring
+from .battle.rings import Rings
+from .battle.sides import Side
+from .battle.target import Studio
 from .desk import Desk
 from .rights import MayNotPresent, Rights
 from .wall import Screen, Wall, Watcher
@@ -27,17 +34,26 @@ WRONG_CODES_PER_SECOND = 1.0
 LARGEST = 32_768  # pixels of a screen's side
 SWEEP_SECONDS = 60.0
 
+Found = TypeVar("Found")
+
 
 class Stage:
     """Belongs to one event loop, but for its constructor."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """
+        Args:
+            engine: paints targets of battles.
+
         Raises:
             InvalidSetting: the audience's file of words cannot be used.
         """
+        words = WordList.load(settings.audience_words)
         self.walls = Walls()
-        self.audiences = Audiences(settings, clock) if settings.audience else None
+        self.audiences = Audiences(settings, words, clock) if settings.audience else None
+        self.rings = Rings(words, self.audiences, Studio(engine), clock)
         self.ended = asyncio.Event()
         self._rights, self._host = Rights(settings), settings.host
         self._wrong = Allowance(WRONG_CODES, WRONG_CODES_PER_SECOND)
@@ -57,7 +73,14 @@ class Stage:
             return urls(self._host, port, https=secure)
 
         return Desk(
-            self.walls, self._rights, connection, tell, self._clock, elsewhere, self.audiences
+            self.walls,
+            self._rights,
+            connection,
+            tell,
+            self._clock,
+            elsewhere,
+            self.audiences,
+            self.rings,
         )
 
     def now(self) -> float:
@@ -68,6 +91,7 @@ class Stage:
         """Tells audience and desks what is new; called often."""
         if self.audiences is not None:
             self.audiences.advance()
+        self.rings.advance()
 
     def audience(self, connection: HTTPConnection) -> Audience:
         """The audience that a phone asks to join.
@@ -75,10 +99,18 @@ class Stage:
         Raises:
             LightningError: there is none, or too many codes were tried.
         """
-        wall = self._find(connection, self._clock())
+        wall = self._wall(connection)
         if self.audiences is None:
             raise NoSuchStage("This talk takes no audience.")
         return self.audiences.of(wall)
+
+    def side(self, connection: HTTPConnection) -> tuple[Ring, Side]:
+        """The side of a battle whose code a keyboard comes with.
+
+        Raises:
+            LightningError: there is none, or too many codes were tried.
+        """
+        return self._find(connection, self.rings.find)
 
     def audience_of_presenter(self, code: object, token: object) -> Audience:
         """The audience of the wall on which the holder of the token presents.
@@ -100,7 +132,7 @@ class Stage:
             LightningError: there is none, or it is full, or too many codes were tried.
         """
         asked = connection.query_params
-        wall = self._find(connection, self._clock())
+        wall = self._wall(connection)
         self.walls.follow(wall, follower, screen_of(asked.get("size", ""), "desk" in asked))
         return wall
 
@@ -115,13 +147,18 @@ class Stage:
         if self._sweeping is not None:
             self._sweeping.cancel()
 
-    def _find(self, connection: HTTPConnection, now: float) -> Wall:
+    def _wall(self, connection: HTTPConnection) -> Wall:
         """The wall of the code that a screen or phone comes with."""
+        return self._find(connection, self.walls.find)
+
+    def _find(self, connection: HTTPConnection, find: Callable[[str], Found]) -> Found:
+        """What there is under the code that somebody comes with."""
+        now = self._clock()
         self.walls.sweep(now)
         address = address_of(connection)
         self._check_attempts(address, now)
         try:
-            return self.walls.find(connection.query_params.get("code", ""))
+            return find(connection.query_params.get("code", ""))
         except NoSuchStage:
             wait = self._wrong.take(address, now)
             if wait:

@@ -53,6 +53,19 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Board:
+    """A prompt battle, as screens show it.
+
+    Attributes:
+        state: all but the pictures, for a message.
+        pictures: by their place on the board; each has it in its header, too.
+    """
+
+    state: Mapping[str, Any]
+    pictures: Mapping[str, Picture]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """What can be seen at one time, whoever painted it. Two are the same only if they are one.
 
@@ -60,12 +73,21 @@ class Scene:
         prompt: None while nobody has typed anything.
         entry: of the audience's tray; 0: it is the presenter's own.
         by: who of the audience painted it: number, colour and name.
+        battle: stands in the place of all else.
     """
 
     prompt: str | None = None
     picture: Picture | None = None
     entry: int = 0
     by: Mapping[str, Any] | None = None
+    battle: Board | None = None
+
+    @property
+    def pictures(self) -> Mapping[str, Picture]:
+        """All that are to be seen, by their place; a single one has none."""
+        if self.battle is not None:
+            return self.battle.pictures
+        return {} if self.picture is None else {"": self.picture}
 
 
 EMPTY = Scene()
@@ -87,6 +109,7 @@ class Wall:
     * Frozen while blank, it holds what was seen before: nothing gets out that nobody has seen.
     * A picture of the audience that is released stands before the presenter's until that one types
       on; a pinned one stays.
+    * A battle stands before all of that, until the presenter ends it.
 
     Attributes:
         code: by which screens find it.
@@ -110,12 +133,18 @@ class Wall:
         self.invitation: Mapping[str, Any] | None = None
         self._live = EMPTY  # the presenter's newest
         self._released: Scene | None = None
+        self._battle: Scene | None = None
         self._seen = EMPTY  # what the hall saw last
 
     @property
     def shown(self) -> Scene:
         """What screens show, or will when they are blank no more."""
         return self._seen if self.frozen else self._newest
+
+    @property
+    def in_battle(self) -> bool:
+        """Whether there is a battle, seen or not."""
+        return self._battle is not None
 
     @property
     def typed(self) -> str | None:
@@ -156,6 +185,18 @@ class Wall:
             self._seen = EMPTY
         self._settle(before)
 
+    def fight(self, board: Board | None, *, withdrawn: bool = False) -> None:
+        """A battle as it stands now; None: there is none.
+
+        Args:
+            withdrawn: what was seen of it before must not be seen any more, frozen or not.
+        """
+        before = self.visible
+        self._battle = None if board is None else Scene(battle=board)
+        if withdrawn and self._seen.battle is not None:
+            self._seen = EMPTY
+        self._settle(before)
+
     def tell(
         self, *, credits: bool, votes: int | None, invitation: Mapping[str, Any] | None
     ) -> None:
@@ -180,10 +221,11 @@ class Wall:
             "type": "scene",
             "blank": self.blank,
             "prompt": scene.prompt,
-            "picture": scene.picture is not None,
+            "picture": bool(scene.pictures),
             "sent": scene.entry != 0,
             "by": scene.by if self.credits else None,
             "votes": self.votes if scene.entry else None,
+            "battle": None if scene.battle is None else scene.battle.state,
             "look": asdict(self.look),
         }
 
@@ -208,7 +250,7 @@ class Wall:
 
     @property
     def _newest(self) -> Scene:
-        return self._released or self._live
+        return self._battle or self._released or self._live
 
     def _settle(self, before: Scene | None = None) -> None:
         """Remembers what is seen; tells who looks if that is not what was to be seen before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from .desk_audience import AUDIENCE
+from .desk_battle import BATTLE
 
 DESK = """
 <details id="desk">
@@ -34,7 +35,7 @@ DESK = """
       <p id="desk-address"></p>
       <p id="desk-screens" role="status"></p>
     </div>
-    {audience}
+    {audience}{battle}
     <section aria-labelledby="desk-script-title">
       <h2 id="desk-script-title">Script</h2>
       <p id="desk-line" dir="auto"></p>
@@ -100,4 +101,5 @@ def desk_panel(*, audience: bool = False) -> gr.HTML:
     Args:
         audience: whether phones take part.
     """
-    return gr.HTML(DESK.replace("{audience}", AUDIENCE if audience else ""), elem_id="desk-panel")
+    panel = DESK.replace("{audience}", AUDIENCE if audience else "").replace("{battle}", BATTLE)
+    return gr.HTML(panel, elem_id="desk-panel")

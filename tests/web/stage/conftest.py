@@ -25,6 +25,7 @@ class Presenter(Tab):
         self.held: dict[str, str] = {}  # code and token
         self.acts = 0
         self.switches: dict[str, Any] = {}  # of the audience
+        self.plan: dict[str, Any] = {}  # of a battle
 
     def wish(self, **fields: Any) -> dict[str, Any]:
         """Says what it wants of its wall; returns the answer."""
@@ -46,6 +47,17 @@ class Presenter(Tab):
         act = {"number": self.acts, "verb": verb, "entry": entry}
         return self.tray(lambda m: m["done"] >= act["number"], acts=[act])
 
+    def order(self, verb: str, **more: Any) -> dict[str, Any]:
+        """Does something to a battle; returns how it stands when that is done."""
+        self.acts += 1
+        order = {"number": self.acts, "verb": verb, **more}
+        self.wish(battle={"plan": self.plan, "orders": [order]})
+        return self.battle(lambda m: m["done"] >= order["number"])
+
+    def battle(self, wanted: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+        """Waits until a battle is as wanted."""
+        return self.until(lambda m: m["type"] == "battle" and wanted(m))[-1]
+
     def paint(self, prompt: str) -> None:
         """Asks for a picture and waits for it."""
         self.sequence += 1
@@ -61,6 +73,7 @@ class ScreenSocket:
         self.frames = 0
         self.scene: dict[str, Any] = {}
         self.header: dict[str, Any] = {}
+        self.places: dict[str, dict[str, Any]] = {}  # pictures of a battle by their place
 
     def receive(self) -> dict[str, Any]:
         content = self.connection.recv(timeout=PATIENCE)
@@ -73,7 +86,19 @@ class ScreenSocket:
         self.connection.send(json.dumps({"seen": self.frames}))
         header, data = messages.split_frame(content)
         self.header = {**header, "data": data}
+        if "place" in header:
+            self.places[header["place"]] = self.header
         return self.header
+
+    @property
+    def board(self) -> dict[str, Any]:
+        """The battle that is shown; empty: none."""
+        return self.scene.get("battle") or {}
+
+    def phase(self, *phases: str) -> dict[str, Any]:
+        """Waits for one of these phases of a battle."""
+        self.until(lambda screen: screen.board.get("phase") in phases)
+        return self.board
 
     def until(self, wanted: Callable[[ScreenSocket], Any]) -> None:
         """Reads on until it shows what is wanted."""
@@ -140,6 +165,22 @@ class Phone:
         return self.until(lambda m: m["type"] == "send")["problem"]
 
 
+class Keyboard(Phone):
+    """What a browser does that plays on a side of a battle."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.sequence = self.frames = 0
+        self.view: dict[str, Any] = {}
+        self.welcome = self.until(lambda m: m["type"] in ("welcome", "refused"))
+
+    def receive(self) -> dict[str, Any]:
+        message = super().receive()
+        if message["type"] == "battle":
+            self.view = message
+        return message
+
+
 class Hall:
     """A server with a stage."""
 
@@ -157,6 +198,12 @@ class Hall:
         address = self.running.url.replace("http", "ws") + f"/audience/live?code={code}"
         with connect(address, max_size=None, **options) as connection:
             yield Phone(connection, token)
+
+    @contextmanager
+    def keyboard(self, code: str, **options: Any) -> Iterator[Keyboard]:
+        address = self.running.url.replace("http", "ws") + f"/battle/live?code={code}"
+        with connect(address, max_size=None, **options) as connection:
+            yield Keyboard(connection)
 
     @contextmanager
     def screen(self, code: str, rest: str = "", **options: Any) -> Iterator[ScreenSocket]:

@@ -306,7 +306,7 @@ def test_phones_are_sent_where_they_can_get(
     [
         {"audience": True},
         {"stage": True, "audience_url": "https://x.example"},
-        {"stage": True, "audience_words": "x.txt"},
+        {"audience_words": "x.txt"},
         {"stage": True, "audience": True, "audience_url": "demo.example"},
         {"stage": True, "audience": True, "audience_url": "https://x.example/?a"},
         {"stage": True, "audience": True, "audience_seats": 0},

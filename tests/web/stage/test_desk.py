@@ -18,6 +18,7 @@ from lightning_demo.web.stage.stage import Stage
 from lightning_demo.web.stage.wall import Look
 
 from ..conftest import wait_for
+from ..fakes import FakeEngine
 from .conftest import Hall
 
 Make = Callable[..., Hall]
@@ -205,7 +206,7 @@ def test_the_desk_is_told_where_other_computers_find_it(
 
     def told(host: str, scheme: str) -> list[str]:
         async def present() -> list[str]:
-            stage, said = Stage(Settings(stage=True, host=host)), []
+            stage, said = Stage(Settings(stage=True, host=host), FakeEngine()), []
             scope = {
                 "type": "websocket",
                 "scheme": scheme,
@@ -216,7 +217,7 @@ def test_the_desk_is_told_where_other_computers_find_it(
             }
             stage.desk(HTTPConnection(scope), said.append).present(1, {})
             stage.close()
-            return said[-1]["addresses"]
+            return next(each["addresses"] for each in said if each["type"] == "wall")
 
         return run(present())
 

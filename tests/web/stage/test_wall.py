@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.web.stage.wall import EMPTY, MAX_CHARACTERS, Look, Picture, Screen, Wall
+from lightning_demo.web.stage.wall import (
+    EMPTY,
+    MAX_CHARACTERS,
+    Board,
+    Look,
+    Picture,
+    Scene,
+    Screen,
+    Wall,
+)
 
 
 class Eye:
@@ -143,3 +152,24 @@ def test_a_picture_is_put_together_once(wall: Wall) -> None:
     one = picture()
     assert one.message is one.message
     assert one.message.endswith(b"one")
+
+
+def test_a_battle_stands_before_all_else_and_freeze_and_blank_before_it(wall: Wall) -> None:
+    wall.type("the talk")
+    wall.fight(Board({"round": 1}, {"a": picture("first")}))
+    wall.type("typed meanwhile")
+    wall.release(Scene("released", picture(), 7))
+    assert wall.state()["battle"] == {"round": 1} and wall.in_battle
+    put(wall, frozen=True)
+    wall.fight(Board({"round": 2}, {}))
+    assert wall.state()["battle"] == {"round": 1}
+    assert list(wall.visible.pictures) == ["a"]
+    put(wall, frozen=True, blank=True)
+    assert wall.state()["battle"] is None and not wall.visible.pictures
+    put(wall, frozen=True, blank=False)
+    wall.fight(Board({"round": 3}, {}), withdrawn=True)
+    assert wall.state()["battle"] is None, "a ban reaches a frozen wall"
+    put(wall, frozen=False)
+    assert wall.state()["battle"] == {"round": 3}
+    wall.fight(None)
+    assert wall.state()["prompt"] == "released"

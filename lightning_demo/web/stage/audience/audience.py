@@ -15,6 +15,8 @@ from PIL import Image
 
 from ....errors import InvalidRequest, LightningError, RateLimited
 from ...addresses import Allowance
+from ..battle import views as battle_views
+from ..battle.ring import Ring
 from ..wall import Scene, Wall
 from . import invitation
 from .clean import NAME_CHARACTERS, clean, visible
@@ -22,7 +24,7 @@ from .hall import Act, Hall
 from .members import Member, Members
 from .seats import GRACE_SECONDS
 from .tray import Entry, Painting, Tray, Unknown
-from .words import WordList
+from .words import BLOCKED, WordList
 
 THUMBNAIL = 192  # px of the longer side
 SHOW_SECONDS = 6.0  # that each is to be seen for while approval is off, and after the presenter
@@ -31,8 +33,8 @@ NAMES, NAMES_PER_SECOND = 5, 0.1
 VOTES, VOTES_PER_SECOND = 10, 1.0
 SHOWN_ON_DESK = 12  # of those released, the latest
 
-BLOCKED = "Not on this wall, please: choose other words."
 CLOSED = "The presenter takes nothing at the moment."
+BATTLE = "A battle is on: look at the wall."
 
 
 class Audience:
@@ -40,6 +42,7 @@ class Audience:
 
     Attributes:
         changed: whether desk and phones have yet to be told of something.
+        ring: where battles of this wall are; None: there has been none.
     """
 
     def __init__(self, wall: Wall, members: Members, words: WordList) -> None:
@@ -48,6 +51,7 @@ class Audience:
         self.tray = Tray()
         self.changed = True
         self.addresses: tuple[str, ...] = ()
+        self.ring: Ring | None = None
         self._shown = 0  # the entry that was on the wall when it was last looked at
         self._shown_since = 0.0
         self._typed: str | None = None
@@ -62,7 +66,15 @@ class Audience:
         if (hall, addresses) != (self.hall, self.addresses):
             self.hall, self.addresses = hall, addresses
             self.changed = True
+            if self.ring is not None:
+                self.ring.anonymous = hall.anonymous
             self._tell_wall()
+
+    def enter(self, ring: Ring) -> None:
+        """Battles are here from now on."""
+        self.ring = ring
+        ring.anonymous = self.hall.anonymous
+        ring.ban = self.ban
 
     def act(self, act: Act, now: float) -> None:
         """What the presenter does to one picture; nothing if it is not there any more."""
@@ -78,11 +90,18 @@ class Audience:
             self.tray.remove(entry)
             self.wall.withdraw({entry.id})
         else:
-            gone = self.tray.forget(entry.member)
-            self.wall.withdraw({each.id for each in gone})
-            self.members.ban(entry.member, now)
+            self.ban(entry.member, now)
         self.changed = True
         self._tell_wall()
+
+    def ban(self, member: Member, now: float) -> None:
+        """Away with somebody, and everything of theirs."""
+        gone = self.tray.forget(member)
+        self.wall.withdraw({each.id for each in gone})
+        self.members.ban(member, now)
+        if self.ring is not None:
+            self.ring.forget(member)
+        self.changed = True
 
     @property
     def on_desk(self) -> list[Entry]:
@@ -111,6 +130,8 @@ class Audience:
         """
         if not self.hall.open:
             raise LightningError(CLOSED)
+        if self.ring is not None and self.ring.paused:
+            raise LightningError(BATTLE)
         if self._words.blocks(prompt):
             raise InvalidRequest(BLOCKED)
 
@@ -159,6 +180,14 @@ class Audience:
         self.changed = True
         self._tell_wall()
 
+    def take_part(self, member: Member, now: float) -> None:
+        """A member says something of a battle, as often as it may vote.
+
+        Raises:
+            RateLimited: that is too often.
+        """
+        _take(self._votes, member, now)
+
     def view(self, member: Member) -> dict[str, Any]:
         """What a member's phone shows of the hall, as a message."""
         scene = self.wall.visible
@@ -180,7 +209,10 @@ class Audience:
             }
             for entry in own[-4:]
         ]
-        hall = {"open": self.hall.open, "anonymous": self.hall.anonymous}
+        battle = battle_views.phone(self.ring, member) if self.ring is not None else None
+        paused = battle is not None and self.ring is not None and self.ring.paused
+        open = battle["side"] is not None if battle is not None and paused else self.hall.open
+        hall = {"open": open, "anonymous": self.hall.anonymous, "battle": battle}
         return {"type": "hall", **hall, "shown": shown, "sent": sent}
 
     # Time -----------------------------------------------------------------------------------
@@ -194,7 +226,7 @@ class Audience:
         if self.wall.typed != self._typed:
             self._typed, self._shown_since = self.wall.typed, now
         waiting = self.tray.waiting
-        free = not (self.wall.pinned or self.wall.frozen or self.wall.blank)
+        free = not (self.wall.pinned or self.wall.frozen or self.wall.blank or self.wall.in_battle)
         due = now - self._shown_since >= SHOW_SECONDS
         if waiting and free and due and self.hall.open and not self.hall.approval:
             self._release(waiting[0], now)
@@ -202,6 +234,8 @@ class Audience:
             self._shown = self.wall.visible.entry
             self.changed = True
             self._tell_wall()
+        if self.ring is not None and self.ring.changed:
+            self.changed, self.ring.changed = True, False
         changed, self.changed = self.changed, False
         return changed
 

@@ -25,12 +25,10 @@ class Audiences:
         share_url: its public address, where it has one.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        Raises:
-            InvalidSetting: the file of words cannot be used.
-        """
-        self.words = WordList.load(settings.audience_words)
+    def __init__(
+        self, settings: Settings, words: WordList, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.words = words
         self.seats = Admission(settings.audience_seats, clock, IDLE_SECONDS, TURN_SECONDS)
         self.port, self.share_url = settings.port, ""
         self._settings, self._clock = settings, clock

@@ -15,14 +15,17 @@ from ....schemas import Frame, GenerationRequest, Limits
 from ... import messages
 from ...live_connection import LiveConnection
 from ...messages import ClientMessage
+from ..battle.crowd import take_part
+from ..battle.easel import Easel
+from ..battle.sides import Side
 from ..wall import Picture
 from .audience import Audience
 from .clean import PROMPT_CHARACTERS, clean, visible
 from .members import Member
+from .pace import PACE_SECONDS, Pace
 from .phone_messages import PhoneMessage
 from .tray import Painting
 
-PACE_SECONDS = 0.15  # between two prompts of one phone; of those in between the newest counts
 PACE_IN_LINE = 0.6  # while it has no seat
 NOT_YET = "Wait until your picture is finished."
 
@@ -57,9 +60,8 @@ class Phone:
         self._asked: Asked | None = None
         self._painting: tuple[int, Painting] | None = None  # finished, and of which sequence
         self._blurred = -1  # the newest sequence whose picture is not to be seen
-        self._next: PhoneMessage | None = None  # a prompt whose time has not come
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._pace: Pace[PhoneMessage] = Pace(self._submit)
+        self._easel = Easel(audience.ring, connection) if audience.ring is not None else None
         self._told: dict[str, Any] = {}
         self._sending: asyncio.Task[None] | None = None
         if member.phone is not None:
@@ -70,6 +72,8 @@ class Phone:
         connection.outbox.put({"type": "welcome", "token": member.token, **credit})
         audience.changed = True
         self.look()
+        if self._side is not None and audience.ring is not None:
+            audience.ring.came_or_went()
 
     def receive(self, message: PhoneMessage) -> None:
         """Does what the member wants, or says why not."""
@@ -78,7 +82,7 @@ class Phone:
             if message.kind == "seen":
                 self._connection.receive(ClientMessage(seen=message.number))
             elif message.kind == "prompt":
-                self._take_prompt(message)
+                self._pace.put(message)
             elif message.kind == "name":
                 self._audience.rename(member, message.text, now)
                 self._answer("name", name=member.name)
@@ -87,11 +91,17 @@ class Phone:
                 self.look()
             elif message.kind == "send":
                 self._send(message.number)
+            elif self._audience.ring is not None:
+                self._audience.take_part(member, now)
+                take_part(self._audience.ring, member, message)
+                self.look()
         except LightningError as problem:
             self._answer(message.kind, problem.message, name=member.name)
 
     def look(self) -> None:
         """Tells what is new in the hall."""
+        if self._easel is not None:
+            self._easel.show_target(self._side)
         view = self._audience.view(self._member)
         if view != self._told:
             closes = self._told.get("open") and not view["open"]
@@ -117,6 +127,8 @@ class Phone:
 
     def painted(self, frame: Frame, budget: float | None) -> None:
         """A picture is on its way to the phone: once finished, it may be sent."""
+        if self._easel is not None:
+            self._easel.painted(self._side, frame)
         asked = self._asked
         if not frame.final or asked is None or frame.request != asked.request:
             return
@@ -133,25 +145,34 @@ class Phone:
 
     def close(self) -> None:
         """The connection has ended; its member may come back."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._pace.close()
         self._audience.members.leave(self._member, self, self._clock())
         self._audience.changed = True
+        if self._side is not None and self._audience.ring is not None:
+            self._audience.ring.came_or_went()
 
     # ------------------------------------------------------------------------------------------
 
-    def _take_prompt(self, message: PhoneMessage) -> None:
-        self._next = message
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(0.0, self._due - loop.time()), self._submit)
+    @property
+    def _side(self) -> Side | None:
+        """On which its member plays in a battle."""
+        ring = self._audience.ring
+        return ring.side_of(self._member) if ring is not None else None
 
-    def _submit(self) -> None:
-        message, self._next, self._timer = self._next, None, None
-        if message is None or self.over.is_set():
-            return
+    def _submit(self, message: PhoneMessage) -> float:
         waits = self._connection.line["what"] == "seat"
-        self._due = asyncio.get_running_loop().time() + (PACE_IN_LINE if waits else PACE_SECONDS)
+        if not self.over.is_set():
+            self._paint(message)
+        return PACE_IN_LINE if waits else PACE_SECONDS
+
+    def _paint(self, message: PhoneMessage) -> None:
+        side, ring = self._side, self._audience.ring
+        if side is not None and ring is not None and ring.paused and self._easel is not None:
+            try:
+                self._easel.type(side, message.number, message.text)
+            except LightningError as problem:
+                self._answer("prompt", problem.message, sequence=message.number)
+            return
         text = clean(message.text, PROMPT_CHARACTERS)
         try:
             if not visible(text):

@@ -2,8 +2,9 @@
 
 `{"join": token}`, first and once; `{"prompt": text, "sequence": n, "seed": n}`, `{"name": text}`,
 `{"send": n}`, where n is the sequence of what it has seen finished, `{"vote": entry, "on": true}`
-and `{"seen": n}`. It is answered by `welcome`, `hall`, `line`, `status`, `error` and frames, and
-where something is refused by a message of the same type as its kind, with a `problem`.
+and `{"seen": n}`; in a battle `{"volunteer": true}`, `{"decline": true}` and `{"ballot": "a"}`. It
+is answered by `welcome`, `hall`, `line`, `status`, `target`, `error` and frames, and where
+something is refused by a message of the same type as its kind, with a `problem`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from ....errors import InvalidRequest
 from ....schemas import MAX_SEED
 from ...messages import MAX_SEQUENCE, load_json
+from ..battle.sides import SIDES
 
 MAX_BYTES = 16_384  # of one message
 MAX_TEXT = 4_000  # characters, before it is cleaned
@@ -25,6 +27,9 @@ FIELDS = {
     "send": {"send"},
     "vote": {"vote", "on"},
     "seen": {"seen"},
+    "volunteer": {"volunteer"},
+    "decline": {"decline"},
+    "ballot": {"ballot"},
 }
 
 
@@ -33,7 +38,7 @@ class PhoneMessage:
     """One message; the fields that its kind has are set."""
 
     kind: str = "problem"
-    text: str = ""  # token, prompt or name
+    text: str = ""  # token, prompt, name or side
     number: int = 0  # sequence, entry or count
     seed: int = 0
     on: bool = True
@@ -68,11 +73,20 @@ def _parse(text: str | bytes) -> PhoneMessage:
             return PhoneMessage(kind, words)
         seed = _count("seed", content.get("seed", 0), MAX_SEED)
         return PhoneMessage(kind, words, _count("sequence", content.get("sequence")), seed)
+    if kind in ("volunteer", "decline"):
+        return PhoneMessage(kind, on=_switch(kind, content[kind]))
+    if kind == "ballot":
+        if content[kind] not in SIDES:
+            raise InvalidRequest("ballot: must be a or b.")
+        return PhoneMessage(kind, content[kind])
     number = _count(kind, content[kind])
-    on = content.get("on", True)
-    if not isinstance(on, bool):
-        raise InvalidRequest("on: must be true or false.")
-    return PhoneMessage(kind, number=number, on=on)
+    return PhoneMessage(kind, number=number, on=_switch("on", content.get("on", True)))
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}: must be true or false.")
+    return value
 
 
 def _count(name: str, value: Any, most: int = MAX_SEQUENCE) -> int:

@@ -11,26 +11,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
-from ....tasks import tasks
 from ...addresses import address_of
-from ...live_socket import (
-    GOING_AWAY,
-    TRY_AGAIN_LATER,
-    receive_throttled,
-    send_frames,
-    send_messages,
-)
 from ...service import Service
 from ..stage import Stage
 from ..walls import NoSuchStage
 from .gallery import gallery_route
+from .guest import refuse, serve_guest
 from .members import Banned
 from .phone import Phone
-from .phone_messages import parse, refusal
+from .phone_messages import parse
 
 PAGE = ASSETS / "web" / "audience.html"
 JOIN_SECONDS = 10.0  # for the first message
-POLICY = 1008  # the close code of what will not go well later either
 
 
 def audience_routes(service: Service, stage: Stage) -> list[BaseRoute]:
@@ -62,27 +54,11 @@ async def serve_phone(service: Service, stage: Stage, socket: WebSocket) -> None
         return
     except LightningError as problem:
         why = {NoSuchStage: "code", Banned: "banned"}.get(type(problem), "later")
-        await _refuse(socket, problem.message, why)
+        await refuse(socket, problem.message, why)
         return
     phone = Phone(audience, member, connection, lambda: service.engine.status().limits)
     try:
-        async with tasks(
-            receive_throttled(socket, phone.receive, parse),
-            send_frames(socket, connection),
-            send_messages(socket, connection),
-            phone.over.wait(),
-            connection.ended.wait(),
-        ) as running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        if phone.over.is_set():
-            await _refuse(socket, phone.message, phone.reason)
-        elif running[-1] in done:
-            await socket.close(GOING_AWAY)
-    except (WebSocketDisconnect, RuntimeError):
-        # Starlette raises RuntimeError for a send after the other side has gone.
-        pass
+        await serve_guest(socket, connection, phone)
     finally:
         await service.close(connection)
 
@@ -103,8 +79,3 @@ async def _join(socket: WebSocket) -> str:
     if message.kind != "join":
         raise InvalidRequest("join: say it first.")
     return message.text
-
-
-async def _refuse(socket: WebSocket, message: str, why: str) -> None:
-    await socket.send_text(refusal(message, why))
-    await socket.close(TRY_AGAIN_LATER if why == "later" else POLICY)

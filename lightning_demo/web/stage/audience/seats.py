@@ -17,9 +17,22 @@ class Seat:
         self._admission = admission
         self._page: SeatHolder | None = None
         self.taken = False
+        self._reserved = False
+
+    def reserve(self) -> None:
+        """The member plays in a battle: it paints at once, on none of the seats."""
+        self.give_up()
+        self._reserved = True
+
+    def free(self) -> None:
+        """It is as others again."""
+        self._reserved = False
 
     def request_seat(self, page: SeatHolder) -> None:
         """The member asks for a picture."""
+        if self._reserved:
+            page.seated()
+            return
         self._page, self.taken = page, True
         self._admission.request_seat(self)
 

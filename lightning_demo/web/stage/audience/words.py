@@ -16,6 +16,7 @@ from itertools import groupby, pairwise
 from .spelling import readings, spelling
 from .word_file import NO_SPACES, read_words
 
+BLOCKED = "Not on this wall, please: choose other words."
 WILD = 3  # stars in one word that are read as letters
 TOGETHER = 12  # pieces that stand apart, read as one word
 # Pieces that are words themselves are not put together with their neighbours: "an US flag".

@@ -1,0 +1,133 @@
+// A prompt battle as a hall sees it: two players, what they paint after, the clock, the score.
+// All sizes are shares of its box, so that the desk's small wall is the same board.
+
+import { called, nameOf } from "./battle_words.js";
+import { Caption } from "./caption.js";
+import { clock } from "./clock.js";
+import { WallPainter } from "./wall_painter.js";
+
+const SIDES = ["a", "b"];
+const LATE = 10; // seconds from which on the clock is urgent
+const MARKUP = `
+  <div class="board">
+    <div class="board-middle">
+      <p class="board-round"></p>
+      <div class="board-target" hidden><canvas role="img" aria-label="The target"></canvas></div>
+      <div class="board-line"><p dir="auto"><span></span></p></div>
+      <p class="board-clock" role="timer"></p>
+      <p class="board-say"></p>
+    </div>
+    ${SIDES.map(
+      (side) => `
+    <div class="side" data-side="${side}">
+      <p class="side-who"><i></i><bdi></bdi><span class="side-wins"></span></p>
+      <div class="side-picture"><canvas role="img" aria-label=""></canvas><b class="side-figure"></b></div>
+      <div class="side-words"><p dir="auto"><span></span><i aria-hidden="true"></i></p></div>
+    </div>`,
+    ).join("")}
+    <p class="board-count" aria-hidden="true" hidden></p>
+  </div>`;
+
+export class Board {
+  /**
+   * @param box    it fills this one, whatever its shape
+   * @param least  px of the smallest letters
+   */
+  constructor(box, least = 14) {
+    box.innerHTML = MARKUP;
+    this.root = box.firstElementChild;
+    const within = (selector) => this.root.querySelector(selector);
+    this.find = within;
+    const painter = (selector) =>
+      new WallPainter(within(selector), document.createElement("canvas"), () => {});
+    this.painters = {
+      target: painter(".board-target canvas"),
+      a: painter('[data-side="a"] canvas'),
+      b: painter('[data-side="b"] canvas'),
+    };
+    const words = (selector, scale) => new Caption(within(selector), { frame: this.root, scale, least });
+    this.line = words(".board-line", 0.52);
+    this.words = { a: words('[data-side="a"] .side-words', 0.56), b: words('[data-side="b"] .side-words', 0.56) };
+  }
+
+  offer(header, bytes) {
+    this.painters[header.place]?.offer(header, bytes);
+  }
+
+  clear() {
+    for (const painter of Object.values(this.painters)) painter.clear();
+  }
+
+  async settled() {
+    await Promise.all(Object.values(this.painters).map((painter) => painter.settled()));
+  }
+
+  /** @param state  as of the server's `views.board`, or of its desk */
+  show(state, { crossfade = true } = {}) {
+    const { root, find } = this;
+    const { phase, sides, pictures, left, turn } = state;
+    root.dataset.phase = phase;
+    root.dataset.winner = (phase === "over" ? state.leader : state.winner) ?? "";
+    for (const [place, painter] of Object.entries(this.painters)) {
+      painter.fade = crossfade;
+      if (!pictures.includes(place) && painter.picture) painter.clear();
+    }
+    write(find(".board-round"), phase === "over" ? "Final score" : `Round ${state.round} of ${state.rounds}`);
+    const final = phase === "over"; // the last round is told already
+    find(".board-target").hidden = final || !pictures.includes("target");
+    this.line.box.hidden = final || !state.line;
+    this.line.write(state.line ?? "");
+    this.line.fit();
+    const timed = phase === "typing" || phase === "voting";
+    const counts = phase === "countdown"; // over all, but for the target, which is looked at
+    const over = counts && !pictures.includes("target");
+    const score = phase === "over" ? `${sides.a.wins} : ${sides.b.wins}` : "";
+    find(".board-clock").hidden = !(timed || score || (counts && !over));
+    write(find(".board-clock"), timed ? clock(left) : counts ? String(left) : score);
+    root.classList.toggle("late", timed && left <= LATE);
+    find(".board-count").hidden = !over;
+    write(find(".board-count"), String(left));
+    write(find(".board-say"), say(state));
+    for (const side of SIDES) this.showSide(side, sides[side], state, turn);
+  }
+
+  showSide(side, { by, colour, here, prompt, hidden, wins, figure }, { phase, verdict, rounds }, turn) {
+    const box = this.find(`[data-side="${side}"]`);
+    box.style.setProperty("--side", colour);
+    box.classList.toggle("away", Boolean(by) && !here);
+    box.classList.toggle("waits", Boolean(turn) && turn !== side);
+    write(box.querySelector(".side-who bdi"), by ? nameOf(by) : "Who plays?");
+    const dots = "●".repeat(wins) + "○".repeat(Math.max(0, Math.ceil((rounds + 1) / 2) - wins));
+    write(box.querySelector(".side-wins"), phase === "over" ? String(wins) : dots);
+    box.querySelector(".side-wins").setAttribute("aria-label", `${wins} won`);
+    this.words[side].write(hidden ? "…" : prompt);
+    this.words[side].fit();
+    box.querySelector("canvas").setAttribute("aria-label", prompt);
+    const shown = figure === null ? "" : verdict === "likeness" ? `${figure} %` : String(figure);
+    write(box.querySelector(".side-figure"), shown);
+  }
+}
+
+
+
+/** What the hall is told in words. */
+function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
+  const name = (side) => (sides[side].by ? called(sides[side].by) : side.toUpperCase());
+  switch (phase) {
+    case "gather": return asks && !(sides.a.by && sides.b.by) ? "Who plays? Say so on your phone" : "Prompt battle";
+    case "painting": return "The target is being painted";
+    case "countdown": return turn ? `${name(turn)} types` : target === "picture" ? "Paint this" : "Get ready";
+    case "typing": return turn ? `${name(turn)} types` : "";
+    case "settling": return "Time is up";
+    case "measuring": return "Comparing";
+    case "voting": return `Vote on your phone${votes ? ` · ${votes}` : ""}`;
+    case "judging": return "Who has won? Show your hands";
+    case "verdict": return winner ? `${name(winner)} wins the round` : "A tie";
+    case "over": return leader ? `${name(leader)} wins` : "A draw";
+    default: return "";
+  }
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

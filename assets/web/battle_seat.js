@@ -1,0 +1,138 @@
+// One side of a battle at a keyboard: the target, the clock, a box to type in, the picture of it.
+
+import { isRunning, nameOf, note } from "./battle_words.js";
+import { clock } from "./clock.js";
+import { Painter } from "./painter.js";
+import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+
+const PACE = 150; // ms between two prompts
+const PATIENCE = 700; // ms that a refused word may yet become another one
+const LATE = 10; // seconds
+const MARKUP = `
+  <header><p class="who"><i></i><bdi></bdi></p><p class="score"></p><output role="timer"></output></header>
+  <p class="line" dir="auto"></p>
+  <div class="pictures">
+    <figure class="target" hidden><img alt="The target"><figcaption>Paint this</figcaption></figure>
+    <figure class="own"><canvas role="img" aria-label="Your picture"></canvas></figure>
+  </div>
+  <p class="note" role="status"></p>
+  <textarea rows="3" maxlength="300" dir="auto" spellcheck="false" autocomplete="off" autocapitalize="none" disabled></textarea>
+  <p class="problem" role="alert"></p>`;
+
+export class BattleSeat {
+  /**
+   * @param code  of the side
+   * @param over  called with why it is
+   */
+  constructor(code, over) {
+    this.code = code;
+    this.over = over;
+    this.sequence = 0;
+    this.state = null;
+    this.box = Object.assign(document.createElement("section"), { className: "seat", innerHTML: MARKUP });
+    this.find = (selector) => this.box.querySelector(selector);
+    this.text = this.find("textarea");
+    this.text.addEventListener("input", () => this.typed());
+    this.painter = new Painter(this.find("canvas"), () => {});
+    this.socket = new SeatSocket(code, {
+      welcome: ({ side }) => this.welcome(side),
+      frame: (header, bytes) => this.painter.offer(header, bytes),
+      battle: (state) => this.show(state),
+      target: ({ picture }) => this.showTarget(picture),
+      prompt: ({ problem, sequence }) => this.refused(problem, sequence),
+      refused: ({ message, why }) => why !== "later" && this.over(message),
+    });
+  }
+
+  end() {
+    this.socket.end();
+  }
+
+  welcome(side) {
+    this.text.setAttribute("aria-label", `Prompt of side ${side.toUpperCase()}`);
+    this.forgotten = true; // by the server: what was asked
+  }
+
+  typed() {
+    this.sequence += 1;
+    this.tell("");
+    if (this.pacing) return;
+    this.submit();
+    const asked = this.sequence;
+    this.pacing = setTimeout(() => {
+      this.pacing = null;
+      if (asked !== this.sequence) this.submit();
+    }, PACE);
+  }
+
+  submit() {
+    this.socket.send(JSON.stringify({ prompt: this.text.value, sequence: this.sequence, seed: 0 }));
+    if (!this.text.value.trim()) this.painter.clear();
+  }
+
+  refused(problem, sequence) {
+    if (sequence !== this.sequence) return;
+    clearTimeout(this.doubt);
+    this.doubt = setTimeout(() => sequence === this.sequence && this.tell(problem), problem ? PATIENCE : 0);
+  }
+
+  tell(problem) {
+    clearTimeout(this.doubt);
+    this.find(".problem").textContent = problem;
+    this.text.setAttribute("aria-invalid", String(Boolean(problem)));
+  }
+
+  showTarget(picture) {
+    this.find(".target").hidden = !picture;
+    this.find(".target img").src = picture ? `data:image/jpeg;base64,${picture}` : "";
+  }
+
+  show(state) {
+    const before = this.state;
+    this.state = state;
+    const { side, sides, left, phase, line, round, rounds } = state;
+    const begins = isRunning(phase) && !(before && isRunning(before.phase));
+    if (begins) this.begin(state.prompt);
+    else if (this.forgotten && state.types && this.text.value.trim()) this.submit();
+    this.forgotten = false;
+    this.box.style.setProperty("--side", sides[side].colour);
+    this.find(".who bdi").textContent = nameOf(sides[side].by);
+    this.find(".score").textContent = `Round ${round} of ${rounds} · ${sides.a.wins} : ${sides.b.wins}`;
+    const timed = phase === "typing" && state.types;
+    this.find("output").textContent = timed ? clock(left) : "";
+    this.find("output").classList.toggle("late", timed && left <= LATE);
+    this.find(".line").textContent = line ?? "";
+    this.find(".note").textContent = note(state);
+    const types = state.types && this.text.disabled;
+    this.text.disabled = !state.types;
+    if (types && !document.querySelector("textarea:focus")) this.text.focus();
+  }
+
+  /** A round begins, or the page was loaded again in the middle of one. */
+  begin(prompt) {
+    this.text.value = prompt;
+    this.tell("");
+    this.painter.clear();
+    this.sequence += 1;
+    if (prompt) this.submit();
+  }
+}
+
+class SeatSocket extends ReconnectingSocket {
+  /** @param hooks  by type of message, with the message; frame(header, bytes) */
+  constructor(code, hooks) {
+    super(() => `../battle/live?${new URLSearchParams({ code })}`);
+    this.hooks = hooks;
+  }
+
+  read(data) {
+    if (typeof data !== "string") {
+      this.acknowledge();
+      this.hooks.frame(...splitFrame(data));
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === "welcome") this.welcomed();
+    this.hooks[message.type]?.(message);
+  }
+}

@@ -1,0 +1,203 @@
+// The battle on the desk: the plan, said anew each time, and orders until the server has done them.
+
+import { isRunning, nameOf } from "./battle_words.js";
+import { clock } from "./clock.js";
+
+const PLAN = {
+  target: "theme", lines: [], seconds: 60, rounds: 3, players: "lot", verdict: "hall", turns: false, name_a: "", name_b: "",
+};
+const SELECTS = ["target", "players", "verdict"];
+const NUMBERS = ["seconds", "rounds"];
+const SURE = 5000; // ms within which a ban is pressed a second time
+const PHASES = {
+  gather: "Players come", painting: "The target is being painted", countdown: "It begins", typing: "They type",
+  settling: "The last words are painted", measuring: "Comparing", voting: "The hall votes", judging: "Who has won?",
+  verdict: "Decided", over: "Final score",
+};
+
+const byId = (name) => document.getElementById(`desk-battle${name ? `-${name}` : ""}`);
+
+export class DeskBattle {
+  /**
+   * @param desk  says what this one wishes
+   * @param kept  the plan of before the page was loaded again
+   */
+  constructor(desk, kept) {
+    this.desk = desk;
+    this.plan = { ...PLAN, ...(desk.audience ? {} : { players: "keyboards", verdict: "hands" }), ...kept };
+    this.state = { on: false };
+    this.orders = []; // that the server has not told to be done
+    this.number = 0;
+    const style = { rel: "stylesheet", href: new URL("desk_battle.css", import.meta.url) };
+    document.head.append(Object.assign(document.createElement("link"), style));
+    for (const name of SELECTS) byId(name).addEventListener("change", () => this.set(name, byId(name).value));
+    for (const name of NUMBERS) byId(name).addEventListener("change", () => this.set(name, Number(byId(name).value)));
+    for (const name of ["name_a", "name_b"]) byId(name).addEventListener("change", () => this.set(name, byId(name).value));
+    byId("turns").addEventListener("change", () => this.set("turns", byId("turns").checked));
+    byId("lines").addEventListener("change", () => this.readLines());
+    byId("").addEventListener("click", ({ target }) => this.pressed(target.closest("button")));
+    for (const box of this.sides()) {
+      box.querySelector("input").addEventListener("change", ({ target }) => {
+        if (target.value) this.order("seat", { side: box.dataset.side, phone: Number(target.value) });
+        target.value = "";
+      });
+    }
+    this.fill();
+    this.show();
+  }
+
+  sides() {
+    return byId("").querySelectorAll(".battle-side");
+  }
+
+  /** What the desk says for it. */
+  wish() {
+    return { plan: this.plan, orders: this.orders };
+  }
+
+  set(name, value) {
+    this.plan[name] = value;
+    if (name === "target" && value === "theme" && this.plan.verdict === "likeness") {
+      this.plan.verdict = this.desk.audience ? "hall" : "hands";
+    }
+    this.fill();
+    this.desk.say();
+    this.desk.keep();
+    this.show();
+  }
+
+  readLines() {
+    this.set("lines", byId("lines").value.split("\n").map((line) => line.trim()).filter(Boolean));
+  }
+
+  order(verb, more = {}) {
+    this.orders.push({ number: (this.number += 1), verb, ...more });
+    this.orders = this.orders.slice(-64);
+    this.desk.say();
+  }
+
+  pressed(button) {
+    const { verb } = button?.dataset ?? {};
+    if (!verb) return;
+    if (verb === "both") {
+      this.openBoth();
+      return;
+    }
+    if (verb === "ban" && !button.dataset.sure) {
+      button.dataset.sure = "1";
+      button.textContent = "Sure?";
+      setTimeout(() => {
+        delete button.dataset.sure;
+        button.textContent = "Ban";
+      }, SURE);
+      return;
+    }
+    const side = button.closest("[data-side]")?.dataset.side;
+    this.order(verb, side ? { side } : {});
+  }
+
+  openBoth() {
+    const url = new URL("../battle", import.meta.url);
+    for (const [name, side] of [["code", "a"], ["other", "b"]]) url.searchParams.set(name, this.state.codes[side]);
+    if (!open(url, "_blank", "width=1100,height=800")) byId("problem").textContent = `Allow pop-ups here, or open ${url.href}`;
+  }
+
+  // What is told -----------------------------------------------------------------------------
+
+  told(message) {
+    this.orders = this.orders.filter((order) => order.number > message.done);
+    const first = message.on && !this.state.on;
+    this.state = message;
+    if (first) byId("").open = true;
+    this.show();
+  }
+
+  picture({ picture }) {
+    byId("picture").hidden = !picture;
+    byId("picture").src = picture ? `data:image/jpeg;base64,${picture}` : "";
+  }
+
+  /** The plan into its fields, but for the one that is written in. */
+  fill() {
+    const { plan } = this;
+    const write = (name, value) => {
+      if (document.activeElement !== byId(name)) byId(name).value = value;
+    };
+    for (const name of [...SELECTS, ...NUMBERS, "name_a", "name_b"]) write(name, plan[name]);
+    write("lines", plan.lines.join("\n"));
+    byId("turns").checked = plan.turns;
+    byId("lines-label").textContent = plan.target === "theme" ? "Themes, one a round" : "Secret prompts, one a round";
+    byId("keyboards").hidden = plan.players !== "keyboards";
+    const option = (name, value) => byId(name).querySelector(`[value="${value}"]`);
+    option("verdict", "likeness").disabled = plan.target === "theme";
+    option("verdict", "hall").disabled = !this.desk.audience;
+    for (const value of ["lot", "volunteers", "named"]) option("players", value).disabled = !this.desk.audience;
+  }
+
+  show() {
+    const { state, plan } = this;
+    const { on, phase } = state;
+    byId("problem").textContent = state.problem ?? "";
+    byId("on").hidden = !on;
+    const running = on && isRunning(phase);
+    const show = (verb, shown) => {
+      for (const button of byId("").querySelectorAll(`[data-verb="${verb}"]`)) button.hidden = !shown;
+    };
+    show("gather", !on);
+    show("stop", on);
+    if (!on) return;
+    byId("score").replaceChildren(...this.score());
+    const between = !running && phase !== "over";
+    show("start", between);
+    const start = byId("next").querySelector('[data-verb="start"]');
+    start.textContent = state.played >= plan.rounds && !state.leader ? "One more round" : `Start round ${state.played + 1}`;
+    start.disabled = state.played >= plan.rounds && Boolean(state.leader);
+    show("cut", phase === "typing" || phase === "voting");
+    show("award", phase === "judging");
+    show("cancel", running);
+    show("paint", between && plan.target === "picture");
+    byId("more").querySelector('[data-verb="paint"]').textContent = state.prepared ? "Another target" : "See the target first";
+    show("both", Boolean(state.codes) && !running);
+    show("finish", phase === "verdict" || (phase === "gather" && state.played > 0));
+    show("reset", state.played > 0);
+    for (const box of this.sides()) this.showSide(box, state.sides[box.dataset.side], running);
+    byId("volunteers").hidden = plan.players !== "volunteers" || running;
+    const names = state.volunteers.map((each) => nameOf(each)).join(", ");
+    byId("volunteers").textContent = names ? `Volunteers: ${names}` : "Phones are asked who wants to play.";
+    this.showCodes();
+  }
+
+  score() {
+    const { state } = this;
+    const { a, b } = state.sides;
+    const parts = [`${PHASES[state.phase]}${state.left === null ? "" : `, ${clock(state.left)}`}`];
+    if (state.phase !== "over") parts.push(`Round ${state.round} of ${state.rounds}`);
+    if (state.votes && state.phase === "voting") parts.push(`Votes ${state.votes.a} : ${state.votes.b}`);
+    const score = Object.assign(document.createElement("b"), { textContent: `A ${a.wins} : ${b.wins} B` });
+    return [score, ` ${parts.join(" · ")}`];
+  }
+
+  showSide(box, { by, colour, here, prompt }, running) {
+    const phones = this.plan.players !== "keyboards";
+    box.style.setProperty("--side", colour);
+    const who = by ? nameOf(by) : "nobody yet";
+    box.querySelector("bdi").textContent = `${box.dataset.side.toUpperCase()}: ${who}`;
+    const words = by && !here ? (phones ? "away" : "not connected") : running ? prompt : "";
+    box.querySelector("span").textContent = words;
+    box.querySelector(".desk-row").hidden = !phones;
+    const shown = { draw: !running && this.plan.players !== "named", vacate: !running && by, ban: Boolean(by) };
+    for (const [verb, on] of Object.entries(shown)) box.querySelector(`[data-verb="${verb}"]`).hidden = !on;
+    box.querySelector("label").hidden = running;
+  }
+
+  showCodes() {
+    const { codes } = this.state;
+    byId("codes").hidden = !codes;
+    if (!codes) return;
+    const { host, hostname } = new URL(import.meta.url);
+    const here = /^(localhost|127\.|\[::1\])/.test(hostname);
+    const [first] = here ? this.desk.addresses.map((url) => new URL(url).host) : [host];
+    const code = (side) => Object.assign(document.createElement("b"), { textContent: codes[side] });
+    byId("codes").replaceChildren(`Open ${first ?? host}/battle and type, for A `, code("a"), ", for B ", code("b"));
+  }
+}
