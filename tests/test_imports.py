@@ -15,6 +15,7 @@ ALLOWED = {
     "web": FOUNDATION | {"model", "engine"},
     "miniature": FOUNDATION | {"model", "engine"},
     "bench": FOUNDATION | {"model", "engine", "web", "miniature"},
+    "talk": FOUNDATION | {"model", "bench", "doctor"},  # a command in a folder
 }
 
 
