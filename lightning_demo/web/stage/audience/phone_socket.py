@@ -12,15 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
 from ...addresses import address_of
-from ...live_socket import (
-    GOING_AWAY,
-    TRY_AGAIN_LATER,
-    receive_throttled,
-    send_frames,
-    send_messages,
-)
+from ...live_socket import TRY_AGAIN_LATER, converse, receive_throttled
 from ...service import Service
-from ...tasks import tasks
 from ..stage import Stage
 from ..walls import NoSuchStage
 from .gallery import gallery_route
@@ -65,24 +58,13 @@ async def serve_phone(service: Service, stage: Stage, socket: WebSocket) -> None
         await _refuse(socket, problem.message, why)
         return
     phone = Phone(audience, member, connection, lambda: service.engine.status().limits)
+
+    async def dismiss() -> None:
+        await _refuse(socket, phone.message, phone.reason)
+
     try:
-        async with tasks(
-            receive_throttled(socket, phone.receive, parse),
-            send_frames(socket, connection),
-            send_messages(socket, connection),
-            phone.over.wait(),
-            connection.ended.wait(),
-        ) as running:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-        if phone.over.is_set():
-            await _refuse(socket, phone.message, phone.reason)
-        elif running[-1] in done:
-            await socket.close(GOING_AWAY)
-    except (WebSocketDisconnect, RuntimeError):
-        # Starlette raises RuntimeError for a send after the other side has gone.
-        pass
+        receive = receive_throttled(socket, phone.receive, parse)
+        await converse(socket, connection, receive, phone.over, dismiss)
     finally:
         await service.close(connection)
 
