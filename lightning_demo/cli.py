@@ -376,7 +376,7 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         if args.gpu or args.memory is not None:
             return describe_memory(args.gpu, args.memory)
         if args.talk:
-            from .rehearsal import rehearse
+            from .talk.rehearsal import rehearse
 
             logging.disable(logging.INFO)  # what was found is what is to be read
             return rehearse(settings_from(args), args.phones)

@@ -37,6 +37,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("steady")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """How many processes run the tests: one more than there are cores, and none for one file.
+
+    Tests wait a third of their time, for browsers, sockets and programs: two processes leave two
+    cores a third of theirs, three leave nothing. More than four would only take memory, 1.5 GiB
+    each with all that it starts, and each imports for ten seconds first.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # pytest-xdist's own way
+    if len(config.args) == 1 and ".py" in config.args[0]:
+        return 0
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return min(cores, 3) + 1
+
+
 def pytest_collection_finish() -> None:
     """Keeps the half a million objects that are there out of every garbage collection to come."""
     gc.freeze()

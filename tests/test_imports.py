@@ -27,6 +27,7 @@ ALLOWED = {
     "web": FOUNDATION | {"model", "engine", "studio"},
     "miniature": FOUNDATION | {"model", "engine"},
     "bench": FOUNDATION | {"model", "engine", "web", "miniature"},
+    "talk": FOUNDATION | {"model", "bench", "doctor"},  # a command in a folder
 }
 
 

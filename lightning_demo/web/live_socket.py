@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -47,22 +47,43 @@ async def serve_socket(service: Service, socket: WebSocket) -> None:
     if service.stage is not None:
         connection.observer = service.stage.desk(socket, connection.outbox.put)
     try:
+        await converse(socket, connection, _receive(socket, connection))
+    finally:
+        await service.close(connection)
+
+
+async def converse(
+    socket: WebSocket,
+    connection: LiveConnection,
+    receive: Coroutine[Any, Any, None],
+    over: asyncio.Event | None = None,
+    dismiss: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Reads and sends until either side ends it; the connection stays to close.
+
+    Args:
+        receive: reads what the other side says, until it leaves.
+        over: set when the other side is to leave, too.
+        dismiss: tells it so, and closes the socket.
+    """
+    try:
         async with tasks(
-            _receive(socket, connection),
-            send_frames(socket, connection),
-            send_messages(socket, connection),
+            receive,
+            _send_frames(socket, connection),
+            _send_messages(socket, connection),
+            *([over.wait()] if over else []),
             connection.ended.wait(),
         ) as running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        if running[-1] in done:
+        if over and dismiss and over.is_set():
+            await dismiss()
+        elif running[-1] in done:
             await socket.close(GOING_AWAY)
     except (WebSocketDisconnect, RuntimeError):
         # Starlette raises RuntimeError for a send after the other side has gone.
         pass
-    finally:
-        await service.close(connection)
 
 
 async def _receive(socket: WebSocket, connection: LiveConnection) -> None:
@@ -96,13 +117,13 @@ async def receive_throttled(
         throttle.close()
 
 
-async def send_messages(socket: WebSocket, connection: LiveConnection) -> None:
+async def _send_messages(socket: WebSocket, connection: LiveConnection) -> None:
     """Sends what is said beside the frames, until it is cancelled."""
     async for message in connection.outbox:
         await socket.send_text(json.dumps(message))
 
 
-async def send_frames(socket: WebSocket, connection: LiveConnection) -> None:
+async def _send_frames(socket: WebSocket, connection: LiveConnection) -> None:
     """Sends frames, no faster than the page acknowledges them, until the connection is closed."""
     sent = 0
     async for event in connection.events():

@@ -36,7 +36,10 @@ globalThis.WebSocket = class {
 
 
 HERE = Path(__file__).parent
-LONGEST = ("test_main_job.py", "test_live.py", "test_controls.py")
+LONGEST = (
+    *("test_main_job.py", "test_live.py", "test_audience.py"),
+    *("test_stage.py", "test_completion.py", "test_controls.py"),
+)
 
 
 @pytest.hookimpl(trylast=True)  # after pytest has put together what shares a fixture

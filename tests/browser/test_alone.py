@@ -41,6 +41,7 @@ def tab(own: Callable[..., Running], visit: Open) -> Visit:
     tab.wait_answered()
     tab.type(WORDS)
     tab.wait_painted(WORDS)
+    tab.wait("() => lightning.attract")  # its modules come after the page
     return tab
 
 
@@ -148,6 +149,7 @@ def test_a_kiosk_begins_anew_and_nothing_leads_away(
     tab = visit(own(kiosk=60))
     page, presence = tab.page, "lightning.kiosk.presence"
     first = tab.wait_answered()["prompt"]
+    tab.wait("() => lightning.kiosk")
     for name in ("download", "link", "from-picture", "metrics-panel", "desk"):
         assert page.locator(f"#{name}").count() == 0, name
 

@@ -19,7 +19,7 @@ from lightning_demo.web.stage.audience import audiences
 from ..web.conftest import PATIENCE, Running
 from ..web.fakes import FakeEngine
 from .conftest import DESKTOP, PHONE, Visit
-from .test_stage import HALL, curtain, shows
+from .test_stage import QUARTER, curtain, shows
 
 Open = Callable[..., Visit]
 NARROW = ViewportSize(width=360, height=640)
@@ -100,7 +100,8 @@ def hall(
 
 
 def open_wall(browser: Browser, running: Running, code: str) -> Page:
-    wall = browser.new_context(viewport=HALL).new_page()
+    """With a caret that does not blink: to draw it takes half a core, again and again."""
+    wall = browser.new_context(viewport=QUARTER, reduced_motion="reduce").new_page()
     wall.set_default_timeout(PATIENCE * 1000)
     wall.goto(f"{running.url}/stage?code={code}")
     wall.wait_for_function("() => wall.scene")

@@ -69,7 +69,8 @@ def test_a_device_that_is_lost_ends_the_engine_and_answers_everybody(run, compon
             await settle()
 
             def lost(row: object) -> None:
-                raise DeviceLost("The device has stopped working.")
+                if len(sampler.batches[-1]) == len(tasks):  # the first step may be of fewer
+                    raise DeviceLost("The device has stopped working.")
 
             sampler.after_step = lost
             sampler.release()
@@ -77,7 +78,8 @@ def test_a_device_that_is_lost_ends_the_engine_and_answers_everybody(run, compon
                 assert isinstance(result, EngineUnavailable)
                 assert str(result) == "The device has stopped working."
             assert engine.status().state == "failed"
-            assert sampler.batches[-1] == [f"{n}" for n in range(5)], "no half is tried again"
+            whole = [f"{n}" for n in range(5)]
+            assert sorted(sampler.batches[-1]) == whole, "no half is tried again"
 
     run(check())
 

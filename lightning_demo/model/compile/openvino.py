@@ -57,7 +57,11 @@ class OpenVino:
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # shapes that become constants; tests compare others
             examples = tuple(tensor.clone() for tensor in tensors)
-            traced = TorchScriptPythonDecoder(Call(function, module).eval(), example_input=examples)
+            traced = TorchScriptPythonDecoder(
+                Call(function, module).eval(),
+                example_input=examples,
+                trace_kwargs={"check_trace": False},  # it would be traced a second time
+            )
             frontend = FrontEndManager().load_by_framework("pytorch")
             model = frontend.convert(frontend.load(traced))
         compiled = self._core.compile_model(model, "CPU", self._options)

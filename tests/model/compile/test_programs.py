@@ -61,6 +61,7 @@ COMPILERS = [
 ]
 
 
+@pytest.mark.timeout(600)  # the C++ compiler, on a machine with much else to do
 @pytest.mark.parametrize("speed", COMPILERS)
 def test_what_one_process_has_made_another_binds_to_its_weights(
     speed: Speed, module: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import segno
 
-from .doctor import Finding
-from .errors import CheckpointError, InvalidSetting, LightningError
+from ..doctor import Finding
+from ..errors import CheckpointError, InvalidSetting, LightningError
+from ..model.device import choose_model
+from ..model.weights.model_spec import ModelSpec
+from ..ports import free_port
+from ..reachable import urls
+from ..settings import Settings
 from .laptop import firewall, power, screens
-from .model.device import choose_model
-from .model.weights.model_spec import ModelSpec
 from .offline import without_network
-from .ports import free_port
-from .reachable import urls
-from .settings import Settings
 
 LOW_BATTERY = 50  # percent, of a laptop that is plugged in now
 DISK_BYTES = 2 * 2**30  # beside what the APIs may keep
@@ -86,9 +86,9 @@ def _findings(settings: Settings, phones: int) -> Iterator[Finding]:
 
 def _weights(spec: ModelSpec) -> Iterator[Finding]:
     """Whether every file of the usual step count is here, and is what was published."""
-    from .model.hub.download import blob_of
-    from .model.hub.files import check, find
-    from .model.weights.weight_file import check_file
+    from ..model.hub.download import blob_of
+    from ..model.hub.files import check, find
+    from ..model.weights.weight_file import check_file
 
     steps = spec.limits.default_steps
     wrong, seen = [], 0
@@ -115,7 +115,7 @@ def _weights(spec: ModelSpec) -> Iterator[Finding]:
 
 def _serving(settings: Settings, phones: int) -> Iterator[Finding]:
     """The port, and the server: the one that runs there already, or one for this rehearsal."""
-    from .bench.first_minute import RunningDemo, is_demo, open_pages, time_pictures
+    from ..bench.first_minute import RunningDemo, is_demo, open_pages, time_pictures
 
     place = f"{settings.host}:{settings.port}"
     ours = settings.port > 0 and is_demo(settings)
@@ -195,8 +195,8 @@ def _qr(url: str) -> str:
 
 
 def _disk(settings: Settings) -> Finding:
-    from .model.hub.download import existing_parent
-    from .settings import files_folder
+    from ..model.hub.download import existing_parent
+    from ..settings import files_folder
 
     folder = existing_parent(files_folder(settings) or Path(tempfile.gettempdir()))
     free, wanted = shutil.disk_usage(folder).free, DISK_BYTES + settings.files_mb * 2**20

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from lightning_demo import reachable, rehearsal
+from lightning_demo import reachable
 from lightning_demo.bench import first_minute
 from lightning_demo.cli import main
 from lightning_demo.errors import CheckpointError
-from lightning_demo.laptop import Power
-from lightning_demo.offline import without_network
+from lightning_demo.talk import rehearsal
+from lightning_demo.talk.laptop import Power
+from lightning_demo.talk.offline import without_network
 from lightning_demo.web.server import Server
 
-from .web.conftest import Running
-from .web.fakes import FakeEngine
+from ..web.conftest import Running
+from ..web.fakes import FakeEngine
 
 HERE = ["doctor", "--talk", "--model", "miniature", "--port", "0"]
 

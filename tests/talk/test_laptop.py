@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from lightning_demo import laptop
-from lightning_demo.laptop import Power
+from lightning_demo.talk import laptop
+from lightning_demo.talk.laptop import Power
 
 MAC_SCREENS = {
     "SPDisplaysDataType": [

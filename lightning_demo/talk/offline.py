@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from .reachable import addresses
+from ..reachable import addresses
 
 HERE = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost"})
 
