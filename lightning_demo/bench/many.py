@@ -148,7 +148,7 @@ async def _round(server: Server, typing: Sequence[Typist], num_inference_steps: 
         await asyncio.gather(*(page.open() for page in pages))
         begun, busy = time.perf_counter(), time.process_time()
         users = zip(pages, typing, strict=True)
-        traces = await asyncio.gather(*(_type(page, each, begun) for page, each in users))
+        traces = await asyncio.gather(*(type_keys(page, each, begun) for page, each in users))
         took, busy = time.perf_counter() - begun, time.process_time() - busy
     finally:
         # Nobody leaves before all have what they want, or have given up.
@@ -158,7 +158,7 @@ async def _round(server: Server, typing: Sequence[Typist], num_inference_steps: 
     return Round(tuple(traces), steps, busy / took)
 
 
-async def _type(page: Page, typing: Typist, begun: float) -> Trace:
+async def type_keys(page: Page, typing: Typist, begun: float) -> Trace:
     """Types by the clock, whatever comes back, then waits for the last picture."""
     for number, key in enumerate(typing.keys):
         due = begun + key.at
