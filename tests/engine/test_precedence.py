@@ -1,0 +1,116 @@
+"""An audience gives way to whoever presents, and is not starved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from lightning_demo.engine.base import Work
+from lightning_demo.engine.core import EngineCore
+from lightning_demo.engine.events import Painted
+from lightning_demo.engine.latency_model import LatencyModel
+from lightning_demo.engine.queue import InFlightRequest
+from lightning_demo.schemas import GenerationRequest
+
+from .core_bench import Device
+from .test_fairness import Clocked
+from .test_queue import LIMITS, SIZE, WIDE
+
+HALL = "hall"
+
+
+def work(prompt: str, steps: int = 4, size: tuple[int, int] = SIZE, *, phone: bool = True) -> Work:
+    request = GenerationRequest(prompt, "", steps, 0.0, 0, *size)
+    return Work(request, HALL if phone else None, yields=phone)
+
+
+def ask(core: EngineCore, asked: Work, now: float = 0.0) -> InFlightRequest:
+    request = core.request(asked, now)
+    core.admit(request)
+    return request
+
+
+@pytest.mark.parametrize("cap", [1, 8])
+@pytest.mark.parametrize(("steps", "size"), [(4, SIZE), (8, SIZE), (4, WIDE)], ids=str)
+def test_the_presenter_waits_for_the_call_that_runs_and_no_other(
+    cap: int, steps: int, size: tuple[int, int]
+) -> None:
+    engine = Clocked(cap)
+    for number in range(100):
+        ask(engine.core, work(f"phone {number}"))
+    for key in range(3):
+        prompt = f"key {key}"
+        mine = work(prompt, steps, size, phone=False)
+        engine.step(7)
+        engine.step(during=lambda mine=mine: ask(engine.core, mine, engine.now))
+        asked, now = len(engine.calls), engine.now
+        engine.step(steps)
+        assert engine.calls[asked:] == [[prompt]] * steps, "alone in every call"
+        seconds = engine.device.latencies.seconds
+        alone = steps * seconds("step", size, 1) + 2 * seconds("decoder", size, 1)
+        previews = steps * seconds("preview", size, 1)
+        assert engine.finals[prompt] - now <= alone + previews
+
+
+@pytest.mark.parametrize("cap", [1, 8])
+def test_what_gives_way_is_not_starved(cap: int) -> None:
+    engine = Clocked(cap)
+    for number in range(4):
+        ask(engine.core, work(f"phone {number}"))
+    phones = {f"phone {number}" for number in range(4)}
+    keys = 0
+    while not phones <= engine.finals.keys() and keys < 1000:
+        ask(engine.core, work(f"key {keys}", phone=False), engine.now)
+        while f"key {keys}" not in engine.finals:
+            engine.step()
+        keys += 1
+    assert keys < 1000
+    turns = [place for place, call in enumerate(engine.calls) if call[0] in phones]
+    assert all(later - earlier >= 4 for earlier, later in pairwise(turns)), "now and then"
+
+
+def test_of_finished_pictures_the_presenters_is_decoded_first_and_the_others_one_by_one() -> None:
+    device = Device()
+    core = EngineCore(LIMITS, LatencyModel())
+    core.start(device)  # type: ignore[arg-type]
+    for number in range(3):
+        ask(core, work(f"phone {number}", 1))
+    while not len(device.beside) and core.in_flight:
+        list(core.step())
+    assert [prompts for prompts, _ in device.beside] == [["phone 0"]]
+    list(core.step())
+    list(core.step())
+    ask(core, work("key", 1, phone=False))
+    list(core.step())
+    assert [prompts for prompts, _ in device.beside] == [["phone 0"], ["key"]]
+    for _, decoding in device.beside:
+        decoding.set_result(([b""], 0.0))
+    painted = [
+        e.request.work.request.prompt for e in core.step() if isinstance(e, Painted) and e.final
+    ]
+    assert painted == ["phone 0", "key"]
+    assert [prompts for prompts, _ in device.beside[2:]] == [["phone 1"]]
+
+
+def test_what_presses_is_not_told_to_wait_for_what_gives_way() -> None:
+    engine = Clocked(1)
+    for number in range(5):
+        ask(engine.core, work(f"phone {number}"))
+    presses = engine.core.forecast(work("key", phone=False), 0.0)
+    assert (presses.ahead, presses.wait) == (0, 0.0)
+    one_more = engine.core.forecast(work("phone 5"), 0.0)
+    assert one_more.ahead == 5
+    assert (engine.core.waiting, engine.core.yielding) == (5, 5)
+
+
+def test_what_both_want_gives_way_no_more() -> None:
+    engine = Clocked(1)
+    for number in range(3):
+        ask(engine.core, work(f"phone {number}"))
+    shared = replace(work("phone 2"), since=0.0)
+    engine.core.in_flight[2].work = shared
+    assert engine.core.amend(shared, replace(shared, client=None, yields=False)) is not None
+    engine.step()
+    assert engine.calls == [["phone 2"]]
