@@ -171,14 +171,13 @@ class Audience:
                 "own": entry.member is member,
                 "voted": member.number in entry.votes,
             }
-        own = [entry for entry in self.tray if entry.member is member]
         sent = [
             {
                 "entry": entry.id,
                 "prompt": entry.painting.prompt,
                 "state": self._place(entry),
             }
-            for entry in own[-4:]
+            for entry in self.tray.of(member)[-4:]
         ]
         hall = {"open": self.hall.open, "anonymous": self.hall.anonymous}
         return {"type": "hall", **hall, "shown": shown, "sent": sent}
