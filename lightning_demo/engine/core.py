@@ -223,8 +223,9 @@ class EngineCore:
         """Hands over what has been decoded, and goes on with what is still wanted by then.
 
         Beside, a full call stands in line for the one before it: who waits for a picture must not
-        also wait until this step ends. Fewer wait for what comes meanwhile, to be decoded together;
-        so does what gives way, and is decoded alone where it could keep anybody waiting.
+        also wait until this step ends. Fewer wait for what comes meanwhile, to be decoded together.
+        What gives way stands in no line: it begins when nothing runs, and alone, where it could
+        keep anybody waiting.
         """
         while self._decoding and self._decoding[0][1].done():
             yield from self._deliver(*self._decoding.popleft())
@@ -237,10 +238,12 @@ class EngineCore:
             later = batch[0].work.ahead or batch[0].work.yields
             if self._decoding and (len(batch) < together or later):
                 return
+            if self._queue.precedence.holds(batch, self._queue.line):
+                return
             begun = self._runner.decode_beside([request.row for request in batch])
             if begun is not None:
                 self._decoding.append((batch, begun))
-            elif self._decoding or self._queue.precedence.holds(batch, self._queue.line):
+            elif self._decoding:
                 return
             else:
                 yield from self._show(batch, final=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
 from ...addresses import address_of
+from ...kept_files import kept_file
 from ...live_socket import (
     GOING_AWAY,
     TRY_AGAIN_LATER,
@@ -36,14 +35,11 @@ POLICY = 1008  # the close code of what will not go well later either
 def audience_routes(service: Service, stage: Stage) -> list[BaseRoute]:
     """The page of phones, their socket, and what the presenter downloads at the end."""
 
-    async def page(request: Request) -> Response:
-        return FileResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
     async def live(socket: WebSocket) -> None:
         await serve_phone(service, stage, socket)
 
     return [
-        Route("/audience", page),
+        Route("/audience", kept_file(PAGE)),
         WebSocketRoute("/audience/live", live),
         gallery_route(stage),
     ]
