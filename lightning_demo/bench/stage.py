@@ -18,7 +18,7 @@ from typing import Any
 
 from . import report
 from .many import warm_up
-from .score import Round, client_load, score
+from .score import PATIENCE, Round, client_load, score
 from .servers import OURS, Server, command, serve_commands
 from .stage_desk import Talk, give
 from .stage_phones import Visit, Visited, visit
@@ -94,7 +94,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             for number in range(args.rounds):
                 typing = [typist(PRESENTER, 2 * number + n, args.seconds) for n in range(2)]
                 alone.append(asyncio.run(_stretch(server, typing[0], steps, held)))
-                hall = (number, args.seconds, args.phones, painting, tokens)
+                hall = (number, args.seconds, args.phones, painting, tokens, PATIENCE)
                 asked = Visit(server.url, held["code"], *hall)
                 full.append(asyncio.run(_stretch(server, typing[1], steps, held, asked, pool)))
                 assert full[-1].hall is not None  # noqa: S101

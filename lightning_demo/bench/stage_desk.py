@@ -209,7 +209,7 @@ async def give(
     ]
     showing = asyncio.create_task(_show(desk, wall, talk))
     try:
-        talk.trace = await type_keys(desk, typing, time.perf_counter())
+        talk.trace = await type_keys(desk, typing, time.perf_counter(), PATIENCE)
         await asyncio.wait([showing], timeout=2 * PATIENCE)  # without end where a picture is lost
         if hall is not None:
             await hall

@@ -34,6 +34,7 @@ class Visit:
         seconds: of typing.
         phones, painting: all, and those of them that paint.
         tokens: by which the server knows them from the visit before.
+        patience: seconds that anything is waited for.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Visit:
     phones: int
     painting: int
     tokens: Sequence[str] = ()
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class PhonePage(LivePage):
         self._vote_after = VOTE_WITHIN * (number % 20) / 20
         rests = [place for place, key in enumerate(typing.keys) if key.waits] if typing else []
         self._sends = {*rests[number % EVERY_SEND :: EVERY_SEND], *rests[-1:]}
+        self._patience = visit.patience
         self._welcome = asyncio.Event()
         self._answer = asyncio.Event()
 
@@ -98,11 +101,11 @@ class PhonePage(LivePage):
         await self.say({"prompt": text, "sequence": key, "seed": self._seed})
 
     async def answered(self) -> None:
-        """Waits until all pictures that it has sent are answered, or for `PATIENCE`."""
+        """Waits until all pictures that it has sent are answered, or has no more patience."""
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
             while self.unanswered:
                 self._answer.clear()
-                await asyncio.wait_for(self._answer.wait(), PATIENCE)
+                await asyncio.wait_for(self._answer.wait(), self._patience)
 
     @property
     def unanswered(self) -> int:
@@ -165,7 +168,11 @@ async def _visit(asked: Visit) -> Visited:
     try:
         await asyncio.gather(*(page.open() for page in pages))
         begun, busy = time.perf_counter(), time.process_time()
-        typing = [type_keys(page, page.typing, begun) for page in pages if page.typing is not None]
+        typing = [
+            type_keys(page, page.typing, begun, asked.patience)
+            for page in pages
+            if page.typing is not None
+        ]
         traces = await asyncio.gather(*typing)
         await asyncio.gather(*(page.answered() for page in pages))
         share = (time.process_time() - busy) / (time.perf_counter() - begun)
