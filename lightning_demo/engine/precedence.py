@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from .base import Work
 
-PATIENCE = 16
+PATIENCE = 8
 FIRST = 1.0  # seconds, before a call of theirs has been seen
 
 
