@@ -20,8 +20,10 @@ from . import report
 from .many import warm_up
 from .score import PATIENCE, Round, client_load, score
 from .servers import OURS, Server, command, serve_commands
+from .simulation.device_model import device_model
 from .stage_desk import Talk, give
 from .stage_phones import Visit, Visited, visit
+from .stage_simulated import simulated
 from .typists import Typist, typist
 
 PRESENTER = 0  # of all typists
@@ -51,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=whole(1, 100), default=3, help="of both (default: 3)")
     report.add_steps(parser, choices=(2, 4, 8))
     report.add_threads(parser)
+    text = "on a virtual clock instead, without sockets: what calls take, as of `bench simulate`"
+    parser.add_argument("--simulate", default="", metavar="MODEL", help=text)
     text = "also keep the JSON as FILE"
     parser.add_argument("--out", type=Path, metavar="FILE", help=text)
 
@@ -81,6 +85,8 @@ class Stretch:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmark and prints its table; returns the JSON document."""
+    if args.simulate:
+        return _simulate(args)
     steps, painting = args.num_inference_steps, min(args.painting, args.phones)
     options = ["--stage", "--audience", "--audience-seats", str(painting)]
     programs = {OURS: [*command(OURS, steps, args.threads), *options]}
@@ -114,6 +120,30 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "lost": _lost(alone, full, args.phones),
         **{name: getattr(args, name) for name in ("seconds", "rounds", "threads")},
         "num_inference_steps": steps,
+        **report.environment(),
+    }
+
+
+def _simulate(args: argparse.Namespace) -> dict[str, Any]:
+    model = device_model(args.simulate, args.threads)
+    asked = (args.seconds, args.rounds, args.num_inference_steps)
+    alone, full, hall = simulated(model, args.painting, *asked)
+    names = ("last_key_to_final_ms", "first_paint_ms")
+    rows = [
+        [FIGURES[name], *(report.shown(each[name], ".0f") for each in (alone, full, hall))]
+        for name in names
+    ]
+    heads = [model.name, "the presenter alone", "before the hall", f"{args.painting} phones"]
+    print(report.table(heads, rows))
+    return {
+        "benchmark": "stage simulated",
+        "painting": args.painting,
+        "alone": alone,
+        "with_hall": full,
+        "hall": hall,
+        **{f"{name}_ratio_p50": _ratio(alone, full, f"{name}_ms") for name in COMPARED[:2]},
+        **{name: getattr(args, name) for name in ("seconds", "rounds", "num_inference_steps")},
+        "costs": model.as_dict(),
         **report.environment(),
     }
 

@@ -18,6 +18,7 @@ import httpx
 from .clients import OPEN_WITHIN, LivePage
 from .many import type_keys
 from .score import PATIENCE, Trace
+from .stage_wall import WallPage
 from .typists import Typist
 
 ASK_EVERY = 0.5  # seconds between two that open the audience's page, and two asks of the desk
@@ -129,55 +130,6 @@ class DeskPage(LivePage):
             self.finals[data] = time.perf_counter()
             if header["sequence"] in self._rests:
                 self.rested.put_nowait((header["sequence"], data))
-
-
-class WallPage(LivePage):
-    """A screen that follows.
-
-    Attributes:
-        came: when pictures came, by what they are.
-    """
-
-    def __init__(self, url: str, code: str) -> None:
-        super().__init__(url, 0, 0)
-        self._path = f"stage/follow?code={code}&size=1920x1080"
-        self.came: dict[bytes, float] = {}
-        self._words: tuple[str, int] | None = None  # and number, of a picture of the audience
-        self._pictured = False  # whether that has come
-        self._news = asyncio.Event()
-
-    async def has(self, data: bytes, seconds: float) -> bool:
-        """Whether a picture comes within so many seconds."""
-        return await self._within(lambda: data in self.came, seconds)
-
-    async def shows(self, words: str, number: int, seconds: float) -> bool:
-        """Whether it shows a picture of the audience, words and pixels, within so many seconds."""
-        return await self._within(
-            lambda: self._words == (words, number) and self._pictured, seconds
-        )
-
-    async def _within(self, wanted: Callable[[], bool], seconds: float) -> bool:
-        async def wait() -> None:
-            while not wanted():
-                self._news.clear()
-                await self._news.wait()
-
-        with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-            await asyncio.wait_for(wait(), min(PATIENCE, max(0.0, seconds)))
-        return wanted()
-
-    def _told(self, message: dict[str, Any]) -> None:
-        if message["type"] == "scene":
-            by = message["by"] if message["sent"] else None
-            words = (message["prompt"], by["number"]) if by else None
-            if words != self._words:
-                self._words, self._pictured = words, False
-            self._news.set()
-
-    def _framed(self, header: dict[str, Any], data: bytes) -> None:
-        self.came.setdefault(data, time.perf_counter())
-        self._pictured = True
-        self._news.set()
 
 
 async def give(

@@ -33,3 +33,11 @@ def test_a_talk_alone_and_before_a_hall(
     assert hall["sent"] >= 2 and hall["refused"] == 0
     ratio = result["with_hall"]["first_paint_ms"]["p50"] / result["alone"]["first_paint_ms"]["p50"]
     assert result["first_paint_ratio_p50"] == pytest.approx(ratio, abs=0.01)
+
+
+def test_a_talk_on_a_virtual_clock(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--painting", "3", "--seconds", "5", "--rounds", "1"]
+    assert main(["bench", "stage", "--simulate", "h200-512", *small]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["hall"]["users"] == 3
+    assert all(result[side]["lost_finals"] == 0 for side in ("alone", "with_hall", "hall"))

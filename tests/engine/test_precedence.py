@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from lightning_demo.bench.score import Round, Trace, score
-from lightning_demo.bench.simulation.crowd import type_at
 from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, linear
-from lightning_demo.bench.simulation.engine import SimulatedEngine
-from lightning_demo.bench.simulation.virtual_loop import run_virtual
-from lightning_demo.bench.typists import typist
+from lightning_demo.bench.stage_simulated import simulated
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.events import Painted
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.queue import InFlightRequest
-from lightning_demo.engine.session import LiveSession
 from lightning_demo.schemas import GenerationRequest
-from lightning_demo.settings import Settings
-from lightning_demo.web.service import AUDIENCE, phone_settings
 
 from .core_bench import Device
 from .test_fairness import Clocked
@@ -129,37 +119,12 @@ def test_what_both_want_gives_way_no_more() -> None:
     assert engine.calls == [["phone 2"]]
 
 
-def talk(model: DeviceModel, phones: int) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The figures of somebody who presents for a minute, and of phones that type meanwhile."""
-    steps, settings = 4, Settings()
-
-    async def everybody() -> list[Trace]:
-        engine = SimulatedEngine(model)
-        presenter = type_at(engine, settings, typist(0, 0, 60), steps, model.size)
-        hall = [
-            type_at(
-                engine,
-                phone_settings(settings),
-                typist(1 + number, 0, 60),
-                steps,
-                model.size,
-                open_session=partial(LiveSession, client=AUDIENCE, yields=True),
-            )
-            for number in range(phones)
-        ]
-        return await asyncio.gather(presenter, *hall)
-
-    first, *others = run_virtual(everybody())
-    return score([Round((first,), None)]), score([Round(tuple(others), None)]) if others else None
-
-
 @pytest.mark.parametrize("model", [GIVEN["h200-1024"], SLOW], ids=["gpu", "laptop"])
 def test_a_hall_that_paints_costs_the_presenter_little_and_is_served(model: DeviceModel) -> None:
     """On a virtual clock: the same typing, alone and with 16 phones."""
-    alone, _ = talk(model, 0)
-    presenter, hall = talk(model, 16)
-    for name, share in (("last_key_to_final_ms", "p50"), ("last_key_to_final_ms", "p95")):
-        assert presenter[name][share] <= 1.3 * alone[name][share]
-    assert hall is not None
+    alone, presenter, hall = simulated(model, 16, 60, 1)
+    for share in ("p50", "p95"):
+        waited = presenter["last_key_to_final_ms"][share]
+        assert waited <= 1.3 * alone["last_key_to_final_ms"][share]
     assert presenter["lost_finals"] == hall["lost_finals"] == 0
     assert hall["fairness"] > 0.9
