@@ -175,10 +175,15 @@ class EngineCore:
             raise EngineUnavailable(NOT_PAINTED)
 
     def _make_way(self, request: InFlightRequest) -> None:
-        """Interrupts the step of a guess for a request that is wanted."""
+        """Interrupts the step of a guess for a request that is wanted, or of what gives way to it.
+
+        But not where those that give way have waited for it long enough.
+        """
         stepping = self._stepping
-        guesses = bool(stepping) and all(each.work.ahead for each in stepping)
-        if guesses and not request.work.ahead and request not in stepping:
+        if not stepping or request.work.ahead or request in stepping:
+            return
+        guesses = all(each.work.ahead for each in stepping)
+        if guesses or self._queue.precedence.holds(stepping, (request,)):
             self._runner.interrupt("unet")
 
     def _in_flight(self, work: Work) -> InFlightRequest | None:
@@ -325,7 +330,7 @@ class EngineCore:
 
     def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
         pictures, seconds = self._runner.decode(kind, [request.row for request in batch])
-        self._queue.precedence.spent(batch, seconds)
+        self._queue.precedence.decoded(batch, seconds)
         yield from self._painted(batch, kind, pictures, seconds, final=final)
 
     def _painted(

@@ -2,9 +2,9 @@
 
 While anything is in line that does not give way, the device is for that alone: what yields neither
 takes a step of its own nor a row of another's, which would make that call longer. So whoever comes
-waits for the call that is running, and for no further one. Yet nothing waits without end: once
-others have had the device for `PATIENCE` times as long as the last call of those that yield, these
-have another.
+waits for the call that is running, or only until that is interrupted, and for no further one. Yet
+nothing waits without end: once others have had the device for `PATIENCE` times as long as the last
+step of those that yield, these have another.
 """
 
 from __future__ import annotations
@@ -33,10 +33,16 @@ class Precedence:
     def __init__(self) -> None:
         self._credit = -FIRST  # seconds; from 0 on it is their turn
 
-    def spent(self, batch: Sequence[HasWork], seconds: float) -> None:
-        """A call for a batch has used the device for so long."""
+    def stepped(self, batch: Sequence[HasWork], seconds: float) -> None:
+        """A step of a batch has used the device for so long."""
         if yields(batch):
-            self._credit = -PATIENCE * seconds
+            self._credit = 0.0
+        self.decoded(batch, seconds)
+
+    def decoded(self, batch: Sequence[HasWork], seconds: float) -> None:
+        """Pictures of a batch have, too: of those that yield, besides their last step."""
+        if yields(batch):
+            self._credit = min(0.0, self._credit) - PATIENCE * seconds
         else:
             self._credit += seconds
 

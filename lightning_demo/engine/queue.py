@@ -204,7 +204,7 @@ class RequestQueue:
 
     def charge(self, batch: Sequence[InFlightRequest], seconds: float) -> None:
         """A batch has used the device for this long."""
-        self.precedence.spent(batch, seconds)
+        self.precedence.stepped(batch, seconds)
         clients = set()
         for request in batch:
             request.served += seconds

@@ -13,6 +13,7 @@ from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.events import Painted
 from lightning_demo.engine.latency_model import LatencyModel
+from lightning_demo.engine.precedence import PATIENCE, Precedence
 from lightning_demo.engine.queue import InFlightRequest
 from lightning_demo.schemas import GenerationRequest
 
@@ -128,3 +129,29 @@ def test_a_hall_that_paints_costs_the_presenter_little_and_is_served(model: Devi
         assert waited <= 1.3 * alone["last_key_to_final_ms"][share]
     assert presenter["lost_finals"] == hall["lost_finals"] == 0
     assert hall["fairness"] > 0.9
+
+
+def test_a_call_that_gives_way_is_interrupted_unless_it_was_their_turn() -> None:
+    device = Device()
+    core = EngineCore(LIMITS, LatencyModel())
+    core.start(device)  # type: ignore[arg-type]
+
+    def step_while(asked: Work) -> None:
+        device.during_step = lambda: ask(core, asked) and None
+        list(core.step())
+        device.during_step = lambda: None
+
+    ask(core, work("phone 0", 8))
+    step_while(work("phone 1", 8))
+    assert device.interrupted == []
+    step_while(work("key", 8, phone=False))
+    assert device.interrupted == ["unet"]
+    turns = Precedence()
+    mine, phone = (core.request(work("w", phone=phone), 0.0) for phone in (False, True))
+    turns.stepped([phone], 1.0)
+    turns.decoded([phone], 0.5)
+    assert turns.holds([phone], [mine]) and not turns.holds([mine], [phone])
+    turns.stepped([mine], PATIENCE)
+    assert turns.holds([phone], [mine])
+    turns.decoded([mine], PATIENCE / 2)
+    assert not turns.holds([phone], [mine]), "they have waited for it long enough"
