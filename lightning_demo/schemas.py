@@ -192,6 +192,7 @@ class EngineStatus:
     detail: str = ""  # what it is doing, or why it failed and what to do
     progress: float | None = None  # 0 … 1 while loading
     waiting: int = 0  # requests admitted and not yet started
+    yielding: int = 0  # of these, those that give way to all others
     loading_model: str = ""  # that this one stands in for; `detail` and `progress` are then its
     loading_title: str = ""  # the same for people
     submit_on_enter: bool = (

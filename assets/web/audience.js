@@ -93,7 +93,8 @@ class PhonePage {
     byId("number").textContent = number;
     byId("number").setAttribute("aria-label", `You are number ${number}`);
     document.documentElement.style.setProperty("--mine", colour);
-    this.named({ name, problem: "" });
+    if (!name && this.keep.name) this.say({ name: this.keep.name }); // the server was started anew
+    else this.named({ name, problem: "" });
     if (token !== this.keep.token) this.painter.shown = 0;
     this.keep.token = token;
     this.store();
@@ -258,6 +259,8 @@ class PhonePage {
   named({ name, problem }) {
     byId("name-problem").textContent = problem;
     if (problem) return;
+    this.keep.name = name;
+    this.store();
     byId("name").textContent = name;
     byId("rename").textContent = name ? "Change" : "Add your name";
     byId("new-name").value = name;
@@ -265,9 +268,9 @@ class PhonePage {
   }
 
   store() {
-    const { token, prompt } = this.keep;
+    const { token, prompt, name } = this.keep;
     try {
-      localStorage.setItem(`${KEPT}-${this.code}`, JSON.stringify({ token, prompt, seed: this.seed }));
+      localStorage.setItem(`${KEPT}-${this.code}`, JSON.stringify({ token, prompt, name, seed: this.seed }));
     } catch {
       // it is known for as long as the page is open
     }

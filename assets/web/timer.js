@@ -1,4 +1,7 @@
-// The talk's time: counts up, or down from some minutes and then on below zero.
+// The talk's time: counts up, or down from some minutes and then on below zero. A page that is loaded
+// again goes on.
+
+const KEPT = "lightning-timer"; // in this tab's storage
 
 import { clock } from "./clock.js";
 
@@ -6,11 +9,14 @@ const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Timer {
   constructor() {
-    this.elapsed = 0; // ms before it was last started
-    this.since = null; // when that was; null: it stands
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    this.elapsed = kept.elapsed ?? 0; // ms before it was last started
+    this.since = kept.since ?? null; // when that was; null: it stands
+    if (kept.minutes) byId("minutes").value = kept.minutes;
     byId("start").addEventListener("click", () => this.toggle());
     byId("reset").addEventListener("click", () => this.reset());
-    byId("minutes").addEventListener("input", () => this.show());
+    byId("minutes").addEventListener("input", () => this.changed());
+    this.show();
     setInterval(() => this.since !== null && this.show(), 250);
   }
 
@@ -22,13 +28,18 @@ export class Timer {
     const { time } = this;
     this.elapsed = time;
     this.since = this.since === null ? Date.now() : null;
-    byId("start").textContent = this.since === null ? "Start" : "Stop";
-    this.show();
+    this.changed();
   }
 
   reset() {
     this.elapsed = 0;
     if (this.since !== null) this.since = Date.now();
+    this.changed();
+  }
+
+  changed() {
+    const { elapsed, since } = this;
+    sessionStorage.setItem(KEPT, JSON.stringify({ elapsed, since, minutes: byId("minutes").value }));
     this.show();
   }
 
@@ -38,6 +49,7 @@ export class Timer {
     const shown = minutes ? minutes * 60 - gone : gone;
     const text = clock(shown);
     if (byId("time").textContent !== text) byId("time").textContent = text;
+    byId("start").textContent = this.since === null ? "Start" : "Stop";
     byId("time").dataset.late = shown < 0 ? "over" : minutes && shown < 60 ? "soon" : "";
   }
 }

@@ -22,6 +22,7 @@ HELP = {
     "model": "the model itself, beside diffusers' pipeline",
     "together": "several people's pictures at once, beside pipe(...) one after another",
     "many": "many people typing at once, beside the usual ways to serve them",
+    "stage": "a talk before a hall full of phones, beside the same talk without them",
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",
     "simulate": "many people typing at GPUs that are not here",
     "gpu-check": "everything that only a GPU can show, within minutes",

@@ -11,7 +11,7 @@ import json
 import secrets
 import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import httpx
@@ -83,10 +83,12 @@ class LivePage(Page):
     """Our page's socket (`assets/web/link.js`): every key is sent, every frame acknowledged."""
 
     _socket: ClientConnection
+    _path = "live"
+    _newest = 0  # the key whose picture is shown
 
     async def open(self) -> None:
         """See `Page`."""
-        url = self._url.replace("http", "ws", 1) + "live"
+        url = self._url.replace("http", "ws", 1) + self._path
         self._socket = await connect(
             url, max_size=MAX_FRAME_BYTES, compression=None, open_timeout=OPEN_WITHIN
         )
@@ -104,8 +106,12 @@ class LivePage(Page):
             "width": width,
             "height": height,
         }
+        await self.say({"sequence": key, "request": request})
+
+    async def say(self, message: Mapping[str, Any]) -> None:
+        """Sends anything."""
         try:
-            await self._socket.send(json.dumps({"sequence": key, "request": request}))
+            await self._socket.send(json.dumps(message))
         except ConnectionClosed as problem:
             self._failed(str(problem))
 
@@ -116,21 +122,27 @@ class LivePage(Page):
             await self._socket.close()
 
     async def _read(self) -> None:
-        received = newest = 0
+        received = 0
         async for message in self._socket:
             if isinstance(message, str):
-                content = json.loads(message)
-                if content["type"] == "error":
-                    self._failed(content["message"])
+                self._told(json.loads(message))
                 continue
             received += 1
             await self._socket.send(json.dumps({"seen": received}))
-            header, _ = split_frame(message)
-            key = header["sequence"]
-            if key >= newest:  # the painter never goes back
-                newest = key
-                steps, painted = header["num_inference_steps"], not header["cached"]
-                self._show(key, header["step"], steps, header["final"], painted)
+            self._framed(*split_frame(message))
+
+    def _told(self, message: dict[str, Any]) -> None:
+        """What came beside the frames."""
+        if message["type"] == "error":
+            self._failed(message["message"])
+
+    def _framed(self, header: dict[str, Any], data: bytes) -> None:
+        """A picture came."""
+        key = header["sequence"]
+        if key >= self._newest:  # the painter never goes back
+            self._newest = key
+            steps, painted = header["num_inference_steps"], not header["cached"]
+            self._show(key, header["step"], steps, header["final"], painted)
 
 
 class HttpPage(Page):

@@ -148,7 +148,7 @@ async def _round(server: Server, typing: Sequence[Typist], num_inference_steps: 
         await asyncio.gather(*(page.open() for page in pages))
         begun, busy = time.perf_counter(), time.process_time()
         users = zip(pages, typing, strict=True)
-        traces = await asyncio.gather(*(_type(page, each, begun) for page, each in users))
+        traces = await asyncio.gather(*(type_keys(page, each, begun) for page, each in users))
         took, busy = time.perf_counter() - begun, time.process_time() - busy
     finally:
         # Nobody leaves before all have what they want, or have given up.
@@ -158,15 +158,23 @@ async def _round(server: Server, typing: Sequence[Typist], num_inference_steps: 
     return Round(tuple(traces), steps, busy / took)
 
 
-async def _type(page: Page, typing: Typist, begun: float) -> Trace:
-    """Types by the clock, whatever comes back, then waits for the last picture."""
+async def type_keys(
+    page: Page, typing: Typist, begun: float, patience: float | None = None
+) -> Trace:
+    """Types by the clock, whatever comes back, then waits for the last picture.
+
+    Args:
+        begun: when that clock began, by `time.perf_counter`.
+        patience: seconds after the last key; None: `PATIENCE`.
+    """
     for number, key in enumerate(typing.keys):
         due = begun + key.at
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         page.trace.presses.append(KeyPress(due, key.waits, time.perf_counter()))
         await page.press(number, key.text)
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-        await asyncio.wait_for(page.finished(len(typing.keys) - 1), PATIENCE)
+        finished = page.finished(len(typing.keys) - 1)
+        await asyncio.wait_for(finished, PATIENCE if patience is None else patience)
     page.trace.ended = time.perf_counter()
     return page.trace
 

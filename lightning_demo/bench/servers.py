@@ -65,8 +65,8 @@ class Server:
                 self.url = line.split()[1].rstrip("/") + "/"
                 return
         self._log.seek(0)
-        command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
-        raise RuntimeError(f"{command} did not start:\n{self._log.read()[-2000:]}")
+        started = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
+        raise RuntimeError(f"{started} did not start:\n{self._log.read()[-2000:]}")
 
     def page(self, seed: int, num_inference_steps: int) -> Page:
         """One user's page."""
@@ -105,6 +105,14 @@ class Server:
             return None
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kib) / 1024
+
+    def cpu_seconds(self) -> float | None:
+        """What all its threads have computed so far; None where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        except (OSError, AttributeError):
+            return None
 
     def suspend(self) -> None:
         """Stops it where the system can: even idle, Gradio's queue takes time."""
@@ -160,7 +168,7 @@ def serve_all(
     names: Sequence[str], num_inference_steps: int, threads: int
 ) -> Iterator[list[Server]]:
     """The servers of these names, ready and suspended; ours comes first."""
-    commands = {name: _command(name, num_inference_steps, threads) for name in names}
+    commands = {name: command(name, num_inference_steps, threads) for name in names}
     with serve_commands(commands) as servers:
         yield servers
 
@@ -168,7 +176,7 @@ def serve_all(
 @contextlib.contextmanager
 def serve_commands(commands: Mapping[str, Sequence[str]]) -> Iterator[list[Server]]:
     """Python programs that serve, by their names: ready and suspended; ours comes first."""
-    _allow_files(MOST_FILES)
+    allow_files(MOST_FILES)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ended_in_order())
         servers: list[Server] = []
@@ -204,7 +212,8 @@ def wait_until_fast(server: Server) -> None:
     raise EngineUnavailable(f"the demo still gets faster after {FAST_WITHIN:g} seconds.")
 
 
-def _command(name: str, num_inference_steps: int, threads: int) -> list[str]:
+def command(name: str, num_inference_steps: int, threads: int) -> list[str]:
+    """How Python is asked for one of these servers; ours takes options of `serve` at the end."""
     if name != OURS:
         arguments = ["{port}", str(threads), str(num_inference_steps)]
         return ["-m", f"lightning_demo.bench.peers.{name}", *arguments]
@@ -227,7 +236,7 @@ def _ended_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _allow_files(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
     """Raises the number of open files and sockets that this process and its servers may have."""
     try:
         import resource

@@ -45,6 +45,8 @@ class Work:
     # painted also where a call takes long.
     attract: bool = False
     previews: bool = True  # whether frames before the final are looked at; else none are made
+    # It gives way to all that does not: one of an audience, beside whoever presents (`queue`).
+    yields: bool = False
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it
 
 
@@ -98,7 +100,7 @@ class Engine(Protocol):
 
         Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
         claim without a time; but whatever has been painted of a guess, it may become wanted, and
-        what is wanted a guess, and its previews may be looked at from now on, or no longer.
+        what is wanted a guess; it may give way or not, and its previews may be looked at or not.
         """
         ...
 

@@ -254,10 +254,11 @@ class _SharedStream:
             since=min(work.since for work in works if work.since is not None),
             client=clients.pop() if len(clients) == 1 else None,
             ahead=works[0].ahead,
+            yields=all(work.yields for work in works),
             previews=any(work.previews for work in works),
         )
         if not self.waits and claim.ahead == self.work.ahead:
-            claim = replace(self.work, previews=claim.previews)
+            claim = replace(self.work, previews=claim.previews, yields=claim.yields)
         if claim != self.work:
             self._engine.amend(self.work, claim)
             self.work = claim

@@ -17,6 +17,7 @@ from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
 from .latency_model import Kind, LatencyModel
+from .precedence import pressing, yields
 from .previews import NOTICED, decodes_slowly, is_seen, shows_preview
 from .queue import InFlightRequest, RequestQueue
 from .runner import Decoded, Pixels, Runner
@@ -48,6 +49,11 @@ class EngineCore:
     def waiting(self) -> int:
         """Requests that have not started."""
         return self._queue.waiting
+
+    @property
+    def yielding(self) -> int:
+        """Those of them that give way to all others."""
+        return self._queue.yielding
 
     @property
     def in_flight(self) -> tuple[InFlightRequest, ...]:
@@ -108,13 +114,14 @@ class EngineCore:
     def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
         """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
 
-        Whether its previews are looked at may change at any time.
+        Whether it gives way, and whether its previews are looked at, may change at any time.
 
         Returns:
             Whose it was; None where nothing has changed.
         """
         changes = work.ahead != amended.ahead
-        anywhere = changes or work.previews != amended.previews
+        others = work.previews != amended.previews or work.yields != amended.yields
+        anywhere = changes or others
         request = self._in_flight(work) if anywhere else self._waiting(work)
         if request is None or amended.since is None:
             return None
@@ -146,7 +153,7 @@ class EngineCore:
             for guess in self._queue.guesses:
                 if guess.work.ahead and not self._runner.is_resident(guess.group[0]):
                     yield self._fail(guess, EngineUnavailable(NOT_PAINTED))
-        crowded = len(self._queue.line) > len(batch)
+        crowded = self._queue.crowded(batch)
         try:
             yield from self._collect()
             yield from self._run(batch, crowded=crowded)
@@ -168,10 +175,15 @@ class EngineCore:
             raise EngineUnavailable(NOT_PAINTED)
 
     def _make_way(self, request: InFlightRequest) -> None:
-        """Interrupts the step of a guess for a request that is wanted."""
+        """Interrupts the step of a guess for a request that is wanted, or of what gives way to it.
+
+        But not where those that give way have waited for it long enough.
+        """
         stepping = self._stepping
-        guesses = bool(stepping) and all(each.work.ahead for each in stepping)
-        if guesses and not request.work.ahead and request not in stepping:
+        if not stepping or request.work.ahead or request in stepping:
+            return
+        guesses = all(each.work.ahead for each in stepping)
+        if guesses or self._queue.precedence.holds(stepping, (request,)):
             self._runner.interrupt("unet")
 
     def _in_flight(self, work: Work) -> InFlightRequest | None:
@@ -207,6 +219,8 @@ class EngineCore:
             self._finished.append(request)
         yield from self._collect()
         unfinished = [request for request in stepped if request.steps_left]
+        if self._gives_way(stepped):
+            return  # a preview would keep whoever has come meanwhile waiting
         wanted = [r for r in unfinished if shows_preview(r, crowded=crowded) and is_seen(r, model)]
         yield from self._show(wanted, final=False)
 
@@ -215,6 +229,8 @@ class EngineCore:
 
         Beside, a full call stands in line for the one before it: who waits for a picture must not
         also wait until this step ends. Fewer wait for what comes meanwhile, to be decoded together.
+        What gives way stands in no line: it begins when nothing runs, and alone, where it could
+        keep anybody waiting.
         """
         while self._decoding and self._decoding[0][1].done():
             yield from self._deliver(*self._decoding.popleft())
@@ -222,7 +238,12 @@ class EngineCore:
             size = waiting[0].size
             together = self.latency_model.cap("decoder", size)
             batch = [request for request in waiting if request.size == size][:together]
-            if self._decoding and (len(batch) < together or batch[0].work.ahead):
+            if self._gives_way(batch):
+                batch = batch[:1]
+            later = batch[0].work.ahead or batch[0].work.yields
+            if self._decoding and (len(batch) < together or later):
+                return
+            if self._queue.precedence.holds(batch, self._queue.line):
                 return
             begun = self._runner.decode_beside([request.row for request in batch])
             if begun is not None:
@@ -237,7 +258,11 @@ class EngineCore:
         begun = {request for batch, _ in self._decoding for request in batch}
         waiting = [request for request in _alive(self._finished) if request not in begun]
         wanted = [request for request in waiting if not request.work.ahead]
-        return wanted or ([] if self._queue.line else waiting)
+        return pressing(wanted) or wanted or ([] if self._queue.line else waiting)
+
+    def _gives_way(self, batch: Batch) -> bool:
+        """Whether it would keep waiting whoever it gives way to."""
+        return yields(batch) and bool(pressing(self._queue.line))
 
     def _give_up_decoding(self) -> None:
         """Where a decode beside is in vain, or of guesses while something is wanted."""
@@ -305,6 +330,7 @@ class EngineCore:
 
     def _decode(self, batch: Batch, kind: Kind, final: bool) -> Iterator[Event]:
         pictures, seconds = self._runner.decode(kind, [request.row for request in batch])
+        self._queue.precedence.decoded(batch, seconds)
         yield from self._painted(batch, kind, pictures, seconds, final=final)
 
     def _painted(

@@ -82,7 +82,7 @@ class LocalEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        about = replace(self._about, waiting=self._core.waiting)
+        about = replace(self._about, waiting=self._core.waiting, yielding=self._core.yielding)
         if self._ended is None:
             return about
         state, detail = self._ended

@@ -16,7 +16,8 @@ The core asks before every step. The rules are:
   longer than a person takes to miss it.
 * Weights that would have to be brought to the device first wait a little for their turn, so that
   bringing them is never most of the work.
-* Guesses at what will be asked for get what is left: steps in which nothing is wanted.
+* What gives way (`precedence`) gets little beside anything else, and all that is left.
+* Guesses at what will be asked for get what is left then: steps in which nothing is wanted.
 * Requests of one client take turns: its second stands behind the first of everybody else, and the
   device time that any of them uses makes those that wait younger, so that a flood slows itself.
 """
@@ -26,12 +27,13 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from .base import Forecast, Work
 from .latency_model import Kind, LatencyModel, Size
+from .precedence import Precedence, pressing, yields
 
 LOADING = 5.0  # times the seconds of loading weights that another group goes on before it
 
@@ -121,6 +123,7 @@ class RequestQueue:
         self._waiting: dict[InFlightRequest, None] = {}  # those of them that are in line
         self._guesses: dict[InFlightRequest, None] = {}  # nobody wants these yet
         self._last: frozenset[Hashable] = frozenset()  # clients that had the last step
+        self.precedence = Precedence()
 
     @property
     def line(self) -> Line:
@@ -136,6 +139,11 @@ class RequestQueue:
     def waiting(self) -> int:
         """Requests that have not started and that somebody still wants."""
         return len(self._waiting)
+
+    @property
+    def yielding(self) -> int:
+        """Those of them that give way to all others."""
+        return sum(request.work.yields for request in tuple(self._waiting))
 
     def add(self, request: InFlightRequest) -> None:
         """A request joins, or is wanted from now on, or no longer wanted."""
@@ -176,20 +184,27 @@ class RequestQueue:
         if not line:
             ready = (r for r in self.guesses if self.resident(r.group[0]))
             return list(itertools.islice(ready, 1))
-        ranks = _ranks(line, self._last)
+        able = self.precedence.turn(line)
+        ranks = _ranks(able, self._last)
         groups: dict[Group, list[InFlightRequest]] = defaultdict(list)
-        for request in line:
+        for request in able:
             groups[request.group].append(request)
         chosen = next(iter(groups.values()))
         if len(groups) > 1:
             chosen = min(groups.values(), key=lambda group: self._turn(group, ranks))
             if self.loading(chosen[0].group[0]):  # nobody gives way to that at every step
-                plain = _ranks(line)
+                plain = _ranks(able)
                 chosen = min(groups.values(), key=lambda group: self._turn(group, plain))
         return self._fill(chosen, ranks)
 
-    def charge(self, batch: Iterable[InFlightRequest], seconds: float) -> None:
+    def crowded(self, batch: Sequence[InFlightRequest]) -> bool:
+        """Whether others wait for what a batch takes; those that give way to it do not count."""
+        line = self.line
+        return len(line if yields(batch) else pressing(line)) > len(batch)
+
+    def charge(self, batch: Sequence[InFlightRequest], seconds: float) -> None:
         """A batch has used the device for this long."""
+        self.precedence.stepped(batch, seconds)
         clients = set()
         for request in batch:
             request.served += seconds
@@ -266,8 +281,12 @@ class RequestQueue:
 def _before(request: InFlightRequest, line: Line) -> list[InFlightRequest]:
     """Those that are being painted or stand before a request of this line."""
     ranks = _ranks(line)
-    mine = _claim(request, ranks)
-    return [other for other in line if other is not request and _claim(other, ranks) < mine]
+    mine = request.work.yields, _claim(request, ranks)
+    return [
+        other
+        for other in line
+        if other is not request and (other.work.yields, _claim(other, ranks)) < mine
+    ]
 
 
 def _claim(request: InFlightRequest, ranks: Ranks) -> tuple[int, bool, float, int]:
@@ -275,7 +294,7 @@ def _claim(request: InFlightRequest, ranks: Ranks) -> tuple[int, bool, float, in
     return ranks.get(request, 0), not request.started, request.age, request.order
 
 
-def _ranks(line: Line, last: Collection[Hashable] = ()) -> Ranks:
+def _ranks(line: Sequence[InFlightRequest], last: Collection[Hashable] = ()) -> Ranks:
     """How many requests of its own client stand before each; those that are first are left out.
 
     Args:

@@ -43,14 +43,22 @@ class LiveSession:
     events, never the newest.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, client: Hashable = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        client: Hashable = None,
+        *,
+        yields: bool = False,
+    ) -> None:
         """
         Args:
             client: of whom this is one of several sessions, which take turns with one another;
                 None: a client of its own.
+            yields: whether its pictures give way to all others that do not.
         """
         self._engine = engine
-        self._client = client
+        self._client, self._yields = client, yields
         self._policy = LivePolicy(
             max_stale=settings.max_stale_ms / 1000,
             debounce=settings.debounce_ms / 1000,
@@ -142,7 +150,7 @@ class LiveSession:
             self._timer.cancel()
             self._timer = None
         # Only what is about to start asks how many wait.
-        waiting = self._engine.status().waiting if self._turn is None else 0
+        waiting = self._others_wait() if self._turn is None else 0
         in_line = self._waiting is not None
         action = self._policy.action(self._loop.time(), waiting, in_line)
         match action:
@@ -170,6 +178,7 @@ class LiveSession:
             draft=start.draft,
             ahead=attract,
             attract=attract,
+            yields=self._yields,
         )
         try:
             async with aclosing(self._engine.generate(work)) as values:
@@ -199,6 +208,11 @@ class LiveSession:
             self._advance()
             self._ahead.go_on()
 
+    def _others_wait(self) -> int:
+        """How many requests stand in the engine's line that this session's could be after."""
+        status = self._engine.status()
+        return status.waiting if self._yields else status.waiting - status.yielding
+
     def _draft(self, request: GenerationRequest) -> GenerationRequest | None:
         """What to paint first for somebody who is typing."""
 
@@ -206,9 +220,8 @@ class LiveSession:
 
         def forecast(request: GenerationRequest, draft: bool, keeps: bool) -> Forecast | None:
             kept = since if keeps else None
-            return self._engine.forecast(
-                Work(request, client=self._client, since=kept, draft=draft)
-            )
+            work = Work(request, self._client, kept, draft, yields=self._yields)
+            return self._engine.forecast(work)
 
         limits = self._engine.status().limits
         return choose_draft(request, limits, self._budget / 1000, forecast)

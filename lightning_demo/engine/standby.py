@@ -170,16 +170,16 @@ def _either(wanted: Limits, stand_in: Limits) -> Limits:
 
 def _standing_in(now: EngineStatus, wanted: EngineStatus) -> EngineStatus:
     """What to say while the wanted engine is not ready, or never will be."""
-    waiting = now.waiting + wanted.waiting
+    waiting, yielding = now.waiting + wanted.waiting, now.yielding + wanted.yielding
     if now.state in ("failed", "closed"):
         if wanted.state == "loading":
-            return replace(wanted, waiting=waiting)
+            return replace(wanted, waiting=waiting, yielding=yielding)
         detail = f"{wanted.detail} {now.title} cannot stand in: {now.detail}"
-        return replace(wanted, detail=detail, waiting=waiting)
+        return replace(wanted, detail=detail, waiting=waiting, yielding=yielding)
     if wanted.state == "loading":
         now = replace(now, loading_model=wanted.model, loading_title=wanted.title)
         if now.state == "ready":
             now = replace(now, detail=wanted.detail, progress=wanted.progress)
     elif now.state == "ready":
         now = replace(now, detail=f"{now.title} goes on without {wanted.title}: {wanted.detail}")
-    return replace(now, waiting=waiting)
+    return replace(now, waiting=waiting, yielding=yielding)

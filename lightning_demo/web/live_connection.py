@@ -54,14 +54,20 @@ class LiveConnection:
     """
 
     def __init__(
-        self, engine: Engine, settings: Settings, admission: Seats, client: Hashable = None
+        self,
+        engine: Engine,
+        settings: Settings,
+        admission: Seats,
+        client: Hashable = None,
+        *,
+        yields: bool = False,
     ) -> None:
         """
         Args:
-            client: as of `LiveSession`.
+            client, yields: as of `LiveSession`.
         """
         self._engine = engine
-        self._session = LiveSession(engine, settings, client)
+        self._session = LiveSession(engine, settings, client, yields=yields)
         self._admission = admission
         # A GPU that is lent is lent for what somebody asks; and what is painted has to be kept.
         lent, keeps = engine.status().submit_on_enter, settings.memory_mb > 0

@@ -123,7 +123,8 @@ def load_json(text: str | bytes) -> Any:
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     """The engine's state as a message."""
     about = asdict(engine)
-    del about["weights"]  # for what is saved; no page needs to know the server's files
+    # For what is saved, no page needs to know the server's files; nor who of its line gives way.
+    del about["weights"], about["yielding"]
     return {"type": "status", **about, "draining": draining}
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
-from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -22,6 +20,7 @@ from ..studio.animation import FORMATS, animate, unpack
 from .callers import caller_at
 from .guard import check_login, logged_in
 from .http_json import answers_problems, problem, read_body, read_json, stages
+from .kept_files import kept_file
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
@@ -36,7 +35,7 @@ def routes(service: Service) -> list[BaseRoute]:
     """All of them, bound to one service. No path is ever built from what a visitor sends."""
     endpoints = Endpoints(service)
     files = [
-        Route(f"/web/{path.name}", _file(path))
+        Route(f"/web/{path.name}", kept_file(path))
         for path in sorted(FILES.iterdir())
         if path.is_file()
     ]
@@ -130,11 +129,3 @@ class Endpoints:
             data = await asyncio.to_thread(animate, pictures, format)
         headers = {"Cache-Control": "no-store"}
         return Response(data, headers=headers, media_type=f"image/{format}")
-
-
-def _file(path: Path) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
-        # Small, and asked for again each time, so that an update is seen at once.
-        return FileResponse(path, headers={"Cache-Control": "no-cache"})
-
-    return answer

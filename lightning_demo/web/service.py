@@ -27,8 +27,7 @@ MAX_PAGES = 1000
 POLL_SECONDS = 0.25
 LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
-# Phones are one client of the engine: beyond the first their pictures come after everybody else's,
-# and so does the first after each of its steps.
+# Phones are one client of the engine, whose pictures give way to all others.
 AUDIENCE = ("audience",)
 PHONE_STALE_MS = 1_000.0
 
@@ -92,7 +91,8 @@ class Service:
         if seats is None:
             connection = LiveConnection(self.engine, self.settings, self._admission)
         else:
-            connection = LiveConnection(self.engine, phone_settings(self.settings), seats, AUDIENCE)
+            settings = phone_settings(self.settings)
+            connection = LiveConnection(self.engine, settings, seats, AUDIENCE, yields=True)
         self._tell_status()
         connection.outbox.put(self._told)
         self._connections[connection] = address

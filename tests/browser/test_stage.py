@@ -249,7 +249,8 @@ def test_the_desk(talk: Talk) -> None:
     talk.desk.wait("() => lightning.desk?.presenting")
     assert page.evaluate("lightning.desk.state.code") == talk.code
 
-    # Loading the page again keeps code and wishes.
+    # Loading the page again keeps code and wishes, and the talk's time goes on.
+    page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Blank").click()
     page.reload()
     talk.desk.wait("() => globalThis.lightning?.desk?.presenting")
@@ -257,6 +258,9 @@ def test_the_desk(talk: Talk) -> None:
         talk.code,
         True,
     ]
+    assert page.locator("#desk-minutes").input_value() == "20"
+    assert page.locator("#desk-start").text_content() == "Stop"
+    talk.desk.wait("() => /^19:/.test(document.getElementById('desk-time').textContent)")
 
 
 def test_a_password_is_asked_for_once(own: Callable[..., Running], visit: Open) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,14 +77,16 @@ async def type_at(
     num_inference_steps: int,
     size: Size,
     patience: float | None = None,
+    open_session: Callable[[Engine, Settings], LiveSession] = LiveSession,
 ) -> Trace:
     """Types every key when it is due, and reads until the finished picture of the last one.
 
     Args:
         patience: seconds after the last key; None: for ever.
+        open_session: makes the typist's session.
     """
     loop, trace, keys = asyncio.get_running_loop(), Trace(), typing.keys
-    session, begun = LiveSession(engine, settings), loop.time()
+    session, begun = open_session(engine, settings), loop.time()
 
     def press(number: int) -> None:
         key, now = keys[number], loop.time() - begun

@@ -106,9 +106,9 @@ class LoopEngine:
 
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
-        waiting = self._core.waiting
-        if self._status.waiting != waiting:
-            self._status = replace(self._status, waiting=waiting)
+        waiting, yielding = self._core.waiting, self._core.yielding
+        if (self._status.waiting, self._status.yielding) != (waiting, yielding):
+            self._status = replace(self._status, waiting=waiting, yielding=yielding)
         return self._status
 
     def forecast(self, work: Work) -> Forecast | None:

@@ -11,14 +11,13 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import LightningError
 from ...settings import ASSETS
 from ...tasks import tasks
+from ..kept_files import kept_file
 from ..live_socket import FRAMES_IN_FLIGHT, GOING_AWAY, TRY_AGAIN_LATER, receive_throttled
 from ..messages import ClientMessage
 from .stage import Stage
@@ -31,13 +30,10 @@ PAGE = ASSETS / "web" / "stage.html"
 def stage_routes(stage: Stage) -> list[BaseRoute]:
     """The screen's page and its socket; watching needs the code, and neither login nor password."""
 
-    async def page(request: Request) -> Response:
-        return FileResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
     async def follow(socket: WebSocket) -> None:
         await serve_follower(stage, socket)
 
-    return [Route("/stage", page), WebSocketRoute("/stage/follow", follow)]
+    return [Route("/stage", kept_file(PAGE)), WebSocketRoute("/stage/follow", follow)]
 
 
 async def serve_follower(stage: Stage, socket: WebSocket) -> None:

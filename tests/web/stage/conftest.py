@@ -186,16 +186,17 @@ class Hall:
 
     def __init__(self, running: Running) -> None:
         self.running = running
+        self.address = running.url
 
     @contextmanager
     def presenter(self, **options: Any) -> Iterator[Presenter]:
-        address = self.running.url.replace("http", "ws") + "/live"
+        address = self.address.replace("http", "ws") + "/live"
         with connect(address, max_size=None, **options) as connection:
             yield Presenter(connection)
 
     @contextmanager
     def phone(self, code: str, token: str = "", **options: Any) -> Iterator[Phone]:
-        address = self.running.url.replace("http", "ws") + f"/audience/live?code={code}"
+        address = self.address.replace("http", "ws") + f"/audience/live?code={code}"
         with connect(address, max_size=None, **options) as connection:
             yield Phone(connection, token)
 
@@ -207,7 +208,7 @@ class Hall:
 
     @contextmanager
     def screen(self, code: str, rest: str = "", **options: Any) -> Iterator[ScreenSocket]:
-        address = self.running.url.replace("http", "ws") + f"/stage/follow?code={code}{rest}"
+        address = self.address.replace("http", "ws") + f"/stage/follow?code={code}{rest}"
         with connect(address, max_size=None, **options) as connection:
             yield ScreenSocket(connection)
 

@@ -200,14 +200,13 @@ class Audience:
                 "own": entry.member is member,
                 "voted": member.number in entry.votes,
             }
-        own = [entry for entry in self.tray if entry.member is member]
         sent = [
             {
                 "entry": entry.id,
                 "prompt": entry.painting.prompt,
                 "state": self._place(entry),
             }
-            for entry in own[-4:]
+            for entry in self.tray.of(member)[-4:]
         ]
         battle = battle_views.phone(self.ring, member) if self.ring is not None else None
         paused = battle is not None and self.ring is not None and self.ring.paused

@@ -15,7 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from html import escape
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -24,10 +24,12 @@ from ....errors import InvalidRequest, LightningError
 from ...http_json import problem_of, read_json
 from ..stage import Stage
 from .audience import Audience
+from .sheet_fonts import drawable
 
 SHEET_SIDE = 4_096  # px, at most
 CELL = 256  # px, less where there are many
 CAPTION = 34
+FONT_SIZE = 12
 PAPER, INK, SOFT = "#f3f1ed", "#1a1916", "#5c584f"
 KINDS = {"zip": "application/zip", "sheet": "image/jpeg"}
 
@@ -108,13 +110,12 @@ def as_zip(pictures: list[Shown]) -> bytes:
 
 
 def as_sheet(pictures: list[Shown]) -> bytes:
-    """All pictures on a sheet, JPEG, with numbers, votes, and words where they can be drawn."""
+    """All pictures on a sheet, JPEG, with numbers, votes, and words that this machine can draw."""
     columns = max(1, math.ceil(math.sqrt(len(pictures))))
     rows = math.ceil(len(pictures) / columns)
     cell = min(CELL, SHEET_SIDE // columns - 8, SHEET_SIDE // rows - CAPTION - 8)
     sheet = Image.new("RGB", (columns * (cell + 8) + 8, rows * (cell + CAPTION + 8) + 8), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(12)
     for place, each in enumerate(pictures):
         x, y = 8 + place % columns * (cell + 8), 8 + place // columns * (cell + CAPTION + 8)
         picture = Image.open(io.BytesIO(each.data))
@@ -123,15 +124,31 @@ def as_sheet(pictures: list[Shown]) -> bytes:
         sheet.paste(picture, (x + (cell - picture.width) // 2, y + (cell - picture.height) // 2))
         votes = f" · {each.votes} {'vote' if each.votes == 1 else 'votes'}" if each.votes else ""
         draw.ellipse((x, y + cell + 5, x + 9, y + cell + 14), each.colour)
-        draw.text((x + 14, y + cell + 2), f"{each.number}{votes}", INK, font)
-        if each.prompt.isascii():  # the font that comes with Pillow has no more; the page has all
-            words = each.prompt
-            while words and draw.textlength(words, font) > cell:
-                words = words[:-2]
-            draw.text((x, y + cell + 17), words, SOFT, font)
+        # The page beside it has all, in the fonts of whoever looks at it.
+        end = x + cell
+        after = _write(draw, (x + 14, y + cell + 2), f"{each.number}{votes}", INK, end)
+        _write(draw, (after + 6, y + cell + 2), each.name, INK, end)
+        _write(draw, (x, y + cell + 17), each.prompt, SOFT, end)
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, place: tuple[int, int], words: str, colour: str, end: int
+) -> int:
+    """Writes as much of the words as can be written and fits before `end`; returns where it ends.
+
+    Apart from one another: words that run to the left would turn those beside them.
+    """
+    found = drawable(words, FONT_SIZE)
+    if found is None:
+        return place[0]
+    text, font = found
+    while text and place[0] + draw.textlength(text, font) > end:
+        text = text[:-2].rstrip()
+    draw.text(place, text, colour, font)
+    return place[0] + math.ceil(draw.textlength(text, font))
 
 
 def file_name(place: int, picture: Shown) -> str:

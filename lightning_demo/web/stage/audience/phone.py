@@ -28,6 +28,7 @@ from .tray import Painting
 
 PACE_IN_LINE = 0.6  # while it has no seat
 NOT_YET = "Wait until your picture is finished."
+ONE_BY_ONE = "Your picture before this one is still on its way; send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Phone:
         self._easel = Easel(audience.ring, connection) if audience.ring is not None else None
         self._told: dict[str, Any] = {}
         self._sending: asyncio.Task[None] | None = None
+        self._sent = -1  # the sequence of what was sent last
         if member.phone is not None:
             member.phone.end("taken", "This phone takes part in another window now.")
         member.phone = self
@@ -199,9 +201,12 @@ class Phone:
             raise InvalidRequest(BLURRED)
         if self._painting is None or self._painting[0] != sequence:
             raise EngineUnavailable(NOT_YET)
-        if self._sending is None or self._sending.done():
-            painting = self._painting[1]
-            self._sending = asyncio.create_task(self._enter(painting))
+        if self._sending is not None and not self._sending.done():
+            if self._sent == sequence:
+                return  # a button that was pressed twice
+            raise EngineUnavailable(ONE_BY_ONE)
+        self._sent = sequence
+        self._sending = asyncio.create_task(self._enter(self._painting[1]))
 
     async def _enter(self, painting: Painting) -> None:
         try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
 from ....settings import ASSETS
 from ...addresses import address_of
+from ...kept_files import kept_file
 from ...service import Service
 from ..stage import Stage
 from ..walls import NoSuchStage
@@ -28,14 +27,11 @@ JOIN_SECONDS = 10.0  # for the first message
 def audience_routes(service: Service, stage: Stage) -> list[BaseRoute]:
     """The page of phones, their socket, and what the presenter downloads at the end."""
 
-    async def page(request: Request) -> Response:
-        return FileResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
     async def live(socket: WebSocket) -> None:
         await serve_phone(service, stage, socket)
 
     return [
-        Route("/audience", page),
+        Route("/audience", kept_file(PAGE)),
         WebSocketRoute("/audience/live", live),
         gallery_route(stage),
     ]

@@ -63,6 +63,7 @@ class Tray:
 
     def __init__(self) -> None:
         self._entries: dict[int, Entry] = {}
+        self._by_member: dict[Member, list[Entry]] = {}  # hundreds of phones ask for their own
         self._ids = 0
         self._releases = 0
 
@@ -79,6 +80,10 @@ class Tray:
         """Those that were shown, in that order."""
         return sorted((e for e in self if e.released), key=lambda entry: entry.released)
 
+    def of(self, member: Member) -> list[Entry]:
+        """A member's own, the oldest first."""
+        return list(self._by_member.get(member, ()))
+
     def get(self, id: int) -> Entry:
         """
         Raises:
@@ -94,7 +99,7 @@ class Tray:
             RateLimited: one more of this member, or of anybody, is too much.
         """
         waiting = self.waiting
-        own = [entry for entry in waiting if entry.member is member]
+        own = [entry for entry in self.of(member) if not entry.released]
         if any(entry.painting.request == painting.request for entry in own):
             raise RateLimited("This picture waits with the presenter already.")
         if len(own) >= WAITING_EACH:
@@ -111,6 +116,7 @@ class Tray:
         self.check_room(member, painting)
         self._ids += 1
         entry = self._entries[self._ids] = Entry(self._ids, member, painting, thumbnail)
+        self._by_member.setdefault(member, []).append(entry)
         return entry
 
     def release(self, entry: Entry) -> None:
@@ -126,11 +132,15 @@ class Tray:
 
     def remove(self, entry: Entry) -> None:
         """It goes, wherever it is."""
-        self._entries.pop(entry.id, None)
+        if self._entries.pop(entry.id, None) is not None:
+            own = self._by_member[entry.member]
+            own.remove(entry)
+            if not own:
+                del self._by_member[entry.member]
 
     def forget(self, member: Member) -> list[Entry]:
         """Everything of a member goes, votes too; returns its entries."""
-        gone = [entry for entry in self if entry.member is member]
+        gone = self.of(member)
         for entry in gone:
             self.remove(entry)
         for entry in self:

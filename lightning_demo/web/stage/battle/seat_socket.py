@@ -5,14 +5,13 @@ Two pages may be open on one computer, or one page with both sides: each side ha
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ....errors import LightningError
 from ....settings import ASSETS
 from ...addresses import address_of
+from ...kept_files import kept_file
 from ...service import Service
 from ..audience.guest import refuse, serve_guest
 from ..stage import Stage
@@ -27,13 +26,10 @@ BY_PHONE = "This battle is played on phones."
 def battle_routes(service: Service, stage: Stage) -> list[BaseRoute]:
     """The page of players at keyboards, and their socket."""
 
-    async def page(request: Request) -> Response:
-        return FileResponse(PAGE, headers={"Cache-Control": "no-cache"})
-
     async def live(socket: WebSocket) -> None:
         await serve_keyboard(service, stage, socket)
 
-    return [Route("/battle", page), WebSocketRoute("/battle/live", live)]
+    return [Route("/battle", kept_file(PAGE)), WebSocketRoute("/battle/live", live)]
 
 
 async def serve_keyboard(service: Service, stage: Stage, socket: WebSocket) -> None:
