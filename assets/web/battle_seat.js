@@ -2,8 +2,8 @@
 
 import { isRunning, nameOf, note } from "./battle_words.js";
 import { clock } from "./clock.js";
+import { GuestSocket } from "./guest_socket.js";
 import { Painter } from "./painter.js";
-import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
 
 const PACE = 150; // ms between two prompts
 const PATIENCE = 700; // ms that a refused word may yet become another one
@@ -34,7 +34,7 @@ export class BattleSeat {
     this.text = this.find("textarea");
     this.text.addEventListener("input", () => this.typed());
     this.painter = new Painter(this.find("canvas"), () => {});
-    this.socket = new SeatSocket(code, {
+    this.socket = new GuestSocket(() => `../battle/live?${new URLSearchParams({ code })}`, {
       welcome: ({ side }) => this.welcome(side),
       frame: (header, bytes) => this.painter.offer(header, bytes),
       battle: (state) => this.show(state),
@@ -115,24 +115,5 @@ export class BattleSeat {
     this.painter.clear();
     this.sequence += 1;
     if (prompt) this.submit();
-  }
-}
-
-class SeatSocket extends ReconnectingSocket {
-  /** @param hooks  by type of message, with the message; frame(header, bytes) */
-  constructor(code, hooks) {
-    super(() => `../battle/live?${new URLSearchParams({ code })}`);
-    this.hooks = hooks;
-  }
-
-  read(data) {
-    if (typeof data !== "string") {
-      this.acknowledge();
-      this.hooks.frame(...splitFrame(data));
-      return;
-    }
-    const message = JSON.parse(data);
-    if (message.type === "welcome") this.welcomed();
-    this.hooks[message.type]?.(message);
   }
 }

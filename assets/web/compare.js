@@ -3,6 +3,7 @@
 import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
+import { pause } from "./pause.js";
 
 const AT_ONCE = 4; // pictures; what is typed meanwhile takes turns with them
 const NONE = "";
@@ -236,11 +237,4 @@ function serverTime(answer) {
   const stages = answer.headers.get("Server-Timing") ?? "";
   const of = (stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
   return stages && Math.round(of("total") - of("queue"));
-}
-
-function pause(milliseconds, signal) {
-  return new Promise((go) => {
-    const timer = setTimeout(go, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
-  });
 }

@@ -2,13 +2,13 @@
 
 import { isRunning, nameOf } from "./battle_words.js";
 import { clock } from "./clock.js";
+import { sure } from "./sure.js";
 
 const PLAN = {
   target: "theme", lines: [], seconds: 60, rounds: 3, players: "lot", verdict: "hall", turns: false, name_a: "", name_b: "",
 };
 const SELECTS = ["target", "players", "verdict"];
 const NUMBERS = ["seconds", "rounds"];
-const SURE = 5000; // ms within which a ban is pressed a second time
 const PHASES = {
   gather: "Players come", painting: "The target is being painted", countdown: "It begins", typing: "They type",
   settling: "The last words are painted", measuring: "Comparing", voting: "The hall votes", judging: "Who has won?",
@@ -83,15 +83,7 @@ export class DeskBattle {
       this.openBoth();
       return;
     }
-    if (verb === "ban" && !button.dataset.sure) {
-      button.dataset.sure = "1";
-      button.textContent = "Sure?";
-      setTimeout(() => {
-        delete button.dataset.sure;
-        button.textContent = "Ban";
-      }, SURE);
-      return;
-    }
+    if (verb === "ban" && !sure(button)) return;
     const side = button.closest("[data-side]")?.dataset.side;
     this.order(verb, side ? { side } : {});
   }

@@ -1,31 +1,19 @@
-// A phone's line to the server: says who it is first, and passes on what comes.
+// A phone's line to the server: says who it is first.
 
-import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+import { GuestSocket } from "./guest_socket.js";
 
-export class PhoneSocket extends ReconnectingSocket {
+export class PhoneSocket extends GuestSocket {
   /**
    * @param token  a function: by what the server knows this phone; empty: it does not
    * @param hooks  by type of message, with the message; frame(header, bytes), lost()
    */
   constructor(code, token, hooks) {
-    super(() => `../audience/live?${new URLSearchParams({ code })}`);
+    super(() => `../audience/live?${new URLSearchParams({ code })}`, hooks);
     this.token = token;
-    this.hooks = hooks;
   }
 
   opened() {
     this.send(JSON.stringify({ join: this.token() }));
-  }
-
-  read(data) {
-    if (typeof data !== "string") {
-      this.acknowledge();
-      this.hooks.frame(...splitFrame(data));
-      return;
-    }
-    const message = JSON.parse(data);
-    if (message.type === "welcome") this.welcomed();
-    this.hooks[message.type]?.(message);
   }
 
   closed() {

@@ -3,6 +3,7 @@
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
+import { pause } from "./pause.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
 import { readTrack, trackOf } from "./timeline_track.js";
@@ -241,12 +242,4 @@ async function thumbnail(blob) {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
-}
-
-/** Waits, or until the signal is aborted. */
-function pause(milliseconds, signal) {
-  return new Promise((go) => {
-    const timer = setTimeout(go, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
-  });
 }

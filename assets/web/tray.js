@@ -1,8 +1,7 @@
 // Pictures of the audience on the desk: those that wait, and those that were shown.
 
 import { credit } from "./credit.js";
-
-const SURE = 5000; // ms within which a ban is pressed a second time
+import { sure } from "./sure.js";
 
 const byId = (name) => document.getElementById(`desk-${name}`);
 
@@ -67,15 +66,7 @@ export class Tray {
   pressed(button) {
     if (!button) return;
     const { verb } = button.dataset;
-    if (verb === "ban" && !button.dataset.sure) {
-      button.dataset.sure = "1";
-      button.textContent = "Sure?";
-      setTimeout(() => {
-        delete button.dataset.sure;
-        button.textContent = "Ban";
-      }, SURE);
-      return;
-    }
+    if (verb === "ban" && !sure(button)) return;
     this.act(verb, Number(button.closest("li").dataset.entry));
   }
 }

@@ -1,0 +1,25 @@
+// The line of a talk's guest, a phone or a keyboard, to the server: passes on what comes.
+
+import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+
+export class GuestSocket extends ReconnectingSocket {
+  /**
+   * @param url    a function: where to, each time
+   * @param hooks  by type of message, with the message; frame(header, bytes)
+   */
+  constructor(url, hooks) {
+    super(url);
+    this.hooks = hooks;
+  }
+
+  read(data) {
+    if (typeof data !== "string") {
+      this.acknowledge();
+      this.hooks.frame(...splitFrame(data));
+      return;
+    }
+    const message = JSON.parse(data);
+    if (message.type === "welcome") this.welcomed();
+    this.hooks[message.type]?.(message);
+  }
+}

@@ -1,0 +1,9 @@
+// Waiting that can be ended early.
+
+/** Waits so many ms, or until the signal is aborted. */
+export function pause(milliseconds, signal) {
+  return new Promise((go) => {
+    const timer = setTimeout(go, milliseconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
+  });
+}
