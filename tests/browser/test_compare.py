@@ -188,7 +188,7 @@ def test_on_a_phone_and_stopped_by_closing(
     tab.page.locator(".cell").nth(15).wait_for(state="attached")
     tab.page.keyboard.press("Escape")
     tab.page.get_by_role("dialog").wait_for(state="hidden")
-    assert tab.page.evaluate("lightning.comparison.running") is None
+    tab.wait("() => lightning.comparison.running === null")
     engine.step_seconds = 0.005
     tab.type("typed on")
     tab.wait_painted("typed on")

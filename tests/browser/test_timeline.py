@@ -20,6 +20,7 @@ Open = Callable[..., Visit]
 WORDS = ("a red house", "a blue boat", "a green tree")
 FORGET = """() => globalThis.lightning?.timeline.store.remove(
   lightning.timeline.entries.map(({ id }) => id))"""
+ALL_KEPT = "lightning.timeline.work"  # a promise: of what has been painted so far
 KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
 READ = """async (text) => {
   const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
@@ -65,7 +66,7 @@ def paint(tab: Visit, *prompts: str) -> None:
     for prompt in prompts:
         tab.prompt.fill(prompt)
         tab.wait_painted(prompt)
-        tab.wait("(prompt) => lightning.timeline.entries.at(-1)?.request.prompt === prompt", prompt)
+        tab.page.evaluate(ALL_KEPT)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def begin(visit: Open) -> Callable[..., Visit]:
     def opened(running: Running, **options: Any) -> Visit:
         tab = visit(running, **options)
         tab.wait_answered()
-        tab.wait("() => lightning.timeline?.entries.length")
+        tab.page.evaluate(ALL_KEPT)
         tab.page.evaluate(FORGET)
         return tab
 
