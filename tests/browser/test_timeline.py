@@ -150,6 +150,8 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
     page.click("#timeline-pin")
     page.reload()
     tab.wait("() => globalThis.lightning?.timeline?.entries.length >= 3")
+    tab.wait_answered()
+    tab.page.evaluate(ALL_KEPT)
     first = page.locator(".moment").first
     assert first.get_attribute("title") == "The first <b>"
     assert "pinned" in (first.get_attribute("class") or "")
