@@ -8,16 +8,15 @@ each changes single values, and a step looks at a copy of the queue.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
 
 from ..errors import DeviceLost, EngineUnavailable, Interrupted, OutOfMemory, report_incident
 from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
+from .decoding import DecodingQueue, alive, gives_way
 from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
 from .latency_model import Kind, LatencyModel
-from .precedence import pressing, yields
 from .previews import NOTICED, decodes_slowly, is_seen, shows_preview
 from .queue import InFlightRequest, RequestQueue
 from .runner import Decoded, Pixels, Runner
@@ -40,9 +39,7 @@ class EngineCore:
         self._limits = limits
         self._queue = RequestQueue(latency_model)
         self._runner: Runner  # from `start` on
-        self._finished: list[InFlightRequest] = []  # all steps taken, and no final picture yet
-        # Some of those, decoded beside one after another.
-        self._decoding: deque[tuple[Batch, Future[Decoded]]] = deque()
+        self._decoding = DecodingQueue(latency_model, self._queue.precedence)
         self._stepping: Batch = ()  # what takes a step at this moment
 
     @property
@@ -58,19 +55,18 @@ class EngineCore:
     @property
     def in_flight(self) -> tuple[InFlightRequest, ...]:
         """All requests that have not ended."""
-        return *self._queue.line, *self._queue.guesses, *self._finished
+        return *self._queue.line, *self._queue.guesses, *self._decoding.requests
 
     @property
     def idle(self) -> bool:
         """Whether the device does nothing, and nothing is asked of it."""
-        return not self.in_flight and not self._decoding
+        return not self.in_flight and not self._decoding.runs_beside
 
     @property
     def only_decodes(self) -> bool:
         """Whether there is no step to take until a picture has been decoded, or somebody asks."""
-        if self._queue.line or not self._decoding:
-            return False
-        return not self._decoding[0][1].done()
+        line = self._queue.line
+        return self._decoding.computes and (not line or self._decoding.holds_back(line))
 
     def start(self, runner: Runner) -> None:
         """The model is there; until now requests could only wait."""
@@ -128,7 +124,7 @@ class EngineCore:
         if changes or amended.client != work.client:
             request.served = 0.0  # what the one before has had of the device is not its own
         request.work, request.since = amended, amended.since
-        if changes and request not in self._finished:
+        if changes and request not in self._decoding.requests:
             self._queue.add(request)
         self._make_way(request)
         return request
@@ -145,10 +141,13 @@ class EngineCore:
         for request in self.in_flight:
             if request.dropped:
                 yield self._leave(request)
-            elif request.done or request in self._finished:
+            elif request.done or request in self._decoding.requests:
                 self._queue.remove(request)  # `amend` has come at that very moment
-        self._give_up_decoding()
+        if self._decoding.is_in_vain(self._queue.line):
+            self._runner.interrupt("decoder")
         batch = self._queue.next_batch()
+        if self._decoding.holds_back(batch):
+            batch = []
         if not batch:
             for guess in self._queue.guesses:
                 if guess.work.ahead and not self._runner.is_resident(guess.group[0]):
@@ -160,7 +159,7 @@ class EngineCore:
         except DeviceLost:
             raise
         except Exception as error:  # the engine goes on, whatever happens
-            for request in _alive(dict.fromkeys((*batch, *self._finished))):
+            for request in alive(dict.fromkeys((*batch, *self._decoding.requests))):
                 yield self._fail(request, error)
 
     def _check_guess(self, request: InFlightRequest) -> None:
@@ -175,12 +174,16 @@ class EngineCore:
             raise EngineUnavailable(NOT_PAINTED)
 
     def _make_way(self, request: InFlightRequest) -> None:
-        """Interrupts the step of a guess for a request that is wanted, or of what gives way to it.
+        """Interrupts the step of a guess for a request that is wanted, and what gives way to it.
 
         But not where those that give way have waited for it long enough.
         """
+        if request.work.ahead:
+            return
+        if self._decoding.disturbs(request):
+            self._runner.interrupt("decoder")
         stepping = self._stepping
-        if not stepping or request.work.ahead or request in stepping:
+        if not stepping or request in stepping:
             return
         guesses = all(each.work.ahead for each in stepping)
         if guesses or self._queue.precedence.holds(stepping, (request,)):
@@ -207,71 +210,35 @@ class EngineCore:
         yield from self._tried("step", batch, self._step)
         if sum(request.step for request in batch) == before:
             return  # it was interrupted, or nobody is left
-        stepped = _alive(batch)
+        stepped = alive(batch)
         finished = [request for request in stepped if not request.steps_left]
         asked = [request for request in finished if not request.work.draft]
         # Drafts first: somebody is typing.
         yield from self._show([r for r in finished if r.work.draft], final=True)
         slow = [r for r in asked if shows_preview(r, crowded=crowded) and decodes_slowly(r, model)]
         yield from self._show(slow, final=False)
-        for request in _alive(asked):
+        for request in alive(asked):
             self._queue.remove(request)
-            self._finished.append(request)
+            self._decoding.add(request)
         yield from self._collect()
         unfinished = [request for request in stepped if request.steps_left]
-        if self._gives_way(stepped):
+        if gives_way(stepped, self._queue.line):
             return  # a preview would keep whoever has come meanwhile waiting
         wanted = [r for r in unfinished if shows_preview(r, crowded=crowded) and is_seen(r, model)]
         yield from self._show(wanted, final=False)
 
     def _collect(self) -> Iterator[Event]:
-        """Hands over what has been decoded, and goes on with what is still wanted by then.
-
-        Beside, a full call stands in line for the one before it: who waits for a picture must not
-        also wait until this step ends. Fewer wait for what comes meanwhile, to be decoded together.
-        What gives way stands in no line: it begins when nothing runs, and alone, where it could
-        keep anybody waiting.
-        """
-        while self._decoding and self._decoding[0][1].done():
-            yield from self._deliver(*self._decoding.popleft())
-        while waiting := self._to_decode():
-            size = waiting[0].size
-            together = self.latency_model.cap("decoder", size)
-            batch = [request for request in waiting if request.size == size][:together]
-            if self._gives_way(batch):
-                batch = batch[:1]
-            later = batch[0].work.ahead or batch[0].work.yields
-            if self._decoding and (len(batch) < together or later):
-                return
-            if self._queue.precedence.holds(batch, self._queue.line):
-                return
+        """Hands over what has been decoded, and goes on with what is still wanted by then."""
+        for batch, decoding in self._decoding.ended():
+            yield from self._deliver(batch, decoding)
+        while batch := self._decoding.next_batch(self._queue.line):
             begun = self._runner.decode_beside([request.row for request in batch])
             if begun is not None:
-                self._decoding.append((batch, begun))
-            elif self._decoding:
+                self._decoding.begun(batch, begun)
+            elif self._decoding.runs_beside:
                 return
             else:
                 yield from self._show(batch, final=True)
-
-    def _to_decode(self) -> Batch:
-        """What has taken all its steps and is wanted, or a guess where nothing else is."""
-        begun = {request for batch, _ in self._decoding for request in batch}
-        waiting = [request for request in _alive(self._finished) if request not in begun]
-        wanted = [request for request in waiting if not request.work.ahead]
-        return pressing(wanted) or wanted or ([] if self._queue.line else waiting)
-
-    def _gives_way(self, batch: Batch) -> bool:
-        """Whether it would keep waiting whoever it gives way to."""
-        return yields(batch) and bool(pressing(self._queue.line))
-
-    def _give_up_decoding(self) -> None:
-        """Where a decode beside is in vain, or of guesses while something is wanted."""
-        for batch, decoding in self._decoding:
-            alive = _alive(batch)
-            guesses = all(request.work.ahead for request in alive)
-            others = self._queue.line or any(not r.work.ahead for r in _alive(self._finished))
-            if guesses and (others or not alive) and not (decoding.done() or decoding.cancel()):
-                self._runner.interrupt("decoder")
 
     def _deliver(self, batch: Batch, decoding: Future[Decoded]) -> Iterator[Event]:
         try:
@@ -279,10 +246,11 @@ class EngineCore:
         except (Interrupted, CancelledError):
             pass  # those of it that are still in flight have their turn again
         except Exception:
-            if wanted := _alive(batch):
+            if wanted := alive(batch):
                 log.warning("%d pictures are decoded once more, now", len(wanted), exc_info=True)
                 yield from self._show(wanted, final=True)
         else:
+            self._queue.precedence.decoded(batch, seconds)
             yield from self._painted(batch, "decoder", pictures, seconds, final=True)
 
     def _begin(self, new: Batch) -> Iterator[Event]:
@@ -321,6 +289,8 @@ class EngineCore:
         kind: Kind = requests[0].decoder if final else "preview"
         together = self.latency_model.cap(kind, requests[0].size)
         for start in range(0, len(requests), together):
+            if start and not final and gives_way(requests, self._queue.line):
+                return
             yield from self._tried(
                 kind,
                 requests[start : start + together],
@@ -362,7 +332,7 @@ class EngineCore:
         Args:
             optional: whether a request goes on whose call has failed.
         """
-        batch = _alive(batch)
+        batch = alive(batch)
         if not batch:
             return
         try:
@@ -403,9 +373,4 @@ class EngineCore:
     def _end(self, request: InFlightRequest) -> None:
         request.done = True
         self._queue.remove(request)
-        if request in self._finished:
-            self._finished.remove(request)
-
-
-def _alive(batch: Iterable[InFlightRequest]) -> list[InFlightRequest]:
-    return [request for request in batch if not (request.done or request.dropped)]
+        self._decoding.remove(request)

@@ -59,8 +59,8 @@ class Precedence:
 
 
 def yields(batch: Sequence[HasWork]) -> bool:
-    """Whether all of it gives way."""
-    return all(each.work.yields for each in batch)
+    """Whether there is anything in it, and all of that gives way."""
+    return bool(batch) and all(each.work.yields for each in batch)
 
 
 def pressing(line: Iterable[Request]) -> list[Request]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,10 +12,12 @@ from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, lin
 from lightning_demo.bench.stage_simulated import simulated
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
+from lightning_demo.engine.decoding import DecodingQueue
 from lightning_demo.engine.events import Painted
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.precedence import PATIENCE, Precedence
 from lightning_demo.engine.queue import InFlightRequest
+from lightning_demo.errors import Interrupted
 from lightning_demo.schemas import GenerationRequest
 
 from .core_bench import Device
@@ -155,3 +158,39 @@ def test_a_call_that_gives_way_is_interrupted_unless_it_was_their_turn() -> None
     assert turns.holds([phone], [mine])
     turns.decoded([mine], PATIENCE / 2)
     assert not turns.holds([phone], [mine]), "they have waited for it long enough"
+
+
+def test_a_presenters_picture_is_decoded_in_quiet() -> None:
+    device = Device()
+    core = EngineCore(LIMITS, LatencyModel())
+    core.start(device)  # type: ignore[arg-type]
+    ask(core, work("phone 0", 1))
+    list(core.step())
+    assert [prompts for prompts, _ in device.beside] == [["phone 0"]]
+    ask(core, work("phone 1", 8))
+    assert device.interrupted == [], "they do not give way to one another"
+    ask(core, work("key", 1, phone=False))
+    assert device.interrupted == ["decoder"]
+    device.beside[0][1].set_exception(Interrupted())
+    list(core.step())
+    assert [prompts for prompts, _ in device.beside[1:]] == [["key"]]
+    taken = len(device.steps)
+    list(core.step())
+    assert core.only_decodes and len(device.steps) == taken, "no step beside it"
+    device.beside[1][1].set_result(([b""], 0.01))
+    assert not core.only_decodes
+    list(core.step())
+    assert device.steps[taken:] == ["phone 1"]
+    assert [prompts for prompts, _ in device.beside[2:]] == [["phone 0"]], "once more"
+
+
+def test_steps_that_have_waited_long_enough_do_not_wait_for_a_decoding() -> None:
+    turns = Precedence()
+    queue = DecodingQueue(LatencyModel(), turns)
+    core = EngineCore(LIMITS, LatencyModel())
+    mine, phone = (core.request(work("w", phone=phone), 0.0) for phone in (False, True))
+    queue.add(mine)
+    queue.begun([mine], Future())
+    assert queue.holds_back([phone]) and not queue.holds_back([mine])
+    turns.stepped([mine], 2 * PATIENCE)
+    assert not queue.holds_back([phone])
