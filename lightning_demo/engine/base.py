@@ -45,6 +45,7 @@ class Work:
     # painted also where a call takes long.
     attract: bool = False
     previews: bool = True  # whether frames before the final are looked at; else none are made
+    paused: bool = False  # whoever asks has stopped typing, and waits: goes first (`queue`)
     # It gives way to all that does not: one of an audience, beside whoever presents (`queue`).
     yields: bool = False
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it

@@ -254,6 +254,7 @@ class _SharedStream:
             since=min(work.since for work in works if work.since is not None),
             client=clients.pop() if len(clients) == 1 else None,
             ahead=works[0].ahead,
+            paused=any(work.paused for work in works),
             yields=all(work.yields for work in works),
             previews=any(work.previews for work in works),
         )

@@ -6,6 +6,8 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * Running work that is superseded stops, unless the user would then see nothing new for too long:
   no frame for `max_stale` seconds (or a picture's time, where that is longer), or no finished
   picture for `FINAL_EVERY` (or two pictures' time: in a crowd nothing could be superseded else).
+* But in a crowd, with `CROWD` others waiting, what has begun is finished: who types on would throw
+  away the steps that the others wait for, and see halves of pictures alone.
 * What has not started is always replaced: its place in line stays, so that nobody waits longer for
   typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
@@ -29,6 +31,7 @@ from ..schemas import GenerationRequest
 FINAL_EVERY = 1.0  # seconds; a finished picture appears about this often while typing
 BURST_GAP = 1.0  # seconds between two keystrokes that still count as typing
 BUSY_LINE = 4  # waiting requests of others at which the full debounce applies
+CROWD = 2  # waiting requests of others at which what has begun is finished
 SILENCE = 0.3  # seconds without a key after which typing has paused
 NEARER = 0.75  # of the steps after which a preview is nearer to the final than any draft
 LEARNING = 0.3  # weight of the newest measurement in an estimate
@@ -177,11 +180,11 @@ class LivePolicy:
         """What to do now.
 
         Args:
-            waiting: requests of everybody that stand in the engine's line.
+            waiting: requests of others that stand in the engine's line.
             in_line: whether the running request is one of them.
         """
         if self._turn is not None:
-            return self._replace(self._turn, now, in_line)
+            return self._replace(self._turn, now, waiting, in_line)
         pending = self._pending
         if pending is None:
             return None
@@ -190,7 +193,7 @@ class LivePolicy:
         begin = pending.since + hold
         return Wait(begin) if now < begin else self._begin(pending, now)
 
-    def _replace(self, turn: _Turn, now: float, in_line: bool) -> Action:
+    def _replace(self, turn: _Turn, now: float, waiting: int, in_line: bool) -> Action:
         """Whether what runs is to stop, and when to ask again."""
         if turn.cancelled:
             return None
@@ -203,7 +206,7 @@ class LivePolicy:
             if not in_line:
                 return None
             self._pending = self._as_asked(turn)
-        elif not (in_line or self._may_supersede(turn, self._pending, now)):
+        elif not (in_line or self._may_supersede(turn, self._pending, now, waiting)):
             return None
         turn.cancelled = True
         self._in_line = in_line
@@ -224,11 +227,13 @@ class LivePolicy:
         self._turn = _Turn(start, now)
         return start
 
-    def _may_supersede(self, turn: _Turn, pending: _Pending, now: float) -> bool:
+    def _may_supersede(self, turn: _Turn, pending: _Pending, now: float, waiting: int) -> bool:
         """Whether a replacement started now would show itself before anything is overdue."""
         played = turn.start.submission.attract and not pending.submission.attract
         if self._submit_on_enter or turn.start.refines or played:
             return True
+        if waiting >= CROWD:
+            return False
         pace = self._pace(pending.submission.request)
         stale = max(self._max_stale, pace.final)
         frame_in_time = now + pace.first <= self._last_frame + stale

@@ -20,7 +20,7 @@ from .ahead import Ahead
 from .base import Engine, Forecast, Requeued, Work
 from .draft_policy import choose_draft
 from .latest import Latest
-from .policy import Cancel, LivePolicy, Start, Submission, Wait
+from .policy import SILENCE, Cancel, LivePolicy, Start, Submission, Wait
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class LiveSession:
         self._turn: asyncio.Task[None] | None = None
         self._waiting: Work | None = None  # in the engine's queue; what replaces it waits as long
         self._timer: asyncio.TimerHandle | None = None
+        self._silence: asyncio.TimerHandle | None = None  # until typing has paused
         self._latest: Latest[LiveEvent] = Latest()
         self._ahead = Ahead(engine, lambda: self._policy.idle)
         self._closed = False
@@ -99,6 +100,9 @@ class LiveSession:
         # asked last. (On ZeroGPU the context says whose time on the GPU it takes.)
         self._context = contextvars.copy_context()
         self._policy.submit(Submission(sequence, request, attract), self._loop.time())
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = None if attract else self._loop.call_later(SILENCE, self._paused)
         self._advance()
         self._ahead.guess(request, ahead)
 
@@ -136,8 +140,9 @@ class LiveSession:
         """Stops all work and ends `events`."""
         self._closed = True
         self._latest.end()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._silence):
+            if timer is not None:
+                timer.cancel()
         self.pause()
         await self._ahead.aclose()
         if self._turn is not None:
@@ -149,10 +154,8 @@ class LiveSession:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        # Only what is about to start asks how many wait.
-        waiting = self._others_wait() if self._turn is None else 0
         in_line = self._waiting is not None
-        action = self._policy.action(self._loop.time(), waiting, in_line)
+        action = self._policy.action(self._loop.time(), self._others_wait(), in_line)
         match action:
             case Start():
                 self._turn = self._context.run(self._loop.create_task, self._run(action))
@@ -178,12 +181,14 @@ class LiveSession:
             draft=start.draft,
             ahead=attract,
             attract=attract,
+            paused=self._quiet(start),
             yields=self._yields,
         )
         try:
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
-                    self._waiting = work if isinstance(value, Requeued) else None
+                    requeued = isinstance(value, Requeued)
+                    self._waiting = replace(work, paused=self._quiet(start)) if requeued else None
                     if not isinstance(value, Frame):
                         continue
                     self._policy.frame(value.final, self._loop.time())
@@ -194,6 +199,17 @@ class LiveSession:
                         self._advance()
         except LightningError as error:
             self._latest.put(LiveEvent(sequence, None, error))
+
+    def _quiet(self, start: Start) -> bool:
+        """Whether typing has paused since somebody has asked for this."""
+        return self._silence is None and not start.submission.attract
+
+    def _paused(self) -> None:
+        """Typing has paused: what waits in the engine's queue goes before who types on."""
+        self._silence = None
+        if (work := self._waiting) is not None and not work.attract:
+            self._waiting = replace(work, paused=True)
+            self._engine.amend(work, self._waiting)
 
     def _ended(self, turn: asyncio.Task[None]) -> None:
         # A callback and not a `finally`: a task that is cancelled before its first step never
@@ -209,9 +225,10 @@ class LiveSession:
             self._ahead.go_on()
 
     def _others_wait(self) -> int:
-        """How many requests stand in the engine's line that this session's could be after."""
+        """How many requests of others stand in the engine's line that its own could be after."""
         status = self._engine.status()
-        return status.waiting if self._yields else status.waiting - status.yielding
+        waiting = status.waiting if self._yields else status.waiting - status.yielding
+        return max(0, waiting - (self._waiting is not None))
 
     def _draft(self, request: GenerationRequest) -> GenerationRequest | None:
         """What to paint first for somebody who is typing."""

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lightning_demo.engine.policy import (
     BUSY_LINE,
+    CROWD,
     FINAL_EVERY,
     SILENCE,
     Cancel,
@@ -57,6 +58,21 @@ def test_running_work_is_superseded():
     assert rules.action(0.1, 0) is None, "asked to stop only once"
     rules.ended(0.12)
     assert rules.action(0.12, 0).submission.sequence == 2
+
+
+def test_in_a_crowd_what_has_begun_is_finished():
+    for waiting in (CROWD - 1, CROWD):
+        rules = policy()
+        rules.submit(submission(1), 0.0)
+        rules.action(0.0, 0)
+        rules.submit(submission(2), 0.1)
+        assert isinstance(rules.action(0.1, waiting), Cancel) == (waiting < CROWD)
+    assert isinstance(rules.action(0.1, waiting, in_line=True), Cancel), "nothing is lost by that"
+    on_enter = policy(submit_on_enter=True)
+    on_enter.submit(submission(1), 0.0)
+    on_enter.action(0.0, 0)
+    on_enter.submit(submission(2), 0.1)
+    assert isinstance(on_enter.action(0.1, CROWD), Cancel), "every request is meant"
 
 
 def test_pending_work_that_is_superseded_never_starts():

@@ -12,7 +12,7 @@ from hypothesis import given
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.latency_model import LatencyModel
-from lightning_demo.engine.queue import LOADING, InFlightRequest, RequestQueue
+from lightning_demo.engine.queue import LOADING, PAUSED, InFlightRequest, RequestQueue
 from lightning_demo.schemas import ROW_BUCKETS, GenerationRequest, Limits
 
 SIZE, WIDE = (1024, 1024), (1216, 832)
@@ -46,11 +46,12 @@ def waiting(
     *,
     size: tuple[int, int] = SIZE,
     draft: bool = False,
+    paused: bool = False,
     started: bool = False,
     taken: int = 0,
 ) -> InFlightRequest:
     request = GenerationRequest(name, "", steps, 5.0 * (rows - 1), 0, *size)
-    work = Work(request, client, since, draft)
+    work = Work(request, client, since, draft, paused=paused)
     return InFlightRequest(work, since, size, row=Row(taken), started=started)
 
 
@@ -100,6 +101,16 @@ def test_who_has_waited_longest_is_first():
     assert named(
         queue_of(waiting("b", 2), waiting("a", 1), waiting("c", 3), cap=2).next_batch()
     ) == ["a", "b"]
+
+
+def test_who_has_stopped_typing_goes_before_who_types_on_but_not_for_ever():
+    typing, paused, late = waiting("typing", 1), waiting("paused", 2, paused=True), 1.1 + PAUSED
+    last = waiting("paused too late", late, paused=True)
+    queue = queue_of(typing, last, paused, cap=1)
+    assert named(queue.next_batch()) == ["paused"]
+    queue.remove(paused)
+    assert named(queue.next_batch()) == ["typing"]
+    assert queue.forecast(typing).ahead == 0 and queue.forecast(last).ahead == 1
 
 
 def test_who_has_started_is_finished_first():

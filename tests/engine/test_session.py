@@ -7,6 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from lightning_demo.bench.simulation.device_model import linear
+from lightning_demo.bench.simulation.engine import SimulatedEngine
+from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.engine import policy
 from lightning_demo.engine.base import Engine, Forecast, Stream, Work
 from lightning_demo.engine.session import LiveSession
@@ -201,6 +204,33 @@ def test_the_debounce_waits_only_while_others_keep_the_engine_busy(run, componen
             await idle.close()
 
     run(check())
+
+
+def test_who_has_stopped_typing_says_so_to_the_queue(ask):
+    """On a virtual clock: two stand in line, one of them types on for a second."""
+    claims: list[tuple[float, str]] = []
+
+    class Told(SimulatedEngine):
+        def amend(self, work: Work, amended: Work) -> None:
+            assert amended == replace(work, paused=True)
+            claims.append((round(asyncio.get_running_loop().time(), 3), work.request.prompt))
+            super().amend(work, amended)
+
+    async def check() -> None:
+        engine = Told(linear("slow", 256, (1000, 1000), 10, 1))
+        tabs = {name: LiveSession(engine, SETTINGS) for name in ("first", "still", "typing")}
+        tabs["first"].submit(0, ask("first", width=256, height=256))
+        await asyncio.sleep(0.01)
+        tabs["still"].submit(0, ask("still", width=256, height=256))
+        for key in range(6):
+            tabs["typing"].submit(key, ask(f"typing {key}", width=256, height=256))
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(1)
+        for tab in tabs.values():
+            await tab.aclose()
+
+    run_virtual(check())
+    assert claims == [(0.01 + policy.SILENCE, "still"), (1.01 + policy.SILENCE, "typing 5")]
 
 
 def test_events_of_a_closed_session_end(run, components):
