@@ -63,7 +63,7 @@ BOARD_FITS = """() => [...document.querySelectorAll(".board, .board *")]
   .every(r => r.left >= -1 && r.right <= innerWidth + 1 && r.bottom <= innerHeight + 1)"""
 WIDTH = "document.documentElement.scrollWidth"
 OFFENDING = "a f u c k i n g fox"
-SECRET = "a secret"
+TRIED_OUT = "a secret"
 ARABIC = "قارب أحمر في البحر 🐈"
 
 
@@ -99,7 +99,7 @@ def test_a_whole_talk(talk: Talk, browser: Browser, clock: Clock) -> None:
     two_keyboards_battle(talk, wall, clock)
     one_is_banned(talk, wall, bob)
     the_hall_is_closed(talk, ann)
-    never = {SECRET, OFFENDING, "a dog. b f", "a green tree by the sea", "a red fox at night"}
+    never = {TRIED_OUT, OFFENDING, "a dog. b f", "a green tree by the sea", "a red fox at night"}
     assert never.isdisjoint(wall.evaluate("[...everShown]")), "nothing that was not released"
     any_shape_of_wall_fits(talk, wall)
 
@@ -138,8 +138,8 @@ def what_is_typed_is_seen(talk: Talk, wall: Page) -> None:
 
     desk.page.get_by_role("button", name="Freeze").click()
     desk.wait("() => lightning.desk.state.frozen")
-    desk.type(SECRET)
-    desk.wait_painted(SECRET)
+    desk.type(TRIED_OUT)
+    desk.wait_painted(TRIED_OUT)
     assert desk.text("desk-state") == "Frozen"
     desk.type("a surprise")
     desk.wait_painted("a surprise")
@@ -414,7 +414,7 @@ def two_keyboards_battle(talk: Talk, wall: Page, clock: Clock) -> None:
 
 
 def one_is_banned(talk: Talk, wall: Page, bob: Page) -> None:
-    """All that they sent is gone at once, from a wall that is frozen, too; their phone is closed."""
+    """All that they sent is gone at once, from a frozen wall, too; their phone is closed."""
     desk = talk.desk.page
     send(bob, "a blue moon")
     waiting = desk.locator("#desk-tray li")
