@@ -49,6 +49,10 @@ CAPTION_FITS = """() => { const box = document.getElementById("caption").getBoun
   return [text.left >= box.left - 1 && text.right <= box.right + 1,
     end.bottom <= box.bottom + 1 && end.top >= box.top - 1,
     document.documentElement.scrollWidth <= innerWidth]; }"""
+ABOVE_THE_CODE = """() => {
+  const of = (name) => document.querySelector(name).getBoundingClientRect();
+  const text = of("#caption span");
+  return text.top >= 0 && text.bottom <= of("#invitation").top; }"""
 PHASE = "phase => document.querySelector('.board')?.dataset.phase === phase"
 # The colour in the middle of a place of the board, and the words under it.
 PAINTED = """([side, colour, words]) => {
@@ -61,9 +65,16 @@ BOARD_FITS = """() => [...document.querySelectorAll(".board, .board *")]
   .filter(e => e.checkVisibility() && !e.closest(".overlong"))
   .map(e => e.getBoundingClientRect())
   .every(r => r.left >= -1 && r.right <= innerWidth + 1 && r.bottom <= innerHeight + 1)"""
+STAYS_AWAKE = """new Promise(end => { navigator.wakeLock.request = async () => end(true);
+  document.dispatchEvent(new Event("visibilitychange")); })"""
 WIDTH = "document.documentElement.scrollWidth"
 OFFENDING = "a f u c k i n g fox"
 TRIED_OUT = "a secret"
+LONG = "a small red castle between two green trees by the sea at sunset"
+NEVER = {  # on the wall
+    *(TRIED_OUT, OFFENDING, "a dog. b f"),
+    *("a blue moon", "a green tree by the sea", "a red fox at night"),
+}
 ARABIC = "قارب أحمر في البحر 🐈"
 
 
@@ -89,6 +100,7 @@ def test_a_whole_talk(talk: Talk, browser: Browser, clock: Clock) -> None:
     wall = talk.open_wall(browser)
     the_wall_is_opened(talk, wall)
     wall.evaluate(REMEMBER)
+    wall.mouse.move(100, 100)
     what_is_typed_is_seen(talk, wall)
     the_script_is_played(talk, wall)
     both_lines_are_lost(talk, wall)
@@ -99,8 +111,9 @@ def test_a_whole_talk(talk: Talk, browser: Browser, clock: Clock) -> None:
     two_keyboards_battle(talk, wall, clock)
     one_is_banned(talk, wall, bob)
     the_hall_is_closed(talk, ann)
-    never = {TRIED_OUT, OFFENDING, "a dog. b f", "a green tree by the sea", "a red fox at night"}
-    assert never.isdisjoint(wall.evaluate("[...everShown]")), "nothing that was not released"
+    assert NEVER.isdisjoint(wall.evaluate("[...everShown]")), "nothing that was not released"
+    wall.wait_for_function("() => getComputedStyle(document.body).cursor === 'none'")
+    assert wall.evaluate(STAYS_AWAKE)
     any_shape_of_wall_fits(talk, wall)
 
 
@@ -218,6 +231,9 @@ def the_hall_is_invited(talk: Talk, wall: Page) -> None:
     assert seen == [list(row) for row in expected]
     talk.desk.page.get_by_label("QR code").select_option("corner")
     wall.wait_for_function("document.body.classList.contains('inviting')")
+    talk.desk.type(LONG)
+    shows(wall, LONG)
+    assert wall.evaluate(ABOVE_THE_CODE)
     shot(wall, "wall-invitation-corner")
 
 
@@ -246,6 +262,7 @@ def the_hall_joins(talk: Talk, browser: Browser) -> tuple[Page, Page, Page]:
     assert bob.evaluate(UNREACHABLE) == []
     assert bob.evaluate(WIDTH) == NARROW["width"]
     shot(bob, "phone-dark")
+    send(bob, "a blue moon")
 
     # The third has the address without the code; both seats are taken.
     cas = talk.open_phone(browser, "")
@@ -273,10 +290,10 @@ def pictures_are_released(talk: Talk, wall: Page, ann: Page, bob: Page) -> None:
     """The presenter sees thumbnail and words, and shows one; the hall likes it."""
     desk = talk.desk.page
     waiting = desk.locator("#desk-tray li")
-    waiting.nth(1).wait_for()
+    waiting.nth(2).wait_for()
     assert waiting.nth(0).locator("p").inner_text() == "a red fox in the snow"
     assert waiting.nth(0).locator("img").evaluate("e => e.complete && e.naturalWidth") == 192
-    assert wall.locator("#caption span").inner_text() == "a white swan"
+    assert wall.locator("#caption span").inner_text() == LONG
     desk.locator("#desk-audience").scroll_into_view_if_needed()
     shot(desk, "desk-tray")
     waiting.nth(0).get_by_role("button", name="Show").click()
@@ -416,7 +433,6 @@ def two_keyboards_battle(talk: Talk, wall: Page, clock: Clock) -> None:
 def one_is_banned(talk: Talk, wall: Page, bob: Page) -> None:
     """All that they sent is gone at once, from a frozen wall, too; their phone is closed."""
     desk = talk.desk.page
-    send(bob, "a blue moon")
     waiting = desk.locator("#desk-tray li")
     waiting.nth(1).wait_for()
     waiting.nth(0).get_by_role("button", name="Show").click()
