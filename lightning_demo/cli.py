@@ -349,7 +349,7 @@ def _size(text: str) -> tuple[int, int]:
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("doctor", help="check this machine and say what to do")
-    add_settings(parser, ("host", "port", "safety_checker", *ENGINE_SETTINGS))
+    add_settings(parser, ("host", "port", "safety_checker", "audience_seats", *ENGINE_SETTINGS))
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'
@@ -367,7 +367,7 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         type=int,
         default=0,
         metavar="N",
-        help="with --talk: phones that will be typing, 0 to 1000 (default: 0, only the presenter)",
+        help="with --talk: phones that will join, 0 to 1000 (default: 0, no audience)",
     )
 
     def run(args: argparse.Namespace) -> int:

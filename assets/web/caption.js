@@ -29,8 +29,10 @@ export class Caption {
   /** The largest size in which all of it fits; in the smallest its end is in view. */
   fit() {
     const { box, paragraph, frame } = this;
-    const room = box.clientHeight;
-    if (!room) return;
+    if (!box.clientHeight) return;
+    // An invitation in the corner takes some of it, as padding.
+    const { paddingTop, paddingBottom } = getComputedStyle(box);
+    const room = box.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
     const percent = (this.scale * Math.sqrt(frame.clientWidth * frame.clientHeight)) / 100;
     const fits = (size) => {
       box.style.fontSize = `${Math.max(this.least, size * percent)}px`;

@@ -29,6 +29,7 @@ export class Invitation {
     this.place.replaceChildren(svg);
     const { host, pathname, searchParams } = new URL(url);
     const code = Object.assign(document.createElement("b"), { textContent: searchParams.get("code") });
-    this.address.replaceChildren(`${host}${pathname} `, code);
+    // Where one line is too short it ends after the host.
+    this.address.replaceChildren(host, document.createElement("wbr"), `${pathname}\u00a0`, code);
   }
 }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from ..errors import EngineUnavailable
 from ..schemas import GETTING_FASTER
 from ..settings import Settings
 from ..web.messages import split_frame
-from .simulation.crowd import figures, simulate, typists
+from ..web.stage.audience.seats import TURN_SECONDS
 from .simulation.device_model import DeviceModel
+from .simulation.talk import simulated
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - and where that is reached from here
 ANSWER_SECONDS = 10.0
@@ -29,6 +31,7 @@ LOAD_SECONDS = 600.0  # SDXL's weights from a slow disk, onto a GPU
 PICTURE_SECONDS = 120.0
 PROMPTS = ("a rehearsal", "a rehearsal by the sea")  # neither is an example: nobody has them ready
 QUICK_DECODER = 0.02  # seconds of a preview, at most; it is not timed by itself
+TALKS, TYPING_SECONDS = 3, 20.0  # that are simulated, and typed in each by each
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,24 @@ class Times:
         return f"{ready}; the first picture took {self.first:.2f} s, the next {self.next:.2f} s"
 
 
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """From the last key to the finished picture: median and 95th percentile, seconds."""
+
+    alone: tuple[float, float]  # the presenter, while no phone paints
+    presenter: tuple[float, float]  # before the hall
+    phones: tuple[float, float] | None  # None: there are none
+
+
 class RunningDemo:
     """A server of this demo on this machine."""
 
-    def __init__(self, host: str, port: int, *, https: bool, stage: bool) -> None:
-        self.host, self.port, self.https, self.stage = host, port, https, stage
+    def __init__(self, host: str, port: int, *, https: bool, audience: bool) -> None:
+        """
+        Args:
+            audience: whether phones are to come to it.
+        """
+        self.host, self.port, self.https, self.audience = host, port, https, audience
         self.begun = time.perf_counter()
         self._latencies: LatencyModel | None = None  # of a model in this process
 
@@ -64,7 +80,7 @@ class RunningDemo:
         """The one that was started with these settings."""
         host = settings.host.strip("[]")
         host = EVERYWHERE.get(host, host)
-        return cls(host, settings.port, https=bool(settings.tls_cert), stage=settings.stage)
+        return cls(host, settings.port, https=bool(settings.tls_cert), audience=settings.audience)
 
     @classmethod
     @contextlib.contextmanager
@@ -96,7 +112,7 @@ class RunningDemo:
         server.start()
         try:
             port = int(server.url.rstrip("/").rpartition(":")[2])
-            demo = cls("127.0.0.1", port, https=False, stage=True)
+            demo = cls("127.0.0.1", port, https=False, audience=settings.audience)
             demo.begun, demo._latencies = begun, latencies
             yield demo
         finally:
@@ -136,15 +152,14 @@ class RunningDemo:
             raise EngineUnavailable("/healthz answers something else.") from None
         return found
 
-    def forecast(self, times: Times, people: int, seconds: float) -> tuple[float, float] | None:
-        """How long people would wait for their finished picture: median and 95th percentile.
+    def forecast(self, times: Times, phones: int) -> Waits | None:
+        """How long everybody would wait, on a virtual clock.
 
         Args:
-            people: who type at the same time; 0 counts as one.
-            seconds: for which each of them types.
+            phones: that paint at the same time, beside the presenter.
 
         Returns:
-            Seconds; None for a server in another process, which tells no costs.
+            None for a server in another process, which tells no costs.
         """
         if self._latencies is None:
             return None
@@ -157,9 +172,20 @@ class RunningDemo:
         if "preview" not in kinds:
             known.calibrate("preview", times.size, 1, min(times.decode, QUICK_DECODER))
         model = DeviceModel("here", times.size, known, 0.0, times.encode)
-        outcome = simulate(model, typists(max(1, people), seconds), 1, (times.steps,))
-        waits = figures(outcome)["last_key_to_final_ms"]
-        return waits["p50"] / 1000, waits["p95"] / 1000
+        asked = (phones, TYPING_SECONDS, TALKS, times.steps)
+        alone, presenter, hall = simulated(model, *asked)
+        return Waits(_wait(alone), _wait(presenter), _wait(hall) if phones else None)
+
+
+def _wait(figures: dict[str, Any]) -> tuple[float, float]:
+    """Median and 95th percentile, seconds."""
+    spread = figures["last_key_to_final_ms"]
+    return spread["p50"] / 1000, spread["p95"] / 1000
+
+
+def last_turn(phones: int, seats: int) -> float:
+    """Seconds after which the last of so many phones has had a seat, if all of them want one."""
+    return (ceil(phones / seats) - 1) * TURN_SECONDS
 
 
 def is_demo(settings: Settings) -> bool:
@@ -171,17 +197,22 @@ def is_demo(settings: Settings) -> bool:
 
 
 def open_pages(demo: RunningDemo) -> str:
-    """Opens the page and the wall, and says so.
+    """Opens the page, the wall and what phones are to open, and says so.
 
     Raises:
         EngineUnavailable: one of them does not come.
     """
-    paths = ["/", "/web/live.js", *(["/stage", "/web/stage.js"] if demo.stage else [])]
-    for path in paths:
+    paths = {"/": "", "/web/live.js": "", "/stage": "--stage", "/web/stage.js": ""}
+    if demo.audience:
+        paths |= {"/audience": "--audience", "/web/audience.js": ""}
+    for path, option in paths.items():
         status, body = demo.get(path)
+        if status == 404 and option:
+            raise EngineUnavailable(f"{path} is not there: start the demo with {option}.")
         if status != 200 or not body:
             raise EngineUnavailable(f"{path} answers {status}.")
-    return "the page and the wall open" if demo.stage else "the page opens"
+    phones = ", the wall and the phones' page" if demo.audience else " and the wall"
+    return f"the page{phones} open"
 
 
 def time_pictures(demo: RunningDemo) -> Times:

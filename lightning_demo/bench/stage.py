@@ -21,12 +21,11 @@ from .many import warm_up
 from .score import PATIENCE, Round, client_load, score
 from .servers import OURS, Server, command, serve_commands
 from .simulation.device_model import device_model
+from .simulation.talk import simulated
 from .stage_desk import Talk, give
 from .stage_phones import Visit, Visited, visit
-from .stage_simulated import simulated
-from .typists import Typist, typist
+from .typists import PRESENTER, Typist, typist
 
-PRESENTER = 0  # of all typists
 WARM_UP_SECONDS = 0.5
 FIGURES = {  # the table's rows: key, label
     "last_key_to_final_ms": "last key to final, ms p50/p95/max",

@@ -17,9 +17,8 @@ from .clients import OPEN_WITHIN, LivePage
 from .many import type_keys
 from .score import PATIENCE, Round
 from .servers import MOST_FILES, allow_files
-from .typists import Typist, typist
+from .typists import FIRST_PHONE, Typist, typist
 
-FIRST_TYPIST = 1  # 0 is the presenter
 EVERY_SEND = 3  # a phone sends every third picture that it waits for, and its last
 EVERY_VOTER = 3  # of the phones that look on
 VOTE_WITHIN = 2.0  # seconds after something is shown
@@ -159,7 +158,7 @@ async def _visit(asked: Visit) -> Visited:
         PhonePage(
             asked,
             number,
-            typist(FIRST_TYPIST + number, asked.number, asked.seconds)
+            typist(FIRST_PHONE + number, asked.number, asked.seconds)
             if number < asked.painting
             else None,
         )

@@ -24,6 +24,7 @@ LONG = 64  # characters; then a new sentence is begun
 TYPO = 0.04  # of all keys
 SECOND_THOUGHT = 0.3  # of all sentences
 SEED_SPACING = 1009  # a prime between the seeds of two typists
+PRESENTER, FIRST_PHONE = 0, 1  # numbers of a talk's typists; further phones follow
 
 # The one steady typist of `bench live`.
 KEYS_PER_SECOND = 8.0

@@ -13,8 +13,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import segno
 
@@ -28,11 +29,14 @@ from ..settings import Settings
 from .laptop import firewall, power, screens
 from .offline import without_network
 
+if TYPE_CHECKING:
+    from ..bench.first_minute import Waits
+
 LOW_BATTERY = 50  # percent, of a laptop that is plugged in now
 DISK_BYTES = 2 * 2**30  # beside what the APIs may keep
 SMALLEST = 720  # lines of a projector below which a wall's words are hard to read
 PATIENT = 10.0  # seconds that a hall waits for a picture
-TYPING_SECONDS = 20.0  # of each simulated phone
+LONG = "{:.0f} s are long: end other programs, and take a smaller size or fewer steps"
 GREEN, PLAIN = "\033[32m", "\033[0m"
 
 
@@ -45,13 +49,14 @@ def rehearse(settings: Settings, phones: int = 0) -> int:
     """Prints what was found; returns 0 when the talk can begin, 1 when something is to be mended.
 
     Args:
-        phones: that will be typing, 0 to 1000; 0: only the presenter does.
+        phones: that will come, 0 to 1000; 0: there is no audience, only the presenter types.
 
     Raises:
         InvalidSetting: the number is out of range.
     """
     if not 0 <= phones <= 1000:
         raise InvalidSetting("phones: must be a whole number from 0 to 1000.")
+    settings = replace(settings, stage=True, audience=phones > 0, kiosk=0.0)
     to_mend: list[Finding] = []
     with without_network() as tried:
         for finding in _findings(settings, phones):
@@ -142,24 +147,42 @@ def _serving(settings: Settings, phones: int) -> Iterator[Finding]:
         yield Finding("server", times.words)
         if times.getting_faster:
             yield Note("server", "it is not compiled yet: run `python -m lightning_demo compile`")
-        yield from _crowd(demo.forecast(times, phones, TYPING_SECONDS), phones)
+        painting = min(phones, settings.audience_seats)
+        yield from _waiting(demo.forecast(times, painting), painting)
+        if phones > painting:
+            yield _line(phones, painting)
 
 
-def _crowd(waits: tuple[float, float] | None, phones: int) -> Iterator[Finding]:
-    """How long people would wait, (half of them, 95 of 100) in seconds; None: not known."""
-    who = f"{phones} phones typing at once" if phones > 1 else "one person typing"
+def _waiting(waits: Waits | None, phones: int) -> Iterator[Finding]:
+    """How long everybody would wait for a picture; None: not known."""
     if waits is None:
         yield Note("waiting", "not simulated: end the demo that runs already to have that told")
         return
-    half, most = waits
-    found = f"{who}: {half:.1f} s from the last key to the finished picture, {most:.1f} s at most"
-    found += " for 95 of 100 (simulated)"
+    half, most = waits.presenter
+    found = f"you: {half:.1f} s from the last key to the finished picture, "
+    found += f"{most:.1f} s at most for 95 of 100 (simulated)"
+    if phones:
+        found += f"; without the phones {waits.alone[0]:.1f} s"
+    yield Finding("waiting", found, LONG.format(most) if most > PATIENT else "")
+    if waits.phones is None:
+        return
+    half, most = waits.phones
+    who = "1 phone that paints" if phones == 1 else f"{phones} phones that paint at once"
     advice = ""
     if most > PATIENT:
-        advice = (
-            f"{most:.0f} s are long: let fewer paint at once, e.g. --max-sessions {phones // 2}"
-        )
-    yield Finding("waiting", found, advice)
+        advice = f"{most:.0f} s are long: let fewer paint at once, "
+        advice += f"--audience-seats {phones // 2}" if phones > 1 else "or start without --audience"
+    yield Finding("waiting", f"{who}: {half:.1f} s, {most:.1f} s at most for 95 of 100", advice)
+
+
+def _line(phones: int, seats: int) -> Note:
+    """How long the last of so many phones may stand in line for a seat."""
+    from ..bench.first_minute import last_turn
+
+    longest = last_turn(phones, seats)
+    span = f"{longest / 60:.0f} min" if longest >= 120 else f"{longest:.0f} s"
+    found = f"{seats} of {phones} phones paint at once, the last one's turn comes within {span}"
+    return Note("seats", f"{found}: --audience-seats N for more at once")
 
 
 def _phones(settings: Settings, phones: int) -> Iterator[Finding]:

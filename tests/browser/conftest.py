@@ -37,7 +37,7 @@ globalThis.WebSocket = class {
 
 HERE = Path(__file__).parent
 LONGEST = (
-    *("test_main_job.py", "test_live.py", "test_audience.py"),
+    *("test_talk.py", "test_main_job.py", "test_live.py"),
     *("test_stage.py", "test_completion.py", "test_controls.py"),
 )
 

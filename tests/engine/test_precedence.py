@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, linear
-from lightning_demo.bench.stage_simulated import simulated
+from lightning_demo.bench.simulation.talk import simulated
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.decoding import DecodingQueue

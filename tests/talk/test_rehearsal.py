@@ -12,7 +12,9 @@ import pytest
 from lightning_demo import reachable
 from lightning_demo.bench import first_minute
 from lightning_demo.cli import main
+from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.errors import CheckpointError
+from lightning_demo.schemas import ROW_BUCKETS
 from lightning_demo.talk import rehearsal
 from lightning_demo.talk.laptop import Power
 from lightning_demo.talk.offline import without_network
@@ -38,13 +40,15 @@ def laptop(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_rehearsal_with_the_real_model_ends_green(
     laptop: Any, capsys: pytest.CaptureFixture[str]
 ):
-    assert main([*HERE, "--host", "0.0.0.0", "--phones", "2"]) == 0  # noqa: S104
+    assert main([*HERE, "--host", "0.0.0.0", "--phones", "9"]) == 0  # noqa: S104
     output = capsys.readouterr().out
     for line in (
         "ok  weights    Miniature for 4 steps",
-        "ok  pages      the page and the wall open",
+        "ok  pages      the page, the wall and the phones' page open",
         "ok  server     ready after",
-        "ok  waiting    2 phones typing at once",
+        "ok  waiting    you: ",
+        "ok  waiting    8 phones that paint at once: ",
+        "--  seats      8 of 9 phones paint at once, the last one's turn comes within 90 s",
         "ok  address    http://192.168.1.7:7860",
         "ok  disk",
         "ok  power      plugged in, battery at 90%",
@@ -102,6 +106,7 @@ def test_what_is_to_be_mended_is_listed(
     laptop.setattr("lightning_demo.model.hub.files.find", damaged)
     assert rehearse(running, "--phones", "30") == 1
     output = capsys.readouterr().out
+    assert "server: /audience is not there: start the demo with --audience" in output
     _, _, mend = output.partition("thing(s) to mend before the talk:")
     for words in ("weights: fetch them", "address: start with --host", "plug it in", "disk: free"):
         assert words in mend, words
@@ -126,8 +131,32 @@ def test_another_program_at_the_port(laptop: Any, capsys: pytest.CaptureFixture[
 def test_a_demo_that_asks_for_a_login_says_so(
     quick: Callable[..., Running], capsys: pytest.CaptureFixture[str]
 ):
-    assert rehearse(quick(auth="ann:pw")) == 1
+    assert rehearse(quick(auth="ann:pw", stage=True)) == 1
     assert "asks for a login" in capsys.readouterr().out
+
+
+def test_a_demo_without_a_wall_says_so(
+    quick: Callable[..., Running], capsys: pytest.CaptureFixture[str]
+):
+    assert rehearse(quick()) == 1
+    assert "server: /stage is not there: start the demo with --stage" in capsys.readouterr().out
+
+
+def test_phones_that_wait_long_and_yet_give_way(capsys: pytest.CaptureFixture[str]):
+    """On a slow device, by its costs alone: the presenter waits for no phone, phones do."""
+    slow = LatencyModel()
+    for kind, cost in (("step", 0.5), ("decoder", 0.1), ("preview", 0.05)):
+        for rows in ROW_BUCKETS:
+            slow.calibrate(kind, (256, 256), rows, rows * cost)
+    demo = first_minute.RunningDemo("127.0.0.1", 0, https=False, audience=True)
+    demo._latencies = slow
+    times = first_minute.Times(1.0, 3.0, 2.2, 0.1, 0.01, (256, 256), 4, False)
+    waits = demo.forecast(times, 16)
+    assert waits is not None and waits.phones is not None
+    assert waits.presenter[0] < 1.5 * waits.alone[0] < waits.phones[0]
+    you, hall = rehearsal._waiting(waits, 16)
+    assert not you.advice and "--audience-seats 8" in hall.advice
+    assert demo.forecast(times, 0) == first_minute.Waits(waits.alone, waits.alone, None)
 
 
 @pytest.mark.parametrize("number", ["-1", "1001"])
