@@ -171,7 +171,8 @@ export class Batch {
     byId("room").hidden = !run.full;
     byId("room").disabled = !this.saved.length;
     const typing = run.running ? "It gives way to what you type; close this and type on." : "";
-    this.say(run.words || store.problem || typing, run.words && !run.running ? "problem" : "");
+    const full = run.full ? " Save the zip, then make room." : "";
+    this.say((run.words || store.problem || typing) + full, run.words && !run.running ? "problem" : "");
   }
 
   async draw() {

@@ -1,12 +1,14 @@
-// Paints what is missing of a batch, one request a picture; paused by another tab that goes on.
+// Paints what is missing of a batch, several at a time; paused by another tab that goes on.
 
+import { NotKept } from "./batch_store.js";
+import { pictures } from "./batch_stream.js";
 import { pause } from "./pause.js";
 
-const AT_ONCE = 4; // pictures: a browser opens six connections to a server, and the page needs some
-const WAITS = [1, 2, 4, 8, 16]; // seconds before each new try where the server is busy
+const STREAMS = 2; // so that the model has something to do while one of them begins anew
+const OF_EACH = 8; // pictures
+const WAITS = [1, 2, 4, 8, 16]; // seconds before each new try where the server is busy or gone
+const BUSY = [429, 502, 503, 504]; // statuses of a server, or of a proxy before one that starts
 const LATELY = 30; // pictures whose pace is the pace
-const LOCKED = [401, 403]; // whoever has logged in again can go on
-const BUSY = [429, 503];
 
 export class BatchRun {
   /**
@@ -51,17 +53,16 @@ export class BatchRun {
     this.tell();
     await this.store.load(); // another tab may have painted some
     if (signal.aborted) return;
-    const waiting = this.left.values();
+    const { left } = this;
     const work = async () => {
-      for (const picture of waiting) {
-        if (signal.aborted) return;
-        await this.paint(picture, signal);
-      }
+      while (left.length && !signal.aborted) await this.paint(left.splice(0, OF_EACH), signal);
     };
     try {
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
-    } catch ({ message }) {
-      if (!signal.aborted) this.words = message;
+      await Promise.all(Array.from({ length: STREAMS }, work));
+    } catch (problem) {
+      if (signal.aborted) return;
+      this.words = problem.message;
+      this.full = problem instanceof NotKept;
     }
     if (this.control === control) this.pause(this.words);
   }
@@ -86,71 +87,52 @@ export class BatchRun {
     this.tell();
   }
 
-  async paint({ number, request, file }, signal) {
-    const begun = performance.now();
-    const { blob = null, model = "", notes = [], error = "", seconds = 0 } = await this.ask(request, signal);
-    if (signal.aborted) return;
-    const took = seconds || (blob ? (performance.now() - begun) / 1000 : 0);
-    const outcome = { number, file: blob ? file : "", seconds: took, model, notes, error };
-    try {
-      await this.store.add(outcome, blob);
-    } catch (problem) {
-      this.full = true;
-      throw problem;
+  /** Paints some of them, patiently where the server is busy, gone or starting. */
+  async paint(some, signal) {
+    let missing = some;
+    for (let tries = 0; missing.length && !signal.aborted; tries += 1) {
+      const before = missing.length;
+      let wait = WAITS[Math.min(tries, WAITS.length - 1)];
+      try {
+        missing = await this.ask(missing, signal);
+      } catch (problem) {
+        if (signal.aborted || problem instanceof NotKept) throw problem;
+        if (problem.status && !BUSY.includes(problem.status)) throw problem;
+        missing = missing.filter(({ number }) => !this.store.outcomes.has(number));
+        wait = Math.max(wait, problem.seconds ?? 0);
+        this.say(problem.status ? problem.message : "The server does not answer; it is asked again.");
+      }
+      if (missing.length < before) tries = 0;
+      if (missing.length) await pause(1000 * wait, signal);
     }
+  }
+
+  /** Asks once; returns those that are to be asked for again. */
+  async ask(some, signal) {
+    const begun = performance.now();
+    const again = new Set(some);
+    const requests = some.map(({ request }) => request);
+    for await (const [place, about, blob] of pictures(requests, this.store.plan.format, signal)) {
+      if (about.again) this.say(about.error);
+      else {
+        again.delete(some[place]);
+        await this.keep(some[place], { seconds: (performance.now() - begun) / 1000, ...about }, blob, signal);
+      }
+    }
+    return [...again];
+  }
+
+  async keep({ number, file }, { seconds, model = "", notes = [], error = "" }, blob, signal) {
+    const outcome = { number, file: blob ? file : "", seconds: blob ? seconds : 0, model, notes, error };
+    await this.store.add(outcome, blob);
     if (signal.aborted) return;
     this.times = [...this.times, performance.now()].slice(-LATELY);
     this.words = "";
     this.tell(outcome, blob);
   }
 
-  /** A picture, or why there is none; patiently where the server is busy, gone or starting. */
-  async ask(request, signal) {
-    const url = new URL(`../picture?yields=1&format=${this.store.plan.format}`, import.meta.url);
-    const headers = { "Content-Type": "application/json" };
-    const options = { method: "POST", headers, body: JSON.stringify(request), signal };
-    let refused = 0;
-    for (let tries = 0; ; tries += 1) {
-      const answer = await fetch(url, options).catch(() => null);
-      const blob = answer?.ok ? await answer.blob().catch(() => null) : null;
-      if (blob) return { blob, ...aboutOf(answer.headers) };
-      const words = answer?.ok ? "" : await wordsOf(answer);
-      if (signal.aborted) return {};
-      const status = answer && !answer.ok ? answer.status : 0;
-      if (LOCKED.includes(status)) throw new Error(words);
-      if (status && !BUSY.includes(status)) return { error: words };
-      // One that is refused again and again by a server that paints others is at fault itself.
-      if (status === 503 && (await ready(signal))) refused += 1;
-      if (refused > WAITS.length) return { error: words };
-      if (status !== 429) this.say(words || "The server does not answer; it is asked again.");
-      const wait = status === 429 ? 1 : WAITS[Math.min(tries, WAITS.length - 1)];
-      await pause(1000 * Math.max(wait, Number(answer?.headers.get("Retry-After") ?? 0)), signal);
-    }
-  }
-
   say(words) {
     this.words = words;
     this.tell();
   }
-}
-
-/** What is known of a picture beside its pixels. */
-function aboutOf(headers) {
-  const stages = headers.get("Server-Timing") ?? "";
-  const of = (stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
-  return {
-    seconds: (of("total") - of("queue")) / 1000,
-    model: headers.get("X-Model") ?? "",
-    notes: JSON.parse(headers.get("X-Warnings") ?? "[]"),
-  };
-}
-
-async function wordsOf(answer) {
-  return (await answer?.json().catch(() => null))?.detail ?? "";
-}
-
-/** Whether the server paints at all. */
-async function ready(signal) {
-  const answer = await fetch(new URL("../readyz", import.meta.url), { signal }).catch(() => null);
-  return Boolean(answer?.ok);
 }

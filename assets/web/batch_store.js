@@ -4,6 +4,9 @@
 const NAME = "lightning-batch";
 const STORES = ["plan", "outcomes", "pictures"];
 
+/** The browser refuses to keep it, with words for the visitor. */
+export class NotKept extends Error {}
+
 const done = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -39,7 +42,7 @@ export class BatchStore {
 
   /**
    * Begins a batch in place of the one before; null: with none.
-   * @throws Error  with words for the visitor: it is not kept
+   * @throws NotKept
    */
   async begin(plan) {
     await this.write((stores) => {
@@ -53,7 +56,7 @@ export class BatchStore {
 
   /**
    * Keeps what became of a picture, with the picture where there is one: both, or neither.
-   * @throws Error  with words for the visitor: it is not kept
+   * @throws NotKept
    */
   async add(outcome, blob) {
     await this.write(({ outcomes, pictures }) => {
@@ -95,17 +98,16 @@ export class BatchStore {
   async write(change) {
     if (!this.database) return;
     const writing = this.database.transaction(STORES, "readwrite");
-    const ended = new Promise((resolve, reject) => {
-      writing.oncomplete = resolve;
-      writing.onabort = () => reject(writing.error);
-    });
-    change(Object.fromEntries(STORES.map((name) => [name, writing.objectStore(name)])));
     try {
-      await ended;
+      change(Object.fromEntries(STORES.map((name) => [name, writing.objectStore(name)])));
+      await new Promise((resolve, reject) => {
+        writing.oncomplete = resolve;
+        writing.onabort = () => reject(writing.error);
+      });
     } catch (problem) {
       console.warn("the batch cannot be kept:", problem);
       const full = problem?.name === "QuotaExceededError";
-      throw new Error(full ? "This browser has no room left." : "This browser keeps no more.");
+      throw new NotKept(full ? "This browser has no room left." : "This browser keeps no more.");
     }
   }
 }

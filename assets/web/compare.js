@@ -5,7 +5,9 @@ import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { pause } from "./pause.js";
 
-const AT_ONCE = 4; // pictures; what is typed meanwhile takes turns with them
+// Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
+// what is typed meanwhile needs one where there are no sockets.
+const AT_ONCE = 3;
 const NONE = "";
 
 const byId = (name) => document.getElementById(`compare-${name}`);
@@ -119,7 +121,7 @@ export class Compare {
   }
 
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg", import.meta.url);
+    const url = new URL("../picture?format=jpeg&yields=1", import.meta.url);
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(cell.request);
     const begun = performance.now();

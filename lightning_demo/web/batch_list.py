@@ -51,7 +51,8 @@ class BatchList:
         for name in fields:
             if name not in FIELDS:
                 raise _wrong(name[:40], "there is no such field.")
-        kind, format = fields.get("kind"), fields.get("format", FORMATS[0])
+        kind: Any = fields.get("kind")
+        format = fields.get("format", FORMATS[0])
         if kind not in get_args(Kind):
             raise _wrong("kind", f"must be one of {', '.join(get_args(Kind))}.")
         if format not in FORMATS:

@@ -38,7 +38,12 @@ FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bodies with pictures or lists in them; all others hold a few texts.
 # Bytes, by path; of a batch, its list in base64 and lists of words beside it.
-LARGER_BODIES = {"/sdapi/v1/png-info": 2**24, "/animation": 2**24, "/batch": 2**23}
+LARGER_BODIES = {
+    "/sdapi/v1/png-info": 2**24,
+    "/animation": 2**24,
+    "/batch": 2**23,
+    "/batch/pictures": 2**23,
+}
 
 
 class Guard:

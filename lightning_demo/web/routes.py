@@ -19,8 +19,9 @@ from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from ..studio.animation import FORMATS, animate, unpack
 from .batch_list import BatchList
-from .callers import Caller, caller_at, trusted
-from .guard import check_login, from_this_machine, logged_in, may_seem_this_machine
+from .batch_pictures import BatchPictures
+from .callers import caller_at
+from .guard import check_login, logged_in
 from .http_json import answers_problems, problem, read_body, read_json, stages
 from .kept_files import kept_file
 from .live_socket import serve_socket
@@ -49,6 +50,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/picture", endpoints.picture, methods=["POST"]),
         Route("/animation", endpoints.animation, methods=["POST"]),
         Route("/batch", endpoints.batch, methods=["POST"]),
+        Route("/batch/pictures", BatchPictures(service).answer, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),
@@ -99,13 +101,14 @@ class Endpoints:
     async def picture(self, request: Request) -> Response:
         """The picture of a request, its settings inside; `?format=jpeg` or `webp`, else PNG.
 
-        One of many (`?yields=1`) gives way to what is typed and to whoever asks for one.
+        One of many (`?yields=1`) gives way to what is typed.
         """
         format = request.query_params.get("format", "png")
         if format not in ("png", "jpeg", "webp"):
             raise InvalidRequest("format: must be png, jpeg or webp.", field="format")
         check_login(request)
-        caller = self._visitor(request)
+        yields = request.query_params.get("yields") == "1"
+        caller = replace(caller_at(request), origin="page", yields=yields)
         painting = self._service.painting
         painting.admit(caller)
         asked = GenerationRequest.parse(
@@ -119,8 +122,6 @@ class Endpoints:
             "Content-Disposition": f'attachment; filename="{frame.model}-{asked.seed}.{format}"',
             "Cache-Control": "no-store",
             "Server-Timing": stages([frame]),
-            "X-Model": frame.model,
-            "X-Warnings": json.dumps(frame.notes),
         }
         return Response(data, headers=headers, media_type=f"image/{format}")
 
@@ -154,11 +155,3 @@ class Endpoints:
             data = await asyncio.to_thread(animate, pictures, format)
         headers = {"Cache-Control": "no-store"}
         return Response(data, headers=headers, media_type=f"image/{format}")
-
-    def _visitor(self, request: Request) -> Caller:
-        """Whoever asks for a picture; of those on this machine a batch is as fast as can be."""
-        caller = replace(caller_at(request), origin="page")
-        if request.query_params.get("yields") != "1":
-            return caller
-        mine = from_this_machine(request) and not may_seem_this_machine(self._service.settings)
-        return replace(trusted(caller) if mine else caller, yields=True)

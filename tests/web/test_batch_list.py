@@ -13,7 +13,6 @@ import pytest
 from lightning_demo.web import batch_list
 
 from .conftest import Running
-from .fakes import FakeEngine
 
 CSV = "prompt,seed,size,steps,count\n{a|b} c,7,,,\n=1+1,,384x256,8,2\nd,,9x9,,\n"
 
@@ -118,33 +117,3 @@ def test_pages_elsewhere_and_visitors_who_are_not_logged_in_are_refused(
     headers = {"Origin": "https://elsewhere.example"}
     body = {"kind": "text", "list": ""}
     assert httpx.post(f"{running.url}/batch", json=body, headers=headers).status_code == 403
-
-
-def test_a_picture_of_many_gives_way_and_is_not_held_up(start: Callable[..., Running]) -> None:
-    engine = FakeEngine()
-    engine.notes = ("A note, “so”.",)
-    running = start(engine)
-    fields = {"prompt": "a boat", "seed": 9}
-    for number in range(80):  # more than anybody else may ask for at once
-        query = f"{running.url}/picture?yields=1&format=jpeg"
-        answer = httpx.post(query, json={**fields, "seed": number})
-        assert answer.status_code == 200
-    assert answer.headers["x-model"] == "miniature"
-    assert json.loads(answer.headers["x-warnings"]) == ["A note, “so”."]
-    httpx.post(f"{running.url}/picture", json=fields)
-    assert [work.yields for work in engine.works] == [True] * 80 + [False]
-    assert len({work.client for work in engine.works}) == 1
-
-
-def test_from_elsewhere_many_come_no_faster_than_others(start: Callable[..., Running]) -> None:
-    running = start(FakeEngine(step_seconds=0.0), auth="me:secret")
-    with httpx.Client(base_url=running.url) as client:
-        client.post("/login", data={"username": "me", "password": "secret"})
-        asked = (
-            client.post(
-                "/picture?yields=1&format=jpeg", json={"prompt": "a", "num_inference_steps": 2}
-            )
-            for _ in range(400)
-        )
-        refused = next(answer for answer in asked if answer.status_code != 200)
-    assert refused.status_code == 429 and refused.headers["retry-after"]
