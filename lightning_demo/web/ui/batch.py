@@ -23,7 +23,7 @@ BATCH = """
         title="Text files, each a list: __animal__ in a prompt is a line of animal.txt"
         >Word lists</button>
       <label>read as <select id="batch-kind">
-        <option value="">it looks</option>
+        <option value="">it looks like</option>
         <option value="text">lines</option>
         <option value="csv">CSV</option>
         <option value="jsonl">JSON Lines</option>
