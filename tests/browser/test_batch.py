@@ -38,6 +38,16 @@ ZIP = """async ([files, most]) => {
   const zips = await Promise.all(parts(blobs, most).map((part) => zip(part, at)));
   return Promise.all(zips.map(async (each) => [...new Uint8Array(await each.arrayBuffer())]));
 }"""
+RECORDS = """async (chunks) => {
+  const { records } = await import(new URL("web/batch_stream.js", document.baseURI));
+  const stream = new ReadableStream({ start: (control) => {
+    for (const chunk of chunks) control.enqueue(Uint8Array.from(chunk));
+    control.close();
+  } });
+  const found = [];
+  for await (const [header, bytes] of records(stream)) found.push([header.place, [...bytes]]);
+  return found;
+}"""
 KIND = """async (text) => {
   const { kindOf } = await import(new URL("web/batch_source.js", document.baseURI));
   return kindOf(text);
@@ -297,6 +307,18 @@ def test_a_full_browser_makes_room(
 )
 def test_a_list_is_read_as_it_looks(modules: Modules, text: str, kind: str) -> None:
     assert modules.page.evaluate(KIND, text) == kind
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_records_however_they_arrive(modules: Modules, size: int) -> None:
+    data = b""
+    for place, content in ((1, b"abc"), (0, b""), (2, bytes(range(256)))):
+        head = json.dumps({"place": place, "bytes": len(content)}).encode()
+        data += len(head).to_bytes(4, "big") + head + content
+    data += data[:20]  # one more, cut short
+    chunks = [list(data[at : at + size]) for at in range(0, len(data), size)]
+    wanted = [[1, list(b"abc")], [0, []], [2, list(range(256))]]
+    assert modules.page.evaluate(RECORDS, chunks) == wanted
 
 
 def test_zips_as_pythons_zipfile_reads_them(modules: Modules) -> None:
