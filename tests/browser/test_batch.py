@@ -207,6 +207,26 @@ def test_a_server_that_goes_away_and_a_second_tab(
     wait_sums(other, "6 of 6 pictures")
 
 
+def test_what_is_typed_comes_first(
+    own: Callable[..., Running], begin: Callable[..., Visit]
+) -> None:
+    """Over Gradio's events, where each key needs one of the browser's connections."""
+    engine = FakeEngine(step_seconds=0.05)
+    tab = begin(own(engine, transport="events"))
+    check(tab, "prompt,count\na cat,1000\n")
+    button(tab, "Paint 1,000 pictures").press("Enter")
+    wait_for(lambda: any(work.yields for work in engine.works))
+    tab.page.keyboard.press("Escape")
+    tab.type("typed on")
+    tab.wait_painted("typed on")
+    assert tab.page.evaluate("lightning.batch.run.running && lightning.batch.run.left.length > 0")
+    mixed = [call for call in engine.calls if len(set(call)) > 1]
+    assert not mixed, "what is typed shares no call with what gives way"
+    opener = tab.page.locator("#batch-open")
+    assert "of 1000" in str(opener.get_attribute("title"))
+    tab.page.evaluate("lightning.batch.run.pause()")
+
+
 def test_files_and_words_of_lists(
     own: Callable[..., Running], begin: Callable[..., Visit], tmp_path: Path, tabs: Tabs
 ) -> None:
