@@ -31,6 +31,7 @@ export class Batch {
     this.words = []; // files
     this.found = null; // what the server has found in the list
     this.saved = []; // numbers of the pictures in the last zip
+    this.drawn = undefined; // when the batch began whose pictures are shown
     this.wire();
   }
 
@@ -180,10 +181,9 @@ export class Batch {
     byId("list").hidden = Boolean(plan);
     byId("run").hidden = !plan;
     this.drawProgress();
-    if (!plan) {
-      byId("pictures").replaceChildren();
-      return;
-    }
+    if (plan?.at !== this.drawn) byId("pictures").replaceChildren(); // they were another batch's
+    this.drawn = plan?.at;
+    if (!plan) return;
     const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, [line, request.prompt]]));
     const failed = this.known.filter(({ error }) => error);
     this.list(failed.map(({ number, error }) => [`line ${prompts.get(number)?.[0]}`, error, prompts.get(number)?.[1]]), failed.length);
@@ -197,6 +197,7 @@ export class Batch {
   showPicture(number, blob) {
     const { request } = this.store.plan.pictures.find((each) => each.number === number);
     const list = byId("pictures");
+    if (list.querySelector(`[data-number="${number}"]`)) return;
     const name = `${request.prompt}, seed ${request.seed}`;
     const image = element("img", { alt: "", src: URL.createObjectURL(blob) });
     const button = element("button", { type: "button", title: name, ariaLabel: `Go on from ${name}` }, image);
