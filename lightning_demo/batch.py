@@ -22,17 +22,15 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from .client import Client
-from .engine.base import Work, final_frame
 from .engine.build import build_engine
 from .errors import InvalidSetting
 from .generate import FIELDS, KEY
-from .images import JPEG_QUALITY, encode
 from .model.device import choose_model
 from .schemas import Limits, random_seed
 from .settings import Settings
 from .studio.manifest import Manifest, Origin, Outcome
 from .studio.plan import COLUMNS, Picture, Plan, make_plan
-from .studio.run import WAITS, Paint, Painted, paint_plan
+from .studio.run import WAITS, Paint, Painted, by_engine, paint_plan
 from .studio.table import KINDS, read_table
 from .studio.wildcards import Lists, read_lists
 
@@ -164,24 +162,8 @@ async def _here(
     steps = min(picture.request.num_inference_steps for picture in plan.pictures)
     engine = build_engine(settings, num_inference_steps=steps)
 
-    async def paint(picture: Picture) -> Painted:
-        work = Work(picture.request, client="batch", previews=False, origin="api")
-        frame = await final_frame(engine, work)
-        status = engine.status()
-        data = await asyncio.to_thread(
-            encode,
-            frame.pixels,
-            picture.request,
-            status.model,
-            args.format,
-            JPEG_QUALITY,
-            status.weights,
-        )
-        seconds = (frame.timings["total"] - frame.timings["queue"]) / 1000
-        return Painted(data, status.model, seconds, frame.notes)
-
     try:
-        yield paint, ()
+        yield by_engine(engine, args.format), ()
     finally:
         await engine.aclose()
 

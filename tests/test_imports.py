@@ -26,7 +26,7 @@ ALLOWED = {
     "studio": FOUNDATION | {"engine"},
     "web": FOUNDATION | {"model", "engine", "studio"},
     "miniature": FOUNDATION | {"model", "engine"},
-    "bench": FOUNDATION | {"model", "engine", "web", "miniature"},
+    "bench": FOUNDATION | {"model", "engine", "studio", "web", "miniature"},
     "talk": FOUNDATION | {"model", "bench", "doctor"},  # a command in a folder
 }
 

@@ -4,8 +4,11 @@ import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { pause } from "./pause.js";
+import { zip } from "./zip.js";
 
-const AT_ONCE = 4; // pictures; what is typed meanwhile takes turns with them
+// Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
+// what is typed meanwhile needs one where there are no sockets.
+const AT_ONCE = 3;
 const NONE = "";
 
 const byId = (name) => document.getElementById(`compare-${name}`);
@@ -27,6 +30,7 @@ export class Compare {
       use: () => this.use(),
       slide: () => this.slide(),
       save: () => this.save(),
+      zip: () => this.saveZip(),
       close: () => this.dialog.close(),
     };
     this.dialog.addEventListener("click", ({ target }) => {
@@ -119,7 +123,7 @@ export class Compare {
   }
 
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg", import.meta.url);
+    const url = new URL("../picture?format=jpeg&yields=1", import.meta.url);
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify(cell.request);
     const begun = performance.now();
@@ -175,7 +179,7 @@ export class Compare {
     const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
     const price = service && milliseconds ? `; at ${service} $${(usd * painted).toFixed(4)}` : "";
     this.say(`${painted} of ${this.cells.length}${took}${price}`);
-    byId("save").disabled = !painted;
+    byId("save").disabled = byId("zip").disabled = !painted;
   }
 
   /** Marks one more cell, or no more; of three the first is let go. */
@@ -187,7 +191,7 @@ export class Compare {
     for (const each of this.cells) each.button.setAttribute("aria-pressed", String(this.chosen.includes(each)));
     byId("use").disabled = this.chosen.length !== 1;
     byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
-    byId("save").disabled = !this.cells.some(({ blob }) => blob);
+    byId("save").disabled = byId("zip").disabled = !this.cells.some(({ blob }) => blob);
     byId("pair").hidden = true;
     byId("grid").hidden = false;
   }
@@ -226,10 +230,24 @@ export class Compare {
     save(await contactSheet(painted, this.columns), "lightning-compare.png");
   }
 
+  /** Every picture as a file named by what it varies, and a list of their settings. */
+  async saveZip() {
+    const painted = this.cells.filter(({ blob }) => blob);
+    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.name)}.jpeg` }));
+    const list = JSON.stringify(named.map(({ file, name, request }) => ({ file, name, ...request })), null, 1);
+    const files = named.map(({ file, blob }) => ({ name: file, blob }));
+    save(await zip([...files, { name: "manifest.json", blob: new Blob([list]) }]), "lightning-compare.zip");
+  }
+
   say(words, kind = "") {
     byId("says").textContent = words;
     byId("says").dataset.kind = kind;
   }
+}
+
+function fileName(number, name) {
+  const words = name.normalize("NFKD").toLowerCase().match(/[a-z0-9.]+/g) ?? [];
+  return [String(number).padStart(2, "0"), ...words].join("-").slice(0, 80);
 }
 
 /** ms that it took, by the server's own measurement, without its place in line. */

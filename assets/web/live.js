@@ -74,6 +74,7 @@ class Lightning {
       download: () => this.download(),
       link: () => this.copyLink(),
       "compare-open": () => this.compare(),
+      "batch-open": () => this.openBatch(),
     };
     document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
@@ -264,6 +265,13 @@ class Lightning {
     const { Compare } = await import("./compare.js");
     this.comparison ??= new Compare(this);
     this.comparison.open();
+  }
+
+  /** Opens the dialog that paints a list. */
+  async openBatch() {
+    const { Batch } = await import("./batch.js");
+    this.batch ??= new Batch(this);
+    this.batch.open();
   }
 
   /** Saves the picture that is shown, lossless and with its settings inside. */

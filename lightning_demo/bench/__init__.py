@@ -21,6 +21,7 @@ HELP = {
     "refine": "how far the picture jumps from a draft to what was asked for",
     "model": "the model itself, beside diffusers' pipeline",
     "together": "several people's pictures at once, beside pipe(...) one after another",
+    "batch": "a list into a folder, beside pipe(...) in a loop",
     "many": "many people typing at once, beside the usual ways to serve them",
     "stage": "a talk before a hall full of phones, beside the same talk without them",
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",

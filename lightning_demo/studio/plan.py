@@ -20,7 +20,6 @@ from .table import Fault, Row, Table
 from .templates import expand
 from .wildcards import Lists, draw
 
-MAX_PICTURES = 100_000
 MAX_COUNT = 1_000  # pictures of one prompt
 
 # The columns of a list; the shorter names that people write, too.
@@ -32,6 +31,17 @@ ALIASES = {
 FIELDS = tuple(GenerationRequest.__dataclass_fields__)
 COLUMNS = (*FIELDS, *ALIASES, "size", "count")
 SIZE = re.compile(r"\s*(\d+)\s*[x×*]\s*(\d+)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a plan may be."""
+
+    pictures: int = 100_000
+    characters: int = 2**29  # of their prompts, negative prompts and templates together
+
+
+BOUNDS = Bounds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ def make_plan(
     defaults: Mapping[str, Any],
     seed: int,
     lists: Lists | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> Plan:
     """Checks every row.
 
@@ -73,22 +84,34 @@ def make_plan(
     Raises:
         InvalidRequest: there are too many pictures, or none and no fault.
     """
-    plan = Plan(faults=list(table.faults))
+    plan, room = Plan(faults=list(table.faults)), bounds.characters
     for row in table.rows:
+        before = len(plan.pictures)
         try:
-            pictures = _requests(row, limits, defaults, seed, lists or {})
-            found = list(islice(pictures, MAX_PICTURES + 1))
+            for template, request in _requests(row, limits, defaults, seed, lists or {}):
+                number = len(plan.pictures) + 1
+                room -= len(template) + len(request.prompt) + len(request.negative_prompt)
+                if number > bounds.pictures or room < 0:
+                    raise _TooMuch
+                plan.pictures.append(Picture(number, row.line, template, request))
+        except _TooMuch:
+            what = (
+                f"more than {bounds.pictures:,} pictures"
+                if room >= 0
+                else f"pictures of more than {bounds.characters:,} characters"
+            )
+            raise InvalidRequest(f"The list asks for {what}.") from None
         except InvalidRequest as error:
+            del plan.pictures[before:]
             plan.faults.append(Fault(row.line, error.message))
-            continue
-        if len(plan.pictures) + len(found) > MAX_PICTURES:
-            raise InvalidRequest(f"The list asks for more than {MAX_PICTURES:,} pictures.")
-        first = len(plan.pictures) + 1
-        plan.pictures += [Picture(n, row.line, *each) for n, each in enumerate(found, first)]
     if not plan.pictures and not plan.faults:
         raise InvalidRequest("There is nothing in the list.")
     plan.faults.sort(key=lambda fault: fault.line)
     return plan
+
+
+class _TooMuch(Exception):
+    """A plan has reached its bounds."""
 
 
 def _requests(

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.base import Engine, Work, final_frame
 from ..errors import DeviceLost, EngineUnavailable, LightningError, RateLimited
+from ..images import JPEG_QUALITY, encode
 from ..tasks import tasks
 from .manifest import Outcome, replace_file
 from .plan import Picture
@@ -34,6 +36,32 @@ Name = Callable[[Picture], str]
 Tell = Callable[[Outcome], None]
 
 
+def by_engine(engine: Engine, format: str) -> Paint:
+    """Paints with an engine; what is painted takes turns as one client's.
+
+    Args:
+        format: of the files, as `images.encode` knows it.
+    """
+
+    async def paint(picture: Picture) -> Painted:
+        work = Work(picture.request, client="batch", previews=False, origin="api")
+        frame = await final_frame(engine, work)
+        status = engine.status()
+        data = await asyncio.to_thread(
+            encode,
+            frame.pixels,
+            picture.request,
+            status.model,
+            format,
+            JPEG_QUALITY,
+            status.weights,
+        )
+        seconds = (frame.timings["total"] - frame.timings["queue"]) / 1000
+        return Painted(data, status.model, seconds, frame.notes)
+
+    return paint
+
+
 async def paint_plan(
     pictures: Iterable[Picture],
     paint: Paint,
@@ -54,7 +82,7 @@ async def paint_plan(
     Raises:
         EngineUnavailable, DeviceLost: nothing more can be painted.
     """
-    waiting = iter(_in_turns(pictures))
+    waiting = iter(in_turns(pictures))
 
     async def work() -> None:
         for picture in waiting:
@@ -73,7 +101,7 @@ async def paint_plan(
         await asyncio.gather(*working)
 
 
-def _in_turns(pictures: Iterable[Picture]) -> list[Picture]:
+def in_turns(pictures: Iterable[Picture]) -> list[Picture]:
     """Those that share calls one after the other: each step count has weights of its own."""
 
     def kind(picture: Picture) -> tuple[int, ...]:

@@ -60,11 +60,12 @@ class Table:
     faults: tuple[Fault, ...]
 
 
-def read_table(data: bytes, kind: Kind, columns: Sequence[str]) -> Table:
+def read_table(data: bytes, kind: Kind, columns: Sequence[str], max_rows: int = MAX_ROWS) -> Table:
     """Takes a list apart.
 
     Args:
         columns: those that a CSV file may name in its first line.
+        max_rows: how many it may have.
 
     Raises:
         InvalidRequest: nothing of it can be read: too large, no text, or no names of columns.
@@ -81,8 +82,8 @@ def read_table(data: bytes, kind: Kind, columns: Sequence[str]) -> Table:
             faults.append(each)
         else:
             rows.append(each)
-        if len(rows) + len(faults) > MAX_ROWS:
-            raise InvalidRequest(f"The list has more than {MAX_ROWS:,} rows.")
+        if len(rows) + len(faults) > max_rows:
+            raise InvalidRequest(f"The list has more than {max_rows:,} rows.")
     return Table(tuple(rows), tuple(faults))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ..errors import InvalidRequest
 
 MAX_PROMPTS = 10_000  # of one template
+MAX_CHARACTERS = 2**23  # of all of them
 MAX_DEPTH = 20
 SIGNS = "{},|"
 
@@ -31,17 +32,26 @@ def _expand(text: str, depth: int) -> list[str]:
         raise _wrong(f"at most {MAX_DEPTH} braces may be inside each other.")
     prompts, end = [""], 0
     for start, stop in _groups(text):
-        choices = [
-            prompt
-            for alternative in _alternatives(text[start + 1 : stop])
-            for prompt in _expand(alternative, depth + 1)
-        ]
-        if len(prompts) * len(choices) > MAX_PROMPTS:
-            raise _wrong(f"the braces make more than {MAX_PROMPTS:,} prompts.")
         between = text[end:start]
+        around = max(map(len, prompts)) + len(between) + len(text) - stop
+        choices: list[str] = []
+        longest = 0
+        for alternative in _alternatives(text[start + 1 : stop]):
+            found = _expand(alternative, depth + 1)
+            choices += found
+            longest = max(longest, *map(len, found))
+            _check(len(prompts) * len(choices), around + longest)
         prompts = [f"{before}{between}{choice}" for before in prompts for choice in choices]
         end = stop + 1
     return [f"{prompt}{text[end:]}" for prompt in prompts]
+
+
+def _check(prompts: int, length: int) -> None:
+    """Refuses more than a machine should hold, before it is made."""
+    if prompts > MAX_PROMPTS:
+        raise _wrong(f"the braces make more than {MAX_PROMPTS:,} prompts.")
+    if prompts * length > MAX_CHARACTERS:
+        raise _wrong(f"the braces make more than {MAX_CHARACTERS:,} characters.")
 
 
 def _groups(text: str) -> Iterator[tuple[int, int]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ..errors import InvalidRequest, InvalidSetting
 
-NAME = re.compile(r"__([\w-]+(?:/[\w-]+)*?)__")
+# Bounded in all its parts: else a prompt could be written that is searched for minutes.
+NAME = re.compile(r"__([\w-]{1,64}(?:/[\w-]{1,64}){0,4}?)__")
 MAX_DRAWS = 100  # of one prompt: lists that name each other would never end
 MAX_BYTES = 16 * 2**20  # of one list
 
@@ -41,9 +42,14 @@ def read_lists(folder: Path) -> Lists:
             raise InvalidSetting(f"wildcards: {file} cannot be read ({error.strerror}).") from None
         except UnicodeDecodeError:
             raise InvalidSetting(f"wildcards: {file} must be UTF-8 text.") from None
-        lines = (line.strip() for line in text.splitlines())
-        lists[name] = tuple(line for line in lines if line and not line.startswith("#"))
+        lists[name] = words_of(text)
     return lists
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The lines of a list's text that can be drawn."""
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def draw(prompt: str, lists: Lists, seed: int) -> str:

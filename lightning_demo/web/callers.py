@@ -26,6 +26,7 @@ class Caller:
     per_second: float = PER_SECOND  # pictures, after a burst of `BURST`; inf: as many as there are
     at_once: int = AT_ONCE  # pictures that may be painted or wait at one time
     origin: Origin = "api"  # whether a program asks
+    yields: bool = False  # whether these pictures give way to all others
 
     @property
     def client(self) -> Hashable:

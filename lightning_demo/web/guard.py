@@ -24,6 +24,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PAGE_PATHS = (
     "/animation",
     "/audience",
+    "/batch",
     "/battle",
     "/gradio_api",
     "/login",
@@ -35,8 +36,14 @@ PAGE_PATHS = (
 )
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Bodies with a picture in them; all others hold text.
-LARGER_BODIES = {"/sdapi/v1/png-info": 2**24, "/animation": 2**24}  # bytes, by path
+# Bodies with pictures or lists in them; all others hold a few texts.
+# Bytes, by path; of a batch, its list in base64 and lists of words beside it.
+LARGER_BODIES = {
+    "/sdapi/v1/png-info": 2**24,
+    "/animation": 2**24,
+    "/batch": 2**23,
+    "/batch/pictures": 2**23,
+}
 
 
 class Guard:

@@ -174,7 +174,13 @@ class Painting:
 
     async def _painted(self, request: GenerationRequest, caller: Caller, previews: bool) -> Stream:
         end = time.monotonic() + PAINT_SECONDS
-        work = Work(request, client=caller.client, origin=caller.origin, previews=previews)
+        work = Work(
+            request,
+            client=caller.client,
+            previews=previews,
+            yields=caller.yields,
+            origin=caller.origin,
+        )
         stream = self._engine.generate(work)
         async with aclosing(stream) as values:
             while (value := await _next(values, end)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -17,6 +18,8 @@ from ..images import JPEG_QUALITY, encode
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from ..studio.animation import FORMATS, animate, unpack
+from .batch_list import BatchList
+from .batch_pictures import BatchPictures
 from .callers import caller_at
 from .guard import check_login, logged_in
 from .http_json import answers_problems, problem, read_body, read_json, stages
@@ -46,6 +49,8 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/metrics", endpoints.metrics),
         Route("/picture", endpoints.picture, methods=["POST"]),
         Route("/animation", endpoints.animation, methods=["POST"]),
+        Route("/batch", endpoints.batch, methods=["POST"]),
+        Route("/batch/pictures", BatchPictures(service).answer, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),
@@ -63,6 +68,7 @@ class Endpoints:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._animating = asyncio.Lock()
+        self._checking = asyncio.Lock()
 
     async def live(self, socket: WebSocket) -> None:
         """The live loop of one tab."""
@@ -93,12 +99,16 @@ class Endpoints:
 
     @answers_problems
     async def picture(self, request: Request) -> Response:
-        """The picture of a request, its settings inside; `?format=jpeg` or `webp`, else PNG."""
+        """The picture of a request, its settings inside; `?format=jpeg` or `webp`, else PNG.
+
+        One of many (`?yields=1`) gives way to what is typed.
+        """
         format = request.query_params.get("format", "png")
         if format not in ("png", "jpeg", "webp"):
             raise InvalidRequest("format: must be png, jpeg or webp.", field="format")
         check_login(request)
-        caller = replace(caller_at(request), origin="page")
+        yields = request.query_params.get("yields") == "1"
+        caller = replace(caller_at(request), origin="page", yields=yields)
         painting = self._service.painting
         painting.admit(caller)
         asked = GenerationRequest.parse(
@@ -114,6 +124,22 @@ class Endpoints:
             "Server-Timing": stages([frame]),
         }
         return Response(data, headers=headers, media_type=f"image/{format}")
+
+    @answers_problems
+    async def batch(self, request: Request) -> Response:
+        """The pictures of a list, and which of its rows are at fault."""
+        check_login(request)
+        self._service.painting.admit(caller_at(request))
+        fields = await read_json(request)
+        if self._checking.locked():  # each may take a core for seconds
+            raise EngineUnavailable("Another list is being checked; try again in a moment.")
+        async with self._checking:
+            asked = BatchList.parse(fields)
+            limits = self._service.engine.status().limits
+            found = await asyncio.to_thread(asked.checked, limits)
+            data = await asyncio.to_thread(json.dumps, found)
+        headers = {"Cache-Control": "no-store"}
+        return Response(data, headers=headers, media_type="application/json")
 
     @answers_problems
     async def animation(self, request: Request) -> Response:

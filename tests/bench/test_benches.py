@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_demo.bench import HELP, engine, together
+from lightning_demo.bench import HELP, batch, engine, together
 from lightning_demo.bench.bench_model import picture
 from lightning_demo.bench.random_sdxl import THIN, random_components
 from lightning_demo.bench.servers import launch
@@ -66,6 +66,21 @@ def test_bench_together_paints_the_same_pictures_in_three_ways(
     assert set(rates) == {"pipe", "one_by_one", "together"}
     assert result["rows_in_a_call"] in (1, 2, 4, 8)
     assert result["speedup_vs_pipe"] == pytest.approx(rates["together"] / rates["pipe"], abs=0.01)
+
+
+def test_bench_batch_paints_a_list_in_two_ways(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(batch, "QUIET", 0.0)
+    monkeypatch.setattr(batch, "LocalEngine", partial(LocalEngine, idle_seconds=None))
+    few = ["--pictures", "2", "--rounds", "1", "--num-inference-steps", "1"]
+    assert main(["bench", "batch", "--weights", "miniature", *few]) == 0
+    result = last_line(capsys)
+    rates = result["pictures_per_hour"]
+    assert set(rates) == {"loop", "batch"}
+    ratio = rates["batch"] / rates["loop"]
+    assert result["speedup_vs_loop"] == pytest.approx(ratio, abs=0.01)
+    assert [check["status"] for check in result["checks"]] == ["pass"]
 
 
 def test_a_program_that_does_not_start_says_why():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -136,6 +138,22 @@ def test_steps_are_compared_and_one_is_taken_up(
         for row, prompt in enumerate(("a house", "a boat")):
             found = sheet.convert("RGB").getpixel((144, 16 + 128 + row * (256 + 54 + 16)))
             assert all(abs(a - b) < 20 for a, b in zip(found, color_of(prompt), strict=True))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Zip", exact=True).click()
+    with zipfile.ZipFile(download.value.path()) as found:
+        *names, manifest = found.namelist()
+        assert names[0] == "01-steps-2-a-house.jpeg" and len(names) == 6
+        assert (
+            json.loads(found.read(manifest))[5].items()
+            >= {
+                "file": names[5],
+                "name": "Steps 8 · a boat",
+                "prompt": "a boat",
+                "num_inference_steps": 8,
+            }.items()
+        )
+        with Image.open(io.BytesIO(found.read(names[5]))) as picture:
+            assert picture.format == "JPEG"
     cells.nth(0).click()
     cells.nth(5).click()
     page.get_by_role("button", name="Slide between two").click()

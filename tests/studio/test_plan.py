@@ -8,8 +8,7 @@ import pytest
 
 from lightning_demo.errors import InvalidRequest
 from lightning_demo.schemas import MAX_SEED
-from lightning_demo.studio import plan
-from lightning_demo.studio.plan import Plan, make_plan
+from lightning_demo.studio.plan import Bounds, Plan, make_plan
 from lightning_demo.studio.table import Fault, Row, Table
 
 from ..web.fakes import LIMITS
@@ -18,10 +17,14 @@ LISTS = {"animal": ("cat", "dog")}
 
 
 def planned(
-    *rows: dict[str, Any], seed: int = 1, faults: tuple[Fault, ...] = (), **more: Any
+    *rows: dict[str, Any],
+    seed: int = 1,
+    faults: tuple[Fault, ...] = (),
+    bounds: Bounds | None = None,
+    **more: Any,
 ) -> Plan:
     table = Table(tuple(Row(i, row) for i, row in enumerate(rows, 1)), faults)
-    return make_plan(table, LIMITS, more, seed, LISTS)
+    return make_plan(table, LIMITS, more, seed, LISTS, bounds or Bounds())
 
 
 def test_a_row_says_all_that_a_request_can_be():
@@ -101,10 +104,18 @@ def test_a_fault_is_told_and_the_other_rows_are_kept(row: dict[str, Any], words:
     assert words in found.faults[0].reason
 
 
-def test_too_much_and_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_too_much_and_nothing():
     with pytest.raises(InvalidRequest, match="nothing in the list"):
         planned()
-    monkeypatch.setattr(plan, "MAX_PICTURES", 5)
-    assert len(planned({"prompt": "{a,b}", "count": 2}, {"prompt": "c"}).pictures) == 5
+    rows: tuple[dict[str, Any], ...] = ({"prompt": "{a,b}", "count": 2}, {"prompt": "c"})
+    few = Bounds(pictures=5, characters=4 * (5 + 1) + 2)
+    assert len(planned(*rows, bounds=few).pictures) == 5
     with pytest.raises(InvalidRequest, match="more than 5 pictures"):
-        planned({"prompt": "{a,b}", "count": 1000})
+        planned({"prompt": "a", "count": 1000}, bounds=few)
+    with pytest.raises(InvalidRequest, match="more than 26 characters"):
+        planned(*rows[:1], {"prompt": "cd"}, bounds=few)
+
+
+def test_a_row_that_is_at_fault_late_is_not_painted_in_part():
+    found = planned({"prompt": "{a, __plant__}"}, {"prompt": "b"})
+    assert [(p.number, p.request.prompt) for p in found.pictures] == [(1, "b")]

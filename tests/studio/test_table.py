@@ -95,10 +95,9 @@ def test_lists_that_cannot_be_read(data: bytes, kind: Kind, words: str):
 
 
 def test_sizes(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(table, "MAX_ROWS", 3)
-    assert len(read("a\nb\nc\n", "text").rows) == 3
+    assert len(table.read_table(b"a\nb\nc\n", "text", COLUMNS, max_rows=3).rows) == 3
     with pytest.raises(InvalidRequest, match="more than 3 rows"):
-        read("a\nb\nc\nd", "text")
+        table.read_table(b"a\nb\nc\nd", "text", COLUMNS, max_rows=3)
     monkeypatch.setattr(table, "MAX_BYTES", 3)
     with pytest.raises(InvalidRequest, match="larger than"):
         read("abcd", "text")

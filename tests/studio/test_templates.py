@@ -43,6 +43,8 @@ def test_prompts(template: str, prompts: list[str]):
         ("a}", "} without its {"),
         ("}{", "} without its {"),
         ("{0,1,2,3,4,5,6,7,8,9}" * 5, "more than 10,000 prompts"),
+        ("{" + "|".join(["{0,1,2,3,4,5,6,7,8,9}" * 4] * 5) + "}", "more than 10,000 prompts"),
+        ("{a,b,c,d}" * 6 + "x" * 90_000, "more than 8,388,608 characters"),
         ("{" * 500 + "}" * 500, f"at most {MAX_DEPTH} braces"),
     ],
 )

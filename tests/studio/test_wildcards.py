@@ -45,6 +45,11 @@ def test_lists_name_lists():
     assert draw("snake_case __ and ____", LISTS, 1) == "snake_case __ and ____"
 
 
+def test_what_is_nearly_a_name_is_passed_over_at_once():
+    for nearly in ("__a/" * 25_000, "__" + "a" * 99_998):
+        assert draw(nearly, LISTS, 1) == nearly
+
+
 @pytest.mark.parametrize(
     ("prompt", "lists", "words"),
     [

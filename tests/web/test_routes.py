@@ -191,5 +191,8 @@ def test_a_picture_in_other_formats(running: Running, format: str) -> None:
     assert f"-9.{format}" in answer.headers["content-disposition"]
     assert "total;dur=" in answer.headers["server-timing"]
     assert Image.open(io.BytesIO(answer.content)).format == format.upper()
+    assert not running.engine.works[-1].yields
+    assert httpx.post(f"{running.url}/picture?yields=1", json=request).status_code == 200
+    assert running.engine.works[-1].yields, "one of many gives way"
     refused = httpx.post(f"{running.url}/picture?format=gif", json=request)
     assert (refused.status_code, refused.json()["field"]) == (422, "format")

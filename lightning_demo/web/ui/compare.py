@@ -35,6 +35,7 @@ COMPARE = """
     <button type="button" id="compare-slide" title="Choose two pictures first"
       disabled>Slide between two</button>
     <button type="button" id="compare-save" disabled>Save the sheet</button>
+    <button type="button" id="compare-zip" title="Each picture as a file" disabled>Zip</button>
   </footer>
 </dialog>
 """

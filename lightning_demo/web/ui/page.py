@@ -16,6 +16,7 @@ from ...settings import Settings
 from ..events import EventStreams
 from ..service import MAX_PAGES, Service
 from ..vocabularies import vocabulary
+from .batch import batch
 from .compare import compare
 from .completions import completions
 from .controls import CONTROLS, control_panel
@@ -61,6 +62,7 @@ def page(service: Service) -> gr.Blocks:
                 if not kiosk:
                     timeline()
                     compare()
+                    batch()
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)

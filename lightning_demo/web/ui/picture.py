@@ -74,4 +74,5 @@ def action_buttons(*, kiosk: bool = False) -> None:
         gr.Button("Download PNG", elem_id="download", min_width=0)
         gr.Button("Copy link", elem_id="link", min_width=0)
         gr.Button("Compare", elem_id="compare-open", min_width=0)
+        gr.Button("Batch", elem_id="batch-open", min_width=0)
         gr.Button("Settings from a picture", elem_id="from-picture", min_width=0)

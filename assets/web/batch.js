@@ -1,0 +1,287 @@
+// The dialog for many pictures: a list is checked, painted while somebody types on, and saved.
+
+import { linesOf, csvOf, jsonOf } from "./batch_manifest.js";
+import { BatchRun } from "./batch_run.js";
+import { checked, sourceOf } from "./batch_source.js";
+import { BatchStore } from "./batch_store.js";
+import { save } from "./files.js";
+import { sure } from "./sure.js";
+import { parts, zip } from "./zip.js";
+
+const SHOWN = 24; // pictures, the newest
+const FAULTS = 200; // rows that are listed
+
+const byId = (name) => document.getElementById(`batch-${name}`);
+const element = (kind, fields, ...children) => {
+  const made = Object.assign(document.createElement(kind), fields);
+  made.append(...children);
+  return made;
+};
+const counted = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+
+export class Batch {
+  /** @param lightning  the page's live loop */
+  constructor(lightning) {
+    this.lightning = lightning;
+    this.dialog = document.getElementById("batch");
+    this.opener = document.getElementById("batch-open");
+    this.store = new BatchStore();
+    this.run = new BatchRun(this.store, (outcome, blob) => this.told(outcome, blob));
+    this.file = null; // the list, where it is one
+    this.words = []; // files
+    this.found = null; // what the server has found in the list
+    this.saved = []; // numbers of the pictures in the last zip
+    this.drawn = undefined; // when the batch began whose pictures are shown
+    this.wire();
+  }
+
+  wire() {
+    const actions = {
+      close: () => this.dialog.close(),
+      "choose-file": () => (this.file ? this.take(null) : byId("file").click()),
+      "choose-words": () => byId("words").click(),
+      paint: () => this.begin(),
+      go: () => (this.run.running ? this.run.pause() : this.run.go()),
+      retry: () => this.retry(),
+      save: () => this.save(),
+      room: () => this.makeRoom(),
+      new: (button) => this.forget(button),
+    };
+    this.dialog.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button?.dataset.number) this.use(Number(button.dataset.number));
+      else actions[button?.id.replace("batch-", "")]?.(button);
+    });
+    byId("list").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.check();
+    });
+    byId("list").addEventListener("input", () => this.edited());
+    byId("file").addEventListener("change", ({ target }) => {
+      if (target.files.length) this.take(target.files[0]);
+      target.value = ""; // so that the same can be chosen again
+    });
+    byId("words").addEventListener("change", ({ target }) => {
+      this.words = [...target.files];
+      byId("choose-words").textContent = this.words.length ? counted(this.words.length, "word list") : "Word lists";
+      this.edited();
+    });
+    this.dialog.addEventListener("dragover", (event) => event.preventDefault());
+    this.dialog.addEventListener("drop", (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // it is no picture for the page
+      const [file] = event.dataTransfer.files;
+      if (file && !this.store.plan) this.take(file);
+    });
+  }
+
+  async open() {
+    this.dialog.showModal();
+    if (!this.run.running) await this.store.load();
+    const { num_inference_steps: steps, width, height, guidance_scale: guidance } = this.lightning.request;
+    byId("defaults").textContent =
+      `What a row leaves out is as on the page: ${steps} steps, ${width}x${height}${guidance ? `, guidance ${guidance}` : ""}.`;
+    await this.draw();
+    (this.store.plan ? byId("go") : byId("text")).focus();
+  }
+
+  // The list ---------------------------------------------------------------------------------
+
+  /** Takes a file as the list; null: what is in the field. */
+  take(file) {
+    this.file = file;
+    byId("text").disabled = Boolean(file);
+    byId("text").value = file ? file.name : "";
+    byId("choose-file").textContent = file ? "Without the file" : "Open a file";
+    this.edited();
+    if (file) this.check();
+  }
+
+  /** What has been checked is no more what stands there. */
+  edited() {
+    this.found = null;
+    byId("paint").hidden = true;
+    byId("faults").replaceChildren();
+    this.say("");
+  }
+
+  async check() {
+    this.edited();
+    this.say("Checking");
+    const { prompt, seed, ...defaults } = this.lightning.request;
+    try {
+      const source = await sourceOf(this.file ?? byId("text").value, byId("kind").value, this.words);
+      this.found = await checked({ ...source, defaults, format: byId("format").value });
+    } catch ({ message }) {
+      this.say(message, "problem");
+      return;
+    }
+    const { pictures, faults, bad_rows: bad } = this.found;
+    this.say(bad ? `${counted(bad, "row")} cannot be painted` : `${counted(pictures.length, "picture")}, nothing at fault`, bad ? "problem" : "");
+    this.list(faults.map(({ line, reason }) => [`line ${line}`, reason]), bad);
+    byId("paint").hidden = !pictures.length;
+    byId("paint").textContent = bad ? `Paint the other ${counted(pictures.length, "picture")}` : `Paint ${counted(pictures.length, "picture")}`;
+  }
+
+  async begin() {
+    const { pictures, columns } = this.found;
+    const format = pictures[0].file.split(".").at(-1);
+    try {
+      await this.store.begin({ at: Date.now(), format, columns, pictures });
+    } catch ({ message }) {
+      this.say(message, "problem");
+      return;
+    }
+    this.run.go();
+    await this.draw();
+    byId("go").focus();
+  }
+
+  // Painting ---------------------------------------------------------------------------------
+
+  /** Something is new: of one picture, where there is an outcome. */
+  told(outcome, blob) {
+    if (outcome && blob) this.showPicture(outcome.number, blob);
+    if (outcome && !outcome.error) this.drawProgress();
+    else this.draw();
+  }
+
+  get known() {
+    return [...this.store.outcomes.values()];
+  }
+
+  drawProgress() {
+    const { run, store } = this;
+    const total = store.plan?.pictures.length ?? 0;
+    const failed = this.known.filter(({ error }) => error).length;
+    const painted = store.outcomes.size - failed;
+    const left = total - store.outcomes.size;
+    const hours = run.running && run.perHour ? left / run.perHour : 0;
+    const pace = run.running && run.perHour ? `${counted(run.perHour, "picture")} an hour` : "";
+    this.opener.dataset.running = String(run.running);
+    this.opener.title = total ? `Batch: ${painted} of ${total}` : "Many pictures from a list";
+    if (!store.plan) return;
+    byId("progress").max = total;
+    byId("progress").value = store.outcomes.size;
+    const sums = [`${painted.toLocaleString("en")} of ${counted(total, "picture")}`, failed && `${failed} failed`, pace, hours && `about ${lasting(hours)} left`];
+    byId("sums").textContent = sums.filter(Boolean).join(" · ");
+    byId("go").textContent = run.running ? "Pause" : store.outcomes.size ? "Resume" : "Paint";
+    byId("go").disabled = !left;
+    byId("retry").hidden = run.running || !failed;
+    byId("save").disabled = !painted;
+    byId("room").hidden = !run.full;
+    byId("room").disabled = !this.saved.length;
+    const typing = run.running ? "It gives way to what you type; close this and type on." : "";
+    const full = run.full ? " Save the zip, then make room." : "";
+    this.say((run.words || store.problem || typing) + full, run.words && !run.running ? "problem" : "");
+  }
+
+  async draw() {
+    const { plan } = this.store;
+    byId("list").hidden = Boolean(plan);
+    byId("run").hidden = !plan;
+    this.drawProgress();
+    if (plan?.at !== this.drawn) byId("pictures").replaceChildren(); // they were another batch's
+    this.drawn = plan?.at;
+    if (!plan) return;
+    const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, [line, request.prompt]]));
+    const failed = this.known.filter(({ error }) => error);
+    this.list(failed.map(({ number, error }) => [`line ${prompts.get(number)?.[0]}`, error, prompts.get(number)?.[1]]), failed.length);
+    if (byId("pictures").childElementCount) return;
+    for (const { number } of this.known.filter(({ file, saved }) => file && !saved).slice(-SHOWN)) {
+      const blob = await this.store.picture(number);
+      if (blob) this.showPicture(number, blob);
+    }
+  }
+
+  showPicture(number, blob) {
+    const { request } = this.store.plan.pictures.find((each) => each.number === number);
+    const list = byId("pictures");
+    if (list.querySelector(`[data-number="${number}"]`)) return;
+    const name = `${request.prompt}, seed ${request.seed}`;
+    const image = element("img", { alt: "", src: URL.createObjectURL(blob) });
+    const button = element("button", { type: "button", title: name, ariaLabel: `Go on from ${name}` }, image);
+    button.dataset.number = number;
+    image.onload = () => URL.revokeObjectURL(image.src);
+    list.prepend(button);
+    while (list.childElementCount > SHOWN) list.lastChild.remove();
+  }
+
+  /** Rows that are at fault or have failed. */
+  list(rows, all) {
+    const items = rows.slice(0, FAULTS).map(([where, reason, prompt]) =>
+      element("li", {}, element("b", { textContent: where }), " ", prompt ? element("bdi", { textContent: `${prompt}: ` }) : "", element("bdi", { textContent: reason })));
+    if (all > items.length) items.push(element("li", { textContent: `and ${(all - items.length).toLocaleString("en")} more` }));
+    byId("faults").replaceChildren(...items);
+  }
+
+  async retry() {
+    await this.store.retry(this.known.filter(({ error }) => error).map(({ number }) => number));
+    this.run.go();
+  }
+
+  // Away -------------------------------------------------------------------------------------
+
+  /** Goes on in the page from one of the pictures. */
+  async use(number) {
+    const { request } = this.store.plan.pictures.find((each) => each.number === number);
+    const blob = await this.store.picture(number);
+    this.dialog.close();
+    this.lightning.recall(request, blob);
+    this.lightning.submitRecalled();
+  }
+
+  async save() {
+    const { plan, outcomes } = this.store;
+    const here = this.known.filter(({ file, saved }) => file && !saved);
+    this.say("Making the zip");
+    const files = [];
+    for (const { number, file } of here) files.push({ name: file, blob: await this.store.picture(number) });
+    const lines = linesOf(plan.pictures, outcomes);
+    const manifest = [
+      { name: "manifest.csv", blob: new Blob([csvOf(lines, plan.columns)]) },
+      { name: "manifest.json", blob: new Blob([jsonOf(lines)]) },
+    ];
+    const groups = parts(files.filter(({ blob }) => blob));
+    for (const [at, group] of groups.entries()) {
+      const part = groups.length > 1 ? `-${at + 1}-of-${groups.length}` : "";
+      save(await zip([...group, ...manifest]), `lightning-batch${part}.zip`);
+    }
+    this.saved = here.map(({ number }) => number);
+    this.drawProgress();
+    this.say(`Saved ${counted(here.length, "picture")} and the manifest`);
+  }
+
+  /** Lets go of what the last zip holds. */
+  async makeRoom() {
+    await this.store.letGo(this.saved);
+    this.saved = [];
+    this.run.full = false;
+    byId("pictures").replaceChildren();
+    this.run.pause();
+    this.run.go();
+  }
+
+  /** Another list instead; asks once more where pictures would be lost. */
+  async forget(button) {
+    if (this.store.outcomes.size && !sure(button)) return;
+    this.run.pause();
+    await this.store.begin(null);
+    this.run.changed();
+    byId("pictures").replaceChildren();
+    this.take(null);
+    await this.draw();
+    byId("text").focus();
+  }
+
+  say(words, kind = "") {
+    if (byId("says").textContent !== words) byId("says").textContent = words;
+    byId("says").dataset.kind = kind;
+  }
+}
+
+function lasting(hours) {
+  const minutes = hours * 60;
+  if (minutes < 1) return `${Math.max(1, Math.round(minutes * 60))} s`;
+  return minutes < 100 ? `${Math.round(minutes)} min` : `${hours.toFixed(1)} h`;
+}

@@ -1,0 +1,62 @@
+// A list of pictures before it is checked: pasted or a file, how it is read, and its words.
+
+const MOST = 4 * 2 ** 20; // bytes, as many as the server checks
+const KINDS = { txt: "text", csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl" };
+const ending = (name) => name.split(".").at(-1).toLowerCase();
+
+/** How a pasted list is read: by its first line. */
+export function kindOf(text) {
+  const line = /\S.*/.exec(text)?.[0] ?? "";
+  const names = line.split(/[,;\t]/).map((name) => name.trim().replace(/^"(.*)"$/, "$1").toLowerCase());
+  if (names.includes("prompt") && names.every((name) => /^[a-z_]+$/.test(name))) return "csv";
+  try {
+    JSON.parse(line);
+    return /^["{]/.test(line) ? "jsonl" : "text";
+  } catch {
+    return "text"; // also of a template, which has braces, too
+  }
+}
+
+/**
+ * What the server is sent of a list.
+ * @param list    its text, or a File
+ * @param kind    how it is read; empty: as it looks
+ * @param words   Files of lists for wildcards
+ * @throws Error  with words for the visitor
+ */
+export async function sourceOf(list, kind, words) {
+  const file = typeof list === "string" ? null : list;
+  const read = kind || (file ? KINDS[ending(file.name)] : kindOf(list));
+  if (!read) throw new Error(`${file.name}: say how it is read, or name it .${Object.keys(KINDS).join(", .")}.`);
+  const blob = file ?? new Blob([list]);
+  if (!blob.size) throw new Error("There is nothing in the list.");
+  if (blob.size > MOST) throw new Error("The list is larger than 4 MiB; the command line takes larger ones.");
+  const texts = await Promise.all(words.map(async (each) => [each.name.replace(/\.[^.]*$/, ""), await each.text()]));
+  return { kind: read, list: await base64(blob), words: Object.fromEntries(texts) };
+}
+
+/** A blob's bytes as they are: a list need not be UTF-8. */
+function base64(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.split(",")[1] ?? "");
+    reader.onerror = () => reject(new Error("The file cannot be read."));
+    reader.readAsDataURL(blob);
+  });
+}
+
+/**
+ * Has the server check a list.
+ * @returns { pictures, faults, bad_rows, columns }
+ * @throws Error  with words for the visitor
+ */
+export async function checked(source) {
+  const answer = await fetch(new URL("../batch", import.meta.url), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(source),
+  }).catch(() => null);
+  const content = await answer?.json().catch(() => null);
+  if (!answer?.ok) throw new Error(content?.detail ?? "The server does not answer.");
+  return content;
+}

@@ -1,0 +1,56 @@
+// Several pictures of a batch over one connection, each when it is there
+// (lightning_demo/web/batch_pictures.py).
+
+/**
+ * Asks for pictures and yields [place, about, blob] of each; of one without a picture the blob is null.
+ * @param requests  at most 16
+ * @param format    png, jpeg or webp
+ * @throws Refused  with the HTTP status, where none is painted; what fetch throws, where nobody answers
+ */
+export async function* pictures(requests, format, signal) {
+  const answer = await fetch(new URL("../batch/pictures", import.meta.url), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ format, requests }),
+    signal,
+  });
+  if (!answer.ok) {
+    const content = await answer.json().catch(() => null);
+    throw new Refused(content?.detail ?? "The server does not paint it.", answer);
+  }
+  for await (const [{ place, ...about }, bytes] of records(answer.body)) {
+    yield [place, about, bytes.length ? new Blob([bytes], { type: `image/${format}` }) : null];
+  }
+}
+
+/** The server answers, but not with pictures. */
+export class Refused extends Error {
+  constructor(words, { status, headers }) {
+    super(words);
+    this.status = status;
+    this.seconds = Number(headers.get("Retry-After") ?? 0);
+  }
+}
+
+/** Each record of a stream: its header, and its bytes. One that is cut short is left out. */
+export async function* records(stream) {
+  const reader = stream.getReader();
+  let bytes = new Uint8Array();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const before = bytes;
+    bytes = new Uint8Array(before.length + value.length);
+    bytes.set(before);
+    bytes.set(value, before.length);
+    for (;;) {
+      if (bytes.length < 4) break;
+      const from = 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      if (bytes.length < from) break;
+      const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, from)));
+      if (bytes.length < from + header.bytes) break;
+      yield [header, bytes.slice(from, from + header.bytes)];
+      bytes = bytes.slice(from + header.bytes);
+    }
+  }
+}
