@@ -18,7 +18,7 @@ from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
 from .settings import Settings, convert, variable
 from .tls import check_certificate
 
-ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
+ENGINE_SETTINGS = ("model", "variant", "base", "lora", "styles", "device", "threads")
 SPEED_SETTINGS = (
     "compile",
     "compile_backend",

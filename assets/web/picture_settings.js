@@ -136,7 +136,7 @@ function promptAt(graph, sampler, which) {
   for (const [, inputs] of behind(graph, [link], which)) {
     for (const field of [which, ...TEXTS]) {
       const text = resolved(graph, inputs[field], TEXTS, isText);
-      if (text !== undefined) return text.replace(/\\([()])/g, "$1"); // signs, and no weights
+      if (text !== undefined) return text.replace(/(?<!\\)[[\]]/g, "\\$&"); // weights as here, but for these
     }
   }
   return "";

@@ -58,6 +58,7 @@ class FakeRow:
 
     request: GenerationRequest
     step: int = 0
+    chunks: int = 1
 
 
 class ColourRunner:
