@@ -24,6 +24,9 @@ SIZE_MULTIPLE = 8  # px; as diffusers asks of SDXL's sizes
 
 PLACE = "{prompt}"  # in a style
 
+# Fields of a request that few pictures have.
+OPTIONAL = ("style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength")
+
 STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 ROW_BUCKETS = (1, 2, 4, 8)  # rows of a call of the model that are measured, compiled and recorded
 

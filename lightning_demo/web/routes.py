@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,6 +14,8 @@ from starlette.websockets import WebSocket
 
 from ..errors import EngineUnavailable, InvalidRequest
 from ..images import JPEG_QUALITY, encode
+from ..model.token_count import TokenCounter
+from ..model.weights.checkpoints import MODELS
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from ..studio.animation import FORMATS, animate, unpack
@@ -46,6 +48,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/metrics", endpoints.metrics),
         Route("/picture", endpoints.picture, methods=["POST"]),
         Route("/animation", endpoints.animation, methods=["POST"]),
+        Route("/tokens", endpoints.tokens, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),
@@ -63,6 +66,7 @@ class Endpoints:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._animating = asyncio.Lock()
+        self._counters: dict[str, TokenCounter] = {}  # by the model that paints
 
     async def live(self, socket: WebSocket) -> None:
         """The live loop of one tab."""
@@ -114,6 +118,21 @@ class Endpoints:
             "Server-Timing": stages([frame]),
         }
         return Response(data, headers=headers, media_type=f"image/{format}")
+
+    @answers_problems
+    async def tokens(self, request: Request) -> Response:
+        """How the prompt of a request is read: its tokens, its chunks, and what is left out."""
+        check_login(request)
+        status = self._service.engine.status()
+        asked = GenerationRequest.parse(await read_json(request), status.limits)
+        if status.model not in self._counters:
+            spec = MODELS.get(status.model)
+            if spec is None:
+                raise EngineUnavailable("This model's tokens are not known.")
+            self._counters[status.model] = await asyncio.to_thread(TokenCounter, spec)
+        counter = self._counters[status.model]
+        count = await asyncio.to_thread(counter.count, asked.painted_prompt)
+        return JSONResponse(asdict(count), headers={"Cache-Control": "no-store"})
 
     @answers_problems
     async def animation(self, request: Request) -> Response:

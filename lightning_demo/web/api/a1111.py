@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
-from ...schemas import MAX_PROMPT_CHARACTERS
+from ...schemas import MAX_PROMPT_CHARACTERS, random_seed
 from ..painting import while_connected
 from .a1111_parameters import parse_parameters
 from .access import KEY_FAULTS
@@ -33,7 +33,14 @@ from .store import Store
 
 VENDOR = "a1111"
 MAX_PICTURES = 64  # of one request
-NAMES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale", "size": "width"}
+NAMES = {
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "size": "width",
+    "style": "styles",
+    "variation_seed": "subseed",
+    "variation_strength": "subseed_strength",
+}
 
 OUR_SAMPLERS = ("euler", "k_euler")
 OUR_SCHEDULERS = ("sgm_uniform", "sgm uniform", "sgmuniform", "automatic")
@@ -64,6 +71,9 @@ class TextToImageQuestion(Question):
     enable_hr: bool | None = None
     send_images: bool | None = None
     override_settings: dict[str, Any] | None = None
+    styles: list[str] | None = None
+    subseed: Annotated[int | None, Field(description="-1: a random one.")] = None
+    subseed_strength: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def asked(self, served: str) -> Asked:
         """
@@ -84,9 +94,20 @@ class TextToImageQuestion(Question):
             of_sides(self.width, self.height),
             count=count,
             output=Output("png"),
+            others={
+                "style": self.styles[0] if self.styles else None,
+                "variation_seed": self._subseed,
+                "variation_strength": self.subseed_strength,
+            },
             names=NAMES,
             warnings=self._ignored(served),
         )
+
+    @property
+    def _subseed(self) -> int | None:
+        """Drawn where it acts and none is said."""
+        drawn = self.subseed in (None, -1) and self.subseed_strength
+        return random_seed() if drawn else None if self.subseed == -1 else self.subseed
 
     def _ignored(self, served: str) -> list[str]:
         """What changes nothing here, and why."""
@@ -98,6 +119,7 @@ class TextToImageQuestion(Question):
             if (self.scheduler or "automatic").lower() not in OUR_SCHEDULERS
             else None,
             "enable_hr": self.enable_hr or None,
+            "styles": (self.styles or [])[1:] or None,
         }
         for name, value in (self.override_settings or {}).items():
             if name != "sd_model_checkpoint" or value != served:
@@ -111,6 +133,7 @@ class TextToImageQuestion(Question):
             sampler_name: "the sampler is Euler, which the model needs",
             "scheduler": "the scheduler is SGM Uniform, which the model needs",
             "enable_hr": "has no effect; a picture is painted once, in its size",
+            "styles": "the first one is taken, and no other has an effect",
             "override_settings.sd_model_checkpoint": f"this server has one model, {served}",
         }
         return no_effect(given, reasons)
