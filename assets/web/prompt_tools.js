@@ -64,7 +64,9 @@ export class PromptTools {
   async count(prompt, style) {
     const key = JSON.stringify([prompt, style]);
     if (key === this.counted || !prompt.trim()) return;
-    if (!this.lightning.answered) {
+    const { answered, panel } = this.lightning;
+    if (panel.wrong) return; // the server would say the same of it
+    if (!answered || !panel.online) {
       this.timer = setTimeout(() => this.count(prompt, style), COUNT_MS);
       return;
     }
@@ -106,6 +108,7 @@ export class PromptTools {
 
   openRead(open) {
     byId("tokens-read").hidden = !open;
+    byId("prompt-tools").classList.toggle("reading", open); // which shows the style's words, too
     byId("tokens").setAttribute("aria-expanded", String(open));
   }
 

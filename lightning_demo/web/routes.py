@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import asdict, replace
 from http import HTTPStatus
 
@@ -121,18 +122,24 @@ class Endpoints:
 
     @answers_problems
     async def tokens(self, request: Request) -> Response:
-        """How the prompt of a request is read: its tokens, its chunks, and what is left out."""
+        """How the prompt of a request is read: its tokens, its chunks, and what is left out.
+
+        Null where that is not known: the model's words are not on this machine yet.
+        """
         check_login(request)
         status = self._service.engine.status()
         asked = GenerationRequest.parse(await read_json(request), status.limits)
-        if status.model not in self._counters:
-            spec = MODELS.get(status.model)
-            if spec is None:
-                raise EngineUnavailable("This model's tokens are not known.")
-            self._counters[status.model] = await asyncio.to_thread(TokenCounter, spec)
-        counter = self._counters[status.model]
-        count = await asyncio.to_thread(counter.count, asked.painted_prompt)
-        return JSONResponse(asdict(count), headers={"Cache-Control": "no-store"})
+        counter = await self._counter(status.model)
+        content = None
+        if counter is not None:
+            content = asdict(await asyncio.to_thread(counter.count, asked.painted_prompt))
+        return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+    async def _counter(self, model: str) -> TokenCounter | None:
+        if model not in self._counters and (spec := MODELS.get(model)):
+            with contextlib.suppress(EngineUnavailable):
+                self._counters[model] = await asyncio.to_thread(TokenCounter, spec)
+        return self._counters.get(model)
 
     @answers_problems
     async def animation(self, request: Request) -> Response:
