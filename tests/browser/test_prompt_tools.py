@@ -36,8 +36,9 @@ def test_a_style_is_previewed_painted_linked_and_restored(running: Running, visi
     tab.wait("() => lightning.current.style === '' && lightning.answered")
     assert tab.text("style-preview") == ""
     # The timeline restores the one before, and the link all of it.
-    tab.wait("() => document.querySelectorAll('.moment').length === 3")
-    tab.page.locator(".moment").nth(1).click()
+    styled = "lightning.timeline.entries.find(({ request }) => request.style === 'Night')"
+    tab.wait(f"() => document.querySelector(`.moment[data-id='${{{styled}?.id}}']`)")
+    tab.page.locator(f".moment[data-id='{tab.page.evaluate(styled + '.id')}']").click()
     tab.wait("() => lightning.request.style === 'Night'")
     assert tab.page.locator("#style select").input_value() == "Night"
     tab.open(tab.page.url)
