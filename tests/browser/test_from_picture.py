@@ -101,6 +101,7 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
         "height": 384,
         "guidance_scale": 0,
         "seed": 9,
+        "style": "",
     }
     assert tab.sequence() == before + 1, "asked once, with all of it"
     assert tab.color() == color_of("a cat \\(sitting\\), (red:1.2)")
@@ -157,6 +158,7 @@ def test_a_picture_of_fooocus(tab: Visit) -> None:
         "seed": 77,
         "width": 384,
         "height": 256,
+        "style": "",
     }
 
 

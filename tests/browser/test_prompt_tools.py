@@ -35,12 +35,14 @@ def test_a_style_is_previewed_painted_linked_and_restored(running: Running, visi
     tab.page.locator("#style select").select_option("")
     tab.wait("() => lightning.current.style === '' && lightning.answered")
     assert tab.text("style-preview") == ""
+    tab.wait_answered()
     # The timeline restores the one before, and the link all of it.
     styled = "lightning.timeline.entries.find(({ request }) => request.style === 'Night')"
     tab.wait(f"() => document.querySelector(`.moment[data-id='${{{styled}?.id}}']`)")
     tab.page.locator(f".moment[data-id='{tab.page.evaluate(styled + '.id')}']").click()
     tab.wait("() => lightning.request.style === 'Night'")
     assert tab.page.locator("#style select").input_value() == "Night"
+    tab.wait("() => lightning.answered")
     tab.open(tab.page.url)
     tab.wait("() => lightning.current?.style === 'Night'")
 
