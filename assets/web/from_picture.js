@@ -66,7 +66,9 @@ export function fitted(found, request, limits) {
   const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
   const words = parts.map((part) => part.words).filter(Boolean).join(", ");
   const fields = parts.map((part) => part.fields);
-  return words ? { request: Object.assign({ ...request }, ...fields), words } : null;
+  if (!words) return null;
+  const whole = Object.entries(Object.assign({ ...request }, ...fields));
+  return { request: Object.fromEntries(whole.filter(([, value]) => value !== undefined)), words };
 }
 
 const isPositive = (value) => Number.isFinite(value) && value > 0;
