@@ -21,7 +21,8 @@ ASKED = {
 }
 
 
-def test_a_style_is_previewed_painted_linked_and_restored(running: Running, visit: Open) -> None:
+def test_a_style_is_previewed_painted_linked_and_restored(own: Any, visit: Open) -> None:
+    running = own()
     tab = visit(running)
     tab.type("a cat")
     tab.wait_painted("a cat")
