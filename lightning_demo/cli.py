@@ -18,7 +18,7 @@ from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
 from .settings import Settings, convert, variable
 from .tls import check_certificate
 
-ENGINE_SETTINGS = ("model", "variant", "base", "lora", "device", "threads")
+ENGINE_SETTINGS = ("model", "variant", "base", "lora", "styles", "device", "threads")
 SPEED_SETTINGS = (
     "compile",
     "compile_backend",
@@ -182,7 +182,8 @@ def _add_batch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "batch",
         help="paint a list of prompts into a folder",
         description="Paints a list: a line of text for each prompt, or CSV or JSON Lines with the "
-        "columns prompt, negative_prompt, seed, size, num_inference_steps, guidance_scale and "
+        "columns prompt, negative_prompt, seed, size, num_inference_steps, guidance_scale, style, "
+        "variation_seed, variation_strength, morph_prompt, morph_strength and "
         "count. {house, boat} in a prompt paints both, __animal__ draws a word of a list. Every "
         "row is checked first. Started again with the same folder, it paints what is missing.",
     )
@@ -225,6 +226,11 @@ def _add_fields(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--seed", type=_number, help=f"0 to {MAX_SEED} (default: a new one)")
     parser.add_argument("--width", type=_number, help="pixels, a multiple of 8")
     parser.add_argument("--height", type=_number, help="pixels, a multiple of 8")
+    parser.add_argument("--style", help="words around the prompt, by the name of a style")
+    parser.add_argument("--variation-seed", type=_number, help="a little of this seed's noise")
+    parser.add_argument("--variation-strength", type=_number, help="how much of it, 0 to 1")
+    parser.add_argument("--morph-prompt", help="on the way to this prompt")
+    parser.add_argument("--morph-strength", type=_number, help="how far, 0 to 1")
 
 
 def _add_server(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from .errors import (
     LightningError,
     RateLimited,
 )
-from .schemas import Limits
+from .schemas import Limits, Style
 
 SECONDS = 660.0  # a little longer than a server takes before it gives a picture up
 
@@ -88,6 +88,7 @@ class Client:
                 sizes=tuple((int(width), int(height)) for width, height in model["sizes"]),
                 min_side=int(model["min_side"]),
                 max_side=int(model["max_side"]),
+                styles=tuple(Style(**style) for style in model.get("styles", ())),
             )
         except (ValueError, KeyError, TypeError, IndexError):
             raise self._stranger() from None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from .schemas import GenerationRequest, Weights
+from .weighting import pieces
 
 MAX_CHARACTERS = 10_000  # of both prompts: no model reads more, and all is in the file twice
 
@@ -85,7 +86,7 @@ def workflow_texts(request: GenerationRequest, model: str, weights: Weights) -> 
 
     The miniature's workflow names files of its own, which ComfyUI cannot load, and says so.
     """
-    if len(request.prompt) + len(request.negative_prompt) > MAX_CHARACTERS:
+    if len(request.painted_prompt) + len(request.painted_negative_prompt) > MAX_CHARACTERS:
         return {}
     graph = prompt_graph(request, model, weights)
     return {"prompt": json.dumps(graph), "workflow": json.dumps(on_canvas(graph, model))}
@@ -104,8 +105,9 @@ def prompt_graph(request: GenerationRequest, model: str, weights: Weights) -> Gr
     if steps == 1:
         graph[PREDICTION] = _node("ModelSamplingDiscrete", model=unet, sampling="x0", zsnr=False)
         unet = [PREDICTION, 0]
-    graph[POSITIVE] = _node("CLIPTextEncode", clip=clip, text=escaped(request.prompt))
-    graph[NEGATIVE] = _node("CLIPTextEncode", clip=clip, text=escaped(request.negative_prompt))
+    graph[POSITIVE] = _node("CLIPTextEncode", clip=clip, text=as_weighted(request.painted_prompt))
+    negative = as_weighted(request.painted_negative_prompt)
+    graph[NEGATIVE] = _node("CLIPTextEncode", clip=clip, text=negative)
     graph[LATENT] = _node(
         "EmptyLatentImage", width=request.width, height=request.height, batch_size=1
     )
@@ -163,14 +165,20 @@ def on_canvas(graph: Graph, model: str) -> dict[str, Any]:
     }
 
 
-def escaped(text: str) -> str:
-    """A prompt in which ComfyUI sees no weights: its parentheses are only signs."""
-    return re.sub(r"([()])", r"\\\1", text)
+def as_weighted(prompt: str) -> str:
+    """A prompt with its weights as ComfyUI reads them: it has no square brackets, and no others
+    inside each other are needed; parentheses that are signs are escaped.
+    """
+    found = []
+    for text, weight in pieces(prompt):
+        signs = re.sub(r"([()])", r"\\\1", text)
+        found.append(signs if weight == 1 else f"({signs}:{weight:.4g})")
+    return "".join(found)
 
 
-def unescaped(text: str) -> str:
-    """The prompt of which `escaped` made this."""
-    return re.sub(r"\\([()])", r"\1", text)
+def of_weighted(text: str) -> str:
+    """A prompt of ComfyUI's, whose weights mean the same here; its square brackets mean nothing."""
+    return re.sub(r"(?<!\\)([\[\]])", r"\\\1", text)
 
 
 def verbatim(text: str) -> str:

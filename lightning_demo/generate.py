@@ -17,7 +17,7 @@ from .engine.build import build_engine
 from .errors import InvalidSetting
 from .images import encode_png
 from .model.device import choose_model
-from .schemas import GenerationRequest
+from .schemas import OPTIONAL, GenerationRequest
 from .settings import Settings
 
 KEY = "LIGHTNING_API_KEY"  # what a server that asks for one is given
@@ -29,6 +29,7 @@ FIELDS = (
     "seed",
     "width",
     "height",
+    *OPTIONAL,
 )
 
 

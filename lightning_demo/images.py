@@ -94,7 +94,9 @@ def encode_png(
     request = _as_painted(request, pixels)
     parameters = parameters_text(request, model)
     text.add_itxt("parameters", parameters)
-    text.add_itxt("generation", json.dumps({**request.as_dict(), "model": model}))
+    text.add_itxt(
+        "generation", json.dumps({**request.as_dict(), **_resolved(request), "model": model})
+    )
     for name, value in workflow_texts(request, model, weights).items():
         text.add_text(name, value)
     text.add_itxt(XMP_IN_PNG, xmp_packet(parameters, model))
@@ -105,15 +107,45 @@ def encode_png(
 
 def parameters_text(request: GenerationRequest, model: str) -> str:
     """The settings in the text form that AUTOMATIC1111's web UI introduced."""
-    lines = [request.prompt]
-    if request.negative_prompt:
-        lines.append(f"Negative prompt: {request.negative_prompt}")
+    lines = [request.painted_prompt]
+    if negative := request.painted_negative_prompt:
+        lines.append(f"Negative prompt: {negative}")
     lines.append(
         f"Steps: {request.num_inference_steps}, Sampler: Euler, Schedule type: SGM Uniform, "
         f"CFG scale: {request.guidance_scale:g}, Seed: {request.seed}, "
-        f"Size: {request.width}x{request.height}, Model: {model}"
+        f"Size: {request.width}x{request.height}, Model: {model}{_others(request)}"
     )
     return "\n".join(lines)
+
+
+def _others(request: GenerationRequest) -> str:
+    """The settings that few pictures have; for a style also what was typed, as it is restored."""
+    others: dict[str, str] = {}
+    if request.variation_strength:
+        others["Variation seed"] = str(request.variation_seed)
+        others["Variation seed strength"] = f"{request.variation_strength:g}"
+    if request.morph_strength:
+        others["Morph prompt"] = _quoted(request.morph_prompt)
+        others["Morph strength"] = f"{request.morph_strength:g}"
+    if request.style is not None:
+        others["Style"] = _quoted(request.style.name)
+        others["Prompt without style"] = _quoted(request.prompt)
+        others["Negative prompt without style"] = _quoted(request.negative_prompt)
+    return "".join(f", {name}: {value}" for name, value in others.items())
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _resolved(request: GenerationRequest) -> dict[str, str]:
+    """What the model has read, where that is not what was typed."""
+    if request.style is None:
+        return {}
+    return {
+        "painted_prompt": request.painted_prompt,
+        "painted_negative_prompt": request.painted_negative_prompt,
+    }
 
 
 def _segments(request: GenerationRequest, model: str) -> tuple[bytes, bytes]:

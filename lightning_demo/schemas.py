@@ -9,7 +9,7 @@ import math
 import secrets
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from .errors import InvalidRequest
@@ -22,6 +22,11 @@ MAX_LATENCY_BUDGET = 60_000.0  # ms
 NEGATIVE_UNUSED = "The negative prompt acts only above guidance 1."
 SIZE_MULTIPLE = 8  # px; as diffusers asks of SDXL's sizes
 
+PLACE = "{prompt}"  # in a style
+
+# Fields of a request that few pictures have.
+OPTIONAL = ("style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength")
+
 STEP_COUNTS = (1, 2, 4, 8)  # that SDXL-Lightning was distilled for
 ROW_BUCKETS = (1, 2, 4, 8)  # rows of a call of the model that are measured, compiled and recorded
 
@@ -29,6 +34,27 @@ ROW_BUCKETS = (1, 2, 4, 8)  # rows of a call of the model that are measured, com
 # does); nothing is wrong; or the picture has been blurred.
 Safety = Literal["off", "unchecked", "fine", "blurred"]
 EngineState = Literal["loading", "ready", "failed", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Words around a prompt, in the form that Stable Diffusion tools exchange."""
+
+    name: str
+    prompt: str  # `{prompt}` stands for what was typed; without, it follows that after a comma
+    negative_prompt: str = ""
+
+    def prompt_of(self, prompt: str) -> str:
+        """The prompt that is painted."""
+        if PLACE in self.prompt:
+            return self.prompt.replace(PLACE, prompt)
+        return ", ".join(filter(None, (prompt, self.prompt)))
+
+    def negative_of(self, negative_prompt: str) -> str:
+        """The negative prompt that is painted: the style's words follow those that were typed."""
+        if PLACE in self.negative_prompt:
+            return self.negative_prompt.replace(PLACE, negative_prompt)
+        return ", ".join(filter(None, (negative_prompt, self.negative_prompt)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +66,7 @@ class Limits:
     sizes: tuple[tuple[int, int], ...]  # (width, height) it was trained at, the native one first
     min_side: int  # px
     max_side: int  # px
+    styles: tuple[Style, ...] = ()
 
     def nearest_size(self, width: int, height: int) -> tuple[int, int]:
         """The trained (width, height) of the shape nearest to that asked for, then of its area."""
@@ -72,6 +99,32 @@ class GenerationRequest:
     seed: int
     width: int
     height: int
+    style: Style | None = None
+    # A little of another seed's noise in it, as AUTOMATIC1111's variations have it (slerp).
+    variation_seed: int = 0
+    variation_strength: float = 0.0  # 0: none of it … 1: that seed's own picture
+    # Part of the way to another prompt's embedding (slerp).
+    morph_prompt: str = ""
+    morph_strength: float = 0.0  # 0: none of it … 1: the other prompt's own picture
+
+    @property
+    def painted_prompt(self) -> str:
+        """The prompt that the model reads: in its style."""
+        return self.prompt if self.style is None else self.style.prompt_of(self.prompt)
+
+    @property
+    def painted_morph_prompt(self) -> str:
+        """The other prompt that the model reads: in the same style; empty for none."""
+        if self.style is None or not self.morph_prompt:
+            return self.morph_prompt
+        return self.style.prompt_of(self.morph_prompt)
+
+    @property
+    def painted_negative_prompt(self) -> str:
+        """The negative prompt that the model reads."""
+        if self.style is None:
+            return self.negative_prompt
+        return self.style.negative_of(self.negative_prompt)
 
     @property
     def guided(self) -> bool:
@@ -88,7 +141,7 @@ class GenerationRequest:
         """Checks untrusted fields against `limits` and fills in what is absent.
 
         Absent or null: 4 steps (or the model's default), guidance 0, the native size, a fresh
-        random seed, no negative prompt. Only `prompt` is required.
+        random seed, and nothing of the rest. Only `prompt` is required.
 
         Raises:
             InvalidRequest: naming the first field at fault and its allowed range.
@@ -111,6 +164,14 @@ class GenerationRequest:
                 f"prompt: type at least one character (1 to {MAX_PROMPT_CHARACTERS:,}).",
                 field="prompt",
             )
+        variation = _strength("variation", given)
+        morph = _strength("morph", given)
+        variation_seed = _integer("variation_seed", given.get("variation_seed", 0), 0, MAX_SEED)
+        morph_prompt = _text("morph_prompt", given.get("morph_prompt", ""))
+        if morph and not morph_prompt:
+            raise InvalidRequest(
+                "morph_prompt: must be said where morph_strength is above 0.", field="morph_prompt"
+            )
         return cls(
             prompt=prompt,
             negative_prompt=_text("negative_prompt", given.get("negative_prompt", "")),
@@ -123,11 +184,26 @@ class GenerationRequest:
             seed=_integer("seed", given.get("seed", random_seed()), 0, MAX_SEED),
             width=_side("width", given.get("width", native_width), limits),
             height=_side("height", given.get("height", native_height), limits),
+            style=_style(given.get("style", ""), limits),
+            # What has no effect is left out, so that the same picture is the same request.
+            variation_seed=variation_seed if variation else 0,
+            variation_strength=variation,
+            morph_prompt=morph_prompt if morph else "",
+            morph_strength=morph,
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """The request's fields by name, ready for JSON."""
-        return asdict(self)
+        """The request's fields by name, ready for JSON; of the optional ones those that act."""
+        found = {each.name: getattr(self, each.name) for each in fields(self)}
+        if self.style is not None:
+            found["style"] = self.style.name
+        if not self.variation_strength:
+            del found["variation_seed"], found["variation_strength"]
+        if not self.morph_strength:
+            del found["morph_prompt"], found["morph_strength"]
+        if self.style is None:
+            del found["style"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +326,28 @@ def _number(name: str, value: Any, low: float, high: float) -> float:
     if not good or not math.isfinite(value) or not low <= value <= high:
         raise InvalidRequest(f"{name}: must be a number from {low:g} to {high:g}.", field=name)
     return float(value)
+
+
+def _strength(name: str, given: Mapping[str, Any]) -> float:
+    field = f"{name}_strength"
+    return _number(field, given.get(field, 0.0), 0.0, 1.0)
+
+
+def _style(name: Any, limits: Limits) -> Style | None:
+    """The style of a name, however that is capitalised; None for an empty one."""
+    if not isinstance(name, str):
+        raise InvalidRequest("style: must be text.", field="style")
+    if not name.strip():
+        return None
+    wanted = name.strip().casefold()
+    for style in limits.styles:
+        if style.name.casefold() == wanted:
+            return style
+    known = ", ".join(style.name for style in limits.styles) or "none"
+    shown = "".join(c for c in name[:40] if c.isprintable())
+    raise InvalidRequest(
+        f"style: there is no style {shown!r}; the styles are: {known}.", field="style"
+    )
 
 
 def _steps(value: Any, limits: Limits) -> int:

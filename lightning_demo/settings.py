@@ -58,6 +58,12 @@ class Settings:
         "separated by commas",
         metavar="FILES",
     )
+    styles: str = _setting(
+        "",
+        "words around prompts, by name, in place of those that are shipped: a file in the form of "
+        "styles.csv (name, prompt with {prompt}, negative_prompt), or a JSON list of the same",
+        metavar="FILE",
+    )
     threads: int = _setting(
         0,
         "CPU threads for the model; 0: half of the cores, at most 2",

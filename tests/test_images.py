@@ -21,7 +21,8 @@ from lightning_demo.images import (
     encode_png,
     parameters_text,
 )
-from lightning_demo.schemas import GenerationRequest
+from lightning_demo.schemas import GenerationRequest, Style
+from lightning_demo.web.api.picture_info import read_info, request_fields
 
 REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
 GRADIENT = np.stack(
@@ -46,6 +47,30 @@ def test_parameters_are_in_the_form_that_other_tools_read():
         "Steps: 4, Sampler: Euler, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 7, "
         "Size: 192x128, Model: miniature",
     ]
+
+
+STYLED = replace(
+    REQUEST,
+    style=Style("By Night", "{prompt} at night", "day"),
+    variation_seed=9,
+    variation_strength=0.25,
+    morph_prompt='a "dog", asleep',
+    morph_strength=0.5,
+)
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_style_is_stored_by_name_with_what_was_typed_and_what_was_read(format: str):
+    data = encode(GRADIENT, STYLED, "miniature", format, 90)
+    info = read_info(data, "image")
+    assert info.parameters.splitlines()[:2] == [
+        "a cat, 猫 🐈 at night",
+        "Negative prompt: dogs, day",
+    ]
+    assert request_fields(info) == STYLED.as_dict()
+    if format == "png":
+        said = json.loads(info.items["generation"])
+        assert said["painted_prompt"] == "a cat, 猫 🐈 at night"
 
 
 def test_jpeg_is_small_and_close():

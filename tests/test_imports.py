@@ -14,8 +14,10 @@ FOUNDATION = {
     "comfyui",
     "ports",
     "reachable",
+    "styles",
     "tasks",
     "tls",
+    "weighting",
     "xmp",
 }
 DOOR = PACKAGE / "model" / "hub"  # the only room that knows the Hub's client
@@ -36,7 +38,7 @@ MODEL_ROOMS = {
     "hub": set(),
     "compile": set(),
     "weights": {"hub", "compile", "host_memory"},
-    "sampling": {"compile", "weights", "loading", "device"},
+    "sampling": {"compile", "weights", "loading", "device", "token_chunks"},
 }
 # A single file is converted when its files are first looked for.
 EXCEPT = {("model/hub/files.py", "weights.single_file")}

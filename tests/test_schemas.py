@@ -13,10 +13,12 @@ from lightning_demo.schemas import (
     MAX_SEED,
     GenerationRequest,
     Limits,
+    Style,
     random_seed,
 )
 
-LIMITS = Limits((1, 2, 4, 8), 4, ((128, 128), (192, 128)), min_side=64, max_side=256)
+STYLES = (Style("Night", "{prompt} at night", "by day"), Style("Flat", "flat"))
+LIMITS = Limits((1, 2, 4, 8), 4, ((128, 128), (192, 128)), 64, 256, STYLES)
 
 
 def parse(**fields: object) -> GenerationRequest:
@@ -42,6 +44,19 @@ def test_requests_are_hashable_picklable_values():
     assert GenerationRequest.parse(request.as_dict(), LIMITS) == request
 
 
+def test_what_has_no_effect_is_no_other_request():
+    plain = parse(seed=7)
+    assert parse(seed=7, variation_seed=9, variation_strength=0, morph_prompt="a boat") == plain
+    assert not {"style", "variation_seed", "morph_strength"} & plain.as_dict().keys()
+    varied = parse(seed=7, variation_seed=9, variation_strength=0.5)
+    morphed = parse(seed=7, morph_prompt="a boat", morph_strength=0.25, style="flat")
+    assert len({plain, varied, morphed}) == 3
+    assert varied.as_dict()["variation_seed"] == 9
+    for request in (varied, morphed):
+        assert GenerationRequest.parse(request.as_dict(), LIMITS) == request
+    assert morphed.painted_morph_prompt == "a boat, flat"
+
+
 def test_white_space_is_one_space():
     assert parse(prompt="  a\n\tred   house ").prompt == "a red house"
 
@@ -57,6 +72,12 @@ def test_white_space_is_one_space():
         ("prompt", "a\x1b[31mb", "U+001B"),
         ("prompt", "a\ud800b", "U+D800"),
         ("prompt", 7, "text"),
+        ("style", "nothing", "the styles are: Night, Flat"),
+        ("variation_strength", 1.1, "0 to 1"),
+        ("variation_strength", math.nan, "0 to 1"),
+        ("variation_seed", -1, f"0 to {MAX_SEED}"),
+        ("morph_strength", "half", "0 to 1"),
+        ("morph_prompt", 7, "text"),
         ("prompt", ["a"], "text"),
         ("negative_prompt", "\x07", "U+0007"),
         ("num_inference_steps", 3, "1, 2, 4, 8"),

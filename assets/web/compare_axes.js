@@ -46,6 +46,19 @@ export function axes(request, limits) {
         return { width, height };
       },
     },
+    ...(limits.styles?.length && {
+      style: {
+        title: "Style",
+        begin: `none, ${limits.styles.slice(0, 5).join(", ")}`,
+        read: (text) => {
+          const known = ["none", ...limits.styles];
+          const wanted = numbers(text).map((name) => known.find((each) => each.toLowerCase() === name.toLowerCase()) ?? name);
+          return checked(wanted, (name) => known.includes(name), `among ${known.join(", ")}`);
+        },
+        change: (name) => ({ style: name === "none" ? "" : name }),
+        label: (name) => (name === "none" ? "no style" : name),
+      },
+    }),
     prompt: {
       title: "Prompt",
       begin: `${prompt} | ${prompt} at night`,

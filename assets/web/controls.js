@@ -36,7 +36,7 @@ export class Controls {
 
   /** The element that holds its value; none when nothing is chosen, or the page lacks it. */
   field(name) {
-    return this.box(name)?.querySelector("textarea, input:not([type=radio]), input:checked");
+    return this.box(name)?.querySelector("textarea, select, input:not([type=radio]), input:checked");
   }
 
   /** Text, number (null: an empty field), or true or false; undefined without a field. */

@@ -62,11 +62,13 @@ export async function requestOf(file, request, limits) {
  * for them; null where there are none.
  */
 export function fitted(found, request, limits) {
-  const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf];
+  const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf, styleOf, blendOf];
   const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
   const words = parts.map((part) => part.words).filter(Boolean).join(", ");
   const fields = parts.map((part) => part.fields);
-  return words ? { request: Object.assign({ ...request }, ...fields), words } : null;
+  if (!words) return null;
+  const whole = Object.entries(Object.assign({ ...request }, ...fields));
+  return { request: Object.fromEntries(whole.filter(([, value]) => value !== undefined)), words };
 }
 
 const isPositive = (value) => Number.isFinite(value) && value > 0;
@@ -112,6 +114,31 @@ function seedOf({ seed }, { maxSeed }) {
   if (!Number.isInteger(seed) || seed < 0) return null;
   const near = seed % (maxSeed + 1);
   return { fields: { seed: near }, words: told(`seed ${near}`, near, seed) };
+}
+
+/** The style, where there is one of that name here; none is told as nothing. */
+function styleOf({ style }, { styles = [] }) {
+  const known = styles.find((name) => name.toLowerCase() === String(style ?? "").toLowerCase());
+  const words = known ? `style ${known}` : style && "another style than there is here";
+  return { fields: { style: known ?? "" }, words };
+}
+
+/** Another seed's noise and another prompt's words in it. */
+function blendOf(found, { maxSeed }) {
+  const none = { variation_seed: undefined, variation_strength: undefined, morph_prompt: undefined, morph_strength: undefined };
+  const within = (value) => Number.isFinite(value) && value > 0 && value <= 1;
+  const { variation_seed: seed, variation_strength: some, morph_prompt: prompt, morph_strength: far } = found;
+  const fields = { ...none };
+  const words = [];
+  if (within(some) && Number.isInteger(seed) && seed >= 0 && seed <= maxSeed) {
+    Object.assign(fields, { variation_seed: seed, variation_strength: some });
+    words.push(`variation ${some}`);
+  }
+  if (within(far) && typeof prompt === "string" && prompt.trim()) {
+    Object.assign(fields, { morph_prompt: prompt.trim().slice(0, LONGEST_PROMPT), morph_strength: far });
+    words.push(`morph ${far}`);
+  }
+  return { fields, words: words.join(", ") };
 }
 
 /** The guidance, told where it acts; ComfyUI says 1 for none. */

@@ -8,6 +8,7 @@ import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
+import { BLEND, PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
@@ -40,6 +41,8 @@ class Lightning {
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
+    this.styles = config.styles;
+    this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.readLink();
     this.wire();
@@ -56,6 +59,9 @@ class Lightning {
       if (text === null) continue;
       const number = typeof known === "number" && text.trim() && isFinite(text);
       this.request[name] = number ? Number(text) : text;
+    }
+    for (const [name, kind] of Object.entries(BLEND)) {
+      if (link.has(name)) this.request[name] = kind(link.get(name));
     }
     this.controls.show(this.request);
   }
@@ -116,6 +122,7 @@ class Lightning {
     markChips(this.request.prompt);
     const acts = this.request.guidance_scale > 1;
     this.controls.box("negative_prompt").classList.toggle("resting", !acts);
+    this.tools.show(this.request);
   }
 
   /** Whether pictures are dear here: a change then waits for Enter or for a pause. */
@@ -242,6 +249,7 @@ class Lightning {
   }
 
   keep(model, milliseconds) {
+    this.tools.finished(this.current);
     const { bytes, header } = this.painter.last;
     const name = model || this.panel.status.model;
     this.timeline?.keep(this.current, name, bytes, header.media_type, milliseconds);
@@ -298,6 +306,7 @@ class Lightning {
       steps: controls.choices("num_inference_steps").map(Number),
       sizes: controls.choices("size").map((size) => size.split("x").map(Number)),
       maxSeed,
+      styles: this.styles.map(({ name }) => name),
       maxGuidance: Number(controls.field("guidance_scale").max),
     };
   }
@@ -311,9 +320,9 @@ class Lightning {
     }
     const what = await whatOf(file, found.request, found.words);
     if (!what) return;
-    const { prompt, negative_prompt: without } = found.request;
+    const { prompt, negative_prompt: without, style } = found.request;
     const all = what === "all";
-    this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without });
+    this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without, style });
     this.submit();
     this.panel.note(`From the picture: ${all ? found.words : "prompt"}`);
   }
@@ -340,7 +349,8 @@ class Lightning {
 
   async copyLink() {
     const url = new URL(location.href);
-    const wanted = { ...this.request, seed: this.request.seed ?? this.current?.seed };
+    const none = Object.fromEntries(Object.keys(BLEND).map((name) => [name, ""]));
+    const wanted = { ...none, ...this.request, seed: this.request.seed ?? this.current?.seed };
     for (const [name, value] of Object.entries(wanted)) {
       if (value === "" || value == null) url.searchParams.delete(name);
       else url.searchParams.set(name, value);

@@ -8,8 +8,17 @@ import { pictureTexts } from "./picture_texts.js";
 const [MOST_NODES, MOST_INPUTS, MOST_SAMPLERS, NEAR, NEXT] = [2000, 100, 20, 300, 20];
 const FIELDS = [
   "prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "seed", "width", "height",
+  "style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength",
 ];
-const THEIR_NUMBERS = { num_inference_steps: "Steps", guidance_scale: "CFG scale", seed: "Seed" };
+const THEIR_NUMBERS = {
+  num_inference_steps: "Steps", guidance_scale: "CFG scale", seed: "Seed", variation_seed: "Variation seed",
+  variation_strength: "Variation seed strength", morph_strength: "Morph strength",
+};
+// Ours alone; a style's prompts are those that were typed.
+const OUR_TEXTS = {
+  morph_prompt: "Morph prompt", style: "Style", prompt: "Prompt without style",
+  negative_prompt: "Negative prompt without style",
+};
 const LATENTS = ["latent_image", "latent", "samples"];
 const TEXTS = ["text", "text_g", "prompt", "string", "value", "text_l", "t5xxl", "clip_l"];
 const NUMBERS = ["value", "int", "number", "float"];
@@ -67,6 +76,10 @@ function ofParameters(text) {
   const found = { prompt: prompt.trim(), negative_prompt: negative.join("Negative prompt:").trim() };
   for (const [name, theirs] of Object.entries(THEIR_NUMBERS)) {
     if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
+  }
+  for (const [name, ours] of Object.entries(OUR_TEXTS)) {
+    const value = said[ours]?.startsWith('"') ? parsed(said[ours]) : undefined;
+    if (isText(value)) found[name] = value;
   }
   const [, width, height] = /^(\d{1,9})x(\d{1,9})$/.exec(said.Size) ?? [];
   return width ? { ...found, width: Number(width), height: Number(height) } : found;
@@ -136,7 +149,7 @@ function promptAt(graph, sampler, which) {
   for (const [, inputs] of behind(graph, [link], which)) {
     for (const field of [which, ...TEXTS]) {
       const text = resolved(graph, inputs[field], TEXTS, isText);
-      if (text !== undefined) return text.replace(/\\([()])/g, "$1"); // signs, and no weights
+      if (text !== undefined) return text.replace(/(?<!\\)[[\]]/g, "\\$&"); // weights as here, but for these
     }
   }
   return "";

@@ -84,8 +84,10 @@ def build_engine(
     # would come when the wanted model is here.
     simple = replace(settings, device="cpu", lora="", fp8=False, compile=False)
     first, second = _in_turn(loader(MINIATURE, simple), load)
+    # One that is chosen while it paints must be known to the other, too.
+    stand_in_spec = replace(MINIATURE, styles=spec.styles)
     return StandbyEngine(
-        engine(second, spec, loras, latency_model), lambda: engine(first, MINIATURE)
+        engine(second, spec, loras, latency_model), lambda: engine(first, stand_in_spec)
     )
 
 

@@ -2,7 +2,8 @@
 
 The core asks before every step. The rules are:
 
-* Rows share a UNet call when they share weights (so, step count) and size. As many share one as
+* Rows share a UNet call when they share weights (so, step count) and size; a long prompt shares it
+  with others of as many chunks, which are known once it has been encoded. As many share one as
   `LatencyModel.cap` finds worthwhile; they join and leave at any step.
 * Within such a group who has waited longest is first, and who has started is finished first:
   taking turns step by step would make everybody as late as the last. But the second picture of one
@@ -44,7 +45,7 @@ DRAFT_PATIENCE = 0.3  # seconds that a draft counts as younger than it is
 PAUSED = 2.0  # seconds that a request counts as older, of somebody who has stopped typing
 
 Loading = Callable[[int], float]  # step count -> seconds; 0 when its UNet is on the device
-Group = tuple[int, Size]  # step count (so, weights) and size
+Group = tuple[int, Size, int]  # step count (so, weights), size, and chunks of a prompt
 _order = itertools.count()
 
 
@@ -52,6 +53,11 @@ class Progress(Protocol):
     """What the runner keeps of a request that has started: how far it is."""
 
     step: int  # steps done
+
+    @property
+    def chunks(self) -> int:
+        """Of its prompt: more than one where it is long."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -88,7 +94,12 @@ class InFlightRequest:
     @property
     def group(self) -> Group:
         """What requests must have in common to share a UNet call."""
-        return self.work.request.num_inference_steps, self.size
+        return self.work.request.num_inference_steps, self.size, self.chunks
+
+    @property
+    def chunks(self) -> int:
+        """Of its prompt; one until it has been encoded."""
+        return 1 if self.row is None else self.row.chunks
 
     @property
     def due(self) -> float:

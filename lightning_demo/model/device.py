@@ -11,11 +11,13 @@ import importlib.util
 import logging
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CheckpointError, InvalidSetting
 from ..settings import Settings, on_zerogpu
+from ..styles import read_styles
 from .weights.checkpoints import MODELS, sdxl_lightning
 from .weights.model_spec import ModelSpec
 
@@ -31,8 +33,18 @@ def choose_model(settings: Settings) -> ModelSpec:
     On ZeroGPU each picture gets a GPU, though this process sees none.
 
     Raises:
-        InvalidSetting: the variant or base does not exist, or is set for the miniature.
+        InvalidSetting: the variant or base does not exist, or is set for the miniature; or the file
+            of styles cannot be read.
     """
+    spec = _chosen(settings)
+    if not settings.styles:
+        return spec
+    spec = replace(spec, styles=Path(settings.styles))
+    read_styles(spec.styles)
+    return spec
+
+
+def _chosen(settings: Settings) -> ModelSpec:
     model = settings.model
     if model == "auto":
         wants_gpu = settings.device == "auto" or settings.device.startswith("cuda")

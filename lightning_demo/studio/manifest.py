@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSetting
+from ..schemas import OPTIONAL
 from .plan import FIELDS, Picture
 
 JOURNAL = "manifest.jsonl"
@@ -98,7 +99,7 @@ class Manifest:
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
         for _, line in sorted(self.lines.items()):
-            writer.writerow(_cell(line[name]) for name in COLUMNS)
+            writer.writerow(_cell(line.get(name, "")) for name in COLUMNS)
         # Spreadsheets take UTF-8 for something else without its mark.
         replace_file(self._folder / TABLE, b"\xef\xbb\xbf" + text.getvalue().encode())
 
@@ -111,7 +112,9 @@ class Manifest:
         for line in lines[1:]:
             try:
                 content = json.loads(line)
-                self.lines[int(content["number"])] = {name: content[name] for name in COLUMNS}
+                said = {name: content[name] for name in COLUMNS if name not in OPTIONAL}
+                said |= {name: content[name] for name in OPTIONAL if name in content}
+                self.lines[int(content["number"])] = said
             except (ValueError, KeyError, TypeError):
                 continue  # cut short
 

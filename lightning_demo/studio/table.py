@@ -25,6 +25,7 @@ KINDS: Mapping[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+TEXTS = ("prompt", "negative_prompt", "negative", "size", "style", "morph_prompt")
 SEPARATORS = (",", ";", "\t")  # Excel writes semicolons where numbers have commas
 MARKS = (  # at the beginning of a file, the longer ones first
     (b"\xef\xbb\xbf", "utf-8"),
@@ -155,7 +156,7 @@ def _check_names(names: Sequence[str], columns: Sequence[str]) -> None:
 
 def _value(name: str, cell: str) -> str | int | float:
     """A cell's number, where its column has numbers; what is none is refused later, by name."""
-    if name in ("prompt", "negative_prompt", "negative", "size"):
+    if name in TEXTS:
         return cell
     for kind in (int, float):
         try:

@@ -125,6 +125,7 @@ def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     about = asdict(engine)
     # For what is saved, no page needs to know the server's files; nor who of its line gives way.
     del about["weights"], about["yielding"]
+    del about["limits"]["styles"]  # a page has them from the start
     return {"type": "status", **about, "draining": draining}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -15,6 +16,8 @@ from starlette.websockets import WebSocket
 
 from ..errors import EngineUnavailable, InvalidRequest
 from ..images import JPEG_QUALITY, encode
+from ..model.token_count import TokenCounter
+from ..model.weights.checkpoints import MODELS
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
 from ..studio.animation import FORMATS, animate, unpack
@@ -51,6 +54,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/animation", endpoints.animation, methods=["POST"]),
         Route("/batch", endpoints.batch, methods=["POST"]),
         Route("/batch/pictures", BatchPictures(service).answer, methods=["POST"]),
+        Route("/tokens", endpoints.tokens, methods=["POST"]),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),
@@ -69,6 +73,7 @@ class Endpoints:
         self._service = service
         self._animating = asyncio.Lock()
         self._checking = asyncio.Lock()
+        self._counters: dict[str, TokenCounter] = {}  # by the model that paints
 
     async def live(self, socket: WebSocket) -> None:
         """The live loop of one tab."""
@@ -140,6 +145,27 @@ class Endpoints:
             data = await asyncio.to_thread(json.dumps, found)
         headers = {"Cache-Control": "no-store"}
         return Response(data, headers=headers, media_type="application/json")
+
+    @answers_problems
+    async def tokens(self, request: Request) -> Response:
+        """How the prompt of a request is read: its tokens, its chunks, and what is left out.
+
+        Null where that is not known: the model's words are not on this machine yet.
+        """
+        check_login(request)
+        status = self._service.engine.status()
+        asked = GenerationRequest.parse(await read_json(request), status.limits)
+        counter = await self._counter(status.model)
+        content = None
+        if counter is not None:
+            content = asdict(await asyncio.to_thread(counter.count, asked.painted_prompt))
+        return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+    async def _counter(self, model: str) -> TokenCounter | None:
+        if model not in self._counters and (spec := MODELS.get(model)):
+            with contextlib.suppress(EngineUnavailable):
+                self._counters[model] = await asyncio.to_thread(TokenCounter, spec)
+        return self._counters.get(model)
 
     @answers_problems
     async def animation(self, request: Request) -> Response:

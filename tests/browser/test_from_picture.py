@@ -92,20 +92,21 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
     before = tab.sequence()
     tab.page.evaluate(KEEP_FETCHES)
     drop(tab, of_comfyui(seed=2**32 + 9, cfg=1), button="Apply")
-    tab.wait_painted("a cat (sitting), (red:1.2)")
+    tab.wait_painted("a cat \\(sitting\\), (red:1.2)")
     assert tab.request() == {
-        "prompt": "a cat (sitting), (red:1.2)",
+        "prompt": "a cat \\(sitting\\), (red:1.2)",
         "negative_prompt": "dogs",
         "num_inference_steps": 8,
         "width": 256,
         "height": 384,
         "guidance_scale": 0,
         "seed": 9,
+        "style": "",
     }
     assert tab.sequence() == before + 1, "asked once, with all of it"
-    assert tab.color() == color_of("a cat (sitting), (red:1.2)")
+    assert tab.color() == color_of("a cat \\(sitting\\), (red:1.2)")
     page = tab.page
-    assert tab.prompt.input_value() == "a cat (sitting), (red:1.2)"
+    assert tab.prompt.input_value() == "a cat \\(sitting\\), (red:1.2)"
     assert page.get_by_label("Negative prompt").input_value() == "dogs"
     assert page.get_by_label("Seed", exact=True).input_value() == "9"
     assert page.locator("#seed-lock input").is_checked()
@@ -125,14 +126,14 @@ def test_only_the_prompt_or_nothing_is_taken(tab: Visit) -> None:
     drop(tab, of_comfyui(), button="Cancel")
     drop(tab, of_comfyui())
     dialog = tab.page.get_by_role("dialog")
-    assert "a cat (sitting), (red:1.2)" in dialog.inner_text()
+    assert "a cat \\(sitting\\), (red:1.2)" in dialog.inner_text()
     assert "without dogs" in dialog.inner_text() and "8 steps for 20" in dialog.inner_text()
     tab.page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
     assert tab.request() == before
     drop(tab, of_comfyui(), button="Only the prompt")
-    tab.wait_painted("a cat (sitting), (red:1.2)")
-    taken = {"prompt": "a cat (sitting), (red:1.2)", "negative_prompt": "dogs"}
+    tab.wait_painted("a cat \\(sitting\\), (red:1.2)")
+    taken = {"prompt": "a cat \\(sitting\\), (red:1.2)", "negative_prompt": "dogs"}
     assert tab.request() == {**before, **taken}
 
 
@@ -157,6 +158,7 @@ def test_a_picture_of_fooocus(tab: Visit) -> None:
         "seed": 77,
         "width": 384,
         "height": 256,
+        "style": "",
     }
 
 
@@ -194,7 +196,7 @@ def test_a_picture_can_be_pasted_and_chosen(own: Callable[..., Running], visit: 
     box = tab.page.get_by_role("dialog").bounding_box()
     assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
     answer(tab, "Apply")
-    tab.wait_painted("a cat (sitting), (red:1.2)")
+    tab.wait_painted("a cat \\(sitting\\), (red:1.2)")
     right = tab.page.evaluate("document.documentElement.scrollWidth")
     assert right <= PHONE["width"], "the button has room"
 
@@ -283,4 +285,4 @@ def test_a_picture_while_the_model_loads_is_painted_later(
     drop(tab, of_comfyui(), button="Apply")
     tab.page.get_by_text("From the picture").wait_for()
     engine.say(state="ready")
-    tab.wait_painted("a cat (sitting), (red:1.2)")
+    tab.wait_painted("a cat \\(sitting\\), (red:1.2)")

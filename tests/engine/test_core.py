@@ -110,6 +110,35 @@ def test_in_company_a_picture_is_the_same_to_a_level(run, miniature, ask):
     run(check())
 
 
+def test_long_and_weighted_prompts_are_what_they_are_alone(run, components, ask):
+    """Rows of other lengths take turns, and each picture is the same to a level."""
+
+    async def check() -> None:
+        async with crowd(components) as made:
+            long = ("a red house by the sea at sunset, " * 5).strip()
+            requests = [
+                ask("a red house", seed=1),
+                ask(long, seed=2),
+                ask("a (red:1.4) house", seed=3),
+                ask("a blue boat", seed=4, guidance_scale=2.0, negative_prompt=long),
+                ask("a cat", seed=5, morph_prompt="a dog", morph_strength=0.5),
+                ask(f"{long} at night", seed=6, variation_seed=9, variation_strength=0.3),
+            ]
+            together = await made.paint(*requests)
+            shared = [set(batch) for batch in made.sampler.batches]
+            assert {long, "a red house"} not in shared
+            assert any({"a (red:1.4) house", "a cat"} <= batch for batch in shared)
+            assert any({long, f"{long} at night"} <= batch for batch in shared), "alike share"
+            for batch in shared:
+                many = {name for name in batch if len(name) > 99 or name == "a blue boat"}
+                assert not many or many == batch
+            for request, frames in zip(requests, together, strict=True):
+                alone = (await collect(made.engine, request))[-1].pixels.astype(int)
+                assert np.abs(frames[-1].pixels - alone).max() <= 1
+
+    run(check())
+
+
 def test_only_the_row_at_fault_fails(run, components, ask, caplog: pytest.LogCaptureFixture):
     async def check() -> None:
         async with crowd(components) as made:

@@ -24,6 +24,7 @@ class Row:
     """What a runner keeps: the steps taken."""
 
     step: int = 0
+    chunks: int = 1
 
 
 def latencies(first: float = 0.022, further: float = 0.011, cap: int | None = None) -> LatencyModel:

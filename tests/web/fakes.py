@@ -23,7 +23,14 @@ from lightning_demo.engine.standby import StandbyEngine
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.images import encode_jpeg
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.schemas import ROW_BUCKETS, EngineStatus, Frame, GenerationRequest, Limits
+from lightning_demo.schemas import (
+    ROW_BUCKETS,
+    EngineStatus,
+    Frame,
+    GenerationRequest,
+    Limits,
+    Style,
+)
 
 STAGES = ("queue", "embed", "steps", "decode", "encode", "total")
 LIMITS = Limits(
@@ -32,6 +39,7 @@ LIMITS = Limits(
     sizes=((256, 256), (384, 256), (256, 384)),
     min_side=128,
     max_side=512,
+    styles=(Style("Night", "{prompt} at night", "by day"), Style("Flat", "flat")),
 )
 STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu")
 
@@ -58,6 +66,7 @@ class FakeRow:
 
     request: GenerationRequest
     step: int = 0
+    chunks: int = 1
 
 
 class ColourRunner:

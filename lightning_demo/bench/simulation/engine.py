@@ -30,6 +30,7 @@ class _Row:
 
     request: GenerationRequest
     step: int = 0
+    chunks: int = 1
 
 
 class TableRunner:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Literal
@@ -31,6 +31,7 @@ from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
+from .slerp import slerp_noise
 from .step import Row, denoising_step, step_inputs
 
 log = logging.getLogger(__name__)
@@ -246,11 +247,11 @@ class Sampler:
                 limits.nearest_size(each.width, each.height) for each in requests
             }
             self.improvement.steps_in_use |= {each.num_inference_steps for each in requests}
-        prompts = [request.prompt for request in requests]
+        prompts = [request.painted_prompt for request in requests]
         prompts += [
-            request.negative_prompt
+            negative
             for request in requests
-            if request.guided and request.negative_prompt
+            if request.guided and (negative := request.painted_negative_prompt)
         ]
         with _device_errors(self._components.device):
             return self.prompts.encode_all(prompts)
@@ -265,20 +266,24 @@ class Sampler:
             checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
             self._components.unets.require(request.num_inference_steps)
-            prompt = self.prompts.encode(request.prompt)
+            prompt = self._embedding(request)
             negative = None
             if request.guided:
-                plain = self.prompts.encode_negative(request.negative_prompt, prompt)
-                negative = self._project(request, plain, request.negative_prompt or None)
-            prompt = self._project(request, prompt, request.prompt)
+                words = request.painted_negative_prompt
+                plain = self.prompts.encode_negative(words, prompt)
+                chunks = max(prompt.chunks, plain.chunks)
+                prompt, plain = (self.prompts.padded(each, chunks) for each in (prompt, plain))
+                negative = self._project(request, plain, words or None)
+            text = (request.painted_prompt, request.painted_morph_prompt, request.morph_strength)
+            prompt = self._project(request, prompt, text if request.morph_strength else text[0])
             limits = self._components.spec.limits
             width, height = limits.nearest_size(request.width, request.height)
             scale = self._components.vae_scale_factor
-            noise = torch.randn(
-                (1, LATENT_CHANNELS, height // scale, width // scale),
-                generator=torch.Generator("cpu").manual_seed(request.seed),
-                dtype=torch.float32,  # transformers may be changing the default dtype
-            )
+            shape = (1, LATENT_CHANNELS, height // scale, width // scale)
+            noise = _noise(shape, request.seed)
+            if request.variation_strength:
+                other = _noise(shape, request.variation_seed)
+                noise = slerp_noise(noise, other, request.variation_strength)
             device = self._components.device
             return Row(
                 request=request,
@@ -291,9 +296,10 @@ class Sampler:
 
     @torch.inference_mode()
     def step(self, rows: Sequence[Row]) -> None:
-        """Takes one step of every row; all must share their step count (and so weights) and size.
+        """Takes one step of every row.
 
-        Rows change only after the step is computed: after an error it can be repeated.
+        All must share their step count (and so weights), size and number of chunks. Rows change
+        only after the step is computed: after an error it can be repeated.
         """
         with _device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
@@ -309,8 +315,10 @@ class Sampler:
         """Copies of the last row that fill the batch up to the next size that is compiled.
 
         A compiled call of four rows is faster than an eager one of three. Empty where the batch
-        itself is compiled, or nothing larger.
+        itself is compiled, or nothing larger; long prompts are in no compiled call of their own.
         """
+        if rows[0].chunks > 1:
+            return []
         for more in range(len(rows) + 1):
             padding = [rows[-1]] * more
             if self._functions.ready("unet", unet, *_shapes([*rows, *padding])):
@@ -346,8 +354,16 @@ class Sampler:
             call = partial(self._functions.call, kind, render)
             return decode(vae, torch.cat(list(latents)), call)
 
+    def _embedding(self, request: GenerationRequest) -> PromptEmbedding:
+        """What is painted, on its way to another prompt."""
+        if not request.morph_strength:
+            return self.prompts.encode(request.painted_prompt)
+        return self.prompts.between(
+            request.painted_prompt, request.painted_morph_prompt, request.morph_strength
+        )
+
     def _project(
-        self, request: GenerationRequest, embedding: PromptEmbedding, text: str | None
+        self, request: GenerationRequest, embedding: PromptEmbedding, text: Hashable
     ) -> PromptEmbedding:
         """The embedding with its keys and values for this step count; text None: zeros."""
         if not self._speed.cross_attention_cache:
@@ -367,11 +383,19 @@ class Sampler:
             )
         if row.prompt.token_limit is not None:
             notes.append(
-                f"The prompt is long: only its first {row.prompt.token_limit - 2} tokens were read."
+                f"The prompt is long: only its first {row.prompt.token_limit} tokens were read."
             )
         if row.request.negative_prompt and row.negative is None:
             notes.append(NEGATIVE_UNUSED)
         return tuple(notes)
+
+
+def _noise(shape: tuple[int, ...], seed: int) -> torch.Tensor:
+    return torch.randn(
+        shape,
+        generator=torch.Generator("cpu").manual_seed(seed),
+        dtype=torch.float32,  # transformers may be changing the default dtype
+    )
 
 
 def _shapes(batch: Sequence[Row]) -> tuple[tuple[int, ...], tuple[int]]:

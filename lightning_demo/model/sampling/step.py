@@ -30,6 +30,11 @@ class Row:
     denoised: torch.Tensor | None = None  # the last step's estimate of the result
 
     @property
+    def chunks(self) -> int:
+        """Of its prompts, which have the same number: rows of one UNet call share it."""
+        return self.prompt.chunks
+
+    @property
     def done(self) -> bool:
         """Whether every step has been taken."""
         return self.step == self.request.num_inference_steps
@@ -112,7 +117,7 @@ def step_inputs(rows: Sequence[Row], *, projected: bool = False) -> tuple[torch.
     """What `denoising_step` takes for these rows, on their device.
 
     Args:
-        rows: at least one, all of the same size, none done.
+        rows: at least one, all of the same size and number of chunks, none done.
         projected: whether the UNet is given the prompts' keys and values (`attention.project`).
     """
     device = rows[0].latents.device

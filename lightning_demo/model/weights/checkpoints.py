@@ -81,6 +81,7 @@ MINIATURE = ModelSpec(
     max_side=512,
     small=True,
     words=_MINIATURE / "words.json",
+    styles=ASSETS / "styles" / "miniature.csv",
     sha256={
         f"miniature/{file}": digest
         for file, digest in json.loads((_MINIATURE / SHA256_FILE).read_text()).items()

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from ...schemas import Limits
+from ...settings import ASSETS
+from ...styles import read_styles
 from ..hub.repository import Repository
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
@@ -80,13 +82,18 @@ class ModelSpec:
     small: bool = False  # all of it fits into any device's memory
     examples: tuple[str, ...] = ()
     words: Path | None = None  # JSON with groups and examples
+    styles: Path = ASSETS / "styles" / "styles.csv"
     # "repository/file" -> sha256, checked at every load; files of other repositories are
     # checked by the Hub client when it downloads them
     sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def limits(self) -> Limits:
-        """What a request to this model may ask for."""
+        """What a request to this model may ask for.
+
+        Raises:
+            InvalidSetting: its file of styles cannot be read.
+        """
         steps = tuple(checkpoint.num_inference_steps for checkpoint in self.checkpoints)
         return Limits(
             num_inference_steps=steps,
@@ -94,6 +101,7 @@ class ModelSpec:
             sizes=self.sizes,
             min_side=self.min_side,
             max_side=self.max_side,
+            styles=read_styles(self.styles),
         )
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
-from ...schemas import MAX_PROMPT_CHARACTERS
+from ...schemas import MAX_PROMPT_CHARACTERS, Style, random_seed
 from ..painting import while_connected
 from .a1111_parameters import parse_parameters
 from .access import KEY_FAULTS
@@ -33,7 +34,14 @@ from .store import Store
 
 VENDOR = "a1111"
 MAX_PICTURES = 64  # of one request
-NAMES = {"num_inference_steps": "steps", "guidance_scale": "cfg_scale", "size": "width"}
+NAMES = {
+    "num_inference_steps": "steps",
+    "guidance_scale": "cfg_scale",
+    "size": "width",
+    "style": "styles",
+    "variation_seed": "subseed",
+    "variation_strength": "subseed_strength",
+}
 
 OUR_SAMPLERS = ("euler", "k_euler")
 OUR_SCHEDULERS = ("sgm_uniform", "sgm uniform", "sgmuniform", "automatic")
@@ -64,9 +72,16 @@ class TextToImageQuestion(Question):
     enable_hr: bool | None = None
     send_images: bool | None = None
     override_settings: dict[str, Any] | None = None
+    styles: list[str] | None = None
+    subseed: Annotated[int | None, Field(description="-1: a random one.")] = None
+    subseed_strength: Annotated[float, Field(ge=0, le=1)] | None = None
 
-    def asked(self, served: str) -> Asked:
+    def asked(self, served: str, styles: Sequence[Style]) -> Asked:
         """
+        Args:
+            served: the model.
+            styles: those that there are.
+
         Raises:
             InvalidRequest: too many pictures are asked for.
         """
@@ -84,11 +99,27 @@ class TextToImageQuestion(Question):
             of_sides(self.width, self.height),
             count=count,
             output=Output("png"),
+            others={
+                "style": next(iter(self._known(styles)), None),
+                "variation_seed": self._subseed,
+                "variation_strength": self.subseed_strength,
+            },
             names=NAMES,
-            warnings=self._ignored(served),
+            warnings=self._ignored(served, self._known(styles)[:1]),
         )
 
-    def _ignored(self, served: str) -> list[str]:
+    def _known(self, styles: Sequence[Style]) -> list[str]:
+        """Those of the asked styles that there are; the web UI, too, passes over others."""
+        names = {style.name.casefold() for style in styles}
+        return [name for name in self.styles or () if name.strip().casefold() in names]
+
+    @property
+    def _subseed(self) -> int | None:
+        """Drawn where it acts and none is said."""
+        drawn = self.subseed in (None, -1) and self.subseed_strength
+        return random_seed() if drawn else None if self.subseed == -1 else self.subseed
+
+    def _ignored(self, served: str, taken: Sequence[str]) -> list[str]:
         """What changes nothing here, and why."""
         sampler_name, sampler = self.first("sampler_name", "sampler_index")
         ours = (sampler or "euler").lower() in OUR_SAMPLERS
@@ -98,6 +129,7 @@ class TextToImageQuestion(Question):
             if (self.scheduler or "automatic").lower() not in OUR_SCHEDULERS
             else None,
             "enable_hr": self.enable_hr or None,
+            "styles": None if list(taken) == (self.styles or []) else self.styles,
         }
         for name, value in (self.override_settings or {}).items():
             if name != "sd_model_checkpoint" or value != served:
@@ -111,6 +143,8 @@ class TextToImageQuestion(Question):
             sampler_name: "the sampler is Euler, which the model needs",
             "scheduler": "the scheduler is SGM Uniform, which the model needs",
             "enable_hr": "has no effect; a picture is painted once, in its size",
+            "styles": f"of them {taken[0] if taken else 'none'} has an effect; one is taken that "
+            "is in the server's file",
             "override_settings.sd_model_checkpoint": f"this server has one model, {served}",
         }
         return no_effect(given, reasons)
@@ -152,7 +186,7 @@ async def txt2img(api: Api, http: Request) -> Response:
     caller = api.admit(http)
     question = await read_question(http, TextToImageQuestion)
     given = question.model_dump(exclude_unset=True)
-    order = api.place(question.asked(served(api)), caller)
+    order = api.place(question.asked(served(api), api.limits.styles), caller)
     job = await api.jobs.start(VENDOR, caller, order, given)
     try:
         await while_connected(http, job.ended())

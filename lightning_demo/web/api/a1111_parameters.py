@@ -17,8 +17,23 @@ _SETTING = re.compile(r'(\w[\w \-/]{0,60}): ("(?:\\.|[^\\"])*"|[^,]*)')
 NUMBERS = {
     "num_inference_steps": "Steps",
     "seed": "Seed",
+    "variation_seed": "Variation seed",
     "width": "Size-1",
     "height": "Size-2",
+}
+
+
+FRACTIONS = {
+    "guidance_scale": "CFG scale",
+    "variation_strength": "Variation seed strength",
+    "morph_strength": "Morph strength",
+}
+# Ours alone; a style's prompts are those that were typed.
+TEXTS = {
+    "morph_prompt": "Morph prompt",
+    "style": "Style",
+    "prompt": "Prompt without style",
+    "negative_prompt": "Negative prompt without style",
 }
 
 
@@ -30,7 +45,7 @@ def parse_parameters(text: str) -> dict[str, str]:
         lines, settings = [*lines, last], []
     prompt, _, negative = "\n".join(lines).partition("Negative prompt:")
     found = {"Prompt": prompt.strip(), "Negative prompt": negative.strip()}
-    found.update((name.strip(), value.strip().strip('"')) for name, value in settings)
+    found.update((name.strip(), _text(value.strip())) for name, value in settings)
     width, times, height = found.get("Size", "").partition("x")
     if times:
         found.update({"Size-1": width, "Size-2": height})
@@ -46,8 +61,12 @@ def parameter_fields(said: dict[str, str]) -> dict[str, Any]:
     for name, theirs in NUMBERS.items():
         if re.fullmatch(r"[0-9]{1,20}", said.get(theirs, "")):
             found[name] = int(said[theirs])
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", guidance := said.get("CFG scale", "")):
-        found["guidance_scale"] = float(guidance)
+    for name, theirs in FRACTIONS.items():
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number := said.get(theirs, "")):
+            found[name] = float(number)
+    for name, theirs in TEXTS.items():
+        if theirs in said:
+            found[name] = said[theirs]
     return found
 
 
@@ -72,6 +91,16 @@ def as_parameters(graph: GraphSettings, size: tuple[int, int]) -> str:
     negative = f"Negative prompt: {graph.negative_prompt}\n" if graph.negative_prompt else ""
     text = f"{graph.prompt}\n{negative}{line}"
     return text.encode("utf-8", "replace").decode()  # JSON may hold halves of characters
+
+
+def _text(value: str) -> str:
+    """A setting's text, out of the quotes that `_quoted` puts it in."""
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return value.strip('"')
 
 
 def _quoted(value: Any) -> str:

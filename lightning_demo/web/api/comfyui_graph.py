@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, TypeGuard
 
-from ...comfyui import unescaped
+from ...comfyui import of_weighted
 
 Graph: TypeAlias = dict[str, dict[str, Any]]  # the inputs of each node by its id
 
@@ -119,7 +119,7 @@ def _prompt(graph: Graph, sampler: str, which: str) -> str:
         for field in (which, *TEXTS):
             text = _resolved(graph, inputs.get(field), TEXTS, _is_text)
             if text is not None:
-                return unescaped(text)
+                return of_weighted(text)
     return ""
 
 

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -104,6 +105,7 @@ def described_model(status: EngineStatus) -> dict[str, Any]:
         "sizes": [list(size) for size in limits.sizes],
         "min_side": limits.min_side,
         "max_side": limits.max_side,
+        "styles": [asdict(style) for style in limits.styles],
     }
 
 

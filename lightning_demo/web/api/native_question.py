@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ...errors import InvalidRequest
-from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED
+from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_SEED, OPTIONAL
 from .aspect import parse_aspect_ratio, parse_resolution
 from .order import MAX_SIDE, MAX_STEPS, NO_LOSS, Asked, Format, Output, no_effect
 from .reading import Question
@@ -24,6 +24,9 @@ Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS, json_schema_extra=
 Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
 Steps = Annotated[int, Field(ge=1, le=MAX_STEPS)]
 Guidance = Annotated[float, Field(ge=0, le=MAX_GUIDANCE_SCALE)]
+
+
+Strength = Annotated[float, Field(ge=0, le=1)]
 
 
 class PictureQuestion(Question):
@@ -71,6 +74,24 @@ class PictureQuestion(Question):
         Annotated[str, Field(pattern=r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", examples=["1024x1024"])]
         | None,
         Field(description="The same as width and height, which come first."),
+    ] = None
+    style: Annotated[
+        Annotated[str, Field(max_length=60)] | None,
+        Field(description="Words around the prompt: the name of a style of /v1/models."),
+    ] = None
+    variation_seed: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_SEED)] | None,
+        Field(description="Of a noise that is mixed in, by slerp, by variation_strength."),
+    ] = None
+    variation_strength: Annotated[
+        Strength | None, Field(description="0: none of it; 1: the other seed's own picture.")
+    ] = None
+    morph_prompt: Annotated[
+        Text | None,
+        Field(description="Towards which the prompt's embedding goes, by slerp."),
+    ] = None
+    morph_strength: Annotated[
+        Strength | None, Field(description="0: not at all; 1: the other prompt's own picture.")
     ] = None
     num_images: Annotated[
         Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, Field(description="Pictures.")
@@ -135,6 +156,7 @@ class PictureQuestion(Question):
             count=self.num_images or 1,
             output=Output(format, self.output_quality or 90),
             strict=bool(self.strict),
+            others={name: getattr(self, name) for name in OPTIONAL},
             names={
                 "num_inference_steps": steps_name,
                 "guidance_scale": guidance_name,

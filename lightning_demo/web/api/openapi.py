@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...schemas import EngineState, Limits
-from .native_question import PictureQuestion
+from .native_question import WORDS, PictureQuestion
 from .service import Api, bound
 
 _UI = Path(fastapi_offline.__file__).parent / "static"
@@ -73,7 +73,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
         },
         "components": {
             "schemas": {
-                "PictureQuestion": _question(strict=False),
+                "PictureQuestion": _question(limits, strict=False),
                 "StrictPictureQuestion": _strict_question(limits),
                 "Problem": _PROBLEM,
             },
@@ -83,17 +83,27 @@ def openapi(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _question(*, strict: bool) -> dict[str, Any]:
+def _question(limits: Limits, *, strict: bool) -> dict[str, Any]:
     """What `POST /v1/pictures` takes, with or without `strict`."""
     schema = PictureQuestion.model_json_schema()
     schema.pop("description", None)
+    schema["properties"]["style"]["enum"] = [*(style.name for style in limits.styles), "", None]
+    words = {"morph_prompt": {"type": "string", "pattern": WORDS}}
+    schema["allOf"] = [
+        {
+            "anyOf": [
+                {"properties": {"morph_strength": {"enum": [0, None]}}},
+                {"properties": words, "required": ["morph_prompt"]},
+            ]
+        }
+    ]
     schema["properties"]["strict"] = {"const": True} if strict else {"enum": [False, None]}
     return schema
 
 
 def _strict_question(limits: Limits) -> dict[str, Any]:
     """With `strict`, only what this model paints exactly as asked."""
-    schema = _question(strict=True)
+    schema = _question(limits, strict=True)
     fields = schema["properties"]
     counts = {"enum": [*limits.num_inference_steps, None]}
     fields["num_inference_steps"] = counts
@@ -105,7 +115,7 @@ def _strict_question(limits: Limits) -> dict[str, Any]:
         for names in ([] if width is None else ["width", "height"],)
     ]
     resolutions = {"enum": [*(f"{w}x{h}" for w, h in limits.sizes), None]}
-    schema["allOf"] = [
+    schema["allOf"] += [
         {"anyOf": sizes},
         # What something else comes before may be anything.
         {"anyOf": [{"properties": {"steps": counts}}, _whole("num_inference_steps")]},
@@ -260,8 +270,10 @@ _LIMITS = _object(
         "max_side": _WHOLE,
     }
 )
+_STYLE = _object({"name": _TEXT, "prompt": _TEXT, "negative_prompt": _TEXT})
 _MODEL = _object(
     {
+        "styles": {"type": "array", "items": _STYLE},
         "id": _TEXT,
         "object": {"const": "model"},
         "created": _WHOLE,

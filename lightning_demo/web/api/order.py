@@ -89,6 +89,7 @@ class Asked:
     count: int = 1
     output: Output = Output()
     strict: bool = False
+    others: Mapping[str, Any] = field(default_factory=dict)  # `OPTIONAL` fields of a request
     names: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()  # of the translation
 
@@ -133,6 +134,7 @@ def place(asked: Asked, limits: Limits) -> Order:
         "seed": seed,
         "width": width,
         "height": height,
+        **asked.others,
     }
     try:
         first = GenerationRequest.parse(fields, limits)

@@ -20,6 +20,7 @@ CONTROLS = {
     "seed": "seed",
     "seed_lock": "seed-lock",
     "budget": "budget",
+    "style": "style",
 }
 
 

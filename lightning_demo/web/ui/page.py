@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -24,6 +25,7 @@ from .desk import desk_panel
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
+from .prompt_tools import TIPS, prompt_tools
 from .timeline import timeline
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ def page(service: Service) -> gr.Blocks:
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)
+                prompt_tools(status.limits.styles, kiosk=kiosk)
                 control_panel(
                     status.limits,
                     service.settings.latency_budget,
@@ -107,6 +110,8 @@ def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[st
         # Each picture is painted at a visitor's cost there: none is for nobody.
         "attract": 0 if status.submit_on_enter else settings.attract,
         "kiosk": settings.kiosk,
+        "styles": [asdict(style) for style in status.limits.styles],
+        "tips": TIPS,
     }
     tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(

@@ -150,7 +150,7 @@ def paint(sampler: Sampler, requests: Sequence[Any]) -> tuple[torch.Tensor, list
 def test_pictures_are_those_of_diffusers_to_within_a_level(
     compiled: Sampler, components: Any, ask: Callable[..., Any]
 ):
-    """For any number of people, with and without guidance, at every size."""
+    """For any number of people, with and without guidance, at every size, for long prompts too."""
     eager = Sampler(components)
     cases = [
         [ask("a red house", width=width, height=height, guidance_scale=guidance)] * 1
@@ -159,6 +159,9 @@ def test_pictures_are_those_of_diffusers_to_within_a_level(
     ]
     cases.append([ask(f"{n} cats by the sea", guidance_scale=float(n % 2) * 2) for n in range(3)])
     cases.append([ask(f"a boat {n}", seed=n) for n in range(8)])
+    long = "a red house by the sea at sunset, " * 6
+    cases.append([ask(long), ask(f"{long} at night", guidance_scale=2.0, negative_prompt="a cat")])
+    cases.append([ask("a (red:1.4) house", morph_prompt="a blue boat", morph_strength=0.4)])
     for requests in cases:
         latents, pictures = paint(compiled, requests)
         wanted_latents, wanted = paint(eager, requests)

@@ -19,6 +19,7 @@ from lightning_demo.model.sampling.prompt import (
     offloaded,
     text_states,
 )
+from lightning_demo.model.token_chunks import MAX_CHUNKS
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,9 @@ def test_shapes_are_those_of_both_encoders(prompts: PromptEncoder, components: A
 def test_what_is_too_long_is_cut_and_said(prompts: PromptEncoder, components: Any):
     assert prompts.encode("a cat").token_limit is None
     long = prompts.encode("a red house " * 10_000)
-    assert long.token_limit == components.tokenizers[0].model_max_length
+    size = components.tokenizers[0].model_max_length
+    assert (long.token_limit, long.chunks) == (MAX_CHUNKS * (size - 2), MAX_CHUNKS)
+    assert long.hidden.shape[1] == MAX_CHUNKS * size
     assert torch.isfinite(long.hidden).all()
 
 
@@ -105,7 +108,7 @@ def test_a_cached_projection_does_not_bring_its_unet_to_the_device(
 
 
 @pytest.mark.parametrize("alike", [True, False])
-@pytest.mark.parametrize("prompt", ["", "a red house", "! !!", "a red house " * 100])
+@pytest.mark.parametrize("prompt", ["", "a red house", "! !!", "a red house " * 10, "A  Réd"])
 def test_a_tokenizer_that_pads_otherwise_is_heeded(components: Any, prompt: str, alike: bool):
     """SDXL's second one does; where only that is different it is not even asked."""
     first, second = components.tokenizers[0], copy.deepcopy(components.tokenizers[1])
@@ -122,4 +125,61 @@ def test_a_tokenizer_that_pads_otherwise_is_heeded(components: Any, prompt: str,
         ]
     assert torch.equal(found.pooled, states[1][1])
     assert torch.equal(found.hidden, torch.cat([hidden for hidden, _ in states], dim=-1))
-    assert found.token_limit == (32 if len(prompt) > 100 else None)
+    assert found.token_limit is None and found.chunks == 1
+
+
+def test_a_long_prompt_is_its_chunks_side_by_side(prompts: PromptEncoder):
+    parts = ["a red house " * 10, "a blue boat " * 10, "a cat"]
+    long, each = prompts.encode(" ".join(parts)), [prompts.encode(part) for part in parts]
+    assert long.chunks == 3 and long.token_limit is None
+    # Rows of one call, and calls of one row, round otherwise.
+    torch.testing.assert_close(long.hidden, torch.cat([one.hidden for one in each], dim=1))
+    torch.testing.assert_close(long.pooled, each[0].pooled)
+
+
+def test_weights_pull_tokens_and_leave_all_others_as_they_are(prompts: PromptEncoder):
+    plain = prompts.encode("a red house by the sea").hidden
+    for prompt, away in (
+        ("a (red:1.5) house by the sea", 1.5),
+        ("a [red] house by the sea", 1 / 1.1),
+    ):
+        hidden = prompts.encode(prompt).hidden
+        changed = (hidden != plain).any(dim=-1)[0].nonzero().flatten().tolist()
+        assert changed == [2]  # after the mark and "a"
+        last = plain[:, -1]
+        torch.testing.assert_close(hidden[:, 2] - last, (plain[:, 2] - last) * away)
+    for prompt in ("a (red:1) house by the sea", "a (red:1.0) house by the sea"):
+        assert torch.equal(prompts.encode(prompt).hidden, plain)
+
+
+def test_brackets_that_are_signs_are_read_as_they_were(prompts: PromptEncoder, components: Any):
+    tokenizer = components.tokenizers[0]
+    read = prompts._chunks(r"a red \(house\) [\[x\]]", tokenizer)
+    texts = ["a red (house) ", "[x]"]
+    numbers = [n for text in texts for n in tokenizer(text, add_special_tokens=False)["input_ids"]]
+    assert read.numbers(0) == numbers
+    assert prompts._chunks(r"a red \(house\)", tokenizer).plain
+
+
+def test_chunks_of_no_words_are_those_of_an_empty_prompt(prompts: PromptEncoder):
+    one, nothing = prompts.encode("a cat"), prompts.encode("")
+    two = prompts.padded(one, 2)
+    assert two.chunks == 2 and torch.equal(two.hidden, torch.cat([one.hidden, nothing.hidden], 1))
+    assert prompts.padded(two, 2) is two
+
+
+def test_between_two_prompts_the_ends_are_the_prompts(prompts: PromptEncoder):
+    one, other = prompts.encode("a red house"), prompts.encode("a blue boat " * 12)
+    assert torch.equal(prompts.between("a red house", "a blue boat " * 12, 1).hidden, other.hidden)
+    start = prompts.between("a red house", "a blue boat " * 12, 0)
+    assert torch.equal(start.hidden, prompts.padded(one, 2).hidden)
+    middle = prompts.between("a red house", "a blue boat", 0.5)
+    there = prompts.encode("a blue boat")
+    ratio = middle.pooled.norm() / ((one.pooled.norm() + there.pooled.norm()) / 2)
+    assert 0.8 < ratio < 1.2 and not torch.equal(middle.hidden, one.hidden)
+
+
+def test_memory_counts_chunks(prompts: PromptEncoder):
+    prompts.encode("a cat")
+    prompts.encode("a red house " * 25)  # three chunks, all that is kept
+    assert list(prompts._memory) == ["a red house " * 25]

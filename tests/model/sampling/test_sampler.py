@@ -116,6 +116,41 @@ def test_rows_of_every_kind_share_a_step_and_get_what_they_get_alone(
                 assert difference <= 1e-5
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"style": "Night"},
+        {"variation_seed": 9, "variation_strength": 0.2},
+        {"morph_prompt": "a blue boat", "morph_strength": 0.3},
+        {"prompt": "a (red:1.5) house"},
+        {"prompt": "a red house by the sea, " * 6},
+        {"guidance_scale": 2.0, "negative_prompt": "a blue boat, " * 10},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_all_that_changes_a_picture_changes_it_the_same_way_each_time(
+    components: Any, ask: Any, fields: dict
+):
+    """Whether its prompts, keys and values are remembered or not."""
+    plain = {name: fields[name] for name in ("guidance_scale",) if name in fields}
+    one, other = Sampler(components), Sampler(components)
+    first = paint(one, ask(**fields)).latents
+    between = paint(one, ask(**plain)).latents
+    assert not torch.equal(first, between)
+    assert torch.equal(paint(one, ask(**fields)).latents, first)
+    paint(other, ask(**plain))
+    assert torch.equal(paint(other, ask(**fields)).latents, first)
+
+
+def test_the_ends_of_a_morph_are_both_pictures(sampler: Sampler, ask: Any):
+    other = paint(sampler, ask("a blue boat", seed=9)).latents
+    at_end = {"morph_prompt": "a blue boat", "variation_seed": 9}
+    whole = ask("a red house", morph_strength=1, variation_strength=1, **at_end)
+    assert torch.equal(paint(sampler, whole).latents, other)
+    none = ask("a red house", morph_strength=0, variation_strength=0, **at_end)
+    assert none == ask("a red house")
+
+
 @pytest.mark.parametrize("wrong", ["timestep", "prompt", "pooled", "time_ids"])
 def test_the_tolerance_would_notice_a_wrong_input(
     wrong: str, components: Any, sampler: Sampler, ask: Any

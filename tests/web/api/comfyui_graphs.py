@@ -37,7 +37,7 @@ def plain(**changes: Any) -> Graph:
 
 
 PLAIN = {
-    "prompt": "a cat (sitting), (red:1.2)",
+    "prompt": "a cat \\(sitting\\), (red:1.2)",
     "negative_prompt": "dogs",
     "num_inference_steps": 20,
     "guidance_scale": 8,
@@ -121,7 +121,7 @@ def loader() -> Graph:
     everything = node(
         "Efficient Loader",
         ckpt_name="v1-5.safetensors",
-        positive="a cat (sitting), (red:1.2)",
+        positive="a cat \\(sitting\\), (red:1.2)",
         negative="dogs",
         empty_latent_width=512,
     )

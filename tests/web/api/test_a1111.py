@@ -102,6 +102,16 @@ def test_what_has_no_effect(running: Running, connect: Callable[..., WebUIApi]) 
     assert names >= {"hr_upscaler", "denoising_strength", "steps", "width"}
 
 
+def test_styles_and_variations(running: Running, connect: Callable[..., WebUIApi]) -> None:
+    asked = {"styles": ["none of these", "night"], "subseed": 9, "subseed_strength": 0.5}
+    result = connect(running).txt2img(prompt="a cat", seed=7, steps=4, cfg_scale=0, **asked)
+    request = running.engine.requests[-1]
+    assert request.painted_prompt == "a cat at night"
+    assert (request.variation_seed, request.variation_strength) == (9, 0.5)
+    names = {warning.partition(":")[0] for warning in result.info["warnings"]}
+    assert "styles" in names and "subseed" not in names
+
+
 def test_seed(client: WebUIApi) -> None:
     assert client.txt2img(prompt="a cat", seed=-1).info["seed"] >= 0
     assert client.txt2img(prompt="a cat", seed=3).info["seed"] == 3

@@ -17,7 +17,13 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from lightning_demo.cli import main
-from lightning_demo.comfyui import on_canvas, prompt_graph, workflow_texts
+from lightning_demo.comfyui import (
+    as_weighted,
+    of_weighted,
+    on_canvas,
+    prompt_graph,
+    workflow_texts,
+)
 from lightning_demo.engine.build import about
 from lightning_demo.images import encode_png
 from lightning_demo.model.weights.checkpoints import MINIATURE, sdxl_lightning
@@ -25,6 +31,7 @@ from lightning_demo.schemas import MAX_SEED, OWN_WEIGHTS, GenerationRequest, Wei
 from lightning_demo.web.api import comfyui_graph
 from lightning_demo.web.api.comfyui_graph import read_graph
 from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.weighting import pieces
 
 from ..conftest import Running
 from .comfyui_graphs import GRAPHS, plain
@@ -233,7 +240,17 @@ def test_what_our_graph_says_is_what_was_asked_for() -> None:
     graph = read_graph(workflow_texts(REQUEST, "sdxl-lightning", OWN_WEIGHTS)["prompt"])
     assert graph is not None
     said = asdict(graph)
-    assert {name: said[name] for name in REQUEST.as_dict()} == REQUEST.as_dict()
+    asked = REQUEST.as_dict()
+    for name in ("prompt", "negative_prompt"):
+        assert pieces(said.pop(name)) == pieces(asked.pop(name))
+    assert {name: said[name] for name in asked} == asked
+
+
+def test_weights_become_those_that_comfyui_has() -> None:
+    assert as_weighted(r"a (cat) [on] ((a [hill]:1.5)) \(x\)") == (
+        r"a (cat:1.1) (on:0.9091) (a :1.65)(hill:1.5) \(x\)"
+    )
+    assert of_weighted(r"a (cat:1.1) [on] \(x\)") == r"a (cat:1.1) \[on\] \(x\)"
 
 
 def test_a_very_long_prompt_is_not_written_twice() -> None:
@@ -320,7 +337,7 @@ def png_info(server: Running, data: bytes) -> dict[str, Any]:
 def test_png_info_of_comfyuis_picture(server: Running) -> None:
     answer = png_info(server, saved_by_comfyui(plain()))
     assert answer["info"].splitlines() == [
-        "a cat (sitting), (red:1.2)",
+        "a cat \\(sitting\\), (red:1.2)",
         "Negative prompt: dogs",
         "Steps: 20, Sampler: euler, Schedule type: normal, CFG scale: 8, Seed: 8566257, "
         "Size: 512x768, Model: v1-5.safetensors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -16,6 +17,7 @@ from lightning_demo.web.server import Server
 from lightning_demo.web.ui.completions import completions
 from lightning_demo.web.ui.controls import CONTROLS
 from lightning_demo.web.ui.prompt import example_chips, word_chips
+from lightning_demo.web.ui.prompt_tools import TIPS
 
 from ..fakes import STATUS, WITH_DRAFTS, FakeEngine, FakePair
 
@@ -49,7 +51,8 @@ def test_every_step_count_is_shown_and_only_known_sizes(family: Any) -> None:
 def test_every_control_has_a_label() -> None:
     found = components(MINIATURE)
     for name in CONTROLS.values():
-        assert found[name]["label"], name
+        if name != CONTROLS["style"]:  # not Gradio's: its label is around it
+            assert found[name]["label"], name
     assert found["budget"]["label"] == "Latency budget, ms"
     assert "only when guidance is above 1" in found["negative"]["info"]
 
@@ -108,6 +111,8 @@ def test_the_page_is_told_what_it_must_know() -> None:
         "completions": {"miniature": completions(MINIATURE.vocabulary())},
         "attract": 0.0,
         "kiosk": 0.0,
+        "styles": [asdict(style) for style in STATUS.limits.styles],
+        "tips": TIPS,
     }
     assert escape(json.dumps(config)) in masthead.value
 

@@ -1,0 +1,201 @@
+// Morphs: pictures on the way from what is asked for to another prompt or seed, to scrub through.
+
+import { save } from "./files.js";
+import { animated, filmEnding, recorded } from "./film.js";
+import { pause } from "./pause.js";
+
+const AT_ONCE = 2; // pictures; what is typed meanwhile takes turns with them
+const byId = (name) => document.getElementById(`morph-${name}`);
+const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
+
+/** The requests of a strip, from its beginning to its end. */
+export function morphOf(base, kind, to, count) {
+  const { variation_seed, variation_strength, morph_prompt, morph_strength, ...plain } = base;
+  const way = (share) => (kind === "seed" ? { variation_seed: to, variation_strength: share } : { morph_prompt: to, morph_strength: share });
+  return Array.from({ length: count }, (_, at) => {
+    const share = Number((at / (count - 1)).toFixed(4));
+    return share ? { ...plain, ...way(share) } : plain;
+  });
+}
+
+/** What is written as the end: a prompt, or a seed. @throws Error in words for the visitor */
+export function endOf(kind, text, maxSeed) {
+  const line = text.trim().replace(/\s+/g, " ");
+  if (kind === "prompt" && !line) throw new Error("Write the prompt that it goes to.");
+  if (kind === "prompt") return line;
+  const seed = /^\d{1,10}$/.test(line) ? Number(line) : NaN;
+  if (!(seed <= maxSeed)) throw new Error(`A seed is a whole number from 0 to ${maxSeed}.`);
+  return seed;
+}
+
+export class Morph {
+  /** @param lightning  the page's live loop */
+  constructor(lightning) {
+    this.lightning = lightning;
+    this.dialog = document.getElementById("morph");
+    this.cells = [];
+    this.running = null; // what is being painted, until it is aborted
+    this.wire();
+  }
+
+  wire() {
+    const actions = {
+      "morph-close": () => this.dialog.close(),
+      "morph-use": () => this.use(),
+      "morph-film": () => this.export(`lightning-morph.${filmEnding()?.ending}`, (signal) => recorded(this.painted, signal)),
+      "morph-gif": () => this.export("lightning-morph.gif", () => animated(this.painted, "gif")),
+    };
+    this.dialog.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      if (button?.dataset.at) this.show(Number(button.dataset.at));
+      else actions[button?.id]?.();
+    });
+    this.dialog.addEventListener("close", () => this.stop());
+    byId("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.running) this.stop();
+      else this.go();
+    });
+    byId("kind").addEventListener("change", () => this.offer());
+    byId("at").addEventListener("input", ({ target }) => this.show(Number(target.value)));
+  }
+
+  get painted() {
+    return this.cells.filter(({ blob }) => blob);
+  }
+
+  open() {
+    const { request, current } = this.lightning;
+    this.base = { ...request, seed: request.seed ?? current?.seed ?? 0 };
+    this.clear([]);
+    this.offer();
+    this.say("");
+    this.dialog.showModal();
+    byId("to").focus();
+  }
+
+  offer() {
+    const seeds = byId("kind").value === "seed";
+    byId("to").value = seeds ? String((this.base.seed + 1) % (this.lightning.maxSeed + 1)) : `${this.base.prompt} at night`;
+    byId("to").inputMode = seeds ? "numeric" : "text";
+  }
+
+  async go() {
+    let requests;
+    try {
+      const kind = byId("kind").value;
+      const to = endOf(kind, byId("to").value, this.lightning.maxSeed);
+      requests = morphOf(this.base, kind, to, Number(byId("count").value));
+    } catch ({ message }) {
+      this.say(message, "problem");
+      return;
+    }
+    this.clear(requests);
+    const control = (this.running = new AbortController());
+    byId("go").textContent = "Stop";
+    const waiting = this.cells.values();
+    const work = async () => {
+      for (const cell of waiting) {
+        if (control.signal.aborted) return;
+        await this.paint(cell, control.signal);
+        this.say(`${this.painted.length} of ${this.cells.length}`);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    if (this.running !== control) return;
+    this.stop();
+    this.ready();
+  }
+
+  async paint(cell, signal) {
+    const url = new URL("../picture?format=jpeg", import.meta.url);
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(cell.request), signal });
+      if (answer.status === 429) {
+        await pause(1000 * Number(answer.headers.get("Retry-After") ?? 1), signal);
+        if (!signal.aborted) await this.paint(cell, signal);
+        return;
+      }
+      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? "It was not painted.");
+      cell.blob = await answer.blob();
+      cell.image.src = URL.createObjectURL(cell.blob);
+      if (cell.at === this.at || this.painted.length === 1) this.show(cell.at);
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      this.stop();
+      this.say(problem instanceof TypeError ? "The server does not answer." : problem.message, "problem");
+    }
+  }
+
+  stop() {
+    this.running?.abort();
+    this.running = null;
+    byId("go").textContent = "Paint";
+  }
+
+  clear(requests) {
+    this.stop();
+    for (const { image } of this.cells) URL.revokeObjectURL(image.src);
+    this.cells = requests.map((request, at) => {
+      const share = request.morph_strength ?? request.variation_strength ?? 0;
+      const button = element("button", { type: "button", ariaLabel: `${Math.round(100 * share)} %` });
+      const image = element("img", { alt: "" });
+      image.style.aspectRatio = `${request.width} / ${request.height}`;
+      button.dataset.at = at;
+      button.append(image);
+      return { request, at, button, image, blob: null };
+    });
+    byId("strip").replaceChildren(...this.cells.map(({ button }) => button));
+    this.at = 0;
+    byId("at").max = Math.max(1, requests.length - 1);
+    byId("at").value = 0;
+    byId("picture").hidden = true;
+    this.ready();
+  }
+
+  ready() {
+    const some = this.painted.length > 0;
+    for (const name of ["at", "use"]) byId(name).disabled = !some;
+    byId("gif").disabled = this.painted.length < 2 || Boolean(this.running);
+    byId("film").disabled = byId("gif").disabled || !filmEnding();
+  }
+
+  /** One of the strip, large; while it is still to come, what was shown stays. */
+  show(at) {
+    const cell = this.cells[at];
+    if (!cell) return;
+    this.at = at;
+    byId("at").value = at;
+    const share = cell.request.morph_strength ?? cell.request.variation_strength ?? 0;
+    byId("at").setAttribute("aria-valuetext", `${Math.round(100 * share)} %`);
+    for (const { button } of this.cells) button.setAttribute("aria-pressed", String(button === cell.button));
+    if (cell.blob) Object.assign(byId("picture"), { src: cell.image.src, hidden: false });
+    this.ready();
+  }
+
+  use() {
+    const { request, blob } = this.cells[this.at];
+    this.dialog.close();
+    this.lightning.recall(request, blob);
+    this.lightning.submitRecalled();
+  }
+
+  async export(name, make) {
+    this.say(`Making ${name}`);
+    const control = (this.running = new AbortController());
+    try {
+      save(await make(control.signal), name);
+      this.say(`Saved as ${name}`);
+    } catch ({ message }) {
+      this.say(message, "problem");
+    }
+    if (this.running === control) this.running = null;
+    this.ready();
+  }
+
+  say(words, kind = "") {
+    byId("says").textContent = words;
+    byId("says").dataset.kind = kind;
+  }
+}

@@ -1,0 +1,154 @@
+// What helps with a prompt: the style's words, how it is read, earlier ones, and the way to another.
+
+import { PromptHistory } from "./prompt_history.js";
+
+const COUNT_MS = 400; // after the last change: nobody's picture waits for a count
+const TIP_MS = 20_000;
+
+/** The fields of a request that no control shows, and what they are made of in a link. */
+export const BLEND = { variation_seed: Number, variation_strength: Number, morph_prompt: String, morph_strength: Number };
+
+const byId = (name) => document.getElementById(name);
+
+/** The words of a style around a prompt, as the server puts them. */
+export function inStyle({ prompt: template }, prompt) {
+  if (template.includes("{prompt}")) return template.replaceAll("{prompt}", prompt);
+  return [prompt, template].filter(Boolean).join(", ");
+}
+
+export class PromptTools {
+  /**
+   * @param lightning  the page's live loop
+   * @param config     its styles and tips
+   */
+  constructor(lightning, { styles, tips }) {
+    this.lightning = lightning;
+    this.styles = styles;
+    // A public screen has none.
+    this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry));
+    this.counted = ""; // what was counted last
+    this.wire(tips);
+  }
+
+  wire(tips) {
+    const actions = {
+      tokens: () => this.openRead(byId("tokens-read").hidden),
+      "prompt-history-open": () => this.history.open(),
+      "morph-open": () => this.morph(),
+      "blend-clear": () => this.clearBlend(),
+    };
+    byId("prompt-tools").addEventListener("click", ({ target }) => actions[target.closest("button")?.id]?.());
+    let tip = 0;
+    setInterval(() => {
+      if (document.hidden || byId("prompt-tip").matches(":hover")) return;
+      tip = (tip + 1) % tips.length;
+      byId("prompt-tip").textContent = tips[tip];
+    }, TIP_MS);
+  }
+
+  /** Shows what a request says; called with each change. */
+  show(request) {
+    const style = this.styles.find(({ name }) => name === request.style);
+    const words = style ? inStyle(style, request.prompt) : "";
+    byId("style-preview").textContent = words;
+    byId("style-preview").title = style?.negative_prompt ? `without: ${style.negative_prompt}` : "";
+    this.showBlend(request);
+    clearTimeout(this.timer);
+    const { prompt } = request;
+    this.timer = setTimeout(() => this.count(prompt, request.style ?? ""), COUNT_MS);
+  }
+
+  // Tokens -----------------------------------------------------------------------------------
+
+  /** Asks how a prompt is read, once the picture that was asked for is there. */
+  async count(prompt, style) {
+    const key = JSON.stringify([prompt, style]);
+    if (key === this.counted || !prompt.trim()) return;
+    const { answered, panel } = this.lightning;
+    if (panel.wrong) return; // the server would say the same of it
+    if (!answered || !panel.online) {
+      this.timer = setTimeout(() => this.count(prompt, style), COUNT_MS);
+      return;
+    }
+    this.counting?.abort();
+    const { signal } = (this.counting = new AbortController());
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ prompt, style });
+    const answer = await fetch(new URL("../tokens", import.meta.url), { method: "POST", headers, body, signal }).catch(() => null);
+    const read = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (!read || signal.aborted) return;
+    this.counted = key;
+    this.showRead(read);
+  }
+
+  showRead({ tokens, size, chunks, cut, parts }) {
+    const button = byId("tokens");
+    button.textContent = `${tokens} / ${size * chunks} tokens`;
+    button.dataset.kind = cut ? "problem" : "";
+    const long = chunks > 1 ? `; read in ${chunks} parts of ${size}` : "";
+    button.title = cut ? `The last ${cut} are not read` : `How the prompt is read${long}`;
+    const box = byId("tokens-read");
+    box.replaceChildren();
+    let last = 0;
+    for (const { text, chunk, weight } of parts) {
+      if (chunk !== last) {
+        const words = chunk === chunks ? " not read: " : ` part ${chunk + 1}: `;
+        box.append(Object.assign(document.createElement("b"), { textContent: words }));
+      }
+      last = chunk;
+      const part = Object.assign(document.createElement(chunk === chunks ? "s" : "span"), { textContent: `${text} ` });
+      if (weight !== 1) {
+        part.className = weight > 1 ? "more" : "less";
+        part.title = `counts ${weight} times`;
+        part.append(Object.assign(document.createElement("sup"), { textContent: String(Number(weight.toFixed(2))) }), " ");
+      }
+      box.append(part);
+    }
+  }
+
+  openRead(open) {
+    byId("tokens-read").hidden = !open;
+    byId("prompt-tools").classList.toggle("reading", open); // which shows the style's words, too
+    byId("tokens").setAttribute("aria-expanded", String(open));
+  }
+
+  // Variations -------------------------------------------------------------------------------
+
+  showBlend({ variation_strength: some, variation_seed: seed, morph_strength: far, morph_prompt: prompt }) {
+    const percent = (share) => `${Math.round(100 * share)} %`;
+    const words = [
+      some && `${percent(some)} of seed ${seed}`,
+      far && `${percent(far)} of the way to “${prompt}”`,
+    ].filter(Boolean).join(", ");
+    byId("blend").hidden = !words;
+    byId("blend").firstElementChild.textContent = words;
+  }
+
+  clearBlend() {
+    const { lightning } = this;
+    for (const name of Object.keys(BLEND)) delete lightning.request[name];
+    lightning.mark();
+    lightning.submit();
+    byId("style").querySelector("select").focus();
+  }
+
+  async morph() {
+    const { Morph } = await import("./morph.js");
+    this.morphing ??= new Morph(this.lightning);
+    this.morphing.open();
+  }
+
+  // History ----------------------------------------------------------------------------------
+
+  /** A picture is finished, so that its prompt may be one to come back to. */
+  finished({ prompt, negative_prompt, style }) {
+    this.history?.note({ prompt, negative_prompt, style: style ?? "" });
+  }
+
+  restore(entry) {
+    const { lightning } = this;
+    lightning.takeOver({ ...lightning.request, ...entry });
+    lightning.submit();
+    lightning.controls.field("prompt").focus();
+  }
+}

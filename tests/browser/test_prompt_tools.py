@@ -1,0 +1,159 @@
+"""Beside the prompt: styles, a count of tokens, earlier prompts, and morphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..web.conftest import Running
+from .conftest import Modules, Visit
+
+Open = Callable[..., Visit]
+ASKED = {
+    "prompt": "a cat",
+    "negative_prompt": "",
+    "num_inference_steps": 4,
+    "guidance_scale": 0,
+    "seed": 42,
+    "width": 256,
+    "height": 256,
+    "style": "",
+}
+
+
+def test_a_style_is_previewed_painted_linked_and_restored(own: Any, visit: Open) -> None:
+    running = own()
+    tab = visit(running)
+    tab.type("a cat")
+    tab.wait_painted("a cat")
+    tab.page.locator("#style select").select_option("Night")
+    tab.wait("() => lightning.current?.style === 'Night' && lightning.answered")
+    assert tab.text("style-preview") == "a cat at night"
+    assert running.engine.requests[-1].painted_prompt == "a cat at night"
+    assert tab.request() == {**ASKED, "style": "Night"}
+    tab.page.get_by_role("button", name="Copy link").click()
+    tab.wait("() => new URLSearchParams(location.search).get('style') === 'Night'")
+    tab.page.locator("#style select").select_option("")
+    tab.wait("() => lightning.current.style === '' && lightning.answered")
+    assert tab.text("style-preview") == ""
+    tab.wait_answered()
+    # The timeline restores the one before, and the link all of it.
+    styled = "lightning.timeline.entries.find(({ request }) => request.style === 'Night')"
+    tab.wait(f"() => document.querySelector(`.moment[data-id='${{{styled}?.id}}']`)")
+    tab.page.locator(f".moment[data-id='{tab.page.evaluate(styled + '.id')}']").click()
+    tab.wait("() => lightning.request.style === 'Night'")
+    assert tab.page.locator("#style select").input_value() == "Night"
+    tab.wait("() => lightning.answered")
+    tab.open(tab.page.url)
+    tab.wait("() => lightning.current?.style === 'Night'")
+
+
+def test_tokens_are_counted_behind_the_picture(running: Running, visit: Open) -> None:
+    tab = visit(running)
+    tab.type("a (red:1.3) house")
+    tab.wait("() => document.getElementById('tokens').textContent === '3 / 30 tokens'")
+    tab.page.locator("#tokens").press("Enter")
+    assert tab.page.locator("#tokens-read .more").inner_text().split() == ["red", "1.3"]
+    long = "house " * 125
+    tab.prompt.fill(long.strip())
+    tab.wait("() => document.getElementById('tokens').textContent === '125 / 120 tokens'")
+    assert tab.page.locator("#tokens-read s").inner_text().split() == ["house"] * 5
+    assert "part 2:" in tab.text("tokens-read") and "not read:" in tab.text("tokens-read")
+
+
+def test_earlier_prompts_are_found_by_keyboard_and_forgotten(own: Any, visit: Open) -> None:
+    tab = visit(own())
+    for prompt in ("a red house", "a <b>blue</b> boat", "a cat"):
+        tab.prompt.fill(prompt)
+        tab.wait_painted(prompt)
+        tab.wait("p => lightning.tools.history.entries[0]?.prompt === p", prompt)
+    tab.page.get_by_role("button", name="History").press("Enter")
+    tab.page.keyboard.type("blue A")
+    found = tab.page.locator("#prompt-history-list button")
+    assert found.all_inner_texts() == ["a <b>blue</b> boat"]
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("Enter")
+    tab.wait_painted("a <b>blue</b> boat")
+    assert tab.prompt.input_value() == "a <b>blue</b> boat"
+    tab.open(tab.page.url)
+    tab.page.get_by_role("button", name="History").click()
+    found.get_by_text("a red house", exact=True).wait_for()
+    forget = tab.page.get_by_role("button", name="Forget all").last
+    forget.click()
+    tab.page.locator("#prompt-history-forget").click()
+    assert "kept here" in tab.text("prompt-history-says") and not found.count()
+    assert tab.page.evaluate("localStorage.getItem('lightning-prompts')") == "[]"
+
+
+def test_a_refused_storage_is_said_and_loses_nothing(own: Any, visit: Open) -> None:
+    tab = visit(own())
+    tab.page.evaluate(
+        """() => {
+          const refuse = () => { throw new DOMException("full", "QuotaExceededError"); };
+          Object.assign(Storage.prototype, { setItem: refuse });
+          console.warn = () => {};
+        }"""
+    )
+    tab.prompt.fill("a cat")
+    tab.wait("() => lightning.tools.history.entries[0]?.prompt === 'a cat'")
+    tab.page.get_by_role("button", name="History").click()
+    assert "keeps nothing" in tab.text("prompt-history-says")
+    tab.page.locator("#prompt-history-list button", has_text="a cat").wait_for()
+
+
+def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
+    running = own()
+    tab = visit(running)
+    tab.prompt.fill("a cat")
+    tab.wait_painted("a cat")
+    tab.page.get_by_role("button", name="Morph").click()
+    tab.page.locator("#morph-count").select_option("5")
+    tab.page.locator("#morph-to").fill("a dog")
+    tab.page.locator("#morph-to").press("Enter")
+    tab.wait("() => document.querySelectorAll('#morph-strip img[src]').length === 5")
+    tab.wait("() => !document.getElementById('morph-gif').disabled")
+    strengths = sorted({r.morph_strength for r in running.engine.requests})
+    assert strengths == [0, 0.25, 0.5, 0.75, 1]
+    tab.page.locator("#morph-at").fill("2")
+    assert tab.page.locator("#morph-at").get_attribute("aria-valuetext") == "50 %"
+    tab.page.get_by_role("button", name="Use this one").click()
+    tab.wait("() => lightning.request.morph_strength === 0.5 && lightning.answered")
+    assert tab.text("blend").startswith("50 % of the way to “a dog”")
+    tab.page.get_by_role("button", name="Without it").click()
+    tab.wait("() => !lightning.request.morph_prompt && lightning.answered")
+    assert not tab.page.locator("#blend").is_visible()
+
+
+def test_the_requests_of_a_morph(modules: Modules) -> None:
+    base = {"prompt": "a cat", "seed": 1, "morph_prompt": "x", "morph_strength": 0.3}
+    found = modules("morph", "morphOf", base, "seed", 9, 3)
+    plain = {"prompt": "a cat", "seed": 1}
+    assert found == [
+        plain,
+        {**plain, "variation_seed": 9, "variation_strength": 0.5},
+        {**plain, "variation_seed": 9, "variation_strength": 1},
+    ]
+
+
+def test_what_was_typed_on_from_makes_way_in_the_history(modules: Modules) -> None:
+    def entry(prompt: str, style: str = "") -> dict[str, str]:
+        return {"prompt": prompt, "negative_prompt": "", "style": style}
+
+    def noted(entries: list[dict[str, str]], prompt: str, style: str = "") -> list[Any]:
+        return modules("prompt_history", "noted", entries, entry(prompt, style))
+
+    assert noted([entry("a red")], "a red house") == [entry("a red house")]
+    assert noted([entry("a red house")], "a red") == [entry("a red house")]
+    assert noted([entry("a red")], "a red house", "Night")[1:] == [entry("a red")]
+    assert noted([entry("b"), entry("a")], "a") == [entry("a"), entry("b")]
+
+
+def test_a_picture_brings_its_style_and_its_way(modules: Modules) -> None:
+    limits = {"steps": [4], "sizes": [[256, 256]], "maxSeed": 99, "maxGuidance": 2}
+    limits["styles"] = ["Night"]
+    found = {"prompt": "a cat", "style": "night", "morph_prompt": "a dog", "morph_strength": 0.5}
+    fitted = modules("from_picture", "fitted", found, ASKED, limits)
+    assert fitted["request"]["style"] == "Night" and fitted["request"]["morph_prompt"] == "a dog"
+    assert fitted["words"] == "prompt, style Night, morph 0.5"
+    other = modules("from_picture", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
+    assert other["request"]["style"] == "" and "another style" in other["words"]
