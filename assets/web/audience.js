@@ -22,6 +22,8 @@ class PhonePage {
     this.open = true;
     this.line = { what: null };
     this.status = null;
+    /** @type {any} */
+    this.socket = null; // from the first code on
     this.painter = new Painter(byId("picture"), (header) => this.show(header));
     this.hall = new Hall((message) => this.say(message));
     this.battle = new PhoneBattle((message) => this.say(message), (prompt) => this.play(prompt));

@@ -76,7 +76,7 @@ export class Desk {
       this.show();
     });
     document.addEventListener("keydown", (event) => this.key(event), { capture: true });
-    document.addEventListener("pointerdown", ({ target, isTrusted }) => {
+    document.addEventListener("pointerdown", (/** @type {any} */ { target, isTrusted }) => {
       if (isTrusted && target.closest?.("#prompt")) this.autotype.stop();
     });
   }

@@ -7,6 +7,11 @@ const LONGEST_PROMPT = 100_000; // characters; as the server allows
 const ACCEPTED = "image/png,image/webp,image/jpeg";
 
 /**
+ * What the page's controls can say.
+ * @typedef {{ steps: number[], sizes: number[][], maxSeed: number, maxGuidance: number }} Limits
+ */
+
+/**
  * Watches for pictures.
  * @param button  that opens the choice of files
  * @param take    called with each file
@@ -14,7 +19,7 @@ const ACCEPTED = "image/png,image/webp,image/jpeg";
 export function watchForPictures(button, take) {
   const chooser = Object.assign(document.createElement("input"), { type: "file", accept: ACCEPTED });
   chooser.addEventListener("change", () => {
-    if (chooser.files.length) take(chooser.files[0]);
+    if (chooser.files?.length) take(chooser.files[0]);
     chooser.value = ""; // so that the same can be chosen again
   });
   button.addEventListener("click", () => chooser.click());
@@ -22,7 +27,7 @@ export function watchForPictures(button, take) {
   const page = document.documentElement;
   const leave = () => page.classList.remove("dropping");
   document.addEventListener("dragover", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault(); // a browser would leave the page and show the file
     page.classList.add("dropping");
   });
@@ -31,14 +36,14 @@ export function watchForPictures(button, take) {
   });
   document.addEventListener("drop", (event) => {
     leave();
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     const file = pictureAmong(event.dataTransfer.files);
     if (file) take(file);
   });
   document.addEventListener("paste", (event) => {
-    const file = pictureAmong(event.clipboardData.files);
-    if (!file || event.clipboardData.types.includes("text/plain")) return; // that is the prompt's
+    const file = pictureAmong(event.clipboardData?.files ?? []);
+    if (!file || event.clipboardData?.types.includes("text/plain")) return; // that is the prompt's
     event.preventDefault();
     take(file);
   });
@@ -50,7 +55,7 @@ const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("i
  * A request with the settings inside a picture, as far as they can be asked for here, and words for
  * them; null where it has none.
  * @param request  what is asked for now
- * @param limits   { steps, sizes, maxSeed, maxGuidance } of the page
+ * @param {Limits} limits
  */
 export async function requestOf(file, request, limits) {
   const found = await settingsIn(file);
@@ -63,7 +68,7 @@ export async function requestOf(file, request, limits) {
  */
 export function fitted(found, request, limits) {
   const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf];
-  const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
+  const parts = kinds.flatMap((kind) => kind(found, limits) ?? []);
   const words = parts.map((part) => part.words).filter(Boolean).join(", ");
   const fields = parts.map((part) => part.fields);
   return words ? { request: Object.assign({ ...request }, ...fields), words } : null;

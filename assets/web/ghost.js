@@ -16,10 +16,13 @@ export class Ghost {
     this.field = field;
     this.write = write;
     this.words = []; // of the model that paints, the likeliest first
+    /** @type {string[]} */
     this.history = []; // the visitor's own, of earlier prompts
     this.finished = ""; // the newest finished prompt; history once another is begun
     this.shown = "";
     this.composing = false;
+    /** @type {any} the box above the field */
+    this.box = null;
     this.resting = false; // while the page plays by itself: that is nobody's history
     this.build();
     this.listen();
@@ -31,8 +34,9 @@ export class Ghost {
     this.box = Object.assign(document.createElement("div"), { id: "ghost", hidden: true });
     this.box.setAttribute("aria-hidden", "true");
     this.box.innerHTML = "<div><span></span><b></b></div>";
-    this.line = this.box.firstElementChild;
-    [this.before, this.after] = this.line.children;
+    this.line = this.box.querySelector("div");
+    this.before = this.box.querySelector("span");
+    this.after = this.box.querySelector("b");
     this.block.append(this.box);
     this.field.setAttribute("aria-describedby", "prompt-note prompt-hint");
   }

@@ -25,7 +25,10 @@ class Lightning {
     this.paintsAhead = config.ahead;
     this.completions = config.completions;
     this.controls = new Controls(config.controls, (name, at) => this.changed(name, at));
+    /** @type {any} */
     this.request = this.controls.request();
+    /** @type {any} the request whose picture is on the canvas */
+    this.current = null;
     const write = (text) => this.controls.set("prompt", text);
     this.ghost = new Ghost(this.controls.field("prompt"), write);
     this.sequence = 0;
@@ -35,6 +38,14 @@ class Lightning {
     this.empty = false; // whether the page says that the prompt is
     this.settled = 0; // the newest sequence that has its picture, or an error
     this.playing = false; // whether nobody is here, and the page plays by itself
+    /** @type {any} the way to the server */
+    this.transport = null;
+    /** @type {any} the presenter's desk, where the page has one */
+    this.desk = null;
+    /** @type {any} plays while nobody is here, where that is asked for */
+    this.attract = null;
+    /** @type {any} the dialog that compares, once it was opened */
+    this.comparison = null;
     this.panel = new Panel(this.controls);
     this.waterfall = new Waterfall();
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
@@ -54,7 +65,7 @@ class Lightning {
     for (const [name, known] of Object.entries(this.request)) {
       const text = link.get(name);
       if (text === null) continue;
-      const number = typeof known === "number" && text.trim() && isFinite(text);
+      const number = typeof known === "number" && text.trim() && isFinite(Number(text));
       this.request[name] = number ? Number(text) : text;
     }
     this.controls.show(this.request);
@@ -75,7 +86,7 @@ class Lightning {
       link: () => this.copyLink(),
       "compare-open": () => this.compare(),
     };
-    document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
+    document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
     if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
     wireChips(() => prompt.value, (text) => this.controls.set("prompt", text));
@@ -226,6 +237,7 @@ class Lightning {
     const asked = this.sent.get(sequence);
     const now = performance.now();
     if (final) this.settled = sequence;
+    /** @type {number | null} */
     let first = null;
     if (asked) {
       if (!asked.first) first = asked.first = now - asked.at;

@@ -205,7 +205,7 @@ export class Panel {
     byId("note").dataset.kind = this.kind;
   }
 
-  error({ sequence, field, message }) {
+  error(/** @type {{ sequence?: number, field: string, message: string }} */ { sequence, field, message }) {
     this.clearErrors();
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);

@@ -21,6 +21,8 @@ class Wall {
     this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
     this.caption = new Caption(byId("caption"));
     this.invitation = new Invitation(byId("invitation"));
+    /** @type {any} */
+    this.follower = null; // from the first code on
     this.board = null; // of battles, from the first one on
     this.keepAwake();
     this.hideCursor();
