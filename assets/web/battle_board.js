@@ -21,7 +21,7 @@ const MARKUP = `
       (side) => `
     <div class="side" data-side="${side}">
       <p class="side-who"><i></i><bdi></bdi><span class="side-wins"></span></p>
-      <div class="side-picture"><canvas role="img" aria-label=""></canvas><b class="side-figure"></b></div>
+      <div class="side-picture"><canvas role="img" aria-label="No picture yet"></canvas><b class="side-figure"></b></div>
       <div class="side-words"><p dir="auto"><span></span><i aria-hidden="true"></i></p></div>
     </div>`,
     ).join("")}
@@ -102,7 +102,7 @@ export class Board {
     box.querySelector(".side-wins").setAttribute("aria-label", `${wins} won`);
     this.words[side].write(hidden ? "…" : prompt);
     this.words[side].fit();
-    box.querySelector("canvas").setAttribute("aria-label", prompt);
+    box.querySelector("canvas").setAttribute("aria-label", prompt || "No picture yet");
     const shown = figure === null ? "" : verdict === "likeness" ? `${figure} %` : String(figure);
     write(box.querySelector(".side-figure"), shown);
   }
