@@ -2,9 +2,9 @@
 // screen a tap does, and Escape hides it until the next change.
 
 import { complete, remember } from "./completion.js";
+import { COMPLETING } from "./keys.js";
 
 const STANDS = 1000; // ms without a change after which a prompt counts as finished
-const TAKING = ["Tab", "ArrowRight", "End"];
 const TOUCH = matchMedia("(pointer: coarse)");
 
 export class Ghost {
@@ -103,7 +103,7 @@ export class Ghost {
     const { key, isComposing, shiftKey, ctrlKey, altKey, metaKey } = event;
     if (!this.shown || isComposing || shiftKey || ctrlKey || altKey || metaKey) return;
     if (key === "Escape") this.show("");
-    else if (TAKING.includes(key) && this.atEnd) this.take();
+    else if (COMPLETING.includes(key) && this.atEnd) this.take();
     else return;
     event.preventDefault();
     event.stopPropagation(); // one key does one thing

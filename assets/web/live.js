@@ -6,6 +6,7 @@ import { Controls } from "./controls.js";
 import { save } from "./files.js";
 import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
+import { Keys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
@@ -52,6 +53,7 @@ class Lightning {
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
+    this.keys = document.getElementById("keys") && new Keys(); // nor this one
     this.readLink();
     this.wire();
     this.connect(config.transport);

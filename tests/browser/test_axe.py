@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page
 
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
-from ..web.fakes import FakeEngine
 from .conftest import DESKTOP, PHONE, Visit
 from .test_audience import Phones, hall  # noqa: F401 - a fixture
 
@@ -19,7 +18,7 @@ HallOf = tuple[Visit, Phones, Running, list[str]]
 FOUND = """async () => (await axe.run(document, { resultTypes: ["violations"], elementRef: false }))
   .violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
   .flatMap(({ id, nodes }) => nodes.map(({ target, any, all, none }) =>
-    [id, target.join(" "), ...[...any, ...all, ...none].map(({ message }) => message)].join(": ")))"""
+    [id, target.join(" "), ...[...any, ...all, ...none].map(each => each.message)].join(": ")))"""
 
 
 # Colours that change are not those that stay.
@@ -89,6 +88,9 @@ def test_the_page_with_all_that_opens_on_it(
     page.mouse.move(0, 0)
     page.evaluate("lightning.panel.online = false; lightning.panel.show()")
     auditor.look(page, "offline")
+    page.locator("#keys-open").click()
+    auditor.look(page, "keys")
+    page.locator("#keys-close").click()
     page.locator("#compare-open").click()
     page.locator("#compare-grid").wait_for(state="attached")
     auditor.look(page, "compare")

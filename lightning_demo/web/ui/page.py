@@ -20,6 +20,7 @@ from .compare import compare
 from .completions import completions
 from .controls import CONTROLS, control_panel
 from .desk import desk_panel
+from .keys import keyboard_map
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
+KEYS_BUTTON = (
+    '<button type="button" id="keys-open" title="What keys do here: ?"'
+    ' aria-label="Keys"><kbd aria-hidden="true">?</kbd></button>'
+)
 ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
@@ -50,7 +55,7 @@ def page(service: Service) -> gr.Blocks:
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
         words = {name or status.model: completions(each) for name, each in vocabularies.items()}
-        _masthead(service.settings, status, words)
+        _masthead(service.settings, status, words, keys=not kiosk)
         prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
@@ -61,6 +66,7 @@ def page(service: Service) -> gr.Blocks:
                 if not kiosk:
                     timeline()
                     compare()
+                    keyboard_map()
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)
@@ -94,7 +100,9 @@ def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
     return {"": vocabulary(status.model)}
 
 
-def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[str]]) -> None:
+def _masthead(
+    settings: Settings, status: EngineStatus, words: dict[str, list[str]], *, keys: bool
+) -> None:
     config = {
         # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
         "transport": "events" if status.submit_on_enter else settings.transport,
@@ -106,9 +114,10 @@ def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[st
         "attract": 0 if status.submit_on_enter else settings.attract,
         "kiosk": settings.kiosk,
     }
+    button = KEYS_BUTTON if keys else ""
     tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(
-        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
+        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p>{button}</header>'
         f'<div id="config" data-config="{escape(json.dumps(config))}" hidden></div>',
         elem_id="masthead",
     )
