@@ -1,5 +1,7 @@
 // What keys do on the page: one list, by which they are bound, and which `?` shows.
 
+import { keep, kept } from "./kept.js";
+
 const KEPT = "lightning-single-keys"; // "no": letters alone are no commands in this browser
 const NAMES = { ArrowLeft: "←", ArrowRight: "→", PageDown: "Page ↓", PageUp: "Page ↑", " ": "Space", Escape: "Esc" };
 
@@ -35,6 +37,7 @@ export const GROUPS = [
       { keys: ["s"], does: "save the picture", press: "download" },
       { keys: ["c"], does: "compare", press: "compare-open" },
       { keys: ["o"], does: "settings from a picture", press: "from-picture" },
+      { keys: ["m"], does: "more settings", press: "drawer-open" },
       { keys: ["t"], does: "where the time went", press: "times" },
       { keys: ["y"], does: "play the timeline", press: "timeline-play" },
       { keys: ["n"], does: "name, pin, save what is in the timeline", press: "timeline-more" },
@@ -134,20 +137,4 @@ const shownAs = (name) => (name.length === 1 ? name.toUpperCase() : name);
 function pressed(name) {
   const found = byId(name);
   return found.querySelector("input") ?? found;
-}
-
-function kept(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null; // this browser keeps nothing
-  }
-}
-
-function keep(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // then it holds as long as the page
-  }
 }

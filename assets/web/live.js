@@ -3,6 +3,7 @@
 
 import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
+import { Drawer } from "./drawer.js";
 import { save } from "./files.js";
 import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
@@ -47,7 +48,8 @@ class Lightning {
     this.attract = null;
     /** @type {any} the dialog that compares, once it was opened */
     this.comparison = null;
-    this.panel = new Panel(this.controls);
+    this.drawer = new Drawer();
+    this.panel = new Panel(this.controls, (element) => this.drawer.reveal(element));
     this.waterfall = new Waterfall();
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
@@ -128,6 +130,7 @@ class Lightning {
     markChips(this.request.prompt);
     const acts = this.request.guidance_scale > 1;
     this.controls.box("negative_prompt").classList.toggle("resting", !acts);
+    this.drawer.tell(this.request);
   }
 
   /** Whether pictures are dear here: a change then waits for Enter or for a pause. */

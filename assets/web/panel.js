@@ -24,9 +24,13 @@ function write(name, text) {
 }
 
 export class Panel {
-  /** @param controls  at which errors are told */
-  constructor(controls) {
+  /**
+   * @param controls  at which errors are told
+   * @param reveal    shows a control, wherever it rests
+   */
+  constructor(controls, reveal) {
     this.controls = controls;
+    this.reveal = reveal;
     this.status = null;
     this.online = true;
     this.refusal = ""; // why the server ended the connection, when it said so
@@ -223,6 +227,7 @@ export class Panel {
       byId("prompt-note").dataset.kind = "problem";
       return;
     }
+    this.reveal(box);
     input?.setAttribute("aria-describedby", "field-error");
     const place = document.createElement("p");
     place.id = "field-error";

@@ -80,6 +80,7 @@ def test_the_page_with_all_that_opens_on_it(
     page.locator("#timeline-more").click()
     page.locator("#waterfall-close").click()
     page.locator("#metrics-panel summary").click()
+    tab.open_drawer()
     page.locator("#negative textarea, #negative input").first.fill("fog")  # which does not act yet
     tab.wait_answered()
     tab.prompt.fill("")

@@ -13,6 +13,7 @@ DONE = {
     "p": "lightning.paused",
     "r": "lightning.request.seed !== 42",
     "l": "!lightning.seedLocked",
+    "m": "lightning.drawer.isOpen",
     "t": "!document.getElementById('waterfall').hidden",
     "n": "!document.getElementById('timeline-menu').hidden",
     "y": "lightning.timeline.running || played",
