@@ -1,9 +1,10 @@
 // What keys do on the page: one list, by which they are bound, and which `?` shows.
 
 import { keep, kept } from "./kept.js";
+import { text } from "./text.js";
 
 const KEPT = "lightning-single-keys"; // "no": letters alone are no commands in this browser
-const NAMES = { ArrowLeft: "←", ArrowRight: "→", PageDown: "Page ↓", PageUp: "Page ↑", " ": "Space", Escape: "Esc" };
+const NAMES = { ArrowLeft: "←", ArrowRight: "→", PageDown: "Page ↓", PageUp: "Page ↑", Escape: "Esc" };
 
 /** What takes the rest of a word that is shown behind the caret. */
 export const COMPLETING = ["Tab", "ArrowRight", "End"];
@@ -17,7 +18,7 @@ const desk = (action) => Object.keys(DESK_LETTERS).filter((key) => DESK_LETTERS[
 /**
  * @typedef {object} Key
  * @property {string[]} keys   as `KeyboardEvent.key` has them
- * @property {string} does     in words
+ * @property {string} does     the key of its text
  * @property {string} [press]  the id of the button that they press
  * @property {string} [focus]  a selector of the field that they go to
  * @property {string} [of]     a selector of what has to be on the page; else what is pressed
@@ -26,45 +27,45 @@ const desk = (action) => Object.keys(DESK_LETTERS).filter((key) => DESK_LETTERS[
 /** @type {{ title: string, single?: boolean, keys: Key[] }[]} */
 export const GROUPS = [
   {
-    title: "While no field has the cursor",
+    title: "keys.single",
     single: true,
     keys: [
-      { keys: ["?"], does: "these keys", press: "keys-open" },
-      { keys: ["/"], does: "to the prompt", focus: "#prompt textarea" },
-      { keys: ["p"], does: "pause, and go on", press: "pause" },
-      { keys: ["r"], does: "another seed", press: "dice" },
-      { keys: ["l"], does: "lock the seed, and let go of it", press: "seed-lock" },
-      { keys: ["s"], does: "save the picture", press: "download" },
-      { keys: ["c"], does: "compare", press: "compare-open" },
-      { keys: ["o"], does: "settings from a picture", press: "from-picture" },
-      { keys: ["m"], does: "more settings", press: "drawer-open" },
-      { keys: ["t"], does: "where the time went", press: "times" },
-      { keys: ["y"], does: "play the timeline", press: "timeline-play" },
-      { keys: ["n"], does: "name, pin, save what is in the timeline", press: "timeline-more" },
+      { keys: ["?"], does: "keys.help", press: "keys-open" },
+      { keys: ["/"], does: "keys.prompt", focus: "#prompt textarea" },
+      { keys: ["p"], does: "keys.pause", press: "pause" },
+      { keys: ["r"], does: "keys.seed", press: "dice" },
+      { keys: ["l"], does: "keys.lock", press: "seed-lock" },
+      { keys: ["s"], does: "keys.save", press: "download" },
+      { keys: ["c"], does: "keys.compare", press: "compare-open" },
+      { keys: ["o"], does: "keys.from_picture", press: "from-picture" },
+      { keys: ["m"], does: "keys.more", press: "drawer-open" },
+      { keys: ["t"], does: "keys.times", press: "times" },
+      { keys: ["y"], does: "keys.play", press: "timeline-play" },
+      { keys: ["n"], does: "keys.timeline", press: "timeline-more" },
     ],
   },
   {
-    title: "In the prompt",
+    title: "keys.in_prompt",
     keys: [
-      { keys: COMPLETING, does: "take the rest of the word", of: "#prompt" },
-      { keys: ["Escape"], does: "hide the rest of the word", of: "#prompt" },
-      { keys: ["Enter"], does: "paint at once, where pictures wait for Enter", of: "#prompt" },
+      { keys: COMPLETING, does: "keys.complete", of: "#prompt" },
+      { keys: ["Escape"], does: "keys.hide", of: "#prompt" },
+      { keys: ["Enter"], does: "keys.enter", of: "#prompt" },
     ],
   },
   {
-    title: "Elsewhere",
+    title: "keys.elsewhere",
     keys: [
-      { keys: ["ArrowLeft", "ArrowRight"], does: "on the timeline: earlier and later pictures", of: "#timeline" },
-      { keys: ["ArrowLeft", "ArrowRight"], does: "on steps, size and guidance: another value", of: "#steps" },
-      { keys: ["Escape"], does: "close what is open, stop what plays", of: "#waterfall" },
+      { keys: ["ArrowLeft", "ArrowRight"], does: "keys.scrub", of: "#timeline" },
+      { keys: ["ArrowLeft", "ArrowRight"], does: "keys.choose", of: "#steps" },
+      { keys: ["Escape"], does: "keys.escape", of: "#waterfall" },
     ],
   },
   {
-    title: "On the presenter's desk, in a field with Alt",
+    title: "keys.on_desk",
     keys: [
-      { keys: Object.keys(PAGES), does: "next and previous line", of: "#desk" },
-      { keys: desk("blank"), does: "blank, and back", of: "#desk" },
-      { keys: desk("frozen"), does: "freeze, and go on; on the wall: full screen", of: "#desk" },
+      { keys: Object.keys(PAGES), does: "keys.lines", of: "#desk" },
+      { keys: desk("blank"), does: "keys.blank", of: "#desk" },
+      { keys: desk("frozen"), does: "keys.freeze", of: "#desk" },
     ],
   },
 ];
@@ -118,11 +119,11 @@ export class Keys {
         const term = element("dt");
         term.append(...names.map((name) => element("kbd", { textContent: NAMES[name] ?? shownAs(name) })));
         const line = element("div");
-        line.append(term, element("dd", { textContent: does }));
+        line.append(term, element("dd", { textContent: text(does) }));
         list.append(line);
       }
       const section = element("section");
-      section.append(element("h3", { textContent: title }), list);
+      section.append(element("h3", { textContent: text(title) }), list);
       return section;
     });
     byId("keys-list").replaceChildren(...shown);

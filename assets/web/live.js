@@ -13,6 +13,7 @@ import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
+import { fillIn } from "./text.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -382,6 +383,7 @@ async function copy(text) {
 
 /** Called once, by the page's load event. */
 export async function start() {
+  fillIn();
   const config = JSON.parse(document.getElementById("config").dataset.config);
   const lightning = (globalThis.lightning = new Lightning(config));
   document.querySelector(".gradio-container").dataset.started = "";

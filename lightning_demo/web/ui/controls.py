@@ -13,7 +13,7 @@ FIRST_SEED = 42  # the same first picture for every visitor
 # What a first visitor does not need is in a drawer below, which `drawer.js` opens.
 DRAWER = (
     '<button type="button" id="drawer-open" aria-expanded="false" aria-controls="drawer">'
-    '<span>More</span> <span id="drawer-says"></span></button>'
+    '<span data-text="drawer.more"></span> <span id="drawer-says"></span></button>'
 )
 
 # Every control by what it chooses, with the elem_id of its component; the page's script is told.

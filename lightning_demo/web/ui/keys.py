@@ -7,11 +7,12 @@ import gradio as gr
 KEYS = """
 <dialog id="keys" aria-labelledby="keys-title">
   <header>
-    <h2 id="keys-title">Keys</h2>
-    <button type="button" id="keys-close" aria-label="Close">&times;</button>
+    <h2 id="keys-title" data-text="keys.title"></h2>
+    <button type="button" id="keys-close" data-text-aria-label="close">&times;</button>
   </header>
   <div id="keys-list"></div>
-  <label><input type="checkbox" id="keys-single"> single keys are commands</label>
+  <label><input type="checkbox" id="keys-single">
+    <span data-text="keys.switch"></span></label>
 </dialog>
 """
 

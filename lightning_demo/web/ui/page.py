@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
 KEYS_BUTTON = (
-    '<button type="button" id="keys-open" title="What keys do here: ?"'
-    ' aria-label="Keys"><kbd aria-hidden="true">?</kbd></button>'
+    '<button type="button" id="keys-open" data-text-title="keys.open"'
+    ' data-text-aria-label="keys.title"><kbd aria-hidden="true">?</kbd></button>'
 )
 ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
