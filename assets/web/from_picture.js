@@ -2,6 +2,7 @@
 // here and goes nowhere.
 
 import { settingsIn } from "./picture_settings.js";
+import { text } from "./text.js";
 
 const LONGEST_PROMPT = 100_000; // characters; as the server allows
 const ACCEPTED = "image/png,image/webp,image/jpeg";
@@ -23,7 +24,7 @@ export function watchForPictures(button, take) {
     chooser.value = ""; // so that the same can be chosen again
   });
   button.addEventListener("click", () => chooser.click());
-  button.title = "Take over the settings inside a picture";
+  button.title = text("from_picture.title");
   const page = document.documentElement;
   const leave = () => page.classList.remove("dropping");
   document.addEventListener("dragover", (event) => {
@@ -76,7 +77,7 @@ export function fitted(found, request, limits) {
 
 const isPositive = (value) => Number.isFinite(value) && value > 0;
 /** Words for a value, and for the one whose place it takes. */
-const told = (words, now, then) => (now === then ? words : `${words} for ${then}`);
+const told = (words, now, then) => (now === then ? words : text("from_picture.told", { words, then }));
 
 /** The value nearest to another in proportion. */
 function nearest(values, wanted, distance) {
@@ -86,17 +87,17 @@ function nearest(values, wanted, distance) {
 
 /** Both prompts, each as one line; the negative one is emptied where there is none. */
 function promptsOf({ prompt, negative_prompt: negative }) {
-  const line = (text) => text.trim().replace(/\s+/g, " ").slice(0, LONGEST_PROMPT);
+  const line = (prompt) => prompt.trim().replace(/\s+/g, " ").slice(0, LONGEST_PROMPT);
   if (typeof prompt !== "string" || !line(prompt)) return null;
   const without = typeof negative === "string" ? line(negative) : "";
-  const words = without ? "both prompts" : "prompt";
+  const words = text(without ? "from_picture.both" : "from_picture.prompt");
   return { fields: { prompt: line(prompt), negative_prompt: without }, words };
 }
 
 function stepsOf({ num_inference_steps: steps }, { steps: counts }) {
   if (!isPositive(steps) || !counts.length) return null;
   const near = nearest(counts, steps, (one, other) => Math.abs(Math.log2(one / other)));
-  return { fields: { num_inference_steps: near }, words: told(`${near} ${near === 1 ? "step" : "steps"}`, near, steps) };
+  return { fields: { num_inference_steps: near }, words: told(text("steps", { count: near }), near, steps) };
 }
 
 /** The size of the nearest shape, and then of the nearest area, as the server chooses it. */
@@ -116,13 +117,13 @@ function sizeOf({ width, height }, { sizes }) {
 function seedOf({ seed }, { maxSeed }) {
   if (!Number.isInteger(seed) || seed < 0) return null;
   const near = seed % (maxSeed + 1);
-  return { fields: { seed: near }, words: told(`seed ${near}`, near, seed) };
+  return { fields: { seed: near }, words: told(text("from_picture.seed", { seed: near }), near, seed) };
 }
 
 /** The guidance, told where it acts; ComfyUI says 1 for none. */
 function guidanceOf({ guidance_scale: guidance }, { maxGuidance }) {
   if (!Number.isFinite(guidance) || guidance < 0) return null;
   const near = guidance === 1 ? 0 : Math.min(guidance, maxGuidance);
-  const words = near > 1 && told(`guidance ${near}`, near, guidance);
+  const words = near > 1 && told(text("drawer.guidance", { value: near }), near, guidance);
   return { fields: { guidance_scale: near }, words };
 }

@@ -13,7 +13,7 @@ import { Painter } from "./painter.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
-import { fillIn } from "./text.js";
+import { fillIn, text } from "./text.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -32,7 +32,7 @@ class Lightning {
     this.request = this.controls.request();
     /** @type {any} the request whose picture is on the canvas */
     this.current = null;
-    const write = (text) => this.controls.set("prompt", text);
+    const write = (prompt) => this.controls.set("prompt", prompt);
     this.ghost = new Ghost(this.controls.field("prompt"), write);
     this.sequence = 0;
     this.sent = new Map(); // sequence -> { request, at, first, final }
@@ -68,10 +68,10 @@ class Lightning {
   readLink() {
     const link = new URLSearchParams(location.search);
     for (const [name, known] of Object.entries(this.request)) {
-      const text = link.get(name);
-      if (text === null) continue;
-      const number = typeof known === "number" && text.trim() && isFinite(Number(text));
-      this.request[name] = number ? Number(text) : text;
+      const said = link.get(name);
+      if (said === null) continue;
+      const number = typeof known === "number" && said.trim() && isFinite(Number(said));
+      this.request[name] = number ? Number(said) : said;
     }
     this.controls.show(this.request);
   }
@@ -94,7 +94,7 @@ class Lightning {
     document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
     if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
-    wireChips(() => prompt.value, (text) => this.controls.set("prompt", text));
+    wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
     this.mark();
@@ -149,7 +149,7 @@ class Lightning {
     clearTimeout(this.pauseTimer);
     this.unasked = false;
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
+      this.panel.error({ field: "prompt", message: text("live.empty") });
       this.empty = true;
       this.desk?.emptied();
       return;
@@ -224,7 +224,7 @@ class Lightning {
     this.panel.setStatus(status);
     this.ghost.words = this.completions[status.model] ?? [];
     if (!before || before.model === status.model || status.state !== "ready") return;
-    this.panel.note(`${status.title} paints from here on.`);
+    this.panel.note(text("live.from_here", status));
     this.submit();
   }
 
@@ -270,7 +270,7 @@ class Lightning {
     this.paused = !this.paused;
     this.panel.paused = this.paused;
     const button = document.getElementById("pause");
-    button.textContent = this.paused ? "Resume" : "Pause";
+    button.textContent = text(this.paused ? "live.resume" : "live.pause");
     button.setAttribute("aria-pressed", String(this.paused));
     this.panel.show();
     if (this.paused) this.transport.send('{"pause": true}');
@@ -294,11 +294,11 @@ class Lightning {
     }).catch(() => null);
     if (!answer?.ok) {
       const problem = await answer?.json().catch(() => null);
-      this.panel.note(problem?.detail ?? "The picture could not be saved; try again.", "problem");
+      this.panel.note(problem?.detail ?? text("live.not_saved"), "problem");
       return;
     }
     save(await answer.blob(), fileName(this.current));
-    this.panel.note(`Saved as ${fileName(this.current)}`);
+    this.panel.note(text("live.saved", { name: fileName(this.current) }));
   }
 
   /** What the controls can say. */
@@ -316,7 +316,7 @@ class Lightning {
   async takeFrom(file) {
     const found = await requestOf(file, this.request, this.limits).catch(() => null);
     if (!found) {
-      this.panel.note("No settings were found in that picture.", "problem");
+      this.panel.note(text("live.no_settings"), "problem");
       return;
     }
     const what = await whatOf(file, found.request, found.words);
@@ -325,7 +325,7 @@ class Lightning {
     const all = what === "all";
     this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without });
     this.submit();
-    this.panel.note(`From the picture: ${all ? found.words : "prompt"}`);
+    this.panel.note(text("live.from_picture", { words: all ? found.words : text("from_picture.prompt") }));
   }
 
   /** Shows a request in the controls, its seed locked; asks for nothing. */
@@ -356,7 +356,7 @@ class Lightning {
       else url.searchParams.set(name, value);
     }
     history.replaceState(history.state, "", url);
-    this.panel.note((await copy(url.href)) ? "Link copied" : "The link is in the address bar");
+    this.panel.note((await copy(url.href)) ? text("live.link_copied") : text("live.link_here"));
   }
 }
 
@@ -367,12 +367,12 @@ function fileName({ prompt, seed }) {
   return `${words.join("-").slice(0, 60) || "picture"}-${seed}.png`;
 }
 
-async function copy(text) {
+async function copy(link) {
   try {
-    await navigator.clipboard.writeText(text); // only where the page is served securely
+    await navigator.clipboard.writeText(link); // only where the page is served securely
     return true;
   } catch {
-    const field = Object.assign(document.createElement("textarea"), { value: text });
+    const field = Object.assign(document.createElement("textarea"), { value: link });
     document.body.append(field);
     field.select();
     const copied = document.execCommand("copy");

@@ -29,7 +29,7 @@ function chosen() {
  */
 export function text(key, values = {}) {
   const form = "count" in values ? `${key}.${plural.select(Number(values.count))}` : key;
-  const found = words[form] ?? words[`${key}.other`] ?? english[form] ?? key;
+  const found = words[form] ?? words[`${key}.other`] ?? words[key] ?? key;
   return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 

@@ -115,7 +115,8 @@ def _views(
         yield view, page
         if leave:
             page.evaluate(leave)
-    yield from ((view, page) for view, page in _talk(page, url) if wants(view))
+    if not wanted or set(wanted) - set(PAGE_VIEWS):
+        yield from ((view, page) for view, page in _talk(page, url) if wants(view))
     context.close()
 
 
