@@ -76,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_health(commands)
     _add_mcp(commands)
+    _add_screenshots(commands)
     from .bench import add_parser as add_bench
     from .miniature.commands import add_parser as add_miniature
 
@@ -255,6 +256,27 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         from .inspect_pictures import inspect_pictures
 
         return inspect_pictures(args.files)
+
+    parser.set_defaults(run=run)
+
+
+def _add_screenshots(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "screenshots",
+        help="take a picture of every view of the page",
+        description="Starts a server with the miniature and takes a picture of every view, light "
+        "and dark, at three widths, with the Chromium of this machine.",
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for the pictures")
+    parser.add_argument("views", nargs="*", metavar="VIEW", help="only these")
+
+    def run(args: argparse.Namespace) -> int:
+        from pathlib import Path
+
+        from .bench.screenshots import screenshots
+
+        print(f"{screenshots(Path(args.out), args.views)} pictures in {args.out}")
+        return 0
 
     parser.set_defaults(run=run)
 

@@ -20,7 +20,8 @@ export class Attract {
     this.presence = presence;
     this.seconds = seconds;
     this.refused = -Infinity; // when it was last ended by something else than a person
-    this.kept = null; // the page as it was, while it plays
+    /** @type {any} the page as it was, while it plays */
+    this.kept = null;
     this.place = -1; // of the example
     this.autotype = new Autotype((text) => this.write(text), (typing) => typing || this.typed());
     this.sign = Object.assign(document.createElement("p"), { id: "attract-sign", hidden: true });
@@ -37,8 +38,9 @@ export class Attract {
 
   /** The examples of the model that paints. */
   get examples() {
+    /** @type {NodeListOf<HTMLElement>} */
     const chips = document.querySelectorAll(".examples:not(.away) [data-example]");
-    return [...chips].map((chip) => chip.dataset.example);
+    return [...chips].map((chip) => chip.dataset.example ?? "");
   }
 
   /** Whether it may play: nobody is here, sees a wall from here, or waits for a picture. */

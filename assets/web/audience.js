@@ -4,6 +4,7 @@ import { Painter } from "./painter.js";
 import { PhoneBattle } from "./phone_battle.js";
 import { PhoneSocket } from "./phone_socket.js";
 import { Hall } from "./phone_hall.js";
+import { fillIn, languageChoice, text } from "./text.js";
 
 const PACE = 180; // ms between two prompts while somebody types
 const PATIENCE = 700; // ms that a refused word may yet become another one
@@ -11,17 +12,21 @@ const CODE_LENGTH = 4;
 const KEPT = "lightning-audience"; // by code: token, prompt and seed
 
 const byId = (name) => document.getElementById(name);
-const normal = (text) => text.toUpperCase().replace(/\s+/g, "");
+const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
 class PhonePage {
   constructor() {
     this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
+    fillIn();
+    for (const place of ["paint", "ask"]) byId(place).append(languageChoice());
     this.sequence = 0;
     this.painted = 0; // the sequence whose finished picture is shown
     this.open = true;
     this.line = { what: null };
     this.status = null;
+    /** @type {any} */
+    this.socket = null; // from the first code on
     this.painter = new Painter(byId("picture"), (header) => this.show(header));
     this.hall = new Hall((message) => this.say(message));
     this.battle = new PhoneBattle((message) => this.say(message), (prompt) => this.play(prompt));
@@ -56,7 +61,7 @@ class PhonePage {
       event.preventDefault();
       this.code = normal(byId("code").value);
       if (this.code.length === CODE_LENGTH) this.join();
-      else byId("code-problem").textContent = `A code has ${CODE_LENGTH} letters and digits.`;
+      else byId("code-problem").textContent = text("code.length", { length: CODE_LENGTH });
     });
     byId("back").addEventListener("click", () => this.join());
   }
@@ -91,7 +96,7 @@ class PhonePage {
     for (const part of ["ask", "over", "lost"]) byId(part).hidden = true;
     byId("paint").hidden = false;
     byId("number").textContent = number;
-    byId("number").setAttribute("aria-label", `You are number ${number}`);
+    byId("number").setAttribute("aria-label", text("phone.you", { number }));
     document.documentElement.style.setProperty("--mine", colour);
     if (!name && this.keep.name) this.say({ name: this.keep.name }); // the server was started anew
     else this.named({ name, problem: "" });
@@ -163,7 +168,7 @@ class PhonePage {
   show(header) {
     if (header.final) this.painted = header.sequence;
     byId("empty").hidden = true;
-    byId("picture").setAttribute("aria-label", `Your picture: ${byId("prompt").value}`);
+    byId("picture").setAttribute("aria-label", text("phone.picture", { prompt: byId("prompt").value }));
     this.update();
   }
 
@@ -181,7 +186,7 @@ class PhonePage {
 
   sent(problem) {
     if (problem) this.sending = 0;
-    this.tellSend(problem || "The presenter has it.", !problem);
+    this.tellSend(problem || text("phone.has_it"), !problem);
     this.update();
   }
 
@@ -236,12 +241,12 @@ class PhonePage {
   words() {
     const { what, ahead, seconds } = this.line;
     if (this.battle.playing) return "";
-    if (!this.open) return "The presenter takes nothing at the moment";
-    if (this.status?.draining) return "The demo is being restarted";
-    if (this.status?.state === "loading") return "The model is being loaded";
-    const time = seconds === null ? "" : `, about ${about(seconds)}`;
-    if (what === "seat") return ahead ? `In line: ${ahead} before you${time}` : `In line: you are next${time}`;
-    if (what === "picture") return `Painting soon${time}`;
+    if (!this.open) return text("phone.closed");
+    if (this.status?.draining) return text("phone.draining");
+    if (this.status?.state === "loading") return text("phone.loading");
+    const timed = (words) => (seconds === null ? words : text("about", { words, time: about(seconds) }));
+    if (what === "seat") return timed(ahead ? text("phone.line", { count: ahead }) : text("phone.next"));
+    if (what === "picture") return timed(text("phone.soon"));
     return "";
   }
 
@@ -262,7 +267,7 @@ class PhonePage {
     this.keep.name = name;
     this.store();
     byId("name").textContent = name;
-    byId("rename").textContent = name ? "Change" : "Add your name";
+    byId("rename").textContent = text(name ? "phone.change_name" : "phone.add_name");
     byId("new-name").value = name;
     this.openNaming(false);
   }
@@ -285,6 +290,7 @@ function read(code) {
   }
 }
 
-const about = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`);
+const about = (seconds) =>
+  seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: Math.ceil(seconds / 60) });
 
 globalThis.phone = new PhonePage();

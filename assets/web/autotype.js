@@ -43,6 +43,7 @@ export class Autotype {
   }
 }
 
+/** @param {number[]} range */
 const between = ([low, high]) => low + Math.random() * (high - low);
 
 /** What one key makes: an emoji or a letter with its marks is not taken apart. */

@@ -2,21 +2,24 @@
 // `globalThis.battle` is what tests talk to.
 
 import { BattleSeat } from "./battle_seat.js";
+import { fillIn, languageChoice, text } from "./text.js";
 
 const CODE_LENGTH = 4;
 
 const byId = (name) => document.getElementById(name);
-const normal = (text) => text.toUpperCase().replace(/\s+/g, "");
+const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 
 class BattlePage {
   constructor() {
     const asked = new URLSearchParams(location.search);
+    fillIn();
+    byId("ask").append(languageChoice());
     this.seats = [];
     byId("ask").addEventListener("submit", (event) => {
       event.preventDefault();
       const code = normal(byId("code").value);
       if (code.length === CODE_LENGTH) this.play([code]);
-      else byId("code-problem").textContent = `A code has ${CODE_LENGTH} letters and digits.`;
+      else byId("code-problem").textContent = text("code.length", { length: CODE_LENGTH });
     });
     const codes = ["code", "other"].map((name) => normal(asked.get(name) ?? "")).filter(Boolean);
     if (codes.length) this.play(codes);

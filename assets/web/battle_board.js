@@ -4,6 +4,7 @@
 import { called, nameOf } from "./battle_words.js";
 import { Caption } from "./caption.js";
 import { clock } from "./clock.js";
+import { text } from "./text.js";
 import { WallPainter } from "./wall_painter.js";
 
 const SIDES = ["a", "b"];
@@ -12,7 +13,7 @@ const MARKUP = `
   <div class="board">
     <div class="board-middle">
       <p class="board-round"></p>
-      <div class="board-target" hidden><canvas role="img" aria-label="The target"></canvas></div>
+      <div class="board-target" hidden><canvas role="img" aria-label="${text("battle.target")}"></canvas></div>
       <div class="board-line"><p dir="auto"><span></span></p></div>
       <p class="board-clock" role="timer"></p>
       <p class="board-say"></p>
@@ -21,7 +22,7 @@ const MARKUP = `
       (side) => `
     <div class="side" data-side="${side}">
       <p class="side-who"><i></i><bdi></bdi><span class="side-wins"></span></p>
-      <div class="side-picture"><canvas role="img" aria-label=""></canvas><b class="side-figure"></b></div>
+      <div class="side-picture"><canvas role="img" aria-label="${text("stage.no_picture")}"></canvas><b class="side-figure"></b></div>
       <div class="side-words"><p dir="auto"><span></span><i aria-hidden="true"></i></p></div>
     </div>`,
     ).join("")}
@@ -72,7 +73,7 @@ export class Board {
       painter.fade = crossfade;
       if (!pictures.includes(place) && painter.picture) painter.clear();
     }
-    write(find(".board-round"), phase === "over" ? "Final score" : `Round ${state.round} of ${state.rounds}`);
+    write(find(".board-round"), phase === "over" ? text("battle.final") : text("battle.round", state));
     const final = phase === "over"; // the last round is told already
     find(".board-target").hidden = final || !pictures.includes("target");
     this.line.box.hidden = final || !state.line;
@@ -96,13 +97,13 @@ export class Board {
     box.style.setProperty("--side", colour);
     box.classList.toggle("away", Boolean(by) && !here);
     box.classList.toggle("waits", Boolean(turn) && turn !== side);
-    write(box.querySelector(".side-who bdi"), by ? nameOf(by) : "Who plays?");
+    write(box.querySelector(".side-who bdi"), by ? nameOf(by) : text("battle.who_plays"));
     const dots = "●".repeat(wins) + "○".repeat(Math.max(0, Math.ceil((rounds + 1) / 2) - wins));
     write(box.querySelector(".side-wins"), phase === "over" ? String(wins) : dots);
-    box.querySelector(".side-wins").setAttribute("aria-label", `${wins} won`);
+    box.querySelector(".side-wins").setAttribute("aria-label", text("battle.won", { count: wins }));
     this.words[side].write(hidden ? "…" : prompt);
     this.words[side].fit();
-    box.querySelector("canvas").setAttribute("aria-label", prompt);
+    box.querySelector("canvas").setAttribute("aria-label", prompt || text("stage.no_picture"));
     const shown = figure === null ? "" : verdict === "likeness" ? `${figure} %` : String(figure);
     write(box.querySelector(".side-figure"), shown);
   }
@@ -114,20 +115,20 @@ export class Board {
 function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
   const name = (side) => (sides[side].by ? called(sides[side].by) : side.toUpperCase());
   switch (phase) {
-    case "gather": return asks && !(sides.a.by && sides.b.by) ? "Who plays? Say so on your phone" : "Prompt battle";
-    case "painting": return "The target is being painted";
-    case "countdown": return turn ? `${name(turn)} types` : target === "picture" ? "Paint this" : "Get ready";
-    case "typing": return turn ? `${name(turn)} types` : "";
-    case "settling": return "Time is up";
-    case "measuring": return "Comparing";
-    case "voting": return `Vote on your phone${votes ? ` · ${votes}` : ""}`;
-    case "judging": return "Who has won? Show your hands";
-    case "verdict": return winner ? `${name(winner)} wins the round` : "A tie";
-    case "over": return leader ? `${name(leader)} wins` : "A draw";
+    case "gather": return asks && !(sides.a.by && sides.b.by) ? text("battle.who_plays_phone") : text("battle");
+    case "painting": return text("battle.painting");
+    case "countdown": return turn ? text("battle.types", { name: name(turn) }) : text(target === "picture" ? "battle.paint_this" : "battle.ready");
+    case "typing": return turn ? text("battle.types", { name: name(turn) }) : "";
+    case "settling": return text("battle.up");
+    case "measuring": return text("battle.comparing");
+    case "voting": return text("battle.vote") + (votes ? ` · ${votes}` : "");
+    case "judging": return text("battle.hands");
+    case "verdict": return winner ? text("battle.wins_round", { name: name(winner) }) : text("battle.tie");
+    case "over": return leader ? text("battle.wins", { name: name(leader) }) : text("battle.draw");
     default: return "";
   }
 }
 
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
 }

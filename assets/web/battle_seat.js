@@ -4,6 +4,7 @@ import { isRunning, nameOf, note } from "./battle_words.js";
 import { clock } from "./clock.js";
 import { GuestSocket } from "./guest_socket.js";
 import { Painter } from "./painter.js";
+import { fillIn, text } from "./text.js";
 
 const PACE = 150; // ms between two prompts
 const PATIENCE = 700; // ms that a refused word may yet become another one
@@ -12,8 +13,8 @@ const MARKUP = `
   <header><p class="who"><i></i><bdi></bdi></p><p class="score"></p><output role="timer"></output></header>
   <p class="line" dir="auto"></p>
   <div class="pictures">
-    <figure class="target" hidden><img alt="The target"><figcaption>Paint this</figcaption></figure>
-    <figure class="own"><canvas role="img" aria-label="Your picture"></canvas></figure>
+    <figure class="target" hidden><img data-text-alt="battle.target"><figcaption data-text="battle.paint_this"></figcaption></figure>
+    <figure class="own"><canvas role="img" data-text-aria-label="battle.picture"></canvas></figure>
   </div>
   <p class="note" role="status"></p>
   <textarea rows="3" maxlength="300" dir="auto" spellcheck="false" autocomplete="off" autocapitalize="none" disabled></textarea>
@@ -30,6 +31,7 @@ export class BattleSeat {
     this.sequence = 0;
     this.state = null;
     this.box = Object.assign(document.createElement("section"), { className: "seat", innerHTML: MARKUP });
+    fillIn(this.box);
     this.find = (selector) => this.box.querySelector(selector);
     this.text = this.find("textarea");
     this.text.addEventListener("input", () => this.typed());
@@ -49,7 +51,7 @@ export class BattleSeat {
   }
 
   welcome(side) {
-    this.text.setAttribute("aria-label", `Prompt of side ${side.toUpperCase()}`);
+    this.text.setAttribute("aria-label", text("battle.prompt_of", { side: side.toUpperCase() }));
     this.forgotten = true; // by the server: what was asked
   }
 
@@ -97,7 +99,7 @@ export class BattleSeat {
     this.forgotten = false;
     this.box.style.setProperty("--side", sides[side].colour);
     this.find(".who bdi").textContent = nameOf(sides[side].by);
-    this.find(".score").textContent = `Round ${round} of ${rounds} · ${sides.a.wins} : ${sides.b.wins}`;
+    this.find(".score").textContent = `${text("battle.round", { round, rounds })} · ${sides.a.wins} : ${sides.b.wins}`;
     const timed = phase === "typing" && state.types;
     this.find("output").textContent = timed ? clock(left) : "";
     this.find("output").classList.toggle("late", timed && left <= LATE);

@@ -19,6 +19,9 @@ export class Compare {
   constructor(lightning) {
     this.lightning = lightning;
     this.dialog = document.getElementById("compare");
+    /** @type {any} by name, since it was opened */
+    this.axes = {};
+    /** @type {any[]} */
     this.cells = [];
     this.chosen = []; // at most two cells
     this.running = null; // what is being painted, until it is aborted

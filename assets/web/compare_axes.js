@@ -3,12 +3,23 @@
 const MOST_VALUES = 16; // of one axis
 export const MOST_CELLS = 64;
 
+/**
+ * @typedef {object} Axis
+ * @property {string} title
+ * @property {string} begin  the values that it begins with, as they are written
+ * @property {(text: string) => any[]} read  throws an Error with words for the visitor
+ * @property {(value: any) => object} change  the fields of a request that a value sets
+ * @property {(value: any) => string} [label]
+ */
+
 const numbers = (text) => text.split(",").map((part) => part.trim()).filter(Boolean);
 const texts = (text) => text.split("|").map((part) => part.trim());
 
 /**
  * Every axis: its title, how a request changes, the values that it begins with, how they are written.
- * @param limits  { steps, sizes, maxSeed, maxGuidance } of the page
+ * @param request  that is varied
+ * @param {import("./from_picture.js").Limits} limits
+ * @returns {Record<string, Axis>}
  */
 export function axes(request, limits) {
   const { seed, prompt, negative_prompt: negative } = request;
@@ -99,13 +110,13 @@ function checked(values, good, may) {
 
 /**
  * The cells of a grid, row by row.
- * @param base     the request that they have in common
- * @param across   { axis, values }
- * @param down     the same, or null
- * @returns [{ request, name }]
+ * @param base  the request that they have in common
+ * @param {{ axis: Axis, values: any[] }} across
+ * @param {{ axis: Axis, values: any[] } | null} down
+ * @returns {{ request: any, name: string }[]}
  */
 export function cellsOf(base, across, down) {
-  const rows = down ?? { axis: { change: () => ({}) }, values: [null] };
+  const rows = down ?? { axis: { title: "", change: () => ({}) }, values: [null] };
   if (across.values.length * rows.values.length > MOST_CELLS) throw new Error(`At most ${MOST_CELLS} pictures are compared.`);
   const name = ({ axis }, value) => (axis.label ?? ((each) => (axis.title === "Prompt" ? each : `${axis.title} ${each}`)))(value);
   return rows.values.flatMap((below) =>

@@ -8,8 +8,8 @@ const LINES = 3; // two of words, one of settings
 const COLUMNS = 6;
 
 /**
- * @param entries  { request, name, blob }
- * @param most     pictures beside each other
+ * @param {{ request: any, name?: string, blob: Blob }[]} entries
+ * @param most  pictures beside each other
  * @returns a PNG as Blob
  */
 export async function contactSheet(entries, most = COLUMNS) {
@@ -20,7 +20,7 @@ export async function contactSheet(entries, most = COLUMNS) {
   const canvas = document.createElement("canvas");
   canvas.width = GAP + columns * (SIDE + GAP);
   canvas.height = GAP + rows * cell;
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.font = "13px system-ui, sans-serif";

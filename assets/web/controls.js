@@ -14,13 +14,13 @@ export class Controls {
     // Gradio writes some values itself, without an `input`: at a slider's reset button, and when a
     // field is left with a value out of range.
     for (const type of ["input", "click", "focusout"]) {
-      document.addEventListener(type, ({ target, timeStamp }) => {
+      document.addEventListener(type, (/** @type {any} */ { target, timeStamp }) => {
         const box = target.closest?.(selector);
         if (box) queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written
       });
     }
     // What is typed or chosen stands in its field already: it need not wait for Gradio.
-    document.addEventListener("input", ({ target, timeStamp }) => {
+    document.addEventListener("input", (/** @type {any} */ { target, timeStamp }) => {
       const box = target.closest?.(selector);
       if (!box) return;
       // Not when it is left: each is a tab stop of its own.

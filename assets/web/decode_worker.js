@@ -1,7 +1,7 @@
 // The thread of `decoder.js`: bytes come, an ImageBitmap that fits its box or a problem goes.
 
 const canvas = new OffscreenCanvas(1, 1);
-const context = canvas.getContext("2d");
+const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
 
 onmessage = async ({ data: { bytes, type, width, height } }) => {
   try {
@@ -13,7 +13,7 @@ onmessage = async ({ data: { bytes, type, width, height } }) => {
     context.drawImage(whole, 0, 0, canvas.width, canvas.height);
     whole.close();
     const picture = canvas.transferToImageBitmap();
-    postMessage({ picture }, [picture]);
+    postMessage({ picture }, { transfer: [picture] });
   } catch (problem) {
     postMessage({ problem });
   }

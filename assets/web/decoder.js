@@ -2,6 +2,7 @@
 
 export class Decoder {
   constructor() {
+    /** @type {Worker | null} null where it could not be started */
     this.worker = new Worker(new URL("./decode_worker.js", import.meta.url));
   }
 
@@ -14,20 +15,19 @@ export class Decoder {
    */
   async decode(bytes, type, { width, height }) {
     if (this.worker) {
-      const picture = await this.ask({ bytes, type, width, height });
+      const picture = await ask(this.worker, { bytes, type, width, height });
       if (picture) return picture;
       this.worker = null; // it could not be started
     }
     return createImageBitmap(new Blob([bytes], { type }));
   }
+}
 
-  /** The worker's picture; null when there is no worker after all. */
-  ask(message) {
-    const { worker } = this;
-    return new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => (data.problem ? reject(data.problem) : resolve(data.picture));
-      worker.onerror = () => resolve(null);
-      worker.postMessage(message);
-    });
-  }
+/** The worker's picture; null when there is no worker after all. */
+function ask(/** @type {Worker} */ worker, message) {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => (data.problem ? reject(data.problem) : resolve(data.picture));
+    worker.onerror = () => resolve(null);
+    worker.postMessage(message);
+  });
 }

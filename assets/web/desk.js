@@ -4,15 +4,13 @@ import { Autotype } from "./autotype.js";
 import { DeskAudience } from "./desk_audience.js";
 import { DeskBattle } from "./desk_battle.js";
 import { DeskWall } from "./desk_wall.js";
+import { DESK_LETTERS, PAGES, writes } from "./keys.js";
 import { Script } from "./script.js";
 import { Timer } from "./timer.js";
 import { openOnOtherScreen } from "./wall_window.js";
 
 const KEPT = "lightning-desk"; // in this tab's storage: a page that is loaded again goes on
 const LOOK = { caption: "beside", crossfade: true, surround: true, figures: false, previews: true };
-const PAGES = { PageDown: 1, PageUp: -1 };
-// By what they write, and with Alt, which writes other letters on some keyboards, by their place.
-const LETTERS = { b: "blank", ".": "blank", KeyB: "blank", Period: "blank", f: "frozen", KeyF: "frozen" };
 const ONLY_SOCKET =
   "Pictures come over Gradio's events here, and the wall needs a WebSocket: start the demo without " +
   "--transport events, and let the network pass WebSockets.";
@@ -76,7 +74,7 @@ export class Desk {
       this.show();
     });
     document.addEventListener("keydown", (event) => this.key(event), { capture: true });
-    document.addEventListener("pointerdown", ({ target, isTrusted }) => {
+    document.addEventListener("pointerdown", (/** @type {any} */ { target, isTrusted }) => {
       if (isTrusted && target.closest?.("#prompt")) this.autotype.stop();
     });
   }
@@ -159,7 +157,7 @@ export class Desk {
     this.autotype.stop();
     if (!this.presenting || event.ctrlKey || event.metaKey) return;
     const letter = event.altKey ? event.code : writes(event.target) ? "" : event.key.toLowerCase();
-    const command = PAGES[event.key] ?? LETTERS[letter];
+    const command = PAGES[event.key] ?? DESK_LETTERS[letter];
     if (!command) return;
     event.preventDefault();
     if (event.repeat) return;
@@ -225,9 +223,4 @@ export class Desk {
     const kept = { ...this.state, open: this.panel.open, audience: this.audience?.hall, battle: this.battle?.plan };
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
   }
-}
-
-function writes(target) {
-  const kinds = ["checkbox", "radio", "button", "range", "submit"];
-  return target.matches?.("textarea, select, input, [contenteditable]") && !kinds.includes(target.type);
 }

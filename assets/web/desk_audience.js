@@ -95,7 +95,7 @@ export class DeskAudience {
     const answer = await fetch(url, { method: "POST", headers, body }).catch(() => null);
     const problem = answer?.ok ? "" : ((await answer?.json().catch(() => null))?.detail ?? "There is no line.");
     byId("gallery-problem").textContent = problem;
-    if (problem) return;
+    if (!answer || problem) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await answer.blob());
     link.download = FILES[kind];

@@ -12,7 +12,10 @@ const BITS = 8_000_000; // a second
 const CAPTION = 2; // lines
 const TYPES = ["video/mp4;codecs=avc1.42E01F", "video/mp4", "video/webm;codecs=vp9", "video/webm"];
 
-/** The ending of the films that this browser records; none if it records none. */
+/**
+ * The ending of the films that this browser records; none if it records none.
+ * @returns {any}
+ */
 export function filmEnding() {
   const type = TYPES.find((each) => globalThis.MediaRecorder?.isTypeSupported(each));
   return type && { type, ending: type.startsWith("video/mp4") ? "mp4" : "webm" };
@@ -20,8 +23,8 @@ export function filmEnding() {
 
 /**
  * Records, which takes as long as the film.
- * @param entries  { request, blob }
- * @param signal   ends it early; what there is is given
+ * @param {{ request: any, blob: Blob }[]} entries
+ * @param {AbortSignal} signal  ends it early; what there is is given
  */
 export async function recorded(entries, signal) {
   const { type } = filmEnding();
@@ -80,7 +83,8 @@ async function screenFor(entries, side = Infinity) {
   const line = Math.max(16, Math.round(width / 20));
   const caption = even(line * (CAPTION + 1));
   const canvas = Object.assign(document.createElement("canvas"), { width, height: height + caption });
-  const context = canvas.getContext("2d");
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  /** @type {{ picture: any, words: string[] }} of the frame that is shown */
   const drawn = { picture: null, words: [] };
 
   function redraw() {

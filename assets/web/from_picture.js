@@ -2,9 +2,15 @@
 // here and goes nowhere.
 
 import { settingsIn } from "./picture_settings.js";
+import { text } from "./text.js";
 
 const LONGEST_PROMPT = 100_000; // characters; as the server allows
 const ACCEPTED = "image/png,image/webp,image/jpeg";
+
+/**
+ * What the page's controls can say.
+ * @typedef {{ steps: number[], sizes: number[][], maxSeed: number, maxGuidance: number }} Limits
+ */
 
 /**
  * Watches for pictures.
@@ -14,15 +20,15 @@ const ACCEPTED = "image/png,image/webp,image/jpeg";
 export function watchForPictures(button, take) {
   const chooser = Object.assign(document.createElement("input"), { type: "file", accept: ACCEPTED });
   chooser.addEventListener("change", () => {
-    if (chooser.files.length) take(chooser.files[0]);
+    if (chooser.files?.length) take(chooser.files[0]);
     chooser.value = ""; // so that the same can be chosen again
   });
   button.addEventListener("click", () => chooser.click());
-  button.title = "Take over the settings inside a picture";
+  button.title = text("from_picture.title");
   const page = document.documentElement;
   const leave = () => page.classList.remove("dropping");
   document.addEventListener("dragover", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault(); // a browser would leave the page and show the file
     page.classList.add("dropping");
   });
@@ -31,14 +37,14 @@ export function watchForPictures(button, take) {
   });
   document.addEventListener("drop", (event) => {
     leave();
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     const file = pictureAmong(event.dataTransfer.files);
     if (file) take(file);
   });
   document.addEventListener("paste", (event) => {
-    const file = pictureAmong(event.clipboardData.files);
-    if (!file || event.clipboardData.types.includes("text/plain")) return; // that is the prompt's
+    const file = pictureAmong(event.clipboardData?.files ?? []);
+    if (!file || event.clipboardData?.types.includes("text/plain")) return; // that is the prompt's
     event.preventDefault();
     take(file);
   });
@@ -50,7 +56,7 @@ const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("i
  * A request with the settings inside a picture, as far as they can be asked for here, and words for
  * them; null where it has none.
  * @param request  what is asked for now
- * @param limits   { steps, sizes, maxSeed, maxGuidance } of the page
+ * @param {Limits} limits
  */
 export async function requestOf(file, request, limits) {
   const found = await settingsIn(file);
@@ -63,7 +69,7 @@ export async function requestOf(file, request, limits) {
  */
 export function fitted(found, request, limits) {
   const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf, styleOf, blendOf];
-  const parts = kinds.map((kind) => kind(found, limits)).filter(Boolean);
+  const parts = kinds.flatMap((kind) => kind(found, limits) ?? []);
   const words = parts.map((part) => part.words).filter(Boolean).join(", ");
   const fields = parts.map((part) => part.fields);
   if (!words) return null;
@@ -73,7 +79,7 @@ export function fitted(found, request, limits) {
 
 const isPositive = (value) => Number.isFinite(value) && value > 0;
 /** Words for a value, and for the one whose place it takes. */
-const told = (words, now, then) => (now === then ? words : `${words} for ${then}`);
+const told = (words, now, then) => (now === then ? words : text("from_picture.told", { words, then }));
 
 /** The value nearest to another in proportion. */
 function nearest(values, wanted, distance) {
@@ -83,17 +89,17 @@ function nearest(values, wanted, distance) {
 
 /** Both prompts, each as one line; the negative one is emptied where there is none. */
 function promptsOf({ prompt, negative_prompt: negative }) {
-  const line = (text) => text.trim().replace(/\s+/g, " ").slice(0, LONGEST_PROMPT);
+  const line = (prompt) => prompt.trim().replace(/\s+/g, " ").slice(0, LONGEST_PROMPT);
   if (typeof prompt !== "string" || !line(prompt)) return null;
   const without = typeof negative === "string" ? line(negative) : "";
-  const words = without ? "both prompts" : "prompt";
+  const words = text(without ? "from_picture.both" : "from_picture.prompt");
   return { fields: { prompt: line(prompt), negative_prompt: without }, words };
 }
 
 function stepsOf({ num_inference_steps: steps }, { steps: counts }) {
   if (!isPositive(steps) || !counts.length) return null;
   const near = nearest(counts, steps, (one, other) => Math.abs(Math.log2(one / other)));
-  return { fields: { num_inference_steps: near }, words: told(`${near} ${near === 1 ? "step" : "steps"}`, near, steps) };
+  return { fields: { num_inference_steps: near }, words: told(text("steps", { count: near }), near, steps) };
 }
 
 /** The size of the nearest shape, and then of the nearest area, as the server chooses it. */
@@ -113,7 +119,7 @@ function sizeOf({ width, height }, { sizes }) {
 function seedOf({ seed }, { maxSeed }) {
   if (!Number.isInteger(seed) || seed < 0) return null;
   const near = seed % (maxSeed + 1);
-  return { fields: { seed: near }, words: told(`seed ${near}`, near, seed) };
+  return { fields: { seed: near }, words: told(text("from_picture.seed", { seed: near }), near, seed) };
 }
 
 /** The style, where there is one of that name here; none is told as nothing. */
@@ -145,6 +151,6 @@ function blendOf(found, { maxSeed }) {
 function guidanceOf({ guidance_scale: guidance }, { maxGuidance }) {
   if (!Number.isFinite(guidance) || guidance < 0) return null;
   const near = guidance === 1 ? 0 : Math.min(guidance, maxGuidance);
-  const words = near > 1 && told(`guidance ${near}`, near, guidance);
+  const words = near > 1 && told(text("drawer.guidance", { value: near }), near, guidance);
   return { fields: { guidance_scale: near }, words };
 }

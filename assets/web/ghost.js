@@ -2,9 +2,9 @@
 // screen a tap does, and Escape hides it until the next change.
 
 import { complete, remember } from "./completion.js";
+import { COMPLETING } from "./keys.js";
 
 const STANDS = 1000; // ms without a change after which a prompt counts as finished
-const TAKING = ["Tab", "ArrowRight", "End"];
 const TOUCH = matchMedia("(pointer: coarse)");
 
 export class Ghost {
@@ -16,10 +16,13 @@ export class Ghost {
     this.field = field;
     this.write = write;
     this.words = []; // of the model that paints, the likeliest first
+    /** @type {string[]} */
     this.history = []; // the visitor's own, of earlier prompts
     this.finished = ""; // the newest finished prompt; history once another is begun
     this.shown = "";
     this.composing = false;
+    /** @type {any} the box above the field */
+    this.box = null;
     this.resting = false; // while the page plays by itself: that is nobody's history
     this.build();
     this.listen();
@@ -31,8 +34,9 @@ export class Ghost {
     this.box = Object.assign(document.createElement("div"), { id: "ghost", hidden: true });
     this.box.setAttribute("aria-hidden", "true");
     this.box.innerHTML = "<div><span></span><b></b></div>";
-    this.line = this.box.firstElementChild;
-    [this.before, this.after] = this.line.children;
+    this.line = this.box.querySelector("div");
+    this.before = this.box.querySelector("span");
+    this.after = this.box.querySelector("b");
     this.block.append(this.box);
     this.field.setAttribute("aria-describedby", "prompt-note prompt-hint");
   }
@@ -99,7 +103,7 @@ export class Ghost {
     const { key, isComposing, shiftKey, ctrlKey, altKey, metaKey } = event;
     if (!this.shown || isComposing || shiftKey || ctrlKey || altKey || metaKey) return;
     if (key === "Escape") this.show("");
-    else if (TAKING.includes(key) && this.atEnd) this.take();
+    else if (COMPLETING.includes(key) && this.atEnd) this.take();
     else return;
     event.preventDefault();
     event.stopPropagation(); // one key does one thing

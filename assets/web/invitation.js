@@ -1,5 +1,7 @@
 // The code that phones join by, on the wall: drawn from a path, so nothing is asked of anybody.
 
+import { text } from "./text.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const QUIET = 4; // modules of white around it, which cameras need
 
@@ -22,7 +24,7 @@ export class Invitation {
     svg.setAttribute("viewBox", `${-QUIET} ${-QUIET} ${side} ${side}`);
     svg.setAttribute("shape-rendering", "crispEdges");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `QR code of ${url}`);
+    svg.setAttribute("aria-label", text("stage.qr", { url }));
     const modules = document.createElementNS(SVG, "path");
     modules.setAttribute("d", path);
     svg.append(modules);

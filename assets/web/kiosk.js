@@ -20,6 +20,8 @@ export class Kiosk {
     this.seconds = seconds;
     this.home = location.href; // as whoever set it up has opened it
     this.tried = -Infinity;
+    /** @type {any} that asks whether somebody is there */
+    this.sign = null;
     history.scrollRestoration = "manual";
     document.documentElement.classList.add("kiosk");
     this.build();
@@ -69,11 +71,12 @@ async function forget() {
   sessionStorage.clear();
   localStorage.clear();
   for (const name of (await globalThis.caches?.keys()) ?? []) await caches.delete(name);
-  for (const { name } of (await indexedDB.databases?.()) ?? []) indexedDB.deleteDatabase(name);
+  for (const { name } of (await indexedDB.databases?.()) ?? []) if (name) indexedDB.deleteDatabase(name);
 }
 
 /** Nothing can be marked, dragged, opened or dropped, nor does a key lead away. */
 function lock() {
+  /** @param {(event: any) => boolean} unless */
   const never = (type, unless = () => false) =>
     addEventListener(type, (event) => {
       if (unless(event)) return;

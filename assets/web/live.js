@@ -3,15 +3,18 @@
 
 import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
+import { Drawer } from "./drawer.js";
 import { save } from "./files.js";
 import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
+import { Keys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
 import { BLEND, PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
+import { fillIn, text } from "./text.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -26,8 +29,11 @@ class Lightning {
     this.paintsAhead = config.ahead;
     this.completions = config.completions;
     this.controls = new Controls(config.controls, (name, at) => this.changed(name, at));
+    /** @type {any} */
     this.request = this.controls.request();
-    const write = (text) => this.controls.set("prompt", text);
+    /** @type {any} the request whose picture is on the canvas */
+    this.current = null;
+    const write = (prompt) => this.controls.set("prompt", prompt);
     this.ghost = new Ghost(this.controls.field("prompt"), write);
     this.sequence = 0;
     this.sent = new Map(); // sequence -> { request, at, first, final }
@@ -36,7 +42,16 @@ class Lightning {
     this.empty = false; // whether the page says that the prompt is
     this.settled = 0; // the newest sequence that has its picture, or an error
     this.playing = false; // whether nobody is here, and the page plays by itself
-    this.panel = new Panel(this.controls);
+    /** @type {any} the way to the server */
+    this.transport = null;
+    /** @type {any} the presenter's desk, where the page has one */
+    this.desk = null;
+    /** @type {any} plays while nobody is here, where that is asked for */
+    this.attract = null;
+    /** @type {any} the dialog that compares, once it was opened */
+    this.comparison = null;
+    this.drawer = new Drawer();
+    this.panel = new Panel(this.controls, (element) => this.drawer.reveal(element));
     this.waterfall = new Waterfall();
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
@@ -44,6 +59,7 @@ class Lightning {
     this.styles = config.styles;
     this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
+    this.keys = document.getElementById("keys") && new Keys(); // nor this one
     this.readLink();
     this.wire();
     this.connect(config.transport);
@@ -55,10 +71,10 @@ class Lightning {
   readLink() {
     const link = new URLSearchParams(location.search);
     for (const [name, known] of Object.entries(this.request)) {
-      const text = link.get(name);
-      if (text === null) continue;
-      const number = typeof known === "number" && text.trim() && isFinite(text);
-      this.request[name] = number ? Number(text) : text;
+      const said = link.get(name);
+      if (said === null) continue;
+      const number = typeof known === "number" && said.trim() && isFinite(Number(said));
+      this.request[name] = number ? Number(said) : said;
     }
     for (const [name, kind] of Object.entries(BLEND)) {
       if (link.has(name)) this.request[name] = kind(link.get(name));
@@ -82,10 +98,10 @@ class Lightning {
       "compare-open": () => this.compare(),
       "batch-open": () => this.openBatch(),
     };
-    document.addEventListener("click", ({ target }) => actions[target.closest?.("button")?.id]?.());
+    document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
     if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
-    wireChips(() => prompt.value, (text) => this.controls.set("prompt", text));
+    wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
     this.mark();
@@ -123,6 +139,7 @@ class Lightning {
     const acts = this.request.guidance_scale > 1;
     this.controls.box("negative_prompt").classList.toggle("resting", !acts);
     this.tools.show(this.request);
+    this.drawer.tell(this.request);
   }
 
   /** Whether pictures are dear here: a change then waits for Enter or for a pause. */
@@ -140,7 +157,7 @@ class Lightning {
     clearTimeout(this.pauseTimer);
     this.unasked = false;
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: "The prompt is empty; the last picture stays." });
+      this.panel.error({ field: "prompt", message: text("live.empty") });
       this.empty = true;
       this.desk?.emptied();
       return;
@@ -215,7 +232,7 @@ class Lightning {
     this.panel.setStatus(status);
     this.ghost.words = this.completions[status.model] ?? [];
     if (!before || before.model === status.model || status.state !== "ready") return;
-    this.panel.note(`${status.title} paints from here on.`);
+    this.panel.note(text("live.from_here", status));
     this.submit();
   }
 
@@ -234,6 +251,7 @@ class Lightning {
     const asked = this.sent.get(sequence);
     const now = performance.now();
     if (final) this.settled = sequence;
+    /** @type {number | null} */
     let first = null;
     if (asked) {
       if (!asked.first) first = asked.first = now - asked.at;
@@ -261,7 +279,7 @@ class Lightning {
     this.paused = !this.paused;
     this.panel.paused = this.paused;
     const button = document.getElementById("pause");
-    button.textContent = this.paused ? "Resume" : "Pause";
+    button.textContent = text(this.paused ? "live.resume" : "live.pause");
     button.setAttribute("aria-pressed", String(this.paused));
     this.panel.show();
     if (this.paused) this.transport.send('{"pause": true}');
@@ -292,11 +310,11 @@ class Lightning {
     }).catch(() => null);
     if (!answer?.ok) {
       const problem = await answer?.json().catch(() => null);
-      this.panel.note(problem?.detail ?? "The picture could not be saved; try again.", "problem");
+      this.panel.note(problem?.detail ?? text("live.not_saved"), "problem");
       return;
     }
     save(await answer.blob(), fileName(this.current));
-    this.panel.note(`Saved as ${fileName(this.current)}`);
+    this.panel.note(text("live.saved", { name: fileName(this.current) }));
   }
 
   /** What the controls can say. */
@@ -315,7 +333,7 @@ class Lightning {
   async takeFrom(file) {
     const found = await requestOf(file, this.request, this.limits).catch(() => null);
     if (!found) {
-      this.panel.note("No settings were found in that picture.", "problem");
+      this.panel.note(text("live.no_settings"), "problem");
       return;
     }
     const what = await whatOf(file, found.request, found.words);
@@ -324,7 +342,7 @@ class Lightning {
     const all = what === "all";
     this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without, style });
     this.submit();
-    this.panel.note(`From the picture: ${all ? found.words : "prompt"}`);
+    this.panel.note(text("live.from_picture", { words: all ? found.words : text("from_picture.prompt") }));
   }
 
   /** Shows a request in the controls, its seed locked; asks for nothing. */
@@ -356,7 +374,7 @@ class Lightning {
       else url.searchParams.set(name, value);
     }
     history.replaceState(history.state, "", url);
-    this.panel.note((await copy(url.href)) ? "Link copied" : "The link is in the address bar");
+    this.panel.note((await copy(url.href)) ? text("live.link_copied") : text("live.link_here"));
   }
 }
 
@@ -367,12 +385,12 @@ function fileName({ prompt, seed }) {
   return `${words.join("-").slice(0, 60) || "picture"}-${seed}.png`;
 }
 
-async function copy(text) {
+async function copy(link) {
   try {
-    await navigator.clipboard.writeText(text); // only where the page is served securely
+    await navigator.clipboard.writeText(link); // only where the page is served securely
     return true;
   } catch {
-    const field = Object.assign(document.createElement("textarea"), { value: text });
+    const field = Object.assign(document.createElement("textarea"), { value: link });
     document.body.append(field);
     field.select();
     const copied = document.execCommand("copy");
@@ -383,6 +401,7 @@ async function copy(text) {
 
 /** Called once, by the page's load event. */
 export async function start() {
+  fillIn();
   const config = JSON.parse(document.getElementById("config").dataset.config);
   const lightning = (globalThis.lightning = new Lightning(config));
   document.querySelector(".gradio-container").dataset.started = "";

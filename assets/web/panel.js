@@ -1,16 +1,8 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
+import { text } from "./text.js";
 import { Trace, TRACE_LENGTH } from "./trace.js";
 
-const STATES = {
-  loading: "loading",
-  ready: "ready",
-  failed: "not available",
-  closed: "stopped",
-  offline: "reconnecting",
-  draining: "restarting",
-  paused: "paused",
-};
 const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
 const NOTE_MS = 6000; // what has been done is said for this long
 const DRAFTING_MS = 1200; // after the last draft, so that the words stay between two keystrokes
@@ -18,15 +10,19 @@ const DRAFTING_MS = 1200; // after the last draft, so that the words stay betwee
 const byId = (name) => document.getElementById(name);
 
 /** Sets text only when it changes, so that nothing is laid out again for nothing. */
-function write(name, text) {
+function write(name, words) {
   const element = byId(name);
-  if (element && element.textContent !== text) element.textContent = text;
+  if (element && element.textContent !== words) element.textContent = words;
 }
 
 export class Panel {
-  /** @param controls  at which errors are told */
-  constructor(controls) {
+  /**
+   * @param controls  at which errors are told
+   * @param reveal    shows a control, wherever it rests
+   */
+  constructor(controls, reveal) {
     this.controls = controls;
+    this.reveal = reveal;
     this.status = null;
     this.online = true;
     this.refusal = ""; // why the server ended the connection, when it said so
@@ -69,14 +65,14 @@ export class Panel {
     byId("badge").hidden = state !== "paused";
     const progress = status?.progress;
     const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
-    const lost = this.refusal || "The connection is lost; trying again.";
+    const lost = this.refusal || text("panel.lost");
     const waiting = state === "ready" && this.line;
     write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
-    const about = status ? [status.title, status.loading_model && "stand-in", status.device] : [];
-    const steps = this.steps && `${this.steps} ${this.steps === 1 ? "step" : "steps"}`;
-    const how = `${STATES[state]} ${percent}`.trim();
+    const about = status ? [status.title, status.loading_model && text("panel.stand_in"), status.device] : [];
+    const steps = this.steps && text("steps", { count: this.steps });
+    const how = `${text(`state.${state}`)} ${percent}`.trim();
     write("about", [...about, steps, how, status?.tier.replace(/^\w+, (?=getting)/, "")].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
@@ -122,18 +118,18 @@ export class Panel {
   /** Says at the sizes when the picture has another one than was asked for. */
   showSize({ width, height }, asked) {
     const same = width === asked.width && height === asked.height;
-    this.controls.box("size").dataset.painted = same ? "" : `painted at ${width} × ${height}`;
+    this.controls.box("size").dataset.painted = same ? "" : text("panel.size", { width, height });
   }
 
   /** Says how a draft differs from what was asked for, as long as drafts come. */
   showDraft({ num_inference_steps: steps, width, height, draft }, asked) {
     const how = [
-      steps !== asked.num_inference_steps && `${steps} ${steps === 1 ? "step" : "steps"}`,
+      steps !== asked.num_inference_steps && text("steps", { count: steps }),
       width * height < asked.width * asked.height && `${width} × ${height}`,
-      "quick decoder",
+      text("panel.quick"),
     ];
     const words = how.filter(Boolean).join(", ");
-    write("drafting", `drafts: ${words} (budget ${draft.budget} ms)`);
+    write("drafting", text("panel.drafts", { words, budget: draft.budget }));
     clearTimeout(this.drafting);
     this.drafting = setTimeout(() => write("drafting", ""), DRAFTING_MS);
   }
@@ -144,7 +140,7 @@ export class Panel {
       const absent = !available.includes(Number(input.value));
       input.disabled = absent;
       label.classList.toggle("absent", absent);
-      label.title = absent ? "There is no checkpoint here for that many steps" : "";
+      label.title = absent ? text("panel.no_checkpoint") : "";
     }
   }
 
@@ -191,21 +187,21 @@ export class Panel {
   writeAge() {
     if (!this.paintedAt) return;
     const seconds = Math.floor((performance.now() - this.paintedAt) / 1000);
-    const age = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;
-    write("age", seconds < 1 ? "now" : `${age} ago`);
+    const age = long(seconds, Math.floor(seconds / 60));
+    write("age", seconds < 1 ? text("panel.now") : text("panel.ago", { age }));
   }
 
   // Words ------------------------------------------------------------------------------------
 
-  note(text, kind = "") {
+  note(words, kind = "") {
     clearTimeout(this.silence);
-    if (text && !kind) this.silence = setTimeout(() => this.note(""), NOTE_MS);
-    this.kind = text ? kind : "";
-    write("note", text);
+    if (words && !kind) this.silence = setTimeout(() => this.note(""), NOTE_MS);
+    this.kind = words ? kind : "";
+    write("note", words);
     byId("note").dataset.kind = this.kind;
   }
 
-  error({ sequence, field, message }) {
+  error(/** @type {{ sequence?: number, field: string, message: string }} */ { sequence, field, message }) {
     this.clearErrors();
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);
@@ -223,6 +219,7 @@ export class Panel {
       byId("prompt-note").dataset.kind = "problem";
       return;
     }
+    this.reveal(box);
     input?.setAttribute("aria-describedby", "field-error");
     const place = document.createElement("p");
     place.id = "field-error";
@@ -253,16 +250,20 @@ export class Panel {
 /** Words for a `line` message: for a seat "All places are taken: you are next, about 2 min". */
 function lineWords({ what, ahead, seconds }) {
   if (!what) return "";
-  const people = ahead === 1 ? "1 person" : `${ahead} people`;
-  const who = ahead === 0 ? "you are next" : `${people} ahead${what === "seat" ? " of you" : ""}`;
-  const long = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-  const words = seconds === null ? who : `${who}, about ${long}`;
-  if (what === "seat") return `All places are taken: ${words}`;
+  const people = what === "seat" ? "panel.ahead_of_you" : "panel.ahead";
+  const who = ahead === 0 ? text("panel.next") : text(people, { count: ahead });
+  const time = long(seconds, Math.round(seconds / 60));
+  const words = seconds === null ? who : text("about", { words: who, time });
+  if (what === "seat") return text("panel.taken", { words });
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** A time, in seconds below a minute. */
+const long = (seconds, minutes) =>
+  seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
+
 function veil(state, status, percent) {
-  if (state === "failed") return status.detail || "The model could not be loaded.";
-  if (state === "loading") return `${status?.detail || "Loading the model"} ${percent}`.trim();
-  return "Painting the first picture";
+  if (state === "failed") return status.detail || text("panel.failed");
+  if (state === "loading") return `${status?.detail || text("panel.loading")} ${percent}`.trim();
+  return text("panel.first");
 }

@@ -1,6 +1,11 @@
 // Waiting that can be ended early.
 
-/** Waits so many ms, or until the signal is aborted. */
+/**
+ * Waits so many ms, or until the signal is aborted.
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
 export function pause(milliseconds, signal) {
   return new Promise((go) => {
     const timer = setTimeout(go, milliseconds);

@@ -2,6 +2,7 @@
 
 import { clock } from "./clock.js";
 import { isRunning, nameOf, note } from "./battle_words.js";
+import { text } from "./text.js";
 
 const LATE = 10; // seconds
 
@@ -57,7 +58,7 @@ export class PhoneBattle {
     byId("clock").classList.toggle("late", types && left <= LATE);
     byId("volunteer").hidden = side !== null || typeof volunteer !== "boolean";
     byId("volunteer").setAttribute("aria-pressed", String(Boolean(volunteer)));
-    byId("volunteer").textContent = volunteer ? "You are on the list" : "I would like to play";
+    byId("volunteer").textContent = text(volunteer ? "battle.volunteered" : "battle.volunteer");
     byId("decline").hidden = side === null || state.phase !== "gather";
     byId("vote").hidden = side !== null || !state.may_vote;
     for (const button of byId("vote").children) {
@@ -71,7 +72,7 @@ export class PhoneBattle {
 }
 
 function title({ side, round, rounds, phase, may_vote: votes }, running) {
-  if (side !== null && phase !== "over") return running ? `Round ${round} of ${rounds}` : "You play";
-  if (votes) return "Who is better?";
-  return "Prompt battle";
+  if (side !== null && phase !== "over") return running ? text("battle.round", { round, rounds }) : text("battle.you_play");
+  if (votes) return text("battle.who_is_better");
+  return text("battle");
 }

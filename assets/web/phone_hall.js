@@ -1,8 +1,7 @@
 // What a phone shows of the hall: the picture on the wall, with a vote, and what was sent.
 
 import { credit } from "./credit.js";
-
-const STATES = { waiting: "with the presenter", released: "was shown", shown: "on the wall" };
+import { text } from "./text.js";
 
 const byId = (name) => document.getElementById(name);
 
@@ -23,7 +22,7 @@ export class Hall {
     byId("shown").hidden = !shown;
     if (shown) {
       byId("shown-words").textContent = shown.prompt;
-      byId("shown-by").replaceChildren(...(shown.own ? ["Yours!"] : shown.by ? [credit(shown.by)] : []));
+      byId("shown-by").replaceChildren(...(shown.own ? [text("phone.own")] : shown.by ? [credit(shown.by)] : []));
       byId("vote").disabled = shown.own;
       this.mark();
     }
@@ -46,8 +45,8 @@ export class Hall {
 function item({ prompt, state }) {
   const line = document.createElement("li");
   line.dataset.state = state;
-  for (const text of [prompt, STATES[state]]) {
-    line.append(Object.assign(document.createElement("span"), { textContent: text, dir: "auto" }));
+  for (const words of [prompt, text(`phone.sent.${state}`)]) {
+    line.append(Object.assign(document.createElement("span"), { textContent: words, dir: "auto" }));
   }
   return line;
 }

@@ -1,6 +1,8 @@
 // What a picture holds, and what of it is taken over.
 
-const BUTTONS = [["all", "Apply"], ["prompt", "Only the prompt"], ["", "Cancel"]];
+import { text } from "./text.js";
+
+const BUTTONS = [["all", "picture_dialog.all"], ["prompt", "picture_dialog.prompt"], ["", "picture_dialog.nothing"]];
 
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
 
@@ -15,16 +17,16 @@ export function whatOf(file, request, words) {
   const dialog = element("dialog", { id: "picture-dialog" });
   dialog.setAttribute("aria-labelledby", "picture-dialog-title");
   const image = element("img", { alt: "", src: URL.createObjectURL(file) });
-  const text = element("div", {});
-  text.append(
-    element("h2", { id: "picture-dialog-title", textContent: "Settings in this picture" }),
+  const about = element("div", {});
+  about.append(
+    element("h2", { id: "picture-dialog-title", textContent: text("picture_dialog.title") }),
     element("p", { className: "said", dir: "auto", textContent: request.prompt }),
-    element("p", { className: "said without", dir: "auto", textContent: request.negative_prompt && `without ${request.negative_prompt}` }),
+    element("p", { className: "said without", dir: "auto", textContent: request.negative_prompt && text("drawer.without", { words: request.negative_prompt }) }),
     element("p", { textContent: words }),
   );
   const form = element("form", { method: "dialog" });
-  form.append(...BUTTONS.map(([value, textContent]) => element("button", { value, textContent })));
-  dialog.append(image, text, form);
+  form.append(...BUTTONS.map(([value, key]) => element("button", { value, textContent: text(key) })));
+  dialog.append(image, about, form);
   document.querySelector(".gradio-container").append(dialog);
   const answered = new Promise((answer) => {
     dialog.addEventListener("close", () => {

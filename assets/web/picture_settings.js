@@ -39,7 +39,10 @@ export async function settingsIn(file) {
   return { ...(width && { width, height }), ...found };
 }
 
-/** The fields of a request in a picture's texts; null where there are none. */
+/**
+ * The fields of a request in a picture's texts; null where there are none.
+ * @param {{ generation?: string, parameters?: string, prompt?: string }} texts
+ */
 export function settingsOf({ generation, parameters, prompt }) {
   const ours = parsed(generation);
   const found = isObject(ours)

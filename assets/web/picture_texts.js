@@ -11,7 +11,8 @@ const text = (bytes, encoding = "utf-8") => new TextDecoder(encoding).decode(byt
 /**
  * What a file says, by name; `parameters` is the comment of a JPEG or WebP.
  * @param file  a File or Blob
- * @returns {texts, width, height}, the size in px where it is known; null for no such picture
+ * @returns {Promise<{ texts: Record<string, string>, width?: number, height?: number } | null>}
+ *   the size in px where it is known; null for no such picture
  */
 export async function pictureTexts(file) {
   if (file.size > LARGEST_FILE) return null;

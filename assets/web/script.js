@@ -15,7 +15,7 @@ export class Script {
     this.place = place;
     this.chooser = Object.assign(document.createElement("input"), { type: "file", accept: ".txt,.md,text/plain" });
     this.chooser.addEventListener("change", () => {
-      if (this.chooser.files.length) this.read(this.chooser.files[0]);
+      if (this.chooser.files?.length) this.read(this.chooser.files[0]);
       this.chooser.value = "";
     });
     this.show();

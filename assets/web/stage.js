@@ -5,6 +5,7 @@ import { Caption } from "./caption.js";
 import { credit } from "./credit.js";
 import { Follower } from "./follower.js";
 import { Invitation } from "./invitation.js";
+import { fillIn, languageChoice, text } from "./text.js";
 import { WallPainter } from "./wall_painter.js";
 
 const IDLE = 2500; // ms after which the cursor is hidden
@@ -16,11 +17,15 @@ const byId = (name) => document.getElementById(name);
 class Wall {
   constructor() {
     this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
+    fillIn();
+    byId("ask").append(languageChoice());
     this.scene = null;
     this.painted = null; // header of the picture that is shown
     this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
     this.caption = new Caption(byId("caption"));
     this.invitation = new Invitation(byId("invitation"));
+    /** @type {any} */
+    this.follower = null; // from the first code on
     this.board = null; // of battles, from the first one on
     this.keepAwake();
     this.hideCursor();
@@ -77,7 +82,7 @@ class Wall {
   enter() {
     this.code = normal(byId("code").value);
     if (this.code.length === CODE_LENGTH) this.follow();
-    else byId("problem").textContent = `A code has ${CODE_LENGTH} letters and digits.`;
+    else byId("problem").textContent = text("code.length", { length: CODE_LENGTH });
   }
 
   // What is seen -----------------------------------------------------------------------------
@@ -130,7 +135,7 @@ class Wall {
     const url = new URL(location.href);
     url.searchParams.set("code", this.code); // so that loading again is enough
     history.replaceState(null, "", url);
-    document.title = `Stage ${this.code} – Lightning`;
+    document.title = text("stage.title_code", { code: this.code });
   }
 
   show(header) {
@@ -145,9 +150,9 @@ class Wall {
     byId("figures").hidden = !(painted && scene.look.figures);
     if (byId("figures").hidden) return;
     const { num_inference_steps: steps, step, final, timings, cached } = painted;
-    const count = final || step === steps ? steps : `${step} of ${steps}`;
-    const time = cached ? "from memory" : `${Math.round(timings.total ?? 0)} ms`;
-    byId("figures").textContent = `${time} · ${count} ${steps === 1 ? "step" : "steps"}`;
+    const done = final || step === steps ? steps : text("stage.of", { step, steps });
+    const time = cached ? text("stage.memory") : `${Math.round(timings.total ?? 0)} ms`;
+    byId("figures").textContent = text("stage.steps", { time, done, count: steps });
   }
 
   /** Who has painted it, and how many like it. */
@@ -199,7 +204,7 @@ function passOn(event) {
   }
 }
 
-const normal = (text) => text.toUpperCase().replace(/\s+/g, "");
+const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 
 function ownSize() {
   const ratio = globalThis.devicePixelRatio || 1;

@@ -240,6 +240,6 @@ export class Timeline {
 async function thumbnail(blob) {
   const picture = await createImageBitmap(blob, { resizeHeight: THUMB, resizeQuality: "medium" });
   const canvas = new OffscreenCanvas(picture.width, picture.height);
-  canvas.getContext("bitmaprenderer").transferFromImageBitmap(picture);
+  canvas.getContext("bitmaprenderer")?.transferFromImageBitmap(picture);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
 }

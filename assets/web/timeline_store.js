@@ -14,7 +14,7 @@ const done = (request) =>
 export class TimelineStore {
   /**
    * @param changed  called when another tab has kept or removed something
-   * @param limits   { budget, most }, for tests
+   * @param {{ budget?: number, most?: number }} limits  for tests
    */
   constructor(changed, { budget = BUDGET, most = MOST } = {}) {
     this.budget = budget;
@@ -39,7 +39,7 @@ export class TimelineStore {
 
   /**
    * Keeps one picture.
-   * @param entry  { key, request, model, at, milliseconds, blob, thumb }; `key` is its own alone
+   * @param entry  key, request, model, at, milliseconds, blob, thumb; `key` is its own alone
    * @returns its id; of another with the same key, that one's
    */
   async add(entry) {

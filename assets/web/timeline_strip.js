@@ -9,7 +9,9 @@ export class TimelineStrip {
    * @param take  called with the id of the one that is chosen
    */
   constructor(show, take) {
+    /** @type {number[]} */
     this.ids = [];
+    this.words = new Map(); // id -> what it is called
     this.images = new Map(); // id -> its button
     strip().addEventListener("click", ({ target }) => {
       const moment = target.closest(".moment");

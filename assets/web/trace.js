@@ -2,11 +2,14 @@
 
 export const TRACE_LENGTH = 40; // pictures
 
+const SERIES = [[1, "--trace-final"], [0, "--trace-first"]];
+
 export class Trace {
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.times = [];
+    this.ratio = 1; // the screen's pixels to one of the page's
     // Its size is known from here: to ask for it would be to lay out the page.
     new ResizeObserver(([{ contentRect }]) => this.fit(contentRect)).observe(canvas);
   }
@@ -31,7 +34,7 @@ export class Trace {
     const bar = width / TRACE_LENGTH;
     const left = width - times.length * bar;
     context.clearRect(0, 0, width, height);
-    for (const [which, color] of [[1, "--trace-final"], [0, "--trace-first"]]) {
+    for (const [which, color] of /** @type {[number, string][]} */ (SERIES)) {
       context.fillStyle = style.getPropertyValue(color);
       times.forEach((each, place) => {
         if (each[which] == null) return;

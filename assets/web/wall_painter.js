@@ -15,6 +15,7 @@ export class WallPainter extends Painter {
     this.surround = surround;
     this.before = document.createElement("canvas"); // what a fade begins with
     this.fade = true;
+    this.frame = 0; // of the animation
     this.drawn = null; // the picture that is drawn, or faded to
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
   }
@@ -44,7 +45,7 @@ export class WallPainter extends Painter {
       return;
     }
     if (!same) [before.width, before.height] = [canvas.width, canvas.height];
-    const copy = before.getContext("2d");
+    const copy = /** @type {CanvasRenderingContext2D} */ (before.getContext("2d"));
     copy.globalCompositeOperation = "copy";
     copy.drawImage(canvas, 0, 0);
     const begun = performance.now();

@@ -1,13 +1,8 @@
 // Where the time of one picture went: its stages one below the other, each from where it began.
 
-const STAGES = [
-  ["queue", "Line"],
-  ["embed", "Prompt"],
-  ["steps", "Steps"],
-  ["decode", "Decode"],
-  ["encode", "Encode"],
-];
-const OUTSIDE = "Network and page";
+import { text } from "./text.js";
+
+const STAGES = ["queue", "embed", "steps", "decode", "encode"];
 
 /**
  * The stages of a picture, first to last: [{ label, start, length }] in ms.
@@ -21,14 +16,14 @@ const OUTSIDE = "Network and page";
 export function stages(timings, whole) {
   const total = timings.total ?? 0;
   let start = 0;
-  const rows = STAGES.map(([name, label]) => {
+  const rows = STAGES.map((name) => {
     const length = timings[name] ?? 0;
     if (name === "encode") start = Math.max(start, total - length);
-    const row = { label, start, length };
+    const row = { label: text(`waterfall.${name}`), start, length };
     start += length;
     return row;
   });
-  return [...rows, { label: OUTSIDE, start: total, length: Math.max(0, whole - total) }];
+  return [...rows, { label: text("waterfall.outside"), start: total, length: Math.max(0, whole - total) }];
 }
 
 /** The panel that shows them: opened and closed by its button, closed by Escape. */
@@ -65,7 +60,7 @@ export class Waterfall {
     const list = this.box.querySelector("ol");
     list.replaceChildren(...stages(header.timings, whole).map((stage) => line(stage, end)));
     const { num_inference_steps: steps } = header;
-    const from = header.cached ? "from memory" : steps === 1 ? "1 step" : `${steps} steps`;
+    const from = header.cached ? text("stage.memory") : text("steps", { count: steps });
     document.getElementById("waterfall-sum").textContent = `${ms(whole)} · ${from}`;
   }
 }

@@ -14,6 +14,7 @@ function finder(word) {
 
 /** `prompt` with `word` in it: instead of the last of `others` that it has, else at its end. */
 export function withWord(prompt, word, others) {
+  /** @type {RegExpExecArray | null} */
   let last = null;
   for (const other of others) {
     for (const match of prompt.matchAll(finder(other))) {
@@ -28,17 +29,20 @@ export function withWord(prompt, word, others) {
 
 /** Makes all chips work; `read` and `write` are the prompt's. */
 export function wireChips(read, write) {
-  document.addEventListener("click", (event) => {
-    const chip = event.target.closest?.(".chip");
+  document.addEventListener("click", (/** @type {any} */ { target }) => {
+    const chip = target.closest?.(".chip");
     if (!chip) return;
     if (chip.dataset.example) write(chip.dataset.example);
     else if (chip.dataset.word) write(withWord(read(), chip.dataset.word, kind(chip)));
   });
 }
 
+/** @returns {NodeListOf<HTMLElement>} */
+const chips = () => document.querySelectorAll(".chip");
+
 /** Shows which words the prompt uses. */
 export function markChips(prompt) {
-  for (const chip of document.querySelectorAll(".chip")) {
+  for (const chip of chips()) {
     const { word, example } = chip.dataset;
     const used = String(word ? prompt.search(finder(word)) >= 0 : example === prompt);
     if (chip.getAttribute("aria-pressed") !== used) chip.setAttribute("aria-pressed", used);

@@ -207,7 +207,7 @@ class EngineCore:
         model = self.latency_model
         yield from self._begin([request for request in batch if not request.started])
         # Whoever has turned out to have a longer prompt goes on in a call of its own.
-        begun = _alive(batch)
+        begun = alive(batch)
         batch = [request for request in begun if request.chunks == begun[0].chunks]
         before = sum(request.step for request in batch)
         yield from self._tried("step", batch, self._step)

@@ -145,6 +145,10 @@ class Visit:
         self.page.goto(url, wait_until="domcontentloaded")
         self.page.wait_for_function("globalThis.lightning?.transport")
 
+    def open_drawer(self) -> None:
+        """Shows what a first visitor does not need."""
+        self.page.evaluate("lightning.drawer.open(true)")
+
     def type(self, text: str, keys: int = 4) -> None:
         """Replaces the prompt, its end key by key."""
         self.prompt.fill(text[:-keys])

@@ -41,6 +41,7 @@ def changed(tab: Visit, act: Callable[[], Any]) -> dict[str, Any]:
 
 def test_every_control_repaints(tab: Visit) -> None:
     page = tab.page
+    tab.open_drawer()
     steps = page.locator("#steps")
     assert changed(tab, lambda: steps.get_by_text("8").click())["num_inference_steps"] == 8
     size = page.locator("#size")
@@ -125,6 +126,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     assert "8 steps" in tab.text("about"), "what is asked for stays there"
     tab.wait(f"{words} === ''")
     before = tab.sequence()
+    tab.open_drawer()
     tab.page.locator("#budget").get_by_text("off").click()
     tab.wait("() => lightning.budget === 0")
     assert tab.sequence() == before, "no picture depends on it"
@@ -196,6 +198,7 @@ def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
     tab.wait_answered()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
     changed(tab, lambda: tab.page.locator("#size").get_by_text("256 × 384").click())
+    tab.open_drawer()
     changed(tab, lambda: tab.page.get_by_label("Negative prompt").fill("a & b=c#d"))
     tab.type("50% café & <b>? häuser")
     tab.wait_painted("50% café & <b>? häuser")

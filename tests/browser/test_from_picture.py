@@ -165,6 +165,7 @@ def test_a_picture_of_fooocus(tab: Visit) -> None:
 def test_our_own_picture_asks_for_the_same(tab: Visit) -> None:
     tab.page.locator("#steps").get_by_text("2", exact=True).click()
     tab.page.locator("#size").get_by_text("384 × 256").click()
+    tab.open_drawer()
     tab.page.get_by_label("Negative prompt").fill("rain (heavy)")
     tab.page.get_by_label("number input for Guidance").fill("1.5")
     tab.type("a picture to keep")

@@ -10,6 +10,7 @@ from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, Visit
 
 Open = Callable[..., Visit]
+TABLET = {"width": 768, "height": 1024}
 BOXES = """() => ["masthead", "prompt", "stage", "line", "actions", "controls"].map(
   name => { const b = document.getElementById(name).getBoundingClientRect();
             return [name, b.x, b.y, b.width, b.height].join(" "); })"""
@@ -37,7 +38,7 @@ def test_nothing_moves_while_frames_stream(own: Callable[..., Running], visit: O
         assert tab.page.evaluate("globalThis.shifted") < 0.001
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("viewport", [DESKTOP, TABLET, PHONE], ids=["desktop", "tablet", "phone"])
 def test_little_moves_while_the_page_is_mounted(
     own: Callable[..., Running], visit: Open, viewport: dict[str, int]
 ) -> None:
@@ -97,14 +98,25 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it_and_chooses(
 ) -> None:
     tab = visit(own())
     tab.wait_answered()
+    tab.open_drawer()
     assert tab.page.evaluate(NAMELESS) == []
     reached = []
-    for _ in range(24):
+    for _ in range(26):
         tab.page.keyboard.press("Tab")
         reached.append(
             tab.page.evaluate("document.activeElement.closest('[id]:not([id^=range])')?.id")
         )
-    wanted = ["pause", "download", "link", "steps", "size", "seed", "seed-lock", "dice"]
+    wanted = [
+        "pause",
+        "download",
+        "link",
+        "steps",
+        "size",
+        "seed",
+        "seed-lock",
+        "dice",
+        "drawer-open",
+    ]
     places = [reached.index(name) for name in [*wanted, "guidance", "negative"]]
     assert places == sorted(places)
     tab.page.locator("#steps input[value='2']").focus()
@@ -116,3 +128,37 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it_and_chooses(
     before = tab.prompt.input_value()
     tab.prompt.press("Enter")
     assert tab.prompt.input_value() == before, "a prompt is one line"
+
+
+def test_the_drawer_is_closed_at_first_and_nothing_in_it_works_unseen(
+    own: Callable[..., Running], visit: Open
+) -> None:
+    running = own()
+    tab = visit(running)
+    page, button = tab.page, tab.page.locator("#drawer-open")
+    tab.wait_answered()
+    inside = page.get_by_label("Negative prompt")
+    assert inside.is_hidden() and button.get_attribute("aria-expanded") == "false"
+
+    # Another request, by a link: what acts is told.
+    tab.open(f"{running.url}/?guidance_scale=1.5&negative_prompt=fog")
+    tab.wait_answered()
+    assert tab.text("drawer-says") == "guidance 1.5, without fog"
+    button.press("Enter")
+    assert inside.is_visible()
+    page.get_by_label("number input for Guidance").fill("1")
+    tab.wait("() => !document.getElementById('drawer-says').textContent")
+
+    # As it was left.
+    tab.open(running.url)
+    assert inside.is_visible() and button.get_attribute("aria-expanded") == "true"
+    button.click()
+    assert inside.is_hidden()
+
+    # What is wrong in it is shown.
+    tab.wait_answered()
+    page.evaluate("lightning.panel.error({ field: 'guidance_scale', message: 'too much' })")
+    assert page.get_by_text("Too much").is_visible()
+    tab.open(running.url)
+    assert inside.is_hidden()
+    page.evaluate("localStorage.clear()")

@@ -104,7 +104,8 @@ def test_neither_progress_nor_the_changeover_moves_anything(
     tab.wait("() => lightning.painted.at(-1).model === 'sdxl-lightning'")
     tab.wait_answered()
     assert tab.page.evaluate(BOXES) == before
-    assert tab.page.evaluate("globalThis.shifted") < 0.001
+    # Only what is below the words, which are those of the model that paints.
+    assert tab.page.evaluate("globalThis.shifted") < 0.01
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 

@@ -10,6 +10,12 @@ GUIDANCE_TOP = 2.0
 BUDGETS = (0, 100, 200, 400, 800)  # ms; 0: no drafts
 FIRST_SEED = 42  # the same first picture for every visitor
 
+# What a first visitor does not need is in a drawer below, which `drawer.js` opens.
+DRAWER = (
+    '<button type="button" id="drawer-open" aria-expanded="false" aria-controls="drawer">'
+    '<span data-text="drawer.more"></span> <span id="drawer-says"></span></button>'
+)
+
 # Every control by what it chooses, with the elem_id of its component; the page's script is told.
 CONTROLS = {
     "prompt": "prompt",
@@ -70,33 +76,35 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
                 container=False,
             )
             gr.Button("Roll", elem_id="dice", min_width=0, scale=1)
-        gr.Slider(
-            0.0,
-            GUIDANCE_TOP,
-            value=0.0,
-            step=0.1,
-            label="Guidance",
-            info="Above 1 every step is computed twice.",
-            elem_id=CONTROLS["guidance_scale"],
-            interactive=True,
-        )
-        gr.Textbox(
-            label="Negative prompt",
-            info="Acts only when guidance is above 1.",
-            placeholder="What should not be there",
-            lines=1,
-            max_lines=1,
-            max_length=MAX_PROMPT_CHARACTERS,
-            elem_id=CONTROLS["negative_prompt"],
-            interactive=True,
-        )
-        gr.Radio(
-            [(f"{ms:g}" if ms else "off", ms) for ms in sorted({*BUDGETS, latency_budget})],
-            value=latency_budget,
-            label="Latency budget, ms",
-            info="An 8-step picture that would take longer is drafted while you type.",
-            elem_id=CONTROLS["budget"],
-            interactive=True,
-            elem_classes="segments",
-            visible=drafts,
-        )
+        gr.HTML(DRAWER, elem_id="drawer-line")
+        with gr.Column(elem_id="drawer"):
+            gr.Slider(
+                0.0,
+                GUIDANCE_TOP,
+                value=0.0,
+                step=0.1,
+                label="Guidance",
+                info="Above 1 every step is computed twice.",
+                elem_id=CONTROLS["guidance_scale"],
+                interactive=True,
+            )
+            gr.Textbox(
+                label="Negative prompt",
+                info="Acts only when guidance is above 1.",
+                placeholder="What should not be there",
+                lines=1,
+                max_lines=1,
+                max_length=MAX_PROMPT_CHARACTERS,
+                elem_id=CONTROLS["negative_prompt"],
+                interactive=True,
+            )
+            gr.Radio(
+                [(f"{ms:g}" if ms else "off", ms) for ms in sorted({*BUDGETS, latency_budget})],
+                value=latency_budget,
+                label="Latency budget, ms",
+                info="An 8-step picture that would take longer is drafted while you type.",
+                elem_id=CONTROLS["budget"],
+                interactive=True,
+                elem_classes="segments",
+                visible=drafts,
+            )

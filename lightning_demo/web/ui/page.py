@@ -22,6 +22,7 @@ from .compare import compare
 from .completions import completions
 from .controls import CONTROLS, control_panel
 from .desk import desk_panel
+from .keys import keyboard_map
 from .metrics_panel import metrics_panel
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
@@ -32,6 +33,10 @@ log = logging.getLogger(__name__)
 
 TITLE = "Lightning"
 CACHE_SECONDS = 3600
+KEYS_BUTTON = (
+    '<button type="button" id="keys-open" data-text-title="keys.open"'
+    ' data-text-aria-label="keys.title"><kbd aria-hidden="true">?</kbd></button>'
+)
 ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
@@ -53,7 +58,7 @@ def page(service: Service) -> gr.Blocks:
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     ) as blocks:
         words = {name or status.model: completions(each) for name, each in vocabularies.items()}
-        _masthead(service.settings, status, words)
+        _masthead(service.settings, status, words, keys=not kiosk)
         prompt_box(next(iter(vocabularies.values())).examples)
         prompt_note()
         with gr.Row(elem_id="studio"):
@@ -65,6 +70,7 @@ def page(service: Service) -> gr.Blocks:
                     timeline()
                     compare()
                     batch()
+                    keyboard_map()
             with gr.Column(elem_id="control-side"):
                 if service.stage is not None:
                     desk_panel(audience=service.stage.audiences is not None)
@@ -99,7 +105,9 @@ def _vocabularies(status: EngineStatus) -> dict[str, Vocabulary]:
     return {"": vocabulary(status.model)}
 
 
-def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[str]]) -> None:
+def _masthead(
+    settings: Settings, status: EngineStatus, words: dict[str, list[str]], *, keys: bool
+) -> None:
     config = {
         # Only Gradio's events tell ZeroGPU whose time on the GPU a picture takes.
         "transport": "events" if status.submit_on_enter else settings.transport,
@@ -113,9 +121,10 @@ def _masthead(settings: Settings, status: EngineStatus, words: dict[str, list[st
         "styles": [asdict(style) for style in status.limits.styles],
         "tips": TIPS,
     }
+    button = KEYS_BUTTON if keys else ""
     tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
     gr.HTML(
-        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p></header>'
+        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p>{button}</header>'
         f'<div id="config" data-config="{escape(json.dumps(config))}" hidden></div>',
         elem_id="masthead",
     )

@@ -6,12 +6,12 @@ import gradio as gr
 
 STAGE = """
 <figure id="stage" data-state="loading">
-  <canvas id="canvas" role="img" aria-label="No picture yet"></canvas>
+  <canvas id="canvas" role="img" data-text-aria-label="stage.no_picture"></canvas>
   <div id="veil">
-    <p id="veil-text" role="status">Starting</p>
+    <p id="veil-text" role="status" data-text="picture.starting"></p>
     <div id="progress"><i></i></div>
   </div>
-  <span id="badge" hidden>Paused</span>
+  <span id="badge" data-text="picture.paused" hidden></span>
   <div id="steps-done" aria-hidden="true"></div>
 </figure>
 """
@@ -22,18 +22,20 @@ LINE = """
     <span id="drafting"></span></div>
   <div id="age"></div>
   <button id="times" type="button" aria-expanded="false" aria-controls="waterfall"
-    title="Where the time of the last picture went">
-    <span class="number">first paint <b id="first-paint">&ndash;</b> ms</span>
-    <span class="number">final <b id="final">&ndash;</b> ms</span>
-    <canvas id="trace" role="img" aria-label="Times of the last pictures"></canvas>
+    data-text-title="picture.times">
+    <span class="number"><span data-text="stage.first"></span> <b id="first-paint">&ndash;</b>
+      <span data-text="stage.ms"></span></span>
+    <span class="number"><span data-text="stage.final"></span> <b id="final">&ndash;</b>
+      <span data-text="stage.ms"></span></span>
+    <canvas id="trace" role="img" data-text-aria-label="picture.trace"></canvas>
   </button>
 </div>
 <section id="waterfall" aria-labelledby="waterfall-title" hidden>
   <h2>
-    <span id="waterfall-title">The last picture</span>
-    <span id="waterfall-sum">is still to come</span>
+    <span id="waterfall-title" data-text="picture.last"></span>
+    <span id="waterfall-sum" data-text="picture.to_come"></span>
   </h2>
-  <button id="waterfall-close" type="button" aria-label="Close">&times;</button>
+  <button id="waterfall-close" type="button" data-text-aria-label="close">&times;</button>
   <ol></ol>
 </section>
 <div id="said">
@@ -41,8 +43,8 @@ LINE = """
   <p id="place"></p>
   <div id="loading-model" hidden>
     <p>
-      <span id="loading-words"><span id="loading-title"></span><span class="roomy"> is
-        loading</span><span id="loading-detail"></span></span>
+      <span id="loading-words"><span id="loading-title"></span><span class="roomy">
+        <span data-text="picture.is_loading"></span></span><span id="loading-detail"></span></span>
       <span id="loading-percent"></span>
     </p>
     <div id="loading-bar" role="progressbar" aria-labelledby="loading-words" hidden><i></i></div>

@@ -1,0 +1,42 @@
+// The drawer beside the picture: closed for whoever comes first, and as it was left for whoever comes back.
+
+import { keep, kept } from "./kept.js";
+import { text } from "./text.js";
+
+const KEPT = "lightning-drawer"; // "open" or "closed"
+
+export class Drawer {
+  constructor() {
+    this.button = document.getElementById("drawer-open");
+    this.says = document.getElementById("drawer-says");
+    this.box = document.getElementById("controls");
+    this.button.addEventListener("click", () => {
+      this.open(!this.isOpen);
+      keep(KEPT, this.isOpen ? "open" : "closed");
+    });
+    this.open(kept(KEPT) === "open");
+  }
+
+  get isOpen() {
+    return this.box.classList.contains("drawn");
+  }
+
+  open(open) {
+    this.box.classList.toggle("drawn", open);
+    this.button.setAttribute("aria-expanded", String(open));
+  }
+
+  /** Where something in it is wrong, it is opened, and not remembered so. */
+  reveal(element) {
+    if (element.closest("#drawer")) this.open(true);
+  }
+
+  /** Says what in it has an effect on a request, so that nothing works unseen. */
+  tell({ guidance_scale: guidance, negative_prompt: without }) {
+    const acts = guidance > 1;
+    const words = [acts && text("drawer.guidance", { value: guidance }), acts && without && text("drawer.without", { words: without })]
+      .filter(Boolean)
+      .join(", ");
+    if (this.says.textContent !== words) this.says.textContent = words;
+  }
+}

@@ -1,0 +1,42 @@
+"""The page's scripts: their types are right, and node tests what needs no page."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lightning_demo.settings import ASSETS
+
+from ..web.api.javascript import MODULES
+from ..web.conftest import PATIENCE
+
+HERE = Path(__file__).parent
+
+
+def run(*command: str) -> None:
+    """Runs a program to its end, which is to be a good one."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE)  # noqa: S603
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+
+
+def node() -> str:
+    found = shutil.which("node")
+    if found is None:
+        pytest.skip("there is no node")
+    return found
+
+
+def test_the_scripts_types_are_right() -> None:
+    compiler = MODULES / "typescript" / "bin" / "tsc"
+    if not compiler.is_file():
+        pytest.skip("there is no typescript (npm install --prefix tests)")
+    run(node(), str(compiler), "--project", str(ASSETS / "web" / "jsconfig.json"))
+
+
+def test_the_scripts_that_need_no_page() -> None:
+    tests = sorted(str(path) for path in HERE.glob("*.test.mjs"))
+    assert len(tests) > 5
+    run(node(), "--test", *tests)
