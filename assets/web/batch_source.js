@@ -39,7 +39,7 @@ export async function sourceOf(list, kind, words) {
 function base64(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
-    reader.onload = () => resolve(reader.result.split(",")[1] ?? "");
+    reader.onload = () => resolve(String(reader.result).split(",")[1] ?? "");
     reader.onerror = () => reject(new Error("The file cannot be read."));
     reader.readAsDataURL(blob);
   });
@@ -47,7 +47,7 @@ function base64(blob) {
 
 /**
  * Has the server check a list.
- * @returns { pictures, faults, bad_rows, columns }
+ * @returns {Promise<any>}  with pictures, faults, bad_rows, columns
  * @throws Error  with words for the visitor
  */
 export async function checked(source) {

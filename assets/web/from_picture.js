@@ -9,7 +9,7 @@ const ACCEPTED = "image/png,image/webp,image/jpeg";
 
 /**
  * What the page's controls can say.
- * @typedef {{ steps: number[], sizes: number[][], maxSeed: number, maxGuidance: number }} Limits
+ * @typedef {{ steps: number[], sizes: number[][], maxSeed: number, maxGuidance: number, styles?: string[] }} Limits
  */
 
 /**
@@ -125,7 +125,7 @@ function seedOf({ seed }, { maxSeed }) {
 /** The style, where there is one of that name here; none is told as nothing. */
 function styleOf({ style }, { styles = [] }) {
   const known = styles.find((name) => name.toLowerCase() === String(style ?? "").toLowerCase());
-  const words = known ? `style ${known}` : style && "another style than there is here";
+  const words = known ? text("from_picture.style", { style: known }) : style && text("from_picture.other_style");
   return { fields: { style: known ?? "" }, words };
 }
 
@@ -138,11 +138,11 @@ function blendOf(found, { maxSeed }) {
   const words = [];
   if (within(some) && Number.isInteger(seed) && seed >= 0 && seed <= maxSeed) {
     Object.assign(fields, { variation_seed: seed, variation_strength: some });
-    words.push(`variation ${some}`);
+    words.push(text("from_picture.variation", { strength: some }));
   }
   if (within(far) && typeof prompt === "string" && prompt.trim()) {
     Object.assign(fields, { morph_prompt: prompt.trim().slice(0, LONGEST_PROMPT), morph_strength: far });
-    words.push(`morph ${far}`);
+    words.push(text("from_picture.morph", { strength: far }));
   }
   return { fields, words: words.join(", ") };
 }

@@ -50,6 +50,8 @@ class Lightning {
     this.attract = null;
     /** @type {any} the dialog that compares, once it was opened */
     this.comparison = null;
+    /** @type {any} the dialog that paints a list, once it was opened */
+    this.batch = null;
     this.drawer = new Drawer();
     this.panel = new Panel(this.controls, (element) => this.drawer.reveal(element));
     this.waterfall = new Waterfall();

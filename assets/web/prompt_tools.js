@@ -27,6 +27,8 @@ export class PromptTools {
     // A public screen has none.
     this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry));
     this.counted = ""; // what was counted last
+    /** @type {any} the strip between two pictures, once it was opened */
+    this.morphing = null;
     this.wire(tips);
   }
 

@@ -42,17 +42,18 @@ export async function zip(files, at = new Date()) {
 
 /** Files in as many groups as one zip each is good for. */
 export function parts(files, most = PART) {
-  const groups = [[]];
-  let bytes = 0;
+  /** @type {any[][]} */
+  const groups = [];
+  let [group, bytes] = [[], 0];
   for (const file of files) {
-    if (bytes + file.blob.size > most && groups.at(-1).length) {
-      groups.push([]);
-      bytes = 0;
+    if (!groups.length || (bytes + file.blob.size > most && group.length)) {
+      [group, bytes] = [[], 0];
+      groups.push(group);
     }
-    groups.at(-1).push(file);
+    group.push(file);
     bytes += file.blob.size;
   }
-  return groups;
+  return groups.length ? groups : [[]];
 }
 
 /** A signature and fields of [bytes, value], all little-endian. */

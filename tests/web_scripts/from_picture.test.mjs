@@ -8,6 +8,7 @@ import { fitted } from "../../assets/web/from_picture.js";
 const LIMITS = { steps: [1, 2, 4, 8], sizes: [[512, 512], [640, 384], [384, 640]], maxSeed: 2 ** 32 - 1, maxGuidance: 2 };
 const NOW = {
   prompt: "before", negative_prompt: "rain", num_inference_steps: 4, guidance_scale: 0, seed: 1, width: 512, height: 512,
+  style: "",
 };
 
 test("what can be asked for is taken as it is", () => {
@@ -22,6 +23,7 @@ test("what cannot becomes the nearest that can, and both are told", () => {
   const { request, words } = fitted(theirs, NOW, LIMITS);
   assert.deepEqual(request, {
     prompt: "x", negative_prompt: "", num_inference_steps: 8, guidance_scale: 2, seed: 5, width: 640, height: 384,
+    style: "",
   });
   assert.match(words, /8 steps for 30, 640 × 384 for 1344 × 768, seed 5 for 8589934597, guidance 2 for 7/);
 });
