@@ -62,7 +62,7 @@ export function axes(request, limits) {
         title: "Style",
         begin: `none, ${limits.styles.slice(0, 5).join(", ")}`,
         read: (text) => {
-          const known = ["none", ...limits.styles];
+          const known = ["none", ...(limits.styles ?? [])];
           const wanted = numbers(text).map((name) => known.find((each) => each.toLowerCase() === name.toLowerCase()) ?? name);
           return checked(wanted, (name) => known.includes(name), `among ${known.join(", ")}`);
         },

@@ -42,18 +42,19 @@ export async function zip(files, at = new Date()) {
 
 /** Files in as many groups as one zip each is good for. */
 export function parts(files, most = PART) {
-  /** @type {any[][]} */
-  const groups = [];
-  let [group, bytes] = [[], 0];
+  /** @type {any[]} */
+  let group = [];
+  let bytes = 0;
+  const groups = [group];
   for (const file of files) {
-    if (!groups.length || (bytes + file.blob.size > most && group.length)) {
+    if (bytes + file.blob.size > most && group.length) {
       [group, bytes] = [[], 0];
       groups.push(group);
     }
     group.push(file);
     bytes += file.blob.size;
   }
-  return groups.length ? groups : [[]];
+  return groups;
 }
 
 /** A signature and fields of [bytes, value], all little-endian. */
