@@ -6,16 +6,15 @@ const NAME = "lightning-prompts";
 const MOST = 500;
 const SHOWN = 100;
 const LONGEST = 2000; // characters; no model reads more
-const STANDS = 1500; // ms that a prompt stands before it counts as one to come back to
+const STANDS = 1200; // ms that a prompt stands before it counts as one to come back to
 
 const byId = (name) => document.getElementById(`prompt-history-${name}`);
 
-/** `entries` with another before all; what it was typed on from, or deleted from, makes way. */
+/** `entries` with another before all; what it was typed on from makes way. */
 export function noted(entries, entry) {
   const { prompt, style, negative_prompt: without } = entry;
   const [newest, ...older] = entries;
-  const goesOn = newest && newest.style === style && (prompt.startsWith(newest.prompt) || newest.prompt.startsWith(prompt));
-  if (goesOn && newest.prompt.length > prompt.length) return entries; // being deleted
+  const goesOn = newest && newest.style === style && prompt.startsWith(newest.prompt);
   const others = (goesOn ? older : entries).filter((each) =>
     each.prompt !== prompt || each.style !== style || each.negative_prompt !== without);
   return [entry, ...others].slice(0, MOST);

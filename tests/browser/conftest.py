@@ -7,8 +7,9 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,9 +17,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from lightning_demo.bench.chromium import FLAGS, NAMES, find
 from lightning_demo.engine.base import Engine
+from lightning_demo.web import service
+from lightning_demo.web.stage import stage
+from lightning_demo.web.stage.audience import audiences
 
 from ..web.conftest import PATIENCE, Running, one_app_a_page, wait_for  # noqa: F401 - a fixture
 from ..web.fakes import FakeEngine, Stage
+
+if TYPE_CHECKING:
+    from . import hall  # which needs this file
 
 DESKTOP = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
@@ -297,3 +304,28 @@ def visit(tabs: Tabs, own: object) -> Iterator[Callable[..., Visit]]:
     for page, options in opened:
         tabs.leave(page, **options)
     assert trouble == []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> hall.Clock:
+    """Of the next server's stage; seats are kept, however slow the machine is."""
+    from . import hall
+
+    for name in ("IDLE_SECONDS", "TURN_SECONDS"):
+        monkeypatch.setattr(audiences, name, 36_000.0)
+    clock = hall.Clock()
+    monkeypatch.setattr(service, "Stage", partial(stage.Stage, clock=clock))
+    return clock
+
+
+@pytest.fixture
+def talk(
+    own: Callable[..., Running], visit: Callable[..., Visit], clock: hall.Clock
+) -> Iterator[hall.Talk]:
+    """A desk before a hall with two seats."""
+    from . import hall
+
+    options = {"stage": True, "audience": True, "audience_seats": 2, "audience_url": hall.ADDRESS}
+    talk = hall.Talk(own(FakeEngine(), **options), visit)
+    yield talk
+    talk.close()

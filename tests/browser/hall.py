@@ -15,6 +15,7 @@ from ..web.fakes import color_of
 from .conftest import PHONE, Visit
 
 Open = Callable[..., Visit]
+ADDRESS = "http://192.168.1.5:7860"
 QUARTER = ViewportSize(width=960, height=540)  # which a processor draws in a quarter of the time
 SHOTS = os.environ.get("LIGHTNING_TEST_SCREENSHOTS", "")  # a folder: pictures of what is tested
 SHOWN = """([prompt, colour]) => { const canvas = document.getElementById("picture");

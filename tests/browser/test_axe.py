@@ -10,10 +10,9 @@ from playwright.sync_api import Browser, Page
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, Visit
-from .test_audience import Phones, hall  # noqa: F401 - a fixture
+from .hall import Talk, send
 
 Open = Callable[..., Visit]
-HallOf = tuple[Visit, Phones, Running, list[str]]
 # What axe finds of what is seen: its rule, where, and why.
 FOUND = """async () => (await axe.run(document, { resultTypes: ["violations"], elementRef: false }))
   .violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
@@ -109,25 +108,20 @@ def test_the_page_with_all_that_opens_on_it(
 
 
 def test_a_talk(
-    hall: HallOf,  # noqa: F811 - the fixture
+    talk: Talk,
     browser: Browser,
     auditor: Auditor,
 ) -> None:
-    desk, phones, running, _ = hall
-    page = desk.page
-    code = page.evaluate("lightning.desk.state.code")
-    phone = phones.open(code)
-    phone.locator("#prompt").fill("a red fox")
-    phone.wait_for_function("() => !document.getElementById('send').disabled")
-    phone.locator("#send").tap()
-    phone.get_by_text("The presenter has it.").wait_for()
+    page = talk.desk.page
+    phone = talk.open_phone(browser)
+    send(phone, "a red fox")
     auditor.look(phone, "a phone")
     page.locator("#desk-battle summary").click()
     page.locator("#desk-tray li").wait_for()
     auditor.look(page, "the desk")
     context = browser.new_context(viewport=DESKTOP)
     wall = context.new_page()
-    wall.goto(f"{running.url}/stage?code={code}")
+    wall.goto(f"{talk.running.url}/stage?code={talk.code}")
     wall.wait_for_function("() => wall.scene")
     auditor.look(wall, "the wall", ("light",))
     page.locator("#desk-battle [data-verb=gather]").click()
@@ -138,7 +132,7 @@ def test_a_talk(
     auditor.look(page, "the desk in a battle")
     wall.set_viewport_size(PHONE)
     for path in ("stage", "battle", "audience"):
-        wall.goto(f"{running.url}/{path}")
+        wall.goto(f"{talk.running.url}/{path}")
         wall.locator("#ask").wait_for()
         auditor.look(wall, f"/{path} asks for a code")
     context.close()

@@ -8,23 +8,24 @@ from playwright.sync_api import Browser
 
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine
-from .conftest import PHONE, Visit
-from .test_audience import UNREACHABLE, Phones, hall  # noqa: F401 - a fixture
+from .conftest import PHONE
+from .hall import UNREACHABLE, Talk
 
-HallOf = tuple[Visit, Phones, Running, list[str]]
 CUT = """() => [...document.querySelectorAll("button, label, h1, h2, p")]
   .filter(e => e.checkVisibility() && e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1)
   .map(e => e.textContent)"""
 
 
-def test_phones_speak_german_and_chinese(hall: HallOf) -> None:  # noqa: F811 - the fixture
-    desk, phones, _, _ = hall
-    code = desk.page.evaluate("lightning.desk.state.code")
+def test_phones_speak_german_and_chinese(
+    talk: Talk,
+    browser: Browser,
+) -> None:
     for locale, lang, send, line in (
         ("de-DE", "de", "An die Bühne senden", "In der Schlange"),
         ("zh-CN", "zh-Hans", "发送到台上", "排队中"),
     ):
-        phone = phones.open(code, locale=locale)
+        phone = talk.open_phone(browser, locale=locale)
+        phone.locator("#number").wait_for()
         assert phone.evaluate("document.documentElement.lang") == lang
         phone.get_by_role("button", name=send).wait_for()
         phone.evaluate("phone.setLine({ what: 'seat', ahead: 2, seconds: 90 })")

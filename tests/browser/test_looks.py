@@ -101,7 +101,7 @@ def test_everything_has_a_name_and_the_keyboard_reaches_it_and_chooses(
     tab.open_drawer()
     assert tab.page.evaluate(NAMELESS) == []
     reached = []
-    for _ in range(26):
+    for _ in range(34):
         tab.page.keyboard.press("Tab")
         reached.append(
             tab.page.evaluate("document.activeElement.closest('[id]:not([id^=range])')?.id")

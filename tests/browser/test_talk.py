@@ -7,29 +7,21 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
-import pytest
 import segno
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page, ViewportSize
 
-from lightning_demo.web import service
-from lightning_demo.web.stage.audience import audiences
-from lightning_demo.web.stage.stage import Stage
-
-from ..web.conftest import Running
-from ..web.fakes import FakeEngine, color_of
+from ..web.fakes import color_of
 from .conftest import DESKTOP, PHONE
 from .hall import (
+    ADDRESS,
     QUARTER,
     REMEMBER,
     SHOTS,
     UNREACHABLE,
     Clock,
-    Open,
     Talk,
     curtain,
     drawn,
@@ -39,7 +31,6 @@ from .hall import (
     shows,
 )
 
-ADDRESS = "http://192.168.1.5:7860"
 NARROW = ViewportSize(width=360, height=640)
 SCRIPT = "# My talk\n\na red house\n  a blue boat 🐈\n\r\na green tree\n"
 # The look of a wall may not depend on what its text does: all of it is in view, or its end is.
@@ -78,25 +69,11 @@ NEVER = {  # on the wall
 ARABIC = "قارب أحمر في البحر 🐈"
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Of the next server's stage; seats are kept, however slow the machine is."""
-    for name in ("IDLE_SECONDS", "TURN_SECONDS"):
-        monkeypatch.setattr(audiences, name, 36_000.0)
-    clock = Clock()
-    monkeypatch.setattr(service, "Stage", partial(Stage, clock=clock))
-    return clock
-
-
-@pytest.fixture
-def talk(own: Callable[..., Running], visit: Open, clock: Clock) -> Iterator[Talk]:
-    options = {"stage": True, "audience": True, "audience_seats": 2, "audience_url": ADDRESS}
-    talk = Talk(own(FakeEngine(), **options), visit)
-    yield talk
-    talk.close()
-
-
-def test_a_whole_talk(talk: Talk, browser: Browser, clock: Clock) -> None:
+def test_a_whole_talk(
+    talk: Talk,
+    browser: Browser,
+    clock: Clock,
+) -> None:
     wall = talk.open_wall(browser)
     the_wall_is_opened(talk, wall)
     wall.evaluate(REMEMBER)

@@ -76,6 +76,11 @@ VALUES: dict[Any, Any] = {
     "id": "mine",
     "strict": True,
     "response_format": "b64_json",
+    ("native", "style"): "Night",
+    "styles": ["Night"],
+    **dict.fromkeys(("variation_seed", "subseed"), 8),
+    **dict.fromkeys(("variation_strength", "morph_strength", "subseed_strength"), 0.5),
+    "morph_prompt": "a fox",
     **dict.fromkeys(REFUSED, [1]),
     **{(name, "disable_safety_checker"): False for name in ("replicate", "cog")},
 }
@@ -84,6 +89,12 @@ BESIDE = {
     "output_quality": {"output_format": "webp"},
     "output_compression": {"output_format": "webp"},
     "partial_images": {"stream": True},
+    "variation_seed": {"variation_strength": 0.5},
+    "variation_strength": {"variation_seed": 8},
+    "morph_prompt": {"morph_strength": 0.5},
+    "morph_strength": {"morph_prompt": "a fox"},
+    "subseed": {"subseed_strength": 0.5},
+    "subseed_strength": {"subseed": 8},
 }
 # Given by every body, or allowed by the operator only.
 ELSEWHERE = {"prompt", "inputs", "input", "parameters", "version"}
