@@ -1,6 +1,6 @@
 r"""Weights written into a prompt, in AUTOMATIC1111's syntax, which most tools share.
 
-`(word)` counts 1.1 times as much and `[word]` a 1.1th; `(word:1.3)` as much as it says; brackets
+`(word)` counts 1.1 times, `[word]` 1 / 1.1 times, `(word:1.3)` as often as it says; brackets
 may stand in others. `\(`, `\)`, `\[`, `\]` and `\\` are ordinary signs. What is opened and never
 closed reaches to the end; what is closed and was never opened is a sign. After `modules/
 prompt_parser.py` of AUTOMATIC1111's stable-diffusion-webui (`parse_prompt_attention`); `compel` has

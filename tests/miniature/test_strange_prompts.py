@@ -54,4 +54,4 @@ def test_the_picture_is_as_crisp_and_colourful_as_any(
 
 def test_what_was_not_read_is_said(sampler: Sampler, ask: Callable[..., GenerationRequest]):
     (note,) = sampler.notes(sampler.begin(ask(STRANGE["ten thousand words"])))
-    assert note == "The prompt is long: only its first 30 tokens were read."
+    assert note == "The prompt is long: only its first 120 tokens were read."
