@@ -17,6 +17,7 @@ import openvino
 import torch
 
 from ...errors import Interrupted
+from .fold import fold
 from .programs import Call, Function, Program, Tensors
 
 CHECK_BYTES = 32  # of a file: its end
@@ -58,7 +59,7 @@ class OpenVino:
             warnings.simplefilter("ignore")  # shapes that become constants; tests compare others
             examples = tuple(tensor.clone() for tensor in tensors)
             traced = TorchScriptPythonDecoder(
-                Call(function, module).eval(),
+                Call(function, fold(module)).eval(),
                 example_input=examples,
                 trace_kwargs={"check_trace": False},  # it would be traced a second time
             )
