@@ -75,7 +75,9 @@ class FoldedTiny(nn.Module):
     """A small autoencoder's decoder that ends in enlarge, convolve, convolve, and paints levels.
 
     What turns colours into levels of 255 is in the weights, and values are rounded before the four
-    pixels of a source part, in whatever layout the convolution leaves them.
+    pixels of a source part, in whatever layout the convolution leaves them. They part by a
+    convolution, too: to reshape, a program would have to compute with shapes, which costs more, and
+    which OpenVINO gets wrong after a call that was cancelled.
     """
 
     def __init__(self, layers: list[nn.Module], first: nn.Conv2d, last: nn.Conv2d) -> None:
@@ -95,6 +97,10 @@ class FoldedTiny(nn.Module):
         self.head.weight = _parameter(weight)
         assert last.bias is not None  # noqa: S101
         self.head.bias = _parameter(last.bias.repeat(4))
+        self.parting = nn.ConvTranspose2d(len(weight), last.out_channels, 2, stride=2, bias=False)
+        ones = torch.eye(len(weight), dtype=weight.dtype)  # [value, y, x, colour]
+        ones = ones.view(len(weight), 2, 2, last.out_channels)
+        self.parting.weight = _parameter(ones.permute(0, 3, 1, 2))
 
     def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pixels of latents, and whether all is finite.
@@ -106,13 +112,10 @@ class FoldedTiny(nn.Module):
             uint8 [B, height, width, 3] and bool [].
         """
         x = self.body(torch.tanh(latents / 3) * 3)  # as diffusers' `DecoderTiny` begins
-        whole = _to_levels(self.head(x))
-        batch, _, height, width = whole.shape
-        whole = whole.view(batch, 2, 2, -1, height, width).permute(0, 4, 1, 5, 2, 3)
-        whole = whole.reshape(batch, 2 * height, 2 * width, -1)
+        whole = self.parting(_rounded(self.head(x))).to(torch.uint8).permute(0, 2, 3, 1)
         sides = x[:, :, :2], x[:, :, -2:], x[..., :2], x[..., -2:]
         edges = [self.edge(side).permute(0, 2, 3, 1) for side in sides]
-        top, bottom, left, right = map(_to_levels, edges)
+        top, bottom, left, right = (_rounded(edge).to(torch.uint8) for edge in edges)
         middle = torch.cat([left[:, 1:-1, :1], whole[:, 1:-1, 1:-1], right[:, 1:-1, -1:]], dim=2)
         pixels = torch.cat([top[:, :1], middle, bottom[:, -1:]], dim=1)
         # Weights that are not finite show at the edges too.
@@ -120,8 +123,8 @@ class FoldedTiny(nn.Module):
         return pixels, torch.isfinite(sums).all()
 
 
-def _to_levels(values: torch.Tensor) -> torch.Tensor:
-    return values.round().clamp(0, LEVELS).to(torch.uint8)
+def _rounded(values: torch.Tensor) -> torch.Tensor:
+    return values.round().clamp(0, LEVELS)
 
 
 def _last_stage(vae: AutoencoderTiny) -> tuple[list[nn.Module], nn.Conv2d, nn.Conv2d] | None:
