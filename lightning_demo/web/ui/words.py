@@ -1,0 +1,41 @@
+"""The page's words: its components have keys for them, which the browser exchanges before all else.
+
+The words stand in `assets/web/text_en.js` and its like: JSON but for the line before. A component's
+label, info text, placeholder, value or choice may be a key that begins with `page.`; HTML marks its
+elements as all of our pages do (`fill` in `language.js`). Gradio's own I18n knows neither HTML nor
+a choice that the visitor has made, and reads the language before any script of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import gradio as gr
+
+from ...settings import ASSETS
+
+LANGUAGES = ("en", "de", "zh")
+FILES = ASSETS / "web"
+SCRIPTS = ("language.js", "page_words.js")  # in this order
+
+_KEY = re.compile(r"[a-z]\w*(?:\.\w+)*")
+
+
+def words(language: str) -> dict[str, str]:
+    """All that is read on the pages, by key."""
+    text = (FILES / f"text_{language}.js").read_text(encoding="utf-8")
+    return json.loads(text[text.index("{\n") : text.rindex("}") + 1])
+
+
+def head(blocks: gr.Blocks) -> str:
+    """What the page's head holds: the scripts, and in each language the words of these Blocks."""
+    named = set(_KEY.findall(json.dumps(blocks.get_config_file(), default=str))) | {"language"}
+    used = {
+        language: {key: said for key, said in words(language).items() if key in named}
+        for language in LANGUAGES
+    }
+    scripts = "\n".join((FILES / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    # As JSON within a script; a word that ends it would end the script.
+    told = json.dumps(used, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f"<script>{scripts}\nfillPage({told});</script>"
