@@ -36,7 +36,7 @@ export default {
   "page.words.shapes": "Formen",
   "page.words.colours": "Farben",
   "page.words.places": "Orte",
-  "page.words.times": "Tageszeiten",
+  "page.words.times": "Zeiten",
   "page.words.weather": "Wetter",
   "page.words.styles": "Stile",
   "page.words.counts": "Anzahlen",
