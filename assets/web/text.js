@@ -15,16 +15,38 @@ export const language = code;
 /** @type {Record<string, string>} */
 const words = language === "en" ? english : (await import(`./text_${language}.js`)).default;
 const plural = new Intl.PluralRules(language);
+const counts = new Intl.NumberFormat(language);
 
 /**
  * A text.
  * @param {string} key
  * @param {Record<string, any>} values  for its {places}; of a text with plural forms `count` chooses
+ * @returns {string}
  */
 export function text(key, values = {}) {
+  return parts(key, values).join("");
+}
+
+/**
+ * A text with elements among its values, as what can be appended.
+ * @param {string} key
+ * @param {Record<string, any>} values
+ * @returns {(string | Node)[]}
+ */
+export function parts(key, values) {
   const form = "count" in values ? `${key}.${plural.select(Number(values.count))}` : key;
   const found = words[form] ?? words[`${key}.other`] ?? words[key] ?? key;
-  return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+  return found.split(/(\{\w+\})/).map((part) => {
+    const [, name] = /^\{(\w+)\}$/.exec(part) ?? [];
+    if (name === undefined || !(name in values)) return part;
+    return name === "count" ? counts.format(values.count) : values[name];
+  });
+}
+
+/** Those that are something, as one text: "one, two, three". */
+export function listed(/** @type {any[]} */ all) {
+  const some = all.filter(Boolean);
+  return some.length ? some.reduce((before, next) => text("list.pair", { before, next })) : "";
 }
 
 /** Fills in what of a page's markup is marked (`fill` in language.js). */
