@@ -6,6 +6,7 @@ import { checked, sourceOf } from "./batch_source.js";
 import { BatchStore } from "./batch_store.js";
 import { save } from "./files.js";
 import { lasting } from "./numbers.js";
+import { said } from "./said.js";
 import { sure } from "./sure.js";
 import { language, listed, text } from "./text.js";
 import { parts, zip } from "./zip.js";
@@ -119,7 +120,7 @@ export class Batch {
     }
     const { pictures, faults, bad_rows: bad } = this.found;
     this.say(bad ? text("batch.bad", { count: bad }) : text("batch.good", { count: pictures.length }), bad ? "problem" : "");
-    this.list(faults.map(({ line, reason }) => [text("batch.line", { line }), reason]), bad);
+    this.list(faults.map(({ line, reason }) => [text("batch.line", { line }), said(reason)]), bad);
     byId("paint").hidden = !pictures.length;
     byId("paint").textContent = text(bad ? "batch.paint_others" : "batch.paint", { count: pictures.length });
   }
@@ -187,7 +188,7 @@ export class Batch {
     if (!plan) return;
     const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, [line, request.prompt]]));
     const failed = this.known.filter(({ error }) => error);
-    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.[0] }), error, prompts.get(number)?.[1]]), failed.length);
+    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.[0] }), said(error), prompts.get(number)?.[1]]), failed.length);
     if (byId("pictures").childElementCount) return;
     for (const { number } of this.known.filter(({ file, saved }) => file && !saved).slice(-SHOWN)) {
       const blob = await this.store.picture(number);

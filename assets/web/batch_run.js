@@ -3,6 +3,7 @@
 import { NotKept } from "./batch_store.js";
 import { pictures } from "./batch_stream.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
 import { text } from "./text.js";
 
 const STREAMS = 2; // so that the model has something to do while one of them begins anew
@@ -114,7 +115,7 @@ export class BatchRun {
     const again = new Set(some);
     const requests = some.map(({ request }) => request);
     for await (const [place, about, blob] of pictures(requests, this.store.plan.format, signal)) {
-      if (about.again) this.say(about.error);
+      if (about.again) this.say(said(about.error));
       else {
         again.delete(some[place]);
         await this.keep(some[place], { seconds: (performance.now() - begun) / 1000, ...about }, blob, signal);

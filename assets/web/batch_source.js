@@ -1,5 +1,6 @@
 // A list of pictures before it is checked: pasted or a file, how it is read, and its words.
 
+import { said } from "./said.js";
 import { text } from "./text.js";
 
 const MOST = 4 * 2 ** 20; // bytes, as many as the server checks
@@ -59,6 +60,6 @@ export async function checked(source) {
     body: JSON.stringify(source),
   }).catch(() => null);
   const content = await answer?.json().catch(() => null);
-  if (!answer?.ok) throw new Error(content?.detail ?? text("server.silent"));
+  if (!answer?.ok) throw new Error(content?.detail ? said(content.detail) : text("server.silent"));
   return content;
 }

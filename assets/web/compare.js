@@ -5,6 +5,7 @@ import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { decimal, dollars, milliseconds } from "./numbers.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
 import { text } from "./text.js";
 import { zip } from "./zip.js";
 
@@ -139,7 +140,7 @@ export class Compare {
         if (!signal.aborted) await this.paint(cell, signal);
         return;
       }
-      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? text("server.not_painted"));
+      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
       cell.blob = await answer.blob();
       cell.image.src = URL.createObjectURL(cell.blob);
       cell.time.textContent = milliseconds(serverTime(answer) || performance.now() - begun);

@@ -108,7 +108,7 @@ export class Desk {
 
   /** The server's answer: how the wall is, or why there is none. */
   told({ problem, needs, code, token, screens, addresses }) {
-    this.problem(needs === "password" && problem.startsWith("Type") ? "" : problem);
+    this.problem(needs === "password" && problem === text("said.ask_password") ? "" : problem);
     byId("login").hidden = needs !== "password";
     this.taken = needs === "taken";
     byId("here").hidden = !this.taken;

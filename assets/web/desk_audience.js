@@ -1,5 +1,6 @@
 // The audience on the desk: the switches, who is there, the tray, and what is left in the end.
 
+import { said } from "./said.js";
 import { listed, text } from "./text.js";
 import { Tray } from "./tray.js";
 
@@ -94,7 +95,7 @@ export class DeskAudience {
     const headers = { "Content-Type": "application/json" };
     const url = new URL("../stage/gallery", import.meta.url);
     const answer = await fetch(url, { method: "POST", headers, body }).catch(() => null);
-    const problem = answer?.ok ? "" : ((await answer?.json().catch(() => null))?.detail ?? text("hall.offline"));
+    const problem = answer?.ok ? "" : said((await answer?.json().catch(() => null))?.detail) || text("hall.offline");
     byId("gallery-problem").textContent = problem;
     if (!answer || problem) return;
     const link = document.createElement("a");

@@ -2,6 +2,7 @@
 // server's library.
 
 import { wrapped } from "./contact_sheet.js";
+import { said } from "./said.js";
 import { text } from "./text.js";
 
 const MOST = 120; // pictures, the newest
@@ -71,7 +72,7 @@ export async function animated(entries, format) {
   const answer = await fetch(url, { method: "POST", body }).catch(() => null);
   if (answer?.ok) return answer.blob();
   const problem = await answer?.json().catch(() => null);
-  throw new Error(problem?.detail ?? text("server.try_again"));
+  throw new Error(problem?.detail ? said(problem.detail) : text("server.try_again"));
 }
 
 /** What pictures are drawn on: as large as the last one, with room for words below. */

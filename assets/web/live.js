@@ -14,7 +14,7 @@ import { BLEND, PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
-import { said } from "./said.js";
+import { said, told } from "./said.js";
 import { text, wireLanguage } from "./text.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
@@ -187,7 +187,7 @@ class Lightning {
 
   connect(way) {
     const hooks = {
-      received: (message, bytes) => this.receive(message, bytes),
+      received: (message, bytes) => this.receive(told(message), bytes),
       state: (state) => this.connectionChanged(state),
     };
     const events = () => (this.transport = new EventsTransport(hooks));

@@ -4,6 +4,7 @@ import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
 import { percent } from "./numbers.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
 import { text } from "./text.js";
 
 const AT_ONCE = 2; // pictures; what is typed meanwhile takes turns with them
@@ -119,7 +120,7 @@ export class Morph {
         if (!signal.aborted) await this.paint(cell, signal);
         return;
       }
-      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? text("server.not_painted"));
+      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
       cell.blob = await answer.blob();
       cell.image.src = URL.createObjectURL(cell.blob);
       if (cell.at === this.at || this.painted.length === 1) this.show(cell.at);

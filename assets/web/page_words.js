@@ -16,7 +16,7 @@ globalThis.fillPage = (words) => {
     for (const [name, value] of Object.entries(props)) {
       if (name === "choices") for (const each of value) each[0] = said(each[0]);
       else if (typeof value !== "string") continue;
-      else if (value.startsWith("page.")) props[name] = said(value);
+      else if (/^\w+(\.\w+)+$/.test(value)) props[name] = said(value);
       else if (/ data-(text|language|month)/.test(value)) props[name] = filled(value);
     }
   }

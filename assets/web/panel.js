@@ -1,6 +1,7 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
 import { percent } from "./numbers.js";
+import { said } from "./said.js";
 import { listed, text } from "./text.js";
 import { Trace, TRACE_LENGTH } from "./trace.js";
 
@@ -74,7 +75,7 @@ export class Panel {
     const about = status ? [status.title, status.loading_model && text("panel.stand_in"), status.device] : [];
     const steps = this.steps && text("steps", { count: this.steps });
     const how = `${text(`state.${state}`)} ${share}`.trim();
-    write("about", [...about, steps, how, status?.tier.replace(/^\w+, (?=getting)/, "")].filter(Boolean).join(" · "));
+    write("about", [...about, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");

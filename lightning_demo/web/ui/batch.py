@@ -8,7 +8,7 @@ BATCH = """
 <dialog id="batch" aria-labelledby="batch-title">
   <header>
     <h2 id="batch-title" data-text="page.batch"></h2>
-    <p data-text="page.batch.about"></p>
+    <p data-text="batch.about"></p>
     <button type="button" id="batch-close" data-text-aria-label="close">&times;</button>
   </header>
   <form id="batch-list">
@@ -17,8 +17,8 @@ BATCH = """
       placeholder="a {red, blue} house at {sunset, night}&#10;a cat in the snow"></textarea>
     <p id="batch-defaults"></p>
     <div class="row">
-      <button type="button" id="batch-choose-file" data-text="page.open_file"></button>
-      <button type="button" id="batch-choose-words" data-text="page.batch.words"
+      <button type="button" id="batch-choose-file" data-text="batch.open_file"></button>
+      <button type="button" id="batch-choose-words" data-text="batch.no_lists"
         data-text-title="page.batch.words.title"></button>
       <label data-text="page.batch.read"><select id="batch-kind">
         <option value="" data-text="page.batch.read.looks"></option>
@@ -32,7 +32,7 @@ BATCH = """
         <option value="webp">WebP</option>
       </select></label>
       <button id="batch-check" data-text="page.batch.check"></button>
-      <button type="button" id="batch-paint" data-text="page.paint" hidden></button>
+      <button type="button" id="batch-paint" data-text="paint.go" hidden></button>
     </div>
     <input id="batch-file" type="file" accept=".txt,.csv,.tsv,.jsonl,.ndjson" hidden>
     <input id="batch-words" type="file" accept=".txt" multiple hidden>
@@ -42,7 +42,7 @@ BATCH = """
       value="0"></progress>
     <p id="batch-sums"></p>
     <div class="row">
-      <button type="button" id="batch-go" data-text="page.paint"></button>
+      <button type="button" id="batch-go" data-text="paint.go"></button>
       <button type="button" id="batch-retry" data-text="page.batch.retry" hidden></button>
       <button type="button" id="batch-save" data-text="page.batch.save" disabled></button>
       <button type="button" id="batch-room" data-text="page.batch.room"

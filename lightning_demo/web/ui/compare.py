@@ -20,7 +20,7 @@ COMPARE = """
       data-text-aria-label="page.compare.down.what"></select></label>
     <input id="compare-down-values" autocomplete="off" maxlength="2000"
       data-text-aria-label="page.compare.down.values">
-    <button id="compare-go" data-text="page.paint"></button>
+    <button id="compare-go" data-text="paint.go"></button>
   </form>
   <p id="compare-says" role="status"></p>
   <div id="compare-grid"></div>

@@ -22,7 +22,7 @@ DESK = """
       <div><canvas id="desk-picture" role="img"
         data-text-aria-label="page.desk.wall"></canvas></div>
       <p id="desk-caption" dir="auto"></p>
-      <span id="desk-state" role="status" data-text="page.desk.live"></span>
+      <span id="desk-state" role="status" data-text="desk.wall.live"></span>
     </figure>
     <div class="desk-row large">
       <button type="button" id="desk-blank" aria-pressed="false" data-text="page.desk.blank"
@@ -38,7 +38,7 @@ DESK = """
     </div>
     {audience}{battle}
     <section aria-labelledby="desk-script-title">
-      <h2 id="desk-script-title" data-text="page.desk.script"></h2>
+      <h2 id="desk-script-title" data-text="script.title"></h2>
       <p id="desk-line" dir="auto"></p>
       <p id="desk-next-line" dir="auto"></p>
       <div class="desk-row">
@@ -46,13 +46,13 @@ DESK = """
           data-text-title="page.desk.previous.title"></button>
         <button type="button" id="desk-next" data-text="page.desk.next"
           data-text-title="page.desk.next.title"></button>
-        <button type="button" id="desk-type" data-text="page.desk.type"
+        <button type="button" id="desk-type" data-text="desk.type"
           data-text-title="page.desk.type.title"></button>
       </div>
       <div class="desk-row">
         <label class="desk-check" data-text="page.desk.types"><input
           type="checkbox" id="desk-types"></label>
-        <button type="button" id="desk-load" data-text="page.open_file"></button>
+        <button type="button" id="desk-load" data-text="batch.open_file"></button>
       </div>
       <p id="desk-script-problem" role="alert"></p>
     </section>
@@ -60,7 +60,7 @@ DESK = """
       <h2 id="desk-timer-title" data-text="page.desk.timer"></h2>
       <div class="desk-row">
         <output id="desk-time" role="timer">0:00</output>
-        <button type="button" id="desk-start" data-text="page.start"></button>
+        <button type="button" id="desk-start" data-text="timer.start"></button>
         <button type="button" id="desk-reset" data-text="page.desk.reset"></button>
         <label class="desk-check" data-text="page.desk.minutes"><input type="number"
           id="desk-minutes" min="0" max="999" step="1" inputmode="numeric" placeholder="0"></label>

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 AUDIENCE = """
     <section id="desk-audience" aria-labelledby="desk-audience-title">
-      <h2 id="desk-audience-title" data-text="page.hall"></h2>
+      <h2 id="desk-audience-title" data-text="hall.title"></h2>
       <p id="desk-phones" role="status"></p>
       <div class="desk-row">
         <button type="button" id="desk-hall-open" aria-pressed="true"
-          data-text="page.hall.open"></button>
+          data-text="hall.open"></button>
         <label class="desk-check" data-text="page.hall.code"><select id="desk-hall-code">
           <option value="none" data-text="page.hall.code.none"></option>
           <option value="corner" data-text="page.hall.code.corner"></option>

@@ -13,7 +13,7 @@ SIDES = "".join(
             <label data-text="page.battle.phone"><input type="number" min="1"
               inputmode="numeric" data-text-aria-label="page.battle.phone_{side}"></label>
             <button type="button" data-verb="vacate" data-text="page.battle.free"></button>
-            <button type="button" data-verb="ban" data-text="page.battle.ban"></button>
+            <button type="button" data-verb="ban" data-text="tray.ban"></button>
           </div>
         </div>"""
     for side in "ab"
@@ -27,7 +27,7 @@ BATTLE = f"""
           <option value="picture"
             data-text="page.battle.target.picture"></option></select></label>
         <label for="desk-battle-lines" id="desk-battle-lines-label"
-          data-text="page.battle.themes"></label>
+          data-text="desk.themes"></label>
         <textarea id="desk-battle-lines" rows="3" dir="auto" spellcheck="false"></textarea>
         <div class="desk-row">
           <label class="desk-check" data-text="page.battle.rounds"><input
@@ -66,7 +66,7 @@ BATTLE = f"""
         <p id="desk-battle-volunteers"></p>
         <p id="desk-battle-codes" hidden></p>
         <div class="desk-row large" id="desk-battle-next">
-          <button type="button" data-verb="start" data-text="page.start"></button>
+          <button type="button" data-verb="start" data-text="page.battle.start"></button>
           <button type="button" data-verb="cut" data-text="page.battle.cut"></button>
           <button type="button" data-verb="award" data-side="a"
             data-text="page.battle.award_a"></button>
@@ -75,7 +75,7 @@ BATTLE = f"""
             data-text="page.battle.award_b"></button>
         </div>
         <div class="desk-row" id="desk-battle-more">
-          <button type="button" data-verb="paint" data-text="page.battle.paint"></button>
+          <button type="button" data-verb="paint" data-text="desk.see_target"></button>
           <button type="button" data-verb="both" data-text="page.battle.boxes"></button>
           <button type="button" data-verb="cancel" data-text="page.battle.cancel"></button>
           <button type="button" data-verb="finish" data-text="battle.final"></button>

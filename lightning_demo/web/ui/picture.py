@@ -70,7 +70,7 @@ def action_buttons(*, kiosk: bool = False) -> None:
         kiosk: without what reaches the files, the clipboard and the address of that computer.
     """
     with gr.Row(elem_id="actions"):
-        gr.Button("page.pause", elem_id="pause", min_width=0)
+        gr.Button("live.pause", elem_id="pause", min_width=0)
         if kiosk:
             return
         gr.Button("page.download", elem_id="download", min_width=0)

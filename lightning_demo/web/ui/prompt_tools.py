@@ -25,7 +25,7 @@ TOOLS = """
     <label id="{style_id}" data-text="page.style">
       <select aria-describedby="style-preview">{options}</select></label>
     <button type="button" id="tokens" aria-expanded="false" aria-controls="tokens-read"
-      data-text="page.tokens" data-text-title="page.tokens.title"></button>
+      data-text="page.tokens" data-text-title="tokens.read"></button>
     {more}
   </div>
   <p id="style-preview" dir="auto"></p>
@@ -76,7 +76,7 @@ DIALOGS = """
     <label data-text="page.morph.in"><select id="morph-count"
       data-text-aria-label="page.pictures">
       <option>5</option><option selected>9</option><option>17</option></select></label>
-    <button id="morph-go" data-text="page.paint"></button>
+    <button id="morph-go" data-text="paint.go"></button>
   </form>
   <figure><img id="morph-picture" alt="" hidden></figure>
   <input id="morph-at" type="range" min="0" max="8" value="0" disabled

@@ -45,7 +45,7 @@ TIMELINE = """
     <div class="apart">
       <button id="timeline-open" type="button"
         data-text="page.timeline.open" data-text-title="page.timeline.open.title"></button>
-      <button id="timeline-clear" type="button" data-text="page.forget"
+      <button id="timeline-clear" type="button" data-text="timeline.forget"
         data-text-title="page.timeline.forget.title" disabled></button>
     </div>
     <input id="timeline-file" type="file" accept="application/json,.json" hidden>

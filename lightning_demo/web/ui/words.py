@@ -1,7 +1,7 @@
 """The page's words: its components have keys for them, which the browser exchanges before all else.
 
 The words stand in `assets/web/text_en.js` and its like: JSON but for the line before. A component's
-label, info text, placeholder, value or choice may be a key that begins with `page.`; HTML marks its
+label, info text, placeholder, value or choice may be a key; HTML marks its
 elements as all of our pages do (`fill` in `language.js`). Gradio's own I18n knows neither HTML nor
 a choice that the visitor has made, and reads the language before any script of ours.
 """
