@@ -20,7 +20,7 @@ export default {
   "page.negative.placeholder": "Was nicht zu sehen sein soll",
   "page.roll": "Würfeln",
   "page.off": "aus",
-  "page.download": "PNG speichern",
+  "page.download": "Speichern",
   "page.link": "Link kopieren",
   "page.compare": "Vergleichen",
   "page.batch": "Stapel",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import lightning_demo
-from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import Server
 from lightning_demo.web.ui.words import LANGUAGES, head, words
@@ -81,7 +81,11 @@ def test_components_have_keys_and_no_words() -> None:
 
 def _is_name(text: str) -> bool:
     """Whether it is one of a program, a service, a format or a style: the same everywhere."""
-    styles = {style.name for each in (MINIATURE, WITH_DRAFTS) for style in each.limits.styles}
+    styles = {
+        style.name
+        for each in (MINIATURE, SDXL_LIGHTNING, WITH_DRAFTS)
+        for style in each.limits.styles
+    }
     names = {"Lightning", "Runflow", "Replicate", "Synexa", "JSON Lines", "JPEG", "WebP", *styles}
     return text.strip() in names
 
