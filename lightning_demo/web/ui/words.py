@@ -1,9 +1,9 @@
 """The page's words: its components have keys for them, which the browser exchanges before all else.
 
-The words stand in `assets/web/text_en.js` and its like: JSON but for the line before. A component's
-label, info text, placeholder, value or choice may be a key; HTML marks its
-elements as all of our pages do (`fill` in `language.js`). Gradio's own I18n knows neither HTML nor
-a choice that the visitor has made, and reads the language before any script of ours.
+The words stand in `assets/web/text_en.js` and its like: JSON but for the lines before. A component's
+label, info text, placeholder, value or choice may be a key; HTML marks its elements as all of our
+pages do (`fill` in `language.js`). Gradio's own I18n knows no parts of HTML and no choice that a
+visitor has made: it reads the browser's language before any script of ours can run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import gradio as gr
 
 from ...settings import ASSETS
 
-LANGUAGES = ("en", "de", "zh")
 FILES = ASSETS / "web"
+LANGUAGES = tuple(sorted(path.stem.removeprefix("text_") for path in FILES.glob("text_*.js")))
 SCRIPTS = ("language.js", "page_words.js")  # in this order
 
 _KEY = re.compile(r"[a-z]\w*(?:\.\w+)*")
