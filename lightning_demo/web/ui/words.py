@@ -1,7 +1,7 @@
 """The page's words: its components have keys for them, which the browser exchanges before all else.
 
-The words stand in `assets/web/text_en.js` and its like: JSON but for the lines before. A component's
-label, info text, placeholder, value or choice may be a key; HTML marks its elements as all of our
+The words stand in `assets/web/text_en.js` and its like: JSON but for the lines before. A label, an
+info text, a placeholder, a value or a choice may be a key; HTML marks its elements as all of our
 pages do (`fill` in `language.js`). Gradio's own I18n knows no parts of HTML and no choice that a
 visitor has made: it reads the browser's language before any script of ours can run.
 """
