@@ -81,11 +81,8 @@ def test_components_have_keys_and_no_words() -> None:
 
 def _is_name(text: str) -> bool:
     """Whether it is one of a program, a service, a format or a style: the same everywhere."""
-    styles = {
-        style.name
-        for each in (MINIATURE, SDXL_LIGHTNING, WITH_DRAFTS)
-        for style in each.limits.styles
-    }
+    limits = (MINIATURE.limits, SDXL_LIGHTNING.limits, WITH_DRAFTS.limits)
+    styles = {style.name for each in limits for style in each.styles}
     names = {"Lightning", "Runflow", "Replicate", "Synexa", "JSON Lines", "JPEG", "WebP", *styles}
     return text.strip() in names
 
@@ -119,7 +116,8 @@ class Sentence:
 def sentences(file: Path) -> Iterator[Sentence]:
     """All that a file can say."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    raised, comments = set(), set()
+    raised: set[ast.expr] = set()
+    comments: set[ast.expr] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
             raised.add(node.exc.args[0])
