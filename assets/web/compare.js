@@ -3,7 +3,10 @@
 import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
+import { decimal, dollars, milliseconds } from "./numbers.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
+import { text } from "./text.js";
 import { zip } from "./zip.js";
 
 // Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
@@ -65,7 +68,7 @@ export class Compare {
     this.axes = axes(this.base, lightning.limits);
     for (const side of ["across", "down"]) {
       const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
-      if (side === "down") options.unshift(element("option", { value: NONE, textContent: "nothing" }));
+      if (side === "down") options.unshift(element("option", { value: NONE, textContent: text("compare.nothing") }));
       const kept = byId(side).value;
       byId(side).replaceChildren(...options);
       if (kept in this.axes) byId(side).value = kept;
@@ -100,7 +103,7 @@ export class Compare {
     try {
       const down = this.read("down");
       across = this.read("across");
-      if (down?.axis === across.axis) throw new Error("Across and down vary the same.");
+      if (down?.axis === across.axis) throw new Error(text("compare.same"));
       cells = cellsOf(this.base, across, down);
     } catch ({ message }) {
       this.say(message, "problem");
@@ -109,7 +112,7 @@ export class Compare {
     this.columns = across.values.length;
     this.show(cells);
     const control = (this.running = new AbortController());
-    byId("go").textContent = "Stop";
+    byId("go").textContent = text("paint.stop");
     const begun = performance.now();
     const waiting = this.cells.values();
     const work = async () => {
@@ -137,13 +140,13 @@ export class Compare {
         if (!signal.aborted) await this.paint(cell, signal);
         return;
       }
-      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? "It was not painted.");
+      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
       cell.blob = await answer.blob();
       cell.image.src = URL.createObjectURL(cell.blob);
-      cell.time.textContent = `${serverTime(answer) || Math.round(performance.now() - begun)} ms`;
+      cell.time.textContent = milliseconds(serverTime(answer) || performance.now() - begun);
     } catch (problem) {
       if (problem.name === "AbortError") return;
-      cell.time.textContent = problem instanceof TypeError ? "The server does not answer." : problem.message;
+      cell.time.textContent = problem instanceof TypeError ? text("server.silent") : problem.message;
       cell.button.classList.add("failed");
     }
   }
@@ -151,7 +154,7 @@ export class Compare {
   stop() {
     this.running?.abort();
     this.running = null;
-    byId("go").textContent = "Paint";
+    byId("go").textContent = text("paint.go");
   }
 
   // The grid ---------------------------------------------------------------------------------
@@ -176,12 +179,14 @@ export class Compare {
     this.choose(null);
   }
 
-  count(milliseconds) {
+  /** @param {number} [took]  ms, once all is painted */
+  count(took) {
     const painted = this.cells.filter(({ blob }) => blob).length;
-    const took = milliseconds ? ` in ${(milliseconds / 1000).toFixed(1)} s` : "";
+    let words = text("paint.of", { painted, all: this.cells.length });
+    if (took) words = text("compare.took", { words, seconds: decimal(took / 1000, 1) });
     const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
-    const price = service && milliseconds ? `; at ${service} $${(usd * painted).toFixed(4)}` : "";
-    this.say(`${painted} of ${this.cells.length}${took}${price}`);
+    if (took && service) words = text("compare.price", { words, service, price: dollars(usd * painted, 4) });
+    this.say(words);
     byId("save").disabled = byId("zip").disabled = !painted;
   }
 
@@ -236,7 +241,7 @@ export class Compare {
   /** Every picture as a file named by what it varies, and a list of their settings. */
   async saveZip() {
     const painted = this.cells.filter(({ blob }) => blob);
-    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.name)}.jpeg` }));
+    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.file)}.jpeg` }));
     const list = JSON.stringify(named.map(({ file, name, request }) => ({ file, name, ...request })), null, 1);
     const files = named.map(({ file, blob }) => ({ name: file, blob }));
     save(await zip([...files, { name: "manifest.json", blob: new Blob([list]) }]), "lightning-compare.zip");

@@ -1,6 +1,7 @@
 // Follows a wall over its read-only socket: one for a screen, and one for the desk's small picture.
 
 import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+import { told } from "./said.js";
 
 export class Follower extends ReconnectingSocket {
   /**
@@ -23,7 +24,7 @@ export class Follower extends ReconnectingSocket {
       this.hooks.frame(...splitFrame(data));
       return;
     }
-    const message = JSON.parse(data);
+    const message = told(JSON.parse(data));
     if (message.type === "scene") {
       this.welcomed();
       this.hooks.scene(message);

@@ -2,7 +2,7 @@
 // here and goes nowhere.
 
 import { settingsIn } from "./picture_settings.js";
-import { text } from "./text.js";
+import { listed, text } from "./text.js";
 
 const LONGEST_PROMPT = 100_000; // characters; as the server allows
 const ACCEPTED = "image/png,image/webp,image/jpeg";
@@ -70,7 +70,7 @@ export async function requestOf(file, request, limits) {
 export function fitted(found, request, limits) {
   const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf, styleOf, blendOf];
   const parts = kinds.flatMap((kind) => kind(found, limits) ?? []);
-  const words = parts.map((part) => part.words).filter(Boolean).join(", ");
+  const words = listed(parts.map((part) => part.words));
   const fields = parts.map((part) => part.fields);
   if (!words) return null;
   const whole = Object.entries(Object.assign({ ...request }, ...fields));
@@ -144,7 +144,7 @@ function blendOf(found, { maxSeed }) {
     Object.assign(fields, { morph_prompt: prompt.trim().slice(0, LONGEST_PROMPT), morph_strength: far });
     words.push(text("from_picture.morph", { strength: far }));
   }
-  return { fields, words: words.join(", ") };
+  return { fields, words: listed(words) };
 }
 
 /** The guidance, told where it acts; ComfyUI says 1 for none. */

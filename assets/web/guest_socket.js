@@ -1,6 +1,7 @@
 // The line of a talk's guest, a phone or a keyboard, to the server: passes on what comes.
 
 import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+import { told } from "./said.js";
 
 export class GuestSocket extends ReconnectingSocket {
   /**
@@ -18,7 +19,7 @@ export class GuestSocket extends ReconnectingSocket {
       this.hooks.frame(...splitFrame(data));
       return;
     }
-    const message = JSON.parse(data);
+    const message = told(JSON.parse(data));
     if (message.type === "welcome") this.welcomed();
     this.hooks[message.type]?.(message);
   }

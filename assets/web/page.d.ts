@@ -25,3 +25,8 @@ declare var lightning: any;
 declare var wall: any;
 declare var phone: any;
 declare var battle: any;
+
+// What the scripts in the page's head are for.
+declare var inLanguage: any;
+declare var fillPage: any;
+declare var gradio_config: any;

@@ -1,6 +1,8 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
-import { text } from "./text.js";
+import { percent } from "./numbers.js";
+import { said } from "./said.js";
+import { listed, text } from "./text.js";
 import { Trace, TRACE_LENGTH } from "./trace.js";
 
 const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
@@ -64,16 +66,16 @@ export class Panel {
     byId("state").dataset.state = state;
     byId("badge").hidden = state !== "paused";
     const progress = status?.progress;
-    const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
+    const share = state === "loading" && progress != null ? percent(progress) : "";
     const lost = this.refusal || text("panel.lost");
     const waiting = state === "ready" && this.line;
-    write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
+    write("veil-text", state === "offline" ? lost : waiting || veil(state, status, share));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
     const about = status ? [status.title, status.loading_model && text("panel.stand_in"), status.device] : [];
     const steps = this.steps && text("steps", { count: this.steps });
-    const how = `${text(`state.${state}`)} ${percent}`.trim();
-    write("about", [...about, steps, how, status?.tier.replace(/^\w+, (?=getting)/, "")].filter(Boolean).join(" · "));
+    const how = `${text(`state.${state}`)} ${share}`.trim();
+    write("about", [...about, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");
@@ -105,13 +107,12 @@ export class Panel {
     box.dataset.kind = failed ? "problem" : "";
     // Every percent read aloud would be no help; a failure is.
     box.setAttribute("aria-live", failed ? "polite" : "off");
-    const percent = Math.round((progress ?? 0) * 100);
     write("loading-title", failed ? "" : title);
     write("loading-detail", failed || !detail ? detail : `: ${detail}`);
-    write("loading-percent", loading ? `${percent} %` : "");
+    write("loading-percent", loading ? percent(progress ?? 0) : "");
     const bar = byId("loading-bar");
     bar.hidden = !loading;
-    bar.setAttribute("aria-valuenow", String(percent));
+    bar.setAttribute("aria-valuenow", String(Math.round((progress ?? 0) * 100)));
     bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
   }
 
@@ -128,8 +129,7 @@ export class Panel {
       width * height < asked.width * asked.height && `${width} × ${height}`,
       text("panel.quick"),
     ];
-    const words = how.filter(Boolean).join(", ");
-    write("drafting", text("panel.drafts", { words, budget: draft.budget }));
+    write("drafting", text("panel.drafts", { words: listed(how), budget: draft.budget }));
     clearTimeout(this.drafting);
     this.drafting = setTimeout(() => write("drafting", ""), DRAFTING_MS);
   }
@@ -262,8 +262,8 @@ function lineWords({ what, ahead, seconds }) {
 const long = (seconds, minutes) =>
   seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
 
-function veil(state, status, percent) {
+function veil(state, status, share) {
   if (state === "failed") return status.detail || text("panel.failed");
-  if (state === "loading") return `${status?.detail || text("panel.loading")} ${percent}`.trim();
+  if (state === "loading") return `${status?.detail || text("panel.loading")} ${share}`.trim();
   return text("panel.first");
 }

@@ -42,6 +42,7 @@ from .routes import FILES, routes
 from .service import MAX_PAGES, Service
 from .ui.page import page
 from .ui.theme import theme
+from .ui.words import head
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Server:
                 max_threads=EVENTS_AT_ONCE,
                 max_file_size=UPLOAD_BYTES,
                 footer_links=[],
+                head=head(self._blocks),
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
                 css_paths=[FILES / f"{name}.css" for name in STYLES],

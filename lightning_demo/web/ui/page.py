@@ -37,7 +37,6 @@ KEYS_BUTTON = (
     '<button type="button" id="keys-open" data-text-title="keys.open"'
     ' data-text-aria-label="keys.title"><kbd aria-hidden="true">?</kbd></button>'
 )
-ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
 START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
@@ -122,9 +121,10 @@ def _masthead(
         "tips": TIPS,
     }
     button = KEYS_BUTTON if keys else ""
-    tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
+    tagline = "page.tagline.enter" if status.submit_on_enter else "page.tagline"
     gr.HTML(
-        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p>{button}</header>'
+        f'<header><h1>{TITLE}</h1><p id="tagline" data-text="{tagline}"></p>'
+        f"<i data-language></i>{button}</header>"
         f'<div id="config" data-config="{escape(json.dumps(config))}" hidden></div>',
         elem_id="masthead",
     )
