@@ -102,7 +102,8 @@ class Lightning {
     };
     document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
-    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
+    const replay = (file) => this.timeline?.dropped(file);
+    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file), replay);
     wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -159,7 +160,7 @@ class Lightning {
     clearTimeout(this.pauseTimer);
     this.unasked = false;
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: text("live.empty") });
+      this.panel.error({ field: "prompt", message: text("live.empty") }, true);
       this.empty = true;
       this.desk?.emptied();
       return;
