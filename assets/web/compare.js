@@ -10,6 +10,8 @@ import { zip } from "./zip.js";
 // what is typed meanwhile needs one where there are no sockets.
 const AT_ONCE = 3;
 const NONE = "";
+const PAN = 10; // % of a picture that an arrow goes on where all are enlarged
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const byId = (name) => document.getElementById(`compare-${name}`);
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
@@ -54,6 +56,12 @@ export class Compare {
       byId("grid").style.setProperty("--zoom", target.value);
     });
     byId("grid").addEventListener("pointermove", ({ target, offsetX, offsetY }) => this.look(target, offsetX, offsetY));
+    byId("grid").addEventListener("keydown", (event) => {
+      if (event.key in ARROWS && Number(byId("zoom").value) > 1) {
+        event.preventDefault(); // the grid would scroll
+        this.move(ARROWS[event.key]);
+      }
+    });
     byId("split").addEventListener("input", ({ target }) => {
       byId("pair").style.setProperty("--split", `${target.value}%`);
     });
@@ -195,6 +203,7 @@ export class Compare {
     byId("use").disabled = this.chosen.length !== 1;
     byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
     byId("save").disabled = byId("zip").disabled = !this.cells.some(({ blob }) => blob);
+    byId("slide").setAttribute("aria-pressed", "false");
     byId("pair").hidden = true;
     byId("grid").hidden = false;
   }
@@ -208,8 +217,22 @@ export class Compare {
     byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
   }
 
-  /** Two pictures over one another, with a line to push between them. */
+  /** As much further to a side, in all pictures. */
+  move([across, down]) {
+    const { style } = byId("grid");
+    for (const [name, by] of [["--x", across], ["--y", down]]) {
+      const now = parseFloat(style.getPropertyValue(name) || "50");
+      style.setProperty(name, `${Math.min(100, Math.max(0, now + by * PAN))}%`);
+    }
+  }
+
+  /** Two pictures over one another, with a line to push between them; or the grid again. */
   slide() {
+    if (!byId("pair").hidden) {
+      this.choose(null);
+      return;
+    }
+    byId("slide").setAttribute("aria-pressed", "true");
     const [first, second] = this.chosen;
     byId("first").src = first.image.src;
     byId("second").src = second.image.src;
