@@ -37,6 +37,7 @@ from ..tls import check_certificate
 from . import api
 from .cors import with_cors
 from .guard import Guard
+from .login_page import LoginPage
 from .messages import MAX_MESSAGE_BYTES
 from .routes import FILES, routes
 from .service import MAX_PAGES, Service
@@ -135,9 +136,10 @@ class Server:
     def _app_options(self) -> dict[str, Any]:
         apis = api.routes(self._api)
         shape_of = partial(api.shape_of, apis)
+        guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
         return {
             "routes": [*routes(self._service), *apis],
-            "middleware": [Middleware(Guard, settings=self._settings, shape_of=shape_of)],
+            "middleware": [guard, *([Middleware(LoginPage)] if self._settings.auth else [])],
             "lifespan": self._lifespan,
         }
 
