@@ -4,8 +4,8 @@ import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
 
 export class Follower extends ReconnectingSocket {
   /**
-   * @param query  a function: what the server is told of this screen, { code, size } or { code, desk }
-   * @param hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
+   * @param {() => Record<string, any>} query  what the server is told of this screen, { code, size } or { code, desk }
+   * @param {any} hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
    *   invitation(message)
    * @param every  ms that a picture is looked at before the next is asked for
    */
@@ -15,6 +15,7 @@ export class Follower extends ReconnectingSocket {
     this.every = every;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data !== "string") {
       const { socket } = this;

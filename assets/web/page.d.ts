@@ -25,3 +25,37 @@ declare var lightning: any;
 declare var wall: any;
 declare var phone: any;
 declare var battle: any;
+
+// Nouns.
+
+/** A request, as the server's `schemas.py` checks it. */
+interface Asked {
+  prompt: string;
+  negative_prompt: string;
+  num_inference_steps: number;
+  guidance_scale: number;
+  seed: number | null;
+  width: number;
+  height: number;
+  style?: string;
+  variation_seed?: number;
+  variation_strength?: number;
+  morph_prompt?: string;
+  morph_strength?: number;
+}
+/** Width and height, px. */
+interface Box {
+  width: number;
+  height: number;
+}
+/** Somebody in a hall. */
+interface Player {
+  number: string;
+  name: string;
+  colour: string;
+}
+/** A file with its name. */
+interface Named {
+  name: string;
+  blob: Blob;
+}

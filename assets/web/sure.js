@@ -2,7 +2,10 @@
 
 const SURE = 5000; // ms within which it is pressed a second time
 
-/** Whether this is the second time; the first asks for it. */
+/**
+ * Whether this is the second time; the first asks for it.
+ * @param {HTMLButtonElement} button
+ */
 export function sure(button) {
   if (button.dataset.sure) return true;
   const words = button.textContent;
