@@ -59,3 +59,17 @@ interface Named {
   name: string;
   blob: Blob;
 }
+/** What the server says of a frame, beside its picture (lightning_demo/web/messages.py). */
+interface FrameHeader extends Box {
+  sequence: number;
+  prompt: string;
+  seed: number;
+  step: number;
+  num_inference_steps: number;
+  final: boolean;
+  cached: boolean;
+  draft: { budget: number, decoder: string } | null;
+  model?: string;
+  media_type: string;
+  notes: string[];
+}

@@ -7,7 +7,7 @@ const NO_TEXT = "This is no text file. A script has one prompt a line, saved as 
 const NOT_UNICODE = "This file is in an older encoding. Save it as UTF-8 (or UTF-16) and open it again.";
 
 /**
- * @param bytes  of the file
+ * @param {Uint8Array} bytes  of the file
  * @returns its prompts
  * @throws Error with words for the presenter
  */
@@ -26,6 +26,7 @@ export function readScript(bytes) {
   return prompts;
 }
 
+/** @param {Uint8Array} bytes */
 function decode(bytes) {
   const encoding = encodingOf(bytes);
   try {
@@ -35,7 +36,7 @@ function decode(bytes) {
   }
 }
 
-/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. */
+/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. @param {Uint8Array} bytes */
 function encodingOf(bytes) {
   const [first, second] = bytes;
   if (first === 0xff && second === 0xfe) return "utf-16le";
