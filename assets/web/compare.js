@@ -4,6 +4,7 @@ import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { pause } from "./pause.js";
+import { text } from "./text.js";
 import { zip } from "./zip.js";
 
 // Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
@@ -26,6 +27,8 @@ export class Compare {
     /** @type {any[]} */
     this.cells = [];
     this.chosen = []; // at most two cells
+    /** @type {string[]} this server's, and those of the one that is compared with */
+    this.weights = [];
     this.running = null; // what is being painted, until it is aborted
     this.wire();
   }
@@ -70,20 +73,35 @@ export class Compare {
   open() {
     const { lightning } = this;
     this.base = { ...lightning.request, seed: lightning.request.seed ?? lightning.current?.seed ?? 0 };
-    this.axes = axes(this.base, lightning.limits);
+    this.offerAxes();
+    byId("prompt").textContent = this.base.prompt;
+    this.show([]);
+    this.say("");
+    this.dialog.showModal();
+    byId("go").focus();
+    if (lightning.compared) this.findWeights();
+  }
+
+  /** Asks for the names of the weights here, and of the server that is compared with. */
+  async findWeights() {
+    const answer = await fetch(new URL("../compared", import.meta.url)).catch(() => null);
+    const found = await answer?.json().catch(() => null);
+    if (answer?.ok) this.weights = found.titles;
+    else this.say(found?.detail ?? text("compare.weights_gone"), "problem");
+    this.offerAxes(false);
+  }
+
+  /** @param {boolean} anew  whether values are those that an axis begins with */
+  offerAxes(anew = true) {
+    this.axes = axes(this.base, this.lightning.limits, this.weights);
     for (const side of ["across", "down"]) {
       const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
       if (side === "down") options.unshift(element("option", { value: NONE, textContent: "nothing" }));
       const kept = byId(side).value;
       byId(side).replaceChildren(...options);
       if (kept in this.axes) byId(side).value = kept;
-      this.offer(side);
+      if (anew) this.offer(side);
     }
-    byId("prompt").textContent = this.base.prompt;
-    this.show([]);
-    this.say("");
-    this.dialog.showModal();
-    byId("go").focus();
   }
 
   offer(side) {
@@ -134,9 +152,11 @@ export class Compare {
   }
 
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg&yields=1", import.meta.url);
+    const { weights = this.weights[0], ...request } = cell.request;
+    const where = weights === this.weights[0] ? "../picture?format=jpeg&yields=1" : "../compared/picture";
+    const url = new URL(where, import.meta.url);
     const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(cell.request);
+    const body = JSON.stringify(request);
     const begun = performance.now();
     try {
       const answer = await fetch(url, { method: "POST", headers, body, signal });

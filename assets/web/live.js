@@ -59,6 +59,7 @@ class Lightning {
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.styles = config.styles;
+    this.compared = config.compared; // whether compare has another server's pictures, too
     this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.keys = document.getElementById("keys") && new Keys(); // nor this one

@@ -194,5 +194,8 @@ export default {
   "picture.trace": "Zeiten der letzten Bilder",
   "picture.last": "Das letzte Bild",
   "picture.to_come": "steht noch aus",
-  "picture.is_loading": "wird geladen"
+  "picture.is_loading": "wird geladen",
+
+  "compare.weights": "Gewichte",
+  "compare.weights_gone": "Der Server zum Vergleichen antwortet nicht.",
 };

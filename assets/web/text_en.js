@@ -194,5 +194,8 @@ export default {
   "picture.trace": "Times of the last pictures",
   "picture.last": "The last picture",
   "picture.to_come": "is still to come",
-  "picture.is_loading": "is loading"
+  "picture.is_loading": "is loading",
+
+  "compare.weights": "Weights",
+  "compare.weights_gone": "The server to compare with does not answer.",
 };

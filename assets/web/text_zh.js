@@ -194,5 +194,8 @@ export default {
   "picture.trace": "最近图片的耗时",
   "picture.last": "上一张图片",
   "picture.to_come": "尚未生成",
-  "picture.is_loading": "正在加载"
+  "picture.is_loading": "正在加载",
+
+  "compare.weights": "权重",
+  "compare.weights_gone": "用于对比的服务器没有响应。",
 };
