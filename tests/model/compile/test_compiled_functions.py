@@ -133,9 +133,9 @@ class CountedPrograms(Programs):
 
     asked = 0
 
-    def bind(self, *arguments: Any) -> Any:
+    def bind(self, *arguments: Any, **options: Any) -> Any:
         self.asked += 1
-        return super().bind(*arguments)
+        return super().bind(*arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -287,10 +287,12 @@ def test_a_server_makes_no_programs(one: Any, four: Any, ask: Any, tmp_path: Pat
 class TightPrograms(Programs):
     """Compiled code says that the memory is full by an error of no special kind."""
 
-    def bind(self, kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+    def bind(
+        self, kind: str, function: Any, module: Any, *tensors: torch.Tensor, **options: Any
+    ) -> Any:
         if len(tensors[0]) >= 2:
             raise RuntimeError("run_func_(...) API call failed: CUDA out of memory.")
-        return super().bind(kind, function, module, *tensors)
+        return super().bind(kind, function, module, *tensors, **options)
 
 
 def test_shapes_that_do_not_fit_the_memory_leave_the_others_compiled(
@@ -307,7 +309,7 @@ class NoCompiler(Programs):
 
     tried = 0
 
-    def bind(self, *arguments: Any) -> Any:
+    def bind(self, *arguments: Any, **options: Any) -> Any:
         self.tried += 1
         raise ValueError("no compiler for this machine")
 
