@@ -1,26 +1,21 @@
 // The usage meter: what finished pictures would have cost at the services that host SDXL-Lightning.
 
 export class Meter {
-  /** @param {HTMLElement} box */
   constructor(box) {
     this.box = box;
-    /** @type {[string, number][]} */
-    this.prices = JSON.parse(box.dataset.prices ?? "[]"); // [service, US dollars a picture]
+    this.prices = JSON.parse(this.box.dataset.prices); // [service, US dollars a picture]
     this.pictures = 0; // of this tab
     this.show("tab", 0);
   }
 
-  /** A frame has come; previews, drafts and what was remembered cost nothing. @param {FrameHeader} header */
+  /** A frame has come; previews, drafts and what was remembered cost nothing. */
   count({ final, draft, cached }) {
     if (!final || draft || cached) return;
     this.pictures += 1;
     this.show("tab", this.pictures);
   }
 
-  /**
-   * @param {"tab" | "server"} which
-   * @param {number} pictures
-   */
+  /** @param which  "tab" or "server" */
   show(which, pictures) {
     const [count, ...costs] = this.box.querySelectorAll(`[data-of="${which}"] td`);
     write(count, pictures.toLocaleString("en"));
@@ -28,17 +23,13 @@ export class Meter {
   }
 }
 
-/** Of little also tenths of a cent, in which one picture is counted; of much no cents. @param {number} amount */
+/** Of little also tenths of a cent, in which one picture is counted; of much no cents. */
 function dollars(amount) {
   const digits = amount < 0.1 ? 3 : amount < 1000 ? 2 : 0;
   const shown = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   return `$${amount.toLocaleString("en", shown)}`;
 }
 
-/**
- * @param {Element} place
- * @param {string} text
- */
 function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }

@@ -14,18 +14,6 @@ interface ParentNode {
   readonly children: any;
 }
 
-// Not yet in every browser.
-interface Screen {
-  readonly isExtended?: boolean;
-}
-declare var getScreenDetails: any;
-
-// What is told to other scripts, and to tests.
-declare var lightning: any;
-declare var wall: any;
-declare var phone: any;
-declare var battle: any;
-
 // Nouns.
 
 /** A request, as the server's `schemas.py` checks it. */
@@ -73,3 +61,15 @@ interface FrameHeader extends Box {
   media_type: string;
   notes: string[];
 }
+
+// Not yet in every browser.
+interface Screen {
+  readonly isExtended?: boolean;
+}
+declare var getScreenDetails: any;
+
+// What is told to other scripts, and to tests.
+declare var lightning: any;
+declare var wall: any;
+declare var phone: any;
+declare var battle: any;

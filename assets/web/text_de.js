@@ -157,6 +157,8 @@ export default {
   "panel.loading": "Modell wird geladen",
   "panel.first": "Das erste Bild wird gemalt",
   "live.empty": "Der Prompt ist leer; das letzte Bild bleibt.",
+  "compare.weights": "Gewichte",
+  "compare.weights_gone": "Der Server zum Vergleichen antwortet nicht.",
   "live.from_here": "Ab jetzt malt {title}.",
   "live.resume": "Weiter",
   "live.pause": "Pause",
@@ -194,8 +196,5 @@ export default {
   "picture.trace": "Zeiten der letzten Bilder",
   "picture.last": "Das letzte Bild",
   "picture.to_come": "steht noch aus",
-  "picture.is_loading": "wird geladen",
-
-  "compare.weights": "Gewichte",
-  "compare.weights_gone": "Der Server zum Vergleichen antwortet nicht.",
+  "picture.is_loading": "wird geladen"
 };

@@ -157,6 +157,8 @@ export default {
   "panel.loading": "Loading the model",
   "panel.first": "Painting the first picture",
   "live.empty": "The prompt is empty; the last picture stays.",
+  "compare.weights": "Weights",
+  "compare.weights_gone": "The server to compare with does not answer.",
   "live.from_here": "{title} paints from here on.",
   "live.resume": "Resume",
   "live.pause": "Pause",
@@ -194,8 +196,5 @@ export default {
   "picture.trace": "Times of the last pictures",
   "picture.last": "The last picture",
   "picture.to_come": "is still to come",
-  "picture.is_loading": "is loading",
-
-  "compare.weights": "Weights",
-  "compare.weights_gone": "The server to compare with does not answer.",
+  "picture.is_loading": "is loading"
 };

@@ -157,6 +157,8 @@ export default {
   "panel.loading": "正在加载模型",
   "panel.first": "正在绘制第一张图片",
   "live.empty": "提示词为空，保留上一张图片。",
+  "compare.weights": "权重",
+  "compare.weights_gone": "用于对比的服务器没有响应。",
   "live.from_here": "从现在起由 {title} 绘制。",
   "live.resume": "继续",
   "live.pause": "暂停",
@@ -194,8 +196,5 @@ export default {
   "picture.trace": "最近图片的耗时",
   "picture.last": "上一张图片",
   "picture.to_come": "尚未生成",
-  "picture.is_loading": "正在加载",
-
-  "compare.weights": "权重",
-  "compare.weights_gone": "用于对比的服务器没有响应。",
+  "picture.is_loading": "正在加载"
 };

@@ -10,7 +10,7 @@ TIMELINE = """
     title="Play it back" disabled></button>
   <div id="timeline-middle">
     <p>Every finished picture is kept here, in your browser.</p>
-    <div id="timeline-strip" tabindex="-1"></div>
+    <div id="timeline-strip"></div>
     <input id="timeline-scrub" type="range" min="0" max="0" value="0" step="1"
       aria-label="Earlier pictures" disabled>
   </div>
