@@ -51,6 +51,12 @@ class Settings:
         "Hub, or a folder in diffusers' layout",
         metavar="MODEL",
     )
+    compare_with: str = _setting(
+        "",
+        "address of another server of this demo, whose weights the page's compare shows beside "
+        "these: one with --variant lora, say, beside --variant unet",
+        metavar="URL",
+    )
     device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
     lora: str = _setting(
         "",
@@ -260,10 +266,10 @@ class Settings:
             raise InvalidSetting("kiosk: hides the presenter's desk; leave --stage or --kiosk out.")
         if self.audience and not self.stage:
             raise InvalidSetting("audience: is for the stage; give --stage, too.")
-        if self.audience_url and not re.fullmatch(
-            r"https?://[^/?#@\s]+(/[^?#\s]*)?", self.audience_url
-        ):
-            raise InvalidSetting("audience_url: write it as in https://demo.example.org.")
+        for name in ("audience_url", "compare_with"):
+            address = getattr(self, name)
+            if address and not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", address):
+                raise InvalidSetting(f"{name}: write it as in https://demo.example.org.")
         if self.audience_url and not self.audience:
             raise InvalidSetting("audience_url: give --audience, too.")
         if self.audience_words and not self.stage:

@@ -13,6 +13,8 @@ import { zip } from "./zip.js";
 // what is typed meanwhile needs one where there are no sockets.
 const AT_ONCE = 3;
 const NONE = "";
+const PAN = 10; // % of a picture that an arrow goes on where all are enlarged
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const byId = (name) => document.getElementById(`compare-${name}`);
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
@@ -27,6 +29,8 @@ export class Compare {
     /** @type {any[]} */
     this.cells = [];
     this.chosen = []; // at most two cells
+    /** @type {string[]} this server's, and those of the one that is compared with */
+    this.weights = [];
     this.running = null; // what is being painted, until it is aborted
     this.wire();
   }
@@ -57,6 +61,12 @@ export class Compare {
       byId("grid").style.setProperty("--zoom", target.value);
     });
     byId("grid").addEventListener("pointermove", ({ target, offsetX, offsetY }) => this.look(target, offsetX, offsetY));
+    byId("grid").addEventListener("keydown", (event) => {
+      if (event.key in ARROWS && Number(byId("zoom").value) > 1) {
+        event.preventDefault(); // the grid would scroll
+        this.move(ARROWS[event.key]);
+      }
+    });
     byId("split").addEventListener("input", ({ target }) => {
       byId("pair").style.setProperty("--split", `${target.value}%`);
     });
@@ -65,20 +75,35 @@ export class Compare {
   open() {
     const { lightning } = this;
     this.base = { ...lightning.request, seed: lightning.request.seed ?? lightning.current?.seed ?? 0 };
-    this.axes = axes(this.base, lightning.limits);
+    this.offerAxes();
+    byId("prompt").textContent = this.base.prompt;
+    this.show([]);
+    this.say("");
+    this.dialog.showModal();
+    byId("go").focus();
+    if (lightning.compared) this.findWeights();
+  }
+
+  /** Asks for the names of the weights here, and of the server that is compared with. */
+  async findWeights() {
+    const answer = await fetch(new URL("../compared", import.meta.url)).catch(() => null);
+    const found = await answer?.json().catch(() => null);
+    if (answer?.ok) this.weights = found.titles;
+    else this.say(found?.detail ? said(found.detail) : text("compare.weights_gone"), "problem");
+    this.offerAxes(false);
+  }
+
+  /** @param {boolean} anew  whether values are those that an axis begins with */
+  offerAxes(anew = true) {
+    this.axes = axes(this.base, this.lightning.limits, this.weights);
     for (const side of ["across", "down"]) {
       const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
       if (side === "down") options.unshift(element("option", { value: NONE, textContent: text("compare.nothing") }));
       const kept = byId(side).value;
       byId(side).replaceChildren(...options);
       if (kept in this.axes) byId(side).value = kept;
-      this.offer(side);
+      if (anew) this.offer(side);
     }
-    byId("prompt").textContent = this.base.prompt;
-    this.show([]);
-    this.say("");
-    this.dialog.showModal();
-    byId("go").focus();
   }
 
   offer(side) {
@@ -129,9 +154,11 @@ export class Compare {
   }
 
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg&yields=1", import.meta.url);
+    const { weights = this.weights[0], ...request } = cell.request;
+    const where = weights === this.weights[0] ? "../picture?format=jpeg&yields=1" : "../compared/picture";
+    const url = new URL(where, import.meta.url);
     const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(cell.request);
+    const body = JSON.stringify(request);
     const begun = performance.now();
     try {
       const answer = await fetch(url, { method: "POST", headers, body, signal });
@@ -200,6 +227,7 @@ export class Compare {
     byId("use").disabled = this.chosen.length !== 1;
     byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
     byId("save").disabled = byId("zip").disabled = !this.cells.some(({ blob }) => blob);
+    byId("slide").setAttribute("aria-pressed", "false");
     byId("pair").hidden = true;
     byId("grid").hidden = false;
   }
@@ -213,8 +241,22 @@ export class Compare {
     byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
   }
 
-  /** Two pictures over one another, with a line to push between them. */
+  /** As much further to a side, in all pictures. */
+  move([across, down]) {
+    const { style } = byId("grid");
+    for (const [name, by] of [["--x", across], ["--y", down]]) {
+      const now = parseFloat(style.getPropertyValue(name) || "50");
+      style.setProperty(name, `${Math.min(100, Math.max(0, now + by * PAN))}%`);
+    }
+  }
+
+  /** Two pictures over one another, with a line to push between them; or the grid again. */
   slide() {
+    if (!byId("pair").hidden) {
+      this.choose(null);
+      return;
+    }
+    byId("slide").setAttribute("aria-pressed", "true");
     const [first, second] = this.chosen;
     byId("first").src = first.image.src;
     byId("second").src = second.image.src;

@@ -23,9 +23,10 @@ const texts = (line) => line.split(/[|｜]/).map((part) => part.trim());
  * Every axis: its title, how a request changes, the values that it begins with, how they are written.
  * @param request  that is varied
  * @param {import("./from_picture.js").Limits} limits
+ * @param {string[]} weights  this server's, and those of the one that is compared with
  * @returns {Record<string, Axis>}
  */
-export function axes(request, limits) {
+export function axes(request, limits, weights = []) {
   const { seed, prompt, negative_prompt: negative } = request;
   const following = [0, 1, 2, 3, 4, 5].map((each) => ((seed ?? 0) + each) % (limits.maxSeed + 1));
   const oneOf = (values) => text("axis.one_of", { values: values.join(", ") });
@@ -78,6 +79,15 @@ export function axes(request, limits) {
         change: (name) => ({ style: name === none ? "" : name }),
         label: (name) => (name === none ? text("axis.no_style") : name),
         file: (name) => (name === none ? "no-style" : name),
+      },
+    }),
+    ...(weights.length > 1 && {
+      weights: {
+        title: text("compare.weights"),
+        begin: weights.join(", "),
+        read: (text) => checked(numbers(text), (name) => weights.includes(name), `among ${weights.join(", ")}`),
+        change: (name) => ({ weights: name }),
+        label: (name) => name,
       },
     }),
     prompt: {

@@ -5,8 +5,8 @@ import { told } from "./said.js";
 
 export class Follower extends ReconnectingSocket {
   /**
-   * @param query  a function: what the server is told of this screen, { code, size } or { code, desk }
-   * @param hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
+   * @param {() => Record<string, any>} query  what the server is told of this screen, { code, size } or { code, desk }
+   * @param {any} hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
    *   invitation(message)
    * @param every  ms that a picture is looked at before the next is asked for
    */
@@ -16,6 +16,7 @@ export class Follower extends ReconnectingSocket {
     this.every = every;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data !== "string") {
       const { socket } = this;

@@ -13,11 +13,12 @@ const ACCEPTED = "image/png,image/webp,image/jpeg";
  */
 
 /**
- * Watches for pictures.
+ * Watches for pictures, and for tracks that are dropped.
  * @param button  that opens the choice of files
- * @param take    called with each file
+ * @param take    called with each picture
+ * @param replay  called with each track, or whatever else is JSON
  */
-export function watchForPictures(button, take) {
+export function watchForPictures(button, take, replay) {
   const chooser = Object.assign(document.createElement("input"), { type: "file", accept: ACCEPTED });
   chooser.addEventListener("change", () => {
     if (chooser.files?.length) take(chooser.files[0]);
@@ -39,8 +40,11 @@ export function watchForPictures(button, take) {
     leave();
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    const file = pictureAmong(event.dataTransfer.files);
-    if (file) take(file);
+    const { files } = event.dataTransfer;
+    const picture = pictureAmong(files);
+    const track = [...files].find(({ name, type }) => type === "application/json" || /\.json$/i.test(name));
+    if (picture) take(picture);
+    else if (track) replay(track);
   });
   document.addEventListener("paste", (event) => {
     const file = pictureAmong(event.clipboardData?.files ?? []);

@@ -5,14 +5,15 @@ import { told } from "./said.js";
 
 export class GuestSocket extends ReconnectingSocket {
   /**
-   * @param url    a function: where to, each time
-   * @param hooks  by type of message, with the message; frame(header, bytes)
+   * @param {() => string} url  where to, each time
+   * @param {any} hooks  by type of message, with the message; frame(header, bytes)
    */
   constructor(url, hooks) {
     super(url);
     this.hooks = hooks;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data !== "string") {
       this.acknowledge();

@@ -60,6 +60,7 @@ class Lightning {
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.styles = config.styles;
+    this.compared = config.compared; // whether compare has another server's pictures, too
     this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.keys = document.getElementById("keys") && new Keys(); // nor this one
@@ -103,7 +104,8 @@ class Lightning {
     };
     document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
-    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
+    const replay = (file) => this.timeline?.dropped(file);
+    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file), replay);
     wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -160,7 +162,7 @@ class Lightning {
     clearTimeout(this.pauseTimer);
     this.unasked = false;
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: text("live.empty") });
+      this.panel.error({ field: "prompt", message: text("live.empty") }, true);
       this.empty = true;
       this.desk?.emptied();
       return;

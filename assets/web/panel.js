@@ -35,6 +35,7 @@ export class Panel {
     this.times = []; // [first paint, final] in ms of the last pictures
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     this.wrong = false; // whether a field has an error
+    this.stays = false; // whether that is told until something else is asked for
     this.trace = new Trace(byId("trace"));
     setInterval(() => this.writeAge(), 1000);
   }
@@ -162,6 +163,7 @@ export class Panel {
     if (final != null && this.times.length) this.times[this.times.length - 1][1] = final;
     this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
+    if (this.stays) return;
     this.clearErrors();
     write("prompt-note", header.notes.join(" "));
   }
@@ -201,8 +203,13 @@ export class Panel {
     byId("note").dataset.kind = this.kind;
   }
 
-  error(/** @type {{ sequence?: number, field: string, message: string }} */ { sequence, field, message }) {
+  /**
+   * @param {{ sequence?: number, field: string, message: string }} fault
+   * @param {boolean} [stays]  whatever comes of what was asked for before
+   */
+  error({ sequence, field, message }, stays = false) {
     this.clearErrors();
+    this.stays = stays;
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);
     this.wrong = Boolean(box);
@@ -229,6 +236,7 @@ export class Panel {
   }
 
   clearErrors() {
+    this.stays = false;
     if (this.wrong) this.clearFields();
     if (this.kind === "problem" && this.state !== "failed") this.note("");
   }

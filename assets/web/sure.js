@@ -4,7 +4,10 @@ import { text } from "./text.js";
 
 const SURE = 5000; // ms within which it is pressed a second time
 
-/** Whether this is the second time; the first asks for it. */
+/**
+ * Whether this is the second time; the first asks for it.
+ * @param {HTMLButtonElement} button
+ */
 export function sure(button) {
   if (button.dataset.sure) return true;
   const words = button.textContent;

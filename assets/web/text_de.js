@@ -513,6 +513,8 @@ export default {
   "panel.loading": "Modell wird geladen",
   "panel.first": "Das erste Bild wird gemalt",
   "live.empty": "Der Prompt ist leer; das letzte Bild bleibt.",
+  "compare.weights": "Gewichte",
+  "compare.weights_gone": "Der Server zum Vergleichen antwortet nicht.",
   "live.from_here": "Ab jetzt malt {title}.",
   "live.resume": "Weiter",
   "live.pause": "Pause",

@@ -513,6 +513,8 @@ export default {
   "panel.loading": "Loading the model",
   "panel.first": "Painting the first picture",
   "live.empty": "The prompt is empty; the last picture stays.",
+  "compare.weights": "Weights",
+  "compare.weights_gone": "The server to compare with does not answer.",
   "live.from_here": "{title} paints from here on.",
   "live.resume": "Resume",
   "live.pause": "Pause",

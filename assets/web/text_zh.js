@@ -513,6 +513,8 @@ export default {
   "panel.loading": "正在加载模型",
   "panel.first": "正在绘制第一张图片",
   "live.empty": "提示词为空，保留上一张图片。",
+  "compare.weights": "权重",
+  "compare.weights_gone": "用于对比的服务器没有响应。",
   "live.from_here": "从现在起由 {title} 绘制。",
   "live.resume": "继续",
   "live.pause": "暂停",

@@ -133,6 +133,12 @@ export class Timeline {
     this.take(this.chosen);
   }
 
+  /** Paints a track that was dropped on the page; the menu says how far it is. */
+  dropped(file) {
+    this.openMenu(true);
+    return this.replay(file);
+  }
+
   /** Paints each request of a track, one after the other. */
   async replay(file) {
     let requests;

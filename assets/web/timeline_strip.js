@@ -15,6 +15,7 @@ export class TimelineStrip {
     this.ids = [];
     this.words = new Map(); // id -> what it is called
     this.images = new Map(); // id -> its button
+    strip().tabIndex = -1; // what scrolls would be a stop of the Tab key
     strip().addEventListener("click", ({ target }) => {
       const moment = target.closest(".moment");
       if (moment) take(Number(moment.dataset.id));

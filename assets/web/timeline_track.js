@@ -12,6 +12,11 @@ const FIELDS = {
   seed: "number",
   width: "number",
   height: "number",
+  style: "string",
+  variation_seed: "number",
+  variation_strength: "number",
+  morph_prompt: "string",
+  morph_strength: "number",
 };
 const LONGEST = 5_000; // requests
 const LARGEST = 2 ** 24; // bytes

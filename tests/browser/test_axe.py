@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page
 
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
-from .conftest import DESKTOP, PHONE, Visit
-from .hall import Talk, send
+from .conftest import DESKTOP, PHONE, Tabs, Visit
+from .hall import Clock, Talk, send
 
 Open = Callable[..., Visit]
 # What axe finds of what is seen: its rule, where, and why.
@@ -107,10 +107,26 @@ def test_the_page_with_all_that_opens_on_it(
     page.keyboard.press("Escape")
 
 
+def test_the_login(own: Callable[..., Running], tabs: Tabs, auditor: Auditor) -> None:
+    page = tabs.open()
+    page.goto(own(auth="ada:secret").url)
+    page.get_by_label("username").fill("ada")
+    page.get_by_label("password").fill("a guess")
+    auditor.look(page, "a login")
+    page.keyboard.press("Enter")
+    page.get_by_text("Incorrect credentials").wait_for()
+    auditor.look(page, "a login with a wrong password")
+    page.set_viewport_size(PHONE)
+    auditor.look(page, "a login on a phone")
+    tabs.leave(page)
+    tabs.trouble.clear()  # the browser's own words for an answer that is none
+
+
 def test_a_talk(
     talk: Talk,
     browser: Browser,
     auditor: Auditor,
+    clock: Clock,
 ) -> None:
     page = talk.desk.page
     phone = talk.open_phone(browser)
@@ -130,6 +146,26 @@ def test_a_talk(
     phone.locator("#battle").wait_for()
     auditor.look(phone, "a battle on a phone")
     auditor.look(page, "the desk in a battle")
+    page.locator("#desk-battle [data-verb=stop]").click()
+    page.locator("#desk-battle-lines").fill("the sea")
+    page.locator("#desk-battle-players").select_option("keyboards")
+    page.locator("#desk-battle [data-verb=gather]").click()
+    with page.expect_popup() as popup:
+        page.locator("#desk-battle [data-verb=both]:visible").click()
+    seats = popup.value
+    seats.locator(".seat").nth(1).wait_for()
+    page.wait_for_function("() => lightning.desk.battle.state.sides?.b.here")
+    auditor.look(seats, "the seats of a battle before it")
+    page.locator("#desk-battle [data-verb=start]:visible").click()
+    begun = "() => ['countdown', 'typing'].includes(battle.seats[0].state.phase)"
+    seats.wait_for_function(begun)
+    clock.skip(3)
+    seats.locator("textarea:enabled").nth(1).fill("a blue whale")
+    seats.wait_for_function("() => battle.seats[1].painter.last")
+    auditor.look(seats, "the seats of a battle, typing")
+    seats.set_viewport_size(PHONE)
+    auditor.look(seats, "the seats of a battle on a small screen")
+    seats.close()
     wall.set_viewport_size(PHONE)
     for path in ("stage", "battle", "audience"):
         wall.goto(f"{talk.running.url}/{path}")

@@ -117,6 +117,7 @@ def _masthead(
         # Each picture is painted at a visitor's cost there: none is for nobody.
         "attract": 0 if status.submit_on_enter else settings.attract,
         "kiosk": settings.kiosk,
+        "compared": bool(settings.compare_with),
         "styles": [asdict(style) for style in status.limits.styles],
         "tips": TIPS,
     }
