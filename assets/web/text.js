@@ -14,7 +14,7 @@ export const language = chosen();
 /** @type {Record<string, string>} */
 const words = language === "en" ? english : (await import(`./text_${language}.js`)).default;
 const plural = new Intl.PluralRules(language);
-const counts = new Intl.NumberFormat(language);
+const numbers = new Intl.NumberFormat(language);
 
 function chosen() {
   if ("gradio_config" in globalThis) return "en"; // that page has more words than these files yet
@@ -45,7 +45,10 @@ export function parts(key, values) {
   return found.split(/(\{\w+\})/).map((part) => {
     const [, name] = /^\{(\w+)\}$/.exec(part) ?? [];
     if (name === undefined || !(name in values)) return part;
-    return name === "count" ? counts.format(values.count) : values[name];
+    const value = values[name];
+    // Other whole numbers are places and seeds, which are written as they are.
+    const counts = name === "count" || (typeof value === "number" && !Number.isInteger(value));
+    return counts ? numbers.format(value) : value;
   });
 }
 
