@@ -14,7 +14,7 @@ export const language = chosen();
 /** @type {Record<string, string>} */
 const words = language === "en" ? english : (await import(`./text_${language}.js`)).default;
 const plural = new Intl.PluralRules(language);
-const numbers = new Intl.NumberFormat(language);
+const counts = new Intl.NumberFormat(language);
 
 function chosen() {
   if ("gradio_config" in globalThis) return "en"; // that page has more words than these files yet
@@ -47,8 +47,8 @@ export function parts(key, values) {
     if (name === undefined || !(name in values)) return part;
     const value = values[name];
     // Other whole numbers are places and seeds, which are written as they are.
-    const counts = name === "count" || (typeof value === "number" && !Number.isInteger(value));
-    return counts ? numbers.format(value) : value;
+    const localized = name === "count" || (typeof value === "number" && !Number.isInteger(value));
+    return localized ? counts.format(value) : value;
   });
 }
 

@@ -30,8 +30,8 @@ test("numbers are written as there", () => {
 test("values are written as everywhere, and so are names of files and what is in them", () => {
   assert.equal(AXES.guidance_scale.begin, "0, 1.2, 1.5, 2");
   assert.deepEqual(AXES.seed.read("1，4-6"), [1, 4, 5, 6]); // a comma of Chinese keyboards
-  const cells = cellsOf(REQUEST, { axis: AXES.num_inference_steps, values: [4] }, { axis: AXES.style, values: AXES.style.read("Ohne, night") });
-  assert.deepEqual(cells.map(({ name }) => name), ["Schritte 4 · ohne Stil", "Schritte 4 · Night"]);
+  const cells = cellsOf(REQUEST, { axis: AXES.num_inference_steps, values: [4] }, { axis: AXES.style, values: AXES.style.read("Keiner, night") });
+  assert.deepEqual(cells.map(({ name }) => name), ["Schritte 4 · kein Stil", "Schritte 4 · Night"]);
   assert.deepEqual(cells.map(({ file }) => file), ["steps-4-no-style", "steps-4-Night"]);
   assert.deepEqual(cells.map(({ request }) => request.style), ["", "Night"]);
   assert.throws(() => AXES.seed.read("x"), /„x“ ist keine Zahl; möglich: ganze Zahlen von 0 bis 99\./);
