@@ -39,7 +39,10 @@ export function parts(key, values) {
   return found.split(/(\{\w+\})/).map((part) => {
     const [, name] = /^\{(\w+)\}$/.exec(part) ?? [];
     if (name === undefined || !(name in values)) return part;
-    return name === "count" ? counts.format(values.count) : values[name];
+    const value = values[name];
+    // Other whole numbers are places and seeds, which are written as they are.
+    const localized = name === "count" || (typeof value === "number" && !Number.isInteger(value));
+    return localized ? counts.format(value) : value;
   });
 }
 

@@ -37,6 +37,8 @@ test("plurals and values", () => {
   assert.equal(text("stage.steps", { time: "9 ms", done: "4", count: 4 }), "9 ms · 4 steps");
   assert.equal(text("phone.you", { number: "<b>{count}" }), "You are number <b>{count}");
   assert.equal(text("seconds", { count: 5 }), "5 s");
+  assert.equal(text("from_picture.variation", { strength: 0.5 }), "variation 0.5");
+  assert.equal(text("from_picture.seed", { seed: 4294967295 }), "seed 4294967295");
   assert.equal(text("no.such.key"), "no.such.key");
   assert.equal(text("batch.paint", { count: 12345 }), "Paint 12,345 pictures");
   assert.equal(text("batch.paint", { count: 1 }), "Paint 1 picture");
