@@ -85,9 +85,10 @@ export function axes(request, limits, weights = []) {
       weights: {
         title: text("compare.weights"),
         begin: weights.join(", "),
-        read: (text) => checked(numbers(text), (name) => weights.includes(name), `among ${weights.join(", ")}`),
+        read: (line) => checked(numbers(line), (name) => weights.includes(name), text("axis.among", { values: weights.join(", ") })),
         change: (name) => ({ weights: name }),
         label: (name) => name,
+        file: (name) => name,
       },
     }),
     prompt: {
