@@ -16,6 +16,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "passive"
 # Servers of the tests start no process that compiles; tests of that ask for it.
 os.environ["LIGHTNING_COMPILE"] = "no"
+# Gradio's clients, and what its server notices of them, wait for the next; else that takes 15 s.
+os.environ["GRADIO_HEARTBEAT_INTERVAL"] = "0.25"
 
 import hypothesis
 import pytest
