@@ -1,4 +1,4 @@
-"""Fixtures: the miniature, quick to decode."""
+"""Fixtures: the miniature, quick to step and to decode."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import torch
 from lightning_demo.miniature import architecture
 from lightning_demo.model.sampling.sampler import Sampler
 
+from ..small_unets import STEPS, random_unets
+
 THIN = {
-    "ENCODER_WIDTH": 8,
-    "DECODER_WIDTH": 8,
-    "PREVIEW_WIDTH": 8,
-    "DECODER_BLOCKS": (1, 1, 0, 0, 0),
+    "ENCODER_WIDTH": 4,
+    "DECODER_WIDTH": 4,
+    "PREVIEW_WIDTH": 4,
+    "DECODER_BLOCKS": (1, 0, 0, 0, 0),
     "PREVIEW_BLOCKS": (1, 0, 0, 0, 0),
 }
 
 
 @pytest.fixture(scope="session")
 def components(miniature: Any) -> Any:
-    """The miniature with thin decoders, whose pictures are as good to an engine as any.
-
-    Decoding is two thirds of what a picture of the miniature costs.
+    """The miniature with UNets of one level and thin decoders, whose pictures are as good to an
+    engine as any, in a third of the time.
     """
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
         torch.manual_seed(0)
@@ -32,7 +33,8 @@ def components(miniature: Any) -> Any:
             patch.setattr(architecture, name, value)
         vae, preview = architecture.build_vae(), architecture.build_preview()
         preview.decoder.layers[-1].bias.data += 0.1  # brighter, to be told from the other one's
-    return replace(miniature, vae=vae.eval(), preview_vae=preview.eval())
+    unets = random_unets(len(STEPS))
+    return replace(miniature, unets=unets, vae=vae.eval(), preview_vae=preview.eval())
 
 
 @pytest.fixture(scope="session")

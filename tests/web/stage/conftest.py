@@ -223,8 +223,11 @@ def place() -> Iterator[Hall]:
 
 @pytest.fixture(scope="session")
 def crowd() -> Iterator[Hall]:
-    """A server with an audience, for tests that leave it as it was: each has a wall of its own."""
-    running = Running(FakeEngine(), stage=True, audience=True)
+    """A server with an audience, for tests that leave it as it was: each has a wall of its own.
+
+    Seats are kept for a while after a test, for phones that may come back.
+    """
+    running = Running(FakeEngine(), stage=True, audience=True, audience_seats=64)
     yield Hall(running)
     running.server.stop()
 
