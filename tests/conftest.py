@@ -25,7 +25,9 @@ import pytest
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
-from . import processes, type_hints  # noqa: F401 - the latter for its effect
+from . import certificates, processes, type_hints  # noqa: F401 - the last for its effect
+
+certificates.trust_one_authority()
 
 gc.disable()  # until all tests have been collected: what is imported is no garbage
 # Deterministic, and blind to how slow the machine is: timing never decides a test.

@@ -52,6 +52,9 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench, "serve_all", running)
     for bench in (many, browser):
         monkeypatch.setattr(bench, "PATIENCE", 200.0)  # a busy machine loses nothing
+    monkeypatch.setattr(browser, "REST", 0.1)
+    monkeypatch.setattr(browser, "SMALL_KEYS", 4)
+    monkeypatch.setattr(browser, "KEYS_PER_SECOND", 50.0)  # of what does not count
 
 
 @pytest.fixture

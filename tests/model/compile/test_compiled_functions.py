@@ -27,7 +27,7 @@ from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import ROW_BUCKETS
 
-from ...small_unets import STEPS, random_unets
+from ...quick import STEPS, random_unets
 
 COMPILED = Speed(compile=True, compile_backend="eager")
 RECORDED = Speed(cuda_graphs=True)

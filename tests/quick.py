@@ -1,17 +1,27 @@
-"""UNets that take what the miniature's take, in a quarter of the time, and show nothing."""
+"""Models that take what the miniature's take, in a third of the time; pictures show nothing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from lightning_demo.miniature import architecture
 from lightning_demo.model.compile.attention import expect_projections
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.model.weights.unets import Recipe, UNets
 
 STEPS = MINIATURE.limits.num_inference_steps
+THIN = {
+    "ENCODER_WIDTH": 4,
+    "DECODER_WIDTH": 4,
+    "PREVIEW_WIDTH": 4,
+    "DECODER_BLOCKS": (1, 0, 0, 0, 0),
+    "PREVIEW_BLOCKS": (1, 0, 0, 0, 0),
+}
 
 
 class RandomUNets:
@@ -56,3 +66,15 @@ class RandomUNets:
 def random_unets(capacity: int) -> UNets:
     """Those of a device that has room for so many."""
     return UNets(RandomUNets(), capacity, STEPS)
+
+
+def quick_components(miniature: Any) -> Any:
+    """The miniature with UNets of one level and thin decoders: as good to an engine as any."""
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng():
+        torch.manual_seed(0)
+        for name, value in THIN.items():
+            patch.setattr(architecture, name, value)
+        vae, preview = architecture.build_vae(), architecture.build_preview()
+        preview.decoder.layers[-1].bias.data += 0.1  # brighter, to be told from the other one's
+    unets = random_unets(len(STEPS))
+    return replace(miniature, unets=unets, vae=vae.eval(), preview_vae=preview.eval())
