@@ -347,9 +347,8 @@ def test_a_full_browser_makes_room(
     assert len(first | second) == 6 + 2
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
+def test_a_list_is_read_as_it_looks(modules: Modules) -> None:
+    for text, kind in (
         ("a cat\na dog", "text"),
         ("", "text"),
         ("{house, boat} at night", "text"),
@@ -360,22 +359,20 @@ def test_a_full_browser_makes_room(
         ('"prompt","negative_prompt"\r\n', "csv"),
         ('{"prompt": "a"}\n', "jsonl"),
         ('"a cat"', "jsonl"),
-    ],
-)
-def test_a_list_is_read_as_it_looks(modules: Modules, text: str, kind: str) -> None:
-    assert modules.page.evaluate(KIND, text) == kind
+    ):
+        assert modules.page.evaluate(KIND, text) == kind, text
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_records_however_they_arrive(modules: Modules, size: int) -> None:
+def test_records_however_they_arrive(modules: Modules) -> None:
     data = b""
     for place, content in ((1, b"abc"), (0, b""), (2, bytes(range(256)))):
         head = json.dumps({"place": place, "bytes": len(content)}).encode()
         data += len(head).to_bytes(4, "big") + head + content
     data += data[:20]  # one more, cut short
-    chunks = [list(data[at : at + size]) for at in range(0, len(data), size)]
     wanted = [[1, list(b"abc")], [0, []], [2, list(range(256))]]
-    assert modules.page.evaluate(RECORDS, chunks) == wanted
+    for size in (1, 7, 1000):
+        chunks = [list(data[at : at + size]) for at in range(0, len(data), size)]
+        assert modules.page.evaluate(RECORDS, chunks) == wanted, size
 
 
 def test_zips_as_pythons_zipfile_reads_them(modules: Modules) -> None:

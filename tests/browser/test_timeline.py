@@ -308,9 +308,8 @@ def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> Non
     assert again == told[-1]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_files_that_are_no_tracks(modules: Modules) -> None:
+    for text, words in (
         ("", "it is not JSON"),
         ("[]", "no track of this demo"),
         ('{"kind": "lightning-track", "version": 1, "requests": []}', "nothing in that track"),
@@ -321,10 +320,8 @@ def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> Non
         ),
         ('{"kind": "lightning-track", "version": 1, "requests": [{"prompt": 7}]}', "has no prompt"),
         ("x" * (2**24 + 1), "too large"),
-    ],
-)
-def test_files_that_are_no_tracks(modules: Modules, text: str, words: str) -> None:
-    assert words in modules.page.evaluate(READ, text)["message"]
+    ):
+        assert words in modules.page.evaluate(READ, text)["message"], words
 
 
 def test_only_fields_of_a_request_are_read(modules: Modules) -> None:
