@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..model.device import choose_model
 from ..model.safety import SafetyChecker, safety_checker
 from ..model.weights.checkpoints import MINIATURE
+from ..model.weights.fingerprint import fingerprint
 from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
 from ..schemas import EngineStatus, Weights
@@ -146,7 +147,7 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(spec: ModelSpec, loras: Sequence[Lora] = ()) -> EngineStatus:
+def about(spec: ModelSpec, loras: Sequence[Lora] = (), *, fp8: bool = False) -> EngineStatus:
     """What can be said of a model before it is loaded."""
     return EngineStatus(
         state="loading",
@@ -154,6 +155,7 @@ def about(spec: ModelSpec, loras: Sequence[Lora] = ()) -> EngineStatus:
         title=spec.title,
         limits=spec.limits,
         weights=Weights(spec.base_file, tuple((lora.path.name, lora.scale) for lora in loras)),
+        fingerprint=fingerprint(spec, loras, fp8=fp8),
     )
 
 
