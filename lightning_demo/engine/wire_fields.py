@@ -85,12 +85,14 @@ def parse_work(content: Any, limits: Limits, now: float, caller: str) -> Work:
     )
 
 
-def status_fields(status: EngineStatus, version: str, *, draining: bool) -> dict[str, Any]:
+def status_fields(
+    status: EngineStatus, version: str, instance: str, *, draining: bool
+) -> dict[str, Any]:
     """What a server says to another about its own engine, whoever stands by for that."""
     state = "closed" if draining else status.own_state or status.state
     return {
         "version": version,
-        "instance": instance(),
+        "instance": instance,
         "fingerprint": status.fingerprint,
         "state": state,
         "waiting": status.waiting,

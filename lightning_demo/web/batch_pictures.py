@@ -33,6 +33,7 @@ from ..tasks import tasks
 from .addresses import discount
 from .batch_list import FORMATS
 from .callers import Caller, caller_at, trusted
+from .closing_stream import ClosingStream
 from .guard import check_login, from_this_machine, may_seem_this_machine
 from .http_json import answers_problems, read_json
 from .service import Service

@@ -72,7 +72,7 @@ async def engine(api: Api, http: Request) -> Response:
     """What this machine's own engine is and how it is doing."""
     _server(api, http)
     status, draining = api.service.engine.status(), api.service.draining
-    content = status_fields(status, __version__, draining=draining)
+    content = status_fields(status, __version__, instance(), draining=draining)
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
 
