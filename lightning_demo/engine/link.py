@@ -5,8 +5,8 @@ Knows HTTP as a client; nothing of streams of values but that they are bytes.
 
 from __future__ import annotations
 
+import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,33 +16,19 @@ import httpx
 from .. import __version__
 from ..errors import EngineHung, EngineUnavailable, InvalidRequest, InvalidSetting, NotTaken
 from ..schemas import EngineStatus
+from ..settings import check_fallback
 from .wire_fields import Told, instance, parse_status
 
 CONNECT_SECONDS = 3.0
 SILENCE_SECONDS = 3.0  # between two signs of life, of which there are two a second
+STATUS_SECONDS = 8.0  # that it may take to say how it is
 KEPT_SECONDS = 4.0  # that a connection is kept; uvicorn closes it after five
 CONNECTIONS = 512  # one for each picture that is on its way
 ANSWER_BYTES = 2**20  # of anything but a stream
-_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
 class Unlike(InvalidSetting):
     """What answers must not paint in this one's place; that will not pass by itself."""
-
-
-def check_url(url: str) -> str:
-    """The address without a slash at its end.
-
-    Raises:
-        InvalidSetting: it is none, or there is a password in it.
-    """
-    if not _URL.fullmatch(url):
-        raise InvalidSetting(
-            "fallback (LIGHTNING_FALLBACK): write the address of a server of this demo as in "
-            "https://demo.example.org, without a password, a ? or a #; its key goes into "
-            "LIGHTNING_FALLBACK_KEY."
-        )
-    return url.rstrip("/")
 
 
 class Link:
@@ -57,7 +43,7 @@ class Link:
         Raises:
             InvalidSetting: the address is none.
         """
-        self.url = check_url(url)
+        self.url = check_fallback(url)
         timeout = httpx.Timeout(silence_seconds, connect=min(CONNECT_SECONDS, silence_seconds))
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -79,8 +65,11 @@ class Link:
             Unlike: it answers, but must not paint in this one's place.
             EngineUnavailable: it does not answer.
         """
-        async with self._ask("GET", "/v1/engine") as answer:
-            content = await self._json(answer)
+        try:
+            # Whoever answers byte by byte is no server of ours.
+            content = await asyncio.wait_for(self._status(), STATUS_SECONDS)
+        except asyncio.TimeoutError:
+            raise EngineHung(f"{self.url} takes too long to say how it is.") from None
         try:
             told = parse_status(content)
         except ValueError:
@@ -125,6 +114,10 @@ class Link:
     async def aclose(self) -> None:
         """Closes all connections."""
         await self._http.aclose()
+
+    async def _status(self) -> Any:
+        async with self._ask("GET", "/v1/engine") as answer:
+            return await self._json(answer)
 
     @asynccontextmanager
     async def _ask(
