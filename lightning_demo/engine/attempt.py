@@ -62,7 +62,7 @@ class Attempt:
         self._stream = place.engine.generate(work)
         self._following: asyncio.Task[Value | None] | None = None
         self._started = self._shown = False
-        self._expected: Forecast | None = None
+        self._expected = place.engine.forecast(work)
         self._hung = False
         place.breaker.begin(self._begun)
 
@@ -93,8 +93,9 @@ class Attempt:
 
         What waits in line may wait; a server that has died there says so by its silence.
         """
-        if not self._started:
+        if not self._started or self._expected is None:
             self._expected = self.forecast() or self._expected
+        if not self._started:
             return
         most = HUNG_UNKNOWN
         if self._expected is not None:

@@ -97,9 +97,9 @@ class RemoteEngine:
         return replace(about, state="closed", detail=STOPPED) if self._closed else about
 
     def forecast(self, work: Work) -> Forecast | None:
-        """See `Engine.forecast`; known of what stands in line there, not of what might."""
+        """See `Engine.forecast`; known of what has been given to it, not of what might be."""
         flow = self._flow(work)
-        return flow.forecast if flow is not None and flow.waits else None
+        return None if flow is None else flow.forecast
 
     def amend(self, work: Work, amended: Work) -> None:
         """See `Engine.amend`; the other server is told as soon as it can be."""
