@@ -86,6 +86,7 @@ class Pair:
     def die(self, engine: FakeEngine) -> None:
         """As a killed process: whoever reads is told that it is gone."""
         engine.say(state="failed", detail="It is gone.")
+        engine.hold()
         for reader in list(engine._readers.values()):
             reader.end(EngineUnavailable("It is gone."))
 
@@ -118,10 +119,11 @@ def test_one_that_dies_in_a_request_is_replaced_and_no_frame_comes_twice(run):
     async def check() -> None:
         async with Pair() as pair:
             request, seen = asked(num_inference_steps=8), []
+            pair.first.step_seconds = 0.05
             async with aclosing(pair.engine.generate(Work(request))) as values:
                 async for value in values:
                     seen.append(value)
-                    if isinstance(value, Frame) and len(steps(seen)) == 2:
+                    if isinstance(value, Frame) and len(steps(seen)) == 1:
                         pair.die(pair.first)
             kinds = [type(value).__name__ for value in seen if not isinstance(value, Frame)]
             assert kinds == ["Started", "Requeued", "Started"]
