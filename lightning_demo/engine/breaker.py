@@ -13,6 +13,7 @@ from typing import Literal
 FAILURES = 3  # in a row, of which any may be the request's own fault
 PAUSE = 2.0  # seconds that it is open first
 MAX_PAUSE = 60.0
+FORGOTTEN = 60.0  # seconds after which a failure is no longer in a row with the next
 
 State = Literal["closed", "open", "half_open"]
 
@@ -24,7 +25,7 @@ class Breaker:
         self, failures: int = FAILURES, pause: float = PAUSE, max_pause: float = MAX_PAUSE
     ) -> None:
         self._most, self._first, self._max_pause = failures, pause, max_pause
-        self._failures = 0  # in a row
+        self._failures, self._last = 0, 0.0  # in a row, and when the last one was
         self._pause = pause  # seconds that it is open next time
         self._opened: float | None = None  # until then; None: closed
         self._trial = False  # one is on its way
@@ -52,7 +53,9 @@ class Breaker:
 
     def failed(self, now: float, *, hung: bool = False) -> None:
         """It has not; one that hangs costs everybody seconds, and is opened at once."""
-        self._failures += 1
+        # Most requests of somebody who types are neither: they are superseded.
+        self._failures = 1 if now - self._last > FORGOTTEN else self._failures + 1
+        self._last = now
         trial, self._trial = self._trial, False
         if self._opened is not None and not trial:
             return  # of before it opened

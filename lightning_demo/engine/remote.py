@@ -127,6 +127,9 @@ class RemoteEngine:
         self._flows[flow] = None
         painting = self._submit(self._paint(flow))
         try:
+            # Only now: had it closed before the flow was there, nobody would tell this one.
+            if self._closed:
+                raise EngineUnavailable(STOPPED)
             async for value in flow.values:
                 yield value
         finally:

@@ -195,6 +195,8 @@ class Painting:
         try:
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
+                    if isinstance(value, Frame) and value.final and caller.key is not None:
+                        self._metrics.used(caller.key, work.request.num_inference_steps)
                     yield value
         finally:
             discount(self._pictures, caller.client)

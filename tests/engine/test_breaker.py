@@ -19,6 +19,13 @@ def test_it_opens_after_failures_in_a_row_only():
     assert breaker.state(1.9) == "open" and not breaker.allows(1.9)
 
 
+def test_failures_far_apart_are_not_in_a_row():
+    breaker = Breaker(failures=2)
+    for minute in range(5):
+        breaker.failed(minute * 61.0)
+    assert breaker.state(300.0) == "closed"
+
+
 def test_one_that_hangs_opens_it_at_once():
     breaker = Breaker()
     breaker.failed(0.0, hung=True)
