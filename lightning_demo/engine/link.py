@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -48,6 +50,7 @@ class Link:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=timeout,
+            verify=_trust(),
             limits=httpx.Limits(
                 max_connections=CONNECTIONS,
                 max_keepalive_connections=CONNECTIONS,
@@ -174,6 +177,12 @@ class Link:
 
     def _stranger(self) -> Unlike:
         return Unlike(f"{self.url} answers, but not as a server of this demo does.")
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whose certificates are believed: the usual authorities', or those of `SSL_CERT_FILE`."""
+    return httpx.create_ssl_context()
 
 
 def _reason(error: Exception) -> str:
