@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from ..hub.repository import Repository
@@ -59,12 +60,17 @@ def _known(spec: ModelSpec, repository: Repository, file: str) -> str:
 def _pieces(path: Path) -> str:
     """The hash of a file's size and of pieces spread over it; empty where there is no file."""
     try:
-        size = path.stat().st_size
-        digest = hashlib.sha256(str(size).encode())
-        with path.open("rb") as file:
-            for piece in range(PIECES):
-                file.seek(piece * max(0, size - PIECE_BYTES) // (PIECES - 1))
-                digest.update(file.read(PIECE_BYTES))
+        stat = path.stat()
+        return _hash(path, stat.st_size, stat.st_mtime_ns)
     except OSError:
         return ""  # what is wrong with it shows when it is loaded
+
+
+@lru_cache
+def _hash(path: Path, size: int, changed: int) -> str:
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        for piece in range(PIECES):
+            file.seek(piece * max(0, size - PIECE_BYTES) // (PIECES - 1))
+            digest.update(file.read(PIECE_BYTES))
     return digest.hexdigest()
