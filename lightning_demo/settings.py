@@ -16,6 +16,7 @@ from .schemas import MAX_LATENCY_BUDGET
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
+FALLBACK_KEY = "LIGHTNING_FALLBACK_KEY"  # what the servers of `fallback` are given
 WEB_ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
@@ -364,9 +365,11 @@ def check_fallback(url: str) -> str:
 
 
 def fallback_key(environment: Mapping[str, str] = os.environ) -> str:
-    """What the servers of `fallback` are given, where they ask for a key; never an option, which
-    everybody on the machine could read."""
-    return environment.get("LIGHTNING_FALLBACK_KEY", "").strip()
+    """The key for the servers of `fallback`, where they ask for one.
+
+    Never an option, which everybody on this machine could read.
+    """
+    return environment.get(FALLBACK_KEY, "").strip()
 
 
 def listed(text: str) -> tuple[str, ...]:
