@@ -75,8 +75,9 @@ export class Panel {
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
     const about = status ? [status.title, status.loading_model && text("panel.stand_in"), status.device] : [];
     const steps = this.steps && text("steps", { count: this.steps });
+    const engines = status && status.engines > 1 && text("panel.engines", { ready: status.engines_ready, count: status.engines });
     const how = `${text(`state.${state}`)} ${share}`.trim();
-    write("about", [...about, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
+    write("about", [...about, engines, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");

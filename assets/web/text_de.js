@@ -495,6 +495,7 @@ export default {
   "state.paused": "angehalten",
   "panel.lost": "Verbindung verloren; neuer Versuch läuft.",
   "panel.stand_in": "Ersatzmodell",
+  "panel.engines": "{ready} von {count} Engines",
   "steps.one": "{count} Schritt",
   "steps.other": "{count} Schritte",
   "panel.size": "gemalt in {width} × {height}",

@@ -495,6 +495,7 @@ export default {
   "state.paused": "paused",
   "panel.lost": "The connection is lost; trying again.",
   "panel.stand_in": "stand-in",
+  "panel.engines": "{ready} of {count} engines",
   "steps.one": "{count} step",
   "steps.other": "{count} steps",
   "panel.size": "painted at {width} × {height}",

@@ -495,6 +495,7 @@ export default {
   "state.paused": "已暂停",
   "panel.lost": "连接已断开，正在重试。",
   "panel.stand_in": "临时替代",
+  "panel.engines": "{count} 个引擎中 {ready} 个可用",
   "steps.one": "{count} 步",
   "steps.other": "{count} 步",
   "panel.size": "实际尺寸 {width} × {height}",
