@@ -39,7 +39,7 @@ MODEL_ROOMS = {
     "hub": set(),
     "compile": set(),
     "weights": {"hub", "compile", "host_memory"},
-    "sampling": {"compile", "weights", "loading", "device", "token_chunks"},
+    "sampling": {"compile", "weights", "loading", "device", "device_errors", "token_chunks"},
 }
 # A single file is converted when its files are first looked for.
 EXCEPT = {("model/hub/files.py", "weights.single_file")}

@@ -107,7 +107,7 @@ def test_the_demo_speaks_the_browsers_language(
     page.get_by_label("Negativer Prompt").fill("fog")
     tab.wait_answered()
     assert tab.request()["guidance_scale"] == 1.5
-    assert "Guidance 1.5" in page.get_by_role("button", name="Mehr").inner_text()
+    assert "Guidance 1,5" in page.get_by_role("button", name="Mehr").inner_text()
     page.get_by_label("Schieberegler für Guidance").press("End")
     page.get_by_label("Seed", exact=True).fill("-3")
     error = page.locator("#field-error")
