@@ -93,8 +93,8 @@ def _spots(scene: Scene, size: tuple[int, int], rng: random.Random) -> list[Spot
         return _one_above_the_other(scene, size, rng)
     width, height = size
     count = len(scene.things)
-    room = width / count * (0.94 if count > 1 else 0.9)
-    share = {1: 0.68, 2: 0.52, 3: 0.42}[count]
+    room = width / count * (0.94 if count > 1 else 0.92)
+    share = {1: 0.7, 2: 0.56, 3: 0.48}[count]
     size_factor = rng.uniform(0.93, 1.07)
     spots = []
     for thing, x in zip(scene.things, _columns(count, width, scene.side, rng), strict=True):

@@ -13,7 +13,7 @@ class Lots(random.Random):
         own: what is left to the picture itself.
     """
 
-    STRAY = 0.3  # of every number is the picture's own
+    STRAY = 0.12  # of every number is the picture's own
 
     def __new__(cls, theme: str, own: random.Random) -> Lots:
         return super().__new__(cls)
