@@ -31,6 +31,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=report.positive, default=6, help="rounds of typing (default: 6)"
     )
+    parser.add_argument(
+        "--slower",
+        type=report.whole(1, 16),
+        default=1,
+        metavar="N",
+        help="how many times as long the model takes, at all servers, 1 to 16 (default: 1)",
+    )
     report.add_steps(parser)
     report.add_threads(parser)
 
@@ -40,14 +47,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from .bench_model import miniature_sampler
+    from .slowed import slowed
 
     torch.set_num_threads(args.threads)
     steps, bare, rounds = args.num_inference_steps, [], []
     sampler = miniature_sampler(steps)
-    with serve_all((OURS, PEER), steps, args.threads) as servers:
+    with serve_all((OURS, PEER), steps, args.threads, args.slower) as servers:
         warm_up(servers, [steady_typist(-1)], steps)
         for number in range(args.seeds):
-            bare += bare_generations(sampler, steps)
+            with slowed(args.slower):
+                bare += bare_generations(sampler, steps)
             rounds.append(type_at(servers, [steady_typist(number)], steps))
     ours, peer = (_figures(own, report.p50_p95(bare)) for own in zip(*rounds, strict=True))
     _print(ours, peer, steps)
@@ -62,6 +71,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         **speedups,
         "num_inference_steps": steps,
         "threads": args.threads,
+        "slower": args.slower,
         "keys_per_second": KEYS_PER_SECOND,
         "seeds": args.seeds,
         **report.environment(),

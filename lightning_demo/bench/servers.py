@@ -165,10 +165,14 @@ def launch(arguments: Sequence[str], name: str = "") -> Iterator[Server]:
 
 @contextlib.contextmanager
 def serve_all(
-    names: Sequence[str], num_inference_steps: int, threads: int
+    names: Sequence[str], num_inference_steps: int, threads: int, slower: int = 1
 ) -> Iterator[list[Server]]:
-    """The servers of these names, ready and suspended; ours comes first."""
-    commands = {name: command(name, num_inference_steps, threads) for name in names}
+    """The servers of these names, ready and suspended; ours comes first.
+
+    Args:
+        slower: how many times as long their models take.
+    """
+    commands = {name: command(name, num_inference_steps, threads, slower) for name in names}
     with serve_commands(commands) as servers:
         yield servers
 
@@ -212,14 +216,18 @@ def wait_until_fast(server: Server) -> None:
     raise EngineUnavailable(f"the demo still gets faster after {FAST_WITHIN:g} seconds.")
 
 
-def command(name: str, num_inference_steps: int, threads: int) -> list[str]:
+def command(name: str, num_inference_steps: int, threads: int, slower: int = 1) -> list[str]:
     """How Python is asked for one of these servers; ours takes options of `serve` at the end."""
-    if name != OURS:
-        arguments = ["{port}", str(threads), str(num_inference_steps)]
-        return ["-m", f"lightning_demo.bench.peers.{name}", *arguments]
-    options = ["--model", "miniature", "--device", "cpu", "--threads", str(threads)]
-    options += ["--max-sessions", "1000"]  # everybody is let in, as by the peers
-    return ["-m", "lightning_demo", "serve", *options, "--port", "{port}"]
+    if name == OURS:
+        options = ["--model", "miniature", "--device", "cpu", "--threads", str(threads)]
+        options += ["--max-sessions", "1000"]  # everybody is let in, as by the peers
+        arguments = ["lightning_demo", "serve", *options, "--port", "{port}"]
+    else:
+        arguments = [f"lightning_demo.bench.peers.{name}", "{port}"]
+        arguments += [str(threads), str(num_inference_steps)]
+    if slower > 1:
+        arguments = ["lightning_demo.bench.slowed", str(slower), *arguments]
+    return ["-m", *arguments]
 
 
 @contextlib.contextmanager

@@ -37,8 +37,10 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
     """Benchmarks find the servers running, and people type little."""
 
     @contextmanager
-    def running(names: Sequence[str], steps: int, threads: int) -> Iterator[list[Server]]:
-        assert (steps, threads) == (STEPS, 1)
+    def running(
+        names: Sequence[str], steps: int, threads: int, slower: int = 1
+    ) -> Iterator[list[Server]]:
+        assert (steps, threads, slower) == (STEPS, 1, 1)
         yield [each for each in servers if each.name in names]
 
     def short(number: int, visit: int = 0, seconds: float = 0) -> Typist:
