@@ -91,11 +91,13 @@ def settings_from(args: argparse.Namespace) -> Settings:
     Raises:
         InvalidSetting: naming the option, its variable and what it may be.
     """
-    given = {
-        name: convert(name, value) if isinstance(value, str) else value
-        for name in Settings.__dataclass_fields__
-        if (value := getattr(args, name, None)) is not None
-    }
+    given = {}
+    for name in Settings.__dataclass_fields__:
+        value = getattr(args, name, None)
+        if isinstance(value, list):
+            value = ",".join(value)
+        if value is not None:
+            given[name] = convert(name, value) if isinstance(value, str) else value
     return replace(Settings.from_environment(), **given)
 
 
@@ -114,6 +116,8 @@ def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = 
         choices = item.metadata.get("choices")
         metavar = "{" + ",".join(choices) + "}" if choices else item.metadata.get("metavar")
         alone: dict[str, Any] = {}
+        if item.metadata.get("repeats"):
+            alone = {"action": "append"}
         if "alone" in item.metadata:
             alone = {"nargs": "?", "const": item.metadata["alone"]}
         parser.add_argument(flag, help=text, metavar=metavar or item.name.upper(), **alone)
@@ -130,7 +134,8 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     def run(args: argparse.Namespace) -> int:
         settings = settings_from(args)
-        from .engine.build import build_engine
+        from .engine.build import build_engine, expected
+        from .engine.fallbacks import check_fallbacks
         from .engine.local import WORKER_NAME
         from .engine.metrics import Metrics
         from .web.server import serve
@@ -141,8 +146,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         check_certificate(settings)
         if settings.audience_words:
             list(read_words(settings.audience_words))
+        if settings.fallback:
+            check_fallbacks(settings, expected(settings))
         metrics = Metrics()
-        code = serve(build_engine(settings, stand_in=True, metrics=metrics), settings, metrics)
+        engine = build_engine(settings, stand_in=True, fallback=True, metrics=metrics)
+        code = serve(engine, settings, metrics)
         if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):
             # Still loading: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()
@@ -377,7 +385,9 @@ def _size(text: str) -> tuple[int, int]:
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("doctor", help="check this machine and say what to do")
-    add_settings(parser, ("host", "port", "safety_checker", "audience_seats", *ENGINE_SETTINGS))
+    add_settings(
+        parser, ("host", "port", "safety_checker", "audience_seats", "fallback", *ENGINE_SETTINGS)
+    )
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'

@@ -100,6 +100,7 @@ def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield from _compiler(settings, spec)
     yield from _weights(spec)
     yield from _loras(settings)
+    yield from _fallbacks(settings)
     yield _port(settings)
 
 
@@ -263,6 +264,22 @@ def _loras(settings: Settings) -> Iterator[Finding]:
             yield Finding("style", f"{lora.path} at scale {lora.scale:g}")
     except (InvalidSetting, CheckpointError) as error:
         yield Finding("style", settings.lora, str(error))
+
+
+def _fallbacks(settings: Settings) -> Iterator[Finding]:
+    """Whether those that shall stand by are there, and would paint the same."""
+    if not settings.fallback:
+        return
+    from .engine.build import expected
+    from .engine.fallbacks import look_at_fallbacks
+
+    for looked in look_at_fallbacks(settings, expected(settings)):
+        if looked.unfit:
+            yield Finding("fallback", looked.url, looked.found)
+        elif looked.ready:
+            yield Finding("fallback", looked.found)
+        else:
+            yield Finding("fallback", f"not ready, used once it is: {looked.found}")
 
 
 def _port(settings: Settings) -> Finding:

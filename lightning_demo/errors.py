@@ -51,6 +51,14 @@ class EngineUnavailable(LightningError):
     status = 503
 
 
+class NotTaken(EngineUnavailable):
+    """The engine has not taken the work at all: another may, without harm."""
+
+
+class EngineHung(EngineUnavailable):
+    """The engine has said nothing for so long that it will not go on."""
+
+
 class RateLimited(LightningError):
     """One client asks for too much; others are served, and so is this one in `seconds`."""
 

@@ -36,6 +36,26 @@ def encode_jpeg(pixels: Pixels, quality: int = JPEG_QUALITY) -> bytes:
     return buffer.getvalue()
 
 
+def encode_lossless(pixels: Pixels) -> bytes:
+    """Encodes uint8 [height, width, 3] as PNG with nothing inside but the pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=PNG_COMPRESSION)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> Pixels:
+    """The pixels of an encoded picture, uint8 [height, width, 3].
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"no picture ({error})") from None
+
+
 def blurred(pixels: Pixels) -> Pixels:
     """The picture without anything that could be made out in it: only where it is how bright."""
     picture = Image.fromarray(pixels)

@@ -56,6 +56,22 @@ class Style:
             return self.negative_prompt.replace(PLACE, negative_prompt)
         return ", ".join(filter(None, (negative_prompt, self.negative_prompt)))
 
+    @classmethod
+    def parse(cls, content: Any) -> Style:
+        """A style as it travels between servers: untrusted, and kept as it is.
+
+        Raises:
+            InvalidRequest: it has other fields than its texts, or they are too long.
+        """
+        names = [each.name for each in fields(cls)]
+        good = isinstance(content, Mapping) and sorted(content) == sorted(names)
+        if not good or not all(
+            isinstance(text, str) and len(text) <= MAX_PROMPT_CHARACTERS
+            for text in content.values()
+        ):
+            raise InvalidRequest("style: must have a name, a prompt and a negative_prompt.")
+        return cls(**content)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -276,6 +292,10 @@ class EngineStatus:
     )
     tier: str = ""  # how far the model has been compiled; empty where it is not
     weights: Weights = OWN_WEIGHTS
+    fingerprint: str = ""  # of all that it paints with: equal ones paint equal pictures
+    engines: int = 1  # of which any may paint, where one stands by for another
+    engines_ready: int = 1  # of them
+    own_state: EngineState | None = None  # of this machine's own, where others stand by; else None
 
 
 def parse_latency_budget(value: Any) -> float:

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import InvalidSetting
 from .schemas import MAX_LATENCY_BUDGET
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
+FALLBACK_KEY = "LIGHTNING_FALLBACK_KEY"  # what the servers of `fallback` are given
+WEB_ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
 def _setting(default: Any, help: str, **rules: Any) -> Any:
@@ -22,7 +25,8 @@ def _setting(default: Any, help: str, **rules: Any) -> Any:
 
     Args:
         rules: `choices`, `low` and `high`; `off`, a value beside that range; `metavar`; `alone`,
-            the value of an option that is given without one.
+            the value of an option that is given without one; `repeats`, whether it may be given
+            more than once.
     """
     return field(default=default, metadata={"help": help, **rules})
 
@@ -50,6 +54,12 @@ class Settings:
         "another SDXL model to paint with, by LoRA: owner/name[@revision] on the Hugging Face "
         "Hub, or a folder in diffusers' layout",
         metavar="MODEL",
+    )
+    compare_with: str = _setting(
+        "",
+        "address of another server of this demo, whose weights the page's compare shows beside "
+        "these: one with --variant lora, say, beside --variant unet",
+        metavar="URL",
     )
     device: str = _setting("auto", "torch device to compute on, e.g. cpu, cuda, cuda:1")
     lora: str = _setting(
@@ -211,6 +221,14 @@ class Settings:
     ahead: bool = _setting(
         True, "while nobody wants anything, paint what will probably be asked for next"
     )
+    fallback: str = _setting(
+        "",
+        "another server of this demo, with the same weights, which paints while this one's engine "
+        "is gone, hung or loading; more than once, or separated by commas, in this order; its key "
+        "from LIGHTNING_FALLBACK_KEY",
+        metavar="URL",
+        repeats=True,
+    )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0
     )
@@ -260,10 +278,12 @@ class Settings:
             raise InvalidSetting("kiosk: hides the presenter's desk; leave --stage or --kiosk out.")
         if self.audience and not self.stage:
             raise InvalidSetting("audience: is for the stage; give --stage, too.")
-        if self.audience_url and not re.fullmatch(
-            r"https?://[^/?#@\s]+(/[^?#\s]*)?", self.audience_url
-        ):
-            raise InvalidSetting("audience_url: write it as in https://demo.example.org.")
+        for url in listed(self.fallback):
+            check_fallback(url)
+        for name in ("audience_url", "compare_with"):
+            address = getattr(self, name)
+            if address and not WEB_ADDRESS.fullmatch(address):
+                raise InvalidSetting(f"{name}: write it as in https://demo.example.org.")
         if self.audience_url and not self.audience:
             raise InvalidSetting("audience_url: give --audience, too.")
         if self.audience_words and not self.stage:
@@ -330,6 +350,34 @@ def files_folder(settings: Settings) -> Path | None:
         return Path(settings.files_dir)
     usual = Path.home() / ".cache" / "lightning-demo" / f"files-{settings.port}"
     return usual if settings.port else None
+
+
+def check_fallback(url: str) -> str:
+    """The address of another server, without a slash at its end.
+
+    Raises:
+        InvalidSetting: it is none, or there is a password in it.
+    """
+    try:
+        good = bool(WEB_ADDRESS.fullmatch(url) and urlsplit(url).hostname)
+        good = good and urlsplit(url).port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        good = False
+    if not good:
+        raise InvalidSetting(
+            "fallback (LIGHTNING_FALLBACK): write the address of a server of this demo as in "
+            "https://demo.example.org, without a password, a ? or a #; its key goes into "
+            "LIGHTNING_FALLBACK_KEY."
+        )
+    return url.rstrip("/")
+
+
+def fallback_key(environment: Mapping[str, str] = os.environ) -> str:
+    """The key for the servers of `fallback`, where they ask for one.
+
+    Never an option, which everybody on this machine could read.
+    """
+    return environment.get(FALLBACK_KEY, "").strip()
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "passive"
 # Servers of the tests start no process that compiles; tests of that ask for it.
 os.environ["LIGHTNING_COMPILE"] = "no"
+# Gradio's clients, and what its server notices of them, wait for the next; else that takes 15 s.
+os.environ["GRADIO_HEARTBEAT_INTERVAL"] = "0.25"
 
 import hypothesis
 import pytest
@@ -23,7 +25,9 @@ import pytest
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
 
-from . import processes, type_hints  # noqa: F401 - the latter for its effect
+from . import certificates, processes, type_hints  # noqa: F401 - the last for its effect
+
+certificates.trust_one_authority()
 
 gc.disable()  # until all tests have been collected: what is imported is no garbage
 # Deterministic, and blind to how slow the machine is: timing never decides a test.

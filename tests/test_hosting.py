@@ -15,7 +15,7 @@ import pytest
 from lightning_demo.bench import BenchParser
 from lightning_demo.cli import build_parser
 from lightning_demo.generate import KEY
-from lightning_demo.settings import Settings, variable
+from lightning_demo.settings import FALLBACK_KEY, Settings, variable
 
 from .test_readme import SPACE
 
@@ -74,7 +74,8 @@ def test_every_option_in_the_text_is_one(document: str):
 
 
 def test_every_variable_is_that_of_a_setting():
-    known = {variable(name) for name in Settings.__dataclass_fields__} | {KEY}
+    known = {variable(name) for name in Settings.__dataclass_fields__}
+    known |= {KEY, FALLBACK_KEY}
     for name, text in [*TEXT.items(), ("Dockerfile", DOCKERFILE)]:
         for found in re.findall(r"LIGHTNING_[A-Z0-9_]*[A-Z0-9]", text):
             assert found in known, f"{name}: {found}"

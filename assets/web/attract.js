@@ -2,11 +2,11 @@
 // touch, a key or a pointer, finds the page as it was.
 
 import { Autotype } from "./autotype.js";
+import { text } from "./text.js";
 
 const LOOK = 1000; // ms between two looks at whether nobody is there
 const HOLD = 5000; // ms that a finished picture stays; the device rests meanwhile
 const PATIENCE = 20_000; // ms for a picture: others come first, and then there is none
-const SAID = "Touch or type to try it";
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Attract {
@@ -23,9 +23,9 @@ export class Attract {
     /** @type {any} the page as it was, while it plays */
     this.kept = null;
     this.place = -1; // of the example
-    this.autotype = new Autotype((text) => this.write(text), (typing) => typing || this.typed());
+    this.autotype = new Autotype((line) => this.write(line), (typing) => typing || this.typed());
     this.sign = Object.assign(document.createElement("p"), { id: "attract-sign", hidden: true });
-    this.sign.textContent = SAID;
+    this.sign.textContent = text("attract.sign");
     document.getElementById("stage").append(this.sign);
     presence.onReturn(() => this.stop());
     document.addEventListener("visibilitychange", () => document.hidden && this.stop());
@@ -112,8 +112,8 @@ export class Attract {
     } else this.autotype.type(line, common(now, line));
   }
 
-  write(text) {
-    this.lightning.controls.set("prompt", text);
+  write(line) {
+    this.lightning.controls.set("prompt", line);
   }
 
   /** A line stands there: its picture stays for a while. */

@@ -6,8 +6,8 @@ const SENTENCE = [150, 380]; // more, after a comma or a stop
 
 export class Autotype {
   /**
-   * @param write    takes the text so far
-   * @param changed  called with whether it types
+   * @param {(text: string) => void} write  takes the text so far
+   * @param {(types: boolean) => void} changed  called with whether it types
    */
   constructor(write, changed) {
     this.write = write;
@@ -15,7 +15,10 @@ export class Autotype {
     this.running = false;
   }
 
-  /** @param standing  what of the line stands there already */
+  /**
+   * @param {string} line
+   * @param standing  what of the line stands there already
+   */
   type(line, standing = "") {
     this.stop();
     this.running = true;
@@ -23,6 +26,11 @@ export class Autotype {
     this.next(letters(line.slice(standing.length)), 0, standing);
   }
 
+  /**
+   * @param {string[]} all
+   * @param {number} place
+   * @param {string} text
+   */
   next(all, place, text) {
     if (place === all.length) {
       this.stop();
@@ -46,7 +54,7 @@ export class Autotype {
 /** @param {number[]} range */
 const between = ([low, high]) => low + Math.random() * (high - low);
 
-/** What one key makes: an emoji or a letter with its marks is not taken apart. */
+/** What one key makes: an emoji or a letter with its marks is not taken apart. @param {string} text */
 function letters(text) {
   if (!Intl.Segmenter) return [...text];
   return [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].map((each) => each.segment);

@@ -5,7 +5,10 @@ import { BatchRun } from "./batch_run.js";
 import { checked, sourceOf } from "./batch_source.js";
 import { BatchStore } from "./batch_store.js";
 import { save } from "./files.js";
+import { lasting } from "./numbers.js";
+import { said } from "./said.js";
 import { sure } from "./sure.js";
+import { language, listed, text } from "./text.js";
 import { parts, zip } from "./zip.js";
 
 const SHOWN = 24; // pictures, the newest
@@ -17,7 +20,6 @@ const element = (kind, fields, ...children) => {
   made.append(...children);
   return made;
 };
-const counted = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
 export class Batch {
   /** @param lightning  the page's live loop */
@@ -63,7 +65,7 @@ export class Batch {
     });
     byId("words").addEventListener("change", ({ target }) => {
       this.words = [...target.files];
-      byId("choose-words").textContent = this.words.length ? counted(this.words.length, "word list") : "Word lists";
+      byId("choose-words").textContent = this.words.length ? text("batch.lists", { count: this.words.length }) : text("batch.no_lists");
       this.edited();
     });
     this.dialog.addEventListener("dragover", (event) => event.preventDefault());
@@ -79,8 +81,8 @@ export class Batch {
     this.dialog.showModal();
     if (!this.run.running) await this.store.load();
     const { num_inference_steps: steps, width, height, guidance_scale: guidance } = this.lightning.request;
-    byId("defaults").textContent =
-      `What a row leaves out is as on the page: ${steps} steps, ${width}x${height}${guidance ? `, guidance ${guidance}` : ""}.`;
+    const words = listed([text("steps", { count: steps }), `${width}x${height}`, guidance && text("drawer.guidance", { value: guidance })]);
+    byId("defaults").textContent = text("batch.defaults", { words });
     await this.draw();
     (this.store.plan ? byId("go") : byId("text")).focus();
   }
@@ -92,7 +94,7 @@ export class Batch {
     this.file = file;
     byId("text").disabled = Boolean(file);
     byId("text").value = file ? file.name : "";
-    byId("choose-file").textContent = file ? "Without the file" : "Open a file";
+    byId("choose-file").textContent = text(file ? "batch.without_file" : "batch.open_file");
     this.edited();
     if (file) this.check();
   }
@@ -107,7 +109,7 @@ export class Batch {
 
   async check() {
     this.edited();
-    this.say("Checking");
+    this.say(text("batch.checking"));
     const { prompt, seed, ...defaults } = this.lightning.request;
     try {
       const source = await sourceOf(this.file ?? byId("text").value, byId("kind").value, this.words);
@@ -117,10 +119,10 @@ export class Batch {
       return;
     }
     const { pictures, faults, bad_rows: bad } = this.found;
-    this.say(bad ? `${counted(bad, "row")} cannot be painted` : `${counted(pictures.length, "picture")}, nothing at fault`, bad ? "problem" : "");
-    this.list(faults.map(({ line, reason }) => [`line ${line}`, reason]), bad);
+    this.say(bad ? text("batch.bad", { count: bad }) : text("batch.good", { count: pictures.length }), bad ? "problem" : "");
+    this.list(faults.map(({ line, reason }) => [text("batch.line", { line }), said(reason)]), bad);
     byId("paint").hidden = !pictures.length;
-    byId("paint").textContent = bad ? `Paint the other ${counted(pictures.length, "picture")}` : `Paint ${counted(pictures.length, "picture")}`;
+    byId("paint").textContent = text(bad ? "batch.paint_others" : "batch.paint", { count: pictures.length });
   }
 
   async begin() {
@@ -157,23 +159,23 @@ export class Batch {
     const painted = store.outcomes.size - failed;
     const left = total - store.outcomes.size;
     const hours = run.running && run.perHour ? left / run.perHour : 0;
-    const pace = run.running && run.perHour ? `${counted(run.perHour, "picture")} an hour` : "";
+    const pace = run.running && run.perHour ? text("batch.pace", { count: run.perHour }) : "";
     this.opener.dataset.running = String(run.running);
-    this.opener.title = total ? `Batch: ${painted} of ${total}` : "Many pictures from a list";
+    this.opener.title = total ? text("batch.painted", { painted, all: total }) : text("batch.about");
     if (!store.plan) return;
     byId("progress").max = total;
     byId("progress").value = store.outcomes.size;
-    const sums = [`${painted.toLocaleString("en")} of ${counted(total, "picture")}`, failed && `${failed} failed`, pace, hours && `about ${lasting(hours)} left`];
+    const sum = text("batch.sum", { painted: painted.toLocaleString(language), count: total });
+    const sums = [sum, failed && text("batch.failed", { count: failed }), pace, hours && text("batch.left", { time: lasting(hours) })];
     byId("sums").textContent = sums.filter(Boolean).join(" · ");
-    byId("go").textContent = run.running ? "Pause" : store.outcomes.size ? "Resume" : "Paint";
+    byId("go").textContent = text(run.running ? "live.pause" : store.outcomes.size ? "live.resume" : "paint.go");
     byId("go").disabled = !left;
     byId("retry").hidden = run.running || !failed;
     byId("save").disabled = !painted;
     byId("room").hidden = !run.full;
     byId("room").disabled = !this.saved.length;
-    const typing = run.running ? "It gives way to what you type; close this and type on." : "";
-    const full = run.full ? " Save the zip, then make room." : "";
-    this.say((run.words || store.problem || typing) + full, run.words && !run.running ? "problem" : "");
+    const words = run.words || store.problem || (run.running ? text("batch.gives_way") : "");
+    this.say(run.full ? text("batch.full", { words }) : words, run.words && !run.running ? "problem" : "");
   }
 
   async draw() {
@@ -186,7 +188,7 @@ export class Batch {
     if (!plan) return;
     const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, [line, request.prompt]]));
     const failed = this.known.filter(({ error }) => error);
-    this.list(failed.map(({ number, error }) => [`line ${prompts.get(number)?.[0]}`, error, prompts.get(number)?.[1]]), failed.length);
+    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.[0] }), said(error), prompts.get(number)?.[1]]), failed.length);
     if (byId("pictures").childElementCount) return;
     for (const { number } of this.known.filter(({ file, saved }) => file && !saved).slice(-SHOWN)) {
       const blob = await this.store.picture(number);
@@ -198,9 +200,9 @@ export class Batch {
     const { request } = this.store.plan.pictures.find((each) => each.number === number);
     const list = byId("pictures");
     if (list.querySelector(`[data-number="${number}"]`)) return;
-    const name = `${request.prompt}, seed ${request.seed}`;
+    const name = text("batch.picture", request);
     const image = element("img", { alt: "", src: URL.createObjectURL(blob) });
-    const button = element("button", { type: "button", title: name, ariaLabel: `Go on from ${name}` }, image);
+    const button = element("button", { type: "button", title: name, ariaLabel: text("batch.go_on", { name }) }, image);
     button.dataset.number = number;
     image.onload = () => URL.revokeObjectURL(image.src);
     list.prepend(button);
@@ -211,7 +213,7 @@ export class Batch {
   list(rows, all) {
     const items = rows.slice(0, FAULTS).map(([where, reason, prompt]) =>
       element("li", {}, element("b", { textContent: where }), " ", prompt ? element("bdi", { textContent: `${prompt}: ` }) : "", element("bdi", { textContent: reason })));
-    if (all > items.length) items.push(element("li", { textContent: `and ${(all - items.length).toLocaleString("en")} more` }));
+    if (all > items.length) items.push(element("li", { textContent: text("batch.more", { count: all - items.length }) }));
     byId("faults").replaceChildren(...items);
   }
 
@@ -234,7 +236,7 @@ export class Batch {
   async save() {
     const { plan, outcomes } = this.store;
     const here = this.known.filter(({ file, saved }) => file && !saved);
-    this.say("Making the zip");
+    this.say(text("batch.zipping"));
     const files = [];
     for (const { number, file } of here) files.push({ name: file, blob: await this.store.picture(number) });
     const lines = linesOf(plan.pictures, outcomes);
@@ -249,7 +251,7 @@ export class Batch {
     }
     this.saved = here.map(({ number }) => number);
     this.drawProgress();
-    this.say(`Saved ${counted(here.length, "picture")} and the manifest`);
+    this.say(text("batch.saved", { count: here.length }));
   }
 
   /** Lets go of what the last zip holds. */
@@ -278,10 +280,4 @@ export class Batch {
     if (byId("says").textContent !== words) byId("says").textContent = words;
     byId("says").dataset.kind = kind;
   }
-}
-
-function lasting(hours) {
-  const minutes = hours * 60;
-  if (minutes < 1) return `${Math.max(1, Math.round(minutes * 60))} s`;
-  return minutes < 100 ? `${Math.round(minutes)} min` : `${hours.toFixed(1)} h`;
 }

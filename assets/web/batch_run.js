@@ -3,6 +3,8 @@
 import { NotKept } from "./batch_store.js";
 import { pictures } from "./batch_stream.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
+import { text } from "./text.js";
 
 const STREAMS = 2; // so that the model has something to do while one of them begins anew
 const OF_EACH = 8; // pictures
@@ -82,7 +84,7 @@ export class BatchRun {
 
   /** Another tab goes on, or has changed the batch. */
   async elsewhere() {
-    if (this.running) this.pause("It goes on in another tab.");
+    if (this.running) this.pause(text("batch.elsewhere"));
     await this.store.load();
     this.tell();
   }
@@ -100,7 +102,7 @@ export class BatchRun {
         if (problem.status && !BUSY.includes(problem.status)) throw problem;
         missing = missing.filter(({ number }) => !this.store.outcomes.has(number));
         wait = Math.max(wait, problem.seconds ?? 0);
-        this.say(problem.status ? problem.message : "The server does not answer; it is asked again.");
+        this.say(problem.status ? problem.message : text("batch.asked_again"));
       }
       if (missing.length < before) tries = 0;
       if (missing.length) await pause(1000 * wait, signal);
@@ -113,7 +115,7 @@ export class BatchRun {
     const again = new Set(some);
     const requests = some.map(({ request }) => request);
     for await (const [place, about, blob] of pictures(requests, this.store.plan.format, signal)) {
-      if (about.again) this.say(about.error);
+      if (about.again) this.say(said(about.error));
       else {
         again.delete(some[place]);
         await this.keep(some[place], { seconds: (performance.now() - begun) / 1000, ...about }, blob, signal);

@@ -1,12 +1,15 @@
 // A list of pictures before it is checked: pasted or a file, how it is read, and its words.
 
+import { said } from "./said.js";
+import { text } from "./text.js";
+
 const MOST = 4 * 2 ** 20; // bytes, as many as the server checks
 const KINDS = { txt: "text", csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl" };
 const ending = (name) => name.split(".").at(-1).toLowerCase();
 
 /** How a pasted list is read: by its first line. */
-export function kindOf(text) {
-  const line = /\S.*/.exec(text)?.[0] ?? "";
+export function kindOf(list) {
+  const line = /\S.*/.exec(list)?.[0] ?? "";
   const names = line.split(/[,;\t]/).map((name) => name.trim().replace(/^"(.*)"$/, "$1").toLowerCase());
   if (names.includes("prompt") && names.every((name) => /^[a-z_]+$/.test(name))) return "csv";
   try {
@@ -27,10 +30,10 @@ export function kindOf(text) {
 export async function sourceOf(list, kind, words) {
   const file = typeof list === "string" ? null : list;
   const read = kind || (file ? KINDS[ending(file.name)] : kindOf(list));
-  if (!read) throw new Error(`${file.name}: say how it is read, or name it .${Object.keys(KINDS).join(", .")}.`);
+  if (!read) throw new Error(text("batch.unknown_kind", { name: file.name, endings: `.${Object.keys(KINDS).join(", .")}` }));
   const blob = file ?? new Blob([list]);
-  if (!blob.size) throw new Error("There is nothing in the list.");
-  if (blob.size > MOST) throw new Error("The list is larger than 4 MiB; the command line takes larger ones.");
+  if (!blob.size) throw new Error(text("batch.empty"));
+  if (blob.size > MOST) throw new Error(text("batch.too_large"));
   const texts = await Promise.all(words.map(async (each) => [each.name.replace(/\.[^.]*$/, ""), await each.text()]));
   return { kind: read, list: await base64(blob), words: Object.fromEntries(texts) };
 }
@@ -40,7 +43,7 @@ function base64(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result).split(",")[1] ?? "");
-    reader.onerror = () => reject(new Error("The file cannot be read."));
+    reader.onerror = () => reject(new Error(text("batch.unreadable")));
     reader.readAsDataURL(blob);
   });
 }
@@ -57,6 +60,6 @@ export async function checked(source) {
     body: JSON.stringify(source),
   }).catch(() => null);
   const content = await answer?.json().catch(() => null);
-  if (!answer?.ok) throw new Error(content?.detail ?? "The server does not answer.");
+  if (!answer?.ok) throw new Error(content?.detail ? said(content.detail) : text("server.silent"));
   return content;
 }

@@ -1,6 +1,8 @@
 // A batch in the browser's own database: its plan, what became of each picture, and the pictures.
 // Where the database may not be used, all of it is in this tab's memory, and why is told.
 
+import { text } from "./text.js";
+
 const NAME = "lightning-batch";
 const STORES = ["plan", "outcomes", "pictures"];
 
@@ -36,7 +38,7 @@ export class BatchStore {
     } catch (problem) {
       console.warn("the batch is kept in memory:", problem);
       this.database = null;
-      this.problem = "This browser does not let pages keep anything: the batch is gone when this tab is closed.";
+      this.problem = text("batch.forbidden");
     }
   }
 
@@ -107,7 +109,7 @@ export class BatchStore {
     } catch (problem) {
       console.warn("the batch cannot be kept:", problem);
       const full = problem?.name === "QuotaExceededError";
-      throw new NotKept(full ? "This browser has no room left." : "This browser keeps no more.");
+      throw new NotKept(text(full ? "batch.no_room" : "batch.not_kept"));
     }
   }
 }

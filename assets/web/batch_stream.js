@@ -1,6 +1,9 @@
 // Several pictures of a batch over one connection, each when it is there
 // (lightning_demo/web/batch_pictures.py).
 
+import { said } from "./said.js";
+import { text } from "./text.js";
+
 /**
  * Asks for pictures and yields [place, about, blob] of each; of one without a picture the blob is null.
  * @param requests  at most 16
@@ -16,7 +19,7 @@ export async function* pictures(requests, format, signal) {
   });
   if (!answer.ok) {
     const content = await answer.json().catch(() => null);
-    throw new Refused(content?.detail ?? "The server does not paint it.", answer);
+    throw new Refused(content?.detail ? said(content.detail) : text("batch.refused"), answer);
   }
   for await (const [{ place, ...about }, bytes] of records(answer.body)) {
     yield [place, about, bytes.length ? new Blob([bytes], { type: `image/${format}` }) : null];

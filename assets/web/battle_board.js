@@ -4,6 +4,7 @@
 import { called, nameOf } from "./battle_words.js";
 import { Caption } from "./caption.js";
 import { clock } from "./clock.js";
+import { percent } from "./numbers.js";
 import { text } from "./text.js";
 import { WallPainter } from "./wall_painter.js";
 
@@ -21,7 +22,7 @@ const MARKUP = `
     ${SIDES.map(
       (side) => `
     <div class="side" data-side="${side}">
-      <p class="side-who"><i></i><bdi></bdi><span class="side-wins"></span></p>
+      <p class="side-who"><i></i><bdi data-away="${text("battle.away")}"></bdi><span class="side-wins"></span></p>
       <div class="side-picture"><canvas role="img" aria-label="${text("stage.no_picture")}"></canvas><b class="side-figure"></b></div>
       <div class="side-words"><p dir="auto"><span></span><i aria-hidden="true"></i></p></div>
     </div>`,
@@ -104,7 +105,7 @@ export class Board {
     this.words[side].write(hidden ? "…" : prompt);
     this.words[side].fit();
     box.querySelector("canvas").setAttribute("aria-label", prompt || text("stage.no_picture"));
-    const shown = figure === null ? "" : verdict === "likeness" ? `${figure} %` : String(figure);
+    const shown = figure === null ? "" : verdict === "likeness" ? percent(figure / 100) : String(figure);
     write(box.querySelector(".side-figure"), shown);
   }
 }

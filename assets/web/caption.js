@@ -5,7 +5,7 @@ const KEEP_WORDS = 7; // of these sizes in which no word is broken
 
 export class Caption {
   /**
-   * @param box    of a size of its own, holds a paragraph with the text's span
+   * @param {HTMLElement} box  of a size of its own, holds a paragraph with the text's span
    * @param frame  what sizes are a share of; @param scale  of all of them; @param least  px
    */
   constructor(box, { frame = document.documentElement, scale = 1, least = 14 } = {}) {
@@ -18,7 +18,7 @@ export class Caption {
     new ResizeObserver(() => this.fit()).observe(box);
   }
 
-  /** @param prompt  null: nothing to say of it, the last one stays */
+  /** @param {string | null} prompt  null: nothing to say of it, the last one stays */
   write(prompt) {
     if (prompt === null || this.text.textContent === prompt) return;
     this.text.textContent = prompt;
@@ -34,7 +34,7 @@ export class Caption {
     const { paddingTop, paddingBottom } = getComputedStyle(box);
     const room = box.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
     const percent = (this.scale * Math.sqrt(frame.clientWidth * frame.clientHeight)) / 100;
-    const fits = (size) => {
+    const fits = (/** @type {number} */ size) => {
       box.style.fontSize = `${Math.max(this.least, size * percent)}px`;
       return paragraph.offsetHeight <= room && paragraph.scrollWidth <= paragraph.clientWidth;
     };

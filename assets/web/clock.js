@@ -1,6 +1,6 @@
 // Times as people read them.
 
-/** Seconds as 1:02:03, with a minus below zero. */
+/** Seconds as 1:02:03, with a minus below zero. @param {number} seconds */
 export function clock(seconds) {
   const total = Math.abs(seconds);
   const parts = [Math.floor(total / 3600), Math.floor(total / 60) % 60, total % 60];

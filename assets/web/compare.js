@@ -3,13 +3,18 @@
 import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
+import { decimal, dollars, milliseconds } from "./numbers.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
+import { text } from "./text.js";
 import { zip } from "./zip.js";
 
 // Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
 // what is typed meanwhile needs one where there are no sockets.
 const AT_ONCE = 3;
 const NONE = "";
+const PAN = 10; // % of a picture that an arrow goes on where all are enlarged
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const byId = (name) => document.getElementById(`compare-${name}`);
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
@@ -24,6 +29,8 @@ export class Compare {
     /** @type {any[]} */
     this.cells = [];
     this.chosen = []; // at most two cells
+    /** @type {string[]} this server's, and those of the one that is compared with */
+    this.weights = [];
     this.running = null; // what is being painted, until it is aborted
     this.wire();
   }
@@ -54,6 +61,12 @@ export class Compare {
       byId("grid").style.setProperty("--zoom", target.value);
     });
     byId("grid").addEventListener("pointermove", ({ target, offsetX, offsetY }) => this.look(target, offsetX, offsetY));
+    byId("grid").addEventListener("keydown", (event) => {
+      if (event.key in ARROWS && Number(byId("zoom").value) > 1) {
+        event.preventDefault(); // the grid would scroll
+        this.move(ARROWS[event.key]);
+      }
+    });
     byId("split").addEventListener("input", ({ target }) => {
       byId("pair").style.setProperty("--split", `${target.value}%`);
     });
@@ -62,20 +75,35 @@ export class Compare {
   open() {
     const { lightning } = this;
     this.base = { ...lightning.request, seed: lightning.request.seed ?? lightning.current?.seed ?? 0 };
-    this.axes = axes(this.base, lightning.limits);
-    for (const side of ["across", "down"]) {
-      const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
-      if (side === "down") options.unshift(element("option", { value: NONE, textContent: "nothing" }));
-      const kept = byId(side).value;
-      byId(side).replaceChildren(...options);
-      if (kept in this.axes) byId(side).value = kept;
-      this.offer(side);
-    }
+    this.offerAxes();
     byId("prompt").textContent = this.base.prompt;
     this.show([]);
     this.say("");
     this.dialog.showModal();
     byId("go").focus();
+    if (lightning.compared) this.findWeights();
+  }
+
+  /** Asks for the names of the weights here, and of the server that is compared with. */
+  async findWeights() {
+    const answer = await fetch(new URL("../compared", import.meta.url)).catch(() => null);
+    const found = await answer?.json().catch(() => null);
+    if (answer?.ok) this.weights = found.titles;
+    else this.say(found?.detail ? said(found.detail) : text("compare.weights_gone"), "problem");
+    this.offerAxes(false);
+  }
+
+  /** @param {boolean} anew  whether values are those that an axis begins with */
+  offerAxes(anew = true) {
+    this.axes = axes(this.base, this.lightning.limits, this.weights);
+    for (const side of ["across", "down"]) {
+      const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
+      if (side === "down") options.unshift(element("option", { value: NONE, textContent: text("compare.nothing") }));
+      const kept = byId(side).value;
+      byId(side).replaceChildren(...options);
+      if (kept in this.axes) byId(side).value = kept;
+      if (anew) this.offer(side);
+    }
   }
 
   offer(side) {
@@ -100,7 +128,7 @@ export class Compare {
     try {
       const down = this.read("down");
       across = this.read("across");
-      if (down?.axis === across.axis) throw new Error("Across and down vary the same.");
+      if (down?.axis === across.axis) throw new Error(text("compare.same"));
       cells = cellsOf(this.base, across, down);
     } catch ({ message }) {
       this.say(message, "problem");
@@ -109,7 +137,7 @@ export class Compare {
     this.columns = across.values.length;
     this.show(cells);
     const control = (this.running = new AbortController());
-    byId("go").textContent = "Stop";
+    byId("go").textContent = text("paint.stop");
     const begun = performance.now();
     const waiting = this.cells.values();
     const work = async () => {
@@ -126,9 +154,11 @@ export class Compare {
   }
 
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg&yields=1", import.meta.url);
+    const { weights = this.weights[0], ...request } = cell.request;
+    const where = weights === this.weights[0] ? "../picture?format=jpeg&yields=1" : "../compared/picture";
+    const url = new URL(where, import.meta.url);
     const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(cell.request);
+    const body = JSON.stringify(request);
     const begun = performance.now();
     try {
       const answer = await fetch(url, { method: "POST", headers, body, signal });
@@ -137,13 +167,13 @@ export class Compare {
         if (!signal.aborted) await this.paint(cell, signal);
         return;
       }
-      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? "It was not painted.");
+      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
       cell.blob = await answer.blob();
       cell.image.src = URL.createObjectURL(cell.blob);
-      cell.time.textContent = `${serverTime(answer) || Math.round(performance.now() - begun)} ms`;
+      cell.time.textContent = milliseconds(serverTime(answer) || performance.now() - begun);
     } catch (problem) {
       if (problem.name === "AbortError") return;
-      cell.time.textContent = problem instanceof TypeError ? "The server does not answer." : problem.message;
+      cell.time.textContent = problem instanceof TypeError ? text("server.silent") : problem.message;
       cell.button.classList.add("failed");
     }
   }
@@ -151,7 +181,7 @@ export class Compare {
   stop() {
     this.running?.abort();
     this.running = null;
-    byId("go").textContent = "Paint";
+    byId("go").textContent = text("paint.go");
   }
 
   // The grid ---------------------------------------------------------------------------------
@@ -176,12 +206,14 @@ export class Compare {
     this.choose(null);
   }
 
-  count(milliseconds) {
+  /** @param {number} [took]  ms, once all is painted */
+  count(took) {
     const painted = this.cells.filter(({ blob }) => blob).length;
-    const took = milliseconds ? ` in ${(milliseconds / 1000).toFixed(1)} s` : "";
+    let words = text("paint.of", { painted, all: this.cells.length });
+    if (took) words = text("compare.took", { words, seconds: decimal(took / 1000, 1) });
     const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
-    const price = service && milliseconds ? `; at ${service} $${(usd * painted).toFixed(4)}` : "";
-    this.say(`${painted} of ${this.cells.length}${took}${price}`);
+    if (took && service) words = text("compare.price", { words, service, price: dollars(usd * painted, 4) });
+    this.say(words);
     byId("save").disabled = byId("zip").disabled = !painted;
   }
 
@@ -195,6 +227,7 @@ export class Compare {
     byId("use").disabled = this.chosen.length !== 1;
     byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
     byId("save").disabled = byId("zip").disabled = !this.cells.some(({ blob }) => blob);
+    byId("slide").setAttribute("aria-pressed", "false");
     byId("pair").hidden = true;
     byId("grid").hidden = false;
   }
@@ -208,8 +241,22 @@ export class Compare {
     byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
   }
 
-  /** Two pictures over one another, with a line to push between them. */
+  /** As much further to a side, in all pictures. */
+  move([across, down]) {
+    const { style } = byId("grid");
+    for (const [name, by] of [["--x", across], ["--y", down]]) {
+      const now = parseFloat(style.getPropertyValue(name) || "50");
+      style.setProperty(name, `${Math.min(100, Math.max(0, now + by * PAN))}%`);
+    }
+  }
+
+  /** Two pictures over one another, with a line to push between them; or the grid again. */
   slide() {
+    if (!byId("pair").hidden) {
+      this.choose(null);
+      return;
+    }
+    byId("slide").setAttribute("aria-pressed", "true");
     const [first, second] = this.chosen;
     byId("first").src = first.image.src;
     byId("second").src = second.image.src;
@@ -236,7 +283,7 @@ export class Compare {
   /** Every picture as a file named by what it varies, and a list of their settings. */
   async saveZip() {
     const painted = this.cells.filter(({ blob }) => blob);
-    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.name)}.jpeg` }));
+    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.file)}.jpeg` }));
     const list = JSON.stringify(named.map(({ file, name, request }) => ({ file, name, ...request })), null, 1);
     const files = named.map(({ file, blob }) => ({ name: file, blob }));
     save(await zip([...files, { name: "manifest.json", blob: new Blob([list]) }]), "lightning-compare.zip");

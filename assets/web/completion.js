@@ -11,8 +11,9 @@ const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10ff
 
 /**
  * The rest of the word at the end of `prompt`; "" where none is likely.
- * @param words    lowercase, the likeliest first
- * @param history  the visitor's own, which come before `words`
+ * @param {string} prompt
+ * @param {string[]} words    lowercase, the likeliest first
+ * @param {string[]} history  the visitor's own, which come before `words`
  */
 export function complete(prompt, words, history) {
   if (prompt.length > LONGEST_PROMPT || RIGHT_TO_LEFT.test(prompt)) return "";
@@ -20,7 +21,7 @@ export function complete(prompt, words, history) {
   if (!typed) return "";
   const start = typed.toLowerCase();
   if (words.includes(start)) return "";
-  const longer = (word) => word.length > start.length && word.startsWith(start);
+  const longer = (/** @type {string} */ word) => word.length > start.length && word.startsWith(start);
   const rest = (history.find(longer) ?? words.find(longer) ?? start).slice(start.length);
   const loud = typed !== start && typed === typed.toUpperCase();
   return loud ? rest.toUpperCase() : rest;
@@ -28,12 +29,13 @@ export function complete(prompt, words, history) {
 
 /**
  * What changes in `request` if the visitor asks for what is likely, the likeliest first.
- * @param completion  what `complete` says of its prompt
- * @param stepCounts  those that the model has
+ * @param {Asked} request
+ * @param {string} completion    what `complete` says of its prompt
+ * @param {number[]} stepCounts  those that the model has
  */
 export function guesses(request, completion, stepCounts) {
   const { prompt, num_inference_steps: steps } = request;
-  const distance = (count) => Math.abs(Math.log2(count / steps));
+  const distance = (/** @type {number} */ count) => Math.abs(Math.log2(count / steps));
   const others = stepCounts.filter((count) => count !== steps);
   others.sort((one, other) => distance(one) - distance(other));
   return [
@@ -42,7 +44,11 @@ export function guesses(request, completion, stepCounts) {
   ].slice(0, GUESSES);
 }
 
-/** `history` with the words of a finished prompt before all others. */
+/**
+ * `history` with the words of a finished prompt before all others.
+ * @param {string} prompt
+ * @param {string[]} history
+ */
 export function remember(prompt, history) {
   const words = prompt.slice(0, LONGEST_PROMPT).toLowerCase().match(WORDS) ?? [];
   return [...new Set([...words, ...history])].slice(0, REMEMBERED);

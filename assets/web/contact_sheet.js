@@ -1,5 +1,7 @@
 // Pictures with their words on one sheet, drawn in the page.
 
+import { text } from "./text.js";
+
 const MOST = 96; // pictures, the newest
 const SIDE = 256; // px of each
 const GAP = 16;
@@ -34,7 +36,7 @@ export async function contactSheet(entries, most = COLUMNS) {
     const words = wrapped(context, entry.name || prompt, SIDE, LINES - 1);
     words.forEach((line, at) => context.fillText(line, left, top + SIDE + 6 + at * LINE));
     context.fillStyle = "#5c584f";
-    context.fillText(`${steps} ${steps === 1 ? "step" : "steps"}, seed ${seed}`, left, top + SIDE + 6 + words.length * LINE);
+    context.fillText(text("sheet.settings", { count: steps, seed }), left, top + SIDE + 6 + words.length * LINE);
   }
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
@@ -49,10 +51,10 @@ async function drawPicture(context, blob, left, top) {
 }
 
 /** Lines that fit a width in px; the last ends with … where there is more. */
-export function wrapped(context, text, width, most) {
+export function wrapped(context, words, width, most) {
   const fits = (line) => context.measureText(line).width <= width;
   const lines = [];
-  let rest = [...text];
+  let rest = [...words];
   while (rest.length && lines.length < most) {
     let end = rest.length;
     while (end > 1 && !fits(rest.slice(0, end).join(""))) end -= 1;

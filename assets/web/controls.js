@@ -1,5 +1,7 @@
 // The page's controls by name: what they say, and one report whenever one may say something new.
 
+import { text } from "./text.js";
+
 const OF_NO_PICTURE = ["seed_lock", "budget"];
 
 export class Controls {
@@ -10,6 +12,7 @@ export class Controls {
   constructor(ids, changed) {
     this.ids = ids;
     const selector = Object.values(ids).map((id) => `#${id}`).join();
+    document.querySelectorAll(selector).forEach(nameSlider);
     const nameOf = (box) => Object.keys(ids).find((name) => ids[name] === box.id);
     // Gradio writes some values itself, without an `input`: at a slider's reset button, and when a
     // field is left with a value out of range.
@@ -90,6 +93,16 @@ export class Controls {
 }
 
 const buttons = (box) => [...box.querySelectorAll("input[type=radio]")];
+
+/** What Gradio has English names for, in the visitor's language. */
+function nameSlider(box) {
+  const range = box.querySelector("input[type=range]");
+  if (!range) return;
+  const label = box.querySelector("label").textContent.trim();
+  range.setAttribute("aria-label", text("page.slider.range", { label }));
+  box.querySelector("input[type=number]").setAttribute("aria-label", text("page.slider.number", { label }));
+  box.querySelector("button")?.setAttribute("aria-label", text("page.slider.reset"));
+}
 
 /** Unchecks the other buttons of a choice: Gradio names them differently, and does so later. */
 function choose(box, chosen) {

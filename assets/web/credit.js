@@ -1,6 +1,6 @@
 // Who has painted a picture: colour, number and name; for wall, desk and phones.
 
-/** @returns an element of class "by" */
+/** @param {Player} player @returns an element of class "by" */
 export function credit({ number, colour, name }) {
   const dot = document.createElement("i");
   dot.style.setProperty("--colour", colour);

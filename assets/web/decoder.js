@@ -9,7 +9,9 @@ export class Decoder {
   /**
    * Decodes a picture; one at a time.
    *
-   * @param box  width and height in which it will be shown
+   * @param {ArrayBuffer} bytes
+   * @param {string} type
+   * @param {Box} box  width and height in which it will be shown
    * @returns an ImageBitmap that fits the box, or that has yet to be scaled where there is no such
    *   thread; it is the caller's to close
    */
@@ -23,8 +25,8 @@ export class Decoder {
   }
 }
 
-/** The worker's picture; null when there is no worker after all. */
-function ask(/** @type {Worker} */ worker, message) {
+/** The worker's picture; null when there is no worker after all. @returns {Promise<any>} */
+function ask(/** @type {Worker} */ worker, /** @type {object} */ message) {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.problem ? reject(data.problem) : resolve(data.picture));
     worker.onerror = () => resolve(null);

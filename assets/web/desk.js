@@ -6,14 +6,12 @@ import { DeskBattle } from "./desk_battle.js";
 import { DeskWall } from "./desk_wall.js";
 import { DESK_LETTERS, PAGES, writes } from "./keys.js";
 import { Script } from "./script.js";
+import { listed, parts, text } from "./text.js";
 import { Timer } from "./timer.js";
 import { openOnOtherScreen } from "./wall_window.js";
 
 const KEPT = "lightning-desk"; // in this tab's storage: a page that is loaded again goes on
 const LOOK = { caption: "beside", crossfade: true, surround: true, figures: false, previews: true };
-const ONLY_SOCKET =
-  "Pictures come over Gradio's events here, and the wall needs a WebSocket: start the demo without " +
-  "--transport events, and let the network pass WebSockets.";
 
 const byId = (name) => document.getElementById(`desk-${name}`);
 
@@ -32,7 +30,7 @@ export class Desk {
     this.addresses = []; // of this server, for other computers
     this.taken = false; // by another tab: this one does not take it back by itself
     this.wall = new DeskWall();
-    const write = (text) => lightning.controls.set("prompt", text);
+    const write = (line) => lightning.controls.set("prompt", line);
     this.autotype = new Autotype(write, (typing) => this.showTyping(typing));
     this.script = new Script((line, slowly) => this.perform(line, slowly));
     this.timer = new Timer();
@@ -86,7 +84,7 @@ export class Desk {
     const { transport } = this.lightning;
     if (!this.panel.open || this.taken) return;
     if (transport.name === "socket") this.say();
-    else this.problem(ONLY_SOCKET);
+    else this.problem(text("desk.only_socket"));
   }
 
   lost() {
@@ -110,7 +108,7 @@ export class Desk {
 
   /** The server's answer: how the wall is, or why there is none. */
   told({ problem, needs, code, token, screens, addresses }) {
-    this.problem(needs === "password" && problem.startsWith("Type") ? "" : problem);
+    this.problem(needs === "password" && problem === text("said.ask_password") ? "" : problem);
     byId("login").hidden = needs !== "password";
     this.taken = needs === "taken";
     byId("here").hidden = !this.taken;
@@ -169,7 +167,7 @@ export class Desk {
     const url = new URL("../stage", import.meta.url);
     url.searchParams.set("code", this.state.code);
     if (!(await openOnOtherScreen(url))) {
-      this.problem(`The browser opens no window: allow pop-ups here, or open ${url.href} yourself.`);
+      this.problem(text("desk.no_window", { url: url.href }));
     }
   }
 
@@ -199,23 +197,20 @@ export class Desk {
     const { host, hostname, pathname } = new URL("../stage", import.meta.url);
     const here = /^(localhost|127\.|\[::1\])/.test(hostname);
     const [first, ...others] = here ? this.addresses.map((url) => new URL(url).host) : [host];
-    byId("address").title = others.length ? `Or: ${others.map((name) => name + pathname).join(", ")}` : "";
+    byId("address").title = others.length ? text("desk.or", { addresses: listed(others.map((name) => name + pathname)) }) : "";
     const option = Object.assign(document.createElement("b"), { textContent: "--host 0.0.0.0" });
-    const words = first
-      ? [`On another computer: ${first}${pathname}`]
-      : ["Other computers reach it when it is started with ", option];
+    const words = first ? [text("desk.address", { address: first + pathname })] : parts("desk.hidden", { option });
     byId("address").replaceChildren(...words);
   }
 
   showScreens(screens) {
-    const sizes = screens.map(({ width, height }) => (width ? `${width} × ${height}` : "size not told"));
-    const count = screens.length === 1 ? "1 screen" : `${screens.length || "No"} screens`;
-    const some = sizes.slice(0, 3).join(", ") + (sizes.length > 3 ? " …" : "");
-    byId("screens").textContent = sizes.length ? `${count}: ${some}` : "No screen follows yet";
+    const sizes = screens.map(({ width, height }) => (width ? `${width} × ${height}` : text("desk.no_size")));
+    const some = listed(sizes.slice(0, 3)) + (sizes.length > 3 ? " …" : "");
+    byId("screens").textContent = sizes.length ? text("desk.screens", { count: sizes.length, sizes: some }) : text("desk.no_screen");
   }
 
   showTyping(typing) {
-    byId("type").textContent = typing ? "Stop" : "Type it";
+    byId("type").textContent = text(typing ? "desk.stop" : "desk.type");
     byId("type").setAttribute("aria-pressed", String(typing));
   }
 

@@ -1,10 +1,11 @@
 // The audience on the desk: the switches, who is there, the tray, and what is left in the end.
 
+import { said } from "./said.js";
+import { listed, text } from "./text.js";
 import { Tray } from "./tray.js";
 
 const HALL = { open: true, anonymous: false, approval: true, votes: false, code: "none", address: "" };
 const CHECKS = ["anonymous", "approval", "votes"];
-const NO_ADDRESS = "Phones cannot reach this address: start with --host 0.0.0.0, or --audience-url.";
 const FILES = { zip: "audience.zip", sheet: "contact-sheet.jpg" };
 
 const byId = (name) => document.getElementById(`desk-${name}`);
@@ -58,15 +59,16 @@ export class DeskAudience {
   told(message) {
     this.acts = this.acts.filter((act) => act.number > message.done);
     const { phones, painting, line, waiting, released, gallery, url, addresses } = message;
-    const count = phones === 1 ? "1 phone" : `${phones || "No"} phones`;
-    byId("phones").textContent = `${count}, ${painting} painting${line ? `, ${line} in line` : ""}`;
-    byId("join").textContent = url || NO_ADDRESS;
+    const count = phones ? text("hall.phones", { count: phones }) : text("hall.no_phones");
+    const doing = [text("hall.painting", { count: painting }), line && text("hall.line", { count: line })];
+    byId("phones").textContent = listed([count, ...doing]);
+    byId("join").textContent = url || text("hall.no_address");
     byId("join").classList.toggle("alarm", !url);
     this.offer(addresses);
     this.tray.show(waiting, released);
-    byId("audience-title").textContent = waiting.length ? `Audience, ${waiting.length} waiting` : "Audience";
+    byId("audience-title").textContent = waiting.length ? text("hall.waiting", { count: waiting.length }) : text("hall.title");
     byId("shown").hidden = !gallery;
-    byId("shown").querySelector("summary").textContent = `Shown so far: ${gallery}`;
+    byId("shown").querySelector("summary").textContent = text("hall.shown", { count: gallery });
   }
 
   /** The addresses of this computer, where it has several. */
@@ -81,7 +83,7 @@ export class DeskAudience {
   show() {
     const { hall } = this;
     byId("hall-open").setAttribute("aria-pressed", String(hall.open));
-    byId("hall-open").textContent = hall.open ? "Open" : "Closed";
+    byId("hall-open").textContent = text(hall.open ? "hall.open" : "hall.closed");
     byId("hall-code").value = hall.code;
     for (const name of CHECKS) byId(`hall-${name}`).checked = hall[name];
   }
@@ -93,7 +95,7 @@ export class DeskAudience {
     const headers = { "Content-Type": "application/json" };
     const url = new URL("../stage/gallery", import.meta.url);
     const answer = await fetch(url, { method: "POST", headers, body }).catch(() => null);
-    const problem = answer?.ok ? "" : ((await answer?.json().catch(() => null))?.detail ?? "There is no line.");
+    const problem = answer?.ok ? "" : said((await answer?.json().catch(() => null))?.detail) || text("hall.offline");
     byId("gallery-problem").textContent = problem;
     if (!answer || problem) return;
     const link = document.createElement("a");

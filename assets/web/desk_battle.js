@@ -3,17 +3,13 @@
 import { isRunning, nameOf } from "./battle_words.js";
 import { clock } from "./clock.js";
 import { sure } from "./sure.js";
+import { listed, parts, text } from "./text.js";
 
 const PLAN = {
   target: "theme", lines: [], seconds: 60, rounds: 3, players: "lot", verdict: "hall", turns: false, name_a: "", name_b: "",
 };
 const SELECTS = ["target", "players", "verdict"];
 const NUMBERS = ["seconds", "rounds"];
-const PHASES = {
-  gather: "Players come", painting: "The target is being painted", countdown: "It begins", typing: "They type",
-  settling: "The last words are painted", measuring: "Comparing", voting: "The hall votes", judging: "Who has won?",
-  verdict: "Decided", over: "Final score",
-};
 
 const byId = (name) => document.getElementById(`desk-battle${name ? `-${name}` : ""}`);
 
@@ -91,7 +87,7 @@ export class DeskBattle {
   openBoth() {
     const url = new URL("../battle", import.meta.url);
     for (const [name, side] of [["code", "a"], ["other", "b"]]) url.searchParams.set(name, this.state.codes[side]);
-    if (!open(url, "_blank", "width=1100,height=800")) byId("problem").textContent = `Allow pop-ups here, or open ${url.href}`;
+    if (!open(url, "_blank", "width=1100,height=800")) byId("problem").textContent = text("desk.no_boxes", { url: url.href });
   }
 
   // What is told -----------------------------------------------------------------------------
@@ -118,7 +114,7 @@ export class DeskBattle {
     for (const name of [...SELECTS, ...NUMBERS, "name_a", "name_b"]) write(name, plan[name]);
     write("lines", plan.lines.join("\n"));
     byId("turns").checked = plan.turns;
-    byId("lines-label").textContent = plan.target === "theme" ? "Themes, one a round" : "Secret prompts, one a round";
+    byId("lines-label").textContent = text(plan.target === "theme" ? "desk.themes" : "desk.secrets");
     byId("keyboards").hidden = plan.players !== "keyboards";
     const option = (name, value) => byId(name).querySelector(`[value="${value}"]`);
     option("verdict", "likeness").disabled = plan.target === "theme";
@@ -142,39 +138,40 @@ export class DeskBattle {
     const between = !running && phase !== "over";
     show("start", between);
     const start = byId("next").querySelector('[data-verb="start"]');
-    start.textContent = state.played >= plan.rounds && !state.leader ? "One more round" : `Start round ${state.played + 1}`;
+    const extra = state.played >= plan.rounds && !state.leader;
+    start.textContent = extra ? text("desk.one_more") : text("desk.start", { round: state.played + 1 });
     start.disabled = state.played >= plan.rounds && Boolean(state.leader);
     show("cut", phase === "typing" || phase === "voting");
     show("award", phase === "judging");
     show("cancel", running);
     show("paint", between && plan.target === "picture");
-    byId("more").querySelector('[data-verb="paint"]').textContent = state.prepared ? "Another target" : "See the target first";
+    byId("more").querySelector('[data-verb="paint"]').textContent = text(state.prepared ? "desk.other_target" : "desk.see_target");
     show("both", Boolean(state.codes) && !running);
     show("finish", phase === "verdict" || (phase === "gather" && state.played > 0));
     show("reset", state.played > 0);
     for (const box of this.sides()) this.showSide(box, state.sides[box.dataset.side], running);
     byId("volunteers").hidden = plan.players !== "volunteers" || running;
-    const names = state.volunteers.map((each) => nameOf(each)).join(", ");
-    byId("volunteers").textContent = names ? `Volunteers: ${names}` : "Phones are asked who wants to play.";
+    const names = listed(state.volunteers.map((each) => nameOf(each)));
+    byId("volunteers").textContent = names ? text("desk.volunteers", { names }) : text("desk.asked");
     this.showCodes();
   }
 
   score() {
     const { state } = this;
     const { a, b } = state.sides;
-    const parts = [`${PHASES[state.phase]}${state.left === null ? "" : `, ${clock(state.left)}`}`];
-    if (state.phase !== "over") parts.push(`Round ${state.round} of ${state.rounds}`);
-    if (state.votes && state.phase === "voting") parts.push(`Votes ${state.votes.a} : ${state.votes.b}`);
+    const told = [listed([text(`desk.phase.${state.phase}`), state.left !== null && clock(state.left)])];
+    if (state.phase !== "over") told.push(text("battle.round", state));
+    if (state.votes && state.phase === "voting") told.push(text("desk.votes", state.votes));
     const score = Object.assign(document.createElement("b"), { textContent: `A ${a.wins} : ${b.wins} B` });
-    return [score, ` ${parts.join(" · ")}`];
+    return [score, ` ${told.join(" · ")}`];
   }
 
   showSide(box, { by, colour, here, prompt }, running) {
     const phones = this.plan.players !== "keyboards";
     box.style.setProperty("--side", colour);
-    const who = by ? nameOf(by) : "nobody yet";
+    const who = by ? nameOf(by) : text("desk.nobody");
     box.querySelector("bdi").textContent = `${box.dataset.side.toUpperCase()}: ${who}`;
-    const words = by && !here ? (phones ? "away" : "not connected") : running ? prompt : "";
+    const words = by && !here ? text(phones ? "desk.away" : "desk.not_connected") : running ? prompt : "";
     box.querySelector("span").textContent = words;
     box.querySelector(".desk-row").hidden = !phones;
     const shown = { draw: !running && this.plan.players !== "named", vacate: !running && by, ban: Boolean(by) };
@@ -190,6 +187,7 @@ export class DeskBattle {
     const here = /^(localhost|127\.|\[::1\])/.test(hostname);
     const [first] = here ? this.desk.addresses.map((url) => new URL(url).host) : [host];
     const code = (side) => Object.assign(document.createElement("b"), { textContent: codes[side] });
-    byId("codes").replaceChildren(`Open ${first ?? host}/battle and type, for A `, code("a"), ", for B ", code("b"));
+    const where = `${first ?? host}/battle`;
+    byId("codes").replaceChildren(...parts("desk.codes", { where, a: code("a"), b: code("b") }));
   }
 }

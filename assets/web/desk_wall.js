@@ -3,6 +3,7 @@
 import { Board } from "./battle_board.js";
 import { Follower } from "./follower.js";
 import { Painter } from "./painter.js";
+import { text } from "./text.js";
 
 const EVERY = 200; // ms between pictures: the presenter's own picture comes first
 
@@ -64,8 +65,8 @@ export class DeskWall {
   /** The state in a word. */
   say({ blank, frozen }, presenting) {
     const state = !presenting ? "offline" : blank ? "blank" : frozen ? "frozen" : "live";
-    const words = { offline: "Offline", blank: "Blank", frozen: "Frozen", live: "Live" };
+    const words = text(`desk.wall.${state}`);
     byId("wall").dataset.state = state;
-    if (byId("state").textContent !== words[state]) byId("state").textContent = words[state];
+    if (byId("state").textContent !== words) byId("state").textContent = words;
   }
 }

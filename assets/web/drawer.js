@@ -1,7 +1,7 @@
 // The drawer beside the picture: closed for whoever comes first, and as it was left for whoever comes back.
 
 import { keep, kept } from "./kept.js";
-import { text } from "./text.js";
+import { listed, text } from "./text.js";
 
 const KEPT = "lightning-drawer"; // "open" or "closed"
 
@@ -21,22 +21,21 @@ export class Drawer {
     return this.box.classList.contains("drawn");
   }
 
+  /** @param {boolean} open */
   open(open) {
     this.box.classList.toggle("drawn", open);
     this.button.setAttribute("aria-expanded", String(open));
   }
 
-  /** Where something in it is wrong, it is opened, and not remembered so. */
+  /** Where something in it is wrong, it is opened, and not remembered so. @param {Element} element */
   reveal(element) {
     if (element.closest("#drawer")) this.open(true);
   }
 
-  /** Says what in it has an effect on a request, so that nothing works unseen. */
+  /** Says what in it has an effect on a request, so that nothing works unseen. @param {Asked} request */
   tell({ guidance_scale: guidance, negative_prompt: without }) {
     const acts = guidance > 1;
-    const words = [acts && text("drawer.guidance", { value: guidance }), acts && without && text("drawer.without", { words: without })]
-      .filter(Boolean)
-      .join(", ");
+    const words = listed([acts && text("drawer.guidance", { value: guidance }), acts && without && text("drawer.without", { words: without })]);
     if (this.says.textContent !== words) this.says.textContent = words;
   }
 }

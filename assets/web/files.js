@@ -1,6 +1,10 @@
 // Files that the page gives away.
 
-/** Offers a Blob as a download. */
+/**
+ * Offers a Blob as a download.
+ * @param {Blob} blob
+ * @param {string} name
+ */
 export function save(blob, name) {
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(blob);

@@ -2,6 +2,8 @@
 // server's library.
 
 import { wrapped } from "./contact_sheet.js";
+import { said } from "./said.js";
+import { text } from "./text.js";
 
 const MOST = 120; // pictures, the newest
 const EACH_MS = 200;
@@ -70,7 +72,7 @@ export async function animated(entries, format) {
   const answer = await fetch(url, { method: "POST", body }).catch(() => null);
   if (answer?.ok) return answer.blob();
   const problem = await answer?.json().catch(() => null);
-  throw new Error(problem?.detail ?? "The server does not answer; try again.");
+  throw new Error(problem?.detail ? said(problem.detail) : text("server.try_again"));
 }
 
 /** What pictures are drawn on: as large as the last one, with room for words below. */
@@ -80,8 +82,8 @@ async function screenFor(entries, side = Infinity) {
   const even = (length) => 2 * Math.round(length / 2); // H.264 has no odd ones
   const [width, height] = [even(last.width * scale), even(last.height * scale)];
   last.close();
-  const line = Math.max(16, Math.round(width / 20));
-  const caption = even(line * (CAPTION + 1));
+  const size = Math.max(16, Math.round(width / 20)); // px of a line
+  const caption = even(size * (CAPTION + 1));
   const canvas = Object.assign(document.createElement("canvas"), { width, height: height + caption });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   /** @type {{ picture: any, words: string[] }} of the frame that is shown */
@@ -96,16 +98,16 @@ async function screenFor(entries, side = Infinity) {
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, (width - across) / 2, (height - down) / 2, across, down);
     context.fillStyle = "#f3f1ed";
-    words.forEach((text, at) => context.fillText(text, width / 2, height + caption / 2 + line * 1.2 * (at - (words.length - 1) / 2)));
+    words.forEach((line, at) => context.fillText(line, width / 2, height + caption / 2 + size * 1.2 * (at - (words.length - 1) / 2)));
   }
 
   async function draw({ request, blob }) {
     const picture = await createImageBitmap(blob);
     drawn.picture?.close();
-    context.font = `${Math.round(line * 0.9)}px system-ui, sans-serif`;
+    context.font = `${Math.round(size * 0.9)}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    Object.assign(drawn, { picture, words: wrapped(context, request.prompt, width - 2 * line, CAPTION) });
+    Object.assign(drawn, { picture, words: wrapped(context, request.prompt, width - 2 * size, CAPTION) });
     redraw();
   }
 

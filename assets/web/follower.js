@@ -1,11 +1,12 @@
 // Follows a wall over its read-only socket: one for a screen, and one for the desk's small picture.
 
 import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+import { told } from "./said.js";
 
 export class Follower extends ReconnectingSocket {
   /**
-   * @param query  a function: what the server is told of this screen, { code, size } or { code, desk }
-   * @param hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
+   * @param {() => Record<string, any>} query  what the server is told of this screen, { code, size } or { code, desk }
+   * @param {any} hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
    *   invitation(message)
    * @param every  ms that a picture is looked at before the next is asked for
    */
@@ -15,6 +16,7 @@ export class Follower extends ReconnectingSocket {
     this.every = every;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data !== "string") {
       const { socket } = this;
@@ -23,7 +25,7 @@ export class Follower extends ReconnectingSocket {
       this.hooks.frame(...splitFrame(data));
       return;
     }
-    const message = JSON.parse(data);
+    const message = told(JSON.parse(data));
     if (message.type === "scene") {
       this.welcomed();
       this.hooks.scene(message);

@@ -2,7 +2,7 @@
 // here and goes nowhere.
 
 import { settingsIn } from "./picture_settings.js";
-import { text } from "./text.js";
+import { listed, text } from "./text.js";
 
 const LONGEST_PROMPT = 100_000; // characters; as the server allows
 const ACCEPTED = "image/png,image/webp,image/jpeg";
@@ -13,11 +13,12 @@ const ACCEPTED = "image/png,image/webp,image/jpeg";
  */
 
 /**
- * Watches for pictures.
+ * Watches for pictures, and for tracks that are dropped.
  * @param button  that opens the choice of files
- * @param take    called with each file
+ * @param take    called with each picture
+ * @param replay  called with each track, or whatever else is JSON
  */
-export function watchForPictures(button, take) {
+export function watchForPictures(button, take, replay) {
   const chooser = Object.assign(document.createElement("input"), { type: "file", accept: ACCEPTED });
   chooser.addEventListener("change", () => {
     if (chooser.files?.length) take(chooser.files[0]);
@@ -39,8 +40,11 @@ export function watchForPictures(button, take) {
     leave();
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    const file = pictureAmong(event.dataTransfer.files);
-    if (file) take(file);
+    const { files } = event.dataTransfer;
+    const picture = pictureAmong(files);
+    const track = [...files].find(({ name, type }) => type === "application/json" || /\.json$/i.test(name));
+    if (picture) take(picture);
+    else if (track) replay(track);
   });
   document.addEventListener("paste", (event) => {
     const file = pictureAmong(event.clipboardData?.files ?? []);
@@ -70,7 +74,7 @@ export async function requestOf(file, request, limits) {
 export function fitted(found, request, limits) {
   const kinds = [promptsOf, stepsOf, sizeOf, seedOf, guidanceOf, styleOf, blendOf];
   const parts = kinds.flatMap((kind) => kind(found, limits) ?? []);
-  const words = parts.map((part) => part.words).filter(Boolean).join(", ");
+  const words = listed(parts.map((part) => part.words));
   const fields = parts.map((part) => part.fields);
   if (!words) return null;
   const whole = Object.entries(Object.assign({ ...request }, ...fields));
@@ -144,7 +148,7 @@ function blendOf(found, { maxSeed }) {
     Object.assign(fields, { morph_prompt: prompt.trim().slice(0, LONGEST_PROMPT), morph_strength: far });
     words.push(text("from_picture.morph", { strength: far }));
   }
-  return { fields, words: words.join(", ") };
+  return { fields, words: listed(words) };
 }
 
 /** The guidance, told where it acts; ComfyUI says 1 for none. */

@@ -1,24 +1,26 @@
 // The line of a talk's guest, a phone or a keyboard, to the server: passes on what comes.
 
 import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
+import { told } from "./said.js";
 
 export class GuestSocket extends ReconnectingSocket {
   /**
-   * @param url    a function: where to, each time
-   * @param hooks  by type of message, with the message; frame(header, bytes)
+   * @param {() => string} url  where to, each time
+   * @param {any} hooks  by type of message, with the message; frame(header, bytes)
    */
   constructor(url, hooks) {
     super(url);
     this.hooks = hooks;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data !== "string") {
       this.acknowledge();
       this.hooks.frame(...splitFrame(data));
       return;
     }
-    const message = JSON.parse(data);
+    const message = told(JSON.parse(data));
     if (message.type === "welcome") this.welcomed();
     this.hooks[message.type]?.(message);
   }

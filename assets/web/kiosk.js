@@ -1,5 +1,7 @@
 // A public screen: what one visitor did is gone before the next one comes, and nothing leads away.
 
+import { fillIn } from "./text.js";
+
 const COUNTDOWN = 10; // s, in which a touch keeps the page as it is
 const LOOK = 250; // ms
 const AGAIN = 5000; // ms after which it is tried again to begin anew
@@ -35,8 +37,9 @@ export class Kiosk {
     this.sign.setAttribute("role", "alertdialog");
     this.sign.setAttribute("aria-labelledby", "kiosk-words");
     this.sign.innerHTML =
-      '<div><p id="kiosk-words">Are you still there?</p><output aria-hidden="true"></output>' +
-      "<p>This page is about to begin anew. Touch the screen or press a key to go on.</p></div>";
+      '<div><p id="kiosk-words" data-text="kiosk.there"></p><output aria-hidden="true"></output>' +
+      '<p data-text="kiosk.about"></p></div>';
+    fillIn(this.sign);
     document.querySelector(".gradio-container").append(this.sign);
   }
 

@@ -14,7 +14,8 @@ import { BLEND, PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
-import { fillIn, text } from "./text.js";
+import { said, told } from "./said.js";
+import { text, wireLanguage } from "./text.js";
 import { EventsTransport, SocketTransport } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
@@ -59,6 +60,7 @@ class Lightning {
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
     this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
     this.styles = config.styles;
+    this.compared = config.compared; // whether compare has another server's pictures, too
     this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.keys = document.getElementById("keys") && new Keys(); // nor this one
@@ -102,7 +104,8 @@ class Lightning {
     };
     document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
     const fromPicture = document.getElementById("from-picture");
-    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file));
+    const replay = (file) => this.timeline?.dropped(file);
+    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file), replay);
     wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -159,7 +162,7 @@ class Lightning {
     clearTimeout(this.pauseTimer);
     this.unasked = false;
     if (!this.request.prompt.trim()) {
-      this.panel.error({ field: "prompt", message: text("live.empty") });
+      this.panel.error({ field: "prompt", message: text("live.empty") }, true);
       this.empty = true;
       this.desk?.emptied();
       return;
@@ -186,7 +189,7 @@ class Lightning {
 
   connect(way) {
     const hooks = {
-      received: (message, bytes) => this.receive(message, bytes),
+      received: (message, bytes) => this.receive(told(message), bytes),
       state: (state) => this.connectionChanged(state),
     };
     const events = () => (this.transport = new EventsTransport(hooks));
@@ -312,7 +315,7 @@ class Lightning {
     }).catch(() => null);
     if (!answer?.ok) {
       const problem = await answer?.json().catch(() => null);
-      this.panel.note(problem?.detail ?? text("live.not_saved"), "problem");
+      this.panel.note(problem?.detail ? said(problem.detail) : text("live.not_saved"), "problem");
       return;
     }
     save(await answer.blob(), fileName(this.current));
@@ -368,6 +371,12 @@ class Lightning {
   }
 
   async copyLink() {
+    const link = this.address();
+    this.panel.note((await copy(link)) ? text("live.link_copied") : text("live.link_here"));
+  }
+
+  /** Puts what is asked for into the address bar, and returns it. */
+  address() {
     const url = new URL(location.href);
     const none = Object.fromEntries(Object.keys(BLEND).map((name) => [name, ""]));
     const wanted = { ...none, ...this.request, seed: this.request.seed ?? this.current?.seed };
@@ -376,7 +385,7 @@ class Lightning {
       else url.searchParams.set(name, value);
     }
     history.replaceState(history.state, "", url);
-    this.panel.note((await copy(url.href)) ? text("live.link_copied") : text("live.link_here"));
+    return url.href;
   }
 }
 
@@ -403,9 +412,11 @@ async function copy(link) {
 
 /** Called once, by the page's load event. */
 export async function start() {
-  fillIn();
   const config = JSON.parse(document.getElementById("config").dataset.config);
+  config.tips = config.tips.map((key) => text(key));
   const lightning = (globalThis.lightning = new Lightning(config));
+  // In another language the page begins anew, with what has been typed.
+  wireLanguage(document.querySelector("#masthead .language"), () => lightning.address());
   document.querySelector(".gradio-container").dataset.started = "";
   if (document.getElementById("desk")) {
     const { Desk } = await import("./desk.js");

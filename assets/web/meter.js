@@ -1,5 +1,8 @@
 // The usage meter: what finished pictures would have cost at the services that host SDXL-Lightning.
 
+import { dollars } from "./numbers.js";
+import { language } from "./text.js";
+
 export class Meter {
   constructor(box) {
     this.box = box;
@@ -18,17 +21,13 @@ export class Meter {
   /** @param which  "tab" or "server" */
   show(which, pictures) {
     const [count, ...costs] = this.box.querySelectorAll(`[data-of="${which}"] td`);
-    write(count, pictures.toLocaleString("en"));
-    costs.forEach((place, index) => write(place, dollars(pictures * this.prices[index][1])));
+    write(count, pictures.toLocaleString(language));
+    costs.forEach((place, index) => write(place, cost(pictures * this.prices[index][1])));
   }
 }
 
 /** Of little also tenths of a cent, in which one picture is counted; of much no cents. */
-function dollars(amount) {
-  const digits = amount < 0.1 ? 3 : amount < 1000 ? 2 : 0;
-  const shown = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  return `$${amount.toLocaleString("en", shown)}`;
-}
+const cost = (amount) => dollars(amount, amount < 0.1 ? 3 : amount < 1000 ? 2 : 0);
 
 function write(place, text) {
   if (place.textContent !== text) place.textContent = text;

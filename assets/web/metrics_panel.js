@@ -2,12 +2,13 @@
 // the pictures would have cost elsewhere.
 
 import { Meter } from "./meter.js";
+import { decimal, milliseconds, percent } from "./numbers.js";
 
 const KINDS = {
   sessions: (n) => String(n),
-  pictures_per_second: (n) => n.toFixed(1),
-  rows_per_step: (n) => n.toFixed(1),
-  queue_wait_ms: (n) => `${Math.round(n)} ms`,
+  pictures_per_second: (n) => decimal(n, 1),
+  rows_per_step: (n) => decimal(n, 1),
+  queue_wait_ms: (n) => milliseconds(n),
   hit_rate: percent,
   wasted: percent,
 };
@@ -38,8 +39,4 @@ export class MetricsPanel {
   count(header) {
     this.meter.count(header);
   }
-}
-
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
 }

@@ -2,7 +2,10 @@
 
 import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
+import { percent } from "./numbers.js";
 import { pause } from "./pause.js";
+import { said } from "./said.js";
+import { text } from "./text.js";
 
 const AT_ONCE = 2; // pictures; what is typed meanwhile takes turns with them
 const byId = (name) => document.getElementById(`morph-${name}`);
@@ -19,12 +22,12 @@ export function morphOf(base, kind, to, count) {
 }
 
 /** What is written as the end: a prompt, or a seed. @throws Error in words for the visitor */
-export function endOf(kind, text, maxSeed) {
-  const line = text.trim().replace(/\s+/g, " ");
-  if (kind === "prompt" && !line) throw new Error("Write the prompt that it goes to.");
+export function endOf(kind, written, maxSeed) {
+  const line = written.trim().replace(/\s+/g, " ");
+  if (kind === "prompt" && !line) throw new Error(text("morph.no_prompt"));
   if (kind === "prompt") return line;
   const seed = /^\d{1,10}$/.test(line) ? Number(line) : NaN;
-  if (!(seed <= maxSeed)) throw new Error(`A seed is a whole number from 0 to ${maxSeed}.`);
+  if (!(seed <= maxSeed)) throw new Error(text("morph.no_seed", { most: maxSeed }));
   return seed;
 }
 
@@ -92,13 +95,13 @@ export class Morph {
     }
     this.clear(requests);
     const control = (this.running = new AbortController());
-    byId("go").textContent = "Stop";
+    byId("go").textContent = text("paint.stop");
     const waiting = this.cells.values();
     const work = async () => {
       for (const cell of waiting) {
         if (control.signal.aborted) return;
         await this.paint(cell, control.signal);
-        this.say(`${this.painted.length} of ${this.cells.length}`);
+        this.say(text("paint.of", { painted: this.painted.length, all: this.cells.length }));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -117,21 +120,21 @@ export class Morph {
         if (!signal.aborted) await this.paint(cell, signal);
         return;
       }
-      if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.detail ?? "It was not painted.");
+      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
       cell.blob = await answer.blob();
       cell.image.src = URL.createObjectURL(cell.blob);
       if (cell.at === this.at || this.painted.length === 1) this.show(cell.at);
     } catch (problem) {
       if (problem.name === "AbortError") return;
       this.stop();
-      this.say(problem instanceof TypeError ? "The server does not answer." : problem.message, "problem");
+      this.say(problem instanceof TypeError ? text("server.silent") : problem.message, "problem");
     }
   }
 
   stop() {
     this.running?.abort();
     this.running = null;
-    byId("go").textContent = "Paint";
+    byId("go").textContent = text("paint.go");
   }
 
   clear(requests) {
@@ -139,7 +142,7 @@ export class Morph {
     for (const { image } of this.cells) URL.revokeObjectURL(image.src);
     this.cells = requests.map((request, at) => {
       const share = request.morph_strength ?? request.variation_strength ?? 0;
-      const button = element("button", { type: "button", ariaLabel: `${Math.round(100 * share)} %` });
+      const button = element("button", { type: "button", ariaLabel: percent(share) });
       const image = element("img", { alt: "" });
       image.style.aspectRatio = `${request.width} / ${request.height}`;
       button.dataset.at = at;
@@ -168,7 +171,7 @@ export class Morph {
     this.at = at;
     byId("at").value = at;
     const share = cell.request.morph_strength ?? cell.request.variation_strength ?? 0;
-    byId("at").setAttribute("aria-valuetext", `${Math.round(100 * share)} %`);
+    byId("at").setAttribute("aria-valuetext", percent(share));
     for (const { button } of this.cells) button.setAttribute("aria-pressed", String(button === cell.button));
     if (cell.blob) Object.assign(byId("picture"), { src: cell.image.src, hidden: false });
     this.ready();
@@ -182,11 +185,11 @@ export class Morph {
   }
 
   async export(name, make) {
-    this.say(`Making ${name}`);
+    this.say(text("file.making", { name }));
     const control = (this.running = new AbortController());
     try {
       save(await make(control.signal), name);
-      this.say(`Saved as ${name}`);
+      this.say(text("live.saved", { name }));
     } catch ({ message }) {
       this.say(message, "problem");
     }

@@ -14,6 +14,54 @@ interface ParentNode {
   readonly children: any;
 }
 
+// Nouns.
+
+/** A request, as the server's `schemas.py` checks it. */
+interface Asked {
+  prompt: string;
+  negative_prompt: string;
+  num_inference_steps: number;
+  guidance_scale: number;
+  seed: number | null;
+  width: number;
+  height: number;
+  style?: string;
+  variation_seed?: number;
+  variation_strength?: number;
+  morph_prompt?: string;
+  morph_strength?: number;
+}
+/** Width and height, px. */
+interface Box {
+  width: number;
+  height: number;
+}
+/** Somebody in a hall. */
+interface Player {
+  number: string;
+  name: string;
+  colour: string;
+}
+/** A file with its name. */
+interface Named {
+  name: string;
+  blob: Blob;
+}
+/** What the server says of a frame, beside its picture (lightning_demo/web/messages.py). */
+interface FrameHeader extends Box {
+  sequence: number;
+  prompt: string;
+  seed: number;
+  step: number;
+  num_inference_steps: number;
+  final: boolean;
+  cached: boolean;
+  draft: { budget: number, decoder: string } | null;
+  model?: string;
+  media_type: string;
+  notes: string[];
+}
+
 // Not yet in every browser.
 interface Screen {
   readonly isExtended?: boolean;
@@ -25,3 +73,8 @@ declare var lightning: any;
 declare var wall: any;
 declare var phone: any;
 declare var battle: any;
+
+// What the scripts in the page's head are for.
+declare var inLanguage: any;
+declare var fillPage: any;
+declare var gradio_config: any;

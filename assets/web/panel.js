@@ -1,6 +1,8 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
-import { text } from "./text.js";
+import { percent } from "./numbers.js";
+import { said } from "./said.js";
+import { listed, text } from "./text.js";
 import { Trace, TRACE_LENGTH } from "./trace.js";
 
 const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
@@ -33,6 +35,7 @@ export class Panel {
     this.times = []; // [first paint, final] in ms of the last pictures
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     this.wrong = false; // whether a field has an error
+    this.stays = false; // whether that is told until something else is asked for
     this.trace = new Trace(byId("trace"));
     setInterval(() => this.writeAge(), 1000);
   }
@@ -64,16 +67,17 @@ export class Panel {
     byId("state").dataset.state = state;
     byId("badge").hidden = state !== "paused";
     const progress = status?.progress;
-    const percent = state === "loading" && progress != null ? `${Math.round(progress * 100)} %` : "";
+    const share = state === "loading" && progress != null ? percent(progress) : "";
     const lost = this.refusal || text("panel.lost");
     const waiting = state === "ready" && this.line;
-    write("veil-text", state === "offline" ? lost : waiting || veil(state, status, percent));
+    write("veil-text", state === "offline" ? lost : waiting || veil(state, status, share));
     byId("progress").hidden = state !== "loading";
     byId("progress").firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
     const about = status ? [status.title, status.loading_model && text("panel.stand_in"), status.device] : [];
     const steps = this.steps && text("steps", { count: this.steps });
-    const how = `${text(`state.${state}`)} ${percent}`.trim();
-    write("about", [...about, steps, how, status?.tier.replace(/^\w+, (?=getting)/, "")].filter(Boolean).join(" · "));
+    const engines = status && status.engines > 1 && text("panel.engines", { ready: status.engines_ready, count: status.engines });
+    const how = `${text(`state.${state}`)} ${share}`.trim();
+    write("about", [...about, engines, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
     if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");
@@ -105,13 +109,12 @@ export class Panel {
     box.dataset.kind = failed ? "problem" : "";
     // Every percent read aloud would be no help; a failure is.
     box.setAttribute("aria-live", failed ? "polite" : "off");
-    const percent = Math.round((progress ?? 0) * 100);
     write("loading-title", failed ? "" : title);
     write("loading-detail", failed || !detail ? detail : `: ${detail}`);
-    write("loading-percent", loading ? `${percent} %` : "");
+    write("loading-percent", loading ? percent(progress ?? 0) : "");
     const bar = byId("loading-bar");
     bar.hidden = !loading;
-    bar.setAttribute("aria-valuenow", String(percent));
+    bar.setAttribute("aria-valuenow", String(Math.round((progress ?? 0) * 100)));
     bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
   }
 
@@ -128,8 +131,7 @@ export class Panel {
       width * height < asked.width * asked.height && `${width} × ${height}`,
       text("panel.quick"),
     ];
-    const words = how.filter(Boolean).join(", ");
-    write("drafting", text("panel.drafts", { words, budget: draft.budget }));
+    write("drafting", text("panel.drafts", { words: listed(how), budget: draft.budget }));
     clearTimeout(this.drafting);
     this.drafting = setTimeout(() => write("drafting", ""), DRAFTING_MS);
   }
@@ -162,6 +164,7 @@ export class Panel {
     if (final != null && this.times.length) this.times[this.times.length - 1][1] = final;
     this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
+    if (this.stays) return;
     this.clearErrors();
     write("prompt-note", header.notes.join(" "));
   }
@@ -201,8 +204,13 @@ export class Panel {
     byId("note").dataset.kind = this.kind;
   }
 
-  error(/** @type {{ sequence?: number, field: string, message: string }} */ { sequence, field, message }) {
+  /**
+   * @param {{ sequence?: number, field: string, message: string }} fault
+   * @param {boolean} [stays]  whatever comes of what was asked for before
+   */
+  error({ sequence, field, message }, stays = false) {
     this.clearErrors();
+    this.stays = stays;
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);
     this.wrong = Boolean(box);
@@ -229,6 +237,7 @@ export class Panel {
   }
 
   clearErrors() {
+    this.stays = false;
     if (this.wrong) this.clearFields();
     if (this.kind === "problem" && this.state !== "failed") this.note("");
   }
@@ -262,8 +271,8 @@ function lineWords({ what, ahead, seconds }) {
 const long = (seconds, minutes) =>
   seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
 
-function veil(state, status, percent) {
+function veil(state, status, share) {
   if (state === "failed") return status.detail || text("panel.failed");
-  if (state === "loading") return `${status?.detail || text("panel.loading")} ${percent}`.trim();
+  if (state === "loading") return `${status?.detail || text("panel.loading")} ${share}`.trim();
   return text("panel.first");
 }

@@ -4,8 +4,9 @@ import { GuestSocket } from "./guest_socket.js";
 
 export class PhoneSocket extends GuestSocket {
   /**
-   * @param token  a function: by what the server knows this phone; empty: it does not
-   * @param hooks  by type of message, with the message; frame(header, bytes), lost()
+   * @param {string} code
+   * @param {() => string} token  by what the server knows this phone; empty: it does not
+   * @param {any} hooks  by type of message, with the message; frame(header, bytes), lost()
    */
   constructor(code, token, hooks) {
     super(() => `../audience/live?${new URLSearchParams({ code })}`, hooks);

@@ -7,6 +7,7 @@ export class Presence {
   constructor() {
     this.at = performance.now(); // ms, when somebody was last here
     this.used = false; // whether anything was done since the page began, but for moving a pointer
+    /** @type {(() => void)[]} */
     this.waiting = [];
     const options = { capture: true, passive: true };
     for (const type of DOING) addEventListener(type, (event) => this.notice(event, true), options);
@@ -21,11 +22,18 @@ export class Presence {
     return (performance.now() - this.at) / 1000;
   }
 
-  /** Has `back` called, each time and at once, when somebody does something. */
+  /**
+   * Has it called, each time and at once, when somebody does something.
+   * @param {() => void} back
+   */
   onReturn(back) {
     this.waiting.push(back);
   }
 
+  /**
+   * @param {Event} event
+   * @param {boolean} does  anything, but moving a pointer
+   */
   notice({ isTrusted }, does) {
     if (!isTrusted) return; // the page's own
     this.at = performance.now();

@@ -1,6 +1,7 @@
 // Earlier prompts, kept in this browser alone: searched by words, restored by a click or Enter.
 
 import { sure } from "./sure.js";
+import { text } from "./text.js";
 
 const NAME = "lightning-prompts";
 const MOST = 500;
@@ -23,8 +24,8 @@ export function noted(entries, entry) {
 /** Those that hold all words of a search, wherever. */
 export function searched(entries, search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const text = ({ prompt, style, negative_prompt: without }) => `${prompt} ${style} ${without}`.toLowerCase();
-  return entries.filter((entry) => words.every((word) => text(entry).includes(word)));
+  const all = ({ prompt, style, negative_prompt: without }) => `${prompt} ${style} ${without}`.toLowerCase();
+  return entries.filter((entry) => words.every((word) => all(entry).includes(word)));
 }
 
 export class PromptHistory {
@@ -79,8 +80,9 @@ export class PromptHistory {
       item.append(button);
       return item;
     }));
-    const none = this.entries.length ? "Nothing found." : "Prompts that you paint are kept here, in your browser.";
-    byId("says").textContent = this.problem || (this.found.length ? `${this.found.length} of ${this.entries.length}` : none);
+    const none = text(this.entries.length ? "history.none" : "history.empty");
+    const sum = text("history.found", { found: this.found.length, all: this.entries.length });
+    byId("says").textContent = this.problem || (this.found.length ? sum : none);
     byId("forget").disabled = !this.entries.length;
   }
 
@@ -113,10 +115,10 @@ export class PromptHistory {
   load() {
     try {
       const kept = JSON.parse(localStorage.getItem(NAME) ?? "[]");
-      const text = (value) => (typeof value === "string" ? value.slice(0, LONGEST) : "");
+      const short = (value) => (typeof value === "string" ? value.slice(0, LONGEST) : "");
       return (Array.isArray(kept) ? kept : []).slice(0, MOST)
         .filter((each) => typeof each?.prompt === "string" && each.prompt.trim())
-        .map(({ prompt, negative_prompt: without, style }) => ({ prompt: text(prompt), negative_prompt: text(without), style: text(style) }));
+        .map(({ prompt, negative_prompt: without, style }) => ({ prompt: short(prompt), negative_prompt: short(without), style: short(style) }));
     } catch (problem) {
       if (!(problem instanceof SyntaxError)) this.forbid(problem);
       return this.entries ?? [];
@@ -134,6 +136,6 @@ export class PromptHistory {
 
   forbid(problem) {
     console.warn("prompts are kept in memory:", problem);
-    this.problem = "This browser keeps nothing: new prompts are gone when this tab is closed.";
+    this.problem = text("history.forbidden");
   }
 }

@@ -1,6 +1,8 @@
 // What helps with a prompt: the style's words, how it is read, earlier ones, and the way to another.
 
+import { percent } from "./numbers.js";
 import { PromptHistory } from "./prompt_history.js";
+import { listed, text } from "./text.js";
 
 const COUNT_MS = 400; // after the last change: nobody's picture waits for a count
 const TIP_MS = 20_000;
@@ -53,7 +55,7 @@ export class PromptTools {
     const style = this.styles.find(({ name }) => name === request.style);
     const words = style ? inStyle(style, request.prompt) : "";
     byId("style-preview").textContent = words;
-    byId("style-preview").title = style?.negative_prompt ? `without: ${style.negative_prompt}` : "";
+    byId("style-preview").title = style?.negative_prompt ? text("style.without", { words: style.negative_prompt }) : "";
     this.showBlend(request);
     clearTimeout(this.timer);
     const { prompt } = request;
@@ -85,23 +87,23 @@ export class PromptTools {
 
   showRead({ tokens, size, chunks, cut, parts }) {
     const button = byId("tokens");
-    button.textContent = `${tokens} / ${size * chunks} tokens`;
+    button.textContent = text("tokens.count", { tokens, most: size * chunks });
     button.dataset.kind = cut ? "problem" : "";
-    const long = chunks > 1 ? `; read in ${chunks} parts of ${size}` : "";
-    button.title = cut ? `The last ${cut} are not read` : `How the prompt is read${long}`;
+    const read = chunks > 1 ? text("tokens.chunks", { chunks, size }) : text("tokens.read");
+    button.title = cut ? text("tokens.cut", { count: cut }) : read;
     const box = byId("tokens-read");
     box.replaceChildren();
     let last = 0;
-    for (const { text, chunk, weight } of parts) {
+    for (const { text: words, chunk, weight } of parts) {
       if (chunk !== last) {
-        const words = chunk === chunks ? " not read: " : ` part ${chunk + 1}: `;
-        box.append(Object.assign(document.createElement("b"), { textContent: words }));
+        const what = chunk === chunks ? text("tokens.unread") : text("tokens.part", { part: chunk + 1 });
+        box.append(Object.assign(document.createElement("b"), { textContent: ` ${what} ` }));
       }
       last = chunk;
-      const part = Object.assign(document.createElement(chunk === chunks ? "s" : "span"), { textContent: `${text} ` });
+      const part = Object.assign(document.createElement(chunk === chunks ? "s" : "span"), { textContent: `${words} ` });
       if (weight !== 1) {
         part.className = weight > 1 ? "more" : "less";
-        part.title = `counts ${weight} times`;
+        part.title = text("tokens.weight", { weight });
         part.append(Object.assign(document.createElement("sup"), { textContent: String(Number(weight.toFixed(2))) }), " ");
       }
       box.append(part);
@@ -117,11 +119,10 @@ export class PromptTools {
   // Variations -------------------------------------------------------------------------------
 
   showBlend({ variation_strength: some, variation_seed: seed, morph_strength: far, morph_prompt: prompt }) {
-    const percent = (share) => `${Math.round(100 * share)} %`;
-    const words = [
-      some && `${percent(some)} of seed ${seed}`,
-      far && `${percent(far)} of the way to “${prompt}”`,
-    ].filter(Boolean).join(", ");
+    const words = listed([
+      some && text("blend.seed", { share: percent(some), seed }),
+      far && text("blend.prompt", { share: percent(far), prompt }),
+    ]);
     byId("blend").hidden = !words;
     byId("blend").firstElementChild.textContent = words;
   }

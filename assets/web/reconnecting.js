@@ -6,7 +6,7 @@ const OPEN_WITHIN = 5000; // ms for a handshake
 
 /** Subclasses say what is done when it has `opened`, with what is `read`, and when it has `closed`. */
 export class ReconnectingSocket {
-  /** @param url  a function: where to, each time */
+  /** @param {() => string} url  where to, each time */
   constructor(url) {
     this.url = url;
     this.wait = FIRST_WAIT;
@@ -20,6 +20,7 @@ export class ReconnectingSocket {
   }
 
   opened() {}
+  /** @param {string | ArrayBuffer} _data */
   read(_data) {}
   /** @returns whether it shall be tried again */
   closed() {
@@ -63,10 +64,12 @@ export class ReconnectingSocket {
     this.send(JSON.stringify({ seen: this.frames }));
   }
 
+  /** @param {string} text */
   send(text) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(text);
   }
 
+  /** @param {number} wait  ms */
   soon(wait) {
     clearTimeout(this.timer);
     if (!this.socket) this.timer = setTimeout(() => this.socket || this.connect(), wait);
@@ -86,7 +89,7 @@ export class ReconnectingSocket {
   }
 }
 
-/** The header and the bytes of the picture in a message. */
+/** The header and the bytes of the picture in a message. @param {ArrayBuffer} data @returns {[any, Uint8Array]} */
 export function splitFrame(data) {
   const length = new DataView(data).getUint32(0);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));

@@ -1,6 +1,7 @@
 // The script on the desk: where the talk is, and what comes next.
 
 import { readScript } from "./script_file.js";
+import { text } from "./text.js";
 
 const KEPT = "lightning-script";
 
@@ -56,9 +57,11 @@ export class Script {
     const { lines, place } = this;
     const next = lines[place + 1];
     byId("line").textContent = lines[place] ?? "";
-    byId("next-line").textContent = next ?? (lines.length ? "That was the last one." : "One prompt a line.");
+    byId("next-line").textContent = next ?? text(lines.length ? "script.last" : "script.one_a_line");
     byId("next-line").classList.toggle("note", !next);
-    byId("script-title").textContent = lines.length ? `Script, ${Math.max(place + 1, 0)} of ${lines.length}` : "Script";
+    byId("next-line").dataset.then = text("script.then");
+    const at = { place: Math.max(place + 1, 0), all: lines.length };
+    byId("script-title").textContent = text(lines.length ? "script.place" : "script.title", at);
     byId("previous").disabled = place < 1;
     byId("next").disabled = place + 1 >= lines.length;
     byId("type").disabled = !lines.length;

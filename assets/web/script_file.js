@@ -1,41 +1,40 @@
 // A talk's prompts in a text file: one a line; blank lines and lines that begin with # are left out.
 
+import { text } from "./text.js";
+
 const MAX_BYTES = 1_000_000;
 const MAX_LINES = 1_000;
 const MAX_CHARACTERS = 2_000; // of a line
-const NO_TEXT = "This is no text file. A script has one prompt a line, saved as UTF-8.";
-const NOT_UNICODE = "This file is in an older encoding. Save it as UTF-8 (or UTF-16) and open it again.";
 
 /**
- * @param bytes  of the file
+ * @param {Uint8Array} bytes  of the file
  * @returns its prompts
  * @throws Error with words for the presenter
  */
 export function readScript(bytes) {
-  if (bytes.length > MAX_BYTES) throw new Error("This file is larger than 1 MB; is it the script?");
-  const text = decode(bytes);
-  if (/[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]/.test(text)) throw new Error(NO_TEXT);
-  const lines = text.split(/\r\n|[\n\r\u2028\u2029]/).map((line) => line.trim());
+  if (bytes.length > MAX_BYTES) throw new Error(text("script.too_large"));
+  const content = decode(bytes);
+  if (/[\0-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]/.test(content)) throw new Error(text("script.no_text"));
+  const lines = content.split(/\r\n|[\n\r\u2028\u2029]/).map((line) => line.trim());
   const prompts = lines.filter((line) => line && !line.startsWith("#"));
-  if (!prompts.length) throw new Error("No prompt is in this file: one a line, # for notes.");
-  if (prompts.length > MAX_LINES) throw new Error(`At most ${MAX_LINES} prompts fit into a script.`);
+  if (!prompts.length) throw new Error(text("script.empty"));
+  if (prompts.length > MAX_LINES) throw new Error(text("script.most", { most: MAX_LINES }));
   const long = prompts.findIndex((line) => line.length > MAX_CHARACTERS);
-  if (long >= 0) {
-    throw new Error(`Prompt ${long + 1} is longer than ${MAX_CHARACTERS} characters: one a line, please.`);
-  }
+  if (long >= 0) throw new Error(text("script.too_long", { place: long + 1, most: MAX_CHARACTERS }));
   return prompts;
 }
 
+/** @param {Uint8Array} bytes */
 function decode(bytes) {
   const encoding = encodingOf(bytes);
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes); // takes a mark off
   } catch {
-    throw new Error(encoding === "utf-8" && !bytes.includes(0) ? NOT_UNICODE : NO_TEXT);
+    throw new Error(text(encoding === "utf-8" && !bytes.includes(0) ? "script.not_unicode" : "script.no_text"));
   }
 }
 
-/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. */
+/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. @param {Uint8Array} bytes */
 function encodingOf(bytes) {
   const [first, second] = bytes;
   if (first === 0xff && second === 0xfe) return "utf-16le";

@@ -5,6 +5,7 @@ import { Caption } from "./caption.js";
 import { credit } from "./credit.js";
 import { Follower } from "./follower.js";
 import { Invitation } from "./invitation.js";
+import { milliseconds } from "./numbers.js";
 import { fillIn, languageChoice, text } from "./text.js";
 import { WallPainter } from "./wall_painter.js";
 
@@ -151,7 +152,7 @@ class Wall {
     if (byId("figures").hidden) return;
     const { num_inference_steps: steps, step, final, timings, cached } = painted;
     const done = final || step === steps ? steps : text("stage.of", { step, steps });
-    const time = cached ? text("stage.memory") : `${Math.round(timings.total ?? 0)} ms`;
+    const time = cached ? text("stage.memory") : milliseconds(timings.total ?? 0);
     byId("figures").textContent = text("stage.steps", { time, done, count: steps });
   }
 

@@ -4,6 +4,7 @@ import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
 import { pause } from "./pause.js";
+import { text } from "./text.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
 import { readTrack, trackOf } from "./timeline_track.js";
@@ -132,6 +133,12 @@ export class Timeline {
     this.take(this.chosen);
   }
 
+  /** Paints a track that was dropped on the page; the menu says how far it is. */
+  dropped(file) {
+    this.openMenu(true);
+    return this.replay(file);
+  }
+
   /** Paints each request of a track, one after the other. */
   async replay(file) {
     let requests;
@@ -144,13 +151,13 @@ export class Timeline {
     await this.run(async (signal) => {
       for (const [place, request] of requests.entries()) {
         if (signal.aborted) return;
-        this.say(`Painting ${place + 1} of ${requests.length}`);
+        this.say(text("timeline.painting", { place: place + 1, all: requests.length }));
         this.lightning.recall(request);
         this.lightning.submit();
         await pause(REPLAY_MS, signal);
         while (!this.lightning.answered && !signal.aborted) await pause(20, signal);
       }
-      this.say(`${requests.length} painted`);
+      this.say(text("timeline.painted", { count: requests.length }));
     });
   }
 
@@ -184,7 +191,7 @@ export class Timeline {
     if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
     byId("name").placeholder = entry?.request.prompt ?? "";
     byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
-    byId("clear").textContent = "Forget all";
+    byId("clear").textContent = text("timeline.forget");
   }
 
   say(words) {
@@ -208,7 +215,7 @@ export class Timeline {
   /** Asks once more: what is gone is gone. */
   async clear() {
     const gone = this.entries.filter(({ pinned }) => !pinned).map(({ id }) => id);
-    const sure = `Really forget ${gone.length}?`;
+    const sure = text("timeline.really", { count: gone.length });
     if (byId("clear").textContent !== sure) {
       byId("clear").textContent = sure;
       return;
@@ -219,17 +226,17 @@ export class Timeline {
 
   saveFilm() {
     const kind = filmEnding();
-    if (!kind) this.say("This browser records no films; GIF and WebP are made without it.");
+    if (!kind) this.say(text("timeline.no_film"));
     else this.export(`lightning.${kind.ending}`, (signal) => recorded(this.entries, signal));
   }
 
   /** Makes a file, which may take a while, and saves it. */
   async export(name, make) {
-    this.say(`Making ${name}`);
+    this.say(text("file.making", { name }));
     await this.run(async (signal) => {
       try {
         save(await make(signal), name);
-        this.say(`Saved as ${name}`);
+        this.say(text("live.saved", { name }));
       } catch ({ message }) {
         this.say(message);
       }

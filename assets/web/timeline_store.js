@@ -1,6 +1,8 @@
 // Where finished pictures are kept: in the browser's own database, within a budget of bytes. Where it
 // may not be used, or is full, in this tab's memory, and why is told. Nothing leaves the browser.
 
+import { text } from "./text.js";
+
 const NAME = "lightning-timeline";
 const BUDGET = 64 * 2 ** 20; // bytes of pictures
 const MOST = 500; // pictures
@@ -33,7 +35,7 @@ export class TimelineStore {
       const all = await done(this.pictures("readonly").getAll());
       this.entries = new Map(all.map((entry) => [entry.id, entry]));
     } catch (problem) {
-      this.forbid("This browser does not let pages keep anything", problem);
+      this.forbid(text("timeline.forbidden"), problem);
     }
   }
 
@@ -90,7 +92,7 @@ export class TimelineStore {
       return await done(change(this.pictures("readwrite")));
     } catch (problem) {
       const full = problem?.name === "QuotaExceededError";
-      this.forbid(full ? "This browser has no room left" : "This browser keeps no more", problem);
+      this.forbid(text(full ? "timeline.full" : "timeline.refused"), problem);
       return null;
     }
   }
@@ -102,7 +104,7 @@ export class TimelineStore {
   forbid(words, problem) {
     console.warn("the timeline is kept in memory:", problem);
     this.database = null;
-    this.problem = `${words}: new pictures are gone when this tab is closed.`;
+    this.problem = words;
   }
 }
 

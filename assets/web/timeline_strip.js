@@ -1,5 +1,7 @@
 // The strip of the timeline: a small picture for each that is kept, and a slider through them.
 
+import { text } from "./text.js";
+
 const strip = () => document.getElementById("timeline-strip");
 const slider = () => document.getElementById("timeline-scrub");
 
@@ -13,6 +15,7 @@ export class TimelineStrip {
     this.ids = [];
     this.words = new Map(); // id -> what it is called
     this.images = new Map(); // id -> its button
+    strip().tabIndex = -1; // what scrolls would be a stop of the Tab key
     strip().addEventListener("click", ({ target }) => {
       const moment = target.closest(".moment");
       if (moment) take(Number(moment.dataset.id));
@@ -47,7 +50,8 @@ export class TimelineStrip {
     const at = this.ids.indexOf(chosen);
     if (at < 0) return;
     slider().value = at;
-    slider().setAttribute("aria-valuetext", `${at + 1} of ${this.ids.length}: ${this.words.get(chosen)}`);
+    const place = { place: at + 1, all: this.ids.length, words: this.words.get(chosen) };
+    slider().setAttribute("aria-valuetext", text("timeline.place", place));
     const button = this.images.get(chosen);
     button.setAttribute("aria-current", "true");
     requestAnimationFrame(() => reveal(button));

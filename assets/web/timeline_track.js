@@ -1,5 +1,7 @@
 // A timeline as a file: every request with its seed, so that whoever opens it paints the same.
 
+import { text } from "./text.js";
+
 const KIND = "lightning-track";
 const VERSION = 1;
 const FIELDS = {
@@ -10,6 +12,11 @@ const FIELDS = {
   seed: "number",
   width: "number",
   height: "number",
+  style: "string",
+  variation_seed: "number",
+  variation_strength: "number",
+  morph_prompt: "string",
+  morph_strength: "number",
 };
 const LONGEST = 5_000; // requests
 const LARGEST = 2 ** 24; // bytes
@@ -26,22 +33,22 @@ export function trackOf(entries) {
  * @throws Error  with words for the visitor
  */
 export async function readTrack(file) {
-  if (file.size > LARGEST) throw new Error("That file is too large for a track.");
+  if (file.size > LARGEST) throw new Error(text("track.too_large"));
   let content;
   try {
     content = JSON.parse(await file.text());
   } catch {
-    throw new Error("That file is no track: it is not JSON.");
+    throw new Error(text("track.no_json"));
   }
   if (content?.kind !== KIND || !Array.isArray(content.requests)) {
-    throw new Error("That file is no track of this demo.");
+    throw new Error(text("track.foreign"));
   }
-  if (content.version > VERSION) throw new Error("That track is of a newer version of this demo.");
-  if (!content.requests.length) throw new Error("There is nothing in that track.");
-  if (content.requests.length > LONGEST) throw new Error(`A track may have ${LONGEST} pictures.`);
+  if (content.version > VERSION) throw new Error(text("track.newer"));
+  if (!content.requests.length) throw new Error(text("track.empty"));
+  if (content.requests.length > LONGEST) throw new Error(text("track.most", { most: LONGEST }));
   return content.requests.map((request, place) => {
     const fields = Object.entries(FIELDS).filter(([name, type]) => typeof request?.[name] === type);
-    if (!fields.some(([name]) => name === "prompt")) throw new Error(`Picture ${place + 1} of that track has no prompt.`);
+    if (!fields.some(([name]) => name === "prompt")) throw new Error(text("track.no_prompt", { place: place + 1 }));
     return Object.fromEntries(fields.map(([name]) => [name, request[name]]));
   });
 }

@@ -4,6 +4,7 @@
 const KEPT = "lightning-timer"; // in this tab's storage
 
 import { clock } from "./clock.js";
+import { text } from "./text.js";
 
 const byId = (name) => document.getElementById(`desk-${name}`);
 
@@ -47,9 +48,9 @@ export class Timer {
     const minutes = Math.min(999, Math.max(0, Number(byId("minutes").value) || 0));
     const gone = Math.floor(this.time / 1000);
     const shown = minutes ? minutes * 60 - gone : gone;
-    const text = clock(shown);
-    if (byId("time").textContent !== text) byId("time").textContent = text;
-    byId("start").textContent = this.since === null ? "Start" : "Stop";
+    const told = clock(shown);
+    if (byId("time").textContent !== told) byId("time").textContent = told;
+    byId("start").textContent = text(this.since === null ? "timer.start" : "timer.stop");
     byId("time").dataset.late = shown < 0 ? "over" : minutes && shown < 60 ? "soon" : "";
   }
 }

@@ -2,6 +2,7 @@
 
 import { credit } from "./credit.js";
 import { sure } from "./sure.js";
+import { text } from "./text.js";
 
 const byId = (name) => document.getElementById(`desk-${name}`);
 
@@ -42,8 +43,9 @@ export class Tray {
       item = document.createElement("li");
       item.innerHTML =
         '<img alt=""><div><p dir="auto"></p><span class="who"></span></div><div class="desk-row">' +
-        '<button type="button" data-verb="release">Show</button><button type="button" data-verb="pin">Pin</button>' +
-        '<button type="button" data-verb="skip">Skip</button><button type="button" data-verb="ban">Ban</button></div>';
+        '<button type="button" data-verb="release"></button><button type="button" data-verb="pin"></button>' +
+        '<button type="button" data-verb="skip"></button><button type="button" data-verb="ban"></button></div>';
+      for (const each of item.querySelectorAll("button")) each.textContent = text(`tray.${each.dataset.verb}`);
       item.dataset.entry = entry;
       if (this.pictures.has(entry)) item.querySelector("img").src = this.pictures.get(entry);
       item.querySelector("p").textContent = prompt;
@@ -53,13 +55,13 @@ export class Tray {
     item.querySelector(".who").replaceChildren(credit(by), ...(released ? [hearts] : []));
     item.classList.toggle("shown", shown);
     const button = (verb) => item.querySelector(`[data-verb="${verb}"]`);
-    button("release").textContent = shown ? "Shown" : released ? "Again" : "Show";
+    button("release").textContent = text(shown ? "tray.shown" : released ? "tray.again" : "tray.release");
     button("release").disabled = shown;
-    button("skip").textContent = released ? "Take off" : "Skip";
+    button("skip").textContent = text(released ? "tray.off" : "tray.skip");
     const pin = item.querySelector('[data-verb$="pin"]');
     pin.dataset.verb = pinned ? "unpin" : "pin";
     pin.setAttribute("aria-pressed", String(pinned));
-    for (const each of item.querySelectorAll("button")) each.title = TITLES[each.dataset.verb];
+    for (const each of item.querySelectorAll("button")) each.title = text(`tray.does.${each.dataset.verb}`);
     return item;
   }
 
@@ -70,14 +72,6 @@ export class Tray {
     this.act(verb, Number(button.closest("li").dataset.entry));
   }
 }
-
-const TITLES = {
-  release: "On the wall until you type or show another",
-  pin: "On the wall until it is unpinned",
-  unpin: "On the wall until you type or show another",
-  skip: "Away with this picture",
-  ban: "Away with this person and everything of theirs; press twice",
-};
 
 /** Gives a list these items; what is there already is left alone. */
 function fill(list, items) {

@@ -2,7 +2,7 @@
 
 const NAME = "lightning-wall"; // the same window each time
 
-/** @returns whether there is a window now */
+/** @param {URL | string} url @returns whether there is a window now */
 export async function openOnOtherScreen(url) {
   const place = await otherScreen();
   const { availLeft = 0, availTop = 0, availWidth = 1280, availHeight = 720 } = place ?? {};
@@ -16,5 +16,5 @@ export async function openOnOtherScreen(url) {
 async function otherScreen() {
   if (!globalThis.getScreenDetails || !globalThis.screen.isExtended) return null;
   const details = await globalThis.getScreenDetails().catch(() => null);
-  return details?.screens.find((each) => each !== details.currentScreen) ?? null;
+  return details?.screens.find((/** @type {any} */ each) => each !== details.currentScreen) ?? null;
 }

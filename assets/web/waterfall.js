@@ -1,5 +1,6 @@
 // Where the time of one picture went: its stages one below the other, each from where it began.
 
+import { milliseconds } from "./numbers.js";
 import { text } from "./text.js";
 
 const STAGES = ["queue", "embed", "steps", "decode", "encode"];
@@ -81,5 +82,5 @@ function line({ label, start, length }, end) {
 }
 
 function ms(time) {
-  return `${time < 9.95 ? time.toFixed(1) : Math.round(time)} ms`;
+  return milliseconds(time, time < 9.95 ? 1 : 0);
 }

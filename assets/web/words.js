@@ -1,9 +1,9 @@
 // Chips: whole examples, and single words that take the place of another of their kind.
 
-const escaped = (word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+const escaped = (/** @type {string} */ word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 const finders = new Map();
 
-/** What finds a word, for `matchAll` and `search`; made once, as it is asked for at every key. */
+/** What finds a word, for `matchAll` and `search`; made once, as it is asked for at every key. @param {string} word */
 function finder(word) {
   if (!finders.has(word)) {
     const pattern = `(?<![\\p{L}\\d])${escaped(word)}(?![\\p{L}\\d])`;
@@ -12,7 +12,12 @@ function finder(word) {
   return finders.get(word);
 }
 
-/** `prompt` with `word` in it: instead of the last of `others` that it has, else at its end. */
+/**
+ * `prompt` with `word` in it: instead of the last of `others` that it has, else at its end.
+ * @param {string} prompt
+ * @param {string} word
+ * @param {string[]} others
+ */
 export function withWord(prompt, word, others) {
   /** @type {RegExpExecArray | null} */
   let last = null;
@@ -27,7 +32,11 @@ export function withWord(prompt, word, others) {
   return prompt.slice(0, last.index) + word + prompt.slice(last.index + last[0].length);
 }
 
-/** Makes all chips work; `read` and `write` are the prompt's. */
+/**
+ * Makes all chips work; `read` and `write` are the prompt's.
+ * @param {() => string} read
+ * @param {(prompt: string) => void} write
+ */
 export function wireChips(read, write) {
   document.addEventListener("click", (/** @type {any} */ { target }) => {
     const chip = target.closest?.(".chip");
@@ -40,7 +49,7 @@ export function wireChips(read, write) {
 /** @returns {NodeListOf<HTMLElement>} */
 const chips = () => document.querySelectorAll(".chip");
 
-/** Shows which words the prompt uses. */
+/** Shows which words the prompt uses. @param {string} prompt */
 export function markChips(prompt) {
   for (const chip of chips()) {
     const { word, example } = chip.dataset;
@@ -49,6 +58,7 @@ export function markChips(prompt) {
   }
 }
 
+/** All words that one of them takes the place of. @param {HTMLElement} chip @returns {string[]} */
 function kind(chip) {
-  return [...chip.parentElement.children].map((each) => each.dataset.word);
+  return [.../** @type {any} */ (chip.parentElement).children].map((each) => each.dataset.word);
 }

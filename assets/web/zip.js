@@ -9,7 +9,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
   return value;
 });
 
-/** CRC-32 of bytes. */
+/** CRC-32 of bytes. @param {Uint8Array} bytes */
 function crc32(bytes) {
   let crc = ~0;
   for (const byte of bytes) crc = TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
@@ -18,8 +18,8 @@ function crc32(bytes) {
 
 /**
  * A zip of files. Their bytes are read one after the other and not kept.
- * @param files  [{ name, blob }]
- * @param at     when they were made, a Date
+ * @param {Named[]} files
+ * @param at  when they were made, a Date
  */
 export async function zip(files, at = new Date()) {
   const content = [];
@@ -40,9 +40,9 @@ export async function zip(files, at = new Date()) {
   return new Blob([...content, ...directory, end], { type: "application/zip" });
 }
 
-/** Files in as many groups as one zip each is good for. */
+/** Files in as many groups as one zip each is good for. @param {Named[]} files */
 export function parts(files, most = PART) {
-  /** @type {any[]} */
+  /** @type {Named[]} */
   let group = [];
   let bytes = 0;
   const groups = [group];
@@ -57,7 +57,11 @@ export function parts(files, most = PART) {
   return groups;
 }
 
-/** A signature and fields of [bytes, value], all little-endian. */
+/**
+ * A signature and fields of [bytes, value], all little-endian.
+ * @param {number} signature
+ * @param {number[][]} fields
+ */
 function record(signature, fields) {
   const all = [[4, signature], ...fields];
   const view = new DataView(new ArrayBuffer(all.reduce((sum, [bytes]) => sum + bytes, 0)));
@@ -70,7 +74,7 @@ function record(signature, fields) {
   return new Uint8Array(view.buffer);
 }
 
-/** Time and date as DOS wrote them, to two seconds. */
+/** Time and date as DOS wrote them, to two seconds. @param {Date} at */
 function dosTime(at) {
   const time = (at.getHours() << 11) | (at.getMinutes() << 5) | (at.getSeconds() >> 1);
   const date = ((Math.max(1980, at.getFullYear()) - 1980) << 9) | ((at.getMonth() + 1) << 5) | at.getDate();

@@ -48,6 +48,8 @@ class Work:
     paused: bool = False  # whoever asks has stopped typing, and waits: goes first (`queue`)
     # It gives way to all that does not: one of an audience, beside whoever presents (`queue`).
     yields: bool = False
+    # Of another server, which stands by for this one perhaps: painted on this machine, or not.
+    here: bool = False
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it
 
 

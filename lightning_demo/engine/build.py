@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..model.device import choose_model
 from ..model.safety import SafetyChecker, safety_checker
 from ..model.weights.checkpoints import MINIATURE
+from ..model.weights.fingerprint import fingerprint
 from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
 from ..schemas import EngineStatus, Weights
@@ -19,6 +20,7 @@ from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .checked import CheckedEngine
+from .fallbacks import with_fallbacks
 from .latency_model import LatencyModel
 from .local import Loader, LocalEngine
 from .metrics import Metrics
@@ -34,6 +36,7 @@ def build_engine(
     settings: Settings,
     *,
     stand_in: bool = False,
+    fallback: bool = False,
     num_inference_steps: int | None = None,
     metrics: Metrics | None = None,
     latency_model: LatencyModel | None = None,
@@ -44,6 +47,7 @@ def build_engine(
 
     Args:
         stand_in: whether the miniature may answer while a model that has to be downloaded loads.
+        fallback: whether the servers of the setting `fallback` stand by for this machine.
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
         latency_model: where to write what calls of the model take; a stand-in does not.
@@ -74,12 +78,17 @@ def build_engine(
         spec: ModelSpec,
         loras: Sequence[Lora] = (),
         latency_model: LatencyModel | None = None,
+        *,
+        others: bool = False,
     ) -> Engine:
-        local = LocalEngine(load, about(spec, loras), metrics=metrics, latency_model=latency_model)
-        return CachedEngine(checked(local, spec), _cache(settings), metrics)
+        known = about(spec, loras, fp8=settings.fp8)
+        local = LocalEngine(load, known, metrics=metrics, latency_model=latency_model)
+        # A stand-in is there only while nobody else is.
+        several = with_fallbacks(local, settings, known, metrics) if others else local
+        return CachedEngine(checked(several, spec), _cache(settings), metrics)
 
     if not stand_in or spec.lightning.folder is not None:
-        return engine(load, spec, loras, latency_model)
+        return engine(load, spec, loras, latency_model, others=fallback)
     # LoRAs are made for one model and fit no other; float8 needs the GPU, and what is compiled
     # would come when the wanted model is here.
     simple = replace(settings, device="cpu", lora="", fp8=False, compile=False)
@@ -87,8 +96,14 @@ def build_engine(
     # One that is chosen while it paints must be known to the other, too.
     stand_in_spec = replace(MINIATURE, styles=spec.styles)
     return StandbyEngine(
-        engine(second, spec, loras, latency_model), lambda: engine(first, stand_in_spec)
+        engine(second, spec, loras, latency_model, others=fallback),
+        lambda: engine(first, stand_in_spec),
     )
+
+
+def expected(settings: Settings) -> EngineStatus:
+    """What can be said of the model that these settings ask for."""
+    return about(choose_model(settings), parse_loras(settings.lora), fp8=settings.fp8)
 
 
 def _cache(settings: Settings) -> FrameCache:
@@ -146,7 +161,7 @@ def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:
     return load_first, load_second
 
 
-def about(spec: ModelSpec, loras: Sequence[Lora] = ()) -> EngineStatus:
+def about(spec: ModelSpec, loras: Sequence[Lora] = (), *, fp8: bool = False) -> EngineStatus:
     """What can be said of a model before it is loaded."""
     return EngineStatus(
         state="loading",
@@ -154,6 +169,7 @@ def about(spec: ModelSpec, loras: Sequence[Lora] = ()) -> EngineStatus:
         title=spec.title,
         limits=spec.limits,
         weights=Weights(spec.base_file, tuple((lora.path.name, lora.scale) for lora in loras)),
+        fingerprint=fingerprint(spec, loras, fp8=fp8),
     )
 
 

@@ -153,7 +153,7 @@ class CachedEngine:
             work = replace(work, since=asyncio.get_running_loop().time())
         stream = self._find(work)
         if stream is None:
-            key = _stream_key(work.request, work.draft)
+            key = _stream_key(work, work.draft)
             stream = self._streams[key] = _SharedStream(self._engine, key, work)
         elif not work.ahead:
             self._metrics.shared()
@@ -177,18 +177,19 @@ class CachedEngine:
 
     def _find(self, work: Work) -> _SharedStream | None:
         for draft in (False, True) if work.draft else (False,):
-            stream = self._streams.get(_stream_key(work.request, draft))
+            stream = self._streams.get(_stream_key(work, draft))
             if stream is not None and stream.joinable:
                 return stream
         return None
 
 
 # Streams are shared within one event loop: values travel between tasks, not between threads.
-_StreamKey = tuple[asyncio.AbstractEventLoop, GenerationRequest, bool]
+# What must be painted here does not join what may be on its way elsewhere, perhaps to whoever asks.
+_StreamKey = tuple[asyncio.AbstractEventLoop, GenerationRequest, bool, bool]
 
 
-def _stream_key(request: GenerationRequest, draft: bool) -> _StreamKey:
-    return asyncio.get_running_loop(), request, draft
+def _stream_key(work: Work, draft: bool) -> _StreamKey:
+    return asyncio.get_running_loop(), work.request, draft, work.here
 
 
 class _SharedStream:

@@ -281,7 +281,8 @@ class EngineCore:
         finally:
             self._stepping = ()
         rows = sum(request.rows for request in batch)
-        self.latency_model.observe("step", batch[0].size, rows, seconds)
+        first = batch[0]
+        self.latency_model.observe("step", first.size, rows, seconds, chunks=first.chunks)
         self._queue.charge(batch, seconds)
         yield Called("step", batch, rows, seconds)
 

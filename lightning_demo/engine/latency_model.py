@@ -29,7 +29,8 @@ class LatencyModel:
 
     Calibrated ones say how many rows are worthwhile, and change only when they are measured anew:
     a moment in which the machine was busy must not end the sharing. What serving takes at this
-    moment, which waits are told by, is scaled from them by what calls took of late.
+    moment, which waits are told by, is scaled from them by what calls took of late: those for long
+    prompts, whose steps attend to more, by their own.
 
     One thread measures; any may ask. A curve is never changed but replaced, and every look is at
     one copy.
@@ -38,7 +39,8 @@ class LatencyModel:
     def __init__(self) -> None:
         self._curves: dict[tuple[Kind, Size], Curve] = {}
         self._ceilings: dict[tuple[Kind, Size], int] = {}
-        self._pace: dict[tuple[Kind, Size], float] = {}  # of late, times what was calibrated
+        # Of late, times what was calibrated: also by the chunks of the prompts.
+        self._pace: dict[tuple[Kind, Size, int], float] = {}
 
     def __iter__(self) -> Iterator[tuple[Kind, Size, int, float]]:
         """What has been calibrated: kind, size, rows, seconds."""
@@ -50,20 +52,26 @@ class LatencyModel:
         """A call takes this long when nothing else happens."""
         self._curves[kind, size] = {**self._curves.get((kind, size), {}), rows: seconds}
 
-    def observe(self, kind: Kind, size: Size, rows: int, seconds: float) -> None:
+    def observe(
+        self, kind: Kind, size: Size, rows: int, seconds: float, *, chunks: int = 1
+    ) -> None:
         """A call that served somebody has taken this long."""
         pace = seconds / self.calibrated(kind, size, rows)
-        before = self._pace.get((kind, size), 1.0)
-        self._pace[kind, size] = before + LEARNING * (pace - before)
+        before = self._recent(kind, size, chunks)
+        self._pace[kind, size, chunks] = before + LEARNING * (pace - before)
 
     def forget(self) -> None:
         """Drops every figure, as when the model has become faster."""
         self._curves.clear()
         self._pace.clear()
 
-    def seconds(self, kind: Kind, size: Size, rows: int) -> float:
-        """What a call is expected to take now."""
-        return self._pace.get((kind, size), 1.0) * self.calibrated(kind, size, rows)
+    def seconds(self, kind: Kind, size: Size, rows: int, *, chunks: int = 1) -> float:
+        """What a call is expected to take now.
+
+        Args:
+            chunks: of its prompts; while nothing is known of so many, as of one.
+        """
+        return self._recent(kind, size, chunks) * self.calibrated(kind, size, rows)
 
     def cap(self, kind: Kind, size: Size) -> int:
         """The most rows of one call for which sharing it is worthwhile: one of `ROW_BUCKETS`."""
@@ -94,6 +102,11 @@ class LatencyModel:
             return GUESS * rows
         nearest = min(sizes, key=lambda each: abs(_area(each) - _area(size)))
         return _area(size) / _area(nearest) * _along(curves[kind, nearest], rows)
+
+    def _recent(self, kind: Kind, size: Size, chunks: int) -> float:
+        """How calls went of late, in times what was calibrated."""
+        known = self._pace.get((kind, size, chunks))
+        return self._pace.get((kind, size, 1), 1.0) if known is None else known
 
 
 def _area(size: Size) -> int:

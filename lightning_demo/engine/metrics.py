@@ -73,6 +73,13 @@ class Metrics:
         self._shared = memory.labels("shared")
         self._guesses = self._count("ahead", "Guesses at what will be asked for.", "outcome")
         self._ahead_steps = self._count("ahead_steps", "Steps taken for guesses.")
+        self._moved = self._count(
+            "moved", "Requests begun anew on another engine, for the first was gone or hung.", "why"
+        )
+        self._hedges = self._count(
+            "second_starts", "Of late first frames on another engine, and who was first.", "first"
+        )
+        self._engines = self._gauge("engines", "Engines that could paint, and that do.", "state")
         self._sessions = self._gauge("sessions", "Open sessions.")
         self._sessions_waiting = self._gauge("sessions_waiting", "Sessions not let in yet.")
         self._waiting = self._gauge("waiting", "Requests in line.")
@@ -171,6 +178,16 @@ class Metrics:
         """A guess was painted or given up; or somebody asked for what was painted, or half done."""
         self._guesses.labels(outcome).inc()
 
+    # What several engines as one call -----------------------------------------------------------
+
+    def moved(self, why: Literal["gone", "hung"]) -> None:
+        """A request was begun anew on another engine."""
+        self._moved.labels(why).inc()
+
+    def hedged(self, *, won: bool) -> None:
+        """A late request was begun on a second engine, which was first with something to show."""
+        self._hedges.labels("second" if won else "first").inc()
+
     # What the memory calls: one of the three for each request -----------------------------------
 
     def hit(self) -> None:
@@ -210,6 +227,11 @@ class Metrics:
         self._sessions_waiting.set(waiting)
         with self._lock:
             self._here = here
+
+    def engines(self, ready: int, known: int) -> None:
+        """So many engines are ready, of so many."""
+        self._engines.labels("ready").set(ready)
+        self._engines.labels("known").set(known)
 
     def waiting(self, requests: int) -> None:
         """So many requests are in line."""

@@ -33,7 +33,7 @@ def is_seen(request: InFlightRequest, model: LatencyModel) -> bool:
     if not request.shown:
         return True
     size = request.size
-    step = model.seconds("step", size, request.rows)
+    step = model.seconds("step", size, request.rows, chunks=request.chunks)
     since = (request.step - request.shown) * step
     left = request.steps_left * step + model.seconds(request.decoder, size, 1)
     return min(since, left) >= GLANCE

@@ -279,15 +279,19 @@ class RequestQueue:
 
         With those until its weights are on the device, where others are.
         """
-        step = self.latency_model.seconds("step", request.size, rows)
+        step = self._step(request, rows)
         decode = self.latency_model.seconds(request.decoder, request.size, 1)
         steps = request.work.request.num_inference_steps
         loading = 0.0 if request.started else self.loading(steps)
         return loading + request.steps_left * step + decode
 
+    def _step(self, request: InFlightRequest, rows: int) -> float:
+        """Seconds of one of its steps."""
+        return self.latency_model.seconds("step", request.size, rows, chunks=request.chunks)
+
     def _device_seconds(self, request: InFlightRequest, rows: int) -> float:
         """Its part of the device's time, when its steps are shared by this many rows."""
-        step = self.latency_model.seconds("step", request.size, rows)
+        step = self._step(request, rows)
         share = step * request.rows / max(rows, request.rows)
         decode = self.latency_model.seconds(request.decoder, request.size, 1)
         return request.steps_left * share + decode
@@ -332,5 +336,6 @@ def _alike(line: Iterable[InFlightRequest]) -> list[tuple[InFlightRequest, int]]
     """One request for all that cost the same, and how many these are."""
     kinds: dict[Hashable, list[InFlightRequest]] = defaultdict(list)
     for request in line:
-        kinds[request.size, request.steps_left, request.rows, request.work.draft].append(request)
+        size, chunks, left = request.size, request.chunks, request.steps_left
+        kinds[size, chunks, left, request.rows, request.work.draft].append(request)
     return [(each[0], len(each)) for each in kinds.values()]

@@ -14,13 +14,11 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
 
 from ..errors import (
     DeviceLost,
@@ -35,6 +33,7 @@ from ..tasks import tasks
 from .addresses import discount
 from .batch_list import FORMATS
 from .callers import Caller, caller_at, trusted
+from .closing_stream import ClosingStream
 from .guard import check_login, from_this_machine, may_seem_this_machine
 from .http_json import answers_problems, read_json
 from .service import Service
@@ -66,8 +65,7 @@ class BatchPictures:
             raise RateLimited("Other batches are painted for you already; they come first.")
         format, asked = _parse(await read_json(request))
         records = self._records(asked, format, caller)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return _Closing(records, headers=headers, media_type="application/octet-stream")
+        return ClosingStream(records, "application/octet-stream")
 
     async def _records(
         self, asked: Sequence[Mapping[str, Any]], format: str, caller: Caller
@@ -114,16 +112,6 @@ class BatchPictures:
                 return
             except RateLimited as error:
                 await asyncio.sleep(error.seconds)
-
-
-class _Closing(StreamingResponse):
-    """Closes what it sends when nobody reads on."""
-
-    body_iterator: AsyncGenerator[bytes, None]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self.body_iterator):
-            await super().__call__(scope, receive, send)
 
 
 def _parse(fields: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:

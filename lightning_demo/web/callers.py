@@ -27,6 +27,7 @@ class Caller:
     at_once: int = AT_ONCE  # pictures that may be painted or wait at one time
     origin: Origin = "api"  # whether a program asks
     yields: bool = False  # whether these pictures give way to all others
+    server: bool = False  # whether it is one of ours: what it says of its visitors is believed
 
     @property
     def client(self) -> Hashable:
@@ -46,4 +47,4 @@ def caller_at(connection: HTTPConnection) -> Caller:
 
 def trusted(caller: Caller, at_once: int = 1_000) -> Caller:
     """The same without a limit for each second, as programs on this machine get it."""
-    return replace(caller, per_second=math.inf, at_once=at_once)
+    return replace(caller, per_second=math.inf, at_once=at_once, server=True)

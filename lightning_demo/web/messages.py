@@ -124,7 +124,7 @@ def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     """The engine's state as a message."""
     about = asdict(engine)
     # For what is saved, no page needs to know the server's files; nor who of its line gives way.
-    del about["weights"], about["yielding"]
+    del about["weights"], about["yielding"], about["fingerprint"], about["own_state"]
     del about["limits"]["styles"]  # a page has them from the start
     return {"type": "status", **about, "draining": draining}
 

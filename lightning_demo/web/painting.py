@@ -172,6 +172,35 @@ class Painting:
             if client not in self._pictures:
                 self._turns.pop(client, None)
 
+    def check(self, caller: Caller) -> None:
+        """Whether one more of this caller's pictures could be taken now.
+
+        Raises:
+            LightningError: it could not.
+        """
+        self._check_draining()
+        self._check_room(caller)
+
+    async def work(self, work: Work, caller: Caller) -> Stream:
+        """What the engine says of another server's work, all of it.
+
+        Its pictures take no turns here: whose is next, the two engines know. Closing it stops the
+        work.
+
+        Raises:
+            LightningError: why there is no picture.
+        """
+        self.check(caller)
+        self._pictures[caller.client] += 1
+        try:
+            async with aclosing(self._engine.generate(work)) as values:
+                async for value in values:
+                    if isinstance(value, Frame) and value.final and caller.key is not None:
+                        self._metrics.used(caller.key, work.request.num_inference_steps)
+                    yield value
+        finally:
+            discount(self._pictures, caller.client)
+
     async def _painted(self, request: GenerationRequest, caller: Caller, previews: bool) -> Stream:
         end = time.monotonic() + PAINT_SECONDS
         work = Work(

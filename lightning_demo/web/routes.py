@@ -24,6 +24,7 @@ from ..studio.animation import FORMATS, animate, unpack
 from .batch_list import BatchList
 from .batch_pictures import BatchPictures
 from .callers import caller_at
+from .compared import compared_routes
 from .guard import check_login, logged_in
 from .http_json import answers_problems, problem, read_body, read_json, stages
 from .kept_files import kept_file
@@ -55,6 +56,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/batch", endpoints.batch, methods=["POST"]),
         Route("/batch/pictures", BatchPictures(service).answer, methods=["POST"]),
         Route("/tokens", endpoints.tokens, methods=["POST"]),
+        *compared_routes(service),
         *files,
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),

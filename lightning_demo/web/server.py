@@ -37,18 +37,20 @@ from ..tls import check_certificate
 from . import api
 from .cors import with_cors
 from .guard import Guard
+from .login_page import LoginPage
 from .messages import MAX_MESSAGE_BYTES
 from .routes import FILES, routes
 from .service import MAX_PAGES, Service
 from .ui.page import page
 from .ui.theme import theme
+from .ui.words import head
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
-STYLES = ("style", "timeline", "wide_dialog", "compare", "batch", "prompt_tools")
+STYLES = ("style", "fields", "timeline", "wide_dialog", "compare", "batch", "prompt_tools")
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 
@@ -120,6 +122,7 @@ class Server:
                 max_threads=EVENTS_AT_ONCE,
                 max_file_size=UPLOAD_BYTES,
                 footer_links=[],
+                head=head(self._blocks),
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
                 css_paths=[FILES / f"{name}.css" for name in STYLES],
@@ -135,9 +138,10 @@ class Server:
     def _app_options(self) -> dict[str, Any]:
         apis = api.routes(self._api)
         shape_of = partial(api.shape_of, apis)
+        guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
         return {
             "routes": [*routes(self._service), *apis],
-            "middleware": [Middleware(Guard, settings=self._settings, shape_of=shape_of)],
+            "middleware": [guard, *([Middleware(LoginPage)] if self._settings.auth else [])],
             "lifespan": self._lifespan,
         }
 

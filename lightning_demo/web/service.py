@@ -62,7 +62,9 @@ class Service:
 
     def exposition(self) -> bytes:
         """All metrics as they are now, in Prometheus' text format."""
-        self.metrics.waiting(self.engine.status().waiting)
+        status = self.engine.status()
+        self.metrics.waiting(status.waiting)
+        self.metrics.engines(status.engines_ready, status.engines)
         return self.metrics.exposition()
 
     def open(self, address: str = "", seats: Seats | None = None) -> LiveConnection:

@@ -54,6 +54,9 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bench, "serve_all", running)
     for bench in (many, browser):
         monkeypatch.setattr(bench, "PATIENCE", 200.0)  # a busy machine loses nothing
+    monkeypatch.setattr(browser, "REST", 0.1)
+    monkeypatch.setattr(browser, "SMALL_KEYS", 4)
+    monkeypatch.setattr(browser, "KEYS_PER_SECOND", 50.0)  # of what does not count
 
 
 @pytest.fixture
@@ -126,10 +129,11 @@ def test_words_are_guessed_and_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     def first_words(number: int, *, known: bool) -> Typist:
-        """Somebody who types until the first rest."""
+        """Somebody who types fast until the first rest."""
         whole = word_typist(number, known=known)
         until = next(place for place, key in enumerate(whole.keys) if key.waits)
-        return replace(whole, keys=whole.keys[: until + 1])
+        keys = tuple(replace(key, at=key.at / 4) for key in whole.keys[: until + 1])
+        return replace(whole, keys=keys)
 
     monkeypatch.setattr(ahead, "word_typist", first_words)
     monkeypatch.setattr(ahead, "LOOK", 0.5)

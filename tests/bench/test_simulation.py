@@ -36,6 +36,7 @@ from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
 from ..engine.observed import settle
+from ..quick import quick_components
 
 NO_DRAFTS = Settings(latency_budget=0)
 
@@ -106,7 +107,7 @@ class VirtualTime:
 
 
 class TimedSampler(Sampler):
-    """The real miniature; each call takes what the model says, while others come."""
+    """Real models; each call takes what the device model says, while others come."""
 
     decodes_beside = False  # the simulated device does one thing at a time
 
@@ -236,8 +237,8 @@ async def simulated(script: Sequence[Arrival], ask: Any) -> list[tuple[float, fr
     return engine.batches
 
 
-def test_the_simulator_does_what_the_real_engine_does(run, components, ask, monkeypatch):
-    clock = VirtualTime()
+def test_the_simulator_does_what_the_real_engine_does(run, miniature, ask, monkeypatch):
+    components, clock = quick_components(miniature), VirtualTime()
     monkeypatch.setattr(local, "time", clock)
     monkeypatch.setattr(runner, "time", clock)
     calls = run(really(SCRIPT, components, ask, clock))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -18,6 +23,7 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.studio.manifest import COLUMNS, Manifest, Origin, Outcome
 from lightning_demo.studio.plan import Picture
 
+from ..processes import ForkedPopen
 from ..web.conftest import Running, wait_for
 from ..web.fakes import LIMITS, FakeEngine, color_of
 from .conftest import PHONE, Modules, Tabs, Visit
@@ -48,6 +54,14 @@ RECORDS = """async (chunks) => {
   for await (const [header, bytes] of records(stream)) found.push([header.place, [...bytes]]);
   return found;
 }"""
+SERVER = """
+import sys
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import serve
+from tests.web.fakes import FakeEngine
+
+sys.exit(serve(FakeEngine(step_seconds=0.05), Settings(port=int(sys.argv[1]))))
+"""
 KIND = """async (text) => {
   const { kindOf } = await import(new URL("web/batch_source.js", document.baseURI));
   return kindOf(text);
@@ -64,7 +78,7 @@ def begin(visit: Open) -> Iterator[Callable[..., Visit]]:
     """Opens a tab and its panel, by keyboard."""
     tabs: list[Visit] = []
 
-    def opened(running: Running, **options: Any) -> Visit:
+    def opened(running: Any, **options: Any) -> Visit:
         tabs.append(visit(running, **options))
         tabs[-1].wait_answered()
         open_panel(tabs[-1])
@@ -178,24 +192,47 @@ def test_from_a_list_to_a_zip(running: Running, begin: Callable[..., Visit], tab
     tab.wait_painted("typed on")
 
 
-def test_a_server_that_goes_away_and_a_second_tab(
-    own: Callable[..., Running], begin: Callable[..., Visit], tabs: Tabs
+@contextmanager
+def process(port: int) -> Iterator[SimpleNamespace]:
+    """A server as a process of its own, and its address."""
+    command = [sys.executable, "-c", SERVER, str(port)]
+    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        try:
+            assert child.stdout is not None
+            yield SimpleNamespace(child=child, url=child.stdout.readline().split()[1].rstrip("/"))
+        finally:
+            child.kill()
+
+
+def test_a_server_that_is_killed_and_comes_again(begin: Callable[..., Visit], tabs: Tabs) -> None:
+    """What it had not sent is asked for again, and the page is the same all the time."""
+    with process(0) as first:
+        tab = begin(first, viewport=PHONE)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
+        tab.page.evaluate("globalThis.same = true")
+        check(tab, "\n".join(f"picture {number}" for number in range(20)))
+        assert tab.text("batch-says") == "20 pictures, nothing at fault"
+        button(tab, "Paint 20 pictures").click()
+        tab.wait("() => lightning.batch.store.outcomes.size > 0")
+        first.child.kill()
+        tab.wait("() => lightning.batch.run.words.startsWith('The server does not answer')")
+        painted = tab.page.evaluate("[...lightning.batch.store.outcomes.keys()]")
+    assert 0 < len(painted) < 20
+    with process(urlsplit(first.url).port or 0):
+        wait_sums(tab, "20 of 20 pictures")
+        tab.wait(SETTLED)
+        assert tab.page.evaluate("same && lightning.batch.store.outcomes.size === 20")
+        tab.wait("() => lightning.panel.online")
+        tab.page.evaluate(FORGET)
+        tab.page.goto("about:blank")
+    tabs.trouble.clear()  # the browser's own words for a server that is not there
+
+
+def test_whoever_presses_last_goes_on_and_the_other_tab_says_so(
+    own: Callable[..., Running], begin: Callable[..., Visit]
 ) -> None:
     running = own(FakeEngine())
-    tab = begin(running, viewport=PHONE)
-    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
-    check(tab, "\n".join(f"picture {number}" for number in range(8)))
-    assert tab.text("batch-says") == "8 pictures, nothing at fault"
-    tab.page.route("**/batch/pictures", lambda route: route.abort())
-    button(tab, "Paint 8 pictures").click()
-    tab.wait("() => lightning.batch.run.words.startsWith('The server does not answer')")
-    tab.page.unroute_all()
-    wait_sums(tab, "8 of 8 pictures")
-    tabs.trouble.clear()
-    button(tab, "Another list").click()
-    button(tab, "Sure?").click()
-    # Whoever presses last goes on; the other tab says so.
-    other = begin(running)
+    tab, other = begin(running), begin(running)
     engine: FakeEngine = running.engine
     check(tab, "\n".join(f"more {number}" for number in range(6)))
     engine.hold()
@@ -310,9 +347,8 @@ def test_a_full_browser_makes_room(
     assert len(first | second) == 6 + 2
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
+def test_a_list_is_read_as_it_looks(modules: Modules) -> None:
+    for text, kind in (
         ("a cat\na dog", "text"),
         ("", "text"),
         ("{house, boat} at night", "text"),
@@ -323,22 +359,20 @@ def test_a_full_browser_makes_room(
         ('"prompt","negative_prompt"\r\n', "csv"),
         ('{"prompt": "a"}\n', "jsonl"),
         ('"a cat"', "jsonl"),
-    ],
-)
-def test_a_list_is_read_as_it_looks(modules: Modules, text: str, kind: str) -> None:
-    assert modules.page.evaluate(KIND, text) == kind
+    ):
+        assert modules.page.evaluate(KIND, text) == kind, text
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_records_however_they_arrive(modules: Modules, size: int) -> None:
+def test_records_however_they_arrive(modules: Modules) -> None:
     data = b""
     for place, content in ((1, b"abc"), (0, b""), (2, bytes(range(256)))):
         head = json.dumps({"place": place, "bytes": len(content)}).encode()
         data += len(head).to_bytes(4, "big") + head + content
     data += data[:20]  # one more, cut short
-    chunks = [list(data[at : at + size]) for at in range(0, len(data), size)]
     wanted = [[1, list(b"abc")], [0, []], [2, list(range(256))]]
-    assert modules.page.evaluate(RECORDS, chunks) == wanted
+    for size in (1, 7, 1000):
+        chunks = [list(data[at : at + size]) for at in range(0, len(data), size)]
+        assert modules.page.evaluate(RECORDS, chunks) == wanted, size
 
 
 def test_zips_as_pythons_zipfile_reads_them(modules: Modules) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from lightning_demo.errors import OutOfMemory
 
 from ..web.conftest import Running
-from ..web.fakes import FakeEngine, color_of
+from ..web.fakes import STATUS, FakeEngine, color_of
 from .conftest import PHONE, Modules, Tabs, Visit
 
 Open = Callable[..., Visit]
@@ -27,6 +28,7 @@ REQUEST = {
     "width": 256,
     "height": 256,
 }
+TITLES = (STATUS.title, "Miniature LoRA")
 LIMITS = {"steps": [1, 2, 4, 8], "sizes": [[256, 256], [384, 256]], "maxSeed": 99, "maxGuidance": 2}
 READ = """async ([request, limits, name, text]) => {
   const { axes } = await import(new URL("web/compare_axes.js", document.baseURI));
@@ -191,6 +193,26 @@ def test_what_is_wrong_is_said_and_one_that_fails_leaves_the_others(
     (told,) = tabs.trouble  # the browser's own words for an answer that is none
     assert "503" in told
     tabs.trouble.clear()
+
+
+def test_weights_of_another_server(
+    own: Callable[..., Running], open_compare: Callable[..., Visit], tabs: Tabs
+) -> None:
+    """A server holds one model; the pictures of another come from there."""
+    other = own(FakeEngine(status=replace(STATUS, title="Miniature LoRA")), max_sessions=99)
+    tab = open_compare(own(compare_with=other.url))
+    across = tab.page.get_by_label("What varies across")
+    across.locator("option[value=weights]").wait_for(state="attached")
+    across.select_option("weights")
+    tab.page.get_by_label("What varies down").select_option("seed")
+    tab.page.get_by_label("Values down").fill("1, 2")
+    paint(tab, 4)
+    cells = tab.page.locator(".cell").all_inner_texts()
+    names = [text.splitlines()[0] for text in cells]
+    assert names == [f"{name} · Seed {seed}" for seed in (1, 2) for name in TITLES]
+    there: FakeEngine = other.engine
+    assert sorted(work.request.seed for work in there.works) == [1, 2]
+    assert all(work.yields for work in there.works)
 
 
 def test_on_a_phone_and_stopped_by_closing(

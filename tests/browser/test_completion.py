@@ -198,9 +198,9 @@ def test_it_is_described_once_and_never_read_aloud(tab: Visit) -> None:
     assert tab.prompt.get_attribute("aria-describedby") == about
 
 
-@pytest.mark.parametrize(
-    ("prompt", "rest"),
-    [
+def test_complete(completion: Call) -> None:
+    words = ["house", "houses", "cat", "cats", "castle", "grün"]
+    for prompt, rest in (
         ("ho", "use"),
         ("A Hou", "se"),
         ("A HOU", "SE"),
@@ -214,11 +214,8 @@ def test_it_is_described_once_and_never_read_aloud(tab: Visit) -> None:
         ("a gr", "ün"),
         ("שלום hou", ""),
         ("x" * 3_000 + " hou", ""),
-    ],
-)
-def test_complete(completion: Call, prompt: str, rest: str) -> None:
-    words = ["house", "houses", "cat", "cats", "castle", "grün"]
-    assert completion("complete", prompt, words, []) == rest
+    ):
+        assert completion("complete", prompt, words, []) == rest, prompt[-20:]
 
 
 def test_history_is_asked_before_the_list(completion: Call) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
-from ..web.conftest import Running
+from ..web.conftest import Running, wait_for
 from ..web.fakes import WITH_DRAFTS, FakeEngine, color_of, slow
 from .conftest import Visit
 
@@ -136,7 +136,7 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     assert {request.num_inference_steps for request in engine.requests} == {8}
 
 
-def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:
+def test_an_error_stands_at_its_field_and_the_picture_stays(running: Running, tab: Visit) -> None:
     tab.type("a good picture")
     tab.wait_painted("a good picture")
     color = tab.color()
@@ -155,6 +155,15 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(tab: Visit) -> None:
     tab.prompt.fill("")
     tab.page.get_by_text("The prompt is empty").wait_for()
     assert tab.color() == color
+    # Also when a picture comes late that was asked for before.
+    engine: FakeEngine = running.engine
+    engine.hold()
+    tab.prompt.fill("late")
+    wait_for(lambda: engine.works[-1].request.prompt == "late")
+    tab.prompt.fill("")
+    engine.release()
+    tab.wait_painted("late")
+    assert tab.page.get_by_text("The prompt is empty").is_visible()
     tab.prompt.fill("again")
     tab.wait_painted("again")
     assert tab.text("prompt-note") == ""

@@ -15,6 +15,7 @@ from PIL import Image
 from ..web.conftest import Running
 from ..web.fakes import color_of
 from .conftest import PHONE, Modules, Visit
+from .test_from_picture import drop
 
 Open = Callable[..., Visit]
 WORDS = ("a red house", "a blue boat", "a green tree")
@@ -223,6 +224,13 @@ def test_a_track_is_saved_and_painted_again(forgetful: Visit, tmp_path: Path) ->
     tab.wait("() => document.getElementById('timeline-says').textContent === '3 painted'")
     again = {entry["prompt"]: entry["seed"] for entry in tab.painted()}
     assert again.items() >= pixels.items()
+    # Dropped anywhere on the page, too, which says why where it is none.
+    tab.page.evaluate(FORGET)
+    drop(tab, file.read_bytes(), "application/json")
+    wait_kept(tab, *WORDS)
+    tab.wait("() => document.getElementById('timeline-says').textContent === '3 painted'")
+    drop(tab, b"[]", "application/json")
+    tab.page.get_by_text("That file is no track of this demo.").wait_for()
 
 
 def test_films(forgetful: Visit, tmp_path: Path) -> None:
@@ -300,9 +308,8 @@ def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> Non
     assert again == told[-1]
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
+def test_files_that_are_no_tracks(modules: Modules) -> None:
+    for text, words in (
         ("", "it is not JSON"),
         ("[]", "no track of this demo"),
         ('{"kind": "lightning-track", "version": 1, "requests": []}', "nothing in that track"),
@@ -313,13 +320,18 @@ def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> Non
         ),
         ('{"kind": "lightning-track", "version": 1, "requests": [{"prompt": 7}]}', "has no prompt"),
         ("x" * (2**24 + 1), "too large"),
-    ],
-)
-def test_files_that_are_no_tracks(modules: Modules, text: str, words: str) -> None:
-    assert words in modules.page.evaluate(READ, text)["message"]
+    ):
+        assert words in modules.page.evaluate(READ, text)["message"], words
 
 
 def test_only_fields_of_a_request_are_read(modules: Modules) -> None:
     request = {"prompt": "<b>a</b>", "seed": 7, "__proto__": {"x": 1}, "mood": "good", "width": "9"}
     track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [request]})
     assert modules.page.evaluate(READ, track) == {"requests": [{"prompt": "<b>a</b>", "seed": 7}]}
+    whole = {
+        **{"prompt": "a", "negative_prompt": "b", "num_inference_steps": 4, "guidance_scale": 1.5},
+        **{"seed": 7, "width": 256, "height": 256, "style": "Anime", "variation_seed": 1},
+        **{"variation_strength": 0.5, "morph_prompt": "c", "morph_strength": 0.25},
+    }
+    track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [whole]})
+    assert modules.page.evaluate(READ, track) == {"requests": [whole]}

@@ -33,6 +33,10 @@ class EngineContract:
     def open_engine(self, components: Any) -> Open:
         raise NotImplementedError
 
+    async def arrived(self, engine: Engine) -> None:
+        """Waits until what was asked, changed or given up is known wherever it is painted."""
+        await settle()
+
     def test_frames_go_up_to_one_final_of_the_request(self, run, open_engine: Open, ask):
         async def check() -> None:
             async with open_engine() as (engine, _):
@@ -89,7 +93,7 @@ class EngineContract:
                 await sampler.reached()
                 # More than share a step.
                 tasks += [asyncio.ensure_future(collect(engine, quick(f"{n}"))) for n in range(9)]
-                await settle()
+                await self.arrived(engine)
                 crowded = engine.forecast(Work(quick("last")))
                 sampler.release()
                 await asyncio.gather(*tasks)
@@ -110,16 +114,16 @@ class EngineContract:
                 await sampler.reached()
                 since = asyncio.get_running_loop().time()
                 replaced = asyncio.ensure_future(collect(engine, ask("replaced"), since=since))
-                await settle()
+                await self.arrived(engine)
                 # Of another size, so that they cannot share a step.
                 second = ask("second", width=384, num_inference_steps=1)
                 tasks.append(asyncio.ensure_future(collect(engine, second)))
-                await settle()
+                await self.arrived(engine)
                 replaced.cancel()
                 await asyncio.gather(replaced, return_exceptions=True)
                 kept = ask("kept", height=384, num_inference_steps=1)
                 tasks.append(asyncio.ensure_future(collect(engine, kept, since=since)))
-                await settle()
+                await self.arrived(engine)
                 sampler.release()
                 await asyncio.gather(*tasks)
                 order = list(dict.fromkeys(sampler.steps))
@@ -142,9 +146,10 @@ class EngineContract:
                 for work in (first, last):
                     reading = collect(engine, work.request, since=work.since)
                     tasks.append(asyncio.ensure_future(reading))
-                    await settle()
+                    await self.arrived(engine)
                 engine.amend(last, replace(last, since=since - 1))
                 engine.amend(Work(ask("not here"), since=since), Work(ask("not here"), since=0.0))
+                await self.arrived(engine)
                 sampler.release()
                 for frames in await asyncio.gather(*tasks):
                     assert frames[-1].final
@@ -202,6 +207,7 @@ class EngineContract:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
                 await stream.aclose()
+                await self.arrived(engine)
                 sampler.release()
                 await collect(engine, ask("next"))
                 assert sampler.steps.count("stop me") <= 1
@@ -215,11 +221,12 @@ class EngineContract:
                 first = asyncio.ensure_future(collect(engine, ask("first")))
                 await sampler.reached()
                 waiting = asyncio.ensure_future(collect(engine, ask("never")))
-                await settle()
+                await self.arrived(engine)
                 assert engine.status().waiting == 1
                 waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
                 assert engine.status().waiting == 0
+                await self.arrived(engine)
                 sampler.release()
                 await first
                 await collect(engine, ask("last"))

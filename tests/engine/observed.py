@@ -102,7 +102,7 @@ class ObservedSampler(Sampler):
 async def observed_engine(
     components: Any, **options: Any
 ) -> AsyncIterator[tuple[LocalEngine, ObservedSampler]]:
-    """A local engine around an observed sampler of the shipped miniature.
+    """A local engine around an observed sampler of the miniature.
 
     Args:
         options: of `LocalEngine`; by default nothing has to be measured.

@@ -473,3 +473,22 @@ def test_backspace_undo_and_slider_back_repaint_without_a_step(run, components, 
             await tab.close()
 
     run(check())
+
+
+def test_what_must_be_painted_here_does_not_join_what_may_be_on_its_way_elsewhere(run):
+    """Else two servers that stand by for each other would wait for each other."""
+
+    async def check() -> None:
+        hand = Hand()
+        engine = CachedEngine(hand, FrameCache(0))
+        streams = [engine.generate(Work(request(1), here=here)) for here in (False, True, True)]
+        reading = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        await settle()
+        assert [work.here for work in hand.asked] == [False, True]
+        for number in (0, 1):
+            hand.start(number)
+        await asyncio.gather(*reading)
+        for stream in streams:
+            await stream.aclose()
+
+    run(check())

@@ -76,6 +76,19 @@ def test_a_busy_moment_lengthens_waits_and_not_batches():
     assert [seconds for *_, rows, seconds in known if rows == 2] == [0.033]
 
 
+def test_long_prompts_are_told_by_their_own_and_lengthen_no_others():
+    known = line(0.020, 0.010)
+    for _ in range(50):
+        known.observe("step", SIZE, 2, 0.033)
+        known.observe("step", SIZE, 2, 0.060, chunks=3)
+    assert known.seconds("step", SIZE, 2) == pytest.approx(0.033, rel=1e-3)
+    assert known.seconds("step", SIZE, 2, chunks=3) == pytest.approx(0.060, rel=1e-3)
+    assert known.seconds("step", SIZE, 1, chunks=3) == pytest.approx(0.040, rel=1e-3)
+    assert known.seconds("step", SIZE, 2, chunks=2) == known.seconds("step", SIZE, 2)
+    known.forget()
+    assert known.seconds("step", SIZE, 1, chunks=3) == GUESS
+
+
 def test_forgetting_leaves_only_what_the_memory_holds():
     known = line(0.010, 0.001)
     known.lower("step", SIZE, 4)

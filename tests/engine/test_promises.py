@@ -1,4 +1,4 @@
-"""The twelve promises of the live loop, each kept by real sessions on the real miniature.
+"""The twelve promises of the live loop, each kept by real sessions on a real engine.
 
 (1) last word wins, (2) no backlog, (3) superseded work stops, (4) no starvation, (5) never
 backwards, (6) isolation, (7) same seed, same picture, (8) fair, (9) bounded, (10) one thread owns

@@ -249,6 +249,17 @@ def test_a_draft_is_sooner():
     assert queue.forecast(waiting("d", 0, draft=True)).work == pytest.approx(4 * 0.022 + 0.003)
 
 
+def test_a_long_prompt_takes_as_long_as_long_ones_have_taken():
+    begun, long = (waiting(name, 0, started=True) for name in ("begun", "long"))
+    assert isinstance(long.row, Row)
+    long.row.chunks = 3
+    queue = queue_of(begun, long)
+    for _ in range(50):
+        queue.latency_model.observe("step", SIZE, 1, 0.044, chunks=3)
+    assert queue.forecast(long).work == pytest.approx(4 * 0.044 + 0.035, rel=1e-3)
+    assert queue.forecast(begun).work == pytest.approx(4 * 0.022 + 0.035)
+
+
 def test_weights_that_are_far_take_their_time():
     queue = queue_of()
     queue.loading = lambda steps: 0.4 if steps == 2 else 0.0

@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from gradio.routes import App
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
+from websockets.sync.client import connect as connect_to
 
 from lightning_demo.engine.base import Engine
 from lightning_demo.settings import Settings
@@ -21,6 +23,8 @@ from lightning_demo.web.server import Server
 from .fakes import FakeEngine
 
 PATIENCE = 20.0  # seconds; only a failure waits that long
+# A client with more than a few unread messages stops reading, and then closing it takes 10 s.
+connect = partial(connect_to, max_size=None, max_queue=None)
 
 
 class Running:
@@ -41,7 +45,7 @@ class Running:
     def socket(self, **options: Any) -> Iterator[Tab]:
         """One WebSocket to `/live`."""
         address = self.url.replace("http", "ws") + "/live"
-        with connect(address, max_size=None, **options) as connection:
+        with connect(address, **options) as connection:
             yield Tab(connection)
 
 

@@ -151,6 +151,8 @@ def test_without_the_login_there_is_only_health(start: Callable[..., Running]) -
     health = httpx.get(f"{running.url}/healthz")
     assert (health.status_code, health.json()) == (200, {"type": "status"})
     assert httpx.get(f"{running.url}/readyz").status_code == 200
+    page = httpx.get(running.url)
+    assert page.text.count("<title>") == 1 and page.text.rstrip().endswith("</html>")
     assert httpx.get(f"{running.url}/config").status_code == 401
     assert httpx.get(f"{running.url}/metrics").status_code == 401
     assert httpx.post(f"{running.url}/picture", json=PICTURE).status_code == 401

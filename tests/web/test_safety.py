@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lightning_demo.engine.checked import BLURRED, CheckedEngine
+from lightning_demo.web.stage.battle import battle
 
 from .conftest import Running
 from .fakes import FakeEngine, color_of
@@ -112,7 +113,10 @@ def test_the_pages_own_download_is_blurred(place: Hall) -> None:
     assert answer.status_code == 200 and is_blurred(answer.content)
 
 
-def test_no_battle_shows_it_and_none_waits_for_it(place: Hall) -> None:
+def test_no_battle_shows_it_and_none_waits_for_it(
+    place: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(battle, "COUNTDOWN_SECONDS", 0.02)
     with ExitStack() as stack:
         presenter = stack.enter_context(place.presenter())
         screen = stack.enter_context(place.screen(presenter.wish()["code"]))

@@ -13,13 +13,12 @@ from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import serve
 
 from ..processes import ForkedPopen
-from .conftest import Tab
+from .conftest import Tab, connect
 from .fakes import FakeEngine
 
 SCRIPT = """

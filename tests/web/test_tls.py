@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from lightning_demo.cli import main
 from lightning_demo.errors import InvalidSetting
@@ -22,7 +21,7 @@ from tests import published
 from tests.certificates import make_certificate
 from tests.documents import examples
 
-from .conftest import PATIENCE, Running, Tab
+from .conftest import PATIENCE, Running, Tab, connect
 from .fakes import FakeEngine
 
 
@@ -67,7 +66,7 @@ def test_strangers_do_not_trust_it(secure: Running):
 
 def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
     address = secure.url.replace("https", "wss") + "/live"
-    with connect(address, ssl=trust, max_size=None) as connection:
+    with connect(address, ssl=trust) as connection:
         tab = Tab(connection)
         tab.ask(1)
         assert tab.final(1)[-1]["final"]

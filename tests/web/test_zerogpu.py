@@ -29,13 +29,12 @@ import numpy as np
 import pytest
 from gradio_client import Client
 from PIL import Image
-from websockets.sync.client import connect
 
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import ASSETS
 
 from ..processes import ForkedPopen
-from .conftest import Tab, wait_for
+from .conftest import Tab, connect, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux")
 

@@ -19,6 +19,16 @@ test("every axis can read what it begins with", () => {
   }
 });
 
+test("weights are an axis where another server has others", () => {
+  assert.ok(!("weights" in AXES));
+  const { weights } = axes(REQUEST, LIMITS, ["Lightning", "Lightning LoRA"]);
+  assert.deepEqual(weights.read(weights.begin), ["Lightning", "Lightning LoRA"]);
+  assert.throws(() => weights.read("SDXL"), /among Lightning, Lightning LoRA/);
+  const [, cell] = cellsOf(REQUEST, { axis: weights, values: ["Lightning", "Lightning LoRA"] }, null);
+  assert.equal(cell.name, "Lightning LoRA");
+  assert.equal(cell.request.weights, "Lightning LoRA");
+});
+
 test("numbers are written one by one, as ranges, and as ranges with a step", () => {
   assert.deepEqual(AXES.seed.read("1, 4-6,9"), [1, 4, 5, 6, 9]);
   assert.deepEqual(AXES.guidance_scale.read("0-2:0.5"), [0, 0.5, 1, 1.5, 2]);

@@ -6,6 +6,7 @@
 | recorded | the same kernels as one CUDA graph | native size: before the first request; else in quiet moments | a third of a second |
 | compiled | fewer, fused kernels, recorded too | once a process of its own has compiled them: the usual calls at the start, else in quiet moments | hundredths of a second to load; minutes there |
 | OpenVINO | the same on a CPU, for all sizes and numbers of people at once | the same | a third of a second for a UNet, and the first time as long again to measure it; half a minute there |
+| OpenVINO, alone | one person's calls at the native size: a program that computes with no shapes steps in three quarters of the time | in quiet moments, after the above | as much again |
 
 Calls at a size that nobody has asked for yet stay eager. A GPU goes through the first three forms, a CPU from the first to the last.
 """  # noqa: E501
@@ -37,20 +38,25 @@ class CompileTask:
     kinds: tuple[Kind, ...]
     rows: int = 1  # pictures in one call
     serves_all: bool = False  # calls of any shapes
+    alone: bool = False  # one person's calls, beside what serves all
 
     @property
     def early(self) -> bool:
         """Whether it is worth waiting for at the start: what nearly every picture needs."""
-        return (
-            self.form == "recorded"
-            or self.serves_all
-            or (self.guidance_scale <= 1 and self.rows == 1)
-        )
+        usual = self.guidance_scale <= 1 and self.rows == 1 and not self.alone
+        return self.form == "recorded" or self.serves_all or usual
 
     @property
     def important(self) -> bool:
         """Whether somebody alone notices where it fails."""
-        return self.rows == 1 or (self.serves_all and "unet" in self.kinds)
+        if self.serves_all:
+            return "unet" in self.kinds
+        return self.rows == 1 and not self.alone
+
+    @property
+    def holds_weights(self) -> bool:
+        """Whether what is made has the weights in it, and so much memory of its own."""
+        return self.serves_all or self.alone
 
     @property
     def as_served(self) -> CompileTask:
@@ -77,7 +83,7 @@ def compile_plan(
     if speed.cuda_graphs:
         plan += _tasks("recorded", sizes, ("unet", "text"), ("decoder", "preview"), rows)
     if speed.compile and speed.compile_backend == "openvino":
-        plan += _of_any_shape(sizes[0])
+        plan += _of_any_shape(sizes[0]) + _alone(sizes[0])
     elif speed.compile:  # text encoders are small: for them, recording is enough
         decoders: tuple[Kind, ...] = ("preview",) if tiled else ("decoder", "preview")
         plan += _tasks("compiled", sizes, ("unet",), decoders, rows)
@@ -116,3 +122,7 @@ _EACH: tuple[tuple[Kind, ...], ...] = (("unet",), ("decoder",), ("preview",), ("
 def _of_any_shape(native: Size) -> list[CompileTask]:
     """Examples with two of everything: what differs between calls must not look like a constant."""
     return [CompileTask("compiled", native, 2.0, kinds, rows=2, serves_all=True) for kinds in _EACH]
+
+
+def _alone(native: Size) -> list[CompileTask]:
+    return [CompileTask("compiled", native, 0.0, kinds, alone=True) for kinds in _EACH]

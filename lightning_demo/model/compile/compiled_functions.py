@@ -61,10 +61,11 @@ class CompiledFunctions:
         self._graphs: OrderedDict[Key, CudaGraph] = OrderedDict()
         self._preparing: frozenset[Kind] = frozenset()
         self._compiling = False  # what is prepared, else only recorded
+        self._any_shape = False  # of what is compiled
         self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
-        self._faster: dict[Kind, bool] = {}  # whether programs are, where that was measured
+        self._faster: dict[str, bool] = {}  # whether programs are, where that was measured
         self.made = 0  # recordings, and programs that serve
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
@@ -141,9 +142,13 @@ class CompiledFunctions:
             self._preparing, self._compiling = frozenset(), False
 
     @contextmanager
-    def compiling(self, *kinds: Kind) -> Iterator[None]:
-        """The same, by the programs that have been compiled."""
-        self._compiling = True
+    def compiling(self, *kinds: Kind, any_shape: bool = False) -> Iterator[None]:
+        """The same, by the programs that have been compiled.
+
+        Args:
+            any_shape: whether one program is to serve all shapes.
+        """
+        self._compiling, self._any_shape = True, any_shape
         with self.recording(*kinds):
             yield
 
@@ -151,8 +156,9 @@ class CompiledFunctions:
         self, key: Key, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
     ) -> None:
         self._modules[id(module)] = module
-        compiles = self._compiling and self._program(key) is None
-        if compiles and self._bind(key, function, module, tensors):
+        wanted = (*key[:2], ANY_SHAPE) if self._any_shape else key
+        compiles = self._compiling and wanted not in self._programs
+        if compiles and self._bind(wanted, function, module, tensors):
             self._graphs.pop(key, None)  # of the slower form
             self._refused.pop(key, None)
         if (
@@ -165,19 +171,24 @@ class CompiledFunctions:
     def _bind(
         self, key: Key, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]
     ) -> bool:
-        """Whether there is a program for these shapes now."""
+        """Whether there is a program for these shapes, or any, now."""
         if self._compiler is None:
             return False
         try:
-            program = self._compiler.bind(key[1], function, module, *tensors)
+            program = self._compiler.bind(
+                key[1], function, module, *tensors, any_shape=self._any_shape
+            )
             if program is None:
                 self._missed[key] = missed = self._missed.get(key, 0) + 1
                 self.postponed += missed < MOST_MISSES
                 self.given_up += missed >= MOST_MISSES
                 return False
             program(*tensors)  # the first call loads its kernels
-            eager = partial(self._eagerly, function, module, tensors)
-            if not self._is_faster(key[1], partial(program, *tensors), eager, tensors[0].device):
+            name: str = key[1]
+            before = partial(self._eagerly, function, module, tensors)
+            if (general := self._programs.get((*key[:2], ANY_SHAPE))) is not None:
+                name, before = f"{name} alone", partial(general, *tensors)
+            if not self._is_faster(name, partial(program, *tensors), before, tensors[0].device):
                 self.given_up += 1
                 return False
         except Exception as error:
@@ -186,35 +197,35 @@ class CompiledFunctions:
             log.warning("compiling does not work here; serving goes on without", exc_info=True)
             self._compiler = None
             return False
-        self._programs[(*key[:2], ANY_SHAPE) if self._compiler.any_shape else key] = program
+        self._programs[key] = program
         self.made += 1
         return True
 
     def _is_faster(
-        self, kind: Kind, program: Callback, eager: Callback, device: torch.device
+        self, name: str, program: Callback, replaced: Callback, device: torch.device
     ) -> bool:
-        """Whether programs of this kind are faster than what they replace.
+        """Whether programs of this name are faster than what they replace.
 
         Measured once, and not again at the next start where they were clearly faster. On a GPU they
         are, and what a call takes shows only when it has been recorded.
         """
         if self._compiler is None or not self._compiler.may_be_slower or device.type != "cpu":
             return True
-        before, after = self._compiler.noted(kind)
+        before, after = self._compiler.noted(name)
         if before > CLEARLY * after:
             return True
-        if kind not in self._faster:
+        if name not in self._faster:
             before = after = math.inf
             begun = time.perf_counter()
             for number in range(MOST_TRIALS):
-                before, after = min(before, _ms(eager)), min(after, _ms(program))
+                before, after = min(before, _ms(replaced)), min(after, _ms(program))
                 if number + 1 >= TRIALS and time.perf_counter() - begun > TRIAL_SECONDS:
                     break
-            self._faster[kind] = after < before
-            self._compiler.note(kind, before, after)
+            self._faster[name] = after < before
+            self._compiler.note(name, before, after)
             if after >= before:
-                log.warning("the compiled %s is no faster here and is not used", kind)
-        return self._faster[kind]
+                log.warning("the compiled %s is no faster here and is not used", name)
+        return self._faster[name]
 
     def _record(
         self, key: Key, function: Function, module: Any, tensors: tuple[torch.Tensor, ...]

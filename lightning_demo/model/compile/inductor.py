@@ -31,13 +31,12 @@ class Exported:
     """
 
     suffix = ".pt2"
-    any_shape = False
     gains = False
 
     def __init__(self, speed: Speed) -> None:
         self._speed = speed
 
-    def identity(self, module: torch.nn.Module, tensors: Tensors) -> object:
+    def identity(self, module: torch.nn.Module, tensors: Tensors, *, any_shape: bool) -> object:
         """Calls of other shapes, modules with other layers, other options."""
         every = [*named_tensors(module).values(), *tensors]
         what = [(tuple(each.shape), each.stride(), each.dtype, each.device.type) for each in every]
@@ -45,7 +44,13 @@ class Exported:
         return self._speed.compile_backend, self._speed.compile_options, config, what
 
     def make(
-        self, function: Function, module: torch.nn.Module, tensors: Tensors, file: Path
+        self,
+        function: Function,
+        module: torch.nn.Module,
+        tensors: Tensors,
+        file: Path,
+        *,
+        any_shape: bool,
     ) -> None:
         """See `Compiler.make`."""
         with torch.inference_mode(False), self._speed.attention(), warnings.catch_warnings():

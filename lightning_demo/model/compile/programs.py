@@ -42,16 +42,25 @@ class Compiler(Protocol):
     """One way to make programs and to load them."""
 
     suffix: str  # of its files
-    any_shape: bool  # whether one program serves all shapes
     gains: bool  # whether its programs are meant to be faster
 
-    def identity(self, module: torch.nn.Module, tensors: Tensors) -> object:
+    def identity(self, module: torch.nn.Module, tensors: Tensors, *, any_shape: bool) -> object:
         """What tells one program from another; by its `repr`."""
 
     def make(
-        self, function: Function, module: torch.nn.Module, tensors: Tensors, file: Path
+        self,
+        function: Function,
+        module: torch.nn.Module,
+        tensors: Tensors,
+        file: Path,
+        *,
+        any_shape: bool,
     ) -> None:
-        """Compiles function(module, *tensors) into a file. Raises whatever there is to raise."""
+        """Compiles function(module, *tensors) into a file. Raises whatever there is to raise.
+
+        Args:
+            any_shape: whether for tensors of all shapes, of which these are an example.
+        """
 
     def load(self, file: Path, module: torch.nn.Module, device: torch.device) -> Program:
         """The program in a file, bound to this module."""
@@ -85,19 +94,19 @@ class Programs:
         return compiler_of(self._speed)
 
     @property
-    def any_shape(self) -> bool:
-        """Whether one program serves all shapes."""
-        return self._compiler.any_shape
-
-    @property
     def may_be_slower(self) -> bool:
         """Whether that has to be measured: not where programs are only made, or not to gain."""
         return self._compiler.gains and not self.makes
 
     def bind(
-        self, kind: str, function: Function, module: torch.nn.Module, *tensors: torch.Tensor
+        self,
+        kind: str,
+        function: Function,
+        module: torch.nn.Module,
+        *tensors: torch.Tensor,
+        any_shape: bool = False,
     ) -> Program | None:
-        """A program that computes function(module, *tensors) for tensors of these shapes.
+        """A program that computes function(module, *tensors) for tensors of these shapes, or any.
 
         Returns:
             None: there is none, or none that can be loaded, and none is made here. Nothing then
@@ -106,19 +115,21 @@ class Programs:
         Raises:
             Exception: of many kinds; the compiler is missing or fails.
         """
-        file = self.file(kind, module, *tensors)
+        file = self.file(kind, module, *tensors, any_shape=any_shape)
         program = self._loaded(file, module, tensors[0].device) if file.exists() else None
         if program is None and self.makes:
-            self._make(file, function, module, tensors)
+            self._make(file, function, module, tensors, any_shape)
             return self._compiler.load(file, module, tensors[0].device)
         if program is None:
             for stamp in self.folder.glob("complete-*"):
                 stamp.unlink(missing_ok=True)
         return program
 
-    def file(self, kind: str, module: torch.nn.Module, *tensors: torch.Tensor) -> Path:
+    def file(
+        self, kind: str, module: torch.nn.Module, *tensors: torch.Tensor, any_shape: bool = False
+    ) -> Path:
         """Where the program for such a call is, or would be."""
-        what = self._compiler.identity(module, tensors)
+        what = self._compiler.identity(module, tensors, any_shape=any_shape)
         digest = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
         return self.folder / f"{kind}-{digest}{self._compiler.suffix}"
 
@@ -147,13 +158,18 @@ class Programs:
         return program
 
     def _make(
-        self, file: Path, function: Function, module: torch.nn.Module, tensors: Tensors
+        self,
+        file: Path,
+        function: Function,
+        module: torch.nn.Module,
+        tensors: Tensors,
+        any_shape: bool,
     ) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         # In a folder of its own until it is whole.
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             beginning = Path(folder) / file.name
-            self._compiler.make(function, module, tensors, beginning)
+            self._compiler.make(function, module, tensors, beginning, any_shape=any_shape)
             beginning.replace(file)
 
 

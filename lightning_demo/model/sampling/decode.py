@@ -14,6 +14,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ...errors import GenerationFailed
+from ..compile.fold import FoldedTiny
 from ..device import synchronize
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ _FLOAT32: WeakKeyDictionary[VAE, VAE] = WeakKeyDictionary()
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
 
-def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def render(vae: VAE | FoldedTiny, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels of latents, and whether every value was finite: tensors only, to be compiled.
 
     Args:
@@ -34,6 +35,8 @@ def render(vae: VAE, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     Returns:
         uint8 [B, height, width, 3] and bool [].
     """
+    if isinstance(vae, FoldedTiny):
+        return vae(latents)
     image = vae.decode(latents, return_dict=False)[0].float()
     pixels = image.mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
     # Both ends: a compiled ReLU may make 0 of NaN.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ...errors import DeviceLost, OutOfMemory
@@ -49,7 +50,7 @@ class Improvement:
         self._slower: set[Form] = set()  # that some usual call could not be given
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
-        # A program of OpenVINO that holds the miniature's weights takes 95 MB.
+        # A program of OpenVINO that holds the miniature's weights takes 90 MB.
         self.steps_in_use = set(unets.resident_steps())
         self._form, self._tier = "eager", ""
         self._note()
@@ -134,7 +135,7 @@ class Improvement:
         for number, task in enumerate(self._plan):
             each = "unet" in task.kinds
             for steps, unet in newest_first if self._possible(number) else ():
-                if each and task.serves_all and steps not in self.steps_in_use:
+                if each and task.holds_weights and steps not in self.steps_in_use:
                     continue
                 if (unet if each else 0) not in self._done.get(number, ()):
                     return number, steps, unet if each else 0
@@ -152,9 +153,8 @@ class Improvement:
         done = self._done.setdefault(number, set())
         postponed, given_up = functions.postponed, functions.given_up
         done.add(unet)
-        prepare = functions.compiling if task.form == "compiled" else functions.recording
         try:
-            with prepare(*task.kinds):
+            with self._preparing(task):
                 example = task if functions.makes else task.as_served
                 rehearse(task.size, example.guidance_scale, steps, example.rows, example.decodes)
         except DeviceLost:
@@ -170,6 +170,11 @@ class Improvement:
             done.discard(unet)
         if functions.given_up > given_up:
             self._fail(number, important=task.important)
+
+    def _preparing(self, task: CompileTask) -> AbstractContextManager[None]:
+        if task.form == "recorded":
+            return self._functions.recording(*task.kinds)
+        return self._functions.compiling(*task.kinds, any_shape=task.serves_all)
 
     def _fail(self, number: int, *, important: bool = True) -> None:
         self._failures += important

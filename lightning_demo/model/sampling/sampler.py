@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -19,19 +18,20 @@ import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 
-from ...errors import DeviceLost, OutOfMemory, is_out_of_memory
-from ...schemas import NEGATIVE_UNUSED, GenerationRequest
+from ...schemas import GenerationRequest
 from ..compile.compile_plan import compile_plan
 from ..compile.compiled_functions import CompiledFunctions, Kind
 from ..compile.speed import Speed
-from ..device import give_back_memory, responds, send, synchronize
+from ..device import send, synchronize
+from ..device_errors import device_errors
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
 from .decode import VAE, decode, render
 from .improvement import Improvement, MayCompile
+from .noise import initial_noise
+from .notes import notes
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
-from .slerp import slerp_noise
 from .step import Row, denoising_step, step_inputs
 
 log = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ class Sampler:
             for request in requests
             if request.guided and (negative := request.painted_negative_prompt)
         ]
-        with _device_errors(self._components.device):
+        with device_errors(self._components.device):
             return self.prompts.encode_all(prompts)
 
     @torch.inference_mode()
@@ -262,7 +262,7 @@ class Sampler:
 
         The noise is drawn on the CPU, so that a seed means the same on every device.
         """
-        with _device_errors(self._components.device):
+        with device_errors(self._components.device):
             checkpoint = self._components.spec.checkpoint(request.num_inference_steps)
             table = schedule(request.num_inference_steps, checkpoint.prediction_type)
             self._components.unets.require(request.num_inference_steps)
@@ -280,10 +280,7 @@ class Sampler:
             width, height = limits.nearest_size(request.width, request.height)
             scale = self._components.vae_scale_factor
             shape = (1, LATENT_CHANNELS, height // scale, width // scale)
-            noise = _noise(shape, request.seed)
-            if request.variation_strength:
-                other = _noise(shape, request.variation_seed)
-                noise = slerp_noise(noise, other, request.variation_strength)
+            noise = initial_noise(request, shape)
             device = self._components.device
             return Row(
                 request=request,
@@ -301,7 +298,7 @@ class Sampler:
         All must share their step count (and so weights), size and number of chunks. Rows change
         only after the step is computed: after an error it can be repeated.
         """
-        with _device_errors(self._components.device):
+        with device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
             batch = [*rows, *self._padding(unet, rows)]
             inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
@@ -350,7 +347,7 @@ class Sampler:
         return self.finals([row])[0]
 
     def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
-        with _device_errors(self._components.device):
+        with device_errors(self._components.device):
             call = partial(self._functions.call, kind, render)
             return decode(vae, torch.cat(list(latents)), call)
 
@@ -373,60 +370,10 @@ class Sampler:
 
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""
-        notes = []
-        scale = self._components.vae_scale_factor
-        height, width = (scale * side for side in row.latents.shape[2:])
-        if (width, height) != (row.request.width, row.request.height):
-            notes.append(
-                f"{row.request.width} × {row.request.height} is not a size this model was trained "
-                f"at: the picture is {width} × {height}, the nearest one."
-            )
-        if row.prompt.token_limit is not None:
-            notes.append(
-                f"The prompt is long: only its first {row.prompt.token_limit} tokens were read."
-            )
-        if row.request.negative_prompt and row.negative is None:
-            notes.append(NEGATIVE_UNUSED)
-        return tuple(notes)
-
-
-def _noise(shape: tuple[int, ...], seed: int) -> torch.Tensor:
-    return torch.randn(
-        shape,
-        generator=torch.Generator("cpu").manual_seed(seed),
-        dtype=torch.float32,  # transformers may be changing the default dtype
-    )
+        return notes(row, self._components.vae_scale_factor)
 
 
 def _shapes(batch: Sequence[Row]) -> tuple[tuple[int, ...], tuple[int]]:
     """Of the first two tensors of `denoising_step`: they tell one call of it from another."""
     sample = batch[0].latents.shape[1:]
     return (len(batch), *sample), (sum(row.request.unet_rows for row in batch),)
-
-
-@contextmanager
-def _device_errors(device: torch.device) -> Iterator[None]:
-    """Tells an error of this call from the end of the device, and both in words.
-
-    Raises:
-        OutOfMemory: a smaller picture may fit.
-        DeviceLost: nothing will be computed any more.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        of_device = isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
-        if of_device and not responds(device):
-            raise DeviceLost(
-                f"The device has stopped working ({str(error).splitlines()[0]}); the server has to "
-                "be started again."
-            ) from error
-        if not is_out_of_memory(error):
-            raise
-        traceback.clear_frames(error.__traceback__)  # they hold what did not leave enough room
-        give_back_memory(device)
-        raise OutOfMemory(
-            "The device has too little free memory for this picture. A smaller size or guidance of "
-            "at most 1 needs less, and so does ending other programs that use the device; fewer "
-            "steps do not."
-        ) from error

@@ -22,6 +22,7 @@ from . import (
     replicate,
     runflow,
     synexa,
+    work,
 )
 from .service import Api, as_problem
 
@@ -41,6 +42,7 @@ VENDORS = (
     cloudflare,
     runflow,
     synexa,
+    work,
 )
 
 

@@ -3,8 +3,10 @@
 A file of keys has a line for each: a name, the key, and what limits it,
 
     alice sk-5f0c… per_second=2 at_once=8
+    tokyo sk-93be… server=1
 
-It is read again whenever it has changed, so that a key is given or taken back without a restart.
+the second for a server of this demo that lets this one paint. It is read again whenever it has
+changed, so that a key is given or taken back without a restart.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from ..guard import from_this_machine, may_seem_this_machine
 log = logging.getLogger(__name__)
 
 SHORTEST = 16  # characters of a key
+SERVER_AT_ONCE = 1_000  # pictures of all its visitors
 
 
 class KeyRequired(LightningError):
@@ -168,7 +171,7 @@ def _holder(words: list[str], where: str) -> tuple[str, Caller]:
             f"{where}: write a name and a key of at least {SHORTEST} characters, "
             "as in `alice sk-…`."
         )
-    per_second, at_once = math.inf, AT_ONCE
+    per_second, at_once, server = math.inf, 0, False
     for word in words[2:]:
         name, _, value = word.partition("=")
         try:
@@ -177,11 +180,14 @@ def _holder(words: list[str], where: str) -> tuple[str, Caller]:
                 per_second = number
             elif name == "at_once" and number >= 1:
                 at_once = int(number)
+            elif name == "server" and number == 1:
+                server = True
             else:
                 raise ValueError
         except (ValueError, OverflowError):
             raise InvalidSetting(
-                f"{where}: {word[:40]!r} is not per_second=NUMBER above 0 or at_once=NUMBER "
-                "of at least 1."
+                f"{where}: {word[:40]!r} is not per_second=NUMBER above 0, at_once=NUMBER "
+                "of at least 1, or server=1."
             ) from None
-    return words[1], Caller("key", words[0], per_second, at_once)
+    at_once = at_once or (SERVER_AT_ONCE if server else AT_ONCE)
+    return words[1], Caller("key", words[0], per_second, at_once, server=server)

@@ -323,6 +323,8 @@ _STATUS = _object(
     loading_title=_TEXT,
     submit_on_enter={"type": "boolean"},
     tier=_TEXT,
+    engines=_WHOLE,
+    engines_ready=_WHOLE,
     draining={"type": "boolean"},
 )
 _PROBLEM = _object(

@@ -1,4 +1,7 @@
-"""What can be chosen beside the prompt: ordinary Gradio components, read by `controls.js`."""
+"""What can be chosen beside the prompt: ordinary Gradio components, read by `controls.js`.
+
+Their words are keys (`words.py`).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
         gr.Radio(
             [(str(steps), steps) for steps in sorted({*STEP_COUNTS, *limits.num_inference_steps})],
             value=limits.default_steps,
-            label="Steps",
+            label="page.steps",
             elem_id=CONTROLS["num_inference_steps"],
             interactive=True,
             elem_classes="segments",
@@ -49,7 +52,7 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
         gr.Radio(
             [(f"{width} × {height}", f"{width}x{height}") for width, height in limits.sizes],
             value="{}x{}".format(*limits.sizes[0]),
-            label="Size",
+            label="page.size",
             elem_id=CONTROLS["size"],
             interactive=True,
             elem_classes="segments",
@@ -57,7 +60,7 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
         with gr.Row(elem_id="seed-row"):
             gr.Number(
                 FIRST_SEED,
-                label="Seed",
+                label="page.seed",
                 minimum=0,
                 maximum=MAX_SEED,
                 precision=0,
@@ -68,14 +71,14 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
             )
             gr.Checkbox(
                 True,
-                label="Lock",
+                label="page.lock",
                 elem_id=CONTROLS["seed_lock"],
                 interactive=True,
                 min_width=0,
                 scale=1,
                 container=False,
             )
-            gr.Button("Roll", elem_id="dice", min_width=0, scale=1)
+            gr.Button("page.roll", elem_id="dice", min_width=0, scale=1)
         gr.HTML(DRAWER, elem_id="drawer-line")
         with gr.Column(elem_id="drawer"):
             gr.Slider(
@@ -83,15 +86,15 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
                 GUIDANCE_TOP,
                 value=0.0,
                 step=0.1,
-                label="Guidance",
-                info="Above 1 every step is computed twice.",
+                label="page.guidance",
+                info="page.guidance.info",
                 elem_id=CONTROLS["guidance_scale"],
                 interactive=True,
             )
             gr.Textbox(
-                label="Negative prompt",
-                info="Acts only when guidance is above 1.",
-                placeholder="What should not be there",
+                label="page.negative",
+                info="page.negative.info",
+                placeholder="page.negative.placeholder",
                 lines=1,
                 max_lines=1,
                 max_length=MAX_PROMPT_CHARACTERS,
@@ -99,10 +102,13 @@ def control_panel(limits: Limits, latency_budget: float, *, drafts: bool) -> Non
                 interactive=True,
             )
             gr.Radio(
-                [(f"{ms:g}" if ms else "off", ms) for ms in sorted({*BUDGETS, latency_budget})],
+                [
+                    (f"{ms:g}" if ms else "page.off", ms)
+                    for ms in sorted({*BUDGETS, latency_budget})
+                ],
                 value=latency_budget,
-                label="Latency budget, ms",
-                info="An 8-step picture that would take longer is drafted while you type.",
+                label="page.budget",
+                info="page.budget.info",
                 elem_id=CONTROLS["budget"],
                 interactive=True,
                 elem_classes="segments",

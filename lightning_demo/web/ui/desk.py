@@ -9,86 +9,92 @@ from .desk_battle import BATTLE
 
 DESK = """
 <details id="desk">
-  <summary>Presenter's desk</summary>
+  <summary data-text="page.desk"></summary>
   <form id="desk-login" hidden>
-    <label for="desk-password">The presenter's password</label>
+    <label for="desk-password" data-text="page.desk.password"></label>
     <div class="desk-row"><input id="desk-password" type="password" autocomplete="current-password">
-      <button>Present</button></div>
+      <button data-text="page.desk.present"></button></div>
   </form>
   <p id="desk-problem" role="alert"></p>
-  <button id="desk-here" type="button" hidden>Present from this tab</button>
+  <button id="desk-here" type="button" data-text="page.desk.here" hidden></button>
   <div id="desk-on" hidden>
     <figure id="desk-wall" data-state="live">
-      <div><canvas id="desk-picture" role="img" aria-label="What the wall shows now"></canvas></div>
+      <div><canvas id="desk-picture" role="img"
+        data-text-aria-label="page.desk.wall"></canvas></div>
       <p id="desk-caption" dir="auto"></p>
-      <span id="desk-state" role="status">Live</span>
+      <span id="desk-state" role="status" data-text="desk.wall.live"></span>
     </figure>
     <div class="desk-row large">
-      <button type="button" id="desk-blank" aria-pressed="false"
-        title="Nothing on the wall, at once, and back: B">Blank</button>
-      <button type="button" id="desk-freeze" aria-pressed="false"
-        title="The wall keeps what it shows while you go on: F">Freeze</button>
+      <button type="button" id="desk-blank" aria-pressed="false" data-text="page.desk.blank"
+        data-text-title="page.desk.blank.title"></button>
+      <button type="button" id="desk-freeze" aria-pressed="false" data-text="page.desk.freeze"
+        data-text-title="page.desk.freeze.title"></button>
     </div>
     <div id="desk-door">
-      <p><span>Code</span> <output id="desk-code"></output></p>
-      <button type="button" id="desk-open">Open the wall</button>
+      <p><span data-text="page.desk.code"></span> <output id="desk-code"></output></p>
+      <button type="button" id="desk-open" data-text="page.desk.open"></button>
       <p id="desk-address"></p>
       <p id="desk-screens" role="status"></p>
     </div>
     {audience}{battle}
     <section aria-labelledby="desk-script-title">
-      <h2 id="desk-script-title">Script</h2>
+      <h2 id="desk-script-title" data-text="script.title"></h2>
       <p id="desk-line" dir="auto"></p>
       <p id="desk-next-line" dir="auto"></p>
       <div class="desk-row">
-        <button type="button" id="desk-previous" title="Page up">Previous</button>
-        <button type="button" id="desk-next" title="Page down">Next</button>
-        <button type="button" id="desk-type" title="Any key of yours stops it">Type it</button>
+        <button type="button" id="desk-previous" data-text="page.desk.previous"
+          data-text-title="page.desk.previous.title"></button>
+        <button type="button" id="desk-next" data-text="page.desk.next"
+          data-text-title="page.desk.next.title"></button>
+        <button type="button" id="desk-type" data-text="desk.type"
+          data-text-title="page.desk.type.title"></button>
       </div>
       <div class="desk-row">
-        <label class="desk-check"><input type="checkbox" id="desk-types">type the line
-          out, too</label>
-        <button type="button" id="desk-load">Open a file</button>
+        <label class="desk-check" data-text="page.desk.types"><input
+          type="checkbox" id="desk-types"></label>
+        <button type="button" id="desk-load" data-text="batch.open_file"></button>
       </div>
       <p id="desk-script-problem" role="alert"></p>
     </section>
     <section aria-labelledby="desk-timer-title">
-      <h2 id="desk-timer-title">Timer</h2>
+      <h2 id="desk-timer-title" data-text="page.desk.timer"></h2>
       <div class="desk-row">
         <output id="desk-time" role="timer">0:00</output>
-        <button type="button" id="desk-start">Start</button>
-        <button type="button" id="desk-reset">Reset</button>
-        <label class="desk-check">from <input type="number" id="desk-minutes" min="0" max="999"
-          step="1" inputmode="numeric" placeholder="0"> min</label>
+        <button type="button" id="desk-start" data-text="timer.start"></button>
+        <button type="button" id="desk-reset" data-text="page.desk.reset"></button>
+        <label class="desk-check" data-text="page.desk.minutes"><input type="number"
+          id="desk-minutes" min="0" max="999" step="1" inputmode="numeric" placeholder="0"></label>
       </div>
     </section>
     <section aria-labelledby="desk-look-title">
-      <h2 id="desk-look-title">The wall shows</h2>
-      <label class="desk-check">the words <select id="desk-words">
-        <option value="beside">beside the picture</option>
-        <option value="over">over the picture</option>
-        <option value="none">not at all</option></select></label>
-      <label class="desk-check"><input type="checkbox" id="desk-crossfade">crossfade
-        between pictures</label>
-      <label class="desk-check"><input type="checkbox" id="desk-surround">a blurred
-        surround</label>
-      <label class="desk-check"><input type="checkbox" id="desk-previews">a preview after
-        each step</label>
-      <label class="desk-check"><input type="checkbox" id="desk-figures">how long each picture
-        took</label>
-      <h2>For you</h2>
-      <label class="desk-check"><input type="checkbox" id="desk-big">big text</label>
+      <h2 id="desk-look-title" data-text="page.desk.look"></h2>
+      <label class="desk-check" data-text="page.desk.words"><select id="desk-words">
+        <option value="beside" data-text="page.desk.words.beside"></option>
+        <option value="over" data-text="page.desk.words.over"></option>
+        <option value="none" data-text="page.desk.words.none"></option></select></label>
+      <label class="desk-check" data-text="page.desk.crossfade"><input
+        type="checkbox" id="desk-crossfade"></label>
+      <label class="desk-check" data-text="page.desk.surround"><input
+        type="checkbox" id="desk-surround"></label>
+      <label class="desk-check" data-text="page.desk.previews"><input
+        type="checkbox" id="desk-previews"></label>
+      <label class="desk-check" data-text="page.desk.figures"><input
+        type="checkbox" id="desk-figures"></label>
+      <h2 data-text="page.desk.you"></h2>
+      <label class="desk-check" data-text="page.desk.big"><input type="checkbox"
+        id="desk-big"></label>
     </section>
     <table id="desk-keys">
-      <caption>Keys, also of presenter remotes</caption>
+      <caption data-text="page.desk.keys"></caption>
       <tbody>
         <tr><th scope="row"><kbd>Page&nbsp;&darr;</kbd> <kbd>Page&nbsp;&uarr;</kbd></th>
-          <td>next and previous line</td></tr>
-        <tr><th scope="row"><kbd>B</kbd> or <kbd>.</kbd></th><td>blank, and back</td></tr>
-        <tr><th scope="row"><kbd>F</kbd></th><td>freeze, and go on</td></tr>
+          <td data-text="keys.lines"></td></tr>
+        <tr><th scope="row" data-text="page.desk.keys.either"><kbd>B</kbd><kbd>.</kbd></th>
+          <td data-text="keys.blank"></td></tr>
+        <tr><th scope="row"><kbd>F</kbd></th><td data-text="page.desk.keys.freeze"></td></tr>
       </tbody>
-      <tfoot><tr><td colspan="2">While a field has the cursor: with <kbd>Alt</kbd>. On the wall
-        <kbd>F</kbd> is full screen.</td></tr></tfoot>
+      <tfoot><tr><td colspan="2" data-text="page.desk.keys.field"><kbd>Alt</kbd
+        ><kbd>F</kbd></td></tr></tfoot>
     </table>
   </div>
 </details>

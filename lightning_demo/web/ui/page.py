@@ -37,7 +37,6 @@ KEYS_BUTTON = (
     '<button type="button" id="keys-open" data-text-title="keys.open"'
     ' data-text-aria-label="keys.title"><kbd aria-hidden="true">?</kbd></button>'
 )
-ON_ENTER_WORDS = "Pictures are painted when you press Enter or pause: this Space shares its GPU"
 
 # The page's script is a module: importing it again gives the same one.
 START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
@@ -118,13 +117,15 @@ def _masthead(
         # Each picture is painted at a visitor's cost there: none is for nobody.
         "attract": 0 if status.submit_on_enter else settings.attract,
         "kiosk": settings.kiosk,
+        "compared": bool(settings.compare_with),
         "styles": [asdict(style) for style in status.limits.styles],
         "tips": TIPS,
     }
     button = KEYS_BUTTON if keys else ""
-    tagline = ON_ENTER_WORDS if status.submit_on_enter else "A picture at every keystroke"
+    tagline = "page.tagline.enter" if status.submit_on_enter else "page.tagline"
     gr.HTML(
-        f'<header><h1>{TITLE}</h1><p id="tagline">{tagline}</p>{button}</header>'
+        f'<header><h1>{TITLE}</h1><p id="tagline" data-text="{tagline}"></p>'
+        f"<i data-language></i>{button}</header>"
         f'<div id="config" data-config="{escape(json.dumps(config))}" hidden></div>',
         elem_id="masthead",
     )

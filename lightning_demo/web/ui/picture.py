@@ -70,11 +70,11 @@ def action_buttons(*, kiosk: bool = False) -> None:
         kiosk: without what reaches the files, the clipboard and the address of that computer.
     """
     with gr.Row(elem_id="actions"):
-        gr.Button("Pause", elem_id="pause", min_width=0)
+        gr.Button("live.pause", elem_id="pause", min_width=0)
         if kiosk:
             return
-        gr.Button("Download PNG", elem_id="download", min_width=0)
-        gr.Button("Copy link", elem_id="link", min_width=0)
-        gr.Button("Compare", elem_id="compare-open", min_width=0)
-        gr.Button("Batch", elem_id="batch-open", min_width=0)
-        gr.Button("Settings from a picture", elem_id="from-picture", min_width=0)
+        gr.Button("page.download", elem_id="download", min_width=0)
+        gr.Button("page.link", elem_id="link", min_width=0)
+        gr.Button("page.compare", elem_id="compare-open", min_width=0)
+        gr.Button("page.batch", elem_id="batch-open", min_width=0)
+        gr.Button("page.from_picture", elem_id="from-picture", min_width=0)

@@ -18,9 +18,9 @@ def prompt_box(examples: tuple[str, ...]) -> gr.Textbox:
     """The prompt, with the first example in it, so that the first picture needs no typing."""
     return gr.Textbox(
         value=examples[0] if examples else FALLBACK_EXAMPLE,
-        label="Prompt",
+        label="page.prompt",
         show_label=False,
-        placeholder="Type what you want to see",
+        placeholder="page.prompt.placeholder",
         lines=2,
         max_lines=2,
         max_length=MAX_PROMPT_CHARACTERS,
@@ -41,7 +41,7 @@ def prompt_note() -> gr.HTML:
     """
     return gr.HTML(
         '<p id="prompt-note" role="status" aria-live="polite"></p>'
-        '<p id="prompt-hint" hidden>Tab completes a word.</p>',
+        '<p id="prompt-hint" data-text="page.prompt.hint" hidden></p>',
         elem_id="prompt-line",
     )
 
@@ -56,7 +56,7 @@ def example_chips(examples: tuple[str, ...], only_with: str = "") -> gr.HTML | N
     )
     title = f"examples-title{only_with}"
     return gr.HTML(
-        f'<h2 id="{title}">Examples</h2>'
+        f'<h2 id="{title}" data-text="page.examples"></h2>'
         f'<div class="chips" role="group" aria-labelledby="{title}">{chips}</div>',
         elem_classes=["examples", *shown_with(only_with)],
     )
@@ -71,15 +71,14 @@ def word_chips(groups: Mapping[str, tuple[str, ...]], only_with: str = "") -> gr
     if not groups:
         return None
     rows = "".join(
-        f'<div class="words"><h3 id="words-{place}">{escape(name.replace("_", " "))}</h3>'
+        f'<div class="words"><h3 id="words-{place}" data-text="page.words.{escape(name)}"></h3>'
         f'<div class="chips" role="group" aria-labelledby="words-{place}">'
         f"{''.join(_chip(word) for word in words)}</div></div>"
         for place, (name, words) in enumerate(groups.items())
     )
     return gr.HTML(
-        "<section><h2>Words it knows</h2>"
-        "<p>The miniature knows a small world. Click a word to use it; it replaces another "
-        f"of its kind.</p>{rows}</section>",
+        '<section><h2 data-text="page.words"></h2><p data-text="page.words.about"></p>'
+        f"{rows}</section>",
         elem_id="words",
         elem_classes=shown_with(only_with),
     )

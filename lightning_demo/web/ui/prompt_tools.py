@@ -10,74 +10,83 @@ import gradio as gr
 from ...schemas import MAX_PROMPT_CHARACTERS, Style
 from .controls import CONTROLS
 
-# Short, from what people have found to work with this model.
+# Keys of what people have found to work with this model; short.
 TIPS = (
-    "Say the subject first, then the place, then the light.",
-    "(word:1.3) makes a word count more, [word] less.",
-    "Keep the seed locked while you change words.",
-    "Lightning is made for guidance 0; above 1 the negative prompt acts, at twice the time.",
-    "Two steps are enough to look for an idea, four or eight to finish it.",
+    "page.tip.subject",
+    "page.tip.weights",
+    "page.tip.seed",
+    "page.tip.guidance",
+    "page.tip.steps",
 )
 
 TOOLS = """
-<section id="prompt-tools" aria-label="Tools for the prompt">
+<section id="prompt-tools" data-text-aria-label="page.tools">
   <div id="prompt-tools-row">
-    <label id="{style_id}">Style
+    <label id="{style_id}" data-text="page.style">
       <select aria-describedby="style-preview">{options}</select></label>
     <button type="button" id="tokens" aria-expanded="false" aria-controls="tokens-read"
-      title="How the prompt is read">&ndash; tokens</button>
+      data-text="page.tokens" data-text-title="tokens.read"></button>
     {more}
   </div>
   <p id="style-preview" dir="auto"></p>
   <p id="tokens-read" dir="auto" hidden></p>
   <p id="blend" hidden><span></span>
-    <button type="button" id="blend-clear" aria-label="Without it">&times;</button></p>
-  <p id="prompt-tip">{tip}</p>
+    <button type="button" id="blend-clear" data-text-aria-label="page.blend.clear"
+      >&times;</button></p>
+  <p id="prompt-tip" data-text="{tip}"></p>
 </section>
 """
 
 # What a public screen does not have: others' prompts, and what reaches its files.
 MORE = """
-    <button type="button" id="prompt-history-open" aria-haspopup="dialog">History</button>
-    <button type="button" id="morph-open" aria-haspopup="dialog">Morph</button>
+    <button type="button" id="prompt-history-open" aria-haspopup="dialog"
+      data-text="page.history"></button>
+    <button type="button" id="morph-open" aria-haspopup="dialog"
+      data-text="page.morph"></button>
 """
 DIALOGS = """
 <dialog id="prompt-history" aria-labelledby="prompt-history-title">
   <header>
-    <h2 id="prompt-history-title">Earlier prompts</h2>
-    <button type="button" id="prompt-history-close" aria-label="Close">&times;</button>
+    <h2 id="prompt-history-title" data-text="page.history.title"></h2>
+    <button type="button" id="prompt-history-close" data-text-aria-label="close">&times;</button>
   </header>
-  <input id="prompt-history-search" type="search" aria-label="Search them" autocomplete="off"
-    placeholder="Search" aria-controls="prompt-history-list" maxlength="200">
-  <ul id="prompt-history-list" aria-label="Earlier prompts"></ul>
+  <input id="prompt-history-search" type="search" autocomplete="off"
+    data-text-aria-label="page.history.search" data-text-placeholder="page.history.search_short"
+    aria-controls="prompt-history-list" maxlength="200">
+  <ul id="prompt-history-list" data-text-aria-label="page.history.title"></ul>
   <footer>
     <p id="prompt-history-says" role="status"></p>
-    <button type="button" id="prompt-history-forget">Forget all</button>
+    <button type="button" id="prompt-history-forget"
+      data-text="page.forget"></button>
   </footer>
 </dialog>
 <dialog id="morph" aria-labelledby="morph-title">
   <header>
-    <h2 id="morph-title">Morph</h2>
-    <button type="button" id="morph-close" aria-label="Close">&times;</button>
+    <h2 id="morph-title" data-text="page.morph"></h2>
+    <button type="button" id="morph-close" data-text-aria-label="close">&times;</button>
   </header>
   <form id="morph-form">
-    <label>to <select id="morph-kind" aria-label="What it goes to">
-      <option value="prompt">another prompt</option>
-      <option value="seed">another seed</option>
+    <label data-text="page.morph.to"><select id="morph-kind"
+      data-text-aria-label="page.morph.kind">
+      <option value="prompt" data-text="page.morph.prompt"></option>
+      <option value="seed" data-text="page.morph.seed"></option>
     </select></label>
-    <input id="morph-to" autocomplete="off" maxlength="{most}" aria-label="Prompt or seed">
-    <label>in <select id="morph-count" aria-label="Pictures">
+    <input id="morph-to" autocomplete="off" maxlength="{most}"
+      data-text-aria-label="page.morph.target">
+    <label data-text="page.morph.in"><select id="morph-count"
+      data-text-aria-label="page.pictures">
       <option>5</option><option selected>9</option><option>17</option></select></label>
-    <button id="morph-go">Paint</button>
+    <button id="morph-go" data-text="paint.go"></button>
   </form>
   <figure><img id="morph-picture" alt="" hidden></figure>
-  <input id="morph-at" type="range" min="0" max="8" value="0" disabled aria-label="How far">
+  <input id="morph-at" type="range" min="0" max="8" value="0" disabled
+    data-text-aria-label="page.morph.far">
   <div id="morph-strip"></div>
   <footer>
     <p id="morph-says" role="status"></p>
-    <button type="button" id="morph-use" disabled>Use this one</button>
-    <button type="button" id="morph-film" disabled>Save the film</button>
-    <button type="button" id="morph-gif" disabled>Save as GIF</button>
+    <button type="button" id="morph-use" data-text="page.use" disabled></button>
+    <button type="button" id="morph-film" data-text="page.morph.film" disabled></button>
+    <button type="button" id="morph-gif" data-text="page.morph.gif" disabled></button>
   </footer>
 </dialog>
 """
@@ -85,13 +94,13 @@ DIALOGS = """
 
 def prompt_tools(styles: Sequence[Style], *, kiosk: bool = False) -> gr.HTML:
     """The tools; `prompt_tools.js` fills them."""
-    options = '<option value="">none</option>' + "".join(
+    options = '<option value="" data-text="page.style.none"></option>' + "".join(
         f'<option value="{escape(style.name)}">{escape(style.name)}</option>' for style in styles
     )
     html = TOOLS.format(
         style_id=CONTROLS["style"],
         options=options,
-        tip=escape(TIPS[0]),
+        tip=TIPS[0],
         more="" if kiosk else MORE,
     )
     if not kiosk:

@@ -5,42 +5,48 @@ from __future__ import annotations
 import gradio as gr
 
 TIMELINE = """
-<section id="timeline" class="empty" aria-label="Timeline">
-  <button id="timeline-play" type="button" aria-pressed="false" aria-label="Play it back"
-    title="Play it back" disabled></button>
+<section id="timeline" class="empty" data-text-aria-label="page.timeline">
+  <button id="timeline-play" type="button" aria-pressed="false"
+    data-text-aria-label="page.timeline.play" data-text-title="page.timeline.play"
+    disabled></button>
   <div id="timeline-middle">
-    <p>Every finished picture is kept here, in your browser.</p>
+    <p data-text="page.timeline.empty"></p>
     <div id="timeline-strip"></div>
     <input id="timeline-scrub" type="range" min="0" max="0" value="0" step="1"
-      aria-label="Earlier pictures" disabled>
+      data-text-aria-label="page.timeline.scrub" disabled>
   </div>
   <button id="timeline-more" type="button" aria-expanded="false" aria-controls="timeline-menu"
-    aria-label="The picture in the timeline" title="Name, pin, save"></button>
+    data-text-aria-label="page.timeline.chosen" data-text-title="page.timeline.more"></button>
   <div id="timeline-menu" hidden>
-    <label for="timeline-name">Name of this picture</label>
+    <label for="timeline-name" data-text="page.timeline.name"></label>
     <input id="timeline-name" maxlength="200" autocomplete="off" disabled>
     <div>
       <button id="timeline-pin" type="button" aria-pressed="false"
-        title="It stays when room is made for new ones" disabled>Pin</button>
-      <button id="timeline-remove" type="button" disabled>Remove</button>
+        data-text="page.timeline.pin" data-text-title="page.timeline.pin.title"
+        disabled></button>
+      <button id="timeline-remove" type="button" data-text="page.timeline.remove"
+        disabled></button>
     </div>
-    <h2>Save all of them as</h2>
+    <h2 data-text="page.timeline.save"></h2>
     <div class="of-three">
       <button id="timeline-film" type="button"
-        title="A film of the sentence being typed; takes as long as it lasts" disabled>Film</button>
+        data-text="page.timeline.film" data-text-title="page.timeline.film.title"
+        disabled></button>
       <button id="timeline-gif" type="button" disabled>GIF</button>
-      <button id="timeline-webp" type="button" title="A moving picture, smaller than a GIF"
-        disabled>WebP</button>
+      <button id="timeline-webp" type="button" disabled
+        data-text-title="page.timeline.webp.title">WebP</button>
       <button id="timeline-sheet" type="button"
-        title="Pictures with their words on one sheet" disabled>Sheet</button>
+        data-text="page.timeline.sheet" data-text-title="page.timeline.sheet.title"
+        disabled></button>
       <button id="timeline-track" type="button"
-        title="Every request with its seed, to be painted again" disabled>Track</button>
+        data-text="page.timeline.track" data-text-title="page.timeline.track.title"
+        disabled></button>
     </div>
     <div class="apart">
       <button id="timeline-open" type="button"
-        title="Paints a saved track again">Open a track</button>
-      <button id="timeline-clear" type="button" title="But those that are pinned"
-        disabled>Forget all</button>
+        data-text="page.timeline.open" data-text-title="page.timeline.open.title"></button>
+      <button id="timeline-clear" type="button" data-text="timeline.forget"
+        data-text-title="page.timeline.forget.title" disabled></button>
     </div>
     <input id="timeline-file" type="file" accept="application/json,.json" hidden>
     <p id="timeline-says" role="status"></p>

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderTiny
 
-from lightning_demo.model.compile.attention import expect_projections
 from lightning_demo.model.compile.compile_plan import compile_plan
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
@@ -26,51 +25,13 @@ from lightning_demo.model.compile.programs import Programs
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
-from lightning_demo.model.weights.unets import Recipe, UNets
 from lightning_demo.schemas import ROW_BUCKETS
+
+from ...quick import STEPS, random_unets
 
 COMPILED = Speed(compile=True, compile_backend="eager")
 RECORDED = Speed(cuda_graphs=True)
-STEPS = MINIATURE.limits.num_inference_steps
 KINDS = ((256, 0.0), (256, 2.0), (384, 0.0), (384, 2.0))  # width and guidance
-
-
-class RandomUNets:
-    """One-level UNets with random weights, another set for each step count."""
-
-    def __init__(self) -> None:
-        self._recipes = {}
-        for steps in STEPS:  # here, not on the thread that reads: all threads share one generator
-            torch.manual_seed(steps)
-            self._recipes[steps] = Recipe(self.blank().state_dict())
-
-    def here(self, num_inference_steps: int) -> bool:
-        return True
-
-    def read(self, num_inference_steps: int, report: Any) -> Recipe:
-        return self._recipes[num_inference_steps]
-
-    def lasting(self, recipe: Recipe) -> Recipe:
-        return recipe
-
-    def blank(self) -> UNet2DConditionModel:
-        unet = UNet2DConditionModel(
-            block_out_channels=(16,),
-            down_block_types=("CrossAttnDownBlock2D",),
-            up_block_types=("CrossAttnUpBlock2D",),
-            mid_block_type=None,
-            layers_per_block=1,
-            transformer_layers_per_block=1,
-            attention_head_dim=2,
-            cross_attention_dim=224,
-            norm_num_groups=8,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=8,
-            projection_class_embeddings_input_dim=6 * 8 + 128,
-        )
-        expect_projections(unet)
-        return unet.eval().requires_grad_(False)
 
 
 @cache
@@ -90,7 +51,7 @@ def narrow_decoder() -> AutoencoderTiny:
 def with_unets(components: Any, capacity: int, *, several: bool = True) -> Any:
     """Two sizes; and calls of several people's rows or, what is done sooner, none."""
     family = replace(MINIATURE, sizes=MINIATURE.sizes[:2])
-    unets = UNets(RandomUNets(), capacity, STEPS)
+    unets = random_unets(capacity)
     plan = replace(components.memory_plan, text_encoders_stay=several)
     decoders = {"vae": narrow_decoder(), "preview_vae": narrow_decoder()}
     return replace(components, spec=family, unets=unets, memory_plan=plan, **decoders)
@@ -133,9 +94,9 @@ class CountedPrograms(Programs):
 
     asked = 0
 
-    def bind(self, *arguments: Any) -> Any:
+    def bind(self, *arguments: Any, **options: Any) -> Any:
         self.asked += 1
-        return super().bind(*arguments)
+        return super().bind(*arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -287,10 +248,12 @@ def test_a_server_makes_no_programs(one: Any, four: Any, ask: Any, tmp_path: Pat
 class TightPrograms(Programs):
     """Compiled code says that the memory is full by an error of no special kind."""
 
-    def bind(self, kind: str, function: Any, module: Any, *tensors: torch.Tensor) -> Any:
+    def bind(
+        self, kind: str, function: Any, module: Any, *tensors: torch.Tensor, **options: Any
+    ) -> Any:
         if len(tensors[0]) >= 2:
             raise RuntimeError("run_func_(...) API call failed: CUDA out of memory.")
-        return super().bind(kind, function, module, *tensors)
+        return super().bind(kind, function, module, *tensors, **options)
 
 
 def test_shapes_that_do_not_fit_the_memory_leave_the_others_compiled(
@@ -307,7 +270,7 @@ class NoCompiler(Programs):
 
     tried = 0
 
-    def bind(self, *arguments: Any) -> Any:
+    def bind(self, *arguments: Any, **options: Any) -> Any:
         self.tried += 1
         raise ValueError("no compiler for this machine")
 

@@ -270,7 +270,7 @@ def test_the_end_of_a_device_is_told_from_an_error_of_one_call(
     components: Any, sampler: Sampler, ask: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """After some errors of CUDA, every later call of the process fails: nobody must wait for it."""
-    monkeypatch.setattr("lightning_demo.model.sampling.sampler.responds", lambda device: False)
+    monkeypatch.setattr("lightning_demo.model.device_errors.responds", lambda device: False)
     row, error = sampler.begin(ask()), torch.AcceleratorError("CUDA error: illegal address\nhints")
     with (
         failing(components, error),

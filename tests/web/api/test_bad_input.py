@@ -27,7 +27,6 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 from websockets.exceptions import ConnectionClosedError
-from websockets.sync.client import connect
 
 from lightning_demo.errors import OutOfMemory
 from lightning_demo.web import http_json
@@ -36,7 +35,7 @@ from lightning_demo.web.api.reading import Question
 from lightning_demo.web.guard import LARGER_BODIES
 from lightning_demo.web.messages import MAX_MESSAGE_BYTES
 
-from ..conftest import PATIENCE, Running, wait_for
+from ..conftest import PATIENCE, Running, connect, wait_for
 from ..fakes import FakeEngine, color_of
 from .vendors import JSON, PAINTERS, PROMPT, Vendor, post, words_of_cog, words_of_fal
 
@@ -447,7 +446,7 @@ def test_frames_of_realtime(server: Running) -> None:
         msgpack.packb({"prompt": "a", "seed": msgpack.Timestamp(1)}),
         msgpack.packb({"prompt": "a", "num_images": float("nan")}),
     ]
-    with connect(address, max_size=None) as live:
+    with connect(address) as live:
         for frame in frames:
             live.send(frame)
             told = json.loads(live.recv(timeout=PATIENCE))

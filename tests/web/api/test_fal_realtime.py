@@ -16,13 +16,13 @@ import msgpack
 import pytest
 from PIL import Image
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from lightning_demo.web.api import fal_realtime
 from lightning_demo.web.api.fal_realtime import Waiting
 from lightning_demo.web.messages import MAX_MESSAGE_BYTES
 
-from ..conftest import PATIENCE, Running, wait_for
+from ..conftest import PATIENCE, Running, connect, wait_for
 from ..fakes import FakeEngine, color_of
 
 APP = "fal-ai/fast-lightning-sdxl"
@@ -48,7 +48,7 @@ def as_it_was(server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 def opened(server: Running, query: str = "", **options: Any) -> ClientConnection:
     """A connection of one's own."""
-    return connect(server.url.replace("http", "ws", 1) + PATH + query, max_size=None, **options)
+    return connect(server.url.replace("http", "ws", 1) + PATH + query, **options)
 
 
 def say(socket: ClientConnection, **fields: Any) -> None:

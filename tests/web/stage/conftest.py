@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
 from lightning_demo.web import messages
 
-from ..conftest import PATIENCE, Running, Tab
+from ..conftest import PATIENCE, Running, Tab, connect
 from ..fakes import FakeEngine
 
 
@@ -191,25 +191,25 @@ class Hall:
     @contextmanager
     def presenter(self, **options: Any) -> Iterator[Presenter]:
         address = self.address.replace("http", "ws") + "/live"
-        with connect(address, max_size=None, **options) as connection:
+        with connect(address, **options) as connection:
             yield Presenter(connection)
 
     @contextmanager
     def phone(self, code: str, token: str = "", **options: Any) -> Iterator[Phone]:
         address = self.address.replace("http", "ws") + f"/audience/live?code={code}"
-        with connect(address, max_size=None, **options) as connection:
+        with connect(address, **options) as connection:
             yield Phone(connection, token)
 
     @contextmanager
     def keyboard(self, code: str, **options: Any) -> Iterator[Keyboard]:
         address = self.running.url.replace("http", "ws") + f"/battle/live?code={code}"
-        with connect(address, max_size=None, **options) as connection:
+        with connect(address, **options) as connection:
             yield Keyboard(connection)
 
     @contextmanager
     def screen(self, code: str, rest: str = "", **options: Any) -> Iterator[ScreenSocket]:
         address = self.address.replace("http", "ws") + f"/stage/follow?code={code}{rest}"
-        with connect(address, max_size=None, **options) as connection:
+        with connect(address, **options) as connection:
             yield ScreenSocket(connection)
 
 
@@ -223,8 +223,11 @@ def place() -> Iterator[Hall]:
 
 @pytest.fixture(scope="session")
 def crowd() -> Iterator[Hall]:
-    """A server with an audience, for tests that leave it as it was: each has a wall of its own."""
-    running = Running(FakeEngine(), stage=True, audience=True)
+    """A server with an audience, for tests that leave it as it was: each has a wall of its own.
+
+    Seats are kept for a while after a test, for phones that may come back.
+    """
+    running = Running(FakeEngine(), stage=True, audience=True, audience_seats=64)
     yield Hall(running)
     running.server.stop()
 

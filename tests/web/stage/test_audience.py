@@ -19,7 +19,7 @@ from lightning_demo.web.stage.audience import audiences, members, phone_socket
 from lightning_demo.web.stage.audience.audience import BLOCKED
 from lightning_demo.web.stage.audience.gallery import file_name
 
-from ..conftest import wait_for
+from ..conftest import connect, wait_for
 from ..fakes import FakeEngine, color_of
 from .conftest import Hall, Phone, Presenter
 
@@ -375,8 +375,6 @@ def test_who_says_nothing_or_has_no_code_does_not_stay(
     monkeypatch.setattr(phone_socket, "JOIN_SECONDS", 0.05)
     with crowd.phone("ZZZZ") as phone:
         assert phone.welcome["why"] == "code"
-    from websockets.sync.client import connect
-
     address = crowd.running.url.replace("http", "ws") + "/audience/live?code=ZZZZ"
     with connect(address) as silent:
         assert json.loads(silent.recv(timeout=20))["type"] == "refused"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from lightning_demo.errors import GenerationFailed
+from lightning_demo.web.stage import stage
 from lightning_demo.web.stage.audience.words import BLOCKED
 from lightning_demo.web.stage.battle import battle as rules
 
@@ -416,7 +417,10 @@ def test_a_side_is_taken_by_its_code_only_and_by_the_newest_browser(place: Hall)
     assert httpx.get(f"{place.running.url}/battle").status_code == 200
 
 
-def test_wrong_codes_of_sides_are_slowed_as_those_of_walls(hall: Make) -> None:
+def test_wrong_codes_of_sides_are_slowed_as_those_of_walls(
+    hall: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "WRONG_CODES_PER_SECOND", 0.001)  # on a slow machine, too
     place = hall()
     said = []
     for _ in range(32):

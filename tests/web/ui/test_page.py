@@ -18,6 +18,7 @@ from lightning_demo.web.ui.completions import completions
 from lightning_demo.web.ui.controls import CONTROLS
 from lightning_demo.web.ui.prompt import example_chips, word_chips
 from lightning_demo.web.ui.prompt_tools import TIPS
+from lightning_demo.web.ui.words import words
 
 from ..fakes import STATUS, WITH_DRAFTS, FakeEngine, FakePair
 
@@ -53,8 +54,9 @@ def test_every_control_has_a_label() -> None:
     for name in CONTROLS.values():
         if name != CONTROLS["style"]:  # not Gradio's: its label is around it
             assert found[name]["label"], name
-    assert found["budget"]["label"] == "Latency budget, ms"
-    assert "only when guidance is above 1" in found["negative"]["info"]
+    english = words("en")
+    assert english[found["budget"]["label"]] == "Latency budget, ms"
+    assert "only when guidance is above 1" in english[found["negative"]["info"]]
 
 
 def test_the_budget_begins_with_the_setting() -> None:
@@ -65,7 +67,8 @@ def test_the_budget_begins_with_the_setting() -> None:
 
     chosen = budget(FakeEngine(status=WITH_DRAFTS), latency_budget=250)
     assert chosen["value"] == 250
-    assert [label for label, _ in chosen["choices"]] == ["off", "100", "200", "250", "400", "800"]
+    labels = [label for label, _ in chosen["choices"]]
+    assert labels == ["page.off", "100", "200", "250", "400", "800"]
     assert not budget(FakeEngine())["visible"], "without a smaller size there are no drafts"
     on_enter = FakeEngine(status=WITH_DRAFTS)
     on_enter.say(submit_on_enter=True)

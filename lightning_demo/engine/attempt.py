@@ -1,0 +1,145 @@
+"""One engine of several, and one request that is given to it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ..errors import CheckpointError, DeviceLost, EngineHung, EngineUnavailable, LightningError
+from ..schemas import Frame
+from .base import UNFINISHED, Engine, Forecast, Requeued, Value, Work
+from .breaker import Breaker
+from .lateness import Lateness
+
+# What another engine may do all the same. A request that is at fault, or too large, never is.
+AGAIN = (EngineUnavailable, DeviceLost, CheckpointError)
+
+HUNG_SECONDS = 30.0  # without anything new of what has started, at the least
+HUNG_FORECASTS = 20.0  # times the forecast of the work, the same
+HUNG_UNKNOWN = 600.0  # the same, where there is no forecast
+
+
+@dataclass(eq=False)
+class Place:
+    """An engine, by a name for people, and what has been seen of it."""
+
+    name: str
+    engine: Engine
+    here: bool = False  # whether it is this machine's own
+    breaker: Breaker = field(default_factory=Breaker)
+    lateness: Lateness = field(default_factory=Lateness)
+    hung_seconds: float = HUNG_SECONDS
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a request may be sent there, after those that have failed."""
+        return self.breaker.allows(time.monotonic())
+
+    @property
+    def ejected(self) -> bool:
+        """Whether none are sent there for a while."""
+        return self.breaker.state(time.monotonic()) == "open"
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is well and nobody waits there."""
+        status, now = self.engine.status(), time.monotonic()
+        return (
+            status.state == "ready" and not status.waiting and self.breaker.state(now) == "closed"
+        )
+
+
+class Attempt:
+    """A request at one place. Belongs to one event loop."""
+
+    def __init__(self, place: Place, work: Work) -> None:
+        """Gives it to the engine."""
+        self.place = place
+        self._work = work
+        self._begun = self._heard = time.monotonic()
+        self._stream = place.engine.generate(work)
+        self._following: asyncio.Task[Value | None] | None = None
+        self._started = self._shown = False
+        self._expected = place.engine.forecast(work)
+        self._hung = False
+        place.breaker.begin(self._begun)
+
+    @property
+    def late(self) -> bool:
+        """Whether its first frame should have come by now."""
+        after = self.place.lateness.late_after(self._expected)
+        return after is not None and time.monotonic() - self._begun >= after
+
+    def forecast(self) -> Forecast | None:
+        """See `Engine.forecast`."""
+        return self.place.engine.forecast(self._work)
+
+    def amend(self, amended: Work) -> None:
+        """See `Engine.amend`."""
+        self.place.engine.amend(self._work, amended)
+        self._work = amended
+
+    def ask(self) -> asyncio.Task[Value | None]:
+        """The next value, as it comes: what nobody asks for need not be made."""
+        if self._following is None:
+            self._heard = time.monotonic()
+            self._following = asyncio.ensure_future(anext(self._stream, None))
+        return self._following
+
+    def check(self) -> None:
+        """Notes what is expected of it, and whether it has been quiet for too long: then it ends.
+
+        What waits in line may wait; a server that has died there says so by its silence.
+        """
+        if not self._started or self._expected is None:
+            self._expected = self.forecast() or self._expected
+        if not self._started:
+            return
+        most = HUNG_UNKNOWN
+        if self._expected is not None:
+            most = max(self.place.hung_seconds, HUNG_FORECASTS * self._expected.work)
+        if time.monotonic() - self._heard > most and self._following is not None:
+            self._hung = True
+            self._following.cancel()
+
+    def take(self) -> Value:
+        """The value that was asked for and has come.
+
+        Raises:
+            LightningError: there is none.
+        """
+        task, self._following = self._following, None
+        assert task is not None  # noqa: S101
+        if task.cancelled() and self._hung:
+            raise EngineHung(f"{self.place.name} has not gone on with this picture.")
+        value = task.result()
+        if value is None:
+            raise EngineUnavailable(UNFINISHED)
+        self._started = not isinstance(value, Requeued)
+        if isinstance(value, Frame) and not self._shown:
+            self._shown = True
+            if not (self._work.ahead or value.cached):
+                self.place.lateness.add(time.monotonic() - self._begun)
+        return value
+
+    async def lose(self, error: LightningError) -> None:
+        """The engine has not painted it."""
+        if self._work.ahead:
+            self.place.breaker.left()
+        else:
+            self.place.breaker.failed(time.monotonic(), hung=isinstance(error, EngineHung))
+        await self._close()
+
+    async def leave(self) -> None:
+        """Nobody wants it any more, or another engine has been first, or it is done."""
+        self.place.breaker.left()
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        with suppress(Exception):  # what it says at its end, nobody reads
+            await self._stream.aclose()

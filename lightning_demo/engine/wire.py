@@ -1,0 +1,168 @@
+"""How values travel from one server of this demo to another.
+
+As records, one after another: the length of a header (4 bytes, big-endian), the header as JSON with
+the lengths of its parts, and the parts: encoded pictures. Both ends use this file and are of the
+same version; knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from ..errors import (
+    EngineUnavailable,
+    GenerationFailed,
+    InvalidRequest,
+    LightningError,
+    OutOfMemory,
+    RateLimited,
+)
+from ..images import Pixels, decode
+from ..schemas import Frame, GenerationRequest, Safety
+from .base import Forecast
+
+MEDIA_TYPE = "application/vnd.lightning-demo.values"
+MAX_HEADER = 2**20  # bytes
+MAX_PART = 2**26  # bytes of a picture; raw pixels of 2048 px are 12 MB
+MAX_PARTS = 2
+ERRORS = {
+    kind.__name__: kind for kind in (InvalidRequest, GenerationFailed, OutOfMemory, RateLimited)
+}
+
+
+def pack(kind: str, header: Mapping[str, Any] | None = None, *parts: bytes) -> bytes:
+    """One record."""
+    content = {"kind": kind, **(header or {}), "parts": [len(part) for part in parts]}
+    text = json.dumps(content).encode()
+    return struct.pack(">I", len(text)) + text + b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it has arrived."""
+
+    kind: str
+    header: Mapping[str, Any]
+    parts: tuple[bytes, ...]
+
+
+class Records:
+    """Puts records together from the bytes in which they arrive."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Record]:
+        """The records that are whole now.
+
+        Raises:
+            ValueError: these are no records.
+        """
+        self._bytes += data
+        while len(self._bytes) >= 4:
+            (length,) = struct.unpack_from(">I", self._bytes)
+            if length > MAX_HEADER:
+                raise ValueError("a header is too long")
+            if len(self._bytes) < 4 + length:
+                return
+            header = json.loads(self._bytes[4 : 4 + length])
+            if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
+                raise ValueError("a header is none")
+            lengths = header.get("parts")
+            if not isinstance(lengths, list) or len(lengths) > MAX_PARTS:
+                raise ValueError("a header has no parts")
+            if not all(isinstance(size, int) and 0 <= size <= MAX_PART for size in lengths):
+                raise ValueError("a part is too long")
+            end = 4 + length + sum(lengths)
+            if len(self._bytes) < end:
+                return
+            parts, at = [], 4 + length
+            for size in lengths:
+                parts.append(bytes(self._bytes[at : at + size]))
+                at += size
+            del self._bytes[:end]
+            yield Record(header["kind"], header, tuple(parts))
+
+
+def frame_header(frame: Frame) -> dict[str, Any]:
+    """All that is known of a frame but its request, which is known, and its pictures."""
+    return {
+        "step": frame.step,
+        "final": frame.final,
+        "media_type": frame.media_type,
+        "timings": dict(frame.timings),
+        "notes": list(frame.notes),
+        "cached": frame.cached,
+        "model": frame.model,
+        "safety": frame.safety,
+    }
+
+
+def parse_frame(record: Record, request: GenerationRequest) -> Frame:
+    """A frame of `request`; decodes a picture, which takes its time.
+
+    Raises:
+        ValueError: it is none.
+    """
+    header = record.header
+    try:
+        timings, notes = dict(header["timings"]), tuple(map(str, header["notes"]))
+        pixels: Pixels = decode(record.parts[-1])  # the lossless one, where there are two
+        return Frame(
+            request,
+            record.parts[0],
+            str(header["media_type"]),
+            int(header["step"]),
+            bool(header["final"]),
+            pixels,
+            {str(stage): float(ms) for stage, ms in timings.items()},
+            notes,
+            cached=bool(header["cached"]),
+            model=str(header["model"]),
+            safety=one_of(header["safety"], get_args(Safety)),
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"no frame ({error})") from None
+
+
+def forecast_header(forecast: Forecast | None) -> dict[str, Any]:
+    """What work has to expect; nulls where that is not known."""
+    if forecast is None:
+        return {"ahead": None, "wait": None, "work": None}
+    return asdict(forecast)
+
+
+def parse_forecast(header: Mapping[str, Any]) -> Forecast | None:
+    """The same, as it has arrived; None also where it makes no sense."""
+    ahead, wait, work = (header.get(name) for name in ("ahead", "wait", "work"))
+    if not isinstance(ahead, int) or not is_number(wait) or not is_number(work):
+        return None
+    return Forecast(max(0, ahead), float(wait or 0), float(work or 0))
+
+
+def error_header(error: LightningError) -> dict[str, Any]:
+    """Why there is no picture."""
+    return {"error": type(error).__name__, "detail": error.message, "field": error.field}
+
+
+def parse_error(header: Mapping[str, Any]) -> LightningError:
+    """The same; what another engine might do all the same is `EngineUnavailable`."""
+    kind = ERRORS.get(str(header.get("error")), EngineUnavailable)
+    field = header.get("field")
+    return kind(str(header.get("detail")), field=None if field is None else str(field))
+
+
+def one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"{value!r} is none of {choices}")
+    return value
+
+
+def is_number(value: Any, most: float = math.inf) -> bool:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return good and math.isfinite(value) and 0 <= value <= most

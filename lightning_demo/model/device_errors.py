@@ -1,0 +1,40 @@
+"""Errors of a device in words: whether one call has failed, or all will."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from ..errors import DeviceLost, OutOfMemory, is_out_of_memory
+from .device import give_back_memory, responds
+
+
+@contextmanager
+def device_errors(device: torch.device) -> Iterator[None]:
+    """Tells an error of this call from the end of the device, and both in words.
+
+    Raises:
+        OutOfMemory: a smaller picture may fit.
+        DeviceLost: nothing will be computed any more.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        of_device = isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+        if of_device and not responds(device):
+            raise DeviceLost(
+                f"The device has stopped working ({str(error).splitlines()[0]}); the server has to "
+                "be started again."
+            ) from error
+        if not is_out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # they hold what did not leave enough room
+        give_back_memory(device)
+        raise OutOfMemory(
+            "The device has too little free memory for this picture. A smaller size or guidance of "
+            "at most 1 needs less, and so does ending other programs that use the device; fewer "
+            "steps do not."
+        ) from error

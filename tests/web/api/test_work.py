@@ -1,0 +1,148 @@
+"""What servers of this demo ask of each other: who may, what is refused, what is streamed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lightning_demo import __version__
+from lightning_demo.engine.base import Work
+from lightning_demo.engine.wire import Records, parse_frame
+from lightning_demo.engine.wire_fields import MAX_WAITED, instance, parse_work, work_fields
+from lightning_demo.errors import InvalidRequest
+from lightning_demo.schemas import GenerationRequest, Style
+
+from ..conftest import Running
+from ..fakes import LIMITS, STATUS, FakeEngine, color_of
+
+KEYS = {"server": "sk-server-0123456789", "alice": "sk-alice-0123456789"}
+SERVER = {"Authorization": f"Bearer {KEYS['server']}"}
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text(f"server {KEYS['server']} server=1\nalice {KEYS['alice']}\n")
+    running = Running(FakeEngine(), api_keys=str(keys))
+    yield running
+    running.server.stop()
+
+
+def asked(prompt: str = "a cat", **fields: Any) -> GenerationRequest:
+    return GenerationRequest.parse({"prompt": prompt, "seed": 7, **fields}, LIMITS)
+
+
+def body(asked: Work, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "one",
+        "version": __version__,
+        "fingerprint": STATUS.fingerprint,
+        "instance": "another",
+        "work": work_fields(asked, time.monotonic()),
+        **changes,
+    }
+
+
+def test_only_servers_may(keyed: Running) -> None:
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": f"Bearer {KEYS['alice']}"}, 403),
+        (SERVER, 200),
+    ):
+        assert httpx.get(f"{keyed.url}/v1/engine", headers=headers).status_code == status
+    told = httpx.get(f"{keyed.url}/v1/engine", headers=SERVER).json()
+    assert (told["version"], told["state"], told["model"]) == (__version__, "ready", "miniature")
+    assert told["instance"] == instance() and told["fingerprint"] == STATUS.fingerprint
+
+
+def test_values_are_streamed_to_the_final_with_its_pixels(keyed: Running) -> None:
+    work = Work(asked(style="night"), client="somebody", since=time.monotonic() - 3)
+    answer = httpx.post(f"{keyed.url}/v1/work", json=body(work), headers=SERVER)
+    records = list(Records().feed(answer.content))
+    kinds = [record.kind for record in records if record.kind not in ("alive", "line")]
+    assert kinds[0] == "started" and set(kinds[1:]) == {"frame"}
+    frame = parse_frame(records[-1], work.request)
+    assert frame.final and frame.pixels.shape == (256, 256, 3)
+    assert (frame.pixels == color_of("a cat")).all(), "without any loss"
+    (taken,) = (each for each in keyed.engine.works if each.request == work.request)
+    assert taken.here and taken.client[:2] == ("server", "server")
+    assert "somebody" not in repr(taken.client)
+    assert 2.5 < time.monotonic() - taken.since < 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"version": "0.0.1"}, 409, f"of version {__version__}"),
+        ({"fingerprint": "x"}, 409, "other weights"),
+        ({"name": ""}, 422, "name"),
+        ({"name": 7}, 422, "name"),
+        ({"work": {}}, 422, "its fields are"),
+        ({"more": 1}, 422, "Send name"),
+    ],
+)
+def test_what_is_refused(keyed: Running, changes: Any, status: int, words: str) -> None:
+    content = body(Work(asked()), **changes)
+    answer = httpx.post(f"{keyed.url}/v1/work", json=content, headers=SERVER)
+    assert answer.status_code == status and words in answer.json()["detail"]
+
+
+def test_itself_is_refused(keyed: Running) -> None:
+    content = body(Work(asked()), instance=instance())
+    answer = httpx.post(f"{keyed.url}/v1/work", json=content, headers=SERVER)
+    assert answer.status_code == 409 and "very server" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("draft", "yes"),
+        ("ahead", None),
+        ("origin", "elsewhere"),
+        ("client", 7),
+        ("client", "x" * 65),
+        ("waited", -1),
+        ("waited", MAX_WAITED * 2),
+        ("waited", True),
+        ("request", []),
+        ("request", {"prompt": ""}),
+        ("request", {"prompt": "a", "width": 10**6}),
+        ("request", {"prompt": "a", "style": "night"}),
+        ("request", {"prompt": "a", "style": {"name": "x"}}),
+    ],
+)
+def test_every_field_of_work_is_checked(name: str, value: Any) -> None:
+    content = {**work_fields(Work(asked()), 0.0), name: value}
+    with pytest.raises(InvalidRequest):
+        parse_work(content, LIMITS, 0.0, "server")
+
+
+def test_work_arrives_as_it_was_sent() -> None:
+    style = Style("Mine", "{prompt}, as  I like it", "nothing else")
+    request = GenerationRequest(**{**_fields(asked(variation_strength=0.5)), "style": style})
+    sent = Work(request, since=10.0, draft=True, previews=False, paused=True, yields=True)
+    back = parse_work(work_fields(sent, 12.5), LIMITS, 100.0, "server")
+    assert back.request == request and back.since == 97.5 and back.client is None
+    assert (back.draft, back.previews, back.paused, back.yields) == (True, False, True, True)
+    assert back.here, "it goes no further"
+
+
+def test_a_key_of_a_server_is_one_word_more(tmp_path: Path) -> None:
+    from lightning_demo.errors import InvalidSetting
+    from lightning_demo.web.api.access import KeyFile
+
+    file = tmp_path / "keys"
+    file.write_text("tokyo sk-0123456789abcdef server=1\n")
+    assert KeyFile(file).holder("sk-0123456789abcdef").server
+    file.write_text("tokyo sk-0123456789abcdef server=2\n")
+    with pytest.raises(InvalidSetting, match="server=1"):
+        KeyFile(file)
+
+
+def _fields(request: GenerationRequest) -> dict[str, Any]:
+    return {name: getattr(request, name) for name in GenerationRequest.__dataclass_fields__}
