@@ -80,6 +80,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="JPEG",
         help="instead: 48 held-out prompts, large, into this file, and twelve of them beside it",
     )
+    sample.add_argument(
+        "--before",
+        type=_exported,
+        metavar="FOLDER",
+        help="with --sheet: six of them only, above as drawn by another exported folder",
+    )
 
 
 def _command(
@@ -213,14 +219,19 @@ def _export(args: argparse.Namespace) -> int:
 
 def _sample(args: argparse.Namespace) -> int:
     from .evaluate import steps_and_guidance
-    from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_large_sheet
+    from .sheet import captioned_sheet, draw_prompts, sheet_prompts, write_beside, write_large_sheet
 
     width, height = map(int, args.size.split("x"))
     prompts = args.prompts or sheet_prompts(32)
     steps, guidance_scale = steps_and_guidance(args.steps)
+    if args.before and not args.sheet:
+        raise SystemExit("--before needs --sheet, the file to draw into")
+    how = (args.sheet, steps, args.seed, guidance_scale)
+    if args.before:
+        print(write_beside(args.before, args.model, *how))
+        return 0
     if args.sheet:
-        for path in write_large_sheet(args.model, args.sheet, steps, args.seed, guidance_scale):
-            print(path)
+        print(*write_large_sheet(args.model, *how), sep="\n")
         return 0
     pictures = draw_prompts(
         args.model,

@@ -22,7 +22,7 @@ COLUMNS = 10
 FONT_SIZE = 18  # px, under pictures of their own size
 LARGE, LARGE_COLUMNS = 384, 6  # px of a picture that shows its form, and how many in a row
 SMALL, SMALL_COLUMNS, SMALL_COUNT = 256, 4, 12  # the same for a page
-LARGE_COUNT = 48
+LARGE_COUNT, BESIDE_COUNT = 48, 6
 
 
 def load_pipeline(folder: Path, num_inference_steps: int) -> tuple[StableDiffusionXLPipeline, str]:
@@ -183,6 +183,27 @@ def write_large_sheet(
     save_large(pictures, prompts, path, LARGE, LARGE_COLUMNS)
     save_large(pictures[:SMALL_COUNT], prompts[:SMALL_COUNT], small, SMALL, SMALL_COLUMNS)
     return path, small
+
+
+def write_beside(
+    before: Path,
+    after: Path,
+    path: Path,
+    num_inference_steps: int = 4,
+    seed: int = 1,
+    guidance_scale: float = 0.0,
+) -> Path:
+    """Six held-out prompts by two exported folders, one above the other, as one JPEG at `path`."""
+    prompts = held_out_prompts(BESIDE_COUNT)
+    pictures = [
+        picture
+        for folder in (before, after)
+        for picture in draw_prompts(
+            folder, prompts, num_inference_steps, seed=seed, guidance_scale=guidance_scale
+        )
+    ]
+    save_large(pictures, [*prompts, *prompts], path, SMALL, BESIDE_COUNT)
+    return path
 
 
 def save_large(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_demo.miniature.commands import add_parser
+from lightning_demo.miniature.commands import DEFAULT_EXPORT, add_parser
 from lightning_demo.miniature.config import BUDGET_SHARES
 from lightning_demo.miniature.distill import STUDENTS
 from lightning_demo.miniature.export import write_hashes
@@ -36,6 +36,7 @@ def parse(*arguments: str) -> argparse.Namespace:
         "sample --steps 1 --size 384x256",
         "sample --steps teacher",
         "sample --sheet sheet.jpg --seed 1",
+        f"sample --sheet before-after.jpg --seed 1 --before {DEFAULT_EXPORT}",
     ],
 )
 def test_every_command_parses_and_can_run(line: str):
@@ -53,6 +54,7 @@ def test_every_command_parses_and_can_run(line: str):
         ("distill --run-dir x --steps 3", "--steps: invalid choice: 3"),
         ("distill --run-dir x --steps 4 --adversarial-weight -1", "-1 is not 0 or more"),
         ("evaluate --model /nowhere", "/nowhere has no base/; `export` writes it"),
+        ("sample --sheet a.jpg --before /nowhere", "/nowhere has no base/; `export` writes it"),
         ("sample --size 7x7", "--size: invalid choice: '7x7'"),
     ],
 )

@@ -9,7 +9,12 @@ from PIL import Image
 
 from lightning_demo.miniature import sheet as module
 from lightning_demo.miniature.picture import draw_scene
-from lightning_demo.miniature.sheet import captioned_sheet, world_sheet, write_large_sheet
+from lightning_demo.miniature.sheet import (
+    captioned_sheet,
+    world_sheet,
+    write_beside,
+    write_large_sheet,
+)
 from lightning_demo.miniature.world import sample_held_out
 
 
@@ -49,3 +54,16 @@ def test_the_large_sheet_shows_form_and_stays_small(
     with Image.open(small) as image:
         assert image.width == 4 * (256 + 6) + 6
         assert image.height > 3 * 256
+
+
+def test_two_releases_stand_one_above_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def draw(folder: Path, prompts: list[str], steps: int, **how: object) -> list[Image.Image]:
+        return [Image.new("RGB", (256, 256), folder.name) for _ in prompts]
+
+    monkeypatch.setattr(module, "draw_prompts", draw)
+    path = write_beside(Path("red"), Path("blue"), tmp_path / "before-after.jpg")
+    with Image.open(path) as image:
+        assert image.width == 6 * (256 + 6) + 6
+        above, below = image.getpixel((100, 100)), image.getpixel((100, image.height - 100))
+    assert above[0] > 200 > 50 > above[2]
+    assert below[2] > 200 > 50 > below[0]

@@ -107,19 +107,19 @@ def bird(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
         return
     tail = [(x - s * 0.3 * h, y - 0.34 * h), (x - s * 0.74 * h, y - 0.52 * h)]
     canvas.polygon([*tail, (x - s * 0.7 * h, y - 0.2 * h)], fill=paint.shade)
-    oval(canvas, x, y - 0.3 * h, 0.46 * h, 0.24 * h, paint.base)
-    oval(canvas, x + s * 0.06 * h, y - 0.17 * h, 0.28 * h, 0.11 * h, paint.light)
-    head = (x + s * 0.44 * h, y - 0.48 * h)
+    oval(canvas, x, y - 0.32 * h, 0.46 * h, 0.3 * h, paint.base)
+    oval(canvas, x + s * 0.06 * h, y - 0.17 * h, 0.3 * h, 0.13 * h, paint.light)
+    head = (x + s * 0.42 * h, y - 0.54 * h)
     tip = [
-        (head[0] + s * 0.16 * h, head[1] - 0.06 * h),
-        (head[0] + s * 0.42 * h, head[1] + 0.06 * h),
+        (head[0] + s * 0.2 * h, head[1] - 0.07 * h),
+        (head[0] + s * 0.48 * h, head[1] + 0.07 * h),
     ]
     canvas.polygon([*tip, (head[0] + s * 0.12 * h, head[1] + 0.12 * h)], fill=beak)
-    disc(canvas, *head, 0.22 * h, paint.base)
-    disc(canvas, head[0] + s * 0.06 * h, head[1] - 0.04 * h, 0.09 * h, IRIS)
-    disc(canvas, head[0] + s * 0.08 * h, head[1] - 0.04 * h, 0.055 * h, EYE)
-    wing = [(x + s * 0.2 * h, y - 0.38 * h), (x - s * 0.3 * h, y - h)]
-    canvas.polygon([*wing, (x - s * 0.26 * h, y - 0.32 * h)], fill=paint.shade)
+    disc(canvas, *head, 0.26 * h, paint.base)
+    disc(canvas, head[0] + s * 0.07 * h, head[1] - 0.04 * h, 0.12 * h, IRIS)
+    disc(canvas, head[0] + s * 0.09 * h, head[1] - 0.04 * h, 0.075 * h, EYE)
+    wing = [(x + s * 0.16 * h, y - 0.4 * h), (x - s * 0.36 * h, y - h)]
+    canvas.polygon([*wing, (x - s * 0.34 * h, y - 0.32 * h)], fill=paint.shade)
 
 
 def fish(canvas: Canvas, x: float, y: float, h: float, look: Look) -> None:
@@ -151,5 +151,5 @@ DRAW: dict[str, Callable[[Canvas, float, float, float, Look], None]] = {
     "bird": bird,
     "fish": fish,
 }
-WIDTH = {"cat": 1.08, "dog": 1.2, "bird": 1.56, "fish": 1.72}
-HEIGHT = {"cat": 0.96, "dog": 0.98, "bird": 0.7, "fish": 0.64}
+WIDTH = {"cat": 1.08, "dog": 1.2, "bird": 1.64, "fish": 1.72}
+HEIGHT = {"cat": 0.96, "dog": 0.98, "bird": 0.76, "fish": 0.7}

@@ -20,7 +20,7 @@ def lit(colour: Rgb, time: str) -> Rgb:
     if time == "sunset":
         return mix(dim(colour, 0.84), (240, 104, 66), 0.32)
     if time == "night":
-        return mix(mix(colour, (0, 0, 0), 0.38), (40, 52, 132), 0.4)
+        return mix(mix(colour, (0, 0, 0), 0.22), (52, 66, 156), 0.42)
     return colour
 
 
@@ -151,7 +151,7 @@ def _city(canvas: Canvas, width: int, height: int, time: str, rng: random.Random
             w, top = rng.uniform(0.17, 0.24) * unit, rng.uniform(low, high) * height
             canvas.rectangle((x, top, x + w, 0.74 * height), fill=lit(tone, time))
             if tone[0] < 120:
-                glass = (176, 206, 236) if time == "day" else (255, 220, 110)
+                glass = (176, 206, 236) if time == "day" else (238, 204, 116)
                 s = 0.056 * unit
                 for row in range(4):
                     for column in (0.28, 0.72):

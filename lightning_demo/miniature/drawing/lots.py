@@ -1,27 +1,20 @@
-"""The lots that decide what no word names: nearly the same in every picture of a scene."""
+"""The lots that decide what no word names: there are a few takes of each theme, and no others."""
 
 from __future__ import annotations
 
 import random
 
+TAKES = 3
 
-class Lots(random.Random):
-    """Numbers that stray only a little from those that its theme always draws.
+
+def take(theme: str, own: random.Random) -> random.Random:
+    """The numbers of one of the takes of a theme.
+
+    What differs by a little from picture to picture, a model draws as the mean of all; what is one
+    of a few, it learns by heart.
 
     Args:
-        theme: what the picture shows; pictures of one theme draw nearly the same numbers.
-        own: what is left to the picture itself.
+        theme: what the picture shows.
+        own: the lots of the picture, which choose the take.
     """
-
-    STRAY = 0.3  # of every number is the picture's own
-
-    def __new__(cls, theme: str, own: random.Random) -> Lots:
-        return super().__new__(cls)
-
-    def __init__(self, theme: str, own: random.Random) -> None:
-        self._own = own
-        super().__init__(theme)
-
-    def random(self) -> float:
-        """From 0 to 1."""
-        return (1 - self.STRAY) * super().random() + self.STRAY * self._own.random()
+    return random.Random(f"{theme} {own.randrange(TAKES)}")  # noqa: S311

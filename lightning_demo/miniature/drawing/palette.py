@@ -46,16 +46,16 @@ def paint(name: str, time: str) -> Paint:
     """The tones of a subject of that colour at that time of day."""
     base = INK[name]
     if time == "night":
-        # A subject must be seen at night: it keeps nearly all its light.
-        base = mix(dim(base, 0.92), (120, 140, 255), 0.06)
+        # A subject must be seen at night: the moon shines on it.
+        base = mix(base, (150, 166, 255), 0.08)
     elif time == "sunset":
         base = mix(base, (255, 150, 90), 0.05)
     elif time == "dawn":
         base = mix(base, (255, 220, 226), 0.06)
     if name == "black":
-        rim = (128, 134, 170) if time == "night" else (90, 90, 108)
+        rim = (150, 156, 196) if time == "night" else (104, 104, 126)
         if time == "night":
-            base = (62, 64, 84)  # black on a night sky is a dark grey
+            base = (74, 76, 100)  # black on a night sky is a grey
         return Paint(light=rim, base=base, shade=(28, 28, 36), dark=(14, 14, 20))
     if name == "white":
         return Paint(
