@@ -110,9 +110,10 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
     )
     (tmp_path / "keys").write_text(lines)
     keys = KeyFile(tmp_path / "keys")
-    alice, bob = (keys.holder(word) for word in re.findall(r"sk-\w+", lines))
+    alice, bob, tokyo = (keys.holder(word) for word in re.findall(r"sk-\w+", lines))
     assert (alice.name, alice.per_second, alice.at_once) == ("alice", 2, 8)
     assert (bob.name, bob.per_second) == ("bob", math.inf)
+    assert [holder.name for holder in (alice, bob, tokyo) if holder.server] == ["tokyo"]
 
 
 # Every example of docs/api, and who runs it.

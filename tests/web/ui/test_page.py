@@ -114,6 +114,7 @@ def test_the_page_is_told_what_it_must_know() -> None:
         "completions": {"miniature": completions(MINIATURE.vocabulary())},
         "attract": 0.0,
         "kiosk": 0.0,
+        "compared": False,
         "styles": [asdict(style) for style in STATUS.limits.styles],
         "tips": TIPS,
     }

@@ -26,14 +26,15 @@ ENGLISH = words("en")
 SAID = {key: text for key, text in ENGLISH.items() if key.startswith("said.")}
 # Whose every refusal is read by visitors, and so is in every language.
 FOR_VISITORS = (
-    *("schemas.py", "engine/base.py", "model/sampling/decode.py", "model/sampling/sampler.py"),
+    *("schemas.py", "engine/base.py", "model/sampling/decode.py", "model/device_errors.py"),
     *("web/painting.py", "web/service.py", "studio/plan.py"),
     *("web/stage/rights.py", "web/stage/audience/tray.py", "web/stage/audience/members.py"),
     *("web/stage/battle/battle.py", "web/stage/battle/crowd.py", "web/stage/battle/ring.py"),
 )
 # What only programs can have done wrong, or a value of the program's own.
 FOR_PROGRAMMERS = re.compile(
-    r"The request must be|count: must be|The picture came without|The client has gone|.* \(.*\)\.$"
+    r"The request must be|count: must be|style: must have a name|"
+    r"The picture came without|The client has gone|.* \(.*\)\.$"
 )
 
 
