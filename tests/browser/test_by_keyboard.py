@@ -68,10 +68,11 @@ def test_the_timeline_and_what_helps_with_a_prompt(
     press(tab, "style", "ArrowDown")
     tab.wait("() => lightning.request.style")
     press(tab, "tokens", "Enter")
-    assert page.locator("#tokens-read").is_visible()
+    page.locator("#tokens-read").wait_for()
     noted = "(prompt) => lightning.tools.history.entries.some(each => each.prompt === prompt)"
     tab.wait(noted, WORDS[0])
     press(tab, "prompt-history-open", "Enter")
+    tab.wait("() => document.getElementById('prompt-history').open")
     keyboard.type("house red")
     press(tab, "prompt-history-list", "Enter")
     tab.wait("() => !document.getElementById('prompt-history').open")
@@ -79,6 +80,7 @@ def test_the_timeline_and_what_helps_with_a_prompt(
     assert page.evaluate(FOCUSED) == "prompt"
 
     press(tab, "morph-open", "Enter")
+    tab.wait("() => document.getElementById('morph').open")
     keyboard.type("a sledge")
     keyboard.press("Enter")
     tab.wait("() => !document.getElementById('morph-use').disabled")

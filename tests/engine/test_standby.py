@@ -256,8 +256,9 @@ def test_what_is_on_its_way_is_painted_by_the_wanted_model(run, components):
             await pair.until("ready", "large")
             new = await collect(pair.engine, large("new"))
             assert new[-1].model == "large"
+            moved = await waiting  # before the small one could take a step of it
             pair.small.sampler.release()
-            for frames in await asyncio.gather(running, waiting):
+            for frames in (await running, moved):
                 steps = [frame.step for frame in frames]
                 assert steps == sorted(steps)
                 assert [frame.final for frame in frames].count(True) == 1
