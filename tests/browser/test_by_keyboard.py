@@ -9,7 +9,7 @@ from .conftest import Visit
 from .test_timeline import ALL_KEPT, FORGET, WORDS, kept, paint
 
 Open = Callable[..., Visit]
-MOST_STOPS = 60  # of the Tab key, between any two places
+MOST_STOPS = 150  # of the Tab key, between any two places
 # Where the keyboard is, by an id; nothing where that cannot be seen. The prompt has a border.
 FOCUSED = """() => {
   const at = document.activeElement;
