@@ -79,9 +79,11 @@ def test_requests_alike_share_steps_and_join_where_the_others_are(run, component
     run(check())
 
 
-def test_what_cannot_share_takes_turns(run, components, ask):
+def test_what_cannot_share_takes_turns(run, miniature, ask):
+    """With the UNet that is shipped: of a quicker one, all steps would be one turn."""
+
     async def check() -> None:
-        async with crowd(components) as made:
+        async with crowd(miniature) as made:
             few, many = ask("few", num_inference_steps=2), ask("many", num_inference_steps=8)
             wide = ask("wide", num_inference_steps=2, width=384)
             await made.paint(many, few, wide)
