@@ -111,7 +111,7 @@ class Link:
         Raises:
             EngineUnavailable: it could not be told.
         """
-        async with self._ask("POST", "/v1/work/claims", content) as answer:
+        async with self._ask("POST", "/v1/claims", content) as answer:
             await answer.aread()
 
     async def aclose(self) -> None:

@@ -1,7 +1,7 @@
 """For other servers of this demo, which let this one paint for their visitors (`--fallback`).
 
 `GET /v1/engine` says how the engine is, `POST /v1/work` paints and streams what the engine says,
-`POST /v1/work/claims` changes the claim of work that waits (`engine/wire.py`). Work that has come
+`POST /v1/claims` changes the claim of work that waits (`engine/wire.py`). Work that has come
 this way is painted on this machine or not at all: two servers that stand by for each other would
 send it round and round.
 """
@@ -63,7 +63,7 @@ def routes(api: Api) -> list[BaseRoute]:
     return [
         Route("/v1/engine", bound(engine, api)),
         Route("/v1/work", bound(work, api), methods=["POST"]),
-        Route("/v1/work/claims", bound(claims, api), methods=["POST"]),
+        Route("/v1/claims", bound(claims, api), methods=["POST"]),
     ]
 
 
