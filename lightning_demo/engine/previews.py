@@ -11,6 +11,8 @@ NOTICED = 0.1
 # Seconds in which nobody sees two pictures as two: a preview that is replaced as soon would only
 # delay what replaces it.
 GLANCE = 0.05
+# Of the time between two pictures that making the second may take, where one is shown already.
+SHARE = 0.1
 
 
 def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
@@ -26,9 +28,10 @@ def shows_preview(request: InFlightRequest, *, crowded: bool) -> bool:
 
 
 def is_seen(request: InFlightRequest, model: LatencyModel) -> bool:
-    """Whether a preview would be looked at for a moment before the next picture replaces it.
+    """Whether a preview is worth what it costs: it is looked at for a moment before the next one.
 
-    The first always: it is the answer to a key.
+    The first always: it is the answer to a key. Later ones delay the picture that stays, and so may
+    take a small share of the time that it does; steps and previews are as slow as the machine.
     """
     if not request.shown:
         return True
@@ -36,7 +39,8 @@ def is_seen(request: InFlightRequest, model: LatencyModel) -> bool:
     step = model.seconds("step", size, request.rows, chunks=request.chunks)
     since = (request.step - request.shown) * step
     left = request.steps_left * step + model.seconds(request.decoder, size, 1)
-    return min(since, left) >= GLANCE
+    cost = model.seconds("preview", size, 1)
+    return min(since, left) >= max(GLANCE, cost / SHARE)
 
 
 def decodes_slowly(request: InFlightRequest, model: LatencyModel) -> bool:

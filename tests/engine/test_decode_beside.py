@@ -130,6 +130,20 @@ def test_previews_are_as_far_apart_as_eyes_tell(
     assert sorted({number for _, number, _ in bench.painted} | {4}) == sorted({*shown, 4})
 
 
+@pytest.mark.parametrize(("preview", "shown"), [(0.003, [1, 2, 3]), (0.009, [1, 3]), (0.03, [1])])
+def test_a_later_preview_takes_a_tenth_of_the_time_at_most(
+    ask: Callable[..., Any], preview: float, shown: list[int]
+):
+    latencies = known_latencies()
+    latencies.calibrate("step", SIZE, 1, 0.06)
+    latencies.calibrate("preview", SIZE, 1, preview)
+    bench = Bench(ask, latencies)
+    bench.device.step_seconds = 0.06
+    bench.admit("a", num_inference_steps=4)
+    bench.step(4)
+    assert [number for _, number, _ in bench.painted] == shown
+
+
 def test_a_cpu_with_cores_to_spare_paints_the_same_beside(
     run: Callable[..., Any], components: Any, ask: Callable[..., Any], monkeypatch
 ):
