@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino
 import torch
 
@@ -84,17 +84,20 @@ class OpenVino:
         Raises:
             ValueError: the file is not whole; OpenVINO would end the process.
         """
-        whole = file.read_bytes()
-        content = whole[:-CHECK_BYTES]
-        if _hash(content).digest() != whole[-CHECK_BYTES:]:
+        # Mapped: weights that need no other layout stay in the file, and need no memory.
+        whole = np.memmap(file, np.uint8, "c") if file.stat().st_size else np.empty(0, np.uint8)
+        content, check = whole[:-CHECK_BYTES], whole[-CHECK_BYTES:]
+        if _hash(content).digest() != check.tobytes():
             raise ValueError("it is cut short or has been changed")
-        return _Program(self._core.import_model(BytesIO(content), "CPU", self._options))
+        blob = openvino.Tensor(content, shared_memory=True)
+        return _Program(self._core.import_model(blob, "CPU", self._options), blob)
 
 
 class _Program:
     """A loaded program; one call at a time."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, blob: Any) -> None:
+        self._blob = blob  # as long as what is in it may be used
         self._request = compiled.create_infer_request()
         self._outputs = range(len(compiled.outputs))
         self._cancelled = False
@@ -124,5 +127,5 @@ class _Program:
             self._request.cancel()
 
 
-def _hash(content: bytes = b"") -> hashlib.blake2b:
+def _hash(content: Any = b"") -> hashlib.blake2b:
     return hashlib.blake2b(content, digest_size=CHECK_BYTES)  # twice as fast as SHA-256

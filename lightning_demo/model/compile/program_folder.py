@@ -8,6 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def clean_up(root: Path) -> None:
     for folder in {program.parent for program in _programs(root)}:
         for program in _programs(folder.parent, folder.name):
             if program.stat().st_mtime < oldest:
-                program.unlink(missing_ok=True)
+                with suppress(OSError):  # Windows: a server that has run for as long uses it
+                    program.unlink()
         if not any(_programs(folder.parent, folder.name)):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -151,7 +151,8 @@ class Programs:
             if is_out_of_memory(error):
                 raise
             log.warning("%s cannot be used: %s", file.name, error)
-            file.unlink(missing_ok=True)
+            with suppress(OSError):
+                file.unlink()
             return None
         with suppress(OSError):
             os.utime(file)  # for `clean_up`
