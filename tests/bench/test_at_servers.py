@@ -107,12 +107,12 @@ def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.usefixtures("needs_browser")
 def test_the_browser_shows_what_was_typed(capsys: pytest.CaptureFixture[str]):
     # Slowing the page down twice shows that it works; it costs the machine as much as it slows.
-    options = ["--small", "--throttle", "2", "--peers", PEER]
+    options = ["--small", "--throttle", "2", "--open", "--peers", PEER]
     assert main(["bench", "browser", *options, *FEW]) == 0
     result = last_line(capsys)
     assert list(result["devices"]) == ["desktop", "phone"]
     for device in result["devices"].values():
-        assert list(device["pages"]) == [OURS, PEER]
+        assert list(device["pages"]) == [OURS, PEER, browser.OPEN]
         for page in device["pages"].values():
             assert "problems" not in page
             assert (page["wrong_pictures"], page["lost_finals"]) == (0, 0)
@@ -120,6 +120,7 @@ def test_the_browser_shows_what_was_typed(capsys: pytest.CaptureFixture[str]):
             assert 0 < page["own_share"] < 1
             assert page["levels_from_ours"] < 12, "the same picture is on both screens"
         assert device["speedup_last_key_to_final_p50_vs_best_peer"] > 0
+        assert device["last_key_to_final_p50_all_open"] > 0
 
 
 @pytest.mark.browser
