@@ -38,7 +38,8 @@ def test_the_scripts_types_are_right() -> None:
 
 
 def test_no_type_is_any() -> None:
-    vague = re.compile(r"\{[^{}]*\bany\b[^{}]*\}|: any(?=\W*$|[,)\]|\[])|@ts-(?:ignore|expect-error|nocheck)")
+    any_type = r"\{[^{}]*\bany\b[^{}]*\}|: any(?=\W*$|[,)\]|\[])"  # in a comment; in a declaration
+    vague = re.compile(any_type + "|@ts-(?:ignore|expect-error|nocheck)")
     files = [*(ASSETS / "web").glob("*.js"), *(ASSETS / "web").glob("*.d.ts")]
     assert len(files) > 50
     found = [
