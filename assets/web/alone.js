@@ -4,7 +4,10 @@ import { Attract } from "./attract.js";
 import { Kiosk } from "./kiosk.js";
 import { Presence } from "./presence.js";
 
-/** @param config  seconds of both, as ui/page.py writes them; 0: it does not */
+/**
+ * @param {import("./live.js").Lightning} lightning
+ * @param {PageConfig} config  with the seconds of both; 0: it does not
+ */
 export function whileAlone(lightning, { attract, kiosk }) {
   // Gradio would rewrite its rules, and every page would have them.
   const style = { rel: "stylesheet", href: new URL("alone.css", import.meta.url) };

@@ -11,16 +11,16 @@ const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Attract {
   /**
-   * @param lightning  the page's live loop
-   * @param presence   who knows whether somebody is there
-   * @param seconds    without anybody, after which it begins
+   * @param {import("./live.js").Lightning} lightning  the page's live loop
+   * @param {import("./presence.js").Presence} presence  who knows whether somebody is there
+   * @param {number} seconds  without anybody, after which it begins
    */
   constructor(lightning, presence, seconds) {
     this.lightning = lightning;
     this.presence = presence;
     this.seconds = seconds;
     this.refused = -Infinity; // when it was last ended by something else than a person
-    /** @type {any} the page as it was, while it plays */
+    /** @type {{ request: Asked, current: Asked | null, field: Partial<HTMLTextAreaElement> } | null} the page as it was, while it plays */
     this.kept = null;
     this.place = -1; // of the example
     this.autotype = new Autotype((line) => this.write(line), (typing) => typing || this.typed());
@@ -75,8 +75,8 @@ export class Attract {
 
   /** Ends it and gives the page back. */
   stop() {
-    if (!this.running) return;
     const { kept, lightning } = this;
+    if (!kept) return;
     this.kept = null;
     clearTimeout(this.holding);
     this.autotype.stop();
@@ -112,6 +112,7 @@ export class Attract {
     } else this.autotype.type(line, common(now, line));
   }
 
+  /** @param {string} line */
   write(line) {
     this.lightning.controls.set("prompt", line);
   }
@@ -130,7 +131,7 @@ export class Attract {
   }
 }
 
-/** What two lines begin with alike, up to a word. */
+/** What two lines begin with alike, up to a word. @param {string} one @param {string} other */
 function common(one, other) {
   let length = 0;
   while (length < other.length && one[length] === other[length]) length += 1;

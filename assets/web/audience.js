@@ -11,11 +11,15 @@ const PATIENCE = 700; // ms that a refused word may yet become another one
 const CODE_LENGTH = 4;
 const KEPT = "lightning-audience"; // by code: token, prompt and seed
 
+/** What a phone keeps of itself. @typedef {{ token: string, prompt: string, seed: number, name?: string }} Kept */
+
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
+/** @param {string} code */
 const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
-class PhonePage {
+export class PhonePage {
   constructor() {
     this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
     fillIn();
@@ -23,10 +27,17 @@ class PhonePage {
     this.sequence = 0;
     this.painted = 0; // the sequence whose finished picture is shown
     this.open = true;
+    /** @type {Pick<Line, "what"> & Partial<Line>} */
     this.line = { what: null };
+    /** @type {Status | null} */
     this.status = null;
-    /** @type {any} */
+    /** @type {PhoneSocket | null} */
     this.socket = null; // from the first code on
+    /** @type {Kept} */
+    this.keep = { token: "", prompt: "", seed: 0 }; // of the code
+    this.seed = 0;
+    /** @type {number | null} */
+    this.losing = null;
     this.painter = new Painter(byId("picture"), (header) => this.show(header));
     this.hall = new Hall((message) => this.say(message));
     this.battle = new PhoneBattle((message) => this.say(message), (prompt) => this.play(prompt));
@@ -52,7 +63,7 @@ class PhonePage {
       this.tellSend("");
       this.say({ send: this.sequence });
     });
-    byId("rename").addEventListener("click", () => this.openNaming(byId("naming").hidden));
+    byId("rename").addEventListener("click", () => this.openNaming(Boolean(byId("naming").hidden)));
     byId("naming").addEventListener("submit", (event) => {
       event.preventDefault();
       this.say({ name: byId("new-name").value });
@@ -89,8 +100,9 @@ class PhonePage {
     });
   }
 
+  /** @param {PhoneWelcome} message */
   welcome({ token, number, colour, name }) {
-    clearTimeout(this.losing);
+    clearTimeout(this.losing ?? undefined);
     this.losing = null;
     const first = byId("paint").hidden;
     for (const part of ["ask", "over", "lost"]) byId(part).hidden = true;
@@ -111,13 +123,14 @@ class PhonePage {
     this.update();
   }
 
+  /** @param {Refusal} message */
   refused({ message, why }) {
     if (why === "later") {
       this.setState(message);
       if (byId("paint").hidden) this.ask(message);
       return;
     }
-    this.socket.end();
+    this.socket?.end();
     if (why === "code") {
       // The presenter's laptop may come back: whoever was in tries again, whoever was not asks.
       if (byId("paint").hidden) this.ask(message);
@@ -130,14 +143,16 @@ class PhonePage {
     byId("back").hidden = why !== "taken";
   }
 
+  /** @param {string} problem */
   ask(problem) {
     byId("ask").hidden = false;
     byId("code-problem").textContent = problem;
     if (this.code) byId("code").value = this.code;
   }
 
+  /** @param {object} message */
   say(message) {
-    this.socket.send(JSON.stringify(message));
+    this.socket?.send(JSON.stringify(message));
   }
 
   // Painting ---------------------------------------------------------------------------------
@@ -165,6 +180,7 @@ class PhonePage {
     this.say({ prompt: byId("prompt").value, sequence: this.sequence, seed: this.seed });
   }
 
+  /** @param {FrameHeader} header */
   show(header) {
     if (header.final) this.painted = header.sequence;
     byId("empty").hidden = true;
@@ -172,24 +188,28 @@ class PhonePage {
     this.update();
   }
 
+  /** @param {number} sequence @param {string} problem */
   refusedPrompt(sequence, problem) {
     if (sequence && sequence !== this.sequence) return;
     clearTimeout(this.doubt);
     this.doubt = setTimeout(() => sequence && sequence !== this.sequence || this.tellPrompt(problem), PATIENCE);
   }
 
+  /** @param {string} problem */
   tellPrompt(problem) {
     clearTimeout(this.doubt);
     byId("prompt-problem").textContent = problem;
     byId("prompt").setAttribute("aria-invalid", String(Boolean(problem)));
   }
 
+  /** @param {string} problem */
   sent(problem) {
     if (problem) this.sending = 0;
     this.tellSend(problem || text("phone.has_it"), !problem);
     this.update();
   }
 
+  /** @param {string} words */
   tellSend(words, good = false) {
     byId("send-problem").textContent = words;
     byId("send-problem").classList.toggle("good", good);
@@ -197,6 +217,7 @@ class PhonePage {
 
   // What is shown ----------------------------------------------------------------------------
 
+  /** @param {HallState} message */
   setHall(message) {
     const opens = !this.open && message.open;
     this.open = message.open;
@@ -209,7 +230,7 @@ class PhonePage {
     if (!types && this.battle.types) byId("prompt").focus();
   }
 
-  /** A round of this phone's own begins, or goes on where the page was loaded again. */
+  /** A round of this phone's own begins, or goes on where the page was loaded again. @param {string} prompt */
   play(prompt) {
     this.sequence += 1;
     this.painter.clear();
@@ -218,18 +239,20 @@ class PhonePage {
     this.tellPrompt("");
   }
 
+  /** @param {Line} message */
   setLine(message) {
     this.line = message;
     this.update();
   }
 
+  /** @param {Status} message */
   setStatus(message) {
     this.status = message;
     this.update();
   }
 
   update() {
-    const ready = this.painted === this.sequence && byId("prompt").value.trim();
+    const ready = this.painted === this.sequence && Boolean(byId("prompt").value.trim());
     const { playing, types } = this.battle;
     byId("send").disabled = !(ready && this.open && this.sending !== this.sequence);
     byId("again").disabled = !this.open;
@@ -244,16 +267,18 @@ class PhonePage {
     if (!this.open) return text("phone.closed");
     if (this.status?.draining) return text("phone.draining");
     if (this.status?.state === "loading") return text("phone.loading");
-    const timed = (words) => (seconds === null ? words : text("about", { words, time: about(seconds) }));
+    const timed = (/** @type {string} */ words) => (seconds == null ? words : text("about", { words, time: about(seconds) }));
     if (what === "seat") return timed(ahead ? text("phone.line", { count: ahead }) : text("phone.next"));
     if (what === "picture") return timed(text("phone.soon"));
     return "";
   }
 
+  /** @param {string} words */
   setState(words) {
     if (byId("state").textContent !== words) byId("state").textContent = words;
   }
 
+  /** @param {boolean} open */
   openNaming(open) {
     byId("naming").hidden = !open;
     byId("rename").setAttribute("aria-expanded", String(open));
@@ -261,6 +286,7 @@ class PhonePage {
     if (open) byId("new-name").focus();
   }
 
+  /** @param {NameAnswer} answer */
   named({ name, problem }) {
     byId("name-problem").textContent = problem;
     if (problem) return;
@@ -282,6 +308,7 @@ class PhonePage {
   }
 }
 
+/** @param {string} code @returns {Partial<Kept>} */
 function read(code) {
   try {
     return JSON.parse(localStorage.getItem(`${KEPT}-${code}`) ?? "{}");
@@ -290,6 +317,7 @@ function read(code) {
   }
 }
 
+/** @param {number} seconds */
 const about = (seconds) =>
   seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: Math.ceil(seconds / 60) });
 

@@ -14,7 +14,15 @@ import { parts, zip } from "./zip.js";
 const SHOWN = 24; // pictures, the newest
 const FAULTS = 200; // rows that are listed
 
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(`batch-${name}`);
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} kind
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} fields
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 const element = (kind, fields, ...children) => {
   const made = Object.assign(document.createElement(kind), fields);
   made.append(...children);
@@ -22,22 +30,28 @@ const element = (kind, fields, ...children) => {
 };
 
 export class Batch {
-  /** @param lightning  the page's live loop */
+  /** @param {import("./live.js").Lightning} lightning  the page's live loop */
   constructor(lightning) {
     this.lightning = lightning;
     this.dialog = document.getElementById("batch");
     this.opener = document.getElementById("batch-open");
     this.store = new BatchStore();
     this.run = new BatchRun(this.store, (outcome, blob) => this.told(outcome, blob));
+    /** @type {File | null} */
     this.file = null; // the list, where it is one
+    /** @type {File[]} */
     this.words = []; // files
+    /** @type {CheckedList | null} */
     this.found = null; // what the server has found in the list
+    /** @type {number[]} */
     this.saved = []; // numbers of the pictures in the last zip
+    /** @type {number | undefined} */
     this.drawn = undefined; // when the batch began whose pictures are shown
     this.wire();
   }
 
   wire() {
+    /** @type {Record<string, (button: HTMLButtonElement) => unknown>} */
     const actions = {
       close: () => this.dialog.close(),
       "choose-file": () => (this.file ? this.take(null) : byId("file").click()),
@@ -52,7 +66,7 @@ export class Batch {
     this.dialog.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button?.dataset.number) this.use(Number(button.dataset.number));
-      else actions[button?.id.replace("batch-", "")]?.(button);
+      else if (button) actions[button.id.replace("batch-", "")]?.(button);
     });
     byId("list").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -60,11 +74,11 @@ export class Batch {
     });
     byId("list").addEventListener("input", () => this.edited());
     byId("file").addEventListener("change", ({ target }) => {
-      if (target.files.length) this.take(target.files[0]);
+      if (target.files?.length) this.take(target.files[0]);
       target.value = ""; // so that the same can be chosen again
     });
     byId("words").addEventListener("change", ({ target }) => {
-      this.words = [...target.files];
+      this.words = [...(target.files ?? [])];
       byId("choose-words").textContent = this.words.length ? text("batch.lists", { count: this.words.length }) : text("batch.no_lists");
       this.edited();
     });
@@ -72,7 +86,7 @@ export class Batch {
     this.dialog.addEventListener("drop", (event) => {
       event.preventDefault();
       event.stopPropagation(); // it is no picture for the page
-      const [file] = event.dataTransfer.files;
+      const [file] = event.dataTransfer?.files ?? [];
       if (file && !this.store.plan) this.take(file);
     });
   }
@@ -89,7 +103,7 @@ export class Batch {
 
   // The list ---------------------------------------------------------------------------------
 
-  /** Takes a file as the list; null: what is in the field. */
+  /** Takes a file as the list; null: what is in the field. @param {File | null} file */
   take(file) {
     this.file = file;
     byId("text").disabled = Boolean(file);
@@ -126,8 +140,9 @@ export class Batch {
   }
 
   async begin() {
+    if (!this.found) return;
     const { pictures, columns } = this.found;
-    const format = pictures[0].file.split(".").at(-1);
+    const format = pictures[0].file.split(".").at(-1) ?? "";
     try {
       await this.store.begin({ at: Date.now(), format, columns, pictures });
     } catch ({ message }) {
@@ -141,7 +156,11 @@ export class Batch {
 
   // Painting ---------------------------------------------------------------------------------
 
-  /** Something is new: of one picture, where there is an outcome. */
+  /**
+   * Something is new: of one picture, where there is an outcome.
+   * @param {Outcome} [outcome]
+   * @param {Blob | null} [blob]
+   */
   told(outcome, blob) {
     if (outcome && blob) this.showPicture(outcome.number, blob);
     if (outcome && !outcome.error) this.drawProgress();
@@ -186,9 +205,9 @@ export class Batch {
     if (plan?.at !== this.drawn) byId("pictures").replaceChildren(); // they were another batch's
     this.drawn = plan?.at;
     if (!plan) return;
-    const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, [line, request.prompt]]));
+    const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, { line, prompt: request.prompt }]));
     const failed = this.known.filter(({ error }) => error);
-    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.[0] }), said(error), prompts.get(number)?.[1]]), failed.length);
+    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.line }), said(error), prompts.get(number)?.prompt]), failed.length);
     if (byId("pictures").childElementCount) return;
     for (const { number } of this.known.filter(({ file, saved }) => file && !saved).slice(-SHOWN)) {
       const blob = await this.store.picture(number);
@@ -196,20 +215,26 @@ export class Batch {
     }
   }
 
+  /** @param {number} number @param {Blob} blob */
   showPicture(number, blob) {
-    const { request } = this.store.plan.pictures.find((each) => each.number === number);
+    const { request } = this.pictureOf(number);
     const list = byId("pictures");
     if (list.querySelector(`[data-number="${number}"]`)) return;
     const name = text("batch.picture", request);
     const image = element("img", { alt: "", src: URL.createObjectURL(blob) });
     const button = element("button", { type: "button", title: name, ariaLabel: text("batch.go_on", { name }) }, image);
-    button.dataset.number = number;
+    button.dataset.number = String(number);
     image.onload = () => URL.revokeObjectURL(image.src);
     list.prepend(button);
     while (list.childElementCount > SHOWN) list.lastChild.remove();
   }
 
-  /** Rows that are at fault or have failed. */
+  /** A picture of the plan. @param {number} number */
+  pictureOf(number) {
+    return /** @type {BatchPicture} */ (this.store.plan?.pictures.find((each) => each.number === number));
+  }
+
+  /** Rows that are at fault or have failed. @param {(string | undefined)[][]} rows @param {number} all */
   list(rows, all) {
     const items = rows.slice(0, FAULTS).map(([where, reason, prompt]) =>
       element("li", {}, element("b", { textContent: where }), " ", prompt ? element("bdi", { textContent: `${prompt}: ` }) : "", element("bdi", { textContent: reason })));
@@ -224,9 +249,9 @@ export class Batch {
 
   // Away -------------------------------------------------------------------------------------
 
-  /** Goes on in the page from one of the pictures. */
+  /** Goes on in the page from one of the pictures. @param {number} number */
   async use(number) {
-    const { request } = this.store.plan.pictures.find((each) => each.number === number);
+    const { request } = this.pictureOf(number);
     const blob = await this.store.picture(number);
     this.dialog.close();
     this.lightning.recall(request, blob);
@@ -235,16 +260,21 @@ export class Batch {
 
   async save() {
     const { plan, outcomes } = this.store;
+    if (!plan) return;
     const here = this.known.filter(({ file, saved }) => file && !saved);
     this.say(text("batch.zipping"));
+    /** @type {Named[]} */
     const files = [];
-    for (const { number, file } of here) files.push({ name: file, blob: await this.store.picture(number) });
+    for (const { number, file } of here) {
+      const blob = await this.store.picture(number);
+      if (blob) files.push({ name: file, blob });
+    }
     const lines = linesOf(plan.pictures, outcomes);
     const manifest = [
       { name: "manifest.csv", blob: new Blob([csvOf(lines, plan.columns)]) },
       { name: "manifest.json", blob: new Blob([jsonOf(lines)]) },
     ];
-    const groups = parts(files.filter(({ blob }) => blob));
+    const groups = parts(files);
     for (const [at, group] of groups.entries()) {
       const part = groups.length > 1 ? `-${at + 1}-of-${groups.length}` : "";
       save(await zip([...group, ...manifest]), `lightning-batch${part}.zip`);
@@ -264,7 +294,7 @@ export class Batch {
     this.run.go();
   }
 
-  /** Another list instead; asks once more where pictures would be lost. */
+  /** Another list instead; asks once more where pictures would be lost. @param {HTMLButtonElement} button */
   async forget(button) {
     if (this.store.outcomes.size && !sure(button)) return;
     this.run.pause();
@@ -276,6 +306,7 @@ export class Batch {
     byId("text").focus();
   }
 
+  /** @param {string} words */
   say(words, kind = "") {
     if (byId("says").textContent !== words) byId("says").textContent = words;
     byId("says").dataset.kind = kind;

@@ -14,15 +14,17 @@ const LATELY = 30; // pictures whose pace is the pace
 
 export class BatchRun {
   /**
-   * @param store  a BatchStore
-   * @param tell   is called when something is new; with an outcome and a blob when a picture is
+   * @param {import("./batch_store.js").BatchStore} store  a BatchStore
+   * @param {(outcome?: Outcome, blob?: Blob | null) => void} tell  is called when something is new; with an outcome and a blob when a picture is
    */
   constructor(store, tell) {
     this.store = store;
     this.tell = tell;
+    /** @type {AbortController | null} */
     this.control = null; // while it runs
     this.words = ""; // why it waits, or has halted
     this.full = false; // whether it has halted for want of room
+    /** @type {number[]} */
     this.times = []; // ms, when the last pictures came
     this.channel = new BroadcastChannel("lightning-batch");
     this.channel.onmessage = () => this.elsewhere();
@@ -39,7 +41,7 @@ export class BatchRun {
 
   /** Pictures an hour at the pace of the last ones; 0 before it is known. */
   get perHour() {
-    const [first, last] = [this.times[0], this.times.at(-1)];
+    const [first, last] = [this.times[0], this.times[this.times.length - 1]];
     return this.times.length > 1 ? Math.round(((this.times.length - 1) / (last - first)) * 3_600_000) : 0;
   }
 
@@ -89,7 +91,11 @@ export class BatchRun {
     this.tell();
   }
 
-  /** Paints some of them, patiently where the server is busy, gone or starting. */
+  /**
+   * Paints some of them, patiently where the server is busy, gone or starting.
+   * @param {BatchPicture[]} some
+   * @param {AbortSignal} signal
+   */
   async paint(some, signal) {
     let missing = some;
     for (let tries = 0; missing.length && !signal.aborted; tries += 1) {
@@ -109,13 +115,18 @@ export class BatchRun {
     }
   }
 
-  /** Asks once; returns those that are to be asked for again. */
+  /**
+   * Asks once; returns those that are to be asked for again.
+   * @param {BatchPicture[]} some
+   * @param {AbortSignal} signal
+   */
   async ask(some, signal) {
     const begun = performance.now();
     const again = new Set(some);
+    const { format } = /** @type {BatchPlan} */ (this.store.plan);
     const requests = some.map(({ request }) => request);
-    for await (const [place, about, blob] of pictures(requests, this.store.plan.format, signal)) {
-      if (about.again) this.say(said(about.error));
+    for await (const [place, about, blob] of pictures(requests, format, signal)) {
+      if (about.again) this.say(said(about.error ?? ""));
       else {
         again.delete(some[place]);
         await this.keep(some[place], { seconds: (performance.now() - begun) / 1000, ...about }, blob, signal);
@@ -124,6 +135,12 @@ export class BatchRun {
     return [...again];
   }
 
+  /**
+   * @param {BatchPicture} picture
+   * @param {Partial<Outcome> & { seconds: number }} about
+   * @param {Blob | null} blob
+   * @param {AbortSignal} signal
+   */
   async keep({ number, file }, { seconds, model = "", notes = [], error = "" }, blob, signal) {
     const outcome = { number, file: blob ? file : "", seconds: blob ? seconds : 0, model, notes, error };
     await this.store.add(outcome, blob);
@@ -133,6 +150,7 @@ export class BatchRun {
     this.tell(outcome, blob);
   }
 
+  /** @param {string} words */
   say(words) {
     this.words = words;
     this.tell();

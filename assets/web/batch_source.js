@@ -4,10 +4,12 @@ import { said } from "./said.js";
 import { text } from "./text.js";
 
 const MOST = 4 * 2 ** 20; // bytes, as many as the server checks
+/** @type {Record<string, string>} */
 const KINDS = { txt: "text", csv: "csv", tsv: "csv", jsonl: "jsonl", ndjson: "jsonl" };
-const ending = (name) => name.split(".").at(-1).toLowerCase();
+/** @param {string} name */
+const ending = (name) => (name.split(".").at(-1) ?? "").toLowerCase();
 
-/** How a pasted list is read: by its first line. */
+/** How a pasted list is read: by its first line. @param {string} list */
 export function kindOf(list) {
   const line = /\S.*/.exec(list)?.[0] ?? "";
   const names = line.split(/[,;\t]/).map((name) => name.trim().replace(/^"(.*)"$/, "$1").toLowerCase());
@@ -22,23 +24,23 @@ export function kindOf(list) {
 
 /**
  * What the server is sent of a list.
- * @param list    its text, or a File
- * @param kind    how it is read; empty: as it looks
- * @param words   Files of lists for wildcards
+ * @param {string | File} list  its text, or a File
+ * @param {string} kind  how it is read; empty: as it looks
+ * @param {File[]} words  Files of lists for wildcards
  * @throws Error  with words for the visitor
  */
 export async function sourceOf(list, kind, words) {
-  const file = typeof list === "string" ? null : list;
-  const read = kind || (file ? KINDS[ending(file.name)] : kindOf(list));
-  if (!read) throw new Error(text("batch.unknown_kind", { name: file.name, endings: `.${Object.keys(KINDS).join(", .")}` }));
-  const blob = file ?? new Blob([list]);
+  const pasted = typeof list === "string";
+  const read = kind || (pasted ? kindOf(list) : KINDS[ending(list.name)]);
+  if (!read && !pasted) throw new Error(text("batch.unknown_kind", { name: list.name, endings: `.${Object.keys(KINDS).join(", .")}` }));
+  const blob = pasted ? new Blob([list]) : list;
   if (!blob.size) throw new Error(text("batch.empty"));
   if (blob.size > MOST) throw new Error(text("batch.too_large"));
   const texts = await Promise.all(words.map(async (each) => [each.name.replace(/\.[^.]*$/, ""), await each.text()]));
   return { kind: read, list: await base64(blob), words: Object.fromEntries(texts) };
 }
 
-/** A blob's bytes as they are: a list need not be UTF-8. */
+/** A blob's bytes as they are: a list need not be UTF-8. @param {Blob} blob @returns {Promise<string>} */
 function base64(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
@@ -50,7 +52,8 @@ function base64(blob) {
 
 /**
  * Has the server check a list.
- * @returns {Promise<any>}  with pictures, faults, bad_rows, columns
+ * @param {object} source
+ * @returns {Promise<CheckedList>}
  * @throws Error  with words for the visitor
  */
 export async function checked(source) {

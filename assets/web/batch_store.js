@@ -9,6 +9,7 @@ const STORES = ["plan", "outcomes", "pictures"];
 /** The browser refuses to keep it, with words for the visitor. */
 export class NotKept extends Error {}
 
+/** @template Value @param {IDBRequest<Value>} request @returns {Promise<Value>} */
 const done = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -17,9 +18,14 @@ const done = (request) =>
 
 export class BatchStore {
   constructor() {
+    /** @type {IDBDatabase | null | undefined} */
+    this.database = undefined;
     this.problem = ""; // why nothing outlives this tab
+    /** @type {BatchPlan | null} */
     this.plan = null; // { at, format, columns, pictures }
+    /** @type {Map<number, Outcome>} */
     this.outcomes = new Map(); // number -> { number, file, seconds, model, notes, error, saved }
+    /** @type {Map<number, Blob>} */
     this.memory = new Map(); // number -> blob, where there is no database
   }
 
@@ -34,7 +40,7 @@ export class BatchStore {
         done(reading.objectStore("outcomes").getAll()),
       ]);
       this.plan = plan ?? null;
-      this.outcomes = new Map(outcomes.map((outcome) => [outcome.number, outcome]));
+      this.outcomes = new Map(outcomes.map((/** @type {Outcome} */ outcome) => [outcome.number, outcome]));
     } catch (problem) {
       console.warn("the batch is kept in memory:", problem);
       this.database = null;
@@ -44,6 +50,7 @@ export class BatchStore {
 
   /**
    * Begins a batch in place of the one before; null: with none.
+   * @param {BatchPlan | null} plan
    * @throws NotKept
    */
   async begin(plan) {
@@ -58,6 +65,8 @@ export class BatchStore {
 
   /**
    * Keeps what became of a picture, with the picture where there is one: both, or neither.
+   * @param {Outcome} outcome
+   * @param {Blob | null} blob
    * @throws NotKept
    */
   async add(outcome, blob) {
@@ -69,15 +78,15 @@ export class BatchStore {
     this.outcomes.set(outcome.number, outcome);
   }
 
-  /** Forgets what became of pictures, which are then painted again. */
+  /** Forgets what became of pictures, which are then painted again. @param {number[]} numbers */
   async retry(numbers) {
     await this.write(({ outcomes }) => numbers.forEach((number) => outcomes.delete(number)));
     for (const number of numbers) this.outcomes.delete(number);
   }
 
-  /** Lets go of pictures that have been saved; what became of them is still known. */
+  /** Lets go of pictures that have been saved; what became of them is still known. @param {number[]} numbers */
   async letGo(numbers) {
-    const gone = numbers.map((number) => ({ ...this.outcomes.get(number), saved: true }));
+    const gone = numbers.map((number) => ({ .../** @type {Outcome} */ (this.outcomes.get(number)), saved: true }));
     await this.write(({ outcomes, pictures }) => {
       for (const outcome of gone) {
         outcomes.put(outcome);
@@ -90,13 +99,17 @@ export class BatchStore {
     }
   }
 
-  /** A picture; undefined where there is none, or none any more. */
+  /**
+   * A picture; undefined where there is none, or none any more.
+   * @param {number} number
+   * @returns {Promise<Blob | undefined>}
+   */
   async picture(number) {
     if (!this.database) return this.memory.get(number);
     return done(this.database.transaction("pictures").objectStore("pictures").get(number));
   }
 
-  /** Makes a change as a whole. */
+  /** Makes a change as a whole. @param {(stores: Record<string, IDBObjectStore>) => void} change */
   async write(change) {
     if (!this.database) return;
     const writing = this.database.transaction(STORES, "readwrite");

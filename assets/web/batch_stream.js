@@ -5,10 +5,17 @@ import { said } from "./said.js";
 import { text } from "./text.js";
 
 /**
+ * What is said of a picture, or why there is none; `again`: that it is to be asked for again.
+ * @typedef {{ again?: boolean, seconds?: number, model?: string, notes?: string[], error?: string }} About
+ */
+
+/**
  * Asks for pictures and yields [place, about, blob] of each; of one without a picture the blob is null.
- * @param requests  at most 16
- * @param format    png, jpeg or webp
+ * @param {Asked[]} requests  at most 16
+ * @param {string} format  png, jpeg or webp
+ * @param {AbortSignal} signal
  * @throws Refused  with the HTTP status, where none is painted; what fetch throws, where nobody answers
+ * @returns {AsyncGenerator<[number, About, Blob | null]>}
  */
 export async function* pictures(requests, format, signal) {
   const answer = await fetch(new URL("../batch/pictures", import.meta.url), {
@@ -21,13 +28,14 @@ export async function* pictures(requests, format, signal) {
     const content = await answer.json().catch(() => null);
     throw new Refused(content?.detail ? said(content.detail) : text("batch.refused"), answer);
   }
-  for await (const [{ place, ...about }, bytes] of records(answer.body)) {
+  for await (const [{ place, ...about }, bytes] of records(/** @type {ReadableStream<Uint8Array>} */ (answer.body))) {
     yield [place, about, bytes.length ? new Blob([bytes], { type: `image/${format}` }) : null];
   }
 }
 
 /** The server answers, but not with pictures. */
 export class Refused extends Error {
+  /** @param {string} words @param {Response} answer */
   constructor(words, { status, headers }) {
     super(words);
     this.status = status;
@@ -35,7 +43,11 @@ export class Refused extends Error {
   }
 }
 
-/** Each record of a stream: its header, and its bytes. One that is cut short is left out. */
+/**
+ * Each record of a stream: its header, and its bytes. One that is cut short is left out.
+ * @param {ReadableStream<Uint8Array>} stream
+ * @returns {AsyncGenerator<[About & { place: number, bytes: number }, Uint8Array<ArrayBuffer>]>}
+ */
 export async function* records(stream) {
   const reader = stream.getReader();
   let bytes = new Uint8Array();

@@ -6,14 +6,17 @@ import { fillIn, languageChoice, text } from "./text.js";
 
 const CODE_LENGTH = 4;
 
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
+/** @param {string} code */
 const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 
-class BattlePage {
+export class BattlePage {
   constructor() {
     const asked = new URLSearchParams(location.search);
     fillIn();
     byId("ask").append(languageChoice());
+    /** @type {BattleSeat[]} */
     this.seats = [];
     byId("ask").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -26,6 +29,7 @@ class BattlePage {
     else this.ask("");
   }
 
+  /** @param {string[]} codes */
   play(codes) {
     byId("ask").hidden = true;
     byId("game").hidden = false;
@@ -37,6 +41,7 @@ class BattlePage {
     history.replaceState(null, "", url);
   }
 
+  /** @param {string} problem */
   ask(problem, code = "") {
     for (const seat of this.seats) seat.end();
     byId("game").hidden = true;

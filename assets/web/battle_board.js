@@ -8,6 +8,7 @@ import { percent } from "./numbers.js";
 import { text } from "./text.js";
 import { WallPainter } from "./wall_painter.js";
 
+/** @type {Side[]} */
 const SIDES = ["a", "b"];
 const LATE = 10; // seconds from which on the clock is urgent
 const MARKUP = `
@@ -32,28 +33,30 @@ const MARKUP = `
 
 export class Board {
   /**
-   * @param box    it fills this one, whatever its shape
+   * @param {HTMLElement} box  it fills this one, whatever its shape
    * @param least  px of the smallest letters
    */
   constructor(box, least = 14) {
     box.innerHTML = MARKUP;
     this.root = box.firstElementChild;
-    const within = (selector) => this.root.querySelector(selector);
+    const within = (/** @type {string} */ selector) => this.root.querySelector(selector);
     this.find = within;
-    const painter = (selector) =>
-      new WallPainter(within(selector), document.createElement("canvas"), () => {});
+    const painter = (/** @type {string} */ selector) =>
+      new WallPainter(/** @type {HTMLCanvasElement} */ (within(selector)), document.createElement("canvas"), () => {});
+    /** @type {Record<string, WallPainter>} */
     this.painters = {
       target: painter(".board-target canvas"),
       a: painter('[data-side="a"] canvas'),
       b: painter('[data-side="b"] canvas'),
     };
-    const words = (selector, scale) => new Caption(within(selector), { frame: this.root, scale, least });
+    const words = (/** @type {string} */ selector, /** @type {number} */ scale) => new Caption(within(selector), { frame: this.root, scale, least });
     this.line = words(".board-line", 0.52);
     this.words = { a: words('[data-side="a"] .side-words', 0.56), b: words('[data-side="b"] .side-words', 0.56) };
   }
 
+  /** @param {FrameHeader} header @param {Uint8Array<ArrayBuffer>} bytes */
   offer(header, bytes) {
-    this.painters[header.place]?.offer(header, bytes);
+    this.painters[header.place ?? ""]?.offer(header, bytes);
   }
 
   clear() {
@@ -64,7 +67,10 @@ export class Board {
     await Promise.all(Object.values(this.painters).map((painter) => painter.settled()));
   }
 
-  /** @param state  as of the server's `views.board`, or of its desk */
+  /**
+   * @param {BoardState} state  as of the server's `views.board`, or of its desk
+   * @param {{ crossfade?: boolean }} look
+   */
   show(state, { crossfade = true } = {}) {
     const { root, find } = this;
     const { phase, sides, pictures, left, turn } = state;
@@ -85,14 +91,15 @@ export class Board {
     const over = counts && !pictures.includes("target");
     const score = phase === "over" ? `${sides.a.wins} : ${sides.b.wins}` : "";
     find(".board-clock").hidden = !(timed || score || (counts && !over));
-    write(find(".board-clock"), timed ? clock(left) : counts ? String(left) : score);
-    root.classList.toggle("late", timed && left <= LATE);
+    write(find(".board-clock"), timed ? clock(left ?? 0) : counts ? String(left) : score);
+    root.classList.toggle("late", timed && (left ?? 0) <= LATE);
     find(".board-count").hidden = !over;
     write(find(".board-count"), String(left));
     write(find(".board-say"), say(state));
     for (const side of SIDES) this.showSide(side, sides[side], state, turn);
   }
 
+  /** @param {Side} side @param {OpenSide} one @param {BoardState} state @param {Side | null} turn */
   showSide(side, { by, colour, here, prompt, hidden, wins, figure }, { phase, verdict, rounds }, turn) {
     const box = this.find(`[data-side="${side}"]`);
     box.style.setProperty("--side", colour);
@@ -112,9 +119,9 @@ export class Board {
 
 
 
-/** What the hall is told in words. */
+/** What the hall is told in words. @param {BoardState} state */
 function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
-  const name = (side) => (sides[side].by ? called(sides[side].by) : side.toUpperCase());
+  const name = (/** @type {Side} */ side) => (sides[side].by ? called(sides[side].by) : side.toUpperCase());
   switch (phase) {
     case "gather": return asks && !(sides.a.by && sides.b.by) ? text("battle.who_plays_phone") : text("battle");
     case "painting": return text("battle.painting");
@@ -130,6 +137,7 @@ function say({ phase, asks, sides, winner, leader, votes, turn, target }) {
   }
 }
 
+/** @param {HTMLElement} element @param {string} words */
 function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }

@@ -22,34 +22,37 @@ const MARKUP = `
 
 export class BattleSeat {
   /**
-   * @param code  of the side
-   * @param over  called with why it is
+   * @param {string} code  of the side
+   * @param {(why: string) => void} over  called with why it is
    */
   constructor(code, over) {
     this.code = code;
     this.over = over;
     this.sequence = 0;
+    /** @type {PlayerState | null} */
     this.state = null;
     this.box = Object.assign(document.createElement("section"), { className: "seat", innerHTML: MARKUP });
     fillIn(this.box);
+    /** @type {<Selector extends string>(selector: Selector) => BySelector<Selector>} */
     this.find = (selector) => this.box.querySelector(selector);
     this.text = this.find("textarea");
     this.text.addEventListener("input", () => this.typed());
     this.painter = new Painter(this.find("canvas"), () => {});
-    this.socket = new GuestSocket(() => `../battle/live?${new URLSearchParams({ code })}`, {
+    this.socket = new GuestSocket(() => `../battle/live?${new URLSearchParams({ code })}`, /** @type {SeatHooks} */ ({
       welcome: ({ side }) => this.welcome(side),
       frame: (header, bytes) => this.painter.offer(header, bytes),
       battle: (state) => this.show(state),
       target: ({ picture }) => this.showTarget(picture),
       prompt: ({ problem, sequence }) => this.refused(problem, sequence),
       refused: ({ message, why }) => why !== "later" && this.over(message),
-    });
+    }));
   }
 
   end() {
     this.socket.end();
   }
 
+  /** @param {Side} side */
   welcome(side) {
     this.text.setAttribute("aria-label", text("battle.prompt_of", { side: side.toUpperCase() }));
     this.forgotten = true; // by the server: what was asked
@@ -72,23 +75,27 @@ export class BattleSeat {
     if (!this.text.value.trim()) this.painter.clear();
   }
 
+  /** @param {string} problem @param {number} sequence */
   refused(problem, sequence) {
     if (sequence !== this.sequence) return;
     clearTimeout(this.doubt);
     this.doubt = setTimeout(() => sequence === this.sequence && this.tell(problem), problem ? PATIENCE : 0);
   }
 
+  /** @param {string} problem */
   tell(problem) {
     clearTimeout(this.doubt);
     this.find(".problem").textContent = problem;
     this.text.setAttribute("aria-invalid", String(Boolean(problem)));
   }
 
+  /** @param {string} picture */
   showTarget(picture) {
     this.find(".target").hidden = !picture;
     this.find(".target img").src = picture ? `data:image/jpeg;base64,${picture}` : "";
   }
 
+  /** @param {PlayerState} state */
   show(state) {
     const before = this.state;
     this.state = state;
@@ -97,12 +104,12 @@ export class BattleSeat {
     if (begins) this.begin(state.prompt);
     else if (this.forgotten && state.types && this.text.value.trim()) this.submit();
     this.forgotten = false;
-    this.box.style.setProperty("--side", sides[side].colour);
-    this.find(".who bdi").textContent = nameOf(sides[side].by);
+    this.box.style.setProperty("--side", sides[side ?? "a"].colour);
+    this.find(".who bdi").textContent = nameOf(/** @type {Player} */ (sides[side ?? "a"].by));
     this.find(".score").textContent = `${text("battle.round", { round, rounds })} · ${sides.a.wins} : ${sides.b.wins}`;
     const timed = phase === "typing" && state.types;
-    this.find("output").textContent = timed ? clock(left) : "";
-    this.find("output").classList.toggle("late", timed && left <= LATE);
+    this.find("output").textContent = timed ? clock(left ?? 0) : "";
+    this.find("output").classList.toggle("late", timed && (left ?? 0) <= LATE);
     this.find(".line").textContent = line ?? "";
     this.find(".note").textContent = note(state);
     const types = state.types && this.text.disabled;
@@ -110,7 +117,7 @@ export class BattleSeat {
     if (types && !document.querySelector("textarea:focus")) this.text.focus();
   }
 
-  /** A round begins, or the page was loaded again in the middle of one. */
+  /** A round begins, or the page was loaded again in the middle of one. @param {string} prompt */
   begin(prompt) {
     this.text.value = prompt;
     this.tell("");

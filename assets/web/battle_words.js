@@ -4,19 +4,22 @@ import { text } from "./text.js";
 
 const RUNNING = ["painting", "countdown", "typing", "settling", "measuring", "voting", "judging"];
 
-/** Whether a round is on. */
+/** Whether a round is on. @param {string} phase */
 export const isRunning = (phase) => RUNNING.includes(phase);
 
-/** Number and name of a player. */
+/** Number and name of a player. @param {Player} player */
 export const nameOf = ({ number, name }) => [number, name].filter((part) => part !== "").join(" ");
 
-/** The same in the middle of a sentence. */
+/** The same in the middle of a sentence. @param {Player} by */
 export const called = (by) => (/^\d+$/.test(nameOf(by)) ? text("number", { name: nameOf(by) }) : nameOf(by));
 
-/** @param state  as of the server's `views.player`; of who does not play its side is null */
+/**
+ * @param state  as of the server's `views.player`; of who does not play its side is null
+ * @param {PlayerState} state
+ */
 export function note(state) {
   const { phase, side, types, target, sides, winner, leader, may_vote: votes, choice, left } = state;
-  const name = (each) => (sides[each].by ? called(sides[each].by) : each.toUpperCase());
+  const name = (/** @type {Side} */ each) => (sides[each].by ? called(sides[each].by) : each.toUpperCase());
   if (phase === "verdict") {
     return winner === null ? text("battle.tie_sentence") : winner === side ? text("battle.you_win_round") : text("battle.wins_round_sentence", { name: name(winner) });
   }

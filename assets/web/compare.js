@@ -13,29 +13,51 @@ import { zip } from "./zip.js";
 // what is typed meanwhile needs one where there are no sockets.
 const AT_ONCE = 3;
 const NONE = "";
+const SIDES = /** @type {const} */ (["across", "down"]);
 const PAN = 10; // % of a picture that an arrow goes on where all are enlarged
+/** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+/**
+ * A cell on the page.
+ * @typedef {import("./compare_axes.js").Cell & {
+ *   button: HTMLButtonElement, image: HTMLImageElement, time: HTMLElement, blob: Blob | null,
+ * }} Shown
+ */
+
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(`compare-${name}`);
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} kind
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} fields
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
 
 export class Compare {
-  /** @param lightning  the page's live loop */
+  /** @param {import("./live.js").Lightning} lightning  the page's live loop */
   constructor(lightning) {
     this.lightning = lightning;
     this.dialog = document.getElementById("compare");
-    /** @type {any} by name, since it was opened */
+    /** @type {Asked} what is varied */
+    this.base = lightning.request;
+    this.columns = 1;
+    /** @type {Record<string, import("./compare_axes.js").Axis>} by name, since it was opened */
     this.axes = {};
-    /** @type {any[]} */
+    /** @type {Shown[]} */
     this.cells = [];
+    /** @type {Shown[]} */
     this.chosen = []; // at most two cells
     /** @type {string[]} this server's, and those of the one that is compared with */
     this.weights = [];
+    /** @type {AbortController | null} */
     this.running = null; // what is being painted, until it is aborted
     this.wire();
   }
 
   wire() {
+    /** @type {Record<string, () => unknown>} */
     const actions = {
       use: () => this.use(),
       slide: () => this.slide(),
@@ -45,8 +67,8 @@ export class Compare {
     };
     this.dialog.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
-      if (button?.classList.contains("cell")) this.choose(this.cells[button.dataset.at]);
-      else actions[button?.id.replace("compare-", "")]?.();
+      if (button?.classList.contains("cell")) this.choose(this.cells[Number(button.dataset.at)]);
+      else if (button) actions[button.id.replace("compare-", "")]?.();
     });
     this.dialog.addEventListener("close", () => this.stop());
     byId("form").addEventListener("submit", (event) => {
@@ -54,7 +76,7 @@ export class Compare {
       if (this.running) this.stop();
       else this.go();
     });
-    for (const side of ["across", "down"]) {
+    for (const side of SIDES) {
       byId(side).addEventListener("change", () => this.offer(side));
     }
     byId("zoom").addEventListener("input", ({ target }) => {
@@ -96,7 +118,7 @@ export class Compare {
   /** @param {boolean} anew  whether values are those that an axis begins with */
   offerAxes(anew = true) {
     this.axes = axes(this.base, this.lightning.limits, this.weights);
-    for (const side of ["across", "down"]) {
+    for (const side of SIDES) {
       const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
       if (side === "down") options.unshift(element("option", { value: NONE, textContent: text("compare.nothing") }));
       const kept = byId(side).value;
@@ -106,6 +128,7 @@ export class Compare {
     }
   }
 
+  /** @param {"across" | "down"} side */
   offer(side) {
     const axis = this.axes[byId(side).value];
     const field = byId(`${side}-values`);
@@ -113,7 +136,7 @@ export class Compare {
     field.disabled = !axis;
   }
 
-  /** An axis with its values as they are written; null for none. */
+  /** An axis with its values as they are written; null for none. @param {"across" | "down"} side */
   read(side) {
     const axis = this.axes[byId(side).value];
     return axis ? { axis, values: axis.read(byId(`${side}-values`).value) } : null;
@@ -127,7 +150,7 @@ export class Compare {
     let cells;
     try {
       const down = this.read("down");
-      across = this.read("across");
+      across = /** @type {import("./compare_axes.js").Values} */ (this.read("across")); // it is never none
       if (down?.axis === across.axis) throw new Error(text("compare.same"));
       cells = cellsOf(this.base, across, down);
     } catch ({ message }) {
@@ -153,6 +176,7 @@ export class Compare {
     this.count(performance.now() - begun);
   }
 
+  /** @param {Shown} cell @param {AbortSignal} signal */
   async paint(cell, signal) {
     const { weights = this.weights[0], ...request } = cell.request;
     const where = weights === this.weights[0] ? "../picture?format=jpeg&yields=1" : "../compared/picture";
@@ -184,8 +208,14 @@ export class Compare {
     byId("go").textContent = text("paint.go");
   }
 
+  /** The cells that have their pictures. */
+  get painted() {
+    return this.cells.flatMap(({ blob, ...cell }) => (blob ? [{ ...cell, blob }] : []));
+  }
+
   // The grid ---------------------------------------------------------------------------------
 
+  /** @param {import("./compare_axes.js").Cell[]} cells */
   show(cells) {
     for (const { image } of this.cells) URL.revokeObjectURL(image.src);
     this.cells = cells.map((cell, at) => {
@@ -195,12 +225,12 @@ export class Compare {
       const frame = element("span", { className: "frame" });
       frame.append(image);
       frame.style.aspectRatio = `${cell.request.width} / ${cell.request.height}`;
-      button.dataset.at = at;
+      button.dataset.at = String(at);
       button.setAttribute("aria-pressed", "false");
       button.append(frame, element("bdi", { textContent: cell.name }), time);
       return { ...cell, button, image, time, blob: null };
     });
-    byId("grid").style.setProperty("--columns", this.columns ?? 1);
+    byId("grid").style.setProperty("--columns", String(this.columns));
     byId("grid").replaceChildren(...this.cells.map(({ button }) => button));
     this.chosen = [];
     this.choose(null);
@@ -217,7 +247,7 @@ export class Compare {
     byId("save").disabled = byId("zip").disabled = !painted;
   }
 
-  /** Marks one more cell, or no more; of three the first is let go. */
+  /** Marks one more cell, or no more; of three the first is let go. @param {Shown | null} cell */
   choose(cell) {
     if (cell) {
       const others = this.chosen.filter((each) => each !== cell);
@@ -232,19 +262,24 @@ export class Compare {
     byId("grid").hidden = false;
   }
 
-  /** All pictures are enlarged around the point that is looked at in one of them. */
+  /**
+   * All pictures are enlarged around the point that is looked at in one of them.
+   * @param {HTMLElement} target
+   * @param {number} x
+   * @param {number} y
+   */
   look(target, x, y) {
-    const { width, height } = target.closest(".frame")?.getBoundingClientRect() ?? {};
+    const { width, height } = target.closest(".frame")?.getBoundingClientRect() ?? { width: 0, height: 0 };
     if (!width || target.tagName !== "IMG") return;
     const zoom = Number(byId("zoom").value);
     byId("grid").style.setProperty("--x", `${(100 * x) / (target.offsetWidth || width * zoom)}%`);
     byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
   }
 
-  /** As much further to a side, in all pictures. */
+  /** As much further to a side, in all pictures. @param {[number, number]} way */
   move([across, down]) {
     const { style } = byId("grid");
-    for (const [name, by] of [["--x", across], ["--y", down]]) {
+    for (const [name, by] of /** @type {[string, number][]} */ ([["--x", across], ["--y", down]])) {
       const now = parseFloat(style.getPropertyValue(name) || "50");
       style.setProperty(name, `${Math.min(100, Math.max(0, now + by * PAN))}%`);
     }
@@ -276,33 +311,33 @@ export class Compare {
   }
 
   async save() {
-    const painted = this.cells.filter(({ blob }) => blob);
-    save(await contactSheet(painted, this.columns), "lightning-compare.png");
+    save(await contactSheet(this.painted, this.columns), "lightning-compare.png");
   }
 
   /** Every picture as a file named by what it varies, and a list of their settings. */
   async saveZip() {
-    const painted = this.cells.filter(({ blob }) => blob);
-    const named = painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.file)}.jpeg` }));
+    const named = this.painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.file)}.jpeg` }));
     const list = JSON.stringify(named.map(({ file, name, request }) => ({ file, name, ...request })), null, 1);
     const files = named.map(({ file, blob }) => ({ name: file, blob }));
     save(await zip([...files, { name: "manifest.json", blob: new Blob([list]) }]), "lightning-compare.zip");
   }
 
+  /** @param {string} words */
   say(words, kind = "") {
     byId("says").textContent = words;
     byId("says").dataset.kind = kind;
   }
 }
 
+/** @param {number} number @param {string} name */
 function fileName(number, name) {
   const words = name.normalize("NFKD").toLowerCase().match(/[a-z0-9.]+/g) ?? [];
   return [String(number).padStart(2, "0"), ...words].join("-").slice(0, 80);
 }
 
-/** ms that it took, by the server's own measurement, without its place in line. */
+/** ms that it took, by the server's own measurement, without its place in line. @param {Response} answer */
 function serverTime(answer) {
   const stages = answer.headers.get("Server-Timing") ?? "";
-  const of = (stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
+  const of = (/** @type {string} */ stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
   return stages && Math.round(of("total") - of("queue"));
 }

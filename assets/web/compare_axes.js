@@ -5,23 +5,34 @@ import { text } from "./text.js";
 const MOST_VALUES = 16; // of one axis
 export const MOST_CELLS = 64;
 
+/** What an axis sets, as it is written. @typedef {string | number} Written */
+
+/** An axis with its values. @typedef {{ axis: Axis, values: Written[] }} Values */
+
+/**
+ * A request of a grid; its name, and that for a file. `weights` are another server's.
+ * @typedef {{ request: Asked & { weights?: string }, name: string, file: string }} Cell
+ */
+
 /**
  * @typedef {object} Axis
  * @property {string} title
  * @property {string} begin  the values that it begins with, as they are written
- * @property {(text: string) => any[]} read  throws an Error with words for the visitor
- * @property {(value: any) => object} change  the fields of a request that a value sets
- * @property {(value: any) => string} [label]  what a value is called; else the title and the value
- * @property {(value: any) => string} file  the same for a file's name, which is English everywhere
+ * @property {(text: string) => Written[]} read  throws an Error with words for the visitor
+ * @property {(value: Written) => object} change  the fields of a request that a value sets
+ * @property {(value: Written) => string} [label]  what a value is called; else the title and the value
+ * @property {(value: Written) => string} file  the same for a file's name, which is English everywhere
  */
 
 // Keyboards for Chinese write a comma and a bar of their own.
+/** @param {string} line */
 const numbers = (line) => line.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
+/** @param {string} line */
 const texts = (line) => line.split(/[|｜]/).map((part) => part.trim());
 
 /**
  * Every axis: its title, how a request changes, the values that it begins with, how they are written.
- * @param request  that is varied
+ * @param {Asked} request  that is varied
  * @param {import("./from_picture.js").Limits} limits
  * @param {string[]} weights  this server's, and those of the one that is compared with
  * @returns {Record<string, Axis>}
@@ -29,7 +40,7 @@ const texts = (line) => line.split(/[|｜]/).map((part) => part.trim());
 export function axes(request, limits, weights = []) {
   const { seed, prompt, negative_prompt: negative } = request;
   const following = [0, 1, 2, 3, 4, 5].map((each) => ((seed ?? 0) + each) % (limits.maxSeed + 1));
-  const oneOf = (values) => text("axis.one_of", { values: values.join(", ") });
+  const oneOf = (/** @type {(string | number)[]} */ values) => text("axis.one_of", { values: values.join(", ") });
   const [none, most] = [text("axis.none"), limits.maxGuidance];
   return {
     num_inference_steps: {
@@ -62,7 +73,7 @@ export function axes(request, limits, weights = []) {
         return checked(numbers(line), (size) => known.includes(size), oneOf(known));
       },
       change: (size) => {
-        const [width, height] = size.split("x").map(Number);
+        const [width, height] = String(size).split("x").map(Number);
         return { width, height };
       },
       file: (size) => `size-${size}`,
@@ -77,8 +88,8 @@ export function axes(request, limits, weights = []) {
           return checked(wanted, (name) => known.includes(name), text("axis.among", { values: known.join(", ") }));
         },
         change: (name) => ({ style: name === none ? "" : name }),
-        label: (name) => (name === none ? text("axis.no_style") : name),
-        file: (name) => (name === none ? "no-style" : name),
+        label: (name) => (name === none ? text("axis.no_style") : String(name)),
+        file: (name) => (name === none ? "no-style" : String(name)),
       },
     }),
     ...(weights.length > 1 && {
@@ -87,8 +98,8 @@ export function axes(request, limits, weights = []) {
         begin: weights.join(", "),
         read: (line) => checked(numbers(line), (name) => weights.includes(name), text("axis.among", { values: weights.join(", ") })),
         change: (name) => ({ weights: name }),
-        label: (name) => name,
-        file: (name) => name,
+        label: String,
+        file: String,
       },
     }),
     prompt: {
@@ -96,8 +107,8 @@ export function axes(request, limits, weights = []) {
       begin: `${prompt} | ${prompt} at night`, // for a model, which reads English
       read: (line) => checked(texts(line), Boolean, text("axis.words")),
       change: (words) => ({ prompt: words }),
-      label: (words) => words,
-      file: (words) => words,
+      label: String,
+      file: String,
     },
     negative_prompt: {
       title: text("axis.negative"),
@@ -110,7 +121,12 @@ export function axes(request, limits, weights = []) {
   };
 }
 
-/** Numbers, also as ranges: "1, 4-7, 0-2:0.5". */
+/**
+ * Numbers, also as ranges: "1, 4-7, 0-2:0.5".
+ * @param {string} line
+ * @param {(value: number) => boolean} good
+ * @param {string} may
+ */
 function ranged(line, good, may) {
   const found = [];
   for (const part of numbers(line)) {
@@ -125,6 +141,7 @@ function ranged(line, good, may) {
   return checked(found, good, may);
 }
 
+/** @template Value @param {Value[]} values @param {(value: Value) => unknown} good @param {string} may */
 function checked(values, good, may) {
   if (!values.length) throw new Error(text("axis.empty"));
   if (values.length > MOST_VALUES) throw new Error(text("axis.most", { most: MOST_VALUES }));
@@ -134,15 +151,15 @@ function checked(values, good, may) {
 
 /**
  * The cells of a grid, row by row.
- * @param base  the request that they have in common
- * @param {{ axis: Axis, values: any[] }} across
- * @param {{ axis: Axis, values: any[] } | null} down
- * @returns {{ request: any, name: string, file: string }[]}  its name, and that for a file
+ * @param {Asked} base  the request that they have in common
+ * @param {Values} across
+ * @param {Values | null} down
+ * @returns {Cell[]}
  */
 export function cellsOf(base, across, down) {
-  const rows = down ?? { axis: { title: "", change: () => ({}), file: () => "" }, values: [null] };
+  const rows = down ?? { axis: { title: "", change: () => ({}), file: () => "" }, values: [""] };
   if (across.values.length * rows.values.length > MOST_CELLS) throw new Error(text("compare.most", { most: MOST_CELLS }));
-  const name = ({ axis }, value) => axis.label?.(value) ?? `${axis.title} ${value}`;
+  const name = (/** @type {Values} */ { axis }, /** @type {Written} */ value) => axis.label?.(value) ?? `${axis.title} ${value}`;
   return rows.values.flatMap((below) =>
     across.values.map((beside) => ({
       request: { ...base, ...rows.axis.change(below), ...across.axis.change(beside) },

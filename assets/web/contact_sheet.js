@@ -10,9 +10,9 @@ const LINES = 3; // two of words, one of settings
 const COLUMNS = 6;
 
 /**
- * @param {{ request: any, name?: string, blob: Blob }[]} entries
- * @param most  pictures beside each other
- * @returns a PNG as Blob
+ * @param {{ request: Asked, name?: string, blob: Blob }[]} entries
+ * @param {number} most  pictures beside each other
+ * @returns {Promise<Blob>}  a PNG
  */
 export async function contactSheet(entries, most = COLUMNS) {
   const shown = entries.slice(-MOST);
@@ -38,9 +38,10 @@ export async function contactSheet(entries, most = COLUMNS) {
     context.fillStyle = "#5c584f";
     context.fillText(text("sheet.settings", { count: steps, seed }), left, top + SIDE + 6 + words.length * LINE);
   }
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  return new Promise((resolve) => canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"));
 }
 
+/** @param {CanvasRenderingContext2D} context @param {Blob} blob @param {number} left @param {number} top */
 async function drawPicture(context, blob, left, top) {
   const picture = await createImageBitmap(blob);
   const scale = Math.min(SIDE / picture.width, SIDE / picture.height);
@@ -50,9 +51,16 @@ async function drawPicture(context, blob, left, top) {
   picture.close();
 }
 
-/** Lines that fit a width in px; the last ends with … where there is more. */
+/**
+ * Lines that fit a width in px; the last ends with … where there is more.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} words
+ * @param {number} width
+ * @param {number} most
+ */
 export function wrapped(context, words, width, most) {
-  const fits = (line) => context.measureText(line).width <= width;
+  const fits = (/** @type {string} */ line) => context.measureText(line).width <= width;
+  /** @type {string[]} */
   const lines = [];
   let rest = [...words];
   while (rest.length && lines.length < most) {
@@ -64,7 +72,7 @@ export function wrapped(context, words, width, most) {
     rest = rest.slice(end);
   }
   if (rest.length) {
-    let last = [...lines.at(-1)];
+    let last = [...lines[lines.length - 1]];
     while (last.length && !fits(`${last.join("")}…`)) last = last.slice(0, -1);
     lines[lines.length - 1] = `${last.join("").trim()}…`;
   }

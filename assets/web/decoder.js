@@ -9,7 +9,7 @@ export class Decoder {
   /**
    * Decodes a picture; one at a time.
    *
-   * @param {ArrayBuffer} bytes
+   * @param {BufferSource} bytes
    * @param {string} type
    * @param {Box} box  width and height in which it will be shown
    * @returns an ImageBitmap that fits the box, or that has yet to be scaled where there is no such
@@ -25,7 +25,7 @@ export class Decoder {
   }
 }
 
-/** The worker's picture; null when there is no worker after all. @returns {Promise<any>} */
+/** The worker's picture; null when there is no worker after all. @returns {Promise<ImageBitmap | null>} */
 function ask(/** @type {Worker} */ worker, /** @type {object} */ message) {
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.problem ? reject(data.problem) : resolve(data.picture));

@@ -11,12 +11,17 @@ import { Timer } from "./timer.js";
 import { openOnOtherScreen } from "./wall_window.js";
 
 const KEPT = "lightning-desk"; // in this tab's storage: a page that is loaded again goes on
+/** @type {Look} */
 const LOOK = { caption: "beside", crossfade: true, surround: true, figures: false, previews: true };
+const CHECKS = /** @type {const} */ (["crossfade", "surround", "figures", "previews"]);
 
+/** What the presenter switches. @typedef {"blank" | "frozen"} Switch */
+
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Desk {
-  /** @param lightning  the page's live loop */
+  /** @param {import("./live.js").Lightning} lightning  the page's live loop */
   constructor(lightning) {
     this.lightning = lightning;
     this.panel = document.getElementById("desk");
@@ -27,10 +32,11 @@ export class Desk {
     this.state = { code: "", token: "", frozen: false, blank: false, big: false, ...kept };
     this.state.look = { ...LOOK, ...kept.look };
     this.presenting = false; // whether the server has said so, on this connection
+    /** @type {string[]} */
     this.addresses = []; // of this server, for other computers
     this.taken = false; // by another tab: this one does not take it back by itself
     this.wall = new DeskWall();
-    const write = (line) => lightning.controls.set("prompt", line);
+    const write = (/** @type {string} */ line) => lightning.controls.set("prompt", line);
     this.autotype = new Autotype(write, (typing) => this.showTyping(typing));
     this.script = new Script((line, slowly) => this.perform(line, slowly));
     this.timer = new Timer();
@@ -64,7 +70,7 @@ export class Desk {
       byId("password").value = "";
     });
     byId("words").addEventListener("change", () => this.setLook("caption", byId("words").value));
-    for (const name of Object.keys(LOOK).filter((each) => each !== "caption")) {
+    for (const name of CHECKS) {
       byId(name).addEventListener("change", () => this.setLook(name, byId(name).checked));
     }
     byId("big").addEventListener("change", () => {
@@ -72,8 +78,8 @@ export class Desk {
       this.show();
     });
     document.addEventListener("keydown", (event) => this.key(event), { capture: true });
-    document.addEventListener("pointerdown", (/** @type {any} */ { target, isTrusted }) => {
-      if (isTrusted && target.closest?.("#prompt")) this.autotype.stop();
+    document.addEventListener("pointerdown", ({ target, isTrusted }) => {
+      if (isTrusted && /** @type {Element} */ (target).closest?.("#prompt")) this.autotype.stop();
     });
   }
 
@@ -92,7 +98,7 @@ export class Desk {
     this.show();
   }
 
-  /** Says what this tab wants of its wall. */
+  /** Says what this tab wants of its wall. @param {object} more */
   say(more = {}) {
     const { lightning, state } = this;
     const { code, token, frozen, blank, look } = state;
@@ -106,7 +112,7 @@ export class Desk {
     if (this.presenting) this.say();
   }
 
-  /** The server's answer: how the wall is, or why there is none. */
+  /** The server's answer: how the wall is, or why there is none. @param {WallAnswer} answer */
   told({ problem, needs, code, token, screens, addresses }) {
     this.problem(needs === "password" && problem === text("said.ask_password") ? "" : problem);
     byId("login").hidden = needs !== "password";
@@ -131,25 +137,28 @@ export class Desk {
 
   // What the presenter does ------------------------------------------------------------------
 
+  /** @param {Switch} name */
   toggle(name) {
     this.state[name] = !this.state[name];
     this.say();
     this.show();
   }
 
+  /** @param {keyof Look} name @param {string | boolean} value */
   setLook(name, value) {
     this.state.look[name] = value;
     this.say();
     this.show();
   }
 
+  /** @param {string} line @param {boolean} slowly */
   perform(line, slowly) {
     this.autotype.stop();
     if (slowly) this.autotype.type(line);
     else this.lightning.controls.set("prompt", line);
   }
 
-  /** Presenter remotes are keyboards; letters are commands only where nobody writes. */
+  /** Presenter remotes are keyboards; letters are commands only where nobody writes. @param {KeyboardEvent} event */
   key(event) {
     if (!event.isTrusted) return;
     this.autotype.stop();
@@ -173,6 +182,7 @@ export class Desk {
 
   // What is shown ----------------------------------------------------------------------------
 
+  /** @param {string} words */
   problem(words) {
     byId("problem").textContent = words;
   }
@@ -186,7 +196,7 @@ export class Desk {
     byId("code").textContent = state.code;
     this.showAddress();
     byId("words").value = state.look.caption;
-    for (const name of Object.keys(LOOK)) if (name !== "caption") byId(name).checked = state.look[name];
+    for (const name of CHECKS) byId(name).checked = state.look[name];
     byId("big").checked = state.big;
     document.documentElement.classList.toggle("desk-big", state.big && this.panel.open);
     this.keep();
@@ -203,12 +213,14 @@ export class Desk {
     byId("address").replaceChildren(...words);
   }
 
+  /** @param {Box[]} screens */
   showScreens(screens) {
     const sizes = screens.map(({ width, height }) => (width ? `${width} × ${height}` : text("desk.no_size")));
     const some = listed(sizes.slice(0, 3)) + (sizes.length > 3 ? " …" : "");
     byId("screens").textContent = sizes.length ? text("desk.screens", { count: sizes.length, sizes: some }) : text("desk.no_screen");
   }
 
+  /** @param {boolean} typing */
   showTyping(typing) {
     byId("type").textContent = text(typing ? "desk.stop" : "desk.type");
     byId("type").setAttribute("aria-pressed", String(typing));

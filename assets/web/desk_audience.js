@@ -5,19 +5,23 @@ import { listed, text } from "./text.js";
 import { Tray } from "./tray.js";
 
 const HALL = { open: true, anonymous: false, approval: true, votes: false, code: "none", address: "" };
-const CHECKS = ["anonymous", "approval", "votes"];
+const CHECKS = /** @type {const} */ (["anonymous", "approval", "votes"]);
+const CHOICES = /** @type {const} */ (["code", "address"]);
+const KINDS = /** @type {const} */ (["zip", "sheet"]);
 const FILES = { zip: "audience.zip", sheet: "contact-sheet.jpg" };
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class DeskAudience {
   /**
-   * @param desk  says what this one wishes
-   * @param kept  switches of before the page was loaded again
+   * @param {import("./desk.js").Desk} desk  says what this one wishes
+   * @param {Partial<typeof HALL>} kept  switches of before the page was loaded again
    */
   constructor(desk, kept) {
     this.desk = desk;
     this.hall = { ...HALL, ...kept };
+    /** @type {{ number: number, verb: string, entry: number }[]} */
     this.acts = []; // that the server has not told to be done
     this.number = 0;
     const style = { rel: "stylesheet", href: new URL("tray.css", import.meta.url) };
@@ -27,10 +31,10 @@ export class DeskAudience {
     for (const name of CHECKS) {
       byId(`hall-${name}`).addEventListener("change", () => this.set(name, byId(`hall-${name}`).checked));
     }
-    for (const name of ["code", "address"]) {
+    for (const name of CHOICES) {
       byId(`hall-${name}`).addEventListener("change", () => this.set(name, byId(`hall-${name}`).value));
     }
-    for (const kind of Object.keys(FILES)) byId(kind).addEventListener("click", () => this.save(kind));
+    for (const kind of KINDS) byId(kind).addEventListener("click", () => this.save(kind));
     this.show();
   }
 
@@ -39,23 +43,27 @@ export class DeskAudience {
     return { audience: this.hall, acts: this.acts };
   }
 
+  /** @param {string} verb @param {number} entry */
   act(verb, entry) {
     this.acts.push({ number: (this.number += 1), verb, entry });
     this.acts = this.acts.slice(-64);
     this.desk.say();
   }
 
+  /** @param {keyof typeof HALL} name @param {string | boolean} value */
   set(name, value) {
-    this.hall[name] = value;
+    Object.assign(this.hall, { [name]: value });
     this.desk.say();
     this.show();
     this.desk.keep();
   }
 
+  /** @param {Thumbnail} message */
   picture({ entry, picture }) {
     this.tray.picture(entry, `data:image/jpeg;base64,${picture}`);
   }
 
+  /** @param {TrayState} message */
   told(message) {
     this.acts = this.acts.filter((act) => act.number > message.done);
     const { phones, painting, line, waiting, released, gallery, url, addresses } = message;
@@ -71,7 +79,7 @@ export class DeskAudience {
     byId("shown").querySelector("summary").textContent = text("hall.shown", { count: gallery });
   }
 
-  /** The addresses of this computer, where it has several. */
+  /** The addresses of this computer, where it has several. @param {string[]} addresses */
   offer(addresses) {
     byId("addresses").hidden = addresses.length < 2;
     const select = byId("hall-address");
@@ -88,7 +96,7 @@ export class DeskAudience {
     for (const name of CHECKS) byId(`hall-${name}`).checked = hall[name];
   }
 
-  /** Fetched with the presenter's token, which shall stand in no address. */
+  /** Fetched with the presenter's token, which shall stand in no address. @param {"zip" | "sheet"} kind */
   async save(kind) {
     const { code, token } = this.desk.state;
     const body = JSON.stringify({ code, token, kind });

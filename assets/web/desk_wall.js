@@ -7,22 +7,26 @@ import { text } from "./text.js";
 
 const EVERY = 200; // ms between pictures: the presenter's own picture comes first
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class DeskWall {
   constructor() {
+    /** @type {Painter | null} */
     this.painter = null;
+    /** @type {Board | null} */
     this.board = null; // of battles, from the first one on
+    /** @type {string | null} */
     this.code = null;
   }
 
-  /** Follows the wall of a code, if it does not yet. */
+  /** Follows the wall of a code, if it does not yet. @param {string} code */
   follow(code) {
     if (code === this.code) return;
     this.code = code;
     this.painter ??= new Painter(byId("picture"), () => {});
     this.follower?.end();
-    this.follower = new Follower(() => ({ code, desk: 1 }), {
+    this.follower = new Follower(() => ({ code, desk: "1" }), {
       scene: (scene) => this.show(scene),
       frame: (header, bytes) => this.paint(header, bytes),
       refused: () => {},
@@ -30,11 +34,13 @@ export class DeskWall {
     }, EVERY);
   }
 
+  /** @param {FrameHeader} header @param {Uint8Array<ArrayBuffer>} bytes */
   paint(header, bytes) {
     if (header.place) {
       this.battle().offer(header, bytes);
       return;
     }
+    if (!this.painter) return;
     this.painter.shown = -1; // the server says what is newest
     this.painter.offer({ ...header, sequence: 0 }, bytes);
   }
@@ -50,6 +56,7 @@ export class DeskWall {
     return this.board;
   }
 
+  /** @param {Scene} scene */
   show({ blank, prompt, battle, look }) {
     byId("wall").dataset.blank = String(blank);
     byId("wall").classList.toggle("fighting", Boolean(battle));
@@ -62,7 +69,7 @@ export class DeskWall {
     byId("caption").scrollTop = byId("caption").scrollHeight;
   }
 
-  /** The state in a word. */
+  /** The state in a word. @param {{ blank: boolean, frozen: boolean }} state @param {boolean} presenting */
   say({ blank, frozen }, presenting) {
     const state = !presenting ? "offline" : blank ? "blank" : frozen ? "frozen" : "live";
     const words = text(`desk.wall.${state}`);

@@ -14,24 +14,27 @@ const BITS = 8_000_000; // a second
 const CAPTION = 2; // lines
 const TYPES = ["video/mp4;codecs=avc1.42E01F", "video/mp4", "video/webm;codecs=vp9", "video/webm"];
 
+/** A picture with its words. @typedef {{ request: Asked, blob: Blob }} Painted */
+
 /**
  * The ending of the films that this browser records; none if it records none.
- * @returns {any}
+ * @returns {{ type: string, ending: string } | undefined}
  */
 export function filmEnding() {
   const type = TYPES.find((each) => globalThis.MediaRecorder?.isTypeSupported(each));
-  return type && { type, ending: type.startsWith("video/mp4") ? "mp4" : "webm" };
+  return type === undefined ? undefined : { type, ending: type.startsWith("video/mp4") ? "mp4" : "webm" };
 }
 
 /**
  * Records, which takes as long as the film.
- * @param {{ request: any, blob: Blob }[]} entries
+ * @param {Painted[]} entries
  * @param {AbortSignal} signal  ends it early; what there is is given
  */
 export async function recorded(entries, signal) {
-  const { type } = filmEnding();
+  const { type } = /** @type {{ type: string }} */ (filmEnding()); // it is only asked for where there is one
   const screen = await screenFor(entries);
   const recorder = new MediaRecorder(screen.canvas.captureStream(), { mimeType: type, videoBitsPerSecond: BITS });
+  /** @type {Blob[]} */
   const parts = [];
   recorder.ondataavailable = ({ data }) => parts.push(data);
   const stopped = new Promise((go) => (recorder.onstop = go));
@@ -54,7 +57,8 @@ export async function recorded(entries, signal) {
 
 /**
  * A GIF or WebP of the entries.
- * @param format  "gif" or "webp"
+ * @param {string} format  "gif" or "webp"
+ * @param {Painted[]} entries
  * @throws Error  in the server's words
  */
 export async function animated(entries, format) {
@@ -75,22 +79,23 @@ export async function animated(entries, format) {
   throw new Error(problem?.detail ? said(problem.detail) : text("server.try_again"));
 }
 
-/** What pictures are drawn on: as large as the last one, with room for words below. */
+/** What pictures are drawn on: as large as the last one, with room for words below. @param {Painted[]} entries */
 async function screenFor(entries, side = Infinity) {
-  const last = await createImageBitmap(entries.at(-1).blob);
+  const last = await createImageBitmap(entries[entries.length - 1].blob);
   const scale = Math.min(1, side / Math.max(last.width, last.height));
-  const even = (length) => 2 * Math.round(length / 2); // H.264 has no odd ones
+  const even = (/** @type {number} */ length) => 2 * Math.round(length / 2); // H.264 has no odd ones
   const [width, height] = [even(last.width * scale), even(last.height * scale)];
   last.close();
   const size = Math.max(16, Math.round(width / 20)); // px of a line
   const caption = even(size * (CAPTION + 1));
   const canvas = Object.assign(document.createElement("canvas"), { width, height: height + caption });
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  /** @type {{ picture: any, words: string[] }} of the frame that is shown */
+  /** @type {{ picture: ImageBitmap | null, words: string[] }} of the frame that is shown */
   const drawn = { picture: null, words: [] };
 
   function redraw() {
     const { picture, words } = drawn;
+    if (!picture) return;
     context.fillStyle = "#121110";
     context.fillRect(0, 0, canvas.width, canvas.height);
     const fit = Math.min(width / picture.width, height / picture.height);
@@ -101,6 +106,7 @@ async function screenFor(entries, side = Infinity) {
     words.forEach((line, at) => context.fillText(line, width / 2, height + caption / 2 + size * 1.2 * (at - (words.length - 1) / 2)));
   }
 
+  /** @param {Painted} entry */
   async function draw({ request, blob }) {
     const picture = await createImageBitmap(blob);
     drawn.picture?.close();

@@ -5,10 +5,10 @@ import { told } from "./said.js";
 
 export class Follower extends ReconnectingSocket {
   /**
-   * @param {() => Record<string, any>} query  what the server is told of this screen, { code, size } or { code, desk }
-   * @param {any} hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
+   * @param {() => Record<string, string>} query  what the server is told of this screen, { code, size } or { code, desk }
+   * @param {ScreenHooks} hooks  scene(message), frame(header, bytes), refused(message), lost(), and if wanted
    *   invitation(message)
-   * @param every  ms that a picture is looked at before the next is asked for
+   * @param {number} every  ms that a picture is looked at before the next is asked for
    */
   constructor(query, hooks, every = 0) {
     super(() => `../stage/follow?${new URLSearchParams(query())}`);

@@ -9,28 +9,22 @@ const TOUCH = matchMedia("(pointer: coarse)");
 
 export class Ghost {
   /**
-   * @param field  the prompt's
-   * @param write  puts a text into it
+   * @param {HTMLTextAreaElement} field  the prompt's
+   * @param {(prompt: string) => void} write  puts a text into it
    */
   constructor(field, write) {
     this.field = field;
     this.write = write;
+    /** @type {string[]} */
     this.words = []; // of the model that paints, the likeliest first
     /** @type {string[]} */
     this.history = []; // the visitor's own, of earlier prompts
     this.finished = ""; // the newest finished prompt; history once another is begun
     this.shown = "";
     this.composing = false;
-    /** @type {any} the box above the field */
-    this.box = null;
     this.resting = false; // while the page plays by itself: that is nobody's history
-    this.build();
-    this.listen();
-  }
-
-  /** Above the field, with the same text in it, so that both break and scroll alike. */
-  build() {
-    this.block = this.field.closest("#prompt");
+    this.block = /** @type {HTMLElement} */ (field.closest("#prompt"));
+    // Above the field, with the same text in it, so that both break and scroll alike.
     this.box = Object.assign(document.createElement("div"), { id: "ghost", hidden: true });
     this.box.setAttribute("aria-hidden", "true");
     this.box.innerHTML = "<div><span></span><b></b></div>";
@@ -38,7 +32,8 @@ export class Ghost {
     this.before = this.box.querySelector("span");
     this.after = this.box.querySelector("b");
     this.block.append(this.box);
-    this.field.setAttribute("aria-describedby", "prompt-note prompt-hint");
+    field.setAttribute("aria-describedby", "prompt-note prompt-hint");
+    this.listen();
   }
 
   listen() {
@@ -90,6 +85,7 @@ export class Ghost {
     if (!this.finished.startsWith(this.field.value)) this.finished = this.field.value;
   }
 
+  /** @param {string} rest */
   show(rest) {
     if (rest || this.shown) {
       this.before.textContent = rest && this.field.value;
@@ -99,6 +95,7 @@ export class Ghost {
     this.shown = rest;
   }
 
+  /** @param {KeyboardEvent} event */
   press(event) {
     const { key, isComposing, shiftKey, ctrlKey, altKey, metaKey } = event;
     if (!this.shown || isComposing || shiftKey || ctrlKey || altKey || metaKey) return;
@@ -129,7 +126,11 @@ export class Ghost {
   }
 }
 
-/** Whether one text becomes the other by typing on, or by deleting from its end. */
+/**
+ * Whether one text becomes the other by typing on, or by deleting from its end.
+ * @param {string} one
+ * @param {string} other
+ */
 function goesOn(one, other) {
   return other.startsWith(one) || one.startsWith(other);
 }

@@ -3,10 +3,11 @@
 import { ReconnectingSocket, splitFrame } from "./reconnecting.js";
 import { told } from "./said.js";
 
+/** @template {FrameHook} Hooks @extends {ReconnectingSocket} */
 export class GuestSocket extends ReconnectingSocket {
   /**
    * @param {() => string} url  where to, each time
-   * @param {any} hooks  by type of message, with the message; frame(header, bytes)
+   * @param {Hooks} hooks  by type of message, with the message; frame(header, bytes)
    */
   constructor(url, hooks) {
     super(url);
@@ -22,6 +23,7 @@ export class GuestSocket extends ReconnectingSocket {
     }
     const message = told(JSON.parse(data));
     if (message.type === "welcome") this.welcomed();
-    this.hooks[message.type]?.(message);
+    const hooks = /** @type {Record<string, (message: object) => void>} */ (/** @type {unknown} */ (this.hooks));
+    hooks[message.type]?.(message);
   }
 }

@@ -6,14 +6,14 @@ const SVG = "http://www.w3.org/2000/svg";
 const QUIET = 4; // modules of white around it, which cameras need
 
 export class Invitation {
-  /** @param box  holds a place for the code and a paragraph for the address */
+  /** @param {HTMLElement} box  holds a place for the code and a paragraph for the address */
   constructor(box) {
     this.box = box;
     this.place = box.querySelector("div");
     this.address = box.querySelector("p");
   }
 
-  /** @param message  url, size, path and whether it is large; no url: there is none */
+  /** @param {Invited} message  url, size, path and whether it is large; no url: there is none */
   show({ url, size, path, large }) {
     this.box.hidden = !url;
     document.body.classList.toggle("inviting", Boolean(url) && !large);

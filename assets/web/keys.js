@@ -4,15 +4,20 @@ import { keep, kept } from "./kept.js";
 import { text } from "./text.js";
 
 const KEPT = "lightning-single-keys"; // "no": letters alone are no commands in this browser
+/** @type {Record<string, string>} */
 const NAMES = { ArrowLeft: "←", ArrowRight: "→", PageDown: "Page ↓", PageUp: "Page ↑", Escape: "Esc" };
 
 /** What takes the rest of a word that is shown behind the caret. */
 export const COMPLETING = ["Tab", "ArrowRight", "End"];
-/** What a presenter's remote sends, and how many lines of the script that is. */
+/** What a presenter's remote sends, and how many lines of the script that is. @type {Record<string, number>} */
 export const PAGES = { PageDown: 1, PageUp: -1 };
-/** What letters do for a presenter; with Alt, which writes other letters on some keyboards, by place. */
+/**
+ * What letters do for a presenter; with Alt, which writes other letters on some keyboards, by place.
+ * @type {Record<string, "blank" | "frozen">}
+ */
 export const DESK_LETTERS = { b: "blank", ".": "blank", KeyB: "blank", Period: "blank", f: "frozen", KeyF: "frozen" };
 
+/** @param {string} action */
 const desk = (action) => Object.keys(DESK_LETTERS).filter((key) => DESK_LETTERS[key] === action && key.length === 1);
 
 /**
@@ -70,13 +75,21 @@ export const GROUPS = [
   },
 ];
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} kind
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} fields
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 const element = (kind, fields = {}) => Object.assign(document.createElement(kind), fields);
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
-/** Whether what has the cursor takes letters. */
+/** Whether what has the cursor takes letters. @param {EventTarget | null} target */
 export function writes(target) {
   const kinds = ["checkbox", "radio", "button", "range", "submit"];
-  return target.matches?.("textarea, select, input, [contenteditable]") && !kinds.includes(target.type);
+  const element = /** @type {HTMLInputElement} */ (target); // or the document, which matches nothing
+  return element.matches?.("textarea, select, input, [contenteditable]") && !kinds.includes(element.type);
 }
 
 /**
@@ -99,6 +112,7 @@ export class Keys {
     return kept(KEPT) !== "no";
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     const { key, target, defaultPrevented, repeat, ctrlKey, altKey, metaKey, isComposing } = event;
     if (defaultPrevented || repeat || isComposing || ctrlKey || altKey || metaKey || writes(target)) return;
@@ -108,7 +122,7 @@ export class Keys {
     if (!found || !acts(found) || (!this.single && key !== "?")) return;
     event.preventDefault();
     if (found.focus) document.querySelector(found.focus).focus();
-    else pressed(found.press).click();
+    else if (found.press) pressed(found.press).click();
   }
 
   open() {
@@ -132,9 +146,10 @@ export class Keys {
   }
 }
 
+/** @param {string} name */
 const shownAs = (name) => (name.length === 1 ? name.toUpperCase() : name);
 
-/** What is pressed by an id: the button of that name, or the box within a control of it. */
+/** What is pressed by an id: the button of that name, or the box within a control of it. @param {string} name */
 function pressed(name) {
   const found = byId(name);
   return found.querySelector("input") ?? found;

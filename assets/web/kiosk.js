@@ -12,9 +12,9 @@ const KEYS_AWAY = ["F1", "F3", "F7", "F12", "ContextMenu", "BrowserSearch", "Bro
 
 export class Kiosk {
   /**
-   * @param lightning  the page's live loop
-   * @param presence   who knows whether somebody is there
-   * @param seconds    without anybody, after which a page that was used begins anew
+   * @param {import("./live.js").Lightning} lightning  the page's live loop
+   * @param {import("./presence.js").Presence} presence  who knows whether somebody is there
+   * @param {number} seconds  without anybody, after which a page that was used begins anew
    */
   constructor(lightning, presence, seconds) {
     this.lightning = lightning;
@@ -22,8 +22,8 @@ export class Kiosk {
     this.seconds = seconds;
     this.home = location.href; // as whoever set it up has opened it
     this.tried = -Infinity;
-    /** @type {any} that asks whether somebody is there */
-    this.sign = null;
+    // That asks whether somebody is there.
+    this.sign = Object.assign(document.createElement("div"), { id: "kiosk-sign", hidden: true });
     history.scrollRestoration = "manual";
     document.documentElement.classList.add("kiosk");
     this.build();
@@ -33,7 +33,6 @@ export class Kiosk {
   }
 
   build() {
-    this.sign = Object.assign(document.createElement("div"), { id: "kiosk-sign", hidden: true });
     this.sign.setAttribute("role", "alertdialog");
     this.sign.setAttribute("aria-labelledby", "kiosk-words");
     this.sign.innerHTML =
@@ -50,11 +49,11 @@ export class Kiosk {
     else this.say(left <= Math.min(COUNTDOWN, this.seconds / 2) ? Math.ceil(left) : 0);
   }
 
-  /** @param seconds  left; 0: more than anybody needs to know */
+  /** @param {number} seconds  left; 0: more than anybody needs to know */
   say(seconds) {
     this.sign.hidden = !seconds;
     const number = this.sign.querySelector("output");
-    if (seconds && number.textContent !== String(seconds)) number.textContent = seconds;
+    if (seconds && number.textContent !== String(seconds)) number.textContent = String(seconds);
   }
 
   async beginAnew() {
@@ -79,19 +78,22 @@ async function forget() {
 
 /** Nothing can be marked, dragged, opened or dropped, nor does a key lead away. */
 function lock() {
-  /** @param {(event: any) => boolean} unless */
-  const never = (type, unless = () => false) =>
-    addEventListener(type, (event) => {
+  /** @template {keyof WindowEventMap} Name @param {Name} name @param {(event: WindowEventMap[Name]) => unknown} unless */
+  const never = (name, unless = () => false) =>
+    addEventListener(name, (event) => {
       if (unless(event)) return;
       event.preventDefault();
-      if (type !== "wheel") event.stopImmediatePropagation();
+      if (name !== "wheel") event.stopImmediatePropagation();
     }, { capture: true, passive: false });
   never("contextmenu");
-  never("selectstart", ({ target }) => target.closest?.(FIELDS) || target.parentElement?.closest(FIELDS));
-  for (const type of ["dragstart", "dragover", "drop"]) never(type);
+  never("selectstart", ({ target }) => {
+    const chosen = /** @type {HTMLElement} */ (target); // or a text within one
+    return chosen.closest?.(FIELDS) || chosen.parentElement?.closest(FIELDS);
+  });
+  for (const type of /** @type {const} */ (["dragstart", "dragover", "drop"])) never(type);
   never("wheel", ({ ctrlKey }) => !ctrlKey); // which would enlarge the page for all who come after
-  never("paste", ({ clipboardData }) => !clipboardData.files.length);
-  for (const type of ["click", "auxclick"]) never(type, ({ target }) => !target.closest?.("a[href]"));
+  never("paste", ({ clipboardData }) => !clipboardData?.files.length);
+  for (const type of /** @type {const} */ (["click", "auxclick"])) never(type, ({ target }) => !(/** @type {HTMLElement} */ (target).closest?.("a[href]")));
   never("keydown", ({ ctrlKey, metaKey, altKey, key }) => {
     const away = (ctrlKey || metaKey) && !altKey && (LEADING_AWAY.includes(key.toLowerCase()) || "+-0".includes(key));
     const back = altKey && ["ArrowLeft", "ArrowRight", "Home"].includes(key);

@@ -3,7 +3,7 @@
 
 globalThis.inLanguage = (() => {
   const KEPT = "lightning-language";
-  /** Every language by its own name. */
+  /** Every language by its own name. @type {Record<string, string>} */
   const NAMES = { en: "English", de: "Deutsch", zh: "中文" };
 
   /** The visitor's choice; else the first of the browser's languages that there is. */
@@ -38,11 +38,13 @@ globalThis.inLanguage = (() => {
     }
   }
 
-  const parts = (words, children) => words.split(/\{(\d)\}/).map((each, place) => (place % 2 ? children[each] : each));
+  /** @param {string} words @param {Element[]} children */
+  const parts = (words, children) => words.split(/\{(\d)\}/).map((each, place) => (place % 2 ? children[Number(each)] : each));
 
+  /** @param {string} date */
   const month = (date) => new Intl.DateTimeFormat(code, { month: "long", year: "numeric", timeZone: "UTC" }).format(new Date(date));
 
-  /** What the languages are chosen by; text.js makes it work. */
+  /** What the languages are chosen by; text.js makes it work. @param {string} label */
   function choice(label) {
     const select = document.createElement("select");
     select.className = "language";

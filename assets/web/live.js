@@ -23,35 +23,37 @@ import { markChips, wireChips } from "./words.js";
 const REMEMBERED = 200; // requests and painted frames kept for times, downloads and tests
 const PAUSE = 1500; // ms without a change after which a page that submits on Enter asks by itself
 
-class Lightning {
-  /** @param config  what the server says of the page, as ui/page.py writes it */
+export class Lightning {
+  /** @param {PageConfig} config  what the server says of the page, as ui/page.py writes it */
   constructor(config) {
     this.maxSeed = config.max_seed;
     this.paintsAhead = config.ahead;
     this.completions = config.completions;
     this.controls = new Controls(config.controls, (name, at) => this.changed(name, at));
-    /** @type {any} */
+    /** @type {Asked} */
     this.request = this.controls.request();
-    /** @type {any} the request whose picture is on the canvas */
+    /** @type {Asked | null} the request whose picture is on the canvas */
     this.current = null;
-    const write = (prompt) => this.controls.set("prompt", prompt);
+    const write = (/** @type {string} */ prompt) => this.controls.set("prompt", prompt);
     this.ghost = new Ghost(this.controls.field("prompt"), write);
     this.sequence = 0;
+    /** @type {Map<number, { request: Asked, at: number, first?: number }>} */
     this.sent = new Map(); // sequence -> { request, at, first, final }
+    /** @type {Partial<FrameHeader>[]} */
     this.painted = [];
     this.paused = false;
     this.empty = false; // whether the page says that the prompt is
     this.settled = 0; // the newest sequence that has its picture, or an error
     this.playing = false; // whether nobody is here, and the page plays by itself
-    /** @type {any} the way to the server */
-    this.transport = null;
-    /** @type {any} the presenter's desk, where the page has one */
+    /** @type {import("./desk.js").Desk | null} the presenter's desk, where the page has one */
     this.desk = null;
-    /** @type {any} plays while nobody is here, where that is asked for */
+    /** @type {import("./kiosk.js").Kiosk | null} begins anew, where that is asked for */
+    this.kiosk = null;
+    /** @type {import("./attract.js").Attract | null} plays while nobody is here, where that is asked for */
     this.attract = null;
-    /** @type {any} the dialog that compares, once it was opened */
+    /** @type {import("./compare.js").Compare | null} the dialog that compares, once it was opened */
     this.comparison = null;
-    /** @type {any} the dialog that paints a list, once it was opened */
+    /** @type {import("./batch.js").Batch | null} the dialog that paints a list, once it was opened */
     this.batch = null;
     this.drawer = new Drawer();
     this.panel = new Panel(this.controls, (element) => this.drawer.reveal(element));
@@ -66,7 +68,8 @@ class Lightning {
     this.keys = document.getElementById("keys") && new Keys(); // nor this one
     this.readLink();
     this.wire();
-    this.connect(config.transport);
+    /** @type {SocketTransport | EventsTransport} the way to the server */
+    this.transport = this.connect(config.transport);
   }
 
   // Changes ----------------------------------------------------------------------------------
@@ -78,10 +81,10 @@ class Lightning {
       const said = link.get(name);
       if (said === null) continue;
       const number = typeof known === "number" && said.trim() && isFinite(Number(said));
-      this.request[name] = number ? Number(said) : said;
+      Object.assign(this.request, { [name]: number ? Number(said) : said });
     }
     for (const [name, kind] of Object.entries(BLEND)) {
-      if (link.has(name)) this.request[name] = kind(link.get(name));
+      if (link.has(name)) Object.assign(this.request, { [name]: kind(link.get(name)) });
     }
     this.controls.show(this.request);
   }
@@ -94,6 +97,7 @@ class Lightning {
       event.preventDefault();
       if (this.unasked) this.submit();
     });
+    /** @type {Record<string, () => unknown>} */
     const actions = {
       dice: () => this.controls.set("seed", this.randomSeed()),
       pause: () => this.pause(),
@@ -102,9 +106,12 @@ class Lightning {
       "compare-open": () => this.compare(),
       "batch-open": () => this.openBatch(),
     };
-    document.addEventListener("click", (/** @type {any} */ { target }) => actions[target.closest?.("button")?.id]?.());
+    document.addEventListener("click", ({ target }) => {
+      const button = /** @type {Element} */ (target).closest?.("button");
+      if (button) actions[button.id]?.();
+    });
     const fromPicture = document.getElementById("from-picture");
-    const replay = (file) => this.timeline?.dropped(file);
+    const replay = (/** @type {File} */ file) => this.timeline?.dropped(file);
     if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file), replay);
     wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
@@ -112,7 +119,11 @@ class Lightning {
     this.mark();
   }
 
-  /** A control may say something new; if it does, asks for the picture before all else. */
+  /**
+   * A control may say something new; if it does, asks for the picture before all else.
+   * @param {string} name
+   * @param {number} at
+   */
   changed(name, at) {
     const before = JSON.stringify(this.request);
     Object.assign(this.request, this.controls.fields(name));
@@ -187,16 +198,19 @@ class Lightning {
 
   // Answers ----------------------------------------------------------------------------------
 
+  /** @param {PageConfig["transport"]} way */
   connect(way) {
+    /** @type {TransportHooks} */
     const hooks = {
       received: (message, bytes) => this.receive(told(message), bytes),
       state: (state) => this.connectionChanged(state),
     };
+    if (way === "events") return new EventsTransport(hooks);
     const events = () => (this.transport = new EventsTransport(hooks));
-    if (way === "events") events();
-    else this.transport = new SocketTransport(hooks, way === "auto" ? events : null);
+    return new SocketTransport(hooks, way === "auto" ? events : null);
   }
 
+  /** @param {"open" | "closed"} state */
   connectionChanged(state) {
     this.panel.online = state === "open";
     this.panel.setLine({ what: null }); // a new connection stands in no line yet
@@ -211,27 +225,29 @@ class Lightning {
     this.submit();
   }
 
+  /** @param {LiveMessage} message @param {Uint8Array<ArrayBuffer> | null} bytes */
   receive(message, bytes) {
     if (message.type === "status") this.setStatus(message);
     else if (message.type === "load") this.metrics?.show(message);
     else if (message.type === "frame") {
       this.metrics?.count(message);
-      this.painter.offer(message, bytes);
+      this.painter.offer(message, /** @type {BufferSource} */ (bytes));
     } else if (message.type === "line") this.panel.setLine(message);
     else if (message.type === "wall") this.desk?.told(message);
     else if (message.type === "battle") this.desk?.battle.told(message);
     else if (message.type === "target") this.desk?.battle.picture(message);
     else if (message.type === "tray") this.desk?.audience?.told(message);
-    else if (message.type.startsWith("thumbnail")) this.desk?.audience?.picture(message);
-    else if (message.type === "error" && this.playing) this.attract.stop();
-    else if (message.type === "error" && this.isCurrent(message)) {
+    else if (message.type !== "error") {
+      if (message.type.startsWith("thumbnail")) this.desk?.audience?.picture(message);
+    } else if (this.playing) this.attract?.stop();
+    else if (this.isCurrent(message)) {
       this.settled = this.sequence;
       this.unasked = this.submitOnEnter; // Enter tries again
       this.panel.error(message);
     }
   }
 
-  /** When another model has taken over, what is asked now is painted again by it. */
+  /** When another model has taken over, what is asked now is painted again by it. @param {Status} status */
   setStatus(status) {
     const before = this.panel.status;
     this.panel.setStatus(status);
@@ -246,11 +262,12 @@ class Lightning {
     return this.settled === this.sequence;
   }
 
+  /** @param {{ sequence: number }} message */
   isCurrent({ sequence }) {
     return sequence === 0 || sequence === this.sequence;
   }
 
-  /** A frame is on the canvas. */
+  /** A frame is on the canvas. @param {FrameHeader} header */
   show(header) {
     const { sequence, step, final, prompt, seed, model } = header;
     const asked = this.sent.get(sequence);
@@ -271,11 +288,14 @@ class Lightning {
     else if (asked) this.panel.showSize(header, asked.request);
   }
 
+  /** @param {string | undefined} model @param {number} milliseconds */
   keep(model, milliseconds) {
-    this.tools.finished(this.current);
-    const { bytes, header } = this.painter.last;
-    const name = model || this.panel.status.model;
-    this.timeline?.keep(this.current, name, bytes, header.media_type, milliseconds);
+    const { current, painter, panel } = this;
+    if (!current || !painter.last) return;
+    this.tools.finished(current);
+    const { bytes, header } = painter.last;
+    const name = model || (panel.status?.model ?? "");
+    this.timeline?.keep(current, name, bytes, header.media_type, milliseconds);
   }
 
   // Actions ----------------------------------------------------------------------------------
@@ -334,7 +354,7 @@ class Lightning {
     };
   }
 
-  /** Takes over what a visitor wants of the settings inside a picture, the seed locked. */
+  /** Takes over what a visitor wants of the settings inside a picture, the seed locked. @param {File} file */
   async takeFrom(file) {
     const found = await requestOf(file, this.request, this.limits).catch(() => null);
     if (!found) {
@@ -350,7 +370,7 @@ class Lightning {
     this.panel.note(text("live.from_picture", { words: all ? found.words : text("from_picture.prompt") }));
   }
 
-  /** Shows a request in the controls, its seed locked; asks for nothing. */
+  /** Shows a request in the controls, its seed locked; asks for nothing. @param {Asked} request */
   takeOver(request) {
     this.request = request;
     this.controls.set("seed_lock", true);
@@ -358,7 +378,11 @@ class Lightning {
     this.mark();
   }
 
-  /** Shows settings of another time, and the picture where there is one; asks for nothing. */
+  /**
+   * Shows settings of another time, and the picture where there is one; asks for nothing.
+   * @param {Partial<Asked>} settings
+   * @param {Blob | null} [picture]
+   */
   async recall(settings, picture) {
     this.takeOver(fitted(settings, this.request, this.limits)?.request ?? this.request);
     if (picture) this.painter.peek(await picture.arrayBuffer(), picture.type);
@@ -382,7 +406,7 @@ class Lightning {
     const wanted = { ...none, ...this.request, seed: this.request.seed ?? this.current?.seed };
     for (const [name, value] of Object.entries(wanted)) {
       if (value === "" || value == null) url.searchParams.delete(name);
-      else url.searchParams.set(name, value);
+      else url.searchParams.set(name, String(value));
     }
     history.replaceState(history.state, "", url);
     return url.href;
@@ -391,11 +415,13 @@ class Lightning {
 
 // Helpers --------------------------------------------------------------------------------------
 
+/** @param {Asked} request */
 function fileName({ prompt, seed }) {
   const words = prompt.normalize("NFKD").toLowerCase().match(/[a-z0-9]+/g) ?? [];
   return `${words.join("-").slice(0, 60) || "picture"}-${seed}.png`;
 }
 
+/** @param {string} link */
 async function copy(link) {
   try {
     await navigator.clipboard.writeText(link); // only where the page is served securely
@@ -412,11 +438,12 @@ async function copy(link) {
 
 /** Called once, by the page's load event. */
 export async function start() {
-  const config = JSON.parse(document.getElementById("config").dataset.config);
+  /** @type {PageConfig} */
+  const config = JSON.parse(document.getElementById("config").dataset.config ?? "");
   config.tips = config.tips.map((key) => text(key));
   const lightning = (globalThis.lightning = new Lightning(config));
   // In another language the page begins anew, with what has been typed.
-  wireLanguage(document.querySelector("#masthead .language"), () => lightning.address());
+  wireLanguage(/** @type {HTMLSelectElement} */ (document.querySelector("#masthead .language")), () => lightning.address());
   document.querySelector(".gradio-container").dataset.started = "";
   if (document.getElementById("desk")) {
     const { Desk } = await import("./desk.js");

@@ -4,21 +4,23 @@ import { dollars } from "./numbers.js";
 import { language } from "./text.js";
 
 export class Meter {
+  /** @param {HTMLElement} box */
   constructor(box) {
     this.box = box;
-    this.prices = JSON.parse(this.box.dataset.prices); // [service, US dollars a picture]
+    /** @type {[string, number][]} */
+    this.prices = JSON.parse(box.dataset.prices ?? "[]"); // [service, US dollars a picture]
     this.pictures = 0; // of this tab
     this.show("tab", 0);
   }
 
-  /** A frame has come; previews, drafts and what was remembered cost nothing. */
+  /** A frame has come; previews, drafts and what was remembered cost nothing. @param {FrameHeader} header */
   count({ final, draft, cached }) {
     if (!final || draft || cached) return;
     this.pictures += 1;
     this.show("tab", this.pictures);
   }
 
-  /** @param which  "tab" or "server" */
+  /** @param which  "tab" or "server" @param {"tab" | "server"} which @param {number} pictures */
   show(which, pictures) {
     const [count, ...costs] = this.box.querySelectorAll(`[data-of="${which}"] td`);
     write(count, pictures.toLocaleString(language));
@@ -26,9 +28,10 @@ export class Meter {
   }
 }
 
-/** Of little also tenths of a cent, in which one picture is counted; of much no cents. */
+/** Of little also tenths of a cent, in which one picture is counted; of much no cents. @param {number} amount */
 const cost = (amount) => dollars(amount, amount < 0.1 ? 3 : amount < 1000 ? 2 : 0);
 
+/** @param {HTMLElement} place @param {string} text */
 function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }

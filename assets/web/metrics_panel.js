@@ -4,17 +4,18 @@
 import { Meter } from "./meter.js";
 import { decimal, milliseconds, percent } from "./numbers.js";
 
-const KINDS = {
-  sessions: (n) => String(n),
-  pictures_per_second: (n) => decimal(n, 1),
-  rows_per_step: (n) => decimal(n, 1),
-  queue_wait_ms: (n) => milliseconds(n),
-  hit_rate: percent,
-  wasted: percent,
-};
+/** How each figure is written. @type {[Exclude<keyof Load, "type">, (value: number) => string][]} */
+const KINDS = [
+  ["sessions", (n) => String(n)],
+  ["pictures_per_second", (n) => decimal(n, 1)],
+  ["rows_per_step", (n) => decimal(n, 1)],
+  ["queue_wait_ms", (n) => milliseconds(n)],
+  ["hit_rate", percent],
+  ["wasted", percent],
+];
 
 export class MetricsPanel {
-  /** @param watch  called with true when the panel is opened, with false when it is closed */
+  /** @param {(open: boolean) => void} watch  called with true when the panel is opened, with false when it is closed */
   constructor(watch) {
     this.box = document.getElementById("metrics-panel");
     this.meter = new Meter(document.getElementById("meter"));
@@ -25,17 +26,18 @@ export class MetricsPanel {
     return this.box.open;
   }
 
-  /** Writes a summary of the engine's load; what was not measured is a dash. */
+  /** Writes a summary of the engine's load; what was not measured is a dash. @param {Load} load */
   show(load) {
-    for (const [name, write] of Object.entries(KINDS)) {
+    for (const [name, write] of KINDS) {
       const place = this.box.querySelector(`[data-name="${name}"]`);
-      const text = load[name] == null ? "–" : write(load[name]);
+      const value = load[name];
+      const text = value == null ? "–" : write(value);
       if (place.textContent !== text) place.textContent = text;
     }
     this.meter.show("server", load.pictures);
   }
 
-  /** A frame has come. */
+  /** A frame has come. @param {FrameHeader} header */
   count(header) {
     this.meter.count(header);
   }

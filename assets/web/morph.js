@@ -8,20 +8,44 @@ import { said } from "./said.js";
 import { text } from "./text.js";
 
 const AT_ONCE = 2; // pictures; what is typed meanwhile takes turns with them
+/**
+ * One of the strip.
+ * @typedef {{ request: Asked, at: number, button: HTMLButtonElement, image: HTMLImageElement, blob: Blob | null }} Cell
+ */
+
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`morph-${name}`);
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} kind
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} fields
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
 
-/** The requests of a strip, from its beginning to its end. */
+/**
+ * The requests of a strip, from its beginning to its end.
+ * @param {Asked} base
+ * @param {string} kind
+ * @param {string | number} to
+ * @param {number} count
+ * @returns {Asked[]}
+ */
 export function morphOf(base, kind, to, count) {
   const { variation_seed, variation_strength, morph_prompt, morph_strength, ...plain } = base;
-  const way = (share) => (kind === "seed" ? { variation_seed: to, variation_strength: share } : { morph_prompt: to, morph_strength: share });
+  const way = (/** @type {number} */ share) => (kind === "seed" ? { variation_seed: to, variation_strength: share } : { morph_prompt: to, morph_strength: share });
   return Array.from({ length: count }, (_, at) => {
     const share = Number((at / (count - 1)).toFixed(4));
     return share ? { ...plain, ...way(share) } : plain;
   });
 }
 
-/** What is written as the end: a prompt, or a seed. @throws Error in words for the visitor */
+/**
+ * What is written as the end: a prompt, or a seed. @throws Error in words for the visitor
+ * @param {string} kind
+ * @param {string} written
+ * @param {number} maxSeed
+ */
 export function endOf(kind, written, maxSeed) {
   const line = written.trim().replace(/\s+/g, " ");
   if (kind === "prompt" && !line) throw new Error(text("morph.no_prompt"));
@@ -32,16 +56,22 @@ export function endOf(kind, written, maxSeed) {
 }
 
 export class Morph {
-  /** @param lightning  the page's live loop */
+  /** @param {import("./live.js").Lightning} lightning  the page's live loop */
   constructor(lightning) {
     this.lightning = lightning;
     this.dialog = document.getElementById("morph");
+    /** @type {Asked} what it begins with */
+    this.base = lightning.request;
+    this.at = 0; // the one that is shown large
+    /** @type {Cell[]} */
     this.cells = [];
+    /** @type {AbortController | null} */
     this.running = null; // what is being painted, until it is aborted
     this.wire();
   }
 
   wire() {
+    /** @type {Record<string, () => unknown>} */
     const actions = {
       "morph-close": () => this.dialog.close(),
       "morph-use": () => this.use(),
@@ -51,7 +81,7 @@ export class Morph {
     this.dialog.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       if (button?.dataset.at) this.show(Number(button.dataset.at));
-      else actions[button?.id]?.();
+      else if (button) actions[button.id]?.();
     });
     this.dialog.addEventListener("close", () => this.stop());
     byId("form").addEventListener("submit", (event) => {
@@ -64,7 +94,7 @@ export class Morph {
   }
 
   get painted() {
-    return this.cells.filter(({ blob }) => blob);
+    return this.cells.flatMap(({ blob, ...cell }) => (blob ? [{ ...cell, blob }] : []));
   }
 
   open() {
@@ -79,7 +109,7 @@ export class Morph {
 
   offer() {
     const seeds = byId("kind").value === "seed";
-    byId("to").value = seeds ? String((this.base.seed + 1) % (this.lightning.maxSeed + 1)) : `${this.base.prompt} at night`;
+    byId("to").value = seeds ? String(((this.base.seed ?? 0) + 1) % (this.lightning.maxSeed + 1)) : `${this.base.prompt} at night`;
     byId("to").inputMode = seeds ? "numeric" : "text";
   }
 
@@ -110,6 +140,7 @@ export class Morph {
     this.ready();
   }
 
+  /** @param {Cell} cell @param {AbortSignal} signal */
   async paint(cell, signal) {
     const url = new URL("../picture?format=jpeg", import.meta.url);
     const headers = { "Content-Type": "application/json" };
@@ -137,6 +168,7 @@ export class Morph {
     byId("go").textContent = text("paint.go");
   }
 
+  /** @param {Asked[]} requests */
   clear(requests) {
     this.stop();
     for (const { image } of this.cells) URL.revokeObjectURL(image.src);
@@ -145,31 +177,31 @@ export class Morph {
       const button = element("button", { type: "button", ariaLabel: percent(share) });
       const image = element("img", { alt: "" });
       image.style.aspectRatio = `${request.width} / ${request.height}`;
-      button.dataset.at = at;
+      button.dataset.at = String(at);
       button.append(image);
       return { request, at, button, image, blob: null };
     });
     byId("strip").replaceChildren(...this.cells.map(({ button }) => button));
     this.at = 0;
-    byId("at").max = Math.max(1, requests.length - 1);
-    byId("at").value = 0;
+    byId("at").max = String(Math.max(1, requests.length - 1));
+    byId("at").value = "0";
     byId("picture").hidden = true;
     this.ready();
   }
 
   ready() {
     const some = this.painted.length > 0;
-    for (const name of ["at", "use"]) byId(name).disabled = !some;
+    byId("at").disabled = byId("use").disabled = !some;
     byId("gif").disabled = this.painted.length < 2 || Boolean(this.running);
     byId("film").disabled = byId("gif").disabled || !filmEnding();
   }
 
-  /** One of the strip, large; while it is still to come, what was shown stays. */
+  /** One of the strip, large; while it is still to come, what was shown stays. @param {number} at */
   show(at) {
     const cell = this.cells[at];
     if (!cell) return;
     this.at = at;
-    byId("at").value = at;
+    byId("at").value = String(at);
     const share = cell.request.morph_strength ?? cell.request.variation_strength ?? 0;
     byId("at").setAttribute("aria-valuetext", percent(share));
     for (const { button } of this.cells) button.setAttribute("aria-pressed", String(button === cell.button));
@@ -184,6 +216,7 @@ export class Morph {
     this.lightning.submitRecalled();
   }
 
+  /** @param {string} name @param {(signal: AbortSignal) => Promise<Blob>} make */
   async export(name, make) {
     this.say(text("file.making", { name }));
     const control = (this.running = new AbortController());
@@ -197,6 +230,7 @@ export class Morph {
     this.ready();
   }
 
+  /** @param {string} words */
   say(words, kind = "") {
     byId("says").textContent = words;
     byId("says").dataset.kind = kind;

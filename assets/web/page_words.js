@@ -4,8 +4,8 @@
 /** @param {Record<string, Record<string, string>>} words  by language and key */
 globalThis.fillPage = (words) => {
   const { code, tag, fill, choice } = globalThis.inLanguage;
-  const said = (key) => words[code][key] ?? key;
-  const filled = (html) => {
+  const said = (/** @type {string} */ key) => words[code][key] ?? key;
+  const filled = (/** @type {string} */ html) => {
     const template = document.createElement("template");
     template.innerHTML = html;
     fill(template.content, said);
@@ -14,7 +14,7 @@ globalThis.fillPage = (words) => {
   };
   for (const { props } of globalThis.gradio_config.components) {
     for (const [name, value] of Object.entries(props)) {
-      if (name === "choices") for (const each of value) each[0] = said(each[0]);
+      if (name === "choices") for (const each of /** @type {string[][]} */ (value)) each[0] = said(each[0]);
       else if (typeof value !== "string") continue;
       else if (/^\w+(\.\w+)+$/.test(value)) props[name] = said(value);
       else if (/ data-(text|language|month)/.test(value)) props[name] = filled(value);

@@ -2,28 +2,38 @@
 
 import { Decoder } from "./decoder.js";
 
+/**
+ * A frame that waits, or a picture of another time, which is `aside`.
+ * @typedef {{ header: FrameHeader, bytes: BufferSource, aside?: false }} Frame
+ * @typedef {{ header: { media_type: string }, bytes: BufferSource, aside: true }} Aside
+ * @typedef {Frame | Aside} Offered
+ */
+
 export class Painter {
   /**
-   * @param canvas   fills its box; pictures are fitted into it, scaled smoothly, never stretched
-   * @param painted  called with a frame's header once it is on the canvas
+   * @param {HTMLCanvasElement} canvas  fills its box; pictures are fitted into it, scaled smoothly, never stretched
+   * @param {(header: FrameHeader) => void} painted  called with a frame's header once it is on the canvas
    */
   constructor(canvas, painted) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.decoder = new Decoder();
     this.painted = painted;
     this.shown = 0; // the newest sequence ever offered, and its furthest step
     this.step = 0;
+    /** @type {Offered | null} */
     this.next = null;
     this.busy = false;
+    /** @type {ImageBitmap | null} */
     this.picture = null; // what is shown, and the frame that it is of
+    /** @type {Offered | null} */
     this.last = null;
     this.cleared = 0; // times
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
 
-  /** @param bytes  the encoded picture */
+  /** @param bytes  the encoded picture @param {FrameHeader} header @param {BufferSource} bytes */
   offer(header, bytes) {
     const { sequence, step } = header;
     if (sequence < this.shown || (sequence === this.shown && step < this.step)) return;
@@ -33,13 +43,17 @@ export class Painter {
     if (!this.busy) this.pump();
   }
 
-  /** Shows a picture of another time, until the next frame. */
+  /** Shows a picture of another time, until the next frame. @param {BufferSource} bytes @param {string} type */
   peek(bytes, type) {
     this.next = { header: { media_type: type }, bytes, aside: true };
     if (!this.busy) this.pump();
   }
 
-  /** Leaves out the frames of a request before a step: what is shown is as good. */
+  /**
+   * Leaves out the frames of a request before a step: what is shown is as good.
+   * @param {number} sequence
+   * @param {number} step
+   */
   skipTo(sequence, step) {
     this.shown = sequence;
     this.step = step;
@@ -67,7 +81,7 @@ export class Painter {
         if (canvas.width !== width || canvas.height !== height) this.next ??= frame;
         if (frame === this.last) continue; // in another size
         this.last = frame;
-        if (!frame.aside) this.painted(header);
+        if (!frame.aside) this.painted(frame.header);
       } catch (problem) {
         console.warn("a frame could not be decoded", problem);
       }

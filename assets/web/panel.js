@@ -9,9 +9,14 @@ const TELL_MS = 250; // times are told so often: laying them out is no work of a
 const NOTE_MS = 6000; // what has been done is said for this long
 const DRAFTING_MS = 1200; // after the last draft, so that the words stay between two keystrokes
 
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
-/** Sets text only when it changes, so that nothing is laid out again for nothing. */
+/**
+ * Sets text only when it changes, so that nothing is laid out again for nothing.
+ * @param {string} name
+ * @param {string} words
+ */
 function write(name, words) {
   const element = byId(name);
   if (element && element.textContent !== words) element.textContent = words;
@@ -19,12 +24,13 @@ function write(name, words) {
 
 export class Panel {
   /**
-   * @param controls  at which errors are told
-   * @param reveal    shows a control, wherever it rests
+   * @param {import("./controls.js").Controls} controls  at which errors are told
+   * @param {(box: Element) => void} reveal  shows a control, wherever it rests
    */
   constructor(controls, reveal) {
     this.controls = controls;
     this.reveal = reveal;
+    /** @type {Status | null} */
     this.status = null;
     this.online = true;
     this.refusal = ""; // why the server ended the connection, when it said so
@@ -32,16 +38,20 @@ export class Panel {
     this.line = ""; // who is served before, and for about how long
     this.paintedAt = 0;
     this.steps = 0; // of the picture that is shown
+    /** @type {import("./trace.js").Times[]} */
     this.times = []; // [first paint, final] in ms of the last pictures
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     this.wrong = false; // whether a field has an error
     this.stays = false; // whether that is told until something else is asked for
+    /** @type {number | null} */
+    this.telling = null;
     this.trace = new Trace(byId("trace"));
     setInterval(() => this.writeAge(), 1000);
   }
 
   // State ------------------------------------------------------------------------------------
 
+  /** @param {Status} status */
   setStatus(status) {
     this.status = status;
     this.refusal = "";
@@ -78,12 +88,15 @@ export class Panel {
     const engines = status && status.engines > 1 && text("panel.engines", { ready: status.engines_ready, count: status.engines });
     const how = `${text(`state.${state}`)} ${share}`.trim();
     write("about", [...about, engines, steps, how, status && said(status.tier.replace(/^\w+, (?=getting)/, ""))].filter(Boolean).join(" · "));
-    if (state === "failed" && this.paintedAt) this.note(status.detail, "problem");
+    if (state === "failed" && this.paintedAt) this.note(status?.detail ?? "", "problem");
     if (state === "offline" && this.paintedAt) this.note(lost, "offline");
     else if (this.kind === "offline") this.note("");
   }
 
-  /** Where this page stands in line; not read aloud at each change, as it goes by itself. */
+  /**
+   * Where this page stands in line; not read aloud at each change, as it goes by itself.
+   * @param {Pick<Line, "what"> & Partial<Line>} message
+   */
   setLine(message) {
     const line = lineWords(message);
     if (line === this.line) return;
@@ -92,7 +105,7 @@ export class Panel {
     this.show();
   }
 
-  /** Words and examples are those of the model that paints. */
+  /** Words and examples are those of the model that paints. @param {Status} status */
   showModel({ model, title }) {
     document.title = document.title.replace(/(– ).*/, (_, dash) => dash + title);
     for (const each of document.querySelectorAll(".of-model")) {
@@ -100,7 +113,7 @@ export class Panel {
     }
   }
 
-  /** How far the model is that this one stands in for, or why it will not come. */
+  /** How far the model is that this one stands in for, or why it will not come. @param {Status} status */
   showLoading({ state, loading_model: model, loading_title: title, detail, progress }) {
     const failed = state === "ready" && !model && Boolean(detail);
     const loading = state === "ready" && Boolean(model);
@@ -118,27 +131,32 @@ export class Panel {
     bar.firstElementChild.style.transform = `scaleX(${progress ?? 0})`;
   }
 
-  /** Says at the sizes when the picture has another one than was asked for. */
+  /** Says at the sizes when the picture has another one than was asked for. @param {Box} size @param {Asked} asked */
   showSize({ width, height }, asked) {
     const same = width === asked.width && height === asked.height;
     this.controls.box("size").dataset.painted = same ? "" : text("panel.size", { width, height });
   }
 
-  /** Says how a draft differs from what was asked for, as long as drafts come. */
+  /**
+   * Says how a draft differs from what was asked for, as long as drafts come.
+   * @param {FrameHeader} header
+   * @param {Asked} asked
+   */
   showDraft({ num_inference_steps: steps, width, height, draft }, asked) {
     const how = [
       steps !== asked.num_inference_steps && text("steps", { count: steps }),
       width * height < asked.width * asked.height && `${width} × ${height}`,
       text("panel.quick"),
     ];
-    write("drafting", text("panel.drafts", { words: listed(how), budget: draft.budget }));
+    write("drafting", text("panel.drafts", { words: listed(how), budget: draft?.budget }));
     clearTimeout(this.drafting);
     this.drafting = setTimeout(() => write("drafting", ""), DRAFTING_MS);
   }
 
+  /** @param {number[]} available */
   offerSteps(available) {
     for (const input of this.controls.box("num_inference_steps").querySelectorAll("input")) {
-      const label = input.closest("label");
+      const label = /** @type {HTMLLabelElement} */ (input.closest("label"));
       const absent = !available.includes(Number(input.value));
       input.disabled = absent;
       label.classList.toggle("absent", absent);
@@ -148,7 +166,12 @@ export class Panel {
 
   // Pictures ---------------------------------------------------------------------------------
 
-  /** A frame is on the canvas; `first` and `final` are ms since its keystroke, where known. */
+  /**
+   * A frame is on the canvas; `first` and `final` are ms since its keystroke, where known.
+   * @param {FrameHeader} header
+   * @param {number | null} first
+   * @param {number | null} final
+   */
   painted(header, first, final) {
     // A draft's own steps are told by `showDraft`.
     const steps = (header.draft && this.steps) || header.num_inference_steps;
@@ -171,14 +194,15 @@ export class Panel {
 
   tellTimes() {
     this.telling = null;
-    const newest = (which) => this.times.findLast((each) => each[which] != null)?.[which];
-    for (const [name, time] of [["first-paint", newest(0)], ["final", newest(1)]]) {
-      if (time != null) write(name, String(Math.round(time)));
-    }
+    const newest = (/** @type {0 | 1} */ which) => this.times.findLast((each) => each[which] != null)?.[which];
+    const [first, final] = [newest(0), newest(1)];
+    if (first != null) write("first-paint", String(Math.round(first)));
+    if (final != null) write("final", String(Math.round(final)));
     this.trace.draw(this.times);
     this.writeAge();
   }
 
+  /** @param {number} done @param {number} steps @param {boolean} final */
   drawSteps(done, steps, final) {
     const box = byId("steps-done");
     while (box.childElementCount < steps) box.append(document.createElement("i"));
@@ -196,6 +220,7 @@ export class Panel {
 
   // Words ------------------------------------------------------------------------------------
 
+  /** @param {string} words */
   note(words, kind = "") {
     clearTimeout(this.silence);
     if (words && !kind) this.silence = setTimeout(() => this.note(""), NOTE_MS);
@@ -256,23 +281,28 @@ export class Panel {
   }
 }
 
-/** Words for a `line` message: for a seat "All places are taken: you are next, about 2 min". */
+/**
+ * Words for a `line` message: for a seat "All places are taken: you are next, about 2 min".
+ * @param {Pick<Line, "what"> & Partial<Line>} line
+ */
 function lineWords({ what, ahead, seconds }) {
   if (!what) return "";
   const people = what === "seat" ? "panel.ahead_of_you" : "panel.ahead";
   const who = ahead === 0 ? text("panel.next") : text(people, { count: ahead });
-  const time = long(seconds, Math.round(seconds / 60));
-  const words = seconds === null ? who : text("about", { words: who, time });
+  const time = seconds == null ? "" : long(seconds, Math.round(seconds / 60));
+  const words = !time ? who : text("about", { words: who, time });
   if (what === "seat") return text("panel.taken", { words });
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /** A time, in seconds below a minute. */
+/** @param {number} seconds @param {number} minutes */
 const long = (seconds, minutes) =>
   seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
 
+/** @param {Panel["state"]} state @param {Status | null} status @param {string} share */
 function veil(state, status, share) {
-  if (state === "failed") return status.detail || text("panel.failed");
+  if (state === "failed") return status?.detail || text("panel.failed");
   if (state === "loading") return `${status?.detail || text("panel.loading")} ${share}`.trim();
   return text("panel.first");
 }

@@ -6,18 +6,20 @@ import { text } from "./text.js";
 
 const LATE = 10; // seconds
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`battle-${name}`);
 
 export class PhoneBattle {
   /**
-   * @param say    takes a message for the server
-   * @param begin  called with what the box shall hold when a round of this phone's own begins
+   * @param {(message: object) => void} say  takes a message for the server
+   * @param {(prompt: string) => void} begin  called with what the box shall hold when a round of this phone's own begins
    */
   constructor(say, begin) {
     this.begin = begin;
+    /** @type {PhoneBattleState | null} */
     this.state = null;
     this.playing = false; // in a round that is on
-    byId("volunteer").addEventListener("click", () => say({ volunteer: !this.state.volunteer }));
+    byId("volunteer").addEventListener("click", () => say({ volunteer: !this.state?.volunteer }));
     byId("decline").addEventListener("click", () => say({ decline: true }));
     byId("vote").addEventListener("click", ({ target }) => {
       const side = target.closest("button")?.dataset.side;
@@ -27,17 +29,21 @@ export class PhoneBattle {
 
   /** Whether this phone's member may type now. */
   get types() {
-    return this.playing && this.state.types;
+    return this.playing && Boolean(this.state?.types);
   }
 
+  /** @param {TargetPicture} message */
   picture({ picture }) {
     byId("target").hidden = !picture;
     byId("target").src = picture ? `data:image/jpeg;base64,${picture}` : "";
   }
 
-  /** @param state  as of the server's `views.phone`; null: there is no battle */
+  /**
+   * @param state  as of the server's `views.phone`; null: there is no battle
+   * @param {PhoneBattleState | null} state
+   */
   show(state) {
-    const running = Boolean(state) && isRunning(state.phase);
+    const running = state !== null && isRunning(state.phase);
     const playing = running && state.side !== null;
     if (playing && !this.playing) this.begin(state.prompt);
     this.playing = playing;
@@ -61,16 +67,18 @@ export class PhoneBattle {
     byId("volunteer").textContent = text(volunteer ? "battle.volunteered" : "battle.volunteer");
     byId("decline").hidden = side === null || state.phase !== "gather";
     byId("vote").hidden = side !== null || !state.may_vote;
-    for (const button of byId("vote").children) {
-      const { by, colour } = sides[button.dataset.side];
+    for (const button of byId("vote").querySelectorAll("button")) {
+      const each = /** @type {Side} */ (button.dataset.side);
+      const { by, colour } = sides[each];
       button.style.setProperty("--side", colour);
-      button.querySelector("b").textContent = by ? nameOf(by) : button.dataset.side.toUpperCase();
-      button.querySelector("span").textContent = state.prompts?.[button.dataset.side] ?? "";
-      button.setAttribute("aria-pressed", String(choice === button.dataset.side));
+      button.querySelector("b").textContent = by ? nameOf(by) : each.toUpperCase();
+      button.querySelector("span").textContent = state.prompts?.[each] ?? "";
+      button.setAttribute("aria-pressed", String(choice === each));
     }
   }
 }
 
+/** @param {PhoneBattleState} state @param {boolean} running */
 function title({ side, round, rounds, phase, may_vote: votes }, running) {
   if (side !== null && phase !== "over") return running ? text("battle.round", { round, rounds }) : text("battle.you_play");
   if (votes) return text("battle.who_is_better");

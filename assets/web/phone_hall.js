@@ -3,13 +3,16 @@
 import { credit } from "./credit.js";
 import { text } from "./text.js";
 
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
 export class Hall {
-  /** @param say  takes a message for the server */
+  /** @param {(message: object) => void} say  takes a message for the server */
   constructor(say) {
+    /** @type {ShownPicture | null} */
     this.shown = null;
     byId("vote").addEventListener("click", () => {
+      if (!this.shown) return;
       const { entry, voted } = this.shown;
       this.shown.voted = !voted;
       this.mark();
@@ -17,6 +20,7 @@ export class Hall {
     });
   }
 
+  /** @param {HallState} state */
   show({ shown, sent }) {
     this.shown = shown;
     byId("shown").hidden = !shown;
@@ -31,9 +35,10 @@ export class Hall {
   }
 
   mark() {
-    byId("vote").setAttribute("aria-pressed", String(this.shown.voted));
+    byId("vote").setAttribute("aria-pressed", String(Boolean(this.shown?.voted)));
   }
 
+  /** @param {string} problem */
   refused(problem) {
     if (problem && this.shown) {
       this.shown.voted = !this.shown.voted;
@@ -42,6 +47,7 @@ export class Hall {
   }
 }
 
+/** @param {HallState["sent"][number]} entry */
 function item({ prompt, state }) {
   const line = document.createElement("li");
   line.dataset.state = state;

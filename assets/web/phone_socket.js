@@ -2,11 +2,12 @@
 
 import { GuestSocket } from "./guest_socket.js";
 
+/** @extends {GuestSocket<PhoneHooks>} */
 export class PhoneSocket extends GuestSocket {
   /**
    * @param {string} code
    * @param {() => string} token  by what the server knows this phone; empty: it does not
-   * @param {any} hooks  by type of message, with the message; frame(header, bytes), lost()
+   * @param {PhoneHooks} hooks  by type of message, with the message; frame(header, bytes), lost()
    */
   constructor(code, token, hooks) {
     super(() => `../audience/live?${new URLSearchParams({ code })}`, hooks);

@@ -4,13 +4,19 @@ import { text } from "./text.js";
 
 const BUTTONS = [["all", "picture_dialog.all"], ["prompt", "picture_dialog.prompt"], ["", "picture_dialog.nothing"]];
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} kind
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} fields
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 const element = (kind, fields) => Object.assign(document.createElement(kind), fields);
 
 /**
  * Asks a visitor.
- * @param file     the picture
- * @param request  what it asks for here
- * @param words    for its settings, and for what they become
+ * @param {Blob} file  the picture
+ * @param {Asked} request  what it asks for here
+ * @param {string} words  for its settings, and for what they become
  * @returns "all", "prompt", or "" for nothing
  */
 export function whatOf(file, request, words) {

@@ -25,12 +25,25 @@ const NUMBERS = ["value", "int", "number", "float"];
 // `Steps: 4, Lora hashes: "a: 1, b: 2", Size: 512x512`
 const SETTING = /([\p{L}\p{N}_][\p{L}\p{N}_ \-/]{0,60}): ("(?:\\.|[^\\"])*"|[^,]*)/gu;
 
+/** @typedef {Record<string, unknown>} Fields */
+/** A link to a node: its id, and which of its outputs. @typedef {[string, unknown]} Link */
+/** A node's inputs by its id. @typedef {Map<string, Fields>} Graph */
+/** @typedef {"positive" | "negative"} Which */
+
+/** @param {unknown} value @returns {value is number} */
 const isNumber = (value) => typeof value === "number" && Math.abs(value) <= 2 ** 64;
+/** @param {unknown} value @returns {value is string} */
 const isText = (value) => typeof value === "string";
+/** @param {unknown} value @returns {value is Link} */
 const isLink = (value) => Array.isArray(value) && value.length === 2 && isText(value[0]);
+/** @param {unknown} value @returns {value is Fields} */
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The fields of a request that a picture file names; null where it names none. */
+/**
+ * The fields of a request that a picture file names; null where it names none.
+ * @param {Blob} file
+ * @returns {Promise<Fields | null>}
+ */
 export async function settingsIn(file) {
   const picture = await pictureTexts(file);
   const found = picture && settingsOf(picture.texts);
@@ -42,6 +55,7 @@ export async function settingsIn(file) {
 /**
  * The fields of a request in a picture's texts; null where there are none.
  * @param {{ generation?: string, parameters?: string, prompt?: string }} texts
+ * @returns {Fields | null}
  */
 export function settingsOf({ generation, parameters, prompt }) {
   const ours = parsed(generation);
@@ -51,7 +65,11 @@ export function settingsOf({ generation, parameters, prompt }) {
   return found && Object.keys(found).length ? found : null;
 }
 
-/** JSON, also with the infinities that Python writes; undefined where it is none. */
+/**
+ * JSON, also with the infinities that Python writes; undefined where it is none.
+ * @param {string | undefined} text
+ * @returns {unknown}
+ */
 function parsed(text) {
   if (!text) return undefined;
   for (const each of [text, text.replace(/([[,:]\s*)(?:NaN|-?Infinity)(?=\s*[\],}])/g, "$1null")]) {
@@ -66,9 +84,10 @@ function parsed(text) {
 
 // AUTOMATIC1111 --------------------------------------------------------------------------------
 
+/** @param {string} text */
 function ofParameters(text) {
   const lines = text.trim().split("\n");
-  let settings = [...lines.pop().matchAll(SETTING)];
+  let settings = [...(lines.pop() ?? "").matchAll(SETTING)];
   if (settings.length < 3) {
     // A prompt with a colon in it.
     lines.splice(0, lines.length, ...text.trim().split("\n"));
@@ -76,6 +95,7 @@ function ofParameters(text) {
   }
   const [prompt, ...negative] = lines.join("\n").split("Negative prompt:");
   const said = Object.fromEntries(settings.map(([, name, value]) => [name.trim(), value.trim()]));
+  /** @type {Fields} */
   const found = { prompt: prompt.trim(), negative_prompt: negative.join("Negative prompt:").trim() };
   for (const [name, theirs] of Object.entries(THEIR_NUMBERS)) {
     if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
@@ -90,28 +110,40 @@ function ofParameters(text) {
 
 // Fooocus --------------------------------------------------------------------------------------
 
-/** What Fooocus' JSON says, as in `fooocus_parameters.py`; null for other texts. */
+/**
+ * What Fooocus' JSON says, as in `fooocus_parameters.py`; null for other texts.
+ * @param {string} text
+ * @returns {Fields | null}
+ */
 function ofFooocus(text) {
   const said = text.trimStart().startsWith("{") ? parsed(text) : null;
   if (!isObject(said) || !isText(said.prompt)) return null;
+  /** @type {Fields} */
   const found = { prompt: said.prompt, negative_prompt: isText(said.negative_prompt) ? said.negative_prompt : "" };
   for (const [name, theirs] of [["num_inference_steps", "steps"], ["guidance_scale", "guidance_scale"], ["seed", "seed"]]) {
-    if (/^\d{1,20}(\.\d{1,9})?$/.test(said[theirs])) found[name] = Number(said[theirs]);
+    if (/^\d{1,20}(\.\d{1,9})?$/.test(String(said[theirs]))) found[name] = Number(said[theirs]);
   }
-  const [, width, height] = /^\(?\s*(\d{1,5})\s*[,x×]\s*(\d{1,5})\s*\)?$/.exec(said.resolution) ?? [];
+  const [, width, height] = /^\(?\s*(\d{1,5})\s*[,x×]\s*(\d{1,5})\s*\)?$/.exec(String(said.resolution)) ?? [];
   return width ? { ...found, width: Number(width), height: Number(height) } : found;
 }
 
 // ComfyUI --------------------------------------------------------------------------------------
 
-/** What a graph of ComfyUI's server asks for; null where it is none, or paints nothing. */
+/**
+ * What a graph of ComfyUI's server asks for; null where it is none, or paints nothing.
+ * @param {unknown} content
+ * @returns {Fields | null}
+ */
 function ofGraph(content) {
   if (!isObject(content) || Object.keys(content).length > MOST_NODES) return null;
-  const nodes = Object.entries(content).filter(([, node]) => isObject(node?.inputs));
-  const graph = new Map(nodes.map(([id, node]) => [id, inputsOf(node)]));
+  /** @type {Graph} */
+  const graph = new Map();
+  for (const [id, node] of Object.entries(/** @type {Record<string, Fields | null>} */ (content))) {
+    if (isObject(node?.inputs)) graph.set(id, inputsOf(node.class_type, node.inputs));
+  }
   const sampler = firstSampler(graph);
   if (sampler === undefined) return null;
-  const number = (names, through) => valueAt(graph, sampler, names, through);
+  const number = (/** @type {string[]} */ names, /** @type {string[]} */ through) => valueAt(graph, sampler, names, through);
   const found = {
     prompt: promptAt(graph, sampler, "positive"),
     negative_prompt: promptAt(graph, sampler, "negative"),
@@ -123,15 +155,23 @@ function ofGraph(content) {
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }
 
-/** A node's inputs; none of the one that makes nothing of a text. */
-function inputsOf({ class_type: kind, inputs }) {
+/**
+ * A node's inputs; none of the one that makes nothing of a text.
+ * @param {unknown} kind
+ * @param {Fields} inputs
+ * @returns {Fields}
+ */
+function inputsOf(kind, inputs) {
   if (kind === "ConditioningZeroOut") return {};
   return Object.fromEntries(Object.entries(inputs).slice(0, MOST_INPUTS));
 }
 
-/** The sampler that begins with noise: the others go on with what it has made. */
+/** The inputs of a node; none of one that is not there. @param {Graph} graph @param {string} id @returns {Fields} */
+const inputsAt = (graph, id) => graph.get(id) ?? {};
+
+/** The sampler that begins with noise: the others go on with what it has made. @param {Graph} graph */
 function firstSampler(graph) {
-  const samplers = [...graph.keys()].filter((id) => samples(graph.get(id))).slice(0, MOST_SAMPLERS);
+  const samplers = [...graph.keys()].filter((id) => samples(inputsAt(graph, id))).slice(0, MOST_SAMPLERS);
   const first = samplers.find((id) => {
     const before = [...upstream(graph, id, LATENTS)].map(([each]) => each);
     return !before.some((each) => each !== id && samplers.includes(each)) && promptAt(graph, id, "positive");
@@ -139,15 +179,22 @@ function firstSampler(graph) {
   return first ?? samplers[0];
 }
 
+/** @param {Fields} inputs */
 function samples(inputs) {
   const guided = isLink(inputs.positive) || isLink(inputs.guider);
   return guided && ["seed", "noise_seed", "noise"].some((name) => name in inputs);
 }
 
-/** The text nearest before one of a sampler's conditionings. */
+/**
+ * The text nearest before one of a sampler's conditionings.
+ * @param {Graph} graph
+ * @param {string} sampler
+ * @param {Which} which
+ * @returns {string}
+ */
 function promptAt(graph, sampler, which) {
-  let given = graph.get(sampler);
-  if (isLink(given.guider)) given = graph.get(given.guider[0]) ?? {};
+  let given = inputsAt(graph, sampler);
+  if (isLink(given.guider)) given = inputsAt(graph, given.guider[0]);
   const link = given[which] || (which === "positive" ? given.conditioning : undefined);
   for (const [, inputs] of behind(graph, [link], which)) {
     for (const field of [which, ...TEXTS]) {
@@ -158,20 +205,31 @@ function promptAt(graph, sampler, which) {
   return "";
 }
 
-/** Width and height of the latent that a sampler begins with. */
+/**
+ * Width and height of the latent that a sampler begins with.
+ * @param {Graph} graph
+ * @param {string} sampler
+ * @returns {Partial<Box>}
+ */
 function sizeAt(graph, sampler) {
   for (const [, inputs] of upstream(graph, sampler, LATENTS)) {
     const [width, height] = ["width", "height"].map((side) =>
       resolved(graph, inputs[side], [side, ...NUMBERS], isNumber));
-    if (width >= 1 && height >= 1) return { width: Math.trunc(width), height: Math.trunc(height) };
+    if (width && height && width >= 1 && height >= 1) return { width: Math.trunc(width), height: Math.trunc(height) };
   }
   return {};
 }
 
-/** The first number of these names: the sampler's own, or of what comes before it. */
+/**
+ * The first number of these names: the sampler's own, or of what comes before it.
+ * @param {Graph} graph
+ * @param {string} sampler
+ * @param {string[]} names
+ * @param {string[]} through
+ */
 function valueAt(graph, sampler, names, through) {
   const before = [...upstream(graph, sampler, through)].map(([, inputs]) => inputs);
-  for (const inputs of [graph.get(sampler), ...before]) {
+  for (const inputs of [inputsAt(graph, sampler), ...before]) {
     for (const name of names) {
       const value = resolved(graph, inputs[name], [...names, ...NUMBERS], isNumber);
       if (value !== undefined) return value;
@@ -180,25 +238,43 @@ function valueAt(graph, sampler, names, through) {
   return undefined;
 }
 
-/** A good value, or that of the node which a link leads to, or of those before it. */
+/**
+ * A good value, or that of the node which a link leads to, or of those before it.
+ * @template Value
+ * @param {Graph} graph
+ * @param {unknown} value
+ * @param {string[]} names
+ * @param {(value: unknown) => value is Value} good
+ * @returns {Value | undefined}
+ */
 function resolved(graph, value, names, good) {
   if (good(value)) return value;
   if (!isLink(value)) return undefined;
   let looked = 0;
   for (const [, inputs] of behind(graph, [value])) {
     if ((looked += 1) > NEXT) break;
-    const name = names.find((each) => good(inputs[each]));
-    if (name) return inputs[name];
+    for (const name of names) {
+      const found = inputs[name];
+      if (good(found)) return found;
+    }
   }
   return undefined;
 }
 
-/** The nodes before some inputs of a node, the nearest first. */
-const upstream = (graph, id, through) => behind(graph, through.map((name) => graph.get(id)[name]));
+/**
+ * The nodes before some inputs of a node, the nearest first.
+ * @param {Graph} graph
+ * @param {string} id
+ * @param {string[]} through
+ */
+const upstream = (graph, id, through) => behind(graph, through.map((name) => inputsAt(graph, id)[name]));
 
 /**
  * The nodes that links lead to, the nearest first, each once.
- * @param which  "positive" or "negative", where a node hands on one of the two in each output
+ * @param {Which} [which]  "positive" or "negative", where a node hands on one of the two in each output
+ * @param {Graph} graph
+ * @param {unknown[]} links
+ * @returns {Generator<[string, Fields]>}
  */
 function* behind(graph, links, which) {
   const seen = new Set();
@@ -206,7 +282,7 @@ function* behind(graph, links, which) {
   for (const link of queue) {
     if (!isLink(link) || !graph.has(link[0]) || seen.has(link[0])) continue;
     seen.add(link[0]);
-    const inputs = graph.get(link[0]);
+    const inputs = inputsAt(graph, link[0]);
     yield [link[0], inputs];
     if (seen.size === NEAR) return;
     if (which && isLink(inputs.positive) && isLink(inputs.negative)) {

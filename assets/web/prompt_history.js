@@ -9,9 +9,16 @@ const SHOWN = 100;
 const LONGEST = 2000; // characters; no model reads more
 const STANDS = 1200; // ms that a prompt stands before it counts as one to come back to
 
+/** A prompt to come back to. @typedef {{ prompt: string, negative_prompt: string, style: string }} Entry */
+
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`prompt-history-${name}`);
 
-/** `entries` with another before all; what it was typed on from makes way. */
+/**
+ * `entries` with another before all; what it was typed on from makes way.
+ * @param {Entry[]} entries
+ * @param {Entry} entry
+ */
 export function noted(entries, entry) {
   const { prompt, style, negative_prompt: without } = entry;
   const [newest, ...older] = entries;
@@ -21,19 +28,23 @@ export function noted(entries, entry) {
   return [entry, ...others].slice(0, MOST);
 }
 
-/** Those that hold all words of a search, wherever. */
+/** Those that hold all words of a search, wherever. @param {Entry[]} entries @param {string} search */
 export function searched(entries, search) {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = ({ prompt, style, negative_prompt: without }) => `${prompt} ${style} ${without}`.toLowerCase();
+  const all = (/** @type {Entry} */ { prompt, style, negative_prompt: without }) => `${prompt} ${style} ${without}`.toLowerCase();
   return entries.filter((entry) => words.every((word) => all(entry).includes(word)));
 }
 
 export class PromptHistory {
-  /** @param restore  called with the entry that is chosen */
+  /** @param {(entry: Entry) => void} restore  called with the entry that is chosen */
   constructor(restore) {
     this.restore = restore;
     this.problem = "";
+    /** @type {Entry[]} */
+    this.entries = [];
     this.entries = this.load();
+    /** @type {Entry[]} those that are shown */
+    this.found = [];
     this.dialog = document.getElementById("prompt-history");
     this.wire();
   }
@@ -50,10 +61,10 @@ export class PromptHistory {
     this.dialog.addEventListener("keydown", (event) => this.press(event));
   }
 
-  /** Arrows go through what is found, Enter in the search takes the first. */
+  /** Arrows go through what is found, Enter in the search takes the first. @param {KeyboardEvent} event */
   press(event) {
     const buttons = [...byId("list").querySelectorAll("button")];
-    const at = buttons.indexOf(document.activeElement);
+    const at = buttons.findIndex((each) => each === document.activeElement);
     const searching = document.activeElement === byId("search");
     if (event.key === "Enter" && searching && buttons.length) this.take(0);
     else if (event.key === "ArrowDown" && (searching || at >= 0)) buttons[Math.min(at + 1, buttons.length - 1)]?.focus();
@@ -75,7 +86,7 @@ export class PromptHistory {
     byId("list").replaceChildren(...this.found.map(({ prompt, style }, at) => {
       const item = document.createElement("li");
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: prompt, dir: "auto" });
-      button.dataset.at = at;
+      button.dataset.at = String(at);
       if (style) button.append(" ", Object.assign(document.createElement("small"), { textContent: style }));
       item.append(button);
       return item;
@@ -86,6 +97,7 @@ export class PromptHistory {
     byId("forget").disabled = !this.entries.length;
   }
 
+  /** @param {number} at */
   take(at) {
     const entry = this.found[at];
     if (!entry) return;
@@ -93,7 +105,7 @@ export class PromptHistory {
     this.restore({ ...entry });
   }
 
-  /** A prompt has been painted; it is kept once it stands, never while somebody types. */
+  /** A prompt has been painted; it is kept once it stands, never while somebody types. @param {Entry} entry */
   note(entry) {
     clearTimeout(this.standing);
     if (entry.prompt.length > LONGEST) return;
@@ -104,6 +116,7 @@ export class PromptHistory {
     }, STANDS);
   }
 
+  /** @param {HTMLButtonElement} button */
   forget(button) {
     if (!sure(button)) return;
     this.entries = [];
@@ -112,16 +125,17 @@ export class PromptHistory {
     byId("search").focus();
   }
 
+  /** @returns {Entry[]} */
   load() {
     try {
       const kept = JSON.parse(localStorage.getItem(NAME) ?? "[]");
-      const short = (value) => (typeof value === "string" ? value.slice(0, LONGEST) : "");
+      const short = (/** @type {unknown} */ value) => (typeof value === "string" ? value.slice(0, LONGEST) : "");
       return (Array.isArray(kept) ? kept : []).slice(0, MOST)
         .filter((each) => typeof each?.prompt === "string" && each.prompt.trim())
         .map(({ prompt, negative_prompt: without, style }) => ({ prompt: short(prompt), negative_prompt: short(without), style: short(style) }));
     } catch (problem) {
       if (!(problem instanceof SyntaxError)) this.forbid(problem);
-      return this.entries ?? [];
+      return this.entries;
     }
   }
 
@@ -134,6 +148,7 @@ export class PromptHistory {
     }
   }
 
+  /** @param {unknown} problem */
   forbid(problem) {
     console.warn("prompts are kept in memory:", problem);
     this.problem = text("history.forbidden");

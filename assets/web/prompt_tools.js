@@ -9,10 +9,22 @@ const TIP_MS = 20_000;
 
 /** The fields of a request that no control shows, and what they are made of in a link. */
 export const BLEND = { variation_seed: Number, variation_strength: Number, morph_prompt: String, morph_strength: Number };
+const BLENDS = /** @type {(keyof typeof BLEND)[]} */ (Object.keys(BLEND));
 
+/**
+ * How a prompt is read, as the server says.
+ * @typedef {object} Tokens
+ * @property {number} tokens
+ * @property {number} size  of a chunk
+ * @property {number} chunks
+ * @property {number} cut  tokens that are left out
+ * @property {{ text: string, chunk: number, weight: number }[]} parts
+ */
+
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
-/** The words of a style around a prompt, as the server puts them. */
+/** The words of a style around a prompt, as the server puts them. @param {Style} style @param {string} prompt */
 export function inStyle({ prompt: template }, prompt) {
   if (template.includes("{prompt}")) return template.replaceAll("{prompt}", prompt);
   return [prompt, template].filter(Boolean).join(", ");
@@ -20,8 +32,8 @@ export function inStyle({ prompt: template }, prompt) {
 
 export class PromptTools {
   /**
-   * @param lightning  the page's live loop
-   * @param config     its styles and tips
+   * @param {import("./live.js").Lightning} lightning  the page's live loop
+   * @param {PageConfig} config  its styles and tips
    */
   constructor(lightning, { styles, tips }) {
     this.lightning = lightning;
@@ -29,19 +41,21 @@ export class PromptTools {
     // A public screen has none.
     this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry));
     this.counted = ""; // what was counted last
-    /** @type {any} the strip between two pictures, once it was opened */
+    /** @type {import("./morph.js").Morph | null} the strip between two pictures, once it was opened */
     this.morphing = null;
     this.wire(tips);
   }
 
+  /** @param {string[]} tips */
   wire(tips) {
+    /** @type {Record<string, () => unknown>} */
     const actions = {
-      tokens: () => this.openRead(byId("tokens-read").hidden),
-      "prompt-history-open": () => this.history.open(),
+      tokens: () => this.openRead(Boolean(byId("tokens-read").hidden)),
+      "prompt-history-open": () => this.history?.open(),
       "morph-open": () => this.morph(),
       "blend-clear": () => this.clearBlend(),
     };
-    byId("prompt-tools").addEventListener("click", ({ target }) => actions[target.closest("button")?.id]?.());
+    byId("prompt-tools").addEventListener("click", ({ target }) => actions[target.closest("button")?.id ?? ""]?.());
     let tip = 0;
     setInterval(() => {
       if (document.hidden || byId("prompt-tip").matches(":hover")) return;
@@ -50,7 +64,7 @@ export class PromptTools {
     }, TIP_MS);
   }
 
-  /** Shows what a request says; called with each change. */
+  /** Shows what a request says; called with each change. @param {Asked} request */
   show(request) {
     const style = this.styles.find(({ name }) => name === request.style);
     const words = style ? inStyle(style, request.prompt) : "";
@@ -64,7 +78,11 @@ export class PromptTools {
 
   // Tokens -----------------------------------------------------------------------------------
 
-  /** Asks how a prompt is read, once the picture that was asked for is there. */
+  /**
+   * Asks how a prompt is read, once the picture that was asked for is there.
+   * @param {string} prompt
+   * @param {string} style
+   */
   async count(prompt, style) {
     const key = JSON.stringify([prompt, style]);
     if (key === this.counted || !prompt.trim()) return;
@@ -85,6 +103,7 @@ export class PromptTools {
     this.showRead(read);
   }
 
+  /** @param {Tokens} read */
   showRead({ tokens, size, chunks, cut, parts }) {
     const button = byId("tokens");
     button.textContent = text("tokens.count", { tokens, most: size * chunks });
@@ -110,6 +129,7 @@ export class PromptTools {
     }
   }
 
+  /** @param {boolean} open */
   openRead(open) {
     byId("tokens-read").hidden = !open;
     byId("prompt-tools").classList.toggle("reading", open); // which shows the style's words, too
@@ -118,6 +138,7 @@ export class PromptTools {
 
   // Variations -------------------------------------------------------------------------------
 
+  /** @param {Asked} request */
   showBlend({ variation_strength: some, variation_seed: seed, morph_strength: far, morph_prompt: prompt }) {
     const words = listed([
       some && text("blend.seed", { share: percent(some), seed }),
@@ -129,7 +150,7 @@ export class PromptTools {
 
   clearBlend() {
     const { lightning } = this;
-    for (const name of Object.keys(BLEND)) delete lightning.request[name];
+    for (const name of BLENDS) delete lightning.request[name];
     lightning.mark();
     lightning.submit();
     byId("style").querySelector("select").focus();
@@ -143,11 +164,12 @@ export class PromptTools {
 
   // History ----------------------------------------------------------------------------------
 
-  /** A picture is finished, so that its prompt may be one to come back to. */
+  /** A picture is finished, so that its prompt may be one to come back to. @param {Asked} request */
   finished({ prompt, negative_prompt, style }) {
     this.history?.note({ prompt, negative_prompt, style: style ?? "" });
   }
 
+  /** @param {import("./prompt_history.js").Entry} entry */
   restore(entry) {
     const { lightning } = this;
     lightning.takeOver({ ...lightning.request, ...entry });

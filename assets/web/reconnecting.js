@@ -89,7 +89,7 @@ export class ReconnectingSocket {
   }
 }
 
-/** The header and the bytes of the picture in a message. @param {ArrayBuffer} data @returns {[any, Uint8Array]} */
+/** The header and the bytes of the picture in a message. @param {ArrayBuffer} data @returns {[FrameHeader, Uint8Array<ArrayBuffer>]} */
 export function splitFrame(data) {
   const length = new DataView(data).getUint32(0);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));

@@ -6,8 +6,10 @@ import { language, text } from "./text.js";
 
 const PLACE = /\{(\w+)\}/;
 
+/** @param {{ parts: string[] }} sentence */
 const ownLength = ({ parts }) => parts.filter((_, place) => place % 2 === 0).join("").length;
 
+/** @param {string} words */
 const escaped = (words) => words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** Sentences with the most words of their own first, as others may hold them. */
@@ -23,23 +25,33 @@ const sentences = Object.entries(language === "en" ? {} : english)
 
 /**
  * A sentence of the server as this page's language has it; one that is not known stays.
- * @param {any} sentence  perhaps with others of them as values; nothing stays nothing
- * @returns {any}
+ * @template {string | null | undefined} Sentence
+ * @param {Sentence} sentence  perhaps with others of them as values; nothing stays nothing
+ * @returns {Sentence extends string ? string : Sentence}
  */
 export function said(sentence) {
-  for (const { key, names, pattern } of sentence ? sentences : []) {
+  const known = /** @type {Sentence extends string ? string : Sentence} */ (sentence);
+  if (!sentence) return known;
+  for (const { key, names, pattern } of sentences) {
     const found = pattern.exec(sentence);
-    if (found) return text(key, Object.fromEntries(names.map((name, place) => [name, said(found[place + 1])])));
+    if (!found) continue;
+    const values = Object.fromEntries(names.map((name, place) => [name, said(found[place + 1])]));
+    return /** @type {typeof known} */ (text(key, values));
   }
-  return sentence;
+  return known;
 }
 
-const TOLD = ["message", "problem", "detail"]; // a message's fields that people read
+const TOLD = /** @type {const} */ (["message", "problem", "detail"]); // a message's fields that people read
 
-/** A message of the server with what people read of it so. */
+/**
+ * A message of the server with what people read of it so.
+ * @template {object} Message
+ * @param {Message & Partial<Record<"message" | "problem" | "detail", unknown>> & { notes?: string[] }} message
+ * @returns {Message}
+ */
 export function told(message) {
   if (!sentences.length) return message;
-  const found = TOLD.filter((name) => typeof message[name] === "string").map((name) => [name, said(message[name])]);
-  if (message.notes) found.push(["notes", message.notes.map(said)]);
-  return { ...message, ...Object.fromEntries(found) };
+  const found = TOLD.filter((name) => typeof message[name] === "string").map((name) => [name, said(/** @type {string} */ (message[name]))]);
+  const notes = message.notes && { notes: message.notes.map(said) };
+  return { ...message, ...Object.fromEntries(found), ...notes };
 }

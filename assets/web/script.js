@@ -5,10 +5,11 @@ import { text } from "./text.js";
 
 const KEPT = "lightning-script";
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Script {
-  /** @param perform  takes a line, and whether it shall be typed slowly */
+  /** @param {(line: string, slowly: boolean) => void} perform  takes a line, and whether it shall be typed slowly */
   constructor(perform) {
     this.perform = perform;
     const { lines = [], place = -1 } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
@@ -26,6 +27,7 @@ export class Script {
     this.chooser.click();
   }
 
+  /** @param {File} file */
   async read(file) {
     try {
       this.lines = readScript(new Uint8Array(await file.arrayBuffer()));
@@ -37,6 +39,7 @@ export class Script {
     this.show();
   }
 
+  /** @param {number} by */
   step(by) {
     const place = this.place + by;
     if (place < 0 || place >= this.lines.length) return;

@@ -7,7 +7,7 @@ const MAX_LINES = 1_000;
 const MAX_CHARACTERS = 2_000; // of a line
 
 /**
- * @param {Uint8Array} bytes  of the file
+ * @param {Uint8Array<ArrayBuffer>} bytes  of the file
  * @returns its prompts
  * @throws Error with words for the presenter
  */
@@ -24,7 +24,7 @@ export function readScript(bytes) {
   return prompts;
 }
 
-/** @param {Uint8Array} bytes */
+/** @param {Uint8Array<ArrayBuffer>} bytes */
 function decode(bytes) {
   const encoding = encodingOf(bytes);
   try {
@@ -34,7 +34,7 @@ function decode(bytes) {
   }
 }
 
-/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. @param {Uint8Array} bytes */
+/** By its mark; else by where zeros are: in UTF-16 the ends of lines have one. @param {Uint8Array<ArrayBuffer>} bytes */
 function encodingOf(bytes) {
   const [first, second] = bytes;
   if (first === 0xff && second === 0xfe) return "utf-16le";

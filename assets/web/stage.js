@@ -13,20 +13,26 @@ const IDLE = 2500; // ms after which the cursor is hidden
 const TELL_LOST = 3000; // ms without a line before a hall is told; most are over by then
 const CODE_LENGTH = 4;
 
+/** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
-class Wall {
+export class Wall {
   constructor() {
     this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
     fillIn();
     byId("ask").append(languageChoice());
+    /** @type {number | null} */
+    this.losing = null;
+    /** @type {Scene | null} */
     this.scene = null;
+    /** @type {FrameHeader | null} */
     this.painted = null; // header of the picture that is shown
     this.painter = new WallPainter(byId("picture"), byId("surround"), (header) => this.show(header));
     this.caption = new Caption(byId("caption"));
     this.invitation = new Invitation(byId("invitation"));
-    /** @type {any} */
+    /** @type {Follower | null} */
     this.follower = null; // from the first code on
+    /** @type {Board | null} */
     this.board = null; // of battles, from the first one on
     this.keepAwake();
     this.hideCursor();
@@ -60,18 +66,22 @@ class Wall {
   }
 
   found() {
-    clearTimeout(this.losing);
+    clearTimeout(this.losing ?? undefined);
     this.losing = null;
     byId("lost").hidden = true;
   }
 
-  /** One that has been on a wall waits for its presenter; a new one asks for another code. */
+  /**
+   * One that has been on a wall waits for its presenter; a new one asks for another code.
+   * @param {Refusal} refusal
+   */
   refused({ message, unknown }) {
     if (this.scene) return;
-    if (unknown) this.follower.end();
+    if (unknown) this.follower?.end();
     this.ask(message);
   }
 
+  /** @param {string} problem */
   ask(problem) {
     byId("ask").hidden = false;
     byId("problem").textContent = problem;
@@ -88,6 +98,7 @@ class Wall {
 
   // What is seen -----------------------------------------------------------------------------
 
+  /** @param {FrameHeader} header @param {Uint8Array<ArrayBuffer>} bytes */
   offer(header, bytes) {
     if (header.place) this.battle().offer(header, bytes);
     else this.painter.offer(header, bytes);
@@ -97,6 +108,7 @@ class Wall {
     return (this.board ??= new Board(byId("battle")));
   }
 
+  /** @param {Scene} scene */
   async setScene(scene) {
     if (!this.scene) this.begin();
     this.scene = scene;
@@ -116,10 +128,11 @@ class Wall {
     this.showCredit();
     if (!scene.blank) this.showBattle(scene.battle, look);
     if (nothing) return;
-    await (scene.battle ? this.board : this.painter).settled(); // what comes with the return is there when the curtain goes up
+    await (scene.battle ? this.battle() : this.painter).settled(); // what comes with the return is there when the curtain goes up
     if (this.scene === scene) byId("blank").hidden = true;
   }
 
+  /** @param {BoardState | null} battle @param {Look} look */
   showBattle(battle, look) {
     byId("battle").hidden = !battle;
     document.body.classList.toggle("fighting", Boolean(battle));
@@ -139,6 +152,7 @@ class Wall {
     document.title = text("stage.title_code", { code: this.code });
   }
 
+  /** @param {FrameHeader} header */
   show(header) {
     this.painted = header;
     byId("waiting").hidden = true;
@@ -148,8 +162,9 @@ class Wall {
 
   showFigures() {
     const { painted, scene } = this;
-    byId("figures").hidden = !(painted && scene.look.figures);
-    if (byId("figures").hidden) return;
+    const shown = painted && scene?.look.figures;
+    byId("figures").hidden = !shown;
+    if (!shown) return;
     const { num_inference_steps: steps, step, final, timings, cached } = painted;
     const done = final || step === steps ? steps : text("stage.of", { step, steps });
     const time = cached ? text("stage.memory") : milliseconds(timings.total ?? 0);
@@ -158,7 +173,7 @@ class Wall {
 
   /** Who has painted it, and how many like it. */
   showCredit() {
-    const { by, votes } = this.scene;
+    const { by = null, votes = null } = this.scene ?? {};
     byId("credit").hidden = !by && votes === null;
     const hearts = votes === null ? [] : [Object.assign(document.createElement("b"), { textContent: `♥ ${votes}` })];
     byId("credit").replaceChildren(...(by ? [credit(by)] : []), ...hearts);
@@ -196,7 +211,10 @@ class Wall {
   }
 }
 
-/** A presenter's remote is heard by whichever window was clicked last: the desk gets its keys. */
+/**
+ * A presenter's remote is heard by whichever window was clicked last: the desk gets its keys.
+ * @param {KeyboardEvent} event
+ */
 function passOn(event) {
   try {
     globalThis.opener?.lightning?.desk?.key(event);
@@ -205,6 +223,7 @@ function passOn(event) {
   }
 }
 
+/** @param {string} code */
 const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 
 function ownSize() {

@@ -20,7 +20,7 @@ const counts = new Intl.NumberFormat(language);
 /**
  * A text.
  * @param {string} key
- * @param {Record<string, any>} values  for its {places}; of a text with plural forms `count` chooses
+ * @param {object} values  for its {places}; of a text with plural forms `count` chooses
  * @returns {string}
  */
 export function text(key, values = {}) {
@@ -30,25 +30,26 @@ export function text(key, values = {}) {
 /**
  * A text with elements among its values, as what can be appended.
  * @param {string} key
- * @param {Record<string, any>} values
+ * @param {object} values
  * @returns {(string | Node)[]}
  */
 export function parts(key, values) {
-  const form = "count" in values ? `${key}.${plural.select(Number(values.count))}` : key;
+  const named = /** @type {Record<string, unknown>} */ (values);
+  const form = "count" in named ? `${key}.${plural.select(Number(named.count))}` : key;
   const found = words[form] ?? words[`${key}.other`] ?? words[key] ?? key;
   return found.split(/(\{\w+\})/).map((part) => {
     const [, name] = /^\{(\w+)\}$/.exec(part) ?? [];
-    if (name === undefined || !(name in values)) return part;
-    const value = values[name];
+    if (name === undefined || !(name in named)) return part;
+    const value = named[name];
     // Other whole numbers are places and seeds, which are written as they are.
     const localized = name === "count" || (typeof value === "number" && !Number.isInteger(value));
-    return localized ? counts.format(value) : value;
+    return localized ? counts.format(Number(value)) : /** @type {string | Node} */ (value);
   });
 }
 
 /** Those that are something, as one text: "one, two, three". */
-export function listed(/** @type {any[]} */ all) {
-  const some = all.filter(Boolean);
+export function listed(/** @type {unknown[]} */ all) {
+  const some = all.filter(Boolean).map(String);
   return some.length ? some.reduce((before, next) => text("list.pair", { before, next })) : "";
 }
 

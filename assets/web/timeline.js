@@ -13,29 +13,33 @@ const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
 const REPLAY_MS = 500; // at least, for each that is painted again
 
-const OF_ENTRIES = ["name", "pin", "remove", "sheet", "film", "gif", "webp", "track", "clear"];
+const OF_ENTRIES = /** @type {const} */ (["name", "pin", "remove", "sheet", "film", "gif", "webp", "track", "clear"]);
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`timeline-${name}`);
 const LATEST_MS = 500; // until it is kept, however busy the page is
 const idle = () =>
   new Promise((go) => (globalThis.requestIdleCallback ?? setTimeout)(go, { timeout: LATEST_MS }));
 
 export class Timeline {
-  /** @param lightning  the page's live loop */
+  /** @param {import("./live.js").Lightning} lightning  the page's live loop */
   constructor(lightning) {
     this.lightning = lightning;
     this.store = new TimelineStore(() => this.reload());
     this.strip = new TimelineStrip((id) => this.show(id), (id) => this.take(id));
+    /** @type {number | null} */
     this.chosen = null; // id of the picture that is shown
+    /** @type {AbortController | null} */
     this.running = null; // what plays or replays, until it is aborted
     this.work = this.reload(); // one change after the other
     this.wire();
   }
 
   wire() {
+    /** @type {Record<string, () => unknown>} */
     const actions = {
       play: () => (this.running ? this.stop() : this.play()),
-      more: () => this.openMenu(byId("menu").hidden),
+      more: () => this.openMenu(Boolean(byId("menu").hidden)),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
       sheet: () => this.export("lightning-contact-sheet.png", () => contactSheet(this.entries)),
@@ -47,14 +51,14 @@ export class Timeline {
       clear: () => this.clear(),
     };
     document.getElementById("timeline").addEventListener("click", ({ target }) => {
-      actions[target.closest("button")?.id.replace("timeline-", "")]?.();
+      actions[(target.closest("button")?.id ?? "").replace("timeline-", "")]?.();
     });
     byId("name").addEventListener("change", ({ target }) => this.change({ name: target.value.trim() }));
     byId("file").addEventListener("change", ({ target }) => {
-      if (target.files.length) this.replay(target.files[0]);
+      if (target.files?.length) this.replay(target.files[0]);
       target.value = ""; // so that the same can be chosen again
     });
-    const outside = ({ target }) => !target.closest?.("#timeline-menu, #timeline-more");
+    const outside = (/** @type {Event} */ { target }) => !(/** @type {Element} */ (target)).closest?.("#timeline-menu, #timeline-more");
     document.addEventListener("pointerdown", (event) => outside(event) && this.openMenu(false));
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape") return;
@@ -70,12 +74,19 @@ export class Timeline {
   }
 
   get entry() {
-    return this.store.entries.get(this.chosen);
+    return this.chosen === null ? undefined : this.store.entries.get(this.chosen);
   }
 
   // Keeping ----------------------------------------------------------------------------------
 
-  /** Keeps a finished picture; never while somebody waits for the next one. */
+  /**
+   * Keeps a finished picture; never while somebody waits for the next one.
+   * @param {Asked} request
+   * @param {string} model
+   * @param {BlobPart} bytes
+   * @param {string} type
+   * @param {number} milliseconds
+   */
   keep(request, model, bytes, type, milliseconds) {
     const blob = new Blob([bytes], { type });
     const key = JSON.stringify([model, ...Object.entries(request).sort().flat()]);
@@ -103,16 +114,17 @@ export class Timeline {
 
   // Going back -------------------------------------------------------------------------------
 
-  /** Shows a picture and its settings; asks for nothing. */
+  /** Shows a picture and its settings; asks for nothing. @param {number} id */
   show(id) {
     this.chosen = id;
+    if (!this.entry) return;
     const { request, blob } = this.entry;
     this.strip.mark(id);
     this.drawMenu();
     this.lightning.recall(request, blob);
   }
 
-  /** Goes on from there: the same request, painted anew where it is no more remembered. */
+  /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
   take(id) {
     this.stop();
     this.show(id);
@@ -130,16 +142,16 @@ export class Timeline {
         await pause(PLAY_MS, signal);
       }
     });
-    this.take(this.chosen);
+    if (this.chosen !== null) this.take(this.chosen);
   }
 
-  /** Paints a track that was dropped on the page; the menu says how far it is. */
+  /** Paints a track that was dropped on the page; the menu says how far it is. @param {File} file */
   dropped(file) {
     this.openMenu(true);
     return this.replay(file);
   }
 
-  /** Paints each request of a track, one after the other. */
+  /** Paints each request of a track, one after the other. @param {File} file */
   async replay(file) {
     let requests;
     try {
@@ -161,7 +173,7 @@ export class Timeline {
     });
   }
 
-  /** Runs what can be stopped, in place of what runs. */
+  /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */
   async run(work) {
     this.stop();
     const control = (this.running = new AbortController());
@@ -178,6 +190,7 @@ export class Timeline {
 
   // The menu ---------------------------------------------------------------------------------
 
+  /** @param {boolean} open */
   openMenu(open, focus = false) {
     byId("menu").hidden = !open;
     byId("more").setAttribute("aria-expanded", String(open));
@@ -194,18 +207,21 @@ export class Timeline {
     byId("clear").textContent = text("timeline.forget");
   }
 
+  /** @param {string} words */
   say(words) {
     byId("says").textContent = words;
   }
 
+  /** @param {Partial<Moment>} fields */
   async change(fields) {
-    if (!this.entry) return;
+    if (this.chosen === null || !this.entry) return;
     await this.store.change(this.chosen, fields);
     this.draw();
   }
 
   async remove() {
     const { entries, chosen } = this;
+    if (chosen === null) return;
     const at = entries.findIndex(({ id }) => id === chosen);
     await this.store.remove([chosen]);
     this.chosen = (entries[at + 1] ?? entries[at - 1])?.id ?? null;
@@ -230,7 +246,11 @@ export class Timeline {
     else this.export(`lightning.${kind.ending}`, (signal) => recorded(this.entries, signal));
   }
 
-  /** Makes a file, which may take a while, and saves it. */
+  /**
+   * Makes a file, which may take a while, and saves it.
+   * @param {string} name
+   * @param {(signal: AbortSignal) => Promise<Blob>} make
+   */
   async export(name, make) {
     this.say(text("file.making", { name }));
     await this.run(async (signal) => {
@@ -244,6 +264,7 @@ export class Timeline {
   }
 }
 
+/** @param {Blob} blob */
 async function thumbnail(blob) {
   const picture = await createImageBitmap(blob, { resizeHeight: THUMB, resizeQuality: "medium" });
   const canvas = new OffscreenCanvas(picture.width, picture.height);

@@ -7,6 +7,7 @@ const NAME = "lightning-timeline";
 const BUDGET = 64 * 2 ** 20; // bytes of pictures
 const MOST = 500; // pictures
 
+/** @template Value @param {IDBRequest<Value>} request @returns {Promise<Value>} */
 const done = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -15,12 +16,15 @@ const done = (request) =>
 
 export class TimelineStore {
   /**
-   * @param changed  called when another tab has kept or removed something
+   * @param {() => void} changed  called when another tab has kept or removed something
    * @param {{ budget?: number, most?: number }} limits  for tests
    */
   constructor(changed, { budget = BUDGET, most = MOST } = {}) {
+    /** @type {IDBDatabase | null | undefined} */
+    this.database = undefined;
     this.budget = budget;
     this.most = most;
+    /** @type {Map<number, Moment>} */
     this.entries = new Map(); // id -> entry, the oldest first
     this.problem = ""; // why nothing outlives this tab
     this.channel = new BroadcastChannel(NAME);
@@ -33,7 +37,7 @@ export class TimelineStore {
     try {
       this.database ??= await open();
       const all = await done(this.pictures("readonly").getAll());
-      this.entries = new Map(all.map((entry) => [entry.id, entry]));
+      this.entries = new Map(all.map((/** @type {Moment} */ entry) => [entry.id, entry]));
     } catch (problem) {
       this.forbid(text("timeline.forbidden"), problem);
     }
@@ -41,13 +45,13 @@ export class TimelineStore {
 
   /**
    * Keeps one picture.
-   * @param entry  key, request, model, at, milliseconds, blob, thumb; `key` is its own alone
+   * @param {NewMoment} entry  key, request, model, at, milliseconds, blob, thumb; `key` is its own alone
    * @returns its id; of another with the same key, that one's
    */
   async add(entry) {
     for (const { id, key } of this.entries.values()) if (key === entry.key) return id;
     const whole = { name: "", pinned: false, ...entry };
-    const id = await this.write((pictures) => pictures.add(whole));
+    const id = /** @type {number | null} */ (await this.write((pictures) => pictures.add(whole)));
     const own = id ?? Math.max(0, ...this.entries.keys()) + 1;
     this.entries.set(own, { ...whole, id: own });
     await this.trim(own);
@@ -55,14 +59,15 @@ export class TimelineStore {
     return own;
   }
 
-  /** Changes `name` or `pinned`. */
+  /** Changes `name` or `pinned`. @param {number} id @param {Partial<Moment>} fields */
   async change(id, fields) {
-    const entry = { ...this.entries.get(id), ...fields };
+    const entry = { .../** @type {Moment} */ (this.entries.get(id)), ...fields };
     this.entries.set(id, entry);
     await this.write((pictures) => pictures.put(entry));
     this.channel.postMessage("changed");
   }
 
+  /** @param {number[]} ids */
   async remove(ids) {
     for (const id of ids) {
       this.entries.delete(id);
@@ -71,10 +76,11 @@ export class TimelineStore {
     this.channel.postMessage("changed");
   }
 
-  /** Removes the oldest that nobody has pinned, until all is within the budget. */
+  /** Removes the oldest that nobody has pinned, until all is within the budget. @param {number} newest */
   async trim(newest) {
     const entries = [...this.entries.values()];
     let bytes = entries.reduce((sum, { blob }) => sum + blob.size, 0);
+    /** @type {number[]} */
     const gone = [];
     for (const { id, pinned, blob } of entries) {
       if (bytes <= this.budget && entries.length - gone.length <= this.most) break;
@@ -85,7 +91,11 @@ export class TimelineStore {
     if (gone.length) await this.remove(gone);
   }
 
-  /** What a change of the database gives; null where there is none, or none any more. */
+  /**
+   * What a change of the database gives; null where there is none, or none any more.
+   * @template Value
+   * @param {(pictures: IDBObjectStore) => IDBRequest<Value>} change
+   */
   async write(change) {
     if (!this.database) return null;
     try {
@@ -97,10 +107,12 @@ export class TimelineStore {
     }
   }
 
+  /** @param {IDBTransactionMode} mode */
   pictures(mode) {
-    return this.database.transaction("pictures", mode).objectStore("pictures");
+    return /** @type {IDBDatabase} */ (this.database).transaction("pictures", mode).objectStore("pictures");
   }
 
+  /** @param {string} words @param {unknown} problem */
   forbid(words, problem) {
     console.warn("the timeline is kept in memory:", problem);
     this.database = null;

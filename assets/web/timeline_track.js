@@ -21,7 +21,7 @@ const FIELDS = {
 const LONGEST = 5_000; // requests
 const LARGEST = 2 ** 24; // bytes
 
-/** The text of a track. */
+/** The text of a track. @param {Moment[]} entries */
 export function trackOf(entries) {
   const requests = entries.map(({ request, model, name }) => ({ ...request, model, ...(name && { name }) }));
   return JSON.stringify({ kind: KIND, version: VERSION, requests }, null, 2);
@@ -29,8 +29,9 @@ export function trackOf(entries) {
 
 /**
  * The requests of a track, only with fields that a request has.
- * @param file  a File or Blob
+ * @param {Blob} file  a File or Blob
  * @throws Error  with words for the visitor
+ * @returns {Promise<Partial<Asked>[]>}
  */
 export async function readTrack(file) {
   if (file.size > LARGEST) throw new Error(text("track.too_large"));
@@ -46,9 +47,9 @@ export async function readTrack(file) {
   if (content.version > VERSION) throw new Error(text("track.newer"));
   if (!content.requests.length) throw new Error(text("track.empty"));
   if (content.requests.length > LONGEST) throw new Error(text("track.most", { most: LONGEST }));
-  return content.requests.map((request, place) => {
+  return content.requests.map((/** @type {Record<string, unknown> | null} */ request, /** @type {number} */ place) => {
     const fields = Object.entries(FIELDS).filter(([name, type]) => typeof request?.[name] === type);
     if (!fields.some(([name]) => name === "prompt")) throw new Error(text("track.no_prompt", { place: place + 1 }));
-    return Object.fromEntries(fields.map(([name]) => [name, request[name]]));
+    return Object.fromEntries(fields.map(([name]) => [name, request?.[name]]));
   });
 }

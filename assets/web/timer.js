@@ -6,6 +6,7 @@ const KEPT = "lightning-timer"; // in this tab's storage
 import { clock } from "./clock.js";
 import { text } from "./text.js";
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Timer {

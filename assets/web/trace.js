@@ -2,18 +2,23 @@
 
 export const TRACE_LENGTH = 40; // pictures
 
+/** First paint and final, ms; null: none yet. @typedef {[number, number | null]} Times */
+
 const SERIES = [[1, "--trace-final"], [0, "--trace-first"]];
 
 export class Trace {
+  /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    /** @type {Times[]} */
     this.times = [];
     this.ratio = 1; // the screen's pixels to one of the page's
     // Its size is known from here: to ask for it would be to lay out the page.
     new ResizeObserver(([{ contentRect }]) => this.fit(contentRect)).observe(canvas);
   }
 
+  /** @param {Box} size */
   fit({ width, height }) {
     this.ratio = globalThis.devicePixelRatio || 1;
     this.canvas.width = width * this.ratio;
@@ -21,7 +26,7 @@ export class Trace {
     this.draw(this.times);
   }
 
-  /** @param times  [first paint, final] in ms, oldest first; null: none yet */
+  /** @param times  [first paint, final] in ms, oldest first; null: none yet @param {Times[]} times */
   draw(times) {
     this.times = times;
     const { canvas, context, ratio } = this;

@@ -12,6 +12,7 @@ const STAY = 20000; // ms after which a tab that still sends asks for its stream
 export class SocketTransport extends ReconnectingSocket {
   name = "socket";
 
+  /** @param {TransportHooks} hooks @param {(() => void) | null} gaveUp */
   constructor(hooks, gaveUp) {
     super(() => "../live");
     this.hooks = hooks;
@@ -33,6 +34,7 @@ export class SocketTransport extends ReconnectingSocket {
     return true;
   }
 
+  /** @param {string | ArrayBuffer} data */
   read(data) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
@@ -44,6 +46,7 @@ export class SocketTransport extends ReconnectingSocket {
     this.hooks.received(...splitFrame(data));
   }
 
+  /** @param {boolean} on */
   watch(on) {
     this.send(JSON.stringify({ watch: on }));
   }
@@ -53,8 +56,10 @@ export class SocketTransport extends ReconnectingSocket {
 export class EventsTransport {
   name = "events";
 
+  /** @param {TransportHooks} hooks */
   constructor(hooks) {
     this.hooks = hooks;
+    /** @type {string[]} */
     this.messages = [];
     this.loading = true;
     this.watching = false;
@@ -63,6 +68,7 @@ export class EventsTransport {
     this.askStatus();
   }
 
+  /** @param {string} text */
   send(text) {
     this.messages.push(text);
     document.getElementById("events-send").click();
@@ -71,6 +77,7 @@ export class EventsTransport {
     document.getElementById("events-stay").click();
   }
 
+  /** @param {boolean} on */
   watch(on) {
     this.watching = on;
     this.send(JSON.stringify({ watch: on }));
@@ -83,10 +90,10 @@ export class EventsTransport {
     return this.messages.shift() ?? '{"seen": 0}';
   }
 
-  /** Called by the hidden outputs with each new value. */
+  /** Called by the hidden outputs with each new value. @param {string | unknown[]} value */
   take(value) {
     // Gradio sends later values as edits, and now and then hands the edit on as it came.
-    const text = Array.isArray(value) ? value.flat(Infinity).at(-1) : value;
+    const text = /** @type {string | undefined} */ (Array.isArray(value) ? value.flat(Infinity).at(-1) : value);
     if (!text) return;
     const message = JSON.parse(text);
     if (message.type === "status") {
@@ -104,6 +111,7 @@ export class EventsTransport {
   }
 }
 
+/** @param {string} uri */
 function bytesOf(uri) {
   const text = atob(uri.slice(uri.indexOf(",") + 1));
   return Uint8Array.from(text, (character) => character.charCodeAt(0));

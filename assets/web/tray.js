@@ -4,26 +4,30 @@ import { credit } from "./credit.js";
 import { sure } from "./sure.js";
 import { text } from "./text.js";
 
+/** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`desk-${name}`);
 
 export class Tray {
-  /** @param act  takes a verb and an entry's number */
+  /** @param {(verb: string, entry: number) => void} act  takes a verb and an entry's number */
   constructor(act) {
     this.act = act;
+    /** @type {Map<number, string>} */
     this.pictures = new Map(); // by entry
+    /** @type {Map<number, HTMLLIElement>} */
     this.items = new Map();
     for (const list of ["tray", "released"]) {
       byId(list).addEventListener("click", ({ target }) => this.pressed(target.closest("button")));
     }
   }
 
-  /** A thumbnail has come, before its entry or after. */
+  /** A thumbnail has come, before its entry or after. @param {number} entry @param {string} url */
   picture(entry, url) {
     this.pictures.set(entry, url);
     const item = this.items.get(entry);
     if (item) item.querySelector("img").src = url;
   }
 
+  /** @param {TrayEntry[]} waiting @param {TrayEntry[]} released */
   show(waiting, released) {
     const wanted = new Set([...waiting, ...released].map((each) => each.entry));
     for (const entry of [...this.items.keys()]) if (!wanted.has(entry)) this.items.delete(entry);
@@ -36,7 +40,11 @@ export class Tray {
     byId("tray-empty").hidden = waiting.length > 0;
   }
 
-  /** An entry's element, which stays the same as long as it is there: nothing jumps under a finger. */
+  /**
+   * An entry's element, which stays the same as long as it is there: nothing jumps under a finger.
+   * @param {TrayEntry} one
+   * @param {boolean} released
+   */
   item({ entry, prompt, by, votes, shown, pinned }, released) {
     let item = this.items.get(entry);
     if (!item) {
@@ -46,15 +54,16 @@ export class Tray {
         '<button type="button" data-verb="release"></button><button type="button" data-verb="pin"></button>' +
         '<button type="button" data-verb="skip"></button><button type="button" data-verb="ban"></button></div>';
       for (const each of item.querySelectorAll("button")) each.textContent = text(`tray.${each.dataset.verb}`);
-      item.dataset.entry = entry;
-      if (this.pictures.has(entry)) item.querySelector("img").src = this.pictures.get(entry);
+      item.dataset.entry = String(entry);
+      const url = this.pictures.get(entry);
+      if (url) item.querySelector("img").src = url;
       item.querySelector("p").textContent = prompt;
       this.items.set(entry, item);
     }
     const hearts = Object.assign(document.createElement("b"), { textContent: `♥ ${votes}` });
     item.querySelector(".who").replaceChildren(credit(by), ...(released ? [hearts] : []));
     item.classList.toggle("shown", shown);
-    const button = (verb) => item.querySelector(`[data-verb="${verb}"]`);
+    const button = (/** @type {string} */ verb) => item.querySelector(`button[data-verb="${verb}"]`);
     button("release").textContent = text(shown ? "tray.shown" : released ? "tray.again" : "tray.release");
     button("release").disabled = shown;
     button("skip").textContent = text(released ? "tray.off" : "tray.skip");
@@ -65,15 +74,20 @@ export class Tray {
     return item;
   }
 
+  /** @param {HTMLButtonElement | null} button */
   pressed(button) {
     if (!button) return;
-    const { verb } = button.dataset;
+    const { verb = "" } = button.dataset;
     if (verb === "ban" && !sure(button)) return;
-    this.act(verb, Number(button.closest("li").dataset.entry));
+    this.act(verb, Number(button.closest("li")?.dataset.entry));
   }
 }
 
-/** Gives a list these items; what is there already is left alone. */
+/**
+ * Gives a list these items; what is there already is left alone.
+ * @param {HTMLElement} list
+ * @param {HTMLElement[]} items
+ */
 function fill(list, items) {
   items.forEach((item, place) => {
     if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);

@@ -7,8 +7,9 @@ const SURROUND = 48; // pixels of the surround's longer side; it is blurred anyw
 
 export class WallPainter extends Painter {
   /**
-   * @param canvas    as of `Painter`; the picture's box
-   * @param surround  a canvas behind all; it takes the picture, tiny
+   * @param {HTMLCanvasElement} canvas  as of `Painter`; the picture's box
+   * @param {HTMLCanvasElement} surround  a canvas behind all; it takes the picture, tiny
+   * @param {(header: FrameHeader) => void} painted
    */
   constructor(canvas, surround, painted) {
     super(canvas, painted);
@@ -16,11 +17,16 @@ export class WallPainter extends Painter {
     this.before = document.createElement("canvas"); // what a fade begins with
     this.fade = true;
     this.frame = 0; // of the animation
+    /** @type {ImageBitmap | null} */
     this.drawn = null; // the picture that is drawn, or faded to
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
   }
 
-  /** The server decides what is newest: after a restart, or when the wall is no longer frozen. */
+  /**
+   * The server decides what is newest: after a restart, or when the wall is no longer frozen.
+   * @param {FrameHeader} header
+   * @param {BufferSource} bytes
+   */
   offer(header, bytes) {
     this.shown = -1;
     super.offer({ ...header, sequence: 0 }, bytes);
@@ -39,7 +45,7 @@ export class WallPainter extends Painter {
     const news = picture && picture !== this.drawn;
     const same = before.width === canvas.width && before.height === canvas.height;
     this.drawn = picture;
-    if (news) this.drawSurround();
+    if (news) this.drawSurround(picture);
     if (!news || first || !this.fade || this.calm.matches || document.hidden) {
       super.draw();
       return;
@@ -61,30 +67,32 @@ export class WallPainter extends Painter {
     step();
   }
 
-  /** What was shown before, and over it so much of the picture. */
+  /** What was shown before, and over it so much of the picture. @param {number} share */
   mix(share) {
-    const { context, before } = this;
+    const { context, before, picture } = this;
     context.globalCompositeOperation = "copy";
     context.globalAlpha = 1;
     context.drawImage(before, 0, 0);
     context.globalCompositeOperation = "source-over";
     context.globalAlpha = share;
-    context.drawImage(this.picture, ...this.place());
+    if (picture) context.drawImage(picture, ...this.place(picture));
     context.globalAlpha = 1;
   }
 
-  place() {
-    const { canvas, picture } = this;
+  /** Where a picture is. @param {ImageBitmap} picture @returns {[number, number, number, number]} */
+  place(picture) {
+    const { canvas } = this;
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
     const [width, height] = [picture.width * scale, picture.height * scale].map(Math.round);
     return [(canvas.width - width) >> 1, (canvas.height - height) >> 1, width, height];
   }
 
-  drawSurround() {
-    const { surround, picture } = this;
+  /** @param {ImageBitmap} picture */
+  drawSurround(picture) {
+    const { surround } = this;
     const scale = SURROUND / Math.max(picture.width, picture.height);
     surround.width = Math.max(1, Math.round(picture.width * scale));
     surround.height = Math.max(1, Math.round(picture.height * scale));
-    surround.getContext("2d").drawImage(picture, 0, 0, surround.width, surround.height);
+    surround.getContext("2d")?.drawImage(picture, 0, 0, surround.width, surround.height);
   }
 }

@@ -16,5 +16,5 @@ export async function openOnOtherScreen(url) {
 async function otherScreen() {
   if (!globalThis.getScreenDetails || !globalThis.screen.isExtended) return null;
   const details = await globalThis.getScreenDetails().catch(() => null);
-  return details?.screens.find((/** @type {any} */ each) => each !== details.currentScreen) ?? null;
+  return details?.screens.find((each) => each !== details.currentScreen) ?? null;
 }

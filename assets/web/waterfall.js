@@ -5,14 +5,16 @@ import { text } from "./text.js";
 
 const STAGES = ["queue", "embed", "steps", "decode", "encode"];
 
+/** Of a picture, ms. @typedef {{ label: string, start: number, length: number }} Stage */
+
 /**
  * The stages of a picture, first to last: [{ label, start, length }] in ms.
  *
  * The server's stages follow one another; encoding ends where the server's time ends, so that what
  * it waited before shows as a gap. The rest of the page's own time is the network's and the page's.
  *
- * @param timings  ms by stage, as the final frame's header has them, with their "total"
- * @param whole    ms from the keystroke to the picture on the canvas, by the page's clock
+ * @param {Record<string, number>} timings  ms by stage, as the final frame's header has them, with their "total"
+ * @param {number} whole  ms from the keystroke to the picture on the canvas, by the page's clock
  */
 export function stages(timings, whole) {
   const total = timings.total ?? 0;
@@ -32,6 +34,7 @@ export class Waterfall {
   constructor() {
     this.box = document.getElementById("waterfall");
     this.button = document.getElementById("times");
+    /** @type {{ header: FrameHeader, whole: number } | null} */
     this.last = null; // header and ms of the last finished picture
     this.button.addEventListener("click", () => this.toggle());
     document.getElementById("waterfall-close").addEventListener("click", () => this.toggle(false));
@@ -48,7 +51,11 @@ export class Waterfall {
     else if (inside) this.button.focus();
   }
 
-  /** A final frame is on the canvas, so many ms after its keystroke. */
+  /**
+   * A final frame is on the canvas, so many ms after its keystroke.
+   * @param {FrameHeader} header
+   * @param {number} whole
+   */
   finished(header, whole) {
     this.last = { header, whole };
     if (!this.box.hidden) this.draw();
@@ -66,6 +73,7 @@ export class Waterfall {
   }
 }
 
+/** @param {Stage} stage @param {number} end */
 function line({ label, start, length }, end) {
   const item = document.createElement("li");
   const [name, track, number] = ["span", "i", "b"].map((tag) => document.createElement(tag));
@@ -81,6 +89,7 @@ function line({ label, start, length }, end) {
   return item;
 }
 
+/** @param {number} time */
 function ms(time) {
   return milliseconds(time, time < 9.95 ? 1 : 0);
 }

@@ -38,8 +38,8 @@ export function withWord(prompt, word, others) {
  * @param {(prompt: string) => void} write
  */
 export function wireChips(read, write) {
-  document.addEventListener("click", (/** @type {any} */ { target }) => {
-    const chip = target.closest?.(".chip");
+  document.addEventListener("click", ({ target }) => {
+    const chip = /** @type {Element} */ (target).closest?.(".chip");
     if (!chip) return;
     if (chip.dataset.example) write(chip.dataset.example);
     else if (chip.dataset.word) write(withWord(read(), chip.dataset.word, kind(chip)));
@@ -60,5 +60,6 @@ export function markChips(prompt) {
 
 /** All words that one of them takes the place of. @param {HTMLElement} chip @returns {string[]} */
 function kind(chip) {
-  return [.../** @type {any} */ (chip.parentElement).children].map((each) => each.dataset.word);
+  const all = /** @type {HTMLElement[]} */ ([...chip.parentElement.children]);
+  return all.map((each) => each.dataset.word ?? "");
 }

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
-STYLES = ("style", "fields", "timeline", "wide_dialog", "compare", "batch", "prompt_tools")
+STYLES = ("style", "fields", "timeline", "dialogs", "compare", "batch", "prompt_tools")
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 

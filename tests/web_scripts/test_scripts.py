@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,21 @@ def test_the_scripts_types_are_right() -> None:
     if not compiler.is_file():
         pytest.skip("there is no typescript (npm install --prefix tests)")
     run(node(), str(compiler), "--project", str(ASSETS / "web" / "jsconfig.json"))
+
+
+def test_no_type_is_any() -> None:
+    any_type = r"\{[^{}]*\bany\b[^{}]*\}|: any(?=\W*$|[,)\]|\[])"  # in a comment; in a declaration
+    vague = re.compile(any_type + "|@ts-(?:ignore|expect-error|nocheck)")
+    files = [*(ASSETS / "web").glob("*.js"), *(ASSETS / "web").glob("*.d.ts")]
+    assert len(files) > 50
+    found = [
+        f"{path.name}: {line.strip()}"
+        for path in files
+        if not path.name.startswith("text_")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if vague.search(line)
+    ]
+    assert found == []
 
 
 def test_the_scripts_that_need_no_page() -> None:
