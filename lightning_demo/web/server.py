@@ -18,13 +18,16 @@ from functools import partial
 from types import FrameType
 from typing import Any, TypeVar
 
+from .without_stubs import without_stubs
+
 # Gradio reads these when it is imported, and later.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Otherwise pandas sums up all events after every event.
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(2**31))
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 
-import gradio as gr
+with without_stubs():
+    import gradio as gr
 from starlette.middleware import Middleware
 
 from ..engine.base import Engine

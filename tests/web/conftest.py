@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from gradio.routes import App
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_to
 
@@ -103,6 +102,8 @@ def one_app_a_page() -> Iterator[None]:
     It makes two more, when the page is complete and when its queue is set, and throws them away;
     that is most of a start, and there is no option. Servers that are processes start as ever.
     """
+    from gradio.routes import App  # as `web.server` has imported it
+
     create = App.create_app
 
     def create_to_serve(*blocks: Any, **options: Any) -> App | None:
