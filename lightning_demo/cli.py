@@ -136,7 +136,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         settings = settings_from(args)
         from .engine.build import build_engine, expected
         from .engine.fallbacks import check_fallbacks
-        from .engine.local import WORKER_NAME
+        from .engine.local import DECODER_NAME, WORKER_NAME
         from .engine.metrics import Metrics
         from .web.server import serve
         from .web.stage.audience.word_file import read_words
@@ -151,8 +151,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metrics = Metrics()
         engine = build_engine(settings, stand_in=True, fallback=True, metrics=metrics)
         code = serve(engine, settings, metrics)
-        if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):
-            # Still loading: Python cannot unwind a thread inside torch, and would abort.
+        works = (WORKER_NAME, DECODER_NAME)
+        if any(thread.name.startswith(works) for thread in threading.enumerate()):
+            # Still loading, or hung: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()
             sys.stdout.flush()
             os._exit(code)
