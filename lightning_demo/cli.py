@@ -98,7 +98,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
             value = ",".join(value)
         if value is not None:
             given[name] = convert(name, value) if isinstance(value, str) else value
-    return replace(Settings.from_environment(), **given)
+    return Settings.from_environment(given=given)
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = None) -> None:
