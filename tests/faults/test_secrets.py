@@ -29,7 +29,7 @@ SECRETS = {
     "fallback": "sk-server-fedcba9876543210",
 }
 SCRIPT = """
-import atexit, logging, sys
+import logging, sys
 from gradio.routes import App
 from lightning_demo import cli
 from lightning_demo.engine import build
@@ -37,9 +37,10 @@ from tests.web.fakes import FakeEngine
 
 create = App.create_app  # as in tests/web/conftest.py
 App.create_app = staticmethod(lambda *a, **o: create(*a, **o) if "app_kwargs" in o else None)
-atexit.register(lambda: logging.debug("whatever is said is printed"))
 build.build_engine = lambda *arguments, **options: FakeEngine()
-sys.exit(cli.main(["--verbose", "serve", "--port", "0", "--stage", *sys.argv[1:]]))
+code = cli.main(["--verbose", "serve", "--port", "0", "--stage"])
+logging.debug("whatever is said is printed")
+sys.exit(code)
 """
 
 
