@@ -98,7 +98,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
             value = ",".join(value)
         if value is not None:
             given[name] = convert(name, value) if isinstance(value, str) else value
-    return replace(Settings.from_environment(), **given)
+    return Settings.from_environment(given=given)
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Sequence[str] | None = None) -> None:
@@ -136,7 +136,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         settings = settings_from(args)
         from .engine.build import build_engine, expected
         from .engine.fallbacks import check_fallbacks
-        from .engine.local import WORKER_NAME
+        from .engine.local import DECODER_NAME, WORKER_NAME
         from .engine.metrics import Metrics
         from .web.server import serve
         from .web.stage.audience.word_file import read_words
@@ -151,8 +151,9 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metrics = Metrics()
         engine = build_engine(settings, stand_in=True, fallback=True, metrics=metrics)
         code = serve(engine, settings, metrics)
-        if any(thread.name.startswith(WORKER_NAME) for thread in threading.enumerate()):
-            # Still loading: Python cannot unwind a thread inside torch, and would abort.
+        works = (WORKER_NAME, DECODER_NAME)
+        if any(thread.name.startswith(works) for thread in threading.enumerate()):
+            # Still loading, or hung: Python cannot unwind a thread inside torch, and would abort.
             logging.shutdown()
             sys.stdout.flush()
             os._exit(code)

@@ -300,8 +300,13 @@ class Settings:
                 raise InvalidSetting("auth: write user:password, several separated by commas.")
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, given: Mapping[str, Any] | None = None
+    ) -> Settings:
         """Reads LIGHTNING_HOST and so on; what is not set keeps its default.
+
+        Args:
+            given: values by field, before which variables stand back; only together must they fit.
 
         Raises:
             InvalidSetting: naming the variable and what it may be.
@@ -312,7 +317,7 @@ class Settings:
             text = environment.get(variable(item.name))
             if text is not None:
                 values[item.name] = convert(item.name, text)
-        return cls(**values)
+        return cls(**{**values, **(given or {})})
 
     def to_environment(self) -> dict[str, str]:
         """The variables that make another process choose the same."""

@@ -28,6 +28,14 @@ def test_options_win_over_variables(monkeypatch: pytest.MonkeyPatch):
     assert (settings.port, settings.host) == (9000, "0.0.0.0")  # noqa: S104
 
 
+def test_a_secret_may_be_a_variable_where_what_it_is_for_is_an_option(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("LIGHTNING_PRESENTER_PASSWORD", "secret")
+    settings = settings_from(build_parser().parse_args(["serve", "--stage"]))
+    assert (settings.stage, settings.presenter_password) == (True, "secret")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

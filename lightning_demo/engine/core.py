@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
+from typing import get_args
 
 from ..errors import DeviceLost, EngineUnavailable, Interrupted, OutOfMemory, report_incident
 from ..schemas import Limits
@@ -67,6 +68,19 @@ class EngineCore:
         """Whether there is no step to take until a picture has been decoded, or somebody asks."""
         line = self._queue.line
         return self._decoding.computes and (not line or self._decoding.holds_back(line))
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds that the longest call for what is in flight should take; 0: nothing is.
+
+        With bringing its weights to the device. May be asked at any time.
+        """
+        model, longest = self.latency_model, 0.0
+        for steps, size, chunks in {request.group for request in self.in_flight}:
+            for kind in get_args(Kind):
+                seconds = model.seconds(kind, size, model.cap(kind, size), chunks=chunks)
+                longest = max(longest, seconds + self._queue.loading(steps))
+        return longest
 
     def start(self, runner: Runner) -> None:
         """The model is there; until now requests could only wait."""

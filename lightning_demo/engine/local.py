@@ -28,6 +28,7 @@ from .latest import Reader
 from .metrics import Metrics
 from .queue import InFlightRequest
 from .runner import SamplerRunner
+from .watchdog import HUNG_SECONDS, TICK_SECONDS, Watchdog
 
 if TYPE_CHECKING:
     from ..model.sampling.sampler import Sampler
@@ -38,6 +39,7 @@ Loader = Callable[[Callable[[float, str], None]], "Sampler"]
 
 ENCODE_THREADS = 2
 WORKER_NAME = "engine"
+DECODER_NAME = "decode"
 IDLE_SECONDS = 2.0
 
 # Freeing page-locked memory that a lost GPU was copying from ends the process, stand-in and all.
@@ -55,6 +57,8 @@ class LocalEngine:
         metrics: Metrics | None = None,
         latency_model: LatencyModel | None = None,
         idle_seconds: float | None = IDLE_SECONDS,
+        hung_seconds: float = HUNG_SECONDS,
+        tick_seconds: float = TICK_SECONDS,
     ) -> None:
         """Starts the thread, which loads the model first.
 
@@ -65,6 +69,7 @@ class LocalEngine:
             metrics: told what happens.
             latency_model: what calls take; measured at the start unless it has been.
             idle_seconds: without a request, before a moment is taken to get faster; None: never.
+            hung_seconds, tick_seconds: see `Watchdog`.
         """
         self._load = load
         self._about = replace(about, state="loading", progress=0.0)  # written by the thread alone
@@ -76,7 +81,12 @@ class LocalEngine:
         self._closing = False
         self._idle_seconds = idle_seconds
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
-        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix=DECODER_NAME)
+        self._improves = False  # a quiet moment is being used, which may take minutes
+        self._hung = False
+        self._watchdog = Watchdog(
+            self._expected, self._hang, hung_seconds=hung_seconds, tick_seconds=tick_seconds
+        )
         self._thread = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
         self._thread.start()
 
@@ -127,12 +137,15 @@ class LocalEngine:
         """See `Engine.aclose`."""
         self._closing = True
         self._wake.set()
-        # A step ends soon; loading may take minutes and is left to end with the process.
-        patience = 0.1 if self._about.state == "loading" else STOP_SECONDS
+        self._watchdog.close()
+        # A step ends soon; what loads may take minutes, what hangs never ends: both are left to
+        # end with the process.
+        lasts = self._hung or self._about.state == "loading"
+        patience = 0.1 if lasts else STOP_SECONDS
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
         if self._thread.is_alive():
             self._end("closed", STOPPED)
-        self._decoder.shutdown(cancel_futures=True)
+        self._decoder.shutdown(wait=not self._hung, cancel_futures=True)
         self._encoders.shutdown()
 
     def _refuse_when_stopped(self) -> None:
@@ -156,6 +169,7 @@ class LocalEngine:
             sentence = NOT_LOADED if loading else "The engine has failed"
             self._end("failed", failure_detail(error, sentence, log))
         finally:
+            self._watchdog.close()
             # Lets go of the model and all latents.
             self._core = EngineCore(self._about.limits, self._core.latency_model)
 
@@ -176,26 +190,44 @@ class LocalEngine:
             tier=sampler.tier,
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
+        self._watchdog.start()
         improving, form = True, sampler.form
         while True:
             self._wake.clear()
             # Only now: whoever closes says so first and wakes afterwards.
-            if self._closing:
+            if self._closing or self._hung:
                 return
             if not self._core.idle:
                 for event in self._core.step():
+                    self._watchdog.beat()
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
                 improving = True  # for what was asked, too
                 if self._core.only_decodes:
                     self._wake.wait()
             elif not self._wake.wait(self._idle_seconds if improving else None):
+                self._improves = True
                 improving = _improve(sampler, calibration)
+                self._improves = False
+                self._watchdog.beat()
             if sampler.tier != self._about.tier:
                 self._about = replace(self._about, tier=sampler.tier)
             if sampler.form != form:  # faster than before: other batches are worthwhile
                 form, improving = sampler.form, True
                 calibration.first()
+                self._watchdog.beat()
+
+    def _expected(self) -> float | None:
+        """See `Watchdog`; on its thread."""
+        core = self._core
+        return None if core.idle or self._improves else core.longest_call
+
+    def _hang(self, sentence: str) -> None:
+        """Gives up what will not go on; on the watchdog's thread."""
+        log.error("the engine ends: %s", sentence)
+        self._hung = True
+        self._end("failed", sentence)
+        self._wake.set()
 
     def _handle(self, event: Event) -> None:
         """Tells the reader and the metrics what has happened."""

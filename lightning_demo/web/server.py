@@ -53,6 +53,8 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
+POLL_SECONDS = 0.5
+TOLD_SECONDS = 3.0  # in which pages and health checks are told that the engine has failed
 STYLES = ("style", "fields", "timeline", "dialogs", "compare", "batch", "prompt_tools")
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
@@ -185,7 +187,7 @@ def build(service: Service) -> gr.Blocks:
 
 
 def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) -> int:
-    """Serves the page until a signal ends it; returns the process's exit code.
+    """Serves the page until a signal or the engine's failure ends it; returns the exit code.
 
     Args:
         metrics: where the engine writes what it measures; absent: it measures nothing.
@@ -199,11 +201,29 @@ def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) ->
             asyncio.run(engine.aclose())
             return 2
         print(f"Open {server.url}", flush=True)
-        while not asked.wait(0.5):  # bounded: on Windows a wait without end lets no signal in
-            pass
+        failed = _until_asked_or_failed(engine, asked)
         log.info("closing: running pictures finish first")
         server.stop()
-        return 0
+        if failed:
+            print(f"error: {failed}", file=sys.stderr)
+        return 1 if failed else 0
+
+
+def _until_asked_or_failed(engine: Engine, asked: threading.Event) -> str:
+    """Waits for a signal; or for the end of an engine that has served, and returns its words.
+
+    Nobody but a supervisor can start that one anew. An engine that could not load its model says so
+    on the page until somebody has read it, and started the demo in another way.
+    """
+    served = False
+    while True:
+        status = engine.status()
+        served = served or status.state == "ready"
+        if served and status.state == "failed":
+            asked.wait(TOLD_SECONDS)
+            return status.detail
+        if asked.wait(POLL_SECONDS):  # bounded: on Windows a wait without end lets no signal in
+            return ""
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import secrets
 import sqlite3
 import threading
@@ -81,7 +82,7 @@ class Store:
         self._seconds = hours * 3600
         self._budget = int(megabytes * 2**20)
         self._lock = threading.Lock()
-        self._swept = 0.0
+        self._swept = -math.inf  # by a clock that does not jump
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._database = sqlite3.connect(
@@ -111,16 +112,20 @@ class Store:
     def put_file(self, data: bytes, media_type: str) -> str:
         """Keeps a picture; returns its name, id and extension."""
         name = f"{new_id()}.{EXTENSIONS[media_type]}"
+        path = self._folder / name
         try:
-            (self._folder / name).write_bytes(data)
-        except OSError as error:
+            path.write_bytes(data)
+            row = (name, media_type, len(data), time.time())
+            self._execute("INSERT INTO files VALUES (?, ?, ?, ?)", row)
+        except (OSError, EngineUnavailable) as error:
+            path.unlink(missing_ok=True)  # a part of it, on a full disk, would keep the disk full
+            if isinstance(error, EngineUnavailable):
+                raise
             log.error("a picture could not be kept: %s", error)
             raise EngineUnavailable(
                 "The picture could not be kept: the server's disk does not take it."
             ) from None
-        row = (name, media_type, len(data), time.time())
-        self._execute("INSERT INTO files VALUES (?, ?, ?, ?)", row)
-        late = time.time() - self._swept > SWEEP_SECONDS
+        late = time.monotonic() - self._swept > SWEEP_SECONDS
         if late or expiry.bytes_of_files(self._execute) > self._budget:
             self.sweep()
         return name
@@ -206,8 +211,8 @@ class Store:
 
     def sweep(self) -> None:
         """Forgets what has expired, and the oldest of what there is too much of."""
-        self._swept = time.time()
-        expiry.sweep(self._execute, self._folder, self._swept - self._seconds, self._budget)
+        self._swept = time.monotonic()
+        expiry.sweep(self._execute, self._folder, time.time() - self._seconds, self._budget)
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:

@@ -1,0 +1,118 @@
+"""What must never be read in a log: everything that opens something, at the most verbose level."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.exceptions import WebSocketException
+
+from ..processes import ForkedPopen
+from ..web.conftest import Tab, connect
+
+# Each is unlike any other text; the file names are not secrets.
+SECRETS = {
+    "login": "Tr0ub4dor-login",
+    "wrong login": "wr0ng-guess-login",
+    "presenter": "presenter-pa55word",
+    "wrong presenter": "wr0ng-presenter-pa55",
+    "key": "sk-alice-0123456789abcdef",
+    "wrong key": "sk-nobody-0123456789abcd",
+    "hub": "hf_AbCdEfGhIjKlMnOpQrStUvWx",
+    "fallback": "sk-server-fedcba9876543210",
+}
+SCRIPT = """
+import logging, sys
+from gradio.routes import App
+from lightning_demo import cli
+from lightning_demo.engine import build
+from tests.web.fakes import FakeEngine
+
+create = App.create_app  # as in tests/web/conftest.py
+App.create_app = staticmethod(lambda *a, **o: create(*a, **o) if "app_kwargs" in o else None)
+build.build_engine = lambda *arguments, **options: FakeEngine()
+code = cli.main(["--verbose", "serve", "--port", "0", "--stage"])
+logging.debug("whatever is said is printed")
+sys.exit(code)
+"""
+
+
+def use(url: str, said: list[str]) -> list[str]:
+    """Does what opens something, rightly and wrongly; returns further secrets: cookies, tokens."""
+    given: list[str] = []
+    with httpx.Client(base_url=url, timeout=30) as client:
+        for password in (SECRETS["wrong login"], SECRETS["login"]):
+            answer = client.post("/login", data={"username": "ada", "password": password})
+            said.append(answer.text)
+        cookies = {c.name: str(c.value) for c in client.cookies.jar}
+        given += cookies.values()
+        cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        said += [client.get(path).text for path in ("/", "/config", "/metrics", "/healthz")]
+        said.append(client.post("/picture", json={"prompt": "poison"}).text)
+        said.append(client.post("/picture", content=b"{").text)
+    for key in (SECRETS["key"], SECRETS["wrong key"]):
+        for way in (f"Bearer {key}", "Basic " + b64encode(f"user:{key}".encode()).decode()):
+            body = {"prompt": "poison"}
+            headers = {"Authorization": way}
+            said.append(httpx.post(f"{url}/v1/images/generations", json=body, headers=headers).text)
+        said.append(httpx.get(f"{url}/v1/models", params={"key": key}).text)
+        with pytest.raises(WebSocketException), connect(f"ws{url[4:]}/live?token={key}"):
+            pass
+    for password in (SECRETS["wrong presenter"], SECRETS["presenter"]):
+        with connect(f"ws{url[4:]}/live", additional_headers={"Cookie": cookie}) as connection:
+            tab = Tab(connection)
+            tab.say({"sequence": 0, "present": {"password": password}})
+            wall = tab.until(lambda m: m["type"] == "wall")[-1]
+            if wall.get("token"):
+                given.append(wall["token"])
+            tab.ask(1, "poison")
+            said.append(json.dumps(tab.error()))
+    return given
+
+
+def test_no_secret_is_printed_however_verbose(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text(f"alice {SECRETS['key']}\n")
+    environment = {
+        "HF_TOKEN": SECRETS["hub"],
+        "LIGHTNING_FALLBACK_KEY": SECRETS["fallback"],
+        "LIGHTNING_AUTH": f"ada:{SECRETS['login']}",
+        "LIGHTNING_PRESENTER_PASSWORD": SECRETS["presenter"],
+        "LIGHTNING_API_KEYS": str(keys),
+    }
+    said: list[str] = []
+    command = [sys.executable, "-c", SCRIPT]
+    with tempfile.TemporaryFile("w+") as log:
+        with ForkedPopen(command, stdout=subprocess.PIPE, stderr=log, env=environment) as child:
+            try:
+                assert child.stdout is not None
+                line = child.stdout.readline()
+                found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
+                log.seek(0)
+                assert found, log.read()
+                given = use(found[1], said)
+                child.terminate()
+                said.append(child.stdout.read())
+                assert child.wait(30) == 0
+            finally:
+                child.kill()
+        log.seek(0)
+        printed = log.read()
+    assert "ValueError: secret" in printed, "the log has what a client is not told"
+    assert "DEBUG root: whatever is said is printed" in printed
+    assert len(given) >= 2
+    for text in (printed, *said):
+        for name, secret in SECRETS.items():
+            assert secret not in text, name
+            assert b64encode(f"user:{secret}".encode()).decode() not in text, name
+        if text is printed:
+            for secret in given:
+                assert secret not in text, "a cookie or a token"
+    assert not any("/home/me/key" in text for text in said)
