@@ -1,4 +1,4 @@
-"""Which of several engines gets a request: the first of an ordered list, or the one with least to do.
+"""Which of several engines gets a request: the first of a list, or the one with least to do.
 
 Both only order the places; `FailoverEngine` takes the first of them that is well. Never imports
 torch.

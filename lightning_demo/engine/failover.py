@@ -1,10 +1,11 @@
 """Several engines as one: this machine's, then others that stand by for it; or equals (`choice`).
 
-A request goes to the first that is well, or to the one with least to do. Should that engine die, hang or be unavailable, the
-request begins once more on the next one: its seed is in it, so the picture is the same, and what
-has been shown is left out. It is never begun a third time, for it may be what has ended the two.
-What somebody waits for who has stopped typing is begun on a second engine, too, where its first
-frame is late; whoever is first goes on, the other is cancelled. Never imports torch.
+A request goes to the first that is well, or to the one with least to do. Should that engine die,
+hang or be unavailable, the request begins once more on the next one: its seed is in it, so the
+picture is the same, and what has been shown is left out. It is never begun a third time, for it may
+be what has ended the two. What somebody waits for who has stopped typing is begun on a second
+engine, too, where its first frame is late; whoever is first goes on, the other is cancelled. Never
+imports torch.
 """
 
 from __future__ import annotations
@@ -260,6 +261,7 @@ class FailoverEngine:
         place = self._choose(request)
         if place is not None and place.engine.status().state == "ready" and place.allowed:
             request.attempts.clear()
+            request.tried.remove(attempt.place)  # where it has not begun, and may be asked again
             request.given -= 1
             await attempt.leave()
             self._begin(request, place)
