@@ -62,7 +62,7 @@ class AwaitedEngine:
             while self._about.state == "loading":  # noqa: ASYNC110 - told by another thread
                 await asyncio.sleep(LOOK_SECONDS)
             raise EngineUnavailable(self._about.detail)
-            yield  # type: ignore[unreachable]
+            yield
         finally:
             self._waiting.pop(name, None)
 

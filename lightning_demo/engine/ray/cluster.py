@@ -207,7 +207,8 @@ class Cluster:
     def _connect(self) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        logging.getLogger("ray").setLevel(logging.WARNING)
+        for noisy in ("ray", "ray.serve"):
+            logging.getLogger(noisy).setLevel(logging.WARNING)
         options: dict[str, Any] = {
             "namespace": self._name,
             "log_to_driver": log.isEnabledFor(logging.DEBUG),
@@ -357,7 +358,7 @@ def check_cluster(address: str) -> None:
             channel.unary_unary(ALIVE)(b"", timeout=CONNECT_SECONDS)
             well = True
         except grpc.RpcError as error:  # one that wants a token first is one, too
-            well = error.code() == grpc.StatusCode.UNAUTHENTICATED  # type: ignore[attr-defined]
+            well = error.code() == grpc.StatusCode.UNAUTHENTICATED
     if not well:
         raise InvalidSetting(f"ray_address: what answers at {address} is no head of a Ray cluster.")
 
