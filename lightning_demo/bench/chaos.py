@@ -14,7 +14,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ BETWEEN = (8.0, 14.0)  # seconds between two faults
 FIRST = 3.0  # seconds until the first
 STOPPED = 8.0  # seconds that a stopped replica stays so, unless it is replaced before
 START_WITHIN = 240.0
+NOTICED = 5.0  # seconds within which it is
+READY = 'lightning_engines{state="ready"} '
 STEPS = 4
 PATIENCE = 60.0  # seconds after the last key
 ROUTE = Route("/v1/pictures", "image/jpeg")
@@ -210,6 +212,7 @@ async def _break(server: Server, args: argparse.Namespace, faults: Faults) -> No
                 await asyncio.sleep(STOPPED)
                 if process.is_running():
                     process.send_signal(signal.SIGCONT)
+            await _until_ready(server, lambda ready: ready < args.replicas, NOTICED)
             await _all_there(server, args.replicas)
             faults.recovery_seconds.append(time.monotonic() - at)
         await asyncio.sleep(rng.uniform(*BETWEEN))
@@ -233,16 +236,21 @@ async def _all_there(server: Server, wanted: int) -> None:
     Raises:
         EngineUnavailable: they are not for a long time.
     """
-    end = time.monotonic() + START_WITHIN
-    line = 'lightning_engines{state="ready"} '
+    if not await _until_ready(server, lambda ready: ready >= wanted, START_WITHIN):
+        raise EngineUnavailable(f"{wanted} engines were not there within {START_WITHIN:g} seconds.")
+
+
+async def _until_ready(server: Server, enough: Callable[[int], bool], seconds: float) -> bool:
+    """Waits until as many engines are ready as somebody wants; whether that came in time."""
+    end = time.monotonic() + seconds
     async with httpx.AsyncClient(trust_env=False) as http:
         while time.monotonic() < end:
             text = (await http.get(server.url + "metrics", timeout=30)).text
-            found = [each.removeprefix(line) for each in text.splitlines() if each.startswith(line)]
-            if found and float(found[0]) >= wanted:
-                return
+            found = [line for line in text.splitlines() if line.startswith(READY)]
+            if found and enough(int(float(found[0].removeprefix(READY)))):
+                return True
             await asyncio.sleep(0.25)
-    raise EngineUnavailable(f"{wanted} engines were not there within {START_WITHIN:g} seconds.")
+    return False
 
 
 def out_of_order(trace: Trace) -> int:

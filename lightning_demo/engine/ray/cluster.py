@@ -297,7 +297,7 @@ class Cluster:
                 "autoscaling_config": AutoscalingConfig(
                     min_replicas=self._fewest,
                     max_replicas=self._most,
-                    look_back_period_s=5.0,
+                    look_back_period_s=15.0,  # more than the ten seconds between reports
                     upscale_delay_s=3.0,
                     downscale_delay_s=120.0,
                     policy=AutoscalingPolicy(policy_function=by_wait),
