@@ -90,6 +90,8 @@ class Cluster:
         """
         if not (settings.ray_address or connected):
             os.environ |= ALONE
+        elif settings.ray_address not in ("", "auto"):
+            check_cluster(settings.ray_address)
         self._ray, self._serve = _imports()
         self._settings, self._replica, self._name = settings, replica, name
         self._fewest, self._most = replica_range(settings.replicas)
@@ -224,10 +226,7 @@ class Cluster:
                 "_node_ip_address": LOOPBACK,
             }
         else:
-            address = self._settings.ray_address
-            if address != "auto":
-                check_cluster(address)
-            options["address"] = address
+            options["address"] = self._settings.ray_address
         try:
             self._ray.init(**options)
         except Exception as error:  # Ray raises whatever it likes
@@ -340,25 +339,31 @@ def shared(settings: Settings) -> Mapping[str, str]:
 
 
 def check_cluster(address: str) -> None:
-    """
-    Raises:
-        InvalidSetting: no cluster of this version answers there.
-    """
-    import grpc
+    """Whether a cluster answers there, which `ray.init` would find out in minutes.
 
+    One that asks for a token gets that of this user; before Ray is imported, which reads it then.
+
+    Raises:
+        InvalidSetting: none does.
+    """
+    try:
+        import grpc
+    except ImportError:
+        raise InvalidSetting(INSTALL) from None
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
             pass
     except (OSError, OverflowError) as error:
         raise InvalidSetting(f"ray_address: nothing answers at {address} ({error}).") from None
-    # `ray.init` would try for minutes.
     with grpc.insecure_channel(address) as channel:
         try:
             channel.unary_unary(ALIVE)(b"", timeout=CONNECT_SECONDS)
             well = True
-        except grpc.RpcError as error:  # one that wants a token first is one, too
+        except grpc.RpcError as error:
             well = error.code() == grpc.StatusCode.UNAUTHENTICATED
+            if well:
+                os.environ.setdefault("RAY_AUTH_MODE", "token")
     if not well:
         raise InvalidSetting(f"ray_address: what answers at {address} is no head of a Ray cluster.")
 
@@ -388,14 +393,9 @@ def _why_not(address: str, error: Exception) -> str:
     words = " ".join(str(error).split())[:500]
     if not address:
         return f"engine: Ray could not be started ({words})."
-    if "uthenticat" in words:
-        return (
-            f"ray_address: {address} wants another token than this machine's ~/.ray/auth_token; "
-            f"copy it from the head ({words})."
-        )
     if "ersion mismatch" in words:
         return f"ray_address: {address} is of another version of Ray or Python: {words}"
     return (
         f"ray_address: {address} could not be joined; is this machine part of the cluster, by "
-        f"`ray start --address HOST:PORT`? ({words})"
+        f"`ray start --address HOST:PORT`, and its ~/.ray/auth_token that of the head? ({words})"
     )
