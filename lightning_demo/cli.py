@@ -9,14 +9,19 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
 from .ports import free_port
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
-from .settings import Settings, convert, variable
+from .settings import Settings, convert, on_zerogpu, variable
 from .tls import check_certificate
+
+if TYPE_CHECKING:
+    from .engine.base import Engine
+    from .engine.metrics import Metrics
+    from .schemas import EngineStatus
 
 ENGINE_SETTINGS = ("model", "variant", "base", "lora", "styles", "device", "threads")
 SPEED_SETTINGS = (
@@ -68,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log everything")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
+    _add_rollout(commands)
     _add_generate(commands)
     _add_batch(commands)
     _add_inspect(commands)
@@ -149,7 +155,13 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         if settings.fallback:
             check_fallbacks(settings, expected(settings))
         metrics = Metrics()
-        engine = build_engine(settings, stand_in=True, fallback=True, metrics=metrics)
+        engine = build_engine(
+            settings,
+            stand_in=True,
+            fallback=True,
+            metrics=metrics,
+            elsewhere=_replicas(settings) if settings.engine == "ray" else None,
+        )
         code = serve(engine, settings, metrics)
         works = (WORKER_NAME, DECODER_NAME)
         if any(thread.name.startswith(works) for thread in threading.enumerate()):
@@ -158,6 +170,46 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             sys.stdout.flush()
             os._exit(code)
         return code
+
+    parser.set_defaults(run=run)
+
+
+def _replicas(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:
+    """What makes the engine of a Ray cluster, which is started or joined now.
+
+    Raises:
+        InvalidSetting: there is none.
+    """
+    from .engine.ray.cluster import Cluster
+    from .engine.ray.engine import RayEngine
+    from .web.replica import Replica
+
+    if on_zerogpu():
+        raise InvalidSetting("engine: ZeroGPU lends a GPU by itself; leave --engine ray out.")
+    cluster = Cluster(settings, Replica)
+
+    def make(known: EngineStatus, metrics: Metrics) -> Engine:
+        return RayEngine(cluster, cluster.deploy(known), known, metrics)
+
+    return make
+
+
+def _add_rollout(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "rollout",
+        help="replace the engines of a Ray cluster, one after another",
+        description="Starts every replica of a running demo (--engine ray) anew, one after "
+        "another, each of which first finishes what it paints: for new code on the machines of "
+        "the cluster. Ends when all that paint are new.",
+    )
+    add_settings(parser, ("ray_address",))
+
+    def run(args: argparse.Namespace) -> int:
+        from .engine.ray.rollout import rollout
+        from .web.replica import Replica
+
+        address = args.ray_address or os.environ.get(variable("ray_address")) or "auto"
+        return rollout(Settings(engine="ray", ray_address=address), Replica)
 
     parser.set_defaults(run=run)
 

@@ -17,6 +17,8 @@ from .schemas import MAX_LATENCY_BUDGET
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
 FALLBACK_KEY = "LIGHTNING_FALLBACK_KEY"  # what the servers of `fallback` are given
+MAX_REPLICAS = 64
+HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}")
 WEB_ADDRESS = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 
 
@@ -229,6 +231,24 @@ class Settings:
         metavar="URL",
         repeats=True,
     )
+    engine: str = _setting(
+        "local",
+        "where pictures are painted: in this process, or by replicas that Ray Serve starts, "
+        "watches and replaces (needs requirements-ray.txt)",
+        choices=("local", "ray"),
+    )
+    replicas: str = _setting(
+        "1",
+        "with --engine ray: how many, each with a GPU of its own where there are any; MIN-MAX, as "
+        "in 1-4, lets their number follow how long people wait",
+        metavar="N",
+    )
+    ray_address: str = _setting(
+        "",
+        "with --engine ray: the cluster to join, as HOST:PORT, or auto for the one that this "
+        "machine is part of; empty: one of this machine alone, which ends with the demo",
+        metavar="ADDRESS",
+    )
     memory_mb: float = _setting(
         64.0, "memory for finished pictures, which repaint at once when asked again", low=0
     )
@@ -280,6 +300,7 @@ class Settings:
             raise InvalidSetting("audience: is for the stage; give --stage, too.")
         for url in listed(self.fallback):
             check_fallback(url)
+        self._check_ray()
         for name in ("audience_url", "compare_with"):
             address = getattr(self, name)
             if address and not WEB_ADDRESS.fullmatch(address):
@@ -298,6 +319,16 @@ class Settings:
             user, colon, password = login.partition(":")
             if not (user and colon and password):
                 raise InvalidSetting("auth: write user:password, several separated by commas.")
+
+    def _check_ray(self) -> None:
+        replica_range(self.replicas)
+        if self.engine != "ray" and (self.ray_address or self.replicas != "1"):
+            raise InvalidSetting("replicas, ray_address: are for --engine ray; give it, too.")
+        if self.ray_address not in ("", "auto") and not HOST_PORT.fullmatch(self.ray_address):
+            raise InvalidSetting(
+                "ray_address (LIGHTNING_RAY_ADDRESS): write HOST:PORT, as in 10.0.0.7:6379, or "
+                "auto."
+            )
 
     @classmethod
     def from_environment(
@@ -383,6 +414,26 @@ def fallback_key(environment: Mapping[str, str] = os.environ) -> str:
     Never an option, which everybody on this machine could read.
     """
     return environment.get(FALLBACK_KEY, "").strip()
+
+
+def replica_range(text: str) -> tuple[int, int]:
+    """The fewest and the most replicas that a setting asks for, 1 to 64; often the same.
+
+    Raises:
+        InvalidSetting: it is neither a number nor a range.
+    """
+    low, dash, high = text.strip().partition("-")
+    try:
+        fewest = int(low)
+        most = int(high) if dash else fewest
+    except ValueError:
+        fewest, most = 0, 0
+    if not 1 <= fewest <= most <= MAX_REPLICAS:
+        raise InvalidSetting(
+            f"replicas (LIGHTNING_REPLICAS): from 1 to {MAX_REPLICAS}, or a range as in 1-4, "
+            f"not {text[:40]!r}."
+        )
+    return fewest, most
 
 
 def listed(text: str) -> tuple[str, ...]:

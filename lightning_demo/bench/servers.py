@@ -53,6 +53,11 @@ class Server:
         self.url = ""  # with a slash at its end; known once it is ready
         self._process, self._log = process, log
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def wait(self) -> None:
         """Waits until it can be used.
 

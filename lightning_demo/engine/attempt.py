@@ -31,6 +31,22 @@ class Place:
     breaker: Breaker = field(default_factory=Breaker)
     lateness: Lateness = field(default_factory=Lateness)
     hung_seconds: float = HUNG_SECONDS
+    attempts: set[Attempt] = field(default_factory=set)  # that are here now
+    given: int = 0  # requests, so far
+    left: bool = False  # whether it is no longer one of those that are asked
+
+    @property
+    def load(self) -> int:
+        """Requests that somebody waits for here: of ours, and of others that stand in line."""
+        waiting = sum(attempt.waits for attempt in tuple(self.attempts))
+        others = max(0, self.engine.status().waiting - waiting)
+        return others + sum(not attempt.ahead for attempt in tuple(self.attempts))
+
+    @property
+    def line(self) -> int:
+        """Of these, those that have not started."""
+        waiting = sum(attempt.waits for attempt in tuple(self.attempts))
+        return max(waiting, self.engine.status().waiting)
 
     @property
     def allowed(self) -> bool:
@@ -50,6 +66,11 @@ class Place:
             status.state == "ready" and not status.waiting and self.breaker.state(now) == "closed"
         )
 
+    @property
+    def free(self) -> bool:
+        """Whether it is well and has nothing to do at all."""
+        return self.idle and not self.load
+
 
 class Attempt:
     """A request at one place. Belongs to one event loop."""
@@ -65,6 +86,18 @@ class Attempt:
         self._expected = place.engine.forecast(work)
         self._hung = False
         place.breaker.begin(self._begun)
+        place.attempts.add(self)
+        place.given += 1
+
+    @property
+    def ahead(self) -> bool:
+        """Whether nobody waits for it."""
+        return self._work.ahead
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody waits for it, and it has not started."""
+        return not (self._started or self._work.ahead)
 
     @property
     def late(self) -> bool:
@@ -138,6 +171,7 @@ class Attempt:
         await self._close()
 
     async def _close(self) -> None:
+        self.place.attempts.discard(self)
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)

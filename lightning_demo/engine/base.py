@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from ..errors import EngineUnavailable, GenerationFailed, LightningError
@@ -51,6 +51,9 @@ class Work:
     # Of another server, which stands by for this one perhaps: painted on this machine, or not.
     here: bool = False
     origin: Origin = "page"  # for the measurements; nobody's turn depends on it
+    # Whose prompts and pictures an engine may remember; where several engines are one, each session
+    # stays with its own. Travels no further, and is no part of what work is.
+    session: Hashable = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def build_engine(
     num_inference_steps: int | None = None,
     metrics: Metrics | None = None,
     latency_model: LatencyModel | None = None,
+    elsewhere: Callable[[EngineStatus, Metrics], Engine] | None = None,
 ) -> Engine:
     """The engine that these settings ask for; it starts to load its model at once.
 
@@ -51,6 +52,8 @@ def build_engine(
         num_inference_steps: whose weights are fetched and loaded first; the usual when absent.
         metrics: where to write what is measured; a stand-in writes to the same.
         latency_model: where to write what calls of the model take; a stand-in does not.
+        elsewhere: makes the engine that paints in place of this process, which then never imports
+            torch; given what is known of the model.
     """
     spec = choose_model(settings)
     metrics = metrics or Metrics()
@@ -68,10 +71,17 @@ def build_engine(
         lent = checked(_lent(spec, settings, metrics), spec)
         # Not shared: each picture is painted in somebody's own time, and fails with it.
         return CachedEngine(lent, _cache(settings), metrics, shares=False)
+    loras = parse_loras(settings.lora)
+    if elsewhere is not None:
+        known = about(spec, loras, fp8=settings.fp8)
+        engine_there = elsewhere(known, metrics)
+        several = (
+            with_fallbacks(engine_there, settings, known, metrics) if fallback else engine_there
+        )
+        return CachedEngine(several, _cache(settings), metrics)
     load = loader(spec, settings, num_inference_steps=num_inference_steps)
     if checker is not None:
         load = _after(checker, load)
-    loras = parse_loras(settings.lora)
 
     def engine(
         load: Loader,
@@ -99,6 +109,23 @@ def build_engine(
         engine(second, spec, loras, latency_model, others=fallback),
         lambda: engine(first, stand_in_spec),
     )
+
+
+def build_replica(settings: Settings, metrics: Metrics) -> tuple[Engine, LocalEngine]:
+    """The engine of one process that paints for others, which remember; and the device's own.
+
+    It starts to load its model at once.
+    """
+    spec = choose_model(settings)
+    checker = safety_checker(settings.safety_checker, spec)
+    load = loader(spec, settings)
+    if checker is not None:
+        load = _after(checker, load)
+    known = about(spec, parse_loras(settings.lora), fp8=settings.fp8)
+    local = LocalEngine(load, known, metrics=metrics)
+    if checker is None or spec.small:
+        return local, local
+    return CheckedEngine(local, checker.flags, metrics), local
 
 
 def expected(settings: Settings) -> EngineStatus:

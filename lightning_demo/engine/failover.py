@@ -1,10 +1,11 @@
-"""An ordered list of engines as one: this machine's, then those of others that stand by for it.
+"""Several engines as one: this machine's, then others that stand by for it; or equals (`choice`).
 
-A request goes to the first that is well. Should that engine die, hang or be unavailable, the
-request begins once more on the next one: its seed is in it, so the picture is the same, and what
-has been shown is left out. It is never begun a third time, for it may be what has ended the two.
-What somebody waits for who has stopped typing is begun on a second engine, too, where its first
-frame is late; whoever is first goes on, the other is cancelled. Never imports torch.
+A request goes to the first that is well, or to the one with least to do. Should that engine die,
+hang or be unavailable, the request begins once more on the next one: its seed is in it, so the
+picture is the same, and what has been shown is left out. It is never begun a third time, for it may
+be what has ended the two. What somebody waits for who has stopped typing is begun on a second
+engine, too, where its first frame is late; whoever is first goes on, the other is cancelled. Never
+imports torch.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..errors import EngineHung, EngineUnavailable, LightningError, NotTaken
 from ..schemas import EngineStatus, Frame
 from .attempt import AGAIN, Attempt, Place
 from .base import STOPPED, Forecast, Requeued, Started, Stream, Work
+from .choice import Choice, Ordered
 from .lateness import Allowance
 from .metrics import Metrics
 
@@ -50,18 +52,36 @@ class _Request:
 
 
 class FailoverEngine:
-    """See above. One event loop for each request; the list never changes."""
+    """See above. One event loop for each request; any thread may change the places."""
 
-    def __init__(self, places: Sequence[Place], metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        places: Sequence[Place],
+        metrics: Metrics | None = None,
+        choice: Choice | None = None,
+    ) -> None:
         """
         Args:
-            places: the engines, which hold the same weights, best first.
+            places: the engines, which hold the same weights; at least one.
+            choice: which of them gets a request; the first that is well when absent.
         """
-        self.places = tuple(places)
+        self._places = tuple(places)
+        self._choice = choice or Ordered()
         self._metrics = metrics or Metrics()
         self._allowance = Allowance()
         self._requests: dict[_Request, None] = {}
         self._closed = False
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The engines, at least one. What is being painted at one that is taken away goes on."""
+        return self._places
+
+    @places.setter
+    def places(self, places: Sequence[Place]) -> None:
+        for place in self._places:
+            place.left = place not in places
+        self._places = tuple(places)
 
     def status(self) -> EngineStatus:
         """See `Engine.status`: of whichever paints now, and how many could."""
@@ -73,19 +93,21 @@ class FailoverEngine:
         detail = about.detail
         if self._closed:
             about, detail = replace(about, state="closed", progress=None), STOPPED
-        elif ready and first.state == "failed":
+        elif ready and first.state == "failed" and self._choice.ordered:
             detail = f"{place.name} goes on: {first.detail}"
         elif not (ready or loading):
-            detail = " ".join(f"{place.name}: {status.detail}" for place, status in known)
+            named = (f"{place.name}: {status.detail}" for place, status in known)
+            detail = " ".join(dict.fromkeys(named))
+        own = first if self._choice.ordered else about
         return replace(
             about,
             limits=first.limits,
             detail=detail,
             waiting=sum(status.waiting for _, status in known),
             yielding=sum(status.yielding for _, status in known),
-            engines=len(known),
-            engines_ready=len(ready),
-            own_state="closed" if self._closed else first.state,
+            engines=sum(status.engines for _, status in known),
+            engines_ready=sum(status.engines_ready for _, status in ready),
+            own_state="closed" if self._closed else own.state,
         )
 
     def forecast(self, work: Work) -> Forecast | None:
@@ -154,7 +176,7 @@ class FailoverEngine:
         await asyncio.gather(*(place.engine.aclose() for place in self.places))
 
     def _choose(self, request: _Request) -> Place | None:
-        """The first that is well, or will be; rather one that has failed of late than nobody."""
+        """The best that is well, or will be; rather one that has failed of late than nobody."""
         fresh = [place for place in self.places if place not in request.tried]
         if request.work.here:
             fresh = [place for place in fresh if place.here]
@@ -163,7 +185,8 @@ class FailoverEngine:
             for state in ("ready", "loading")
         }
         allowed = [place for place in by_state["ready"] if place.allowed]
-        return next(iter([*allowed, *by_state["loading"], *by_state["ready"]]), None)
+        best = allowed or by_state["loading"] or by_state["ready"]
+        return next(iter(self._choice.order(best, request.work)), None) if best else None
 
     def _begin(self, request: _Request, place: Place | None) -> None:
         """Gives the request to an engine.
@@ -176,6 +199,7 @@ class FailoverEngine:
         request.tried.append(place)
         request.given += 1
         request.attempts.append(Attempt(place, request.work))
+        self._choice.given(place, request.work)
 
     def _why(self, request: _Request) -> str:
         places = [place for place in self.places if place.here or not request.work.here]
@@ -237,6 +261,7 @@ class FailoverEngine:
         place = self._choose(request)
         if place is not None and place.engine.status().state == "ready" and place.allowed:
             request.attempts.clear()
+            request.tried.remove(attempt.place)  # where it has not begun, and may be asked again
             request.given -= 1
             await attempt.leave()
             self._begin(request, place)

@@ -142,8 +142,9 @@ class Link:
         except httpx.TimeoutException:
             raise EngineHung(f"{self.url} has said nothing for too long.") from None
         except httpx.HTTPError as error:
-            words = "has broken off" if taken else "does not answer"
-            raise EngineUnavailable(f"{self.url} {words} ({_reason(error)}).") from None
+            if not taken:  # it answers before it begins
+                raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
+            raise EngineUnavailable(f"{self.url} has broken off ({_reason(error)}).") from None
 
     async def _refusal(self, answer: httpx.Response) -> Exception:
         """What it has answered instead."""

@@ -54,6 +54,7 @@ class RemoteEngine:
         metrics: Metrics | None = None,
         silence_seconds: float = SILENCE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
+        here: bool = False,
     ) -> None:
         """Starts the thread, which asks how the other server is.
 
@@ -62,6 +63,7 @@ class RemoteEngine:
             key: of the other server's, where it asks for one.
             silence_seconds: without a sign of life, after which it counts as hung.
             poll_seconds: between two looks at how it is.
+            here: whether it is one of this server's own, which may paint other servers' work.
 
         Raises:
             InvalidSetting: the address is none.
@@ -72,6 +74,7 @@ class RemoteEngine:
         self._others = 0, 0  # that wait and that give way there, beside ours
         self._metrics = metrics or Metrics()
         self._poll_seconds = poll_seconds
+        self._here = here
         self._flows: dict[Flow, None] = {}
         self._claiming = 0  # that the other server has not been told of yet
         self._closed = False
@@ -84,6 +87,11 @@ class RemoteEngine:
     def url(self) -> str:
         """Where it is."""
         return self._link.url
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything of ours is being painted there, or waits for it."""
+        return bool(self._flows)
 
     def status(self) -> EngineStatus:
         """See `Engine.status`; what it was when it last answered, and what waits of ours."""
@@ -119,11 +127,12 @@ class RemoteEngine:
         """
         if self._closed:
             raise EngineUnavailable(STOPPED)
-        if work.here:
+        if work.here and not self._here:
             raise NotTaken("This is to be painted on the machine that was asked.")
         if work.since is None:
             work = replace(work, since=time.monotonic())
         flow = Flow(work)
+        log.debug("%s: work for %s", flow.name, self.url)
         self._flows[flow] = None
         painting = self._submit(self._paint(flow))
         try:

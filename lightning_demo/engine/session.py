@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import secrets
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -59,6 +60,7 @@ class LiveSession:
         """
         self._engine = engine
         self._client, self._yields = client, yields
+        self._name = secrets.token_hex(8)  # by which several engines as one know it
         self._policy = LivePolicy(
             max_stale=settings.max_stale_ms / 1000,
             debounce=settings.debounce_ms / 1000,
@@ -183,6 +185,7 @@ class LiveSession:
             attract=attract,
             paused=self._quiet(start),
             yields=self._yields,
+            session=self._name,
         )
         try:
             async with aclosing(self._engine.generate(work)) as values:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import cached_property, wraps
+from typing import TypeVar
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -28,7 +29,8 @@ from .webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[["Api", Request], Awaitable[Response]]
+Site = TypeVar("Site")  # what answers: `Api`, or some part of it
+Handler = Callable[[Site, Request], Awaitable[Response]]
 
 
 class Api:
@@ -170,17 +172,17 @@ class Api:
             self.store.close()
 
 
-def answers(shape: Shape) -> Callable[[Handler], Handler]:
+def answers(shape: Shape) -> Callable[[Handler[Site]], Handler[Site]]:
     """A route's function whose errors are answered as its vendor does.
 
     A fault's own words stay in the log. The guard in front of the route answers alike (`shape`).
     """
 
-    def decorate(handler: Handler) -> Handler:
+    def decorate(handler: Handler[Site]) -> Handler[Site]:
         @wraps(handler)
-        async def answer(api: Api, http: Request) -> Response:
+        async def answer(site: Site, http: Request) -> Response:
             try:
-                return await handler(api, http)
+                return await handler(site, http)
             except Exception as error:
                 return shape(report_incident(error, "The request could not be answered", log))
 
@@ -210,11 +212,11 @@ def headers_of(error: LightningError) -> dict[str, str]:
     return headers
 
 
-def bound(handler: Handler, api: Api) -> Callable[[Request], Awaitable[Response]]:
+def bound(handler: Handler[Site], site: Site) -> Callable[[Request], Awaitable[Response]]:
     """A handler as Starlette calls it."""
 
     async def endpoint(http: Request) -> Response:
-        return await handler(api, http)
+        return await handler(site, http)
 
     endpoint.__name__ = getattr(handler, "__name__", "endpoint")
     endpoint.shape = getattr(handler, "shape", as_problem)  # type: ignore[attr-defined]

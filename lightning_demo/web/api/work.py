@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -19,15 +20,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ... import __version__
-from ...engine.base import Forecast, Started, Stream, Value, Work
+from ...engine.base import Engine, Forecast, Started, Stream, Value, Work
 from ...engine.wire import MEDIA_TYPE, error_header, forecast_header, frame_header, pack
 from ...engine.wire_fields import instance, parse_work, status_fields
 from ...errors import InvalidRequest, LightningError, report_incident
 from ...images import encode_lossless
-from ...schemas import Frame
+from ...schemas import EngineStatus, Frame
 from ..callers import Caller
 from ..closing_stream import ClosingStream
 from ..http_json import read_json
+from ..painting import Painting
 from .service import Api, answers, as_problem, bound, log
 
 BEAT_SECONDS = 0.5  # after which a quiet stream says that it is alive
@@ -48,77 +50,94 @@ class Differs(LightningError):
     status = 409
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What paints for other servers, and who may ask it."""
+
+    engine: Engine
+    painting: Painting
+    caller: Callable[[Request], Caller]
+    draining: Callable[[], bool]
+
+
 def routes(api: Api) -> list[BaseRoute]:
+    """The three routes, of a server with all the rest."""
+    service = api.service
+    return site_routes(Site(service.engine, api.painting, api.caller, lambda: service.draining))
+
+
+def site_routes(site: Site) -> list[BaseRoute]:
     """The three routes."""
-    desk = Desk()
-
-    @answers(as_problem)
-    async def work(api: Api, http: Request) -> Response:
-        return await desk.take(api, http)
-
-    @answers(as_problem)
-    async def claims(api: Api, http: Request) -> Response:
-        return await desk.amend(api, http)
-
+    desk = Desk(site)
     return [
-        Route("/v1/engine", bound(engine, api)),
-        Route("/v1/work", bound(work, api), methods=["POST"]),
-        Route("/v1/claims", bound(claims, api), methods=["POST"]),
+        Route("/v1/engine", bound(Desk.status, desk)),
+        Route("/v1/work", bound(Desk.take, desk), methods=["POST"]),
+        Route("/v1/claims", bound(Desk.amend, desk), methods=["POST"]),
     ]
-
-
-@answers(as_problem)
-async def engine(api: Api, http: Request) -> Response:
-    """What this machine's own engine is and how it is doing."""
-    _server(api, http)
-    status, draining = api.service.engine.status(), api.service.draining
-    content = status_fields(status, __version__, instance(), draining=draining)
-    return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
 
 class Desk:
     """The work that other servers have brought, by the names that they have given it."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: Site) -> None:
+        self._site = site
         self._works: dict[Key, Work] = {}
 
-    async def take(self, api: Api, http: Request) -> Response:
+    @answers(as_problem)
+    async def status(self, http: Request) -> Response:
+        """What this machine's own engine is and how it is doing."""
+        self._server(http)
+        status, draining = self._site.engine.status(), self._site.draining()
+        content = status_fields(status, __version__, instance(), draining=draining)
+        return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+    @answers(as_problem)
+    async def take(self, http: Request) -> Response:
         """Paints, and streams what the engine says."""
-        caller = _server(api, http)
+        caller = self._server(http)
         fields = await read_json(http)
         if set(fields) != {"name", "version", "fingerprint", "instance", "work"}:
             raise InvalidRequest("Send name, version, fingerprint, instance and work.")
-        _check_same(api, fields)
+        status = self._site.engine.status()
+        _check_same(status, fields)
         key = caller.name, _name(fields["name"])
         if key in self._works:
             raise InvalidRequest("name: there is work of this name already.", field="name")
-        work = parse_work(fields["work"], api.limits, time.monotonic(), caller.name)
-        api.painting.check(caller)
-        records = self._records(api, key, work, caller)
-        return ClosingStream(records, MEDIA_TYPE)
+        work = parse_work(fields["work"], status.limits, time.monotonic(), caller.name)
+        self._site.painting.check(caller)
+        log.debug("%s: work of %s is here", key[1], caller.name)
+        return ClosingStream(self._records(key, work, caller), MEDIA_TYPE)
 
-    async def amend(self, api: Api, http: Request) -> Response:
+    @answers(as_problem)
+    async def amend(self, http: Request) -> Response:
         """Gives work another claim; nothing happens to work that is not here any more."""
-        caller = _server(api, http)
+        caller = self._server(http)
         fields = await read_json(http)
         if set(fields) != {"name", "work"}:
             raise InvalidRequest("Send name and work.")
         key = caller.name, _name(fields["name"])
-        amended = parse_work(fields["work"], api.limits, time.monotonic(), caller.name)
+        limits = self._site.engine.status().limits
+        amended = parse_work(fields["work"], limits, time.monotonic(), caller.name)
         known = self._works.get(key)
         if known is not None and known.request == amended.request:
             self._works[key] = amended
-            api.service.engine.amend(known, amended)
+            self._site.engine.amend(known, amended)
         return Response(status_code=204)
 
-    async def _records(
-        self, api: Api, key: Key, work: Work, caller: Caller
-    ) -> AsyncGenerator[bytes, None]:
+    def _server(self, http: Request) -> Caller:
+        caller = self._site.caller(http)
+        if not caller.server:
+            raise NotForServers(
+                "This is for other servers of this demo: add server=1 to the line of their key."
+            )
+        return caller
+
+    async def _records(self, key: Key, work: Work, caller: Caller) -> AsyncGenerator[bytes, None]:
         self._works[key] = work
         try:
             async with (
-                aclosing(api.painting.work(work, caller)) as values,
-                aclosing(self._beats(api, key, values)) as records,
+                aclosing(self._site.painting.work(work, caller)) as values,
+                aclosing(self._beats(key, values)) as records,
             ):
                 async for record in records:
                     yield record
@@ -127,17 +146,18 @@ class Desk:
             yield pack("error", error_header(told))
         finally:
             self._works.pop(key, None)
+            log.debug("%s: work of %s has left", key[1], caller.name)
 
-    async def _beats(self, api: Api, key: Key, values: Stream) -> AsyncGenerator[bytes, None]:
+    async def _beats(self, key: Key, values: Stream) -> AsyncGenerator[bytes, None]:
         """A record for each value, and while there is none, how long it will still be."""
         waits = True
         following = asyncio.ensure_future(anext(values, None))
         try:
-            yield self._line(api, key)
+            yield self._line(key)
             while True:
                 done, _ = await asyncio.wait([following], timeout=BEAT_SECONDS)
                 if not done:
-                    yield self._line(api, key) if waits else pack("alive")
+                    yield self._line(key) if waits else pack("alive")
                     continue
                 value = following.result()
                 if value is None:
@@ -149,8 +169,8 @@ class Desk:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
 
-    def _line(self, api: Api, key: Key) -> bytes:
-        forecast: Forecast | None = api.service.engine.forecast(self._works[key])
+    def _line(self, key: Key) -> bytes:
+        forecast: Forecast | None = self._site.engine.forecast(self._works[key])
         return pack("line", forecast_header(forecast))
 
 
@@ -163,22 +183,12 @@ async def _record(value: Value, *, lossless: bool) -> bytes:
     return pack("frame", frame_header(value), *parts)
 
 
-def _server(api: Api, http: Request) -> Caller:
-    caller = api.caller(http)
-    if not caller.server:
-        raise NotForServers(
-            "This is for other servers of this demo: add server=1 to the line of their key."
-        )
-    return caller
-
-
-def _check_same(api: Api, fields: Any) -> None:
+def _check_same(status: EngineStatus, fields: Any) -> None:
     """Refuses work whose picture would be another one than its sender's."""
     if fields["instance"] == instance():
         raise Differs("This is the very server that asks.")
     if fields["version"] != __version__:
         raise Differs(f"This server is of version {__version__}.")
-    status = api.service.engine.status()
     if fields["fingerprint"] != status.fingerprint:
         raise Differs(f"This server paints with other weights: {status.title}.")
 

@@ -1,0 +1,277 @@
+"""Replicas of a real Ray cluster as one engine: the contract, and what happens when one dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightning_demo.engine.ray.cluster import ALONE
+
+os.environ |= ALONE  # before Ray is imported
+pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
+
+from lightning_demo.engine.base import Engine, Requeued, Started, Value, Work
+from lightning_demo.engine.build import about
+from lightning_demo.engine.ray.cluster import Cluster
+from lightning_demo.engine.ray.engine import RayEngine
+from lightning_demo.errors import InvalidSetting, LightningError
+from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.settings import Settings
+
+from ..web.fakes import LIMITS, STATUS
+from .contract import EngineContract
+from .observed import collect, observed_engine, settle
+from .replicas import ColourReplica, FarSampler, ObservedReplica
+from .served import ready, until
+
+# Ray's own, of which there are many, in whatever thread.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PATIENCE = 200.0  # seconds; only a failure, or a crowded machine, takes so long
+EXPECTED = about(MINIATURE)
+ONE = Settings(engine="ray", model="miniature", device="cpu", port=0)
+TWO = Settings(engine="ray", model="miniature", device="cpu", port=0, replicas="2")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """One cluster for the module, of this machine alone."""
+    made = Cluster(ONE, ObservedReplica, name="contract")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def observed(cluster: Cluster) -> Iterator[tuple[Cluster, Any, FarSampler]]:
+    """The replica of the contract, and the way to its sampler."""
+    plan = cluster.deploy(EXPECTED)
+    while not (records := cluster.look(plan)[0]):
+        time.sleep(0.1)
+    sampler = FarSampler(records[0].url, plan.key)
+    yield cluster, plan, sampler
+    sampler.close()
+
+
+class TestContract(EngineContract):
+    @pytest.fixture
+    def open_engine(self, observed: Any):
+        _, plan, self.sampler = observed
+
+        @asynccontextmanager
+        async def open_ray() -> AsyncIterator[tuple[RayEngine, FarSampler]]:
+            self.sampler.tell("renew")
+            visitor: Any = Cluster(ONE, ObservedReplica, name="contract", connected=True)
+            visitor.close = visitor.leave  # the replica is for the next test, too
+            engine = RayEngine(visitor, plan, EXPECTED)
+            try:
+                await ready(engine)
+                yield engine, self.sampler
+            finally:
+                self.sampler.release()
+                await engine.aclose()
+
+        return open_ray
+
+    async def arrived(self, engine: Engine) -> None:
+        assert isinstance(engine, RayEngine)
+        await settle()
+
+        def agreed() -> bool:
+            flows = [flow for m in engine._members.values() for flow in tuple(m.engine._flows)]
+            waiting = sum(flow.waits and not flow.work.ahead for flow in flows)
+            known = self.sampler.tell("look")
+            claiming = any(member.engine._claiming for member in engine._members.values())
+            return (len(flows), waiting) == (known["streams"], known["waiting"]) and not claiming
+
+        await until(agreed)
+
+    def test_an_exception_fails_one_request_and_tells_no_secret(
+        self, run, open_engine: Any, ask, caplog: pytest.LogCaptureFixture
+    ):
+        """What it was stands in the replica's own log."""
+
+        async def check() -> None:
+            async with open_engine() as (engine, _):
+                with pytest.raises(LightningError, match="incident") as caught:
+                    await collect(engine, ask("poison"))
+                assert "secret" not in str(caught.value)
+                assert (await collect(engine, ask("a house")))[-1].final
+
+        run(check())
+
+    def test_the_same_bits_as_here(self, run, open_engine: Any, components: Any, ask):
+        async def check() -> None:
+            request = ask("a cat in the snow", style="Watercolour")
+            async with open_engine() as (engine, _):
+                there = (await collect(engine, request))[-1]
+            async with observed_engine(components) as (local, _):
+                here = (await collect(local, request))[-1]
+            assert here.data == there.data and np.array_equal(here.pixels, there.pixels)
+            assert here.notes == there.notes
+
+        run(check())
+
+    def test_other_servers_work_is_painted_by_replicas(self, run, open_engine: Any, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                assert (await collect(engine, ask("theirs"), here=True))[-1].final
+                assert "theirs" in sampler.steps
+                status = engine.status()
+                assert (status.own_state, status.engines, status.engines_ready) == ("ready", 1, 1)
+
+        run(check())
+
+
+def asked(prompt: str, **fields: Any) -> GenerationRequest:
+    fields = {"prompt": prompt, "seed": 7, "num_inference_steps": 8, **fields}
+    return GenerationRequest.parse(fields, LIMITS)
+
+
+async def read(engine: RayEngine, prompt: str, on_first: Any = None, **options: Any) -> list[Value]:
+    """All of a request; something happens when its first frame has come."""
+    seen: list[Value] = []
+    async with aclosing(engine.generate(Work(asked(prompt), **options))) as values:
+        async for value in values:
+            seen.append(value)
+            if isinstance(value, Frame) and on_first is not None:
+                on_first()
+                on_first = None
+    return seen
+
+
+def check_moved(seen: list[Value]) -> None:
+    kinds = [type(value) for value in seen if not isinstance(value, Frame)]
+    assert kinds == [Started, Requeued, Started]
+    steps = [value.step for value in seen if isinstance(value, Frame)]
+    assert steps == sorted(set(steps)) and steps[-1] == 8
+    assert isinstance(seen[-1], Frame) and seen[-1].final
+
+
+def painter(engine: RayEngine, session: str) -> int:
+    """The process that has this session."""
+    place = engine._choice._homes[session][0]  # type: ignore[attr-defined]
+    (pid,) = [m.record.pid for m in engine._members.values() if m.place is place]
+    return int(pid)
+
+
+@asynccontextmanager
+async def two_colours(cluster: Cluster) -> AsyncIterator[tuple[RayEngine, RayEngine]]:
+    """Two replicas, and two web processes' engines, the second of which finds them there."""
+    engines = []
+    for _ in range(2):
+        visitor = Cluster(TWO, ColourReplica, name="colours", connected=True)
+        engines.append(RayEngine(visitor, visitor.deploy(STATUS), STATUS))
+    try:
+        for engine in engines:
+            await until(lambda: engine.status().engines_ready == 2)  # noqa: B023
+        yield engines[0], engines[1]
+    finally:
+        for engine in engines:
+            await engine.aclose()
+
+
+def test_stopped_killed_and_rolled(cluster: Cluster):
+    """One deployment for all of it: to start a replica takes a core some seconds."""
+
+    async def check() -> None:
+        async with two_colours(cluster) as (engine, other):
+            assert engine._plan == other._plan, "the second one deploys nothing"
+            for n in range(4):
+                await read(engine, f"{n}", session=f"s{n}")
+            assert len({painter(engine, f"s{n}") for n in range(4)}) == 2
+            alone = (await read(other, "a boat"))[-1]
+
+            pid = painter(engine, "s0")
+            stop = lambda: os.kill(pid, signal.SIGSTOP)  # noqa: E731
+            check_moved(await read(engine, "stopped", stop, session="s0"))
+            status = engine.status()
+            assert (status.state, status.engines, status.engines_ready) == ("ready", 2, 1)
+            assert painter(engine, "s0") != pid, "the session has moved"
+            os.kill(pid, signal.SIGCONT)
+            await until(lambda: engine.status().engines_ready == 2)
+
+            pid = painter(engine, "s0")
+            kill = lambda: os.kill(pid, signal.SIGKILL)  # noqa: E731
+            moved = await read(engine, "a boat", kill, session="s0")
+            check_moved(moved)
+            assert moved[-1].data == alone.data, "whoever paints it"  # type: ignore[union-attr]
+
+            for record in engine.replicas:
+                if record.pid != pid:
+                    os.kill(record.pid, signal.SIGKILL)
+            waits = await read(engine, "waits for a new one")
+            assert isinstance(waits[-1], Frame) and waits[-1].final
+            await until(lambda: engine.status().engines_ready == 2)
+            await roll(engine)
+
+    asyncio.run(asyncio.wait_for(check(), PATIENCE))
+
+
+async def roll(engine: RayEngine) -> None:
+    """No picture is lost while all replicas are replaced."""
+    before = {record.pid for record in engine.replicas}
+    roller = Cluster(TWO, ColourReplica, name="colours", connected=True)
+    plan = await asyncio.to_thread(roller.roll)
+
+    def old() -> int:
+        return sum(record.deployment != plan.deployment for record in engine.replicas)
+
+    count = 0
+    while old() or len(engine.replicas) < 2:
+        count += 1
+        seen = await read(engine, f"{count}", session=f"s{count % 4}")
+        assert isinstance(seen[-1], Frame) and seen[-1].final
+    assert not before & {record.pid for record in engine.replicas}
+    assert count > 2
+    roller.leave()
+
+
+def test_other_weights_in_the_cluster_are_refused(cluster: Cluster, observed: Any):
+    from dataclasses import replace
+
+    visitor = Cluster(ONE, ObservedReplica, name="contract", connected=True)
+    with pytest.raises(InvalidSetting, match="paints with other weights"):
+        visitor.deploy(replace(EXPECTED, fingerprint="another"))
+
+
+def test_more_replicas_than_there_is_room_for(cluster: Cluster):
+    many = Settings(engine="ray", replicas="64", device="cuda:0", model="miniature")
+    visitor = Cluster(many, ColourReplica, name="many", connected=True)
+    with pytest.raises(InvalidSetting, match=r"replicas .*64 are asked for, .* has 0 GPUs"):
+        visitor.deploy(STATUS)
+
+
+def test_nothing_to_roll(cluster: Cluster):
+    visitor = Cluster(ONE, ColourReplica, name="nothing", connected=True)
+    with pytest.raises(InvalidSetting, match="nothing has been deployed"):
+        visitor.roll()
+    visitor.close()
+
+
+def test_everything_listens_on_the_loopback_address(cluster: Cluster, observed: Any):
+    import psutil
+
+    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    ray = [p for p in tree if "ray" in " ".join(p.cmdline()).lower()]
+    assert ray
+    listening = {
+        each.laddr.ip
+        for process in ray
+        for each in process.net_connections()
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert listening <= {"127.0.0.1", "::1"}
