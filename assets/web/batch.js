@@ -6,6 +6,7 @@ import { checked, sourceOf } from "./batch_source.js";
 import { BatchStore } from "./batch_store.js";
 import { save } from "./files.js";
 import { lasting } from "./numbers.js";
+import { wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { sure } from "./sure.js";
 import { language, listed, text } from "./text.js";
@@ -128,8 +129,8 @@ export class Batch {
     try {
       const source = await sourceOf(this.file ?? byId("text").value, byId("kind").value, this.words);
       this.found = await checked({ ...source, defaults, format: byId("format").value });
-    } catch ({ message }) {
-      this.say(message, "problem");
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
       return;
     }
     const { pictures, faults, bad_rows: bad } = this.found;
@@ -145,8 +146,8 @@ export class Batch {
     const format = pictures[0].file.split(".").at(-1) ?? "";
     try {
       await this.store.begin({ at: Date.now(), format, columns, pictures });
-    } catch ({ message }) {
-      this.say(message, "problem");
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
       return;
     }
     this.run.go();

@@ -1,8 +1,9 @@
 // Paints what is missing of a batch, several at a time; paused by another tab that goes on.
 
 import { NotKept } from "./batch_store.js";
-import { pictures } from "./batch_stream.js";
+import { pictures, Refused } from "./batch_stream.js";
 import { pause } from "./pause.js";
+import { wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 
@@ -65,7 +66,7 @@ export class BatchRun {
       await Promise.all(Array.from({ length: STREAMS }, work));
     } catch (problem) {
       if (signal.aborted) return;
-      this.words = problem.message;
+      this.words = wordsOf(problem);
       this.full = problem instanceof NotKept;
     }
     if (this.control === control) this.pause(this.words);
@@ -105,10 +106,11 @@ export class BatchRun {
         missing = await this.ask(missing, signal);
       } catch (problem) {
         if (signal.aborted || problem instanceof NotKept) throw problem;
-        if (problem.status && !BUSY.includes(problem.status)) throw problem;
+        const refused = problem instanceof Refused ? problem : null;
+        if (refused && !BUSY.includes(refused.status)) throw problem;
         missing = missing.filter(({ number }) => !this.store.outcomes.has(number));
-        wait = Math.max(wait, problem.seconds ?? 0);
-        this.say(problem.status ? problem.message : text("batch.asked_again"));
+        wait = Math.max(wait, refused?.seconds ?? 0);
+        this.say(refused ? refused.message : text("batch.asked_again"));
       }
       if (missing.length < before) tries = 0;
       if (missing.length) await pause(1000 * wait, signal);

@@ -1,6 +1,7 @@
 // A batch in the browser's own database: its plan, what became of each picture, and the pictures.
 // Where the database may not be used, all of it is in this tab's memory, and why is told.
 
+import { isNamed } from "./problems.js";
 import { text } from "./text.js";
 
 const NAME = "lightning-batch";
@@ -121,7 +122,7 @@ export class BatchStore {
       });
     } catch (problem) {
       console.warn("the batch cannot be kept:", problem);
-      const full = problem?.name === "QuotaExceededError";
+      const full = isNamed(problem, "QuotaExceededError");
       throw new NotKept(text(full ? "batch.no_room" : "batch.not_kept"));
     }
   }

@@ -5,6 +5,7 @@ import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { decimal, dollars, milliseconds } from "./numbers.js";
 import { pause } from "./pause.js";
+import { isNamed, wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 import { zip } from "./zip.js";
@@ -153,8 +154,8 @@ export class Compare {
       across = /** @type {import("./compare_axes.js").Values} */ (this.read("across")); // it is never none
       if (down?.axis === across.axis) throw new Error(text("compare.same"));
       cells = cellsOf(this.base, across, down);
-    } catch ({ message }) {
-      this.say(message, "problem");
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
       return;
     }
     this.columns = across.values.length;
@@ -196,8 +197,8 @@ export class Compare {
       cell.image.src = URL.createObjectURL(cell.blob);
       cell.time.textContent = milliseconds(serverTime(answer) || performance.now() - begun);
     } catch (problem) {
-      if (problem.name === "AbortError") return;
-      cell.time.textContent = problem instanceof TypeError ? text("server.silent") : problem.message;
+      if (isNamed(problem, "AbortError")) return;
+      cell.time.textContent = problem instanceof TypeError ? text("server.silent") : wordsOf(problem);
       cell.button.classList.add("failed");
     }
   }

@@ -4,6 +4,7 @@ import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
 import { percent } from "./numbers.js";
 import { pause } from "./pause.js";
+import { isNamed, wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 
@@ -119,8 +120,8 @@ export class Morph {
       const kind = byId("kind").value;
       const to = endOf(kind, byId("to").value, this.lightning.maxSeed);
       requests = morphOf(this.base, kind, to, Number(byId("count").value));
-    } catch ({ message }) {
-      this.say(message, "problem");
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
       return;
     }
     this.clear(requests);
@@ -156,9 +157,9 @@ export class Morph {
       cell.image.src = URL.createObjectURL(cell.blob);
       if (cell.at === this.at || this.painted.length === 1) this.show(cell.at);
     } catch (problem) {
-      if (problem.name === "AbortError") return;
+      if (isNamed(problem, "AbortError")) return;
       this.stop();
-      this.say(problem instanceof TypeError ? text("server.silent") : problem.message, "problem");
+      this.say(problem instanceof TypeError ? text("server.silent") : wordsOf(problem), "problem");
     }
   }
 
@@ -223,8 +224,8 @@ export class Morph {
     try {
       save(await make(control.signal), name);
       this.say(text("live.saved", { name }));
-    } catch ({ message }) {
-      this.say(message, "problem");
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
     }
     if (this.running === control) this.running = null;
     this.ready();

@@ -1,5 +1,6 @@
 // The script on the desk: where the talk is, and what comes next.
 
+import { wordsOf } from "./problems.js";
 import { readScript } from "./script_file.js";
 import { text } from "./text.js";
 
@@ -34,7 +35,7 @@ export class Script {
       this.place = -1;
       byId("script-problem").textContent = "";
     } catch (problem) {
-      byId("script-problem").textContent = problem.message; // and what was there stays
+      byId("script-problem").textContent = wordsOf(problem); // and what was there stays
     }
     this.show();
   }

@@ -4,6 +4,7 @@ import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
 import { pause } from "./pause.js";
+import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
@@ -156,8 +157,8 @@ export class Timeline {
     let requests;
     try {
       requests = await readTrack(file);
-    } catch ({ message }) {
-      this.say(message);
+    } catch (problem) {
+      this.say(wordsOf(problem));
       return;
     }
     await this.run(async (signal) => {
@@ -257,8 +258,8 @@ export class Timeline {
       try {
         save(await make(signal), name);
         this.say(text("live.saved", { name }));
-      } catch ({ message }) {
-        this.say(message);
+      } catch (problem) {
+        this.say(wordsOf(problem));
       }
     });
   }

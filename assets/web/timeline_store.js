@@ -1,6 +1,7 @@
 // Where finished pictures are kept: in the browser's own database, within a budget of bytes. Where it
 // may not be used, or is full, in this tab's memory, and why is told. Nothing leaves the browser.
 
+import { isNamed } from "./problems.js";
 import { text } from "./text.js";
 
 const NAME = "lightning-timeline";
@@ -101,7 +102,7 @@ export class TimelineStore {
     try {
       return await done(change(this.pictures("readwrite")));
     } catch (problem) {
-      const full = problem?.name === "QuotaExceededError";
+      const full = isNamed(problem, "QuotaExceededError");
       this.forbid(text(full ? "timeline.full" : "timeline.refused"), problem);
       return null;
     }
