@@ -14,12 +14,13 @@ from lightning_demo.model.compile.speed import Speed
 
 TRACED = Speed(compile=True, compile_backend="eager")
 COMPILED = Speed(compile=True)
-# The C++ compiler has one program to make here, which nobody waits for: headers that are compiled
-# beforehand, once for each kind of file, and optimised glue would cost more than they save.
+# The C++ compiler has one program to make here, which need not be fast: trying which vector
+# instructions there are, headers compiled beforehand and optimised glue cost more than they save.
 QUICKLY = {
     "aot_inductor.compile_wrapper_opt_level": "O0",
     "aot_inductor.precompile_headers": False,
     "cpp_cache_precompile_headers": False,
+    "cpp.vec_isa_ok": False,
 }
 
 
