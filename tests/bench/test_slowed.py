@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +14,8 @@ from lightning_demo.bench.servers import OURS, command
 from lightning_demo.bench.slowed import slowed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import GenerationRequest
+
+from .. import processes
 
 REQUEST = GenerationRequest("a cat", "", 2, 0.0, 1, *MINIATURE.sizes[0])
 
@@ -67,5 +68,5 @@ def test_servers_are_asked_for_slower(name: str):
 
 def test_it_runs_a_module_as_python_does():
     run = [sys.executable, "-m", "lightning_demo.bench.slowed", "2", "lightning_demo", "--help"]
-    ended = subprocess.run(run, capture_output=True, text=True, timeout=120, check=True)  # noqa: S603
+    ended = processes.run(run, timeout=120, check=True)
     assert ended.stdout.startswith("usage: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -73,14 +74,17 @@ def png(server: SimpleNamespace, request: dict) -> np.ndarray:
 
 def canvas(tab: Visit, width: int, height: int) -> np.ndarray:
     """What is painted, at the picture's own size."""
+    # As text, in which a byte is a letter or so: Playwright writes and reads numbers one by one.
     values = tab.page.evaluate(
         "([width, height]) => { const copy = new OffscreenCanvas(width, height);"
         "const context = copy.getContext('2d'); context.imageSmoothingQuality = 'high';"
         "context.drawImage(document.getElementById('canvas'), 0, 0, width, height);"
-        "return [...context.getImageData(0, 0, width, height).data]; }",
+        "const { data } = context.getImageData(0, 0, width, height);"
+        "return btoa(Array.from(data, (value) => String.fromCharCode(value)).join('')); }",
         [width, height],
     )
-    return np.array(values).reshape(height, width, 4)[..., :3]
+    values = np.frombuffer(base64.b64decode(values), np.uint8)
+    return values.reshape(height, width, 4)[..., :3].astype(int)
 
 
 @pytest.mark.parametrize(
