@@ -25,6 +25,7 @@ HELP = {
     "many": "many people typing at once, beside the usual ways to serve them",
     "stage": "a talk before a hall full of phones, beside the same talk without them",
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",
+    "soak": "whether a server that works for long keeps its size",
     "simulate": "many people typing at GPUs that are not here",
     "gpu-check": "everything that only a GPU can show, within minutes",
 }

@@ -105,7 +105,7 @@ class Talk:
 
 
 def until(page: Page, script: str, arg: Any = None) -> None:
-    """Waits until something is so on a page that allows no eval, as `wait_for_function` needs it."""
+    """Waits until something is so; `wait_for_function` needs eval, which our own pages refuse."""
     end = time.monotonic() + PATIENCE
     while not page.evaluate_handle(script, arg).evaluate("found => Boolean(found)"):
         assert time.monotonic() < end, f"it is not so: {script}"
