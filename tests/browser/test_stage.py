@@ -134,10 +134,10 @@ def test_without_a_socket_the_desk_says_so(own: Callable[..., Running], visit: O
 
 def test_no_page_runs_or_styles_what_somebody_got_into_it(talk: Talk, browser: Browser) -> None:
     """The policy itself, on Gradio's page and on ours: inline scripts, handlers, eval."""
-    wall, phone = talk.open_wall(browser), talk.open_phone(browser)
+    wall, page_of_gradio = talk.open_wall(browser), talk.open(browser, "/")
     wall.locator("#ask").wait_for()
-    phone.locator("#number").wait_for()
-    for page in (wall, phone, talk.desk.page):
+    page_of_gradio.locator("#canvas").wait_for()
+    for page in (wall, page_of_gradio):
         page.evaluate(
             """async () => {
               globalThis.ran = [];
