@@ -26,6 +26,7 @@ HELP = {
     "stage": "a talk before a hall full of phones, beside the same talk without them",
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",
     "chaos": "people who type while the engines of a Ray cluster are killed and stopped",
+    "soak": "whether a server that works for long keeps its size",
     "simulate": "many people typing at GPUs that are not here",
     "gpu-check": "everything that only a GPU can show, within minutes",
 }

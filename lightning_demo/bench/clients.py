@@ -115,6 +115,10 @@ class LivePage(Page):
         except ConnectionClosed as problem:
             self._failed(str(problem))
 
+    def break_off(self) -> None:
+        """Ends without a goodbye, as a machine that falls off its network does."""
+        self._socket.transport.abort()
+
     async def close(self) -> None:
         """See `Page`."""
         await super().close()

@@ -98,6 +98,7 @@ def _views(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",
+        bypass_csp=True,  # waiting for a condition evaluates it in the page
     )
     context.set_default_timeout(PATIENCE)
     wants: Callable[[str], bool] = lambda view: not wanted or view in wanted  # noqa: E731

@@ -111,6 +111,20 @@ class Server:
         kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kib) / 1024
 
+    def descriptors(self) -> int | None:
+        """Its open files and sockets; None where the system does not tell."""
+        return self._count("fd")
+
+    def threads(self) -> int | None:
+        """Its threads; None where the system does not tell."""
+        return self._count("task")
+
+    def _count(self, what: str) -> int | None:
+        try:
+            return len(os.listdir(f"/proc/{self._process.pid}/{what}"))
+        except OSError:
+            return None
+
     def cpu_seconds(self) -> float | None:
         """What all its threads have computed so far; None where the system does not tell."""
         try:

@@ -51,8 +51,11 @@ class Watchdog:
         self._beats += 1
 
     def close(self) -> None:
-        """Ends the watching."""
+        """Ends the watching, and lets go of the engine, which would hold its model through this."""
         self._ended.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(self._tick)
+        self._expected, self._hung = _nothing, _ignored
 
     def _watch(self) -> None:
         silent, heard, before = 0.0, self._beats, time.monotonic()
@@ -68,3 +71,11 @@ class Watchdog:
             if silent >= max(self._least, HUNG_TIMES * expected):
                 self._hung(HUNG.format(seconds=silent))
                 return
+
+
+def _nothing() -> None:
+    return None
+
+
+def _ignored(sentence: str) -> None:
+    pass

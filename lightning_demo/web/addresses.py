@@ -63,3 +63,9 @@ class Allowance:
         if len(self._left) > MAX_ADDRESSES:
             self._left.popitem(last=False)
         return 0.0 if taken else (1 - left) / self._per_second
+
+    def give_back(self, address: str) -> None:
+        """What was taken last does not count."""
+        if address in self._left:
+            left, then = self._left[address]
+            self._left[address] = (left + 1, then)

@@ -41,7 +41,9 @@ from . import api
 from .cors import with_cors
 from .guard import Guard
 from .login_page import LoginPage
+from .logins import Logins
 from .messages import MAX_MESSAGE_BYTES
+from .policy import Policy
 from .routes import FILES, routes
 from .service import MAX_PAGES, Service
 from .ui.page import page
@@ -68,6 +70,7 @@ class Server:
         self._service = Service(engine, settings, metrics)
         self._api = api.Api(self._service)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._head = ""  # of the page
         self._blocks = _within_loop(lambda: build(self._service))
 
     @property
@@ -101,6 +104,7 @@ class Server:
         self._loop = None
 
     def _launch(self, host: str, port: int) -> None:
+        self._head = head(self._blocks)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Gradio's advice to programmers, not to visitors
             self._blocks.launch(
@@ -127,7 +131,7 @@ class Server:
                 max_threads=EVENTS_AT_ONCE,
                 max_file_size=UPLOAD_BYTES,
                 footer_links=[],
-                head=head(self._blocks),
+                head=self._head,
                 favicon_path=FILES / "favicon.svg",
                 theme=theme(),
                 css_paths=[FILES / f"{name}.css" for name in STYLES],
@@ -144,9 +148,11 @@ class Server:
         apis = api.routes(self._api)
         shape_of = partial(api.shape_of, apis)
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
+        policy = Middleware(Policy, settings=self._settings, head=lambda: self._head)
+        login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
         return {
             "routes": [*routes(self._service), *apis],
-            "middleware": [guard, *([Middleware(LoginPage)] if self._settings.auth else [])],
+            "middleware": [policy, guard, *login],
             "lifespan": self._lifespan,
         }
 

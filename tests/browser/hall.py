@@ -104,20 +104,28 @@ class Talk:
         assert self.trouble == []
 
 
+def until(page: Page, script: str, arg: Any = None) -> None:
+    """Waits until something is so; `wait_for_function` needs eval, which our own pages refuse."""
+    end = time.monotonic() + PATIENCE
+    while not page.evaluate_handle(script, arg).evaluate("found => Boolean(found)"):
+        assert time.monotonic() < end, f"it is not so: {script}"
+        page.wait_for_timeout(20)
+
+
 def shows(wall: Page, prompt: str) -> None:
     """Waits until the wall shows a prompt and its picture."""
-    wall.wait_for_function(SHOWN, arg=[prompt, list(color_of(prompt))])
+    until(wall, SHOWN, arg=[prompt, list(color_of(prompt))])
 
 
 def curtain(wall: Page, down: bool) -> None:
     """Waits until nothing, or something, is to be seen."""
-    wall.wait_for_function("down => document.getElementById('blank').hidden !== down", arg=down)
+    until(wall, "down => document.getElementById('blank').hidden !== down", arg=down)
 
 
 def paint(phone: Page, prompt: str) -> None:
     """Types and waits until the picture may be sent."""
     phone.locator("#prompt").fill(prompt)
-    phone.wait_for_function("() => !document.getElementById('send').disabled")
+    until(phone, "() => !document.getElementById('send').disabled")
 
 
 def send(phone: Page, prompt: str) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, Tabs, Visit
-from .hall import Clock, Talk, send
+from .hall import Clock, Talk, send, until
 
 Open = Callable[..., Visit]
 # What axe finds of what is seen, by some rules or by all: its rule, where, and why.
@@ -140,7 +140,7 @@ def test_a_talk(
     context = browser.new_context(viewport=DESKTOP)
     wall = context.new_page()
     wall.goto(f"{talk.running.url}/stage?code={talk.code}")
-    wall.wait_for_function("() => wall.scene")
+    until(wall, "() => wall.scene")
     auditor.look(wall, "the wall", ("light",))
     page.locator("#desk-battle [data-verb=gather]").click()
     wall.locator(".board").wait_for()
@@ -160,10 +160,10 @@ def test_a_talk(
     auditor.look(seats, "the seats of a battle before it")
     page.locator("#desk-battle [data-verb=start]:visible").click()
     begun = "() => ['countdown', 'typing'].includes(battle.seats[0].state.phase)"
-    seats.wait_for_function(begun)
+    until(seats, begun)
     clock.skip(3)
     seats.locator("textarea:enabled").nth(1).fill("a blue whale")
-    seats.wait_for_function("() => battle.seats[1].painter.last")
+    until(seats, "() => battle.seats[1].painter.last")
     auditor.look(seats, "the seats of a battle, typing")
     seats.set_viewport_size(PHONE)
     auditor.look(seats, "the seats of a battle on a small screen")

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import ViewportSize
+from playwright.sync_api import Browser, ViewportSize
 
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine
 from .conftest import DESKTOP, PHONE
-from .hall import Open, Talk, curtain
+from .hall import Open, Talk, curtain, until
 
 READ = """async bytes => { const { readScript } = await import(
     new URL("web/script_file.js", document.baseURI));
@@ -42,12 +42,12 @@ def test_the_desk(talk: Talk) -> None:
     # A window opens on the wall, and only there.
     with page.expect_popup() as popup:
         page.get_by_role("button", name="Open the wall").click()
-    popup.value.wait_for_function("wall.painted")
+    until(popup.value, "wall.painted")
     assert popup.value.url.endswith(f"/stage?code={talk.code}")
     page.get_by_label("how long each picture took").check()
-    popup.value.wait_for_function("/steps/.test(document.getElementById('figures').textContent)")
+    until(popup.value, "/steps/.test(document.getElementById('figures').textContent)")
     page.get_by_label("the words").select_option("over")
-    popup.value.wait_for_function("document.body.dataset.caption === 'over'")
+    until(popup.value, "document.body.dataset.caption === 'over'")
     popup.value.keyboard.press("b")  # the remote is heard there, too
     curtain(popup.value, True)
     popup.value.keyboard.press("b")
@@ -130,3 +130,30 @@ def test_without_a_socket_the_desk_says_so(own: Callable[..., Running], visit: O
     tab.page.get_by_text("Presenter's desk").click()
     tab.page.get_by_text(re.compile("the wall needs a WebSocket")).wait_for()
     tab.page.evaluate("sessionStorage.clear()")
+
+
+def test_no_page_runs_or_styles_what_somebody_got_into_it(talk: Talk, browser: Browser) -> None:
+    """The policy itself, on Gradio's page and on ours: inline scripts, handlers, eval."""
+    wall, page_of_gradio = talk.open_wall(browser), talk.open(browser, "/")
+    wall.locator("#ask").wait_for()
+    page_of_gradio.locator("#canvas").wait_for()
+    for page in (wall, page_of_gradio):
+        page.evaluate(
+            """async () => {
+              globalThis.ran = [];
+              document.addEventListener("securitypolicyviolation", (event) =>
+                (globalThis.violated ??= []).push(event.violatedDirective));
+              const script = document.createElement("script");
+              script.textContent = "ran.push('script')";
+              document.head.append(script);
+              const box = document.createElement("div");
+              box.innerHTML = "<img src='x:' onerror=\\"ran.push('handler')\\">";
+              document.body.append(box);
+              await new Promise((go) => setTimeout(go, 200));
+            }"""
+        )
+        assert page.evaluate("ran") == []
+        assert "script-src-elem" in page.evaluate("violated")
+    told = [text for text in talk.trouble if "Content Security Policy" not in text]
+    assert [text for text in told if "x:" not in text] == []
+    talk.trouble.clear()

@@ -29,6 +29,7 @@ from .hall import (
     send,
     shot,
     shows,
+    until,
 )
 
 NARROW = ViewportSize(width=360, height=640)
@@ -89,7 +90,7 @@ def test_a_whole_talk(
     one_is_banned(talk, wall, bob)
     the_hall_is_closed(talk, ann)
     assert NEVER.isdisjoint(wall.evaluate("[...everShown]")), "nothing that was not released"
-    wall.wait_for_function("() => getComputedStyle(document.body).cursor === 'none'")
+    until(wall, "() => getComputedStyle(document.body).cursor === 'none'")
     assert wall.evaluate(STAYS_AWAKE)
     any_shape_of_wall_fits(talk, wall)
 
@@ -99,7 +100,7 @@ def the_wall_is_opened(talk: Talk, wall: Page) -> None:
     wall.locator("#code").fill("ZZZ9" if talk.code != "ZZZ9" else "ZZZ8")
     wall.get_by_text("no stage with this code").wait_for()
     wall.locator("#code").fill(f"{talk.code[:2]} {talk.code[2:]}".lower())
-    wall.wait_for_function("wall.painted")
+    until(wall, "wall.painted")
     assert talk.code in wall.url, "loading it again is enough"
     talk.desk.page.get_by_text("1 screen: 960 × 540").wait_for()
 
@@ -110,7 +111,7 @@ def what_is_typed_is_seen(talk: Talk, wall: Page) -> None:
     desk.type("a yellow cat")
     shows(wall, "a yellow cat")
     desk.prompt.fill("")
-    wall.wait_for_function("document.querySelector('#caption span').textContent === ''")
+    until(wall, "document.querySelector('#caption span').textContent === ''")
     desk.type("a yellow cat")
     shows(wall, "a yellow cat")
     shot(wall, "wall-typed")
@@ -171,9 +172,9 @@ def both_lines_are_lost(talk: Talk, wall: Page) -> None:
     desk.type("a lighthouse")
     shows(wall, "a lighthouse")
     wall.evaluate("(globalThis.old = wall.follower.socket).close()")
-    wall.wait_for_function("() => old.readyState === WebSocket.CLOSED")
+    until(wall, "() => old.readyState === WebSocket.CLOSED")
     shows(wall, "a lighthouse")
-    wall.wait_for_function("() => wall.follower.socket?.readyState === WebSocket.OPEN")
+    until(wall, "() => wall.follower.socket?.readyState === WebSocket.OPEN")
     talk.press(".")
     curtain(wall, True)
     desk.page.evaluate("(globalThis.old = lightning.transport.socket).close()")
@@ -207,7 +208,7 @@ def the_hall_is_invited(talk: Talk, wall: Page) -> None:
     ]
     assert seen == [list(row) for row in expected]
     talk.desk.page.get_by_label("QR code").select_option("corner")
-    wall.wait_for_function("document.body.classList.contains('inviting')")
+    until(wall, "document.body.classList.contains('inviting')")
     talk.desk.type(LONG)
     shows(wall, LONG)
     assert wall.evaluate(ABOVE_THE_CODE)
@@ -284,7 +285,7 @@ def pictures_are_released(talk: Talk, wall: Page, ann: Page, bob: Page) -> None:
     shot(wall, "wall-released")
     shot(bob, "phone-voted")
     desk.get_by_label("leave out who painted it").check()
-    wall.wait_for_function("!document.getElementById('credit').textContent.includes('Ann')")
+    until(wall, "!document.getElementById('credit').textContent.includes('Ann')")
     desk.get_by_label("leave out who painted it").uncheck()
 
 
@@ -306,7 +307,7 @@ def two_phones_battle(
     desk.locator("#desk-battle-seconds").fill("600")
     desk.locator("#desk-battle-players").select_option("volunteers")
     order(talk, "gather")
-    wall.wait_for_function(PHASE, arg="gather")
+    until(wall, PHASE, arg="gather")
     for phone in (ann, bob):
         phone.get_by_role("button", name="I would like to play").tap()
         phone.get_by_text("You are on the list").wait_for()
@@ -316,11 +317,11 @@ def two_phones_battle(
         drew = "side => lightning.desk.battle.state.sides[side].by !== null"
         desk.wait_for_function(drew, arg=side)
     order(talk, "start")
-    wall.wait_for_function(PHASE, arg="countdown")
+    until(wall, PHASE, arg="countdown")
     clock.skip(3)
-    wall.wait_for_function(PHASE, arg="typing")
+    until(wall, PHASE, arg="typing")
     for phone in (ann, bob):
-        phone.wait_for_function("() => phone.battle.playing && phone.battle.state.types")
+        until(phone, "() => phone.battle.playing && phone.battle.state.types")
     if ann.evaluate("phone.battle.state.side") == "b":
         ann, bob = bob, ann
     assert wall.locator(".board-line").inner_text() == "the sea"
@@ -330,7 +331,7 @@ def two_phones_battle(
     words = ("سفينة حمراء في البحر 🐈 " * 9).strip()
     bob.locator("#prompt").fill(words)
     for side, prompt in (("a", "a wave"), ("b", words)):
-        wall.wait_for_function(PAINTED, arg=[side, list(color_of(prompt)), prompt])
+        until(wall, PAINTED, arg=[side, list(color_of(prompt)), prompt])
     for width, height in ((1920, 1080), (1024, 768), (1080, 1920), (960, 540)):
         drawn(wall, width, height)
         assert wall.evaluate(BOARD_FITS), (width, height)
@@ -345,9 +346,9 @@ def two_phones_battle(
 
     # A player's page is loaded again in the middle of it, and goes on.
     ann.reload()
-    ann.wait_for_function("() => document.getElementById('prompt').value === 'a wave'")
+    until(ann, "() => document.getElementById('prompt').value === 'a wave'")
     ann.locator("#prompt").press_sequentially("s", delay=20)
-    wall.wait_for_function(PAINTED, arg=["a", list(color_of("a waves")), "a waves"])
+    until(wall, PAINTED, arg=["a", list(color_of("a waves")), "a waves"])
 
     # Blank wins, and the desk's small wall shows the same board.
     talk.press("b")
@@ -361,7 +362,7 @@ def two_phones_battle(
 
     # The presenter ends the typing; the hall votes, who plays does not, until the clock says so.
     order(talk, "cut")
-    wall.wait_for_function(PHASE, arg="voting")
+    until(wall, PHASE, arg="voting")
     cas.locator("#battle-vote button[data-side=b]").tap()
     cas.get_by_text("You may still change your mind.").wait_for()
     assert cas.evaluate(UNREACHABLE) == []
@@ -369,16 +370,16 @@ def two_phones_battle(
     assert not ann.locator("#battle-vote").is_visible()
     desk.get_by_text("Votes 0 : 1").wait_for()
     clock.skip(20)
-    wall.wait_for_function(PHASE, arg="verdict")
+    until(wall, PHASE, arg="verdict")
     assert wall.locator(".board").get_attribute("data-winner") == "b"
     bob.get_by_text("You win the round!").wait_for()
     shot(wall, "battle-wall-verdict")
     order(talk, "finish")
-    wall.wait_for_function(PHASE, arg="over")
+    until(wall, PHASE, arg="over")
     assert wall.locator(".board-clock").inner_text() == "0 : 1"
     order(talk, "stop")
-    wall.wait_for_function("() => document.getElementById('battle').hidden")
-    ann.wait_for_function("() => document.getElementById('battle').hidden")
+    until(wall, "() => document.getElementById('battle').hidden")
+    until(ann, "() => document.getElementById('battle').hidden")
 
 
 def two_keyboards_battle(talk: Talk, wall: Page, clock: Clock) -> None:
@@ -393,18 +394,18 @@ def two_keyboards_battle(talk: Talk, wall: Page, clock: Clock) -> None:
     both.locator(".seat").nth(1).wait_for()
     desk.wait_for_function("() => lightning.desk.battle.state.sides?.b.here")
     order(talk, "start")
-    wall.wait_for_function(PHASE, arg="countdown")
+    until(wall, PHASE, arg="countdown")
     clock.skip(3)
     for side, prompt in (("A", "a red boat"), ("B", "a blue whale")):
         both.locator(f"textarea[aria-label='Prompt of side {side}']:enabled").fill(prompt)
         seen = [side.lower(), list(color_of(prompt)), prompt]
-        wall.wait_for_function(PAINTED, arg=seen)
+        until(wall, PAINTED, arg=seen)
     shot(both, "battle-keyboards")
     clock.skip(600)
-    wall.wait_for_function(PHASE, arg="voting")
+    until(wall, PHASE, arg="voting")
     both.close()
     order(talk, "stop")
-    wall.wait_for_function("() => document.getElementById('battle').hidden")
+    until(wall, "() => document.getElementById('battle').hidden")
 
 
 def one_is_banned(talk: Talk, wall: Page, bob: Page) -> None:
@@ -437,11 +438,11 @@ def the_hall_is_closed(talk: Talk, ann: Page) -> None:
     """A phone loses its line and keeps its number; closed, nobody paints; all shown is saved."""
     desk = talk.desk
     ann.evaluate("(globalThis.old = phone.socket.socket).close()")
-    ann.wait_for_function("() => ![null, old].includes(phone.socket.socket)")
+    until(ann, "() => ![null, old].includes(phone.socket.socket)")
     paint(ann, "a red fox at night")
     assert ann.locator("#number").inner_text() == "1"
     ann.reload()
-    ann.wait_for_function("() => document.getElementById('number').textContent === '1'")
+    until(ann, "() => document.getElementById('number').textContent === '1'")
     assert ann.locator("#prompt").input_value() == "a red fox at night"
 
     desk.page.get_by_role("button", name="Open", exact=True).click()
@@ -470,12 +471,12 @@ def the_hall_is_closed(talk: Talk, ann: Page) -> None:
 def any_shape_of_wall_fits(talk: Talk, wall: Page) -> None:
     """Sharp in its own pixels, and with every text in bounds."""
     drawn(wall, 1920, 1080)
-    wall.wait_for_function("document.getElementById('picture').height === 1080")
+    until(wall, "document.getElementById('picture').height === 1080")
     assert wall.evaluate("innerHeight") == 1080
     for text in ("x" * 300, "سماء زرقاء " * 9, "a long one, " * 90 + "the end"):
         talk.desk.prompt.fill(text)
-        wall.wait_for_function(
-            "text => document.querySelector('#caption span').textContent === text", arg=text
+        until(
+            wall, "text => document.querySelector('#caption span').textContent === text", arg=text
         )
         for width, height in ((1920, 1080), (1024, 768), (PHONE["width"], PHONE["height"])):
             drawn(wall, width, height)
