@@ -249,7 +249,7 @@ def test_other_weights_in_the_cluster_are_refused(cluster: Cluster, observed: An
 
 
 def test_more_replicas_than_there_is_room_for(cluster: Cluster):
-    many = Settings(engine="ray", replicas="64", device="cuda:0", model="miniature")
+    many = Settings(engine="ray", replicas="64", device="cuda", model="miniature")
     visitor = Cluster(many, ColourReplica, name="many", connected=True)
     with pytest.raises(InvalidSetting, match=r"replicas .*64 are asked for, .* has 0 GPUs"):
         visitor.deploy(STATUS)
