@@ -324,6 +324,11 @@ class Settings:
         replica_range(self.replicas)
         if self.engine != "ray" and (self.ray_address or self.replicas != "1"):
             raise InvalidSetting("replicas, ray_address: are for --engine ray; give it, too.")
+        if self.engine == "ray" and re.fullmatch(r"cuda:\d+", self.device):
+            raise InvalidSetting(
+                "device (LIGHTNING_DEVICE): with --engine ray each replica gets a GPU of its own; "
+                "say cuda."
+            )
         if self.ray_address not in ("", "auto") and not HOST_PORT.fullmatch(self.ray_address):
             raise InvalidSetting(
                 "ray_address (LIGHTNING_RAY_ADDRESS): write HOST:PORT, as in 10.0.0.7:6379, or "

@@ -113,7 +113,7 @@ def test_the_page_never_imports_torch():
     )
     modules = (
         "cli model.weights.checkpoints engine.session engine.cached engine.metrics engine.build"
-        " engine.fallbacks"
+        " engine.fallbacks engine.ray.engine engine.ray.rollout web.replica"
         " web.server web.events"
     )
     done = subprocess.run(  # noqa: S603

@@ -67,6 +67,7 @@ class Replica:
             EngineUnavailable: the model could not be loaded; Serve tries again a few times.
         """
         logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO)
+        _keep_to_this_machine()
         self._key, self._registry = key, registry
         self._draining = self._ended = False
         chosen = Settings.from_environment(settings)
@@ -190,3 +191,17 @@ class Replica:
             self._registry.announce.remote(replace(self._record, draining=self._draining))
         except Exception:
             log.exception("the registry could not be told")
+
+
+def _keep_to_this_machine() -> None:
+    """Lets Serve's own server in this process, which nobody calls, listen on the loopback address.
+
+    It would listen on all, for whoever has the cluster's token or where none is asked for, and has
+    no option for it. Serve opens it once the replica is made.
+    """
+    from ray.serve._private import replica
+
+    add = replica.add_port_to_grpc_server
+    replica.add_port_to_grpc_server = lambda server, address: add(
+        server, address.replace("[::]", "127.0.0.1")
+    )

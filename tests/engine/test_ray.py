@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -249,7 +249,7 @@ def test_other_weights_in_the_cluster_are_refused(cluster: Cluster, observed: An
 
 
 def test_more_replicas_than_there_is_room_for(cluster: Cluster):
-    many = Settings(engine="ray", replicas="64", device="cuda:0", model="miniature")
+    many = Settings(engine="ray", replicas="64", device="cuda", model="miniature")
     visitor = Cluster(many, ColourReplica, name="many", connected=True)
     with pytest.raises(InvalidSetting, match=r"replicas .*64 are asked for, .* has 0 GPUs"):
         visitor.deploy(STATUS)
@@ -265,13 +265,10 @@ def test_nothing_to_roll(cluster: Cluster):
 def test_everything_listens_on_the_loopback_address(cluster: Cluster, observed: Any):
     import psutil
 
-    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    ray = [p for p in tree if "ray" in " ".join(p.cmdline()).lower()]
-    assert ray
-    listening = {
-        each.laddr.ip
-        for process in ray
-        for each in process.net_connections()
-        if each.status == psutil.CONN_LISTEN
-    }
-    assert listening <= {"127.0.0.1", "::1"}
+    listening = set()
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # some come and go
+            if "ray" in " ".join(process.cmdline()).lower():
+                connections = process.net_connections()
+                listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
+    assert listening and listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

@@ -31,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 STORE_BYTES = 100 * 2**20  # of Ray's object store, which nothing goes through
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0  # of an actor
+START_SECONDS = 60.0  # of one that may have to be started
 DRAIN_SECONDS = 30.0  # after which Serve kills a replica that is to end
 HEALTH_SECONDS = 1.0, 5.0  # between two looks at a replica, and for its answer
 # By which Ray, on Linux, too, takes the loopback address for this machine's own; and asks whoever
@@ -115,6 +116,7 @@ class Cluster:
         Raises:
             InvalidSetting: the cluster has no room for them, or paints with something else.
         """
+        self._settings = _decided(self._settings, expected)
         mine = Plan(
             deployment=secrets.token_hex(4),
             key=f"sk-{secrets.token_hex(24)}",
@@ -123,7 +125,7 @@ class Cluster:
             settings=shared(self._settings),
         )
         try:
-            plan: Plan = self._ask(self._registry.offer, self._web, mine)
+            plan: Plan = self._ask(self._registry.offer, self._web, mine, timeout=START_SECONDS)
             if (plan.fingerprint, plan.version) != (mine.fingerprint, mine.version):
                 raise InvalidSetting(
                     f"ray_address: the cluster paints with other weights ({plan.fingerprint}, "
@@ -131,13 +133,16 @@ class Cluster:
                     f"{mine.version}); start both alike."
                 )
             if plan != mine and self._runs():
+                self._fewest, self._most = replica_range(plan.settings[variable("replicas")])
                 log.info("the cluster paints already: its replicas are used as they are")
             else:
                 self._check_room()
                 self._run(plan)
-        except BaseException:
+        except Exception as error:
             self.close()
-            raise
+            if isinstance(error, InvalidSetting):
+                raise
+            raise InvalidSetting(f"engine: the cluster does not do its part ({error}).") from None
         return plan
 
     def roll(self) -> Plan:
@@ -208,7 +213,6 @@ class Cluster:
 
     def _connect(self) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         for noisy in ("ray", "ray.serve"):
             logging.getLogger(noisy).setLevel(logging.WARNING)
         options: dict[str, Any] = {
@@ -326,9 +330,9 @@ class Cluster:
             wait_for_applications_running=False,
         )
 
-    def _ask(self, method: Any, *arguments: Any) -> Any:
+    def _ask(self, method: Any, *arguments: Any, timeout: float = ANSWER_SECONDS) -> Any:
         call = getattr(method, "remote", method)
-        return self._ray.get(call(*arguments), timeout=ANSWER_SECONDS)
+        return self._ray.get(call(*arguments), timeout=timeout)
 
 
 def shared(settings: Settings) -> Mapping[str, str]:
@@ -336,6 +340,15 @@ def shared(settings: Settings) -> Mapping[str, str]:
     known = settings.to_environment()
     names = (*SHARED, "engine", "replicas")
     return {variable(name): known[variable(name)] for name in names}
+
+
+def _decided(settings: Settings, expected: EngineStatus) -> Settings:
+    """The settings with what has been chosen here: replicas see other devices, or none."""
+    chosen = replace(settings, model=expected.model)
+    if expected.model == "miniature" and settings.model == "auto":
+        device = "cpu" if settings.device.startswith("cuda") else settings.device
+        chosen = replace(chosen, variant="auto", base="", device=device)
+    return chosen
 
 
 def check_cluster(address: str) -> None:

@@ -87,11 +87,15 @@ class RayEngine(FailoverEngine):
     # On the thread --------------------------------------------------------------------------
 
     def _look_often(self) -> None:
+        well = True
         while not self._stop.wait(LOOK_SECONDS):
             try:
                 self._look()
+                well = True
             except Exception as error:  # the cluster's, which may be away for a while
-                log.warning("the cluster does not say who paints: %s", error)
+                if well:
+                    log.warning("the cluster does not say who paints: %s", error)
+                well = False
 
     def _look(self) -> None:
         now = time.monotonic()
