@@ -6,14 +6,17 @@ import asyncio
 from contextlib import aclosing
 from typing import Any
 
+import pytest
+
 from lightning_demo.engine.attempt import Place
 from lightning_demo.engine.base import Value, Work
 from lightning_demo.engine.choice import LONG_LINE, Balanced
 from lightning_demo.engine.failover import FailoverEngine
+from lightning_demo.engine.ray.awaited import STARTING, AwaitedEngine
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.schemas import Frame, GenerationRequest
 
-from ..web.fakes import LIMITS, FakeEngine
+from ..web.fakes import LIMITS, STATUS, FakeEngine
 from .observed import settle
 
 
@@ -167,5 +170,70 @@ def test_what_is_taken_away_with_its_engine_begins_anew_elsewhere(run):
                 reader.end(EngineUnavailable("It is gone."))
             (final,) = await equals.painted()
             assert final.request.prompt == "moves" and equals.prompts(1) == ["moves"]
+
+    run(check())
+
+
+def test_while_no_engine_is_there_requests_wait_for_one(run):
+    async def check() -> None:
+        async with Equals(2) as equals:
+            awaited = AwaitedEngine(STATUS)
+            nobody = Place("nobody", awaited, here=True)
+            awaited.tell(2)
+            equals.engine.places = [nobody]
+            status = equals.engine.status()
+            assert (status.state, status.detail) == ("loading", STARTING)
+            assert (status.engines, status.engines_ready) == (2, 0)
+            equals.begin("waits")
+            equals.begin("of another server", here=True)
+            await settle()
+            assert equals.engine.status().waiting == 2
+            awaited.tell(1)
+            equals.engine.places = [equals.places[0], nobody]
+            assert len(await equals.painted()) == 2
+            status = equals.engine.status()
+            assert (status.state, status.engines, status.engines_ready) == ("ready", 2, 1)
+
+    run(check())
+
+
+def test_a_request_may_wait_a_second_time(run):
+    """What has waited for an engine, which then dies, waits for the next one."""
+
+    async def check() -> None:
+        async with Equals(2) as equals:
+            nobody = Place("nobody", AwaitedEngine(STATUS), here=True)
+            equals.engine.places = [nobody]
+            equals.engines[0].hold()
+            equals.begin("twice")
+            await settle()
+            equals.engine.places = [equals.places[0], nobody]
+            await equals.engines[0].reached()
+            equals.engine.places = [nobody]
+            for reader in list(equals.engines[0]._readers.values()):
+                reader.end(EngineUnavailable("It is gone."))
+            await settle(0.15)
+            assert not equals.reading[0].done()
+            equals.engine.places = [equals.places[1], nobody]
+            (final,) = await equals.painted()
+            assert final.request.prompt == "twice" and equals.prompts(1) == ["twice"]
+
+    run(check())
+
+
+def test_who_waits_in_vain_is_told_why(run):
+    async def check() -> None:
+        async with Equals(1) as equals:
+            awaited = AwaitedEngine(STATUS)
+            equals.engine.places = [Place("The cluster", awaited, here=True)]
+            equals.begin("waits")
+            await settle()
+            awaited.tell(1, "No engine could be started: weights are missing.")
+            with pytest.raises(EngineUnavailable, match="weights are missing"):
+                await equals.reading[0]
+            equals.reading.clear()
+            assert equals.engine.status().state == "failed"
+            awaited.tell(1)
+            assert equals.engine.status().state == "loading"
 
     run(check())
