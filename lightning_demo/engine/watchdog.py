@@ -51,8 +51,9 @@ class Watchdog:
         self._beats += 1
 
     def close(self) -> None:
-        """Ends the watching."""
+        """Ends the watching, and lets go of the engine, which holds this object."""
         self._ended.set()
+        self._expected, self._hung = _nothing, _quiet
 
     def _watch(self) -> None:
         silent, heard, before = 0.0, self._beats, time.monotonic()
@@ -68,3 +69,11 @@ class Watchdog:
             if silent >= max(self._least, HUNG_TIMES * expected):
                 self._hung(HUNG.format(seconds=silent))
                 return
+
+
+def _nothing() -> None:
+    """Nothing is asked of a device."""
+
+
+def _quiet(sentence: str) -> None:
+    """Nobody is there to be told."""
