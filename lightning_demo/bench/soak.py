@@ -180,15 +180,18 @@ class Soak:
         chance = random.Random(number)  # noqa: S311
         async with httpx.AsyncClient(base_url=self._server.url, trust_env=False) as http:
             while not self._over:
-                body = {"prompt": f"a boat {chance.randrange(10**6)}", "response": "url"}
+                body: dict[str, Any] = {"prompt": f"a boat {chance.randrange(10**6)}"}
                 kind = chance.choice(("picture", "mistake", "given up"))
                 if kind == "mistake":
                     body["width"] = "wide"
                 patience = GIVEN_UP if kind == "given up" else 60.0
                 headers = {"Accept": "application/json"}
                 try:
-                    await http.post("v1/pictures", json=body, headers=headers, timeout=patience)
+                    answer = await http.post(
+                        "v1/pictures", json=body, headers=headers, timeout=patience
+                    )
                     self.happened[f"programs: {kind}"] += 1
+                    self.happened["pictures"] += answer.is_success
                 except httpx.TimeoutException:
                     self.happened[f"programs: {kind}"] += 1
                 except httpx.HTTPError:

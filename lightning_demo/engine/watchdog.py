@@ -51,11 +51,9 @@ class Watchdog:
         self._beats += 1
 
     def close(self) -> None:
-        """Ends the watching, and lets go of the engine, which would hold its model through this."""
+        """Ends the watching, and lets go of the engine, which holds this object."""
         self._ended.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(self._tick)
-        self._expected, self._hung = _nothing, _ignored
+        self._expected, self._hung = _nothing, _quiet
 
     def _watch(self) -> None:
         silent, heard, before = 0.0, self._beats, time.monotonic()
@@ -74,8 +72,8 @@ class Watchdog:
 
 
 def _nothing() -> None:
-    return None
+    """Nothing is asked of a device."""
 
 
-def _ignored(sentence: str) -> None:
-    pass
+def _quiet(sentence: str) -> None:
+    """Nobody is there to be told."""

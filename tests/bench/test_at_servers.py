@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lightning_demo.bench import ahead, browser, chromium, live, many
+from lightning_demo.bench import ahead, browser, chromium, live, many, soak
 from lightning_demo.bench.servers import OURS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist, word_typist
 from lightning_demo.cli import main
@@ -26,10 +27,14 @@ FEW = ["--num-inference-steps", str(STEPS), "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
-def servers(forked_servers: None) -> Iterator[list[Server]]:
+def servers(
+    forked_servers: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Server]]:
     """Ours and a peer, started once."""
-    with serve_all((OURS, PEER), STEPS, 1) as started:
-        yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIGHTNING_FILES_DIR", str(tmp_path_factory.mktemp("kept")))
+        with serve_all((OURS, PEER), STEPS, 1) as started:
+            yield started
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +105,25 @@ def test_bench_live_types_at_both_servers(capsys: pytest.CaptureFixture[str]):
     assert result["baseline"]["name"] == PEER
     ratio = result["last_key_to_final_ms"]["p50"] / result["bare_generation_ms"]["p50"]
     assert result["last_key_to_final_ratio_p50"] == pytest.approx(ratio, abs=0.01)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing tells what a process has open")
+def test_of_a_short_soak_no_descriptor_and_no_thread_is_left(
+    capsys: pytest.CaptureFixture[str], servers: list[Server], monkeypatch: pytest.MonkeyPatch
+):
+    @contextmanager
+    def running(commands: object) -> Iterator[list[Server]]:
+        yield servers[:1]
+
+    monkeypatch.setattr(soak, "serve_commands", running)
+    assert main(["bench", "soak", "--minutes", "0.1", "--users", "3", "--threads", "1"]) == 0
+    *table, document = capsys.readouterr().out.splitlines()
+    result = json.loads(document)
+    assert table[0].split() == ["warm", "at", "the", "end", "an", "hour", "%", "an", "hour"]
+    assert result["happened"]["visits"] >= 6 and "lines broken" in result["happened"]
+    assert len(result["samples"]) >= 3
+    # Threads that wait for work come and go; a leak would be one for each visit or request.
+    assert result["left"]["descriptors"] <= 2 and result["left"]["threads"] <= 2
 
 
 @pytest.mark.browser

@@ -13,9 +13,13 @@ from .conftest import Tab, connect
 
 SCRIPT = """
 import sys
+from gradio.routes import App
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import serve
 from tests.web.fakes import FakeEngine
+
+create = App.create_app  # as in conftest.py
+App.create_app = staticmethod(lambda *a, **o: create(*a, **o) if "app_kwargs" in o else None)
 
 def lost(request):
     engine.say(state="failed", detail="The device has stopped working.")
