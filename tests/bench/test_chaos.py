@@ -19,6 +19,7 @@ def test_frames_that_go_back_are_counted():
     assert out_of_order(Trace(pictures=pictures)) == 1
 
 
+@pytest.mark.timeout(500)  # a crowded machine starts engines slowly
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_every_picture_comes_while_engines_are_killed(capsys: pytest.CaptureFixture[str]):
     pytest.importorskip("ray", reason="requirements-ray.txt is not installed")

@@ -35,13 +35,14 @@ from .served import ready, until
 
 # Ray's own, of which there are many, in whatever thread.
 pytestmark = [
+    pytest.mark.timeout(500),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-PATIENCE = 200.0  # seconds; only a failure, or a crowded machine, takes so long
+PATIENCE = 400.0  # seconds; only a failure, or a crowded machine, takes so long
 EXPECTED = about(MINIATURE)
 ONE = Settings(engine="ray", model="miniature", device="cpu", port=0)
 TWO = Settings(engine="ray", model="miniature", device="cpu", port=0, replicas="2")
