@@ -43,6 +43,7 @@ export class Panel {
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     this.wrong = false; // whether a field has an error
     this.stays = false; // whether that is told until something else is asked for
+    this.faulty = 0; // the number of the request that has it
     /** @type {number | null} */
     this.telling = null;
     this.trace = new Trace(byId("trace"));
@@ -187,7 +188,7 @@ export class Panel {
     if (final != null && this.times.length) this.times[this.times.length - 1][1] = final;
     this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
-    if (this.stays) return;
+    if (this.stays || header.sequence < this.faulty) return; // of what was asked for before
     this.clearErrors();
     write("prompt-note", header.notes.join(" "));
   }
@@ -236,6 +237,7 @@ export class Panel {
   error({ sequence, field, message }, stays = false) {
     this.clearErrors();
     this.stays = stays;
+    this.faulty = sequence ?? 0;
     if (sequence === 0) this.refusal = message;
     const box = this.controls.box(field);
     this.wrong = Boolean(box);

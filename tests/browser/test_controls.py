@@ -174,6 +174,22 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(running: Running, ta
     assert tab.page.locator("img[src=x]").count() == 0
 
 
+def test_a_picture_asked_for_before_takes_no_error_away(tab: Visit, running: Running) -> None:
+    engine = running.engine
+    assert isinstance(engine, FakeEngine)
+    engine.hold()
+    tab.type("a red house")
+    tab.page.get_by_label("Seed", exact=True).fill("-3")
+    alert = tab.page.locator("#seed").get_by_role("alert")
+    alert.wait_for()
+    engine.release()
+    tab.wait_painted("a red house")
+    assert alert.is_visible() and tab.painted()[-1]["sequence"] < tab.sequence()
+    tab.page.get_by_label("Seed", exact=True).fill("3")
+    tab.wait_answered()
+    assert alert.count() == 0
+
+
 def test_a_prompt_that_is_empty_no_more_is_not_called_so(
     own: Callable[..., Running], visit: Open
 ) -> None:
