@@ -251,6 +251,14 @@ class Tabs:
         page.goto("about:blank")
         self._empty[f"{json.dumps(options, sort_keys=True)} {init}"].append(page)
 
+    def forget(self, page: Page, url: str) -> None:
+        """Drops what pages of this address have kept: the next test's may have the same one."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        client = page.context.new_cdp_session(page)
+        kept = {"origin": origin, "storageTypes": "local_storage,indexeddb"}
+        client.send("Storage.clearDataForOrigin", kept)
+        client.detach()
+
     def _watch(self, page: Page) -> None:
         note = self.trouble.append
         page.on("console", lambda m: note(m.text) if m.type == "error" else None)
@@ -301,8 +309,11 @@ def visit(tabs: Tabs, own: object) -> Iterator[Callable[..., Visit]]:
     for page, _ in opened:
         page.evaluate("null")  # afterwards all that it has met has been told
     trouble = list(tabs.trouble)
+    left = [(page, page.url) for page, _ in opened if page.url.startswith("http")]
     for page, options in opened:
         tabs.leave(page, **options)
+    for page, url in left:
+        tabs.forget(page, url)
     assert trouble == []
 
 
