@@ -15,28 +15,20 @@ from . import __version__
 from .errors import InvalidRequest, InvalidSetting, LightningError
 from .ports import free_port
 from .schemas import MAX_GUIDANCE_SCALE, MAX_SEED, STEP_COUNTS
-from .settings import Settings, convert, on_zerogpu, variable
+from .settings import (
+    ENGINE_SETTINGS,
+    SPEED_SETTINGS,
+    Settings,
+    convert,
+    on_zerogpu,
+    variable,
+)
 from .tls import check_certificate
 
 if TYPE_CHECKING:
     from .engine.base import Engine
     from .engine.metrics import Metrics
     from .schemas import EngineStatus
-
-ENGINE_SETTINGS = ("model", "variant", "base", "lora", "styles", "device", "threads")
-SPEED_SETTINGS = (
-    "compile",
-    "compile_backend",
-    "cuda_graphs",
-    "channels_last",
-    "cudnn_attention",
-    "cudnn_benchmark",
-    "autotune",
-    "fp16_accumulation",
-    "decode_stream",
-    "cross_attention_cache",
-    "fp8",
-)
 
 Command = Callable[[argparse.Namespace], int]
 

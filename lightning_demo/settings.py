@@ -33,6 +33,23 @@ def _setting(default: Any, help: str, **rules: Any) -> Any:
     return field(default=default, metadata={"help": help, **rules})
 
 
+# By what is painted, and how fast it is: of every command that has a model.
+ENGINE_SETTINGS = ("model", "variant", "base", "lora", "styles", "device", "threads")
+SPEED_SETTINGS = (
+    "compile",
+    "compile_backend",
+    "cuda_graphs",
+    "channels_last",
+    "cudnn_attention",
+    "cudnn_benchmark",
+    "autotune",
+    "fp16_accumulation",
+    "decode_stream",
+    "cross_attention_cache",
+    "fp8",
+)
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the user may choose; every field is an option and a LIGHTNING_… variable."""

@@ -15,8 +15,9 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from lightning_demo.engine.base import Engine
+from lightning_demo.engine.base import Engine, Requeued, Started, Value
 from lightning_demo.engine.remote import RemoteEngine
+from lightning_demo.schemas import Frame
 from lightning_demo.settings import Settings
 from lightning_demo.web import api
 from lightning_demo.web.api import native, work
@@ -29,6 +30,15 @@ from ..web.fakes import Stage
 async def settle() -> None:
     """Lets the others go on for a moment."""
     await asyncio.sleep(0.01)
+
+
+def check_moved(seen: list[Value]) -> None:
+    """It has begun twice, and no frame came twice."""
+    kinds = [type(value) for value in seen if not isinstance(value, Frame)]
+    assert kinds == [Started, Requeued, Started]
+    steps = [value.step for value in seen if isinstance(value, Frame)]
+    assert steps == sorted(set(steps)) and steps[-1] == 8
+    assert isinstance(seen[-1], Frame) and seen[-1].final
 
 
 class Served:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from lightning_demo.engine.attempt import Place
-from lightning_demo.engine.base import Requeued, Started, Value, Work
+from lightning_demo.engine.base import Value, Work
 from lightning_demo.engine.breaker import Breaker
 from lightning_demo.engine.failover import FailoverEngine
 from lightning_demo.engine.remote import RemoteEngine
@@ -26,7 +26,7 @@ from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..processes import ForkedPopen
 from ..web.fakes import LIMITS, STATUS, FakeEngine
-from .served import ready, until
+from .served import check_moved, ready, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -88,14 +88,6 @@ async def read(
                 child.send_signal(number)
                 child = None
     return seen
-
-
-def check_moved(seen: list[Value]) -> None:
-    kinds = [type(value) for value in seen if not isinstance(value, Frame)]
-    assert kinds == [Started, Requeued, Started]
-    steps = [value.step for value in seen if isinstance(value, Frame)]
-    assert steps == sorted(set(steps)) and steps[-1] == 8
-    assert isinstance(seen[-1], Frame) and seen[-1].final
 
 
 def test_stopped_continued_and_killed(run, process):

@@ -18,7 +18,7 @@ from lightning_demo.engine.ray.cluster import ALONE
 os.environ |= ALONE  # before Ray is imported
 pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
 
-from lightning_demo.engine.base import Engine, Requeued, Started, Value, Work
+from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.ray.cluster import Cluster
 from lightning_demo.engine.ray.engine import RayEngine
@@ -31,7 +31,7 @@ from ..web.fakes import LIMITS, STATUS
 from .contract import EngineContract
 from .observed import collect, observed_engine, settle
 from .replicas import ColourReplica, FarSampler, ObservedReplica
-from .served import ready, until
+from .served import check_moved, ready, until
 
 # Ray's own, of which there are many, in whatever thread.
 pytestmark = [
@@ -152,14 +152,6 @@ async def read(engine: RayEngine, prompt: str, on_first: Any = None, **options: 
                 on_first()
                 on_first = None
     return seen
-
-
-def check_moved(seen: list[Value]) -> None:
-    kinds = [type(value) for value in seen if not isinstance(value, Frame)]
-    assert kinds == [Started, Requeued, Started]
-    steps = [value.step for value in seen if isinstance(value, Frame)]
-    assert steps == sorted(set(steps)) and steps[-1] == 8
-    assert isinstance(seen[-1], Frame) and seen[-1].final
 
 
 def painter(engine: RayEngine, session: str) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 from ... import __version__
 from ...errors import InvalidSetting
 from ...schemas import EngineStatus
-from ...settings import Settings, replica_range, variable
+from ...settings import ENGINE_SETTINGS, SPEED_SETTINGS, Settings, replica_range, variable
 from .registry import Plan, Record, Registry
 from .scaling import by_wait
 
@@ -41,27 +41,7 @@ ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # of a head
 TRIES = 3  # to load the model, on one replica
 INSTALL = "engine: Ray Serve is not here; install it with pip install -r requirements-ray.txt."
 # What a replica needs to know; logins and passwords stay with the web process.
-SHARED = (
-    "model",
-    "variant",
-    "base",
-    "lora",
-    "styles",
-    "device",
-    "threads",
-    "safety_checker",
-    "compile",
-    "compile_backend",
-    "cuda_graphs",
-    "channels_last",
-    "cudnn_attention",
-    "cudnn_benchmark",
-    "autotune",
-    "fp16_accumulation",
-    "decode_stream",
-    "cross_attention_cache",
-    "fp8",
-)
+SHARED = (*ENGINE_SETTINGS, "safety_checker", *SPEED_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
