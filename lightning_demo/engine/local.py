@@ -79,9 +79,6 @@ class LocalEngine:
         self._readers: dict[InFlightRequest, Reader] = {}
         self._wake = threading.Event()  # somebody asks, or it is time to stop
         self._closing = False
-        self._beat = (
-            time.monotonic()
-        )  # when the thread last had nothing before it but the next call
         self._idle_seconds = idle_seconds
         self._encoders = ThreadPoolExecutor(ENCODE_THREADS, thread_name_prefix="encode")
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix=DECODER_NAME)
@@ -151,13 +148,6 @@ class LocalEngine:
         self._decoder.shutdown(wait=not self._hung, cancel_futures=True)
         self._encoders.shutdown()
 
-    @property
-    def stuck_seconds(self) -> float:
-        """For how long the thread has been in one call, while there is work; 0 while it loads."""
-        if self._about.state != "ready" or self._core.idle:
-            return 0.0
-        return time.monotonic() - self._beat
-
     def _refuse_when_stopped(self) -> None:
         if self._closing or self._ended is not None:
             raise EngineUnavailable(STOPPED if self._ended is None else self._ended[1])
@@ -204,7 +194,6 @@ class LocalEngine:
         improving, form = True, sampler.form
         while True:
             self._wake.clear()
-            self._beat = time.monotonic()
             # Only now: whoever closes says so first and wakes afterwards.
             if self._closing or self._hung:
                 return

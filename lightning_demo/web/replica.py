@@ -42,7 +42,6 @@ from .painting import Painting
 
 log = logging.getLogger(__name__)
 
-STUCK_SECONDS = 60.0  # in one call of the device, after which it will not come back
 DRAIN_SECONDS = 20.0  # that pictures on their way may take when the replica is to end
 ANNOUNCE_SECONDS = 1.0
 LOOK_SECONDS = 0.05
@@ -98,8 +97,6 @@ class Replica:
         status = self._painter.status()
         if status.state != "ready":
             raise EngineUnavailable(status.detail)
-        if getattr(self._local, "stuck_seconds", 0.0) > STUCK_SECONDS:
-            raise EngineUnavailable("The device does not come back from a call.")
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """How long whoever came now would wait for a first step, in seconds."""

@@ -405,23 +405,3 @@ def test_it_gets_faster_only_while_nobody_waits(run, components, ask):
         assert seen.count("improve") == 3
 
     run(check())
-
-
-def test_it_says_for_how_long_a_call_has_taken(run, components: Any, ask):
-    """By which a replica knows that its device will not come back."""
-
-    async def check() -> None:
-        async with observed_engine(components) as (engine, sampler):
-            assert engine.stuck_seconds == 0
-            sampler.hold()
-            reading = asyncio.ensure_future(collect(engine, ask("stuck")))
-            await sampler.reached()
-            before = engine.stuck_seconds
-            await settle(0.05)
-            assert engine.stuck_seconds > before
-            sampler.release()
-            await reading
-            while engine.stuck_seconds:
-                await settle()
-
-    run(check())
