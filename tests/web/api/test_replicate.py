@@ -197,7 +197,7 @@ class TestPredictions:
         assert prediction.progress.percentage == 1.0
         assert (prediction.progress.current, prediction.progress.total) == (4, 4)
         assert prediction.metrics["predict_time"] > 0
-        assert prediction.created_at < prediction.started_at < prediction.completed_at
+        assert prediction.created_at <= prediction.started_at <= prediction.completed_at
         assert client.predictions.get(prediction.id).dict() == prediction.dict()
 
     def test_progress_while_it_is_painted(self, client, engine):
