@@ -14,12 +14,10 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
 from ..errors import EngineUnavailable
@@ -27,6 +25,7 @@ from . import report
 from .api_clients import Answer, Question, Route, ask_in_turn
 from .clients import LivePage, Page
 from .many import type_keys
+from .ray_servers import all_ready, app_command, until_ready
 from .score import Trace, waits
 from .servers import Server, allow_files, launch
 from .typists import typist
@@ -35,14 +34,11 @@ TYPISTS = 8
 BETWEEN = (8.0, 14.0)  # seconds between two faults
 FIRST = 3.0  # seconds until the first
 STOPPED = 8.0  # seconds that a stopped replica stays so, unless it is replaced before
-START_WITHIN = 240.0
 NOTICED = 5.0  # seconds within which it is
-READY = 'lightning_engines{state="ready"} '
 STEPS = 4
 PATIENCE = 60.0  # seconds after the last key
 ROUTE = Route("/v1/pictures", "image/jpeg")
 TITLE = "ray::ServeReplica"  # of the replicas' processes
-APP = Path(__file__).resolve().parents[2] / "app.py"
 MOST_FILES = 4096
 
 
@@ -112,12 +108,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "Signals that stop a program are needed, which this system has not."
         )
     allow_files(MOST_FILES)
-    command = [str(APP), "--port", "{port}", "--engine", "ray", "--replicas", str(args.replicas)]
-    command += ["--model", "miniature", "--device", "cpu", "--threads", str(args.threads)]
-    command += ["--no-compile", "--no-ahead", "--memory-mb", "0"]
-    with launch(command, "lightning_demo") as server:
+    with launch(app_command(args.threads, args.replicas), "lightning_demo") as server:
         server.wait()
-        asyncio.run(_all_there(server, args.replicas))
+        asyncio.run(all_ready(server, args.replicas))
         print(f"{args.replicas} engines are there", flush=True)
         calm = asyncio.run(_use(server, args.typists, args.calm, visit=0))
         print("calm", flush=True)
@@ -212,8 +205,8 @@ async def _break(server: Server, args: argparse.Namespace, faults: Faults) -> No
                 await asyncio.sleep(STOPPED)
                 if process.is_running():
                     process.send_signal(signal.SIGCONT)
-            await _until_ready(server, lambda ready: ready < args.replicas, NOTICED)
-            await _all_there(server, args.replicas)
+            await until_ready(server, lambda ready: ready < args.replicas, NOTICED)
+            await all_ready(server, args.replicas)
             faults.recovery_seconds.append(time.monotonic() - at)
         await asyncio.sleep(rng.uniform(*BETWEEN))
 
@@ -228,29 +221,6 @@ def replicas(server: Server) -> list[psutil.Process]:
         except psutil.Error:
             continue  # it has just ended
     return found
-
-
-async def _all_there(server: Server, wanted: int) -> None:
-    """Waits until so many engines are ready.
-
-    Raises:
-        EngineUnavailable: they are not for a long time.
-    """
-    if not await _until_ready(server, lambda ready: ready >= wanted, START_WITHIN):
-        raise EngineUnavailable(f"{wanted} engines were not there within {START_WITHIN:g} seconds.")
-
-
-async def _until_ready(server: Server, enough: Callable[[int], bool], seconds: float) -> bool:
-    """Waits until as many engines are ready as somebody wants; whether that came in time."""
-    end = time.monotonic() + seconds
-    async with httpx.AsyncClient(trust_env=False) as http:
-        while time.monotonic() < end:
-            text = (await http.get(server.url + "metrics", timeout=30)).text
-            found = [line for line in text.splitlines() if line.startswith(READY)]
-            if found and enough(int(float(found[0].removeprefix(READY)))):
-                return True
-            await asyncio.sleep(0.25)
-    return False
 
 
 def out_of_order(trace: Trace) -> int:

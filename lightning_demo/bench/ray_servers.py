@@ -1,0 +1,59 @@
+"""The demo as a program whose engines are replicas of a Ray cluster of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from ..errors import EngineUnavailable
+from .servers import Server
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+START_WITHIN = 240.0  # seconds
+LOOK_SECONDS = 0.25
+READY = 'lightning_engines{state="ready"} '
+
+
+def app_command(threads: int, replicas: int | None = None) -> list[str]:
+    """How Python is asked for it, with the miniature.
+
+    Eager, so that nothing gets faster meanwhile, without pictures ahead of anybody, and without a
+    memory for finished ones: each one asked for is painted.
+
+    Args:
+        threads: CPU threads of each engine.
+        replicas: engines; None: one, in the server's own process, without Ray.
+    """
+    command = [str(APP), "--port", "{port}", "--model", "miniature", "--device", "cpu"]
+    command += ["--threads", str(threads), "--no-compile", "--no-ahead", "--memory-mb", "0"]
+    command += ["--max-sessions", "1000"]
+    if replicas is not None:
+        command += ["--engine", "ray", "--replicas", str(replicas)]
+    return command
+
+
+async def all_ready(server: Server, wanted: int) -> None:
+    """Waits until so many engines are ready.
+
+    Raises:
+        EngineUnavailable: they are not for a long time.
+    """
+    if not await until_ready(server, lambda ready: ready >= wanted, START_WITHIN):
+        raise EngineUnavailable(f"{wanted} engines were not there within {START_WITHIN:g} seconds.")
+
+
+async def until_ready(server: Server, enough: Callable[[int], bool], seconds: float) -> bool:
+    """Waits until as many engines are ready as somebody wants; whether that came in time."""
+    end = time.monotonic() + seconds
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while time.monotonic() < end:
+            text = (await http.get(server.url + "metrics", timeout=30)).text
+            found = [line for line in text.splitlines() if line.startswith(READY)]
+            if found and enough(int(float(found[0].removeprefix(READY)))):
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+    return False

@@ -1,0 +1,179 @@
+"""`bench replicas`: what Ray costs, and what a second engine is worth.
+
+The demo runs three times on this machine: with its engine in its own process, with one replica and
+with two, each engine with as many threads. They are used in turns; whichever is not used has
+nothing to do, but cannot be suspended: Ray would take its replicas for dead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import EngineUnavailable
+from . import report
+from .api_clients import Question, Route, ask_at_once
+from .clients import LivePage
+from .many import type_keys
+from .ray_servers import all_ready, app_command
+from .score import Round, first_paints, score
+from .servers import MOST_FILES, Server, allow_files, launch
+from .typists import Typist, steady_typist, typist
+
+SIDES: dict[str, int | None] = {"local": None, "one": 1, "two": 2}
+ROUTE = Route("/v1/pictures", "image/jpeg")
+WARM_UP_PICTURES = 4  # of each program
+PROMPT = "a boat by the sea"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of `bench replicas`."""
+    parser.add_argument("--rounds", type=report.whole(1, 100), default=5, help="default: 5")
+    parser.add_argument(
+        "--users",
+        type=report.whole(1, 200),
+        default=16,
+        help="people who type, and programs that ask without a pause, 1 to 200 (default: 16)",
+    )
+    parser.add_argument(
+        "--seconds", type=report.whole(1, 600), default=8, help="of their typing (default: 8)"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=report.whole(1, 1000),
+        default=4,
+        help="of each program in each round (default: 4)",
+    )
+    report.add_steps(parser)
+    report.add_threads(parser)
+    parser.set_defaults(threads=1)
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs the benchmark and prints it; returns the JSON document.
+
+    Raises:
+        EngineUnavailable: the engines did not start, or one gave no picture.
+    """
+    allow_files(MOST_FILES)
+    first: dict[str, list[float]] = {side: [] for side in SIDES}
+    rates: dict[str, list[float]] = {side: [] for side in SIDES}
+    crowds: dict[str, list[Round]] = {side: [] for side in SIDES}
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for side, replicas in SIDES.items():
+            server = stack.enter_context(launch(app_command(args.threads, replicas), side))
+            server.wait()
+            asyncio.run(all_ready(server, replicas or 1))
+            servers[side] = server
+            print(f"{side}: ready", flush=True)
+        for server in servers.values():
+            _ask(server, args, WARM_UP_PICTURES, visit=0)
+            _type(server, [steady_typist(-1)], args.num_inference_steps)
+        for number in range(1, args.rounds + 1):
+            for side, server in servers.items():
+                alone = _type(server, [steady_typist(number)], args.num_inference_steps)
+                first[side] += [1000 * s for trace in alone.traces for s in first_paints(trace)]
+                rates[side].append(_ask(server, args, args.pictures, visit=number))
+                people = [typist(user, number, args.seconds) for user in range(args.users)]
+                crowds[side].append(_type(server, people, args.num_inference_steps))
+            print(f"round {number} of {args.rounds}", flush=True)
+    result = _document(args, first, rates, crowds)
+    _print(result)
+    return result
+
+
+def _type(server: Server, typing: Sequence[Typist], steps: int) -> Round:
+    """Everybody types at once."""
+
+    async def typed() -> Round:
+        pages = [LivePage(server.url, each.seed, steps) for each in typing]
+        try:
+            await asyncio.gather(*(page.open() for page in pages))
+            begun = time.perf_counter()
+            users = zip(pages, typing, strict=True)
+            traces = await asyncio.gather(*(type_keys(page, each, begun) for page, each in users))
+        finally:
+            await asyncio.gather(*(page.close() for page in pages))
+        return Round(tuple(traces), None)
+
+    return asyncio.run(typed())
+
+
+def _ask(server: Server, args: argparse.Namespace, pictures: int, *, visit: int) -> float:
+    """Pictures a second, of programs that ask without a pause, each for another one.
+
+    Raises:
+        EngineUnavailable: one did not come.
+    """
+    seeds = iter(range(visit * args.users * 1000, (visit + 1) * args.users * 1000))
+    programs = [
+        [Question(PROMPT, args.num_inference_steps, next(seeds)) for _ in range(pictures)]
+        for _ in range(args.users)
+    ]
+    seconds, answers = ask_at_once(server.url, ROUTE, programs)
+    for answer in answers:
+        if answer.problem:
+            raise EngineUnavailable(f"{server.name} gave no picture: {answer.problem}")
+    return len(answers) / seconds
+
+
+def _document(
+    args: argparse.Namespace,
+    first: dict[str, list[float]],
+    rates: dict[str, list[float]],
+    crowds: dict[str, list[Round]],
+) -> dict[str, Any]:
+    sides = {}
+    for side in SIDES:
+        crowd = score(crowds[side])
+        sides[side] = {
+            "first_paint_ms": report.p50_p95(first[side]),
+            "pictures_per_second": round(report.percentile(rates[side], 0.5), 2),
+            "crowd_last_key_to_final_ms": crowd["last_key_to_final_ms"],
+            "crowd_finals_per_second": crowd["finals_per_second"],
+            "crowd_lost_finals": crowd["lost_finals"],
+        }
+
+    def per_round(one: str, other: str) -> float:
+        """The median of the rounds' ratios: what slows a whole round slows both."""
+        ratios = [a / b for a, b in zip(rates[one], rates[other], strict=True)]
+        return round(report.percentile(ratios, 0.5), 2)
+
+    names = ("rounds", "users", "seconds", "pictures", "num_inference_steps", "threads")
+    added = sides["one"]["first_paint_ms"]["p50"] - sides["local"]["first_paint_ms"]["p50"]
+    return {
+        "benchmark": "replicas",
+        **sides,
+        "ray_adds_ms_p50": round(added, 2),
+        "ray_throughput": per_round("one", "local"),
+        "second_replica": per_round("two", "one"),
+        **{name: getattr(args, name) for name in names},
+        "cores": os.cpu_count(),
+        **report.environment(),
+    }
+
+
+def _print(result: dict[str, Any]) -> None:
+    labels = {
+        "first_paint_ms": "one person: first paint, ms p50/p95",
+        "pictures_per_second": f"{result['users']} programs: pictures a second",
+        "crowd_last_key_to_final_ms": (
+            f"{result['users']} people: last key to final, ms p50/p95/max"
+        ),
+        "crowd_finals_per_second": "finished pictures a second",
+        "crowd_lost_finals": "lost",
+    }
+    rows = [
+        [label, *(report.shown(result[side][key]) for side in SIDES)]
+        for key, label in labels.items()
+    ]
+    print(report.table(["", "without Ray", "one replica", "two replicas"], rows))
+    print(f"Ray adds {result['ray_adds_ms_p50']:.1f} ms to the first paint at p50;")
+    print(f"one replica paints {result['ray_throughput']} times as many as the server itself,")
+    print(f"two {result['second_replica']} times as many as one", flush=True)
