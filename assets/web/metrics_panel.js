@@ -1,10 +1,11 @@
 // The metrics panel: how much there is to do, told once a second while the panel is open, and what
 // the pictures would have cost elsewhere.
 
+import { EngineTable } from "./engine_table.js";
 import { Meter } from "./meter.js";
 import { decimal, milliseconds, percent } from "./numbers.js";
 
-/** How each figure is written. @type {[Exclude<keyof Load, "type">, (value: number) => string][]} */
+/** How each figure is written. @type {[Exclude<keyof Load, "type" | "engines">, (value: number) => string][]} */
 const KINDS = [
   ["sessions", (n) => String(n)],
   ["pictures_per_second", (n) => decimal(n, 1)],
@@ -18,6 +19,7 @@ export class MetricsPanel {
   /** @param {(open: boolean) => void} watch  called with true when the panel is opened, with false when it is closed */
   constructor(watch) {
     this.box = document.getElementById("metrics-panel");
+    this.engines = new EngineTable(document.getElementById("engines"));
     this.meter = new Meter(document.getElementById("meter"));
     this.box.addEventListener("toggle", () => watch(this.open));
   }
@@ -34,6 +36,7 @@ export class MetricsPanel {
       const text = value == null ? "–" : write(value);
       if (place.textContent !== text) place.textContent = text;
     }
+    this.engines.show(load.engines);
     this.meter.show("server", load.pictures);
   }
 

@@ -99,6 +99,15 @@ interface Load {
   queue_wait_ms: number | null;
   hit_rate: number | null;
   wasted: number | null;
+  engines: EngineRow[];
+}
+/** One engine of several. */
+interface EngineRow {
+  name: string;
+  state: "ready" | "loading" | "failed" | "closed" | "resting";
+  waiting: number;
+  painting: number;
+  given: number;
 }
 /** Who is served before. */
 interface Line {

@@ -20,6 +20,7 @@ from .report import add_files, add_threads, environment, table, whole
 from .simulation.caps import compare_caps
 from .simulation.crowd import figures, simulate, typists
 from .simulation.device_model import DeviceModel, device_model
+from .simulation.replicas import Deaths
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +66,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="MS",
         help="of each session, 0 to 60000; 0: no drafts while typing (default: 0)",
     )
+    parser.add_argument(
+        "--deaths",
+        type=whole(0, 1000),
+        metavar="N",
+        help="GPUs are replicas of a cluster, of which so many die while people type, 0 to 1000, "
+        "at moments that follow from a seed (default: sessions stay with one GPU, and none dies)",
+    )
+    parser.add_argument(
+        "--replaced-after",
+        type=whole(0, 3600),
+        default=30,
+        metavar="SECONDS",
+        help="until another has taken a dead one's place, 0 to 3600 (default: 30)",
+    )
     add_threads(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -84,12 +99,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Runs what the options ask for and prints it; returns the JSON document."""
     if args.plot and (args.caps or args.check):
         raise InvalidSetting("plot: there are no curves to draw of --caps and --check.")
+    if args.deaths is not None and (args.caps or args.check):
+        raise InvalidSetting("deaths: --caps and --check are of one GPU, which stays.")
     args.users, args.gpus = sorted(set(args.users)), sorted(set(args.gpus))
     run = bench_caps if args.caps else bench_check if args.check else bench_simulate
     settings = {
         "seconds": args.seconds,
         "num_inference_steps": list(args.num_inference_steps),
         "latency_budget": args.latency_budget,
+        "deaths": args.deaths,
+        "replaced_after": None if args.deaths is None else args.replaced_after,
     }
     return {**run(args), **settings, **environment()}
 
@@ -109,6 +128,7 @@ def bench_simulate(args: argparse.Namespace) -> dict[str, Any]:
         seconds=args.seconds,
         steps=tuple(args.num_inference_steps),
         settings=_settings(args),
+        deaths=_deaths(args),
     )
     workers = min(os.cpu_count() or 1, len(crowds))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
@@ -134,9 +154,11 @@ def _simulated(
     seconds: float,
     steps: tuple[int, ...],
     settings: Settings,
+    deaths: Deaths | None,
 ) -> dict[str, Any]:
     """One crowd, in a process of its own."""
-    return figures(simulate(model, typists(users, seconds), gpus, steps, settings))
+    outcome = simulate(model, typists(users, seconds), gpus, steps, settings, deaths)
+    return figures(outcome, gpus)
 
 
 def bench_caps(args: argparse.Namespace) -> dict[str, Any]:
@@ -196,10 +218,16 @@ def _settings(args: argparse.Namespace) -> Settings:
     return Settings(latency_budget=args.latency_budget)
 
 
+def _deaths(args: argparse.Namespace) -> Deaths | None:
+    if args.deaths is None:
+        return None
+    return Deaths(args.deaths, args.replaced_after, args.seconds)
+
+
 def _table(runs: Sequence[dict[str, Any]]) -> str:
     heads = [
         *("GPUs, users", "final ms p50/p95/max", "first paint p50/p95", "fairness", "lost"),
-        *("wasted", "rows a step", "busy", "finals/s"),
+        *("wasted", "rows a step", "busy", "finals/s", "begun anew"),
     ]
     rows = [
         [
@@ -212,6 +240,7 @@ def _table(runs: Sequence[dict[str, Any]]) -> str:
             "-" if run["rows_per_step"] is None else f"{run['rows_per_step']:.1f}",
             f"{run['utilisation']:.0%}",
             f"{run['finals_per_second']:.1f}",
+            str(run["moved"]),
         ]
         for run in runs
     ]

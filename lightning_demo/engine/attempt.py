@@ -28,6 +28,7 @@ class Place:
     name: str
     engine: Engine
     here: bool = False  # whether it is this machine's own
+    label: str = ""  # for visitors, who need no addresses; empty: it is not listed
     breaker: Breaker = field(default_factory=Breaker)
     lateness: Lateness = field(default_factory=Lateness)
     hung_seconds: float = HUNG_SECONDS
@@ -79,7 +80,7 @@ class Attempt:
         """Gives it to the engine."""
         self.place = place
         self._work = work
-        self._begun = self._heard = time.monotonic()
+        self._begun = self._heard = _now()
         self._stream = place.engine.generate(work)
         self._following: asyncio.Task[Value | None] | None = None
         self._started = self._shown = False
@@ -103,7 +104,7 @@ class Attempt:
     def late(self) -> bool:
         """Whether its first frame should have come by now."""
         after = self.place.lateness.late_after(self._expected)
-        return after is not None and time.monotonic() - self._begun >= after
+        return after is not None and _now() - self._begun >= after
 
     def forecast(self) -> Forecast | None:
         """See `Engine.forecast`."""
@@ -117,7 +118,7 @@ class Attempt:
     def ask(self) -> asyncio.Task[Value | None]:
         """The next value, as it comes: what nobody asks for need not be made."""
         if self._following is None:
-            self._heard = time.monotonic()
+            self._heard = _now()
             self._following = asyncio.ensure_future(anext(self._stream, None))
         return self._following
 
@@ -133,7 +134,7 @@ class Attempt:
         most = HUNG_UNKNOWN
         if self._expected is not None:
             most = max(self.place.hung_seconds, HUNG_FORECASTS * self._expected.work)
-        if time.monotonic() - self._heard > most and self._following is not None:
+        if _now() - self._heard > most and self._following is not None:
             self._hung = True
             self._following.cancel()
 
@@ -154,7 +155,7 @@ class Attempt:
         if isinstance(value, Frame) and not self._shown:
             self._shown = True
             if not (self._work.ahead or value.cached):
-                self.place.lateness.add(time.monotonic() - self._begun)
+                self.place.lateness.add(_now() - self._begun)
         return value
 
     async def lose(self, error: LightningError) -> None:
@@ -162,7 +163,7 @@ class Attempt:
         if self._work.ahead:
             self.place.breaker.left()
         else:
-            self.place.breaker.failed(time.monotonic(), hung=isinstance(error, EngineHung))
+            self.place.breaker.failed(_now(), hung=isinstance(error, EngineHung))
         await self._close()
 
     async def leave(self) -> None:
@@ -177,3 +178,8 @@ class Attempt:
             await asyncio.gather(self._following, return_exceptions=True)
         with suppress(Exception):  # what it says at its end, nobody reads
             await self._stream.aclose()
+
+
+def _now() -> float:
+    """The loop's time, which simulations bring; else that of `time.monotonic`."""
+    return asyncio.get_running_loop().time()

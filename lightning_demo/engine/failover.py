@@ -21,7 +21,7 @@ from .attempt import AGAIN, Attempt, Place
 from .base import STOPPED, Forecast, Requeued, Started, Stream, Work
 from .choice import Choice, Ordered
 from .lateness import Allowance
-from .metrics import Metrics
+from .metrics import EngineRow, Metrics
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class FailoverEngine:
         self._allowance = Allowance()
         self._requests: dict[_Request, None] = {}
         self._closed = False
+        self._metrics.list_engines(self._rows)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -175,6 +176,9 @@ class FailoverEngine:
         self._closed = True
         await asyncio.gather(*(place.engine.aclose() for place in self.places))
 
+    def _rows(self) -> list[EngineRow]:
+        return [_row(place) for place in self.places if place.label]
+
     def _choose(self, request: _Request) -> Place | None:
         """The best that is well, or will be; rather one that has failed of late than nobody."""
         fresh = [place for place in self.places if place not in request.tried]
@@ -275,3 +279,15 @@ class FailoverEngine:
             return
         log.info("%s is late; %s begins, too", request.attempts[0].place.name, place.name)
         self._begin(request, place)
+
+
+def _row(place: Place) -> EngineRow:
+    """For visitors: one that gets nothing for a while after it has failed is said to rest."""
+    status = place.engine.status()
+    return {
+        "name": place.label,
+        "state": "resting" if status.state == "ready" and place.ejected else status.state,
+        "waiting": status.waiting,
+        "painting": len(place.attempts),
+        "given": place.given,
+    }

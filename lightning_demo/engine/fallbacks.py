@@ -44,10 +44,10 @@ def with_fallbacks(
     urls = listed(settings.fallback)
     if not urls:
         return local
-    places = [Place(HERE, local, here=True)]
-    for url in urls:
+    places = [Place(HERE, local, here=True, label="1")]
+    for number, url in enumerate(urls, 2):
         remote = RemoteEngine(url, expected, fallback_key(), metrics=metrics)
-        places.append(Place(urlsplit(url).netloc, remote))
+        places.append(Place(urlsplit(url).netloc, remote, label=f"{number}"))
     return FailoverEngine(places, metrics)
 
 

@@ -11,7 +11,7 @@ from collections import Counter as Counts
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -28,6 +28,16 @@ NO_KEY, OTHER_KEYS = "no key", "other keys"  # two words: no key's own name has 
 Decoder = Literal["decoder", "preview"]
 State = Literal["waiting", "running"]
 Guess = Literal["painted", "given_up", "hit"]
+
+
+class EngineRow(TypedDict):
+    """One engine of several, for whoever watches the page's engine room."""
+
+    name: str  # short, and no address: it is shown to visitors
+    state: Literal["ready", "loading", "failed", "closed", "resting"]
+    waiting: int  # requests in line there
+    painting: int  # requests of this server there, those in line included
+    given: int  # requests so far
 
 
 class Metrics:
@@ -102,6 +112,7 @@ class Metrics:
         self._asked = 0
         self._repainted = 0
         self._pictures = 0
+        self._rows: Callable[[], list[EngineRow]] = list
 
     # What the engine calls; all times are seconds -----------------------------------------------
 
@@ -233,6 +244,10 @@ class Metrics:
         self._engines.labels("ready").set(ready)
         self._engines.labels("known").set(known)
 
+    def list_engines(self, rows: Callable[[], list[EngineRow]]) -> None:
+        """Where to ask how each of several engines is doing."""
+        self._rows = rows
+
     def waiting(self, requests: int) -> None:
         """So many requests are in line."""
         self._waiting.set(requests)
@@ -246,6 +261,10 @@ class Metrics:
     def exposition(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def engine_rows(self) -> list[EngineRow]:
+        """Each of several engines; none where there is one."""
+        return self._rows()
 
     def summary(self) -> dict[str, float | int | None]:
         """In short how it goes, over the last ten seconds unless said otherwise.

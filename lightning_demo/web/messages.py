@@ -15,7 +15,7 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -129,9 +129,13 @@ def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     return {"type": "status", **about, "draining": draining}
 
 
-def load(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """How much there is to do (`Metrics.summary`) as a message."""
-    return {"type": "load", **summary}
+def load(summary: Mapping[str, Any], engines: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """How much there is to do (`Metrics.summary`) as a message.
+
+    Args:
+        engines: how each of several is doing (`Metrics.engine_rows`).
+    """
+    return {"type": "load", **summary, "engines": list(engines)}
 
 
 def error(sequence: int, problem: LightningError) -> dict[str, Any]:

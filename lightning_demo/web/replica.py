@@ -20,16 +20,18 @@ from functools import partial
 from typing import Any
 
 import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from ..engine.base import Engine, Work
 from ..engine.metrics import Metrics
 from ..engine.ray.registry import Record
 from ..engine.ray.scaling import WAIT
-from ..errors import EngineUnavailable
+from ..errors import EngineUnavailable, LightningError
 from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import api
@@ -127,7 +129,15 @@ class Replica:
 
     def _routes(self) -> list[BaseRoute]:
         site = Site(self._painter, self._painting, self._caller, lambda: self._draining)
-        return site_routes(site)
+        return [*site_routes(site), Route("/metrics", self._exposition)]
+
+    async def _exposition(self, http: Request) -> Response:
+        """What is measured here, for the web processes' own `/metrics`."""
+        try:
+            self._caller(http)
+        except LightningError as error:
+            return PlainTextResponse(error.message, error.status)
+        return Response(self._metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _caller(self, connection: HTTPConnection) -> Caller:
         key = given_key(connection)

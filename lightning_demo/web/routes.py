@@ -102,7 +102,8 @@ class Endpoints:
         """What is measured, in Prometheus' text format."""
         check_login(request)
         headers = {"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"}
-        return Response(self._service.exposition(), headers=headers)
+        exposition = await asyncio.to_thread(self._service.exposition)
+        return Response(exposition, headers=headers)
 
     @answers_problems
     async def picture(self, request: Request) -> Response:

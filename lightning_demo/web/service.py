@@ -58,10 +58,13 @@ class Service:
 
     def load(self) -> dict[str, Any]:
         """How much there is to do, as a message."""
-        return messages.load(self.metrics.summary())
+        return messages.load(self.metrics.summary(), self.metrics.engine_rows())
 
     def exposition(self) -> bytes:
-        """All metrics as they are now, in Prometheus' text format."""
+        """All metrics as they are now, in Prometheus' text format; from any thread.
+
+        Replicas on other machines are asked for theirs, which takes a second at the most.
+        """
         status = self.engine.status()
         self.metrics.waiting(status.waiting)
         self.metrics.engines(status.engines_ready, status.engines)

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lightning_demo.bench.score import first_paints, rate, waits
 from lightning_demo.bench.simulation.crowd import figures, simulate, typists
 from lightning_demo.bench.simulation.device_model import GIVEN, DeviceModel, device_model, linear
 from lightning_demo.bench.simulation.engine import SimulatedEngine
+from lightning_demo.bench.simulation.replicas import Deaths
 from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.bench.typists import Key, Typist
 from lightning_demo.cli import main
@@ -319,6 +320,22 @@ def test_mixed_step_counts_are_all_served():
     assert few < many < 4 * few, "though it is eight times the work"
 
 
+@pytest.mark.parametrize("gpus", [1, 3])
+def test_nothing_is_lost_when_replicas_die(gpus: int):
+    """Of one alone, all wait until another has come."""
+    model, typing = GIVEN["h200-1024"], typists(8, 6)
+    deaths = Deaths(2 * gpus, replaced_after=2.0, within=6.0)
+    outcome = simulate(model, typing, gpus, settings=NO_DRAFTS, deaths=deaths)
+    found = figures(outcome, gpus)
+    assert found["lost_finals"] == 0 and found["moved"] > 0
+    assert gpus < len(outcome.gpus) <= gpus + deaths.number
+    assert figures(simulate(model, typing, gpus, settings=NO_DRAFTS, deaths=deaths), gpus) == found
+    calm = simulate(model, typing, gpus, settings=NO_DRAFTS, deaths=replace(deaths, number=0))
+    assert len(calm.gpus) == gpus and figures(calm, gpus)["moved"] == 0
+    waits = [each["last_key_to_final_ms"]["max"] for each in (figures(calm, gpus), found)]
+    assert waits[0] < waits[1]
+
+
 # The command -----------------------------------------------------------------------------------
 
 
@@ -339,6 +356,16 @@ def test_the_command_prints_a_table_and_one_document(capsys, tmp_path: Path):
         assert 0 < waits["p50"] <= waits["p95"] <= waits["max"]
     assert json.loads(out.read_text()) == result
     assert "2 GPUs" in plot.read_text()
+
+
+def test_the_command_lets_replicas_die(capsys):
+    options = ["--users", "6", "--gpus", "2", "--seconds", "3", "--deaths", "1"]
+    assert main(["bench", "simulate", *options, "--replaced-after", "1"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    (run,) = result["runs"]
+    assert (run["gpus"], run["lost_finals"], result["deaths"], result["replaced_after"]) == (
+        (2, 0, 1, 1)
+    )
 
 
 def test_its_own_costs_can_be_read_again(tmp_path: Path):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lightning_demo.engine.metrics import Metrics
+from lightning_demo.engine.metrics import EngineRow, Metrics
 from lightning_demo.web.prices import prices
 
 from ..web.conftest import Running, wait_for
@@ -58,6 +58,25 @@ def test_the_metrics_panel_goes_on_after_a_lost_connection(
     tab.wait(shown)
     tab.page.evaluate(f"() => {{ {PEOPLE}.textContent = ''; lightning.transport.socket.close(); }}")
     tab.wait(shown)
+
+
+def test_several_engines_have_a_table(own: Callable[..., Running], visit: Open) -> None:
+    running = own()
+    metrics = running.server._service.metrics
+    about: EngineRow = {"name": "k3f", "state": "ready", "waiting": 2, "painting": 3, "given": 4567}
+    metrics.list_engines(lambda: [about, {**about, "name": "<b>", "state": "resting"}])
+    tab = visit(running, viewport=PHONE)
+    tab.wait_answered()
+    tab.page.get_by_text("Engine room").click()
+    table = tab.page.locator("#engines")
+    table.wait_for()
+    cells = [row.split("\t") for row in table.locator("tbody").inner_text().splitlines()]
+    assert cells[0] == ["k3f", "ready", "2", "3", "4,567"]
+    assert cells[1] == ["<b>", "rests after a failure", "2", "3", "4,567"]
+    box = table.bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+    metrics.list_engines(list)
+    table.wait_for(state="hidden")
 
 
 def test_the_meter_moves_with_finished_pictures(

@@ -51,6 +51,7 @@ class ObservedReplica(Replica):
         torch.set_num_threads(1)
         self._components = quick_components(load_components(MINIATURE, "cpu"))
         Sampler(self._components).warm_up()
+        self._own_metrics = metrics
         self._stage = Stage(self._observed())
         return self._stage, self._stage
 
@@ -63,7 +64,10 @@ class ObservedReplica(Replica):
 
         sampler = self._sampler = ObservedSampler(self._components)
         engine = LocalEngine(
-            lambda report: sampler, about(MINIATURE), latency_model=known_latencies()
+            lambda report: sampler,
+            about(MINIATURE),
+            latency_model=known_latencies(),
+            metrics=self._own_metrics,
         )
         while engine.status().state == "loading":
             time.sleep(0.005)

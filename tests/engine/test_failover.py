@@ -78,8 +78,8 @@ class Pair:
         self.first, self.second = FakeEngine(), FakeEngine()
         self.metrics = Metrics()
         self.places = [
-            Place("First", self.first, here=True, **about),
-            Place("Second", self.second),
+            Place("First", self.first, here=True, label="1", **about),
+            Place("Second", self.second, label="2"),
         ]
         self.engine = FailoverEngine(self.places, self.metrics)
 
@@ -152,6 +152,9 @@ def test_one_that_hangs_is_left(run, monkeypatch):
             assert pair.places[0].ejected, "at once: each who is sent there would wait as long"
             again = await pair.read(asked("another"))
             assert steps(again)[-1] == 4 and pair.first.requests == [asked()]
+            first, second = pair.metrics.engine_rows()
+            assert (first["name"], first["state"], first["given"]) == ("1", "resting", 1)
+            assert (second["state"], second["painting"], second["given"]) == ("ready", 0, 2)
 
     run(check())
 

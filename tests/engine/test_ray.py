@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lightning_demo.engine.ray.cluster import ALONE
 
@@ -135,6 +137,39 @@ class TestContract(EngineContract):
                 assert (status.own_state, status.engines, status.engines_ready) == ("ready", 1, 1)
 
         run(check())
+
+    def test_what_a_replica_measures_is_told_under_its_name(self, run, open_engine: Any, ask):
+        async def check() -> None:
+            async with open_engine() as (engine, sampler):
+                text = await asyncio.to_thread(engine._metrics.exposition)
+                before = value("lightning_replica_steps_total", text, origin="page")
+                request = ask("measured")
+                assert (await collect(engine, request))[-1].final
+                text = await asyncio.to_thread(engine._metrics.exposition)
+                (record,) = engine.replicas
+                steps = {"replica": record.name, "node": record.node, "origin": "page"}
+                told = value("lightning_replica_steps_total", text, **steps)
+                assert told == before + request.num_inference_steps
+                assert value("lightning_replica_step_seconds_count", text, rows="1") > 0
+                assert value("lightning_replica_requests_total", text) >= 1
+                (row,) = engine._metrics.engine_rows()
+                assert (row["name"], row["state"]) == (record.name, "ready")
+
+        run(check())
+
+    def test_what_it_measures_is_told_to_nobody_else(self, observed: Any):
+        _, _, sampler = observed
+        url = str(sampler._http.base_url.join("/metrics"))
+        assert httpx.get(url).status_code == 401
+        assert httpx.get(url, headers={"Authorization": "Bearer sk-x"}).status_code == 401
+
+
+def value(name: str, text: str, **labels: str) -> float:
+    """The sum of the samples of that name with these labels, in an exposition."""
+    families = text_string_to_metric_families(text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    assert samples, name
+    return sum(s.value for s in samples if labels.items() <= s.labels.items())
 
 
 def asked(prompt: str, **fields: Any) -> GenerationRequest:

@@ -88,7 +88,7 @@ def test_only_a_page_that_watches_is_told_the_load(
         tab.receive()
         assert until_device("one") == ["status"]
         tab.say({"watch": True})
-        assert tab.receive() == {**SUMMARY, "type": "load", "sessions": 1}
+        assert tab.receive() == {**SUMMARY, "type": "load", "sessions": 1, "engines": []}
         assert until_device("two") == ["status"], "not again before its time"
     monkeypatch.setattr(service, "LOAD_SECONDS", 0.0)
     with running.socket() as tab:
@@ -114,6 +114,6 @@ def test_over_events_the_status_carries_the_load(client: Client) -> None:
 
     assert "load" not in status()
     client.predict('{"watch": true}', api_name="/live")
-    assert status()["load"].keys() == {*SUMMARY, "type"}
+    assert status()["load"].keys() == {*SUMMARY, "type", "engines"}
     client.predict('{"watch": false}', api_name="/live")
     assert "load" not in status()

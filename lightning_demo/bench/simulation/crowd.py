@@ -17,6 +17,7 @@ from ..score import KeyPress, Picture, Round, Trace, score
 from ..typists import Typist, typist
 from .device_model import DeviceModel
 from .engine import SimulatedEngine
+from .replicas import Deaths, Replicas
 from .virtual_loop import run_virtual
 
 
@@ -25,7 +26,8 @@ class Outcome:
     """What came of one simulation."""
 
     traces: tuple[Trace, ...]  # by user
-    gpus: tuple[SimulatedEngine, ...]
+    gpus: tuple[SimulatedEngine, ...]  # those that have died and their successors, too
+    moved: int = 0  # requests that a dead one had, begun once more
 
     @property
     def round(self) -> Round:
@@ -44,16 +46,20 @@ def simulate(
     gpus: int,
     steps: Sequence[int] = (4,),
     settings: Settings | None = None,
+    deaths: Deaths | None = None,
 ) -> Outcome:
     """Lets everybody type until they have their last picture.
 
-    A session stays with one GPU, so that its pictures stay in that one's memory; a new one goes to
-    the GPU with the fewest.
+    Without deaths, a session stays with one GPU, so that its pictures stay in that one's memory; a
+    new one goes to the GPU with the fewest.
 
     Args:
         steps: step counts, which the users take in turn.
         settings: of the live sessions; the defaults when absent.
+        deaths: GPUs are a cluster's replicas, of which some die; it shares out the work.
     """
+    if deaths is not None:
+        return run_virtual(_at_replicas(model, typing, gpus, steps, settings, deaths))
 
     async def everybody() -> Outcome:
         engines = tuple(SimulatedEngine(model) for _ in range(gpus))
@@ -68,6 +74,28 @@ def simulate(
         return Outcome(tuple(await asyncio.gather(*users)), engines)
 
     return run_virtual(everybody())
+
+
+async def _at_replicas(
+    model: DeviceModel,
+    typing: Sequence[Typist],
+    gpus: int,
+    steps: Sequence[int],
+    settings: Settings | None,
+    deaths: Deaths,
+) -> Outcome:
+    replicas = Replicas(model, gpus)
+    suffering = asyncio.create_task(replicas.suffer(deaths))
+    users = [
+        type_at(
+            replicas.engine, settings or Settings(), each, steps[number % len(steps)], model.size
+        )
+        for number, each in enumerate(typing)
+    ]
+    traces = await asyncio.gather(*users)
+    suffering.cancel()
+    await asyncio.gather(suffering, return_exceptions=True)
+    return Outcome(tuple(traces), tuple(replicas.all), replicas.moved())
 
 
 async def type_at(
@@ -113,14 +141,20 @@ async def type_at(
     return trace
 
 
-def figures(outcome: Outcome) -> dict[str, Any]:
-    """The figures of one simulation, named as `bench many` names them."""
+def figures(outcome: Outcome, gpus: int | None = None) -> dict[str, Any]:
+    """The figures of one simulation, named as `bench many` names them.
+
+    Args:
+        gpus: that were there at the same time; all that have been when absent.
+    """
     tallies = [gpu.tally for gpu in outcome.gpus]
     steps, calls = sum(t.steps for t in tallies), sum(t.calls for t in tallies)
-    seconds = len(tallies) * max(trace.ended for trace in outcome.traces)
+    gpus = gpus or len(tallies)
+    seconds = gpus * max(trace.ended for trace in outcome.traces)
     return {
-        "gpus": len(tallies),
+        "gpus": gpus,
         **score([outcome.round]),
+        "moved": outcome.moved,
         "rows_per_step": round(steps / calls, 2) if calls else None,
         "utilisation": round(sum(t.busy for t in tallies) / seconds, 3),
     }

@@ -17,7 +17,7 @@ from ..metrics import Metrics
 from ..remote import RemoteEngine
 from .awaited import AwaitedEngine
 from .cluster import Cluster, Seen
-from .figures import ReplicaFigures
+from .figures import Known, ReplicaFigures
 from .registry import Plan, Record
 
 log = logging.getLogger(__name__)
@@ -80,9 +80,9 @@ class RayEngine(FailoverEngine):
         )
         await loop.run_in_executor(None, self._cluster.close)
 
-    def _known(self) -> list[tuple[str, str, Place]]:
-        members = tuple(self._members.values())
-        return [(m.record.name, m.record.node, m.place) for m in members]
+    def _known(self) -> list[Known]:
+        key = self._plan.key
+        return [Known(m.record, m.place, key) for m in tuple(self._members.values())]
 
     # On the thread --------------------------------------------------------------------------
 
@@ -132,7 +132,8 @@ class RayEngine(FailoverEngine):
         except InvalidSetting as error:
             log.error("%s: %s", record.name, error)
             return
-        place = Place(f"Engine {record.name} on {record.node}", engine, here=True)
+        title = f"Engine {record.name} on {record.node}"
+        place = Place(title, engine, here=True, label=record.name)
         self._members[record.name] = _Member(record, engine, place)
 
     def _let_go(self, member: _Member, now: float) -> None:

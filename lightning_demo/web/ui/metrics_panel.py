@@ -19,13 +19,14 @@ LINES = (
     "wasted",
 )
 METERED = ("tab", "server")
+ENGINE_COLUMNS = ("name", "state", "waiting", "painting", "given")
 
 
 def metrics_panel() -> gr.HTML:
     """The panel; `metrics_panel.js` fills it while it is open.
 
-    Below, what the pictures of this tab and of this server would have cost where SDXL-Lightning is
-    hosted: `meter.js` fills it.
+    Then each engine, where there are several (`engine_table.js`). Below, what the pictures of this
+    tab and of this server would have cost where SDXL-Lightning is hosted: `meter.js` fills it.
     """
     lines = "".join(
         f'<div data-text-title="page.engine.{name}.title"><dt data-text="page.engine.{name}"></dt>'
@@ -34,8 +35,18 @@ def metrics_panel() -> gr.HTML:
     )
     return gr.HTML(
         '<details id="metrics-panel"><summary data-text="page.engine"></summary>'
-        f"<dl>{lines}</dl>{_meter()}</details>",
+        f"<dl>{lines}</dl>{_engines()}{_meter()}</details>",
         elem_id="metrics",
+    )
+
+
+def _engines() -> str:
+    heads = "".join(
+        f'<th scope="col" data-text="page.engines.{name}"></th>' for name in ENGINE_COLUMNS
+    )
+    return (
+        '<table id="engines" hidden><caption data-text="page.engines"></caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody></tbody></table>"
     )
 
 
