@@ -6,9 +6,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from .engine.build import loader
 from .engine.precompile import Size, stamp
@@ -63,9 +67,10 @@ def compile_model(
         raise InvalidSetting(
             "compile: nothing is compiled with these settings on this device; a CPU serves eagerly."
         )
-    while left := sampler.improvement.tasks_left:
-        sampler.improve(fetch=False)
-        print(f"{time.perf_counter() - begun:6.0f} s  {left - 1} left", flush=True)
+    with alone(compile_folder() / f"{spec.name}.lock"):
+        while left := sampler.improvement.tasks_left:
+            sampler.improve(fetch=False)
+            print(f"{time.perf_counter() - begun:6.0f} s  {left - 1} left", flush=True)
     if sampler.improvement.failures:
         print("Not everything could be compiled; the log says what.", file=sys.stderr)
         return 1
@@ -76,6 +81,22 @@ def compile_model(
         stamp(folder, sampler.plan_option, size).touch()
     clean_up(compile_folder())
     return 0
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Waits for others that compile this model, as several engines of one machine would.
+
+    Whoever comes after them finds their programs. Without a folder to write to, nobody waits.
+    """
+    lock = FileLock(file)
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _end_with_stdin() -> None:

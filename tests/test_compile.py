@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from lightning_demo.cli import main
+from lightning_demo.compile import alone
 from lightning_demo.engine import build
 from lightning_demo.engine.precompile import COMMAND, Precompiler, stamp
 from lightning_demo.model.compile.compile_plan import compile_plan
@@ -72,6 +75,31 @@ def test_what_cannot_be_compiled_leaves_no_stamp(
     assert main(["compile", *HERE, "--compile", "--compile-backend", "inductor"]) == 1
     assert "Not everything could be compiled" in capsys.readouterr().err
     assert not list(folder.rglob("complete-*")) and not list(folder.rglob("*.pt2"))
+
+
+def test_engines_of_one_machine_compile_one_after_another(tmp_path: Path):
+    file, order = tmp_path / "new" / "miniature.lock", []
+    come = threading.Event()
+
+    def second() -> None:
+        come.set()
+        with alone(file):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as threads:
+        with alone(file):
+            waiting = threads.submit(second)
+            come.wait()
+            time.sleep(0.2)  # in which it would go ahead
+            order.append("first")
+        waiting.result()
+    assert order == ["first", "second"]
+
+
+def test_without_a_folder_nobody_waits(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with alone(tmp_path / "file" / "miniature.lock"), alone(tmp_path / "file" / "miniature.lock"):
+        pass
 
 
 @pytest.mark.parametrize("size", ["130x128", "0x0"])
