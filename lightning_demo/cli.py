@@ -152,7 +152,7 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             stand_in=True,
             fallback=True,
             metrics=metrics,
-            elsewhere=_replicas(settings) if settings.engine == "ray" else None,
+            elsewhere=_elsewhere(settings),
         )
         code = serve(engine, settings, metrics)
         works = (WORKER_NAME, DECODER_NAME)
@@ -166,6 +166,28 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(run=run)
 
 
+def _elsewhere(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine] | None:
+    """What makes the engine, where it is not in this process.
+
+    Raises:
+        InvalidSetting: there is none.
+    """
+    if settings.engine == "local":
+        return None
+    if on_zerogpu():
+        raise InvalidSetting(
+            f"engine: ZeroGPU lends a GPU by itself; leave --engine {settings.engine} out."
+        )
+    return _process(settings) if settings.engine == "process" else _replicas(settings)
+
+
+def _process(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:
+    """What makes the engine in a process of its own."""
+    from .engine.process import ProcessEngine
+
+    return lambda known, metrics: ProcessEngine(known, settings.for_painting(), metrics)
+
+
 def _replicas(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:
     """What makes the engine of a Ray cluster, which is started or joined now.
 
@@ -176,8 +198,6 @@ def _replicas(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:
     from .engine.ray.engine import RayEngine
     from .web.replica import Replica
 
-    if on_zerogpu():
-        raise InvalidSetting("engine: ZeroGPU lends a GPU by itself; leave --engine ray out.")
     cluster = Cluster(settings, Replica)
 
     def make(known: EngineStatus, metrics: Metrics) -> Engine:

@@ -250,9 +250,10 @@ class Settings:
     )
     engine: str = _setting(
         "local",
-        "where pictures are painted: in this process, or by replicas that Ray Serve starts, "
-        "watches and replaces (needs requirements-ray.txt)",
-        choices=("local", "ray"),
+        "where pictures are painted: in this process (local); in one of its own, started anew when "
+        "it crashes or hangs, while the page stays up (process); or by replicas that Ray Serve "
+        "starts, watches and replaces (ray; needs requirements-ray.txt)",
+        choices=("local", "process", "ray"),
     )
     replicas: str = _setting(
         "1",
@@ -380,6 +381,15 @@ class Settings:
             variable(name): words[value] if isinstance(value, bool) else str(value)
             for name, value in values.items()
         }
+
+    def for_painting(self) -> dict[str, str]:
+        """Those variables that a process needs to paint the same.
+
+        Logins and passwords stay with the process that serves the page.
+        """
+        known = self.to_environment()
+        names = (*ENGINE_SETTINGS, "safety_checker", *SPEED_SETTINGS)
+        return {variable(name): known[variable(name)] for name in names}
 
     def logins(self) -> list[tuple[str, str]] | None:
         """The (user, password) pairs of `auth` in Gradio's form; None when there are none."""

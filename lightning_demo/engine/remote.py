@@ -219,6 +219,7 @@ class RemoteEngine:
             self._expected,
             state=state,
             detail=detail,
+            progress=told.progress if state == "loading" else None,
             device=told.texts["device"],
             tier=told.texts["tier"],
         )

@@ -97,6 +97,7 @@ def status_fields(
         "state": state,
         "waiting": status.waiting,
         "yielding": status.yielding,
+        "progress": status.progress,
         **{name: getattr(status, name) for name in TEXTS},
     }
 
@@ -111,6 +112,7 @@ class Told:
     state: EngineState
     waiting: int
     yielding: int
+    progress: float | None  # of loading, 0 … 1
     texts: Mapping[str, str]
 
 
@@ -128,7 +130,12 @@ def parse_status(content: Any) -> Told:
             one_of(content["state"], get_args(EngineState)),
             int(content["waiting"]),
             int(content["yielding"]),
+            _share(content.get("progress")),
             {name: str(content[name]) for name in TEXTS},
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"no status ({error})") from None
+
+
+def _share(value: Any) -> float | None:
+    return float(value) if is_number(value, 1.0) else None

@@ -1,6 +1,7 @@
-"""Replicas for tests of Ray: one whose sampler a test holds and watches, one of plain colours.
+"""Engines in other processes for tests: one whose sampler a test holds, one of plain colours.
 
-Ray's workers import this file; what a test asks of them comes over HTTP, beside the real routes.
+Ray's workers import this file, and so does `painting_process`. What a test asks of them comes over
+HTTP, beside the real routes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from lightning_demo.engine.base import Engine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.settings import Settings
+from lightning_demo.web.engine_server import EngineServer
 from lightning_demo.web.replica import Replica
 
 from .observed import settle
@@ -25,7 +27,7 @@ from .observed import settle
 STEP_SECONDS = 0.15
 
 
-class ColourReplica(Replica):
+class Colours(EngineServer):
     """Paints plain colours, at a pace that leaves time to kill it; needs no model."""
 
     def _engine(self, settings: Settings, metrics: Metrics) -> tuple[Engine, Engine]:
@@ -35,7 +37,11 @@ class ColourReplica(Replica):
         return engine, engine
 
 
-class ObservedReplica(Replica):
+class ColourReplica(Colours, Replica):
+    """The same as a replica of Ray."""
+
+
+class Observed(EngineServer):
     """The miniature's quick form behind an observed sampler; a new engine for each test."""
 
     def _engine(self, settings: Settings, metrics: Metrics) -> tuple[Engine, Engine]:
@@ -101,10 +107,15 @@ class ObservedReplica(Replica):
         )
 
 
+class ObservedReplica(Observed, Replica):
+    """The same as a replica of Ray."""
+
+
 class FarSampler:
     """The sampler of an observed replica, as a test in another process sees it."""
 
     def __init__(self, url: str, key: str) -> None:
+        self.url = url
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30)
 

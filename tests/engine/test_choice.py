@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lightning_demo.engine.attempt import Place
+from lightning_demo.engine.awaited import STARTING, AwaitedEngine
 from lightning_demo.engine.base import Value, Work
 from lightning_demo.engine.choice import LONG_LINE, Balanced
 from lightning_demo.engine.failover import FailoverEngine
-from lightning_demo.engine.ray.awaited import STARTING, AwaitedEngine
 from lightning_demo.errors import EngineUnavailable
 from lightning_demo.schemas import Frame, GenerationRequest
 

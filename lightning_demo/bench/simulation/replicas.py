@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...engine.attempt import Place
+from ...engine.awaited import AwaitedEngine
 from ...engine.choice import Balanced
 from ...engine.failover import FailoverEngine
 from ...engine.metrics import Metrics
-from ...engine.ray.awaited import AwaitedEngine
 from ...errors import EngineUnavailable
 from .device_model import DeviceModel
 from .engine import SimulatedEngine

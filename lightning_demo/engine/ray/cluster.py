@@ -19,7 +19,7 @@ from typing import Any
 from ... import __version__
 from ...errors import InvalidSetting
 from ...schemas import EngineStatus
-from ...settings import ENGINE_SETTINGS, SPEED_SETTINGS, Settings, replica_range, variable
+from ...settings import Settings, replica_range, variable
 from .registry import Plan, Record, Registry
 from .scaling import by_wait
 
@@ -40,8 +40,6 @@ ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # of a head
 TRIES = 3  # to load the model, on one replica
 INSTALL = "engine: Ray Serve is not here; install it with pip install -r requirements-ray.txt."
-# What a replica needs to know; logins and passwords stay with the web process.
-SHARED = (*ENGINE_SETTINGS, "safety_checker", *SPEED_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +316,8 @@ class Cluster:
 def shared(settings: Settings) -> Mapping[str, str]:
     """The variables by which replicas paint as these settings say."""
     known = settings.to_environment()
-    names = (*SHARED, "engine", "replicas")
-    return {variable(name): known[variable(name)] for name in names}
+    names = ("engine", "replicas")
+    return settings.for_painting() | {variable(name): known[variable(name)] for name in names}
 
 
 def _decided(settings: Settings, expected: EngineStatus) -> Settings:

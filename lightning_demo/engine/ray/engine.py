@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from ...errors import InvalidSetting
 from ...schemas import EngineStatus
 from ..attempt import Place
+from ..awaited import AwaitedEngine
 from ..choice import Balanced
 from ..failover import FailoverEngine
 from ..metrics import Metrics
 from ..remote import RemoteEngine
-from .awaited import AwaitedEngine
+from ..replica_figures import Known, ReplicaFigures
 from .cluster import Cluster, Seen
-from .figures import Known, ReplicaFigures
 from .registry import Plan, Record
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,10 @@ class RayEngine(FailoverEngine):
 
     def _known(self) -> list[Known]:
         key = self._plan.key
-        return [Known(m.record, m.place, key) for m in tuple(self._members.values())]
+        return [
+            Known((m.record.name, m.record.node), m.record.url, key, m.place)
+            for m in tuple(self._members.values())
+        ]
 
     # On the thread --------------------------------------------------------------------------
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from ...errors import EngineUnavailable
-from ...schemas import EngineStatus
-from ..base import STOPPED, Forecast, Stream, Work
+from ..errors import EngineUnavailable
+from ..schemas import EngineStatus
+from .base import STOPPED, Forecast, Stream, Work
 
 STARTING = "Engines are being started."
 LOOK_SECONDS = 0.1  # between two looks at whether waiting is in vain

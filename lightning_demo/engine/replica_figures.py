@@ -12,8 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from ..attempt import Place
-from .registry import Record
+from .attempt import Place
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +46,10 @@ AT_ONCE = 16  # that are asked
 class Known:
     """One replica that is there."""
 
-    record: Record
-    place: Place
+    labels: tuple[str, str]  # values of `LABELS`
+    url: str
     key: str  # that it asks for
-
-    @property
-    def labels(self) -> tuple[str, str]:
-        """Values of `LABELS`."""
-        return self.record.name, self.record.node
+    place: Place
 
 
 class ReplicaFigures(Collector):
@@ -92,11 +87,11 @@ def _told(each: Known) -> str:
     headers = {"Authorization": f"Bearer {each.key}"}
     try:
         answer = httpx.get(
-            f"{each.record.url}/metrics", headers=headers, timeout=ANSWER_SECONDS, trust_env=False
+            f"{each.url}/metrics", headers=headers, timeout=ANSWER_SECONDS, trust_env=False
         )
         return answer.raise_for_status().text
     except httpx.HTTPError as error:
-        log.debug("%s does not say what it measures: %s", each.record.name, error)
+        log.debug("%s does not say what it measures: %s", each.url, error)
         return ""
 
 
