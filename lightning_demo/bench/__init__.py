@@ -25,7 +25,7 @@ HELP = {
     "many": "many people typing at once, beside the usual ways to serve them",
     "stage": "a talk before a hall full of phones, beside the same talk without them",
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",
-    "replicas": "what Ray costs, and what a second engine is worth",
+    "replicas": "what an engine in another process costs, and what a second one is worth",
     "chaos": "people who type while the engines of a Ray cluster are killed and stopped",
     "soak": "whether a server that works for long keeps its size",
     "simulate": "many people typing at GPUs that are not here",

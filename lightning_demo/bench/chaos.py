@@ -23,9 +23,9 @@ import psutil
 from ..errors import EngineUnavailable
 from . import report
 from .api_clients import Answer, Question, Route, ask_in_turn
+from .app_server import all_ready, app_command, until_ready
 from .clients import LivePage, Page
 from .many import type_keys
-from .ray_servers import all_ready, app_command, until_ready
 from .score import Trace, waits
 from .servers import Server, allow_files, launch
 from .typists import typist
@@ -108,7 +108,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "Signals that stop a program are needed, which this system has not."
         )
     allow_files(MOST_FILES)
-    with launch(app_command(args.threads, args.replicas), "lightning_demo") as server:
+    with launch(app_command(args.threads, replicas=args.replicas), "lightning_demo") as server:
         server.wait()
         asyncio.run(all_ready(server, args.replicas))
         print(f"{args.replicas} engines are there", flush=True)

@@ -1,8 +1,9 @@
-"""`bench replicas`: what Ray costs, and what a second engine is worth.
+"""`bench replicas`: what an engine elsewhere costs, and what a second one is worth.
 
-The demo runs three times on this machine: with its engine in its own process, with one replica and
-with two, each engine with as many threads. They are used in turns; whichever is not used has
-nothing to do, but cannot be suspended: Ray would take its replicas for dead.
+The demo runs four times on this machine: with its engine in the process that serves the page, with
+one in a process of its own, with one replica of Ray and with two, each engine with as many threads.
+They are used in turns; whichever is not used has nothing to do, but cannot be suspended: its
+engines would be taken for dead.
 """
 
 from __future__ import annotations
@@ -18,14 +19,20 @@ from typing import Any
 from ..errors import EngineUnavailable
 from . import report
 from .api_clients import Question, Route, ask_at_once
+from .app_server import all_ready, app_command
 from .clients import LivePage
 from .many import type_keys
-from .ray_servers import all_ready, app_command
 from .score import Round, first_paints, score
 from .servers import MOST_FILES, Server, allow_files, launch
 from .typists import Typist, steady_typist, typist
 
-SIDES: dict[str, int | None] = {"local": None, "one": 1, "two": 2}
+SIDES = {  # by name: engine, replicas
+    "local": ("local", 1),
+    "process": ("process", 1),
+    "one_replica": ("ray", 1),
+    "two_replicas": ("ray", 2),
+}
+COMPARED = {"process": "process", "ray": "one_replica"}  # with the engine in the page's process
 ROUTE = Route("/v1/pictures", "image/jpeg")
 WARM_UP_PICTURES = 4  # of each program
 PROMPT = "a boat by the sea"
@@ -49,6 +56,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=4,
         help="of each program in each round (default: 4)",
     )
+    parser.add_argument(
+        "--sides",
+        nargs="+",
+        choices=SIDES,
+        default=tuple(SIDES),
+        metavar="SIDE",
+        help=f"of {', '.join(SIDES)} (default: all)",
+    )
     report.add_steps(parser)
     report.add_threads(parser)
     parser.set_defaults(threads=1)
@@ -61,15 +76,17 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         EngineUnavailable: the engines did not start, or one gave no picture.
     """
     allow_files(MOST_FILES)
-    first: dict[str, list[float]] = {side: [] for side in SIDES}
-    rates: dict[str, list[float]] = {side: [] for side in SIDES}
-    crowds: dict[str, list[Round]] = {side: [] for side in SIDES}
+    sides = {side: SIDES[side] for side in dict.fromkeys(args.sides)}
+    first: dict[str, list[float]] = {side: [] for side in sides}
+    rates: dict[str, list[float]] = {side: [] for side in sides}
+    crowds: dict[str, list[Round]] = {side: [] for side in sides}
     with contextlib.ExitStack() as stack:
         servers = {}
-        for side, replicas in SIDES.items():
-            server = stack.enter_context(launch(app_command(args.threads, replicas), side))
+        for side, (engine, replicas) in sides.items():
+            command = app_command(args.threads, engine, replicas)
+            server = stack.enter_context(launch(command, side))
             server.wait()
-            asyncio.run(all_ready(server, replicas or 1))
+            asyncio.run(all_ready(server, replicas))
             servers[side] = server
             print(f"{side}: ready", flush=True)
         for server in servers.values():
@@ -130,7 +147,7 @@ def _document(
     crowds: dict[str, list[Round]],
 ) -> dict[str, Any]:
     sides = {}
-    for side in SIDES:
+    for side in crowds:
         crowd = score(crowds[side])
         sides[side] = {
             "first_paint_ms": report.p50_p95(first[side]),
@@ -145,14 +162,24 @@ def _document(
         ratios = [a / b for a, b in zip(rates[one], rates[other], strict=True)]
         return round(report.percentile(ratios, 0.5), 2)
 
+    def added_ms(side: str) -> float:
+        medians = [sides[each]["first_paint_ms"]["p50"] for each in (side, "local")]
+        return round(medians[0] - medians[1], 2)
+
+    compared: dict[str, float] = {}
+    for name, side in COMPARED.items():
+        if {"local", side} <= set(sides):
+            compared |= {
+                f"{name}_adds_ms_p50": added_ms(side),
+                f"{name}_throughput": per_round(side, "local"),
+            }
+    if {"one_replica", "two_replicas"} <= set(sides):
+        compared["second_replica"] = per_round("two_replicas", "one_replica")
     names = ("rounds", "users", "seconds", "pictures", "num_inference_steps", "threads")
-    added = sides["one"]["first_paint_ms"]["p50"] - sides["local"]["first_paint_ms"]["p50"]
     return {
         "benchmark": "replicas",
-        **sides,
-        "ray_adds_ms_p50": round(added, 2),
-        "ray_throughput": per_round("one", "local"),
-        "second_replica": per_round("two", "one"),
+        "sides": sides,
+        **compared,
         **{name: getattr(args, name) for name in names},
         "cores": os.cpu_count(),
         **report.environment(),
@@ -169,11 +196,17 @@ def _print(result: dict[str, Any]) -> None:
         "crowd_finals_per_second": "finished pictures a second",
         "crowd_lost_finals": "lost",
     }
+    sides = result["sides"]
     rows = [
-        [label, *(report.shown(result[side][key]) for side in SIDES)]
+        [label, *(report.shown(side[key]) for side in sides.values())]
         for key, label in labels.items()
     ]
-    print(report.table(["", "without Ray", "one replica", "two replicas"], rows))
-    print(f"Ray adds {result['ray_adds_ms_p50']:.1f} ms to the first paint at p50;")
-    print(f"one replica paints {result['ray_throughput']} times as many as the server itself,")
-    print(f"two {result['second_replica']} times as many as one", flush=True)
+    print(report.table(["", *sides], rows))
+    for name in COMPARED:
+        if f"{name}_throughput" in result:
+            print(
+                f"{name}: {result[f'{name}_adds_ms_p50']:+.1f} ms to the first paint at p50, "
+                f"{result[f'{name}_throughput']} times the pictures a second"
+            )
+    if "second_replica" in result:
+        print(f"two replicas: {result['second_replica']} times those of one", flush=True)

@@ -1,4 +1,4 @@
-"""The demo as a program whose engines are replicas of a Ray cluster of its own."""
+"""The demo as a program whose engines are elsewhere: in other processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.25
 READY = 'lightning_engines{state="ready"} '
 
 
-def app_command(threads: int, replicas: int | None = None) -> list[str]:
+def app_command(threads: int, engine: str = "ray", replicas: int = 1) -> list[str]:
     """How Python is asked for it, with the miniature.
 
     Eager, so that nothing gets faster meanwhile, without pictures ahead of anybody, and without a
@@ -26,14 +26,13 @@ def app_command(threads: int, replicas: int | None = None) -> list[str]:
 
     Args:
         threads: CPU threads of each engine.
-        replicas: engines; None: one, in the server's own process, without Ray.
+        engine: where it is (`--engine`).
+        replicas: of it, in a Ray cluster.
     """
     command = [str(APP), "--port", "{port}", "--model", "miniature", "--device", "cpu"]
     command += ["--threads", str(threads), "--no-compile", "--no-ahead", "--memory-mb", "0"]
-    command += ["--max-sessions", "1000"]
-    if replicas is not None:
-        command += ["--engine", "ray", "--replicas", str(replicas)]
-    return command
+    command += ["--max-sessions", "1000", "--engine", engine]
+    return command if engine != "ray" else [*command, "--replicas", str(replicas)]
 
 
 async def all_ready(server: Server, wanted: int) -> None:

@@ -1,0 +1,20 @@
+"""`bench replicas` in its smallest form: real servers, one of them with its engine elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lightning_demo.cli import main
+
+
+def test_it_compares_an_engine_elsewhere_with_one_here(capsys: pytest.CaptureFixture[str]):
+    small = ["--rounds", "1", "--users", "2", "--seconds", "1", "--pictures", "1"]
+    assert main(["bench", "replicas", "--sides", "local", "process", *small]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(found["sides"]) == {"local", "process"}
+    for side in found["sides"].values():
+        assert side["first_paint_ms"]["p50"] > 0 and side["pictures_per_second"] > 0
+        assert side["crowd_lost_finals"] == 0
+    assert found["process_throughput"] > 0 and "ray_throughput" not in found
