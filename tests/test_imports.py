@@ -14,6 +14,7 @@ FOUNDATION = {
     "images",
     "comfyui",
     "ports",
+    "private",
     "reachable",
     "styles",
     "tasks",

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -30,11 +30,37 @@ def program_folder(root: Path, name: str, speed: Speed, device_name: str) -> Pat
         "speed": {key: value for key, value in asdict(speed).items() if key not in OUTSIDE},
         "device": device_name,
         "threads": torch.get_num_threads() if device_name == "cpu" else None,
-        "packages": [_version(package) for package in PACKAGES],
-        "processor": [platform.machine(), _processor_features()],
-        "code": [file.read_text(encoding="utf-8") for file in sorted(MODEL_CODE.rglob("*.py"))],
     }
-    return root / f"{name}-{hashlib.sha256(repr(what).encode()).hexdigest()[:16]}"
+    return root / f"{name}-{versions()}-{_digest(what)}"
+
+
+def versions() -> str:
+    """Names all versions that programs depend on: of packages, of this code, of the processor."""
+    return _digest(
+        {
+            "packages": [_version(package) for package in PACKAGES],
+            "processor": [platform.machine(), _processor_features()],
+            "code": [file.read_text(encoding="utf-8") for file in sorted(MODEL_CODE.rglob("*.py"))],
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is in the folders below a root: how much of it, and how much of that fits no more."""
+
+    megabytes: float
+    outdated_megabytes: float
+
+
+def kept(root: Path) -> Kept:
+    """Adds up what all programs take, and those that were made with other versions."""
+    whole, outdated, now = 0, 0, versions()
+    for folder in {program.parent for program in _programs(root)}:
+        size = sum(program.stat().st_size for program in _programs(root, folder.name))
+        whole += size
+        outdated += 0 if f"-{now}-" in folder.name else size
+    return Kept(whole / 2**20, outdated / 2**20)
 
 
 def clean_up(root: Path) -> None:
@@ -52,6 +78,10 @@ def clean_up(root: Path) -> None:
 def _programs(root: Path, folder: str = "*") -> Iterator[Path]:
     for suffix in SUFFIXES:
         yield from root.glob(f"{folder}/*{suffix}")
+
+
+def _digest(what: object) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:
