@@ -9,7 +9,7 @@
     const place = /** @type {HTMLElement} */ (before ?? document.createElement("p"));
     place.id = "login-said";
     place.setAttribute("role", "alert");
-    place.style.cssText = "margin: 0; padding: 0.8em 1em; text-align: center; color: #fff; background: #9b1c1c";
+    Object.assign(place.style, { margin: 0, padding: "0.8em", textAlign: "center", color: "#fff", background: "#9b1c1c" });
     place.hidden = !words;
     if (!before) document.body.prepend(place);
     place.textContent = words; // when it is there already: then it is read aloud
