@@ -72,7 +72,16 @@ REQUEST = GenerationRequest.parse(
     },
     LIMITS,
 )
-FRAME = Frame(REQUEST, b"", "image/png", 4, True, timings={"total": 1.5}, notes=("cut",))
+FRAME = Frame(
+    REQUEST,
+    b"",
+    "image/png",
+    4,
+    True,
+    timings={"total": 1.5},
+    notes=("cut",),
+    dimensions=(16, 8),
+)
 STATUS = EngineStatus("ready", "miniature", "Miniature", LIMITS, device="cpu", fingerprint="f")
 PIXELS = np.arange(16 * 8 * 3, dtype=np.uint8).reshape(8, 16, 3)
 BOUNDS = Bounds(pictures=50, characters=20_000)
@@ -167,8 +176,9 @@ def records(data: bytes) -> None:
 def _record(record: wire.Record) -> None:
     wire.parse_error(record.header)
     wire.parse_forecast(record.header)
-    with suppress(ValueError):
-        wire.parse_frame(record, REQUEST)
+    for raw in (False, True):
+        with suppress(ValueError):
+            wire.parse_frame(record, REQUEST, raw=raw)
     with suppress(ValueError):
         wire_fields.parse_status(record.header)
     with suppress(LightningError):
@@ -211,6 +221,7 @@ def _records() -> list[bytes]:
     status = wire_fields.status_fields(STATUS, "1", "me", draining=False)
     return [
         wire.pack("frame", wire.frame_header(FRAME), _png()),
+        wire.pack("frame", wire.frame_header(FRAME), b"jpeg", PIXELS.tobytes()),
         wire.pack("work", {"work": work}) + wire.pack("status", status),
         wire.pack("error", {"error": "InvalidRequest", "detail": "no", "field": "seed"}),
         wire.pack("forecast", wire.forecast_header(None)),

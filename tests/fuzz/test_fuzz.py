@@ -72,7 +72,7 @@ def changed(draw: st.DrawFn, name: str) -> bytes:
 
 @pytest.mark.parametrize("name", STRUCTURED)
 def test_other_values_in_their_places(name: str) -> None:
-    @settings(max_examples=150)
+    @settings(max_examples=100)
     @given(changed(name))
     def read(data: bytes) -> None:
         TARGETS[name].read(data)
@@ -80,7 +80,7 @@ def test_other_values_in_their_places(name: str) -> None:
     read()
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(("work", "wait", "ahead", "step"), VALUES)))
 def test_other_values_of_another_server(header: dict[str, Any]) -> None:
     text = json.dumps({"kind": "frame", "parts": [], **header}).encode()
@@ -104,7 +104,7 @@ def test_whatever_is_typed_stands_in_the_picture_and_is_read_again(
     assert (found["seed"], found["style"]) == (7, "Night")
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.text(max_size=60), st.text(max_size=20))
 def test_what_agencies_read_is_always_xml(prompt: str, model: str) -> None:
     xml.etree.ElementTree.fromstring(xmp_packet(f"{prompt}\nSteps: 4", model))  # noqa: S314
