@@ -8,7 +8,6 @@ import os
 import socket
 import ssl
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from .errors import InvalidSetting
 
@@ -49,6 +48,8 @@ def free_port(host: str, port: int) -> int:
 
 def running_demo(host: str, port: int) -> str:
     """The address of a server of this demo that listens there; empty where there is none."""
+    from http.client import HTTPException  # which nobody needs whose port is free
+
     host = EVERYWHERE.get(host, host)
     named = f"[{host}]" if ":" in host else host
     for scheme in ("http", "https"):
@@ -75,6 +76,8 @@ def ask(
     Raises:
         OSError, HTTPException: it does not answer, or not so.
     """
+    from http.client import HTTPConnection, HTTPSConnection
+
     connection = HTTPConnection(host, port, timeout=seconds)
     if tls:
         context = ssl.create_default_context()

@@ -21,6 +21,8 @@ MODEL_CODE = Path(__file__).parents[1]
 # Of `Speed`: what is done with programs, not what is in them.
 OUTSIDE = ("compile", "cuda_graphs", "cudnn_benchmark", "decode_stream")
 SUFFIXES = (".pt2", ".ov")  # of programs
+UNFINISHED = "unfinished-"  # what the names of folders begin with in which one is being made
+UNFINISHED_HOURS = 24  # after which nobody is at it any more: it was ended in the middle
 KEPT_DAYS = 30  # that a program which nobody uses stays
 
 
@@ -64,7 +66,13 @@ def kept(root: Path) -> Kept:
 
 
 def clean_up(root: Path) -> None:
-    """Removes programs that nothing has used for a month: of other versions or weights, mostly."""
+    """Removes programs that nothing has used for a month: of other versions or weights, mostly.
+
+    And what whoever compiled has left where it was ended in the middle.
+    """
+    for folder in root.glob(f"*/{UNFINISHED}*"):
+        if folder.stat().st_mtime < time.time() - UNFINISHED_HOURS * 3600:
+            shutil.rmtree(folder, ignore_errors=True)
     oldest = time.time() - KEPT_DAYS * 24 * 3600
     for folder in {program.parent for program in _programs(root)}:
         for program in _programs(folder.parent, folder.name):

@@ -22,6 +22,7 @@ import torch
 from ...errors import is_out_of_memory
 from ...private import private_folder, written_by_others
 from .measured import MEASURED, read_measured
+from .program_folder import UNFINISHED
 from .speed import Speed
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,7 @@ class Programs:
         if why := written_by_others(self.folder):
             raise PermissionError(f"what is compiled could not be trusted: {why}")
         # In a folder of its own until it is whole.
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=UNFINISHED) as folder:
             beginning = Path(folder) / file.name
             self._compiler.make(function, module, tensors, beginning, any_shape=any_shape)
             beginning.replace(file)
