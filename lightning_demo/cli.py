@@ -450,9 +450,8 @@ def _size(text: str) -> tuple[int, int]:
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("doctor", help="check this machine and say what to do")
-    add_settings(
-        parser, ("host", "port", "safety_checker", "audience_seats", "fallback", *ENGINE_SETTINGS)
-    )
+    others = ("host", "port", "files_dir", "safety_checker", "audience_seats", "fallback")
+    add_settings(parser, (*others, *ENGINE_SETTINGS))
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'

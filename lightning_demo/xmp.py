@@ -45,6 +45,6 @@ def xmp_packet(parameters: str, model: str) -> str:
     return PACKET.format(
         tool=TOOL,
         source=SOURCE_TYPE,
-        system=escape(model),
+        system=escape(NO_XML.sub("", model)),
         prompt=escape(NO_XML.sub("", text)),
     )

@@ -14,6 +14,7 @@ FOUNDATION = {
     "images",
     "comfyui",
     "ports",
+    "private",
     "reachable",
     "styles",
     "tasks",
@@ -30,7 +31,7 @@ ALLOWED = {
     "web": FOUNDATION | {"model", "engine", "studio"},
     "miniature": FOUNDATION | {"model", "engine"},
     "bench": FOUNDATION | {"model", "engine", "studio", "web", "miniature"},
-    "talk": FOUNDATION | {"model", "bench", "doctor"},  # a command in a folder
+    "talk": FOUNDATION | {"model", "bench", "doctor_versions"},  # a command in a folder
 }
 
 
