@@ -8,7 +8,7 @@ import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
-import { readTrack, trackOf } from "./timeline_track.js";
+import { readTrack, sameAs, trackOf } from "./timeline_track.js";
 
 const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
@@ -32,6 +32,7 @@ export class Timeline {
     this.chosen = null; // id of the picture that is shown
     /** @type {AbortController | null} */
     this.running = null; // what plays or replays, until it is aborted
+    this.told = ""; // why nothing is kept
     this.work = this.reload(); // one change after the other
     this.wire();
   }
@@ -109,8 +110,19 @@ export class Timeline {
     if (!this.entry) this.chosen = this.entries.at(-1)?.id ?? null;
     this.strip.draw(this.entries, this.chosen);
     byId("play").disabled = this.store.entries.size < 2;
-    if (this.store.problem) this.say(this.store.problem);
+    this.tell();
     this.drawMenu();
+  }
+
+  /** Says once that nothing more outlives this tab, and marks the menu's button, for it may be closed. */
+  tell() {
+    const { problem } = this.store;
+    if (!problem || problem === this.told) return;
+    this.told = problem;
+    this.say(problem);
+    this.lightning.panel.note(problem);
+    byId("more").title = problem;
+    byId("more").classList.add("refused");
   }
 
   // Going back -------------------------------------------------------------------------------
@@ -152,26 +164,48 @@ export class Timeline {
     return this.replay(file);
   }
 
-  /** Paints each request of a track, one after the other. @param {File} file */
+  /**
+   * Paints each request of a track, one after the other, and says what is not as it was.
+   * @param {File} file
+   */
   async replay(file) {
-    let requests;
+    let cues;
     try {
-      requests = await readTrack(file);
+      cues = await readTrack(file);
     } catch (problem) {
       this.say(wordsOf(problem));
       return;
     }
+    const { lightning } = this;
+    const sum = { painted: 0, failed: 0, differ: 0, theirs: "" };
     await this.run(async (signal) => {
-      for (const [place, request] of requests.entries()) {
-        if (signal.aborted) return;
-        this.say(text("timeline.painting", { place: place + 1, all: requests.length }));
-        this.lightning.recall(request);
-        this.lightning.submit();
+      for (const [place, { request, model, name }] of cues.entries()) {
+        this.say(text("timeline.painting", { place: place + 1, all: cues.length }));
+        lightning.recall(request);
+        const same = sameAs(request, lightning.request);
+        lightning.submit();
         await pause(REPLAY_MS, signal);
-        while (!this.lightning.answered && !signal.aborted) await pause(20, signal);
+        while (!lightning.answered && !signal.aborted) await pause(20, signal);
+        if (signal.aborted) break;
+        const last = lightning.painted.at(-1);
+        const painted = last?.final && last.sequence === lightning.sequence;
+        sum[painted ? "painted" : "failed"] += 1;
+        if (!painted) continue;
+        if (!same) sum.differ += 1;
+        const own = last.model || lightning.panel.status?.model;
+        if (model && own && model !== own) sum.theirs = model;
+        await this.work; // so that it is the chosen one
+        if (name && !this.entry?.name) await this.change({ name });
       }
-      this.say(text("timeline.painted", { count: requests.length }));
     });
+    const { painted, failed, differ, theirs } = sum;
+    const words = [
+      text("timeline.painted", { count: painted }),
+      failed && text("timeline.failed", { count: failed }),
+      differ && text("timeline.differ", { count: differ }),
+      theirs && text("timeline.other_model", { model: theirs }),
+    ];
+    this.say(words.filter(Boolean).join(" · "));
   }
 
   /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */
