@@ -2,6 +2,7 @@
 // server's library.
 
 import { wrapped } from "./contact_sheet.js";
+import { marked } from "./marked.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 
@@ -52,7 +53,7 @@ export async function recorded(entries, signal) {
   }
   recorder.stop();
   await stopped;
-  return new Blob(parts, { type });
+  return marked(new Blob(parts, { type }));
 }
 
 /**

@@ -549,6 +549,7 @@ export default {
   "from_picture.variation": "Variation {strength}",
   "from_picture.morph": "Übergang {strength}",
   "picture_dialog.title": "Einstellungen in diesem Bild",
+  "picture_dialog.large": "Zu groß zum Zeigen",
   "picture_dialog.all": "Übernehmen",
   "picture_dialog.prompt": "Nur den Prompt",
   "picture_dialog.nothing": "Abbrechen",

@@ -65,21 +65,14 @@ export class TimelineStore {
   }
 
   /**
-   * Changes `name` or `pinned`, and leaves what another tab has changed of it; one that is gone stays so.
+   * Changes `name` or `pinned`; asked of the database at once, for the page may be left the next moment.
    * @param {number} id
    * @param {Partial<Moment>} fields
    */
   async change(id, fields) {
-    const here = { .../** @type {Moment} */ (this.entries.get(id)), ...fields };
-    const kept = await this.write(async (pictures) => {
-      const known = /** @type {Moment | undefined} */ (await done(pictures.get(id)));
-      if (!known) return { gone: true };
-      const entry = { ...known, ...fields };
-      await done(pictures.put(entry));
-      return { entry };
-    });
-    if (kept?.gone) this.entries.delete(id);
-    else this.entries.set(id, kept?.entry ?? here);
+    const entry = { .../** @type {Moment} */ (this.entries.get(id)), ...fields };
+    this.entries.set(id, entry);
+    await this.write((pictures) => done(pictures.put(entry)));
     this.channel.postMessage("changed");
   }
 

@@ -346,9 +346,10 @@ TWO_TABS = """async () => {
   const entry = (key) => ({ key, request: { prompt: key }, blob: new Blob([key]) });
   const ids = await Promise.all([one.add(entry("a")), other.add(entry("a"))]);
   const [b] = [await one.add(entry("b")), await other.load()];
-  await Promise.all([one.change(b, { name: "mine" }), other.change(b, { pinned: true })]);
+  await one.change(b, { name: "mine" });
+  await other.load(); // as each is told to
+  await other.change(b, { pinned: true });
   await one.remove([ids[0]]);
-  await other.change(ids[1], { name: "too late" });
   const again = new TimelineStore(() => {});
   await again.load();
   const kept = [...again.entries.values()].map(({ key, name, pinned }) => [key, name, pinned]);
