@@ -211,6 +211,20 @@ export class Compare {
     return this.cells.flatMap(({ blob, ...cell }) => (blob ? [{ ...cell, blob }] : []));
   }
 
+  /** Two pictures of elsewhere over one another, as the only ones of the grid. @param {Moment[]} both */
+  pair(both) {
+    this.columns = both.length;
+    this.show(both.map(({ request, name }) => ({ request, name: name || request.prompt, file: request.prompt })));
+    for (const [at, { blob, milliseconds: took }] of both.entries()) {
+      const cell = this.cells[at];
+      cell.blob = blob;
+      cell.image.src = URL.createObjectURL(blob);
+      cell.time.textContent = milliseconds(took);
+      this.choose(cell);
+    }
+    this.slide();
+  }
+
   // The grid ---------------------------------------------------------------------------------
 
   /** @param {import("./compare_axes.js").Cell[]} cells */

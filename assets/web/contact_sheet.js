@@ -3,7 +3,7 @@
 import { marked } from "./marked.js";
 import { text } from "./text.js";
 
-const MOST = 96; // pictures, the newest
+export const MOST = 96; // pictures, the newest
 const SIDE = 256; // px of each
 const GAP = 16;
 const LINE = 18;

@@ -6,7 +6,7 @@ import { marked } from "./marked.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 
-const MOST = 120; // pictures, the newest
+export const MOST = 120; // pictures, the newest
 const EACH_MS = 200;
 const LAST_MS = 2000; // the last one is looked at
 const TICK_MS = 50; // between two frames of a recording, which shows nothing that is not drawn

@@ -1,8 +1,8 @@
 // The timeline: every finished picture with its settings, to go back to, name, pin, play and save.
 
-import { contactSheet } from "./contact_sheet.js";
+import { contactSheet, MOST as MOST_ON_SHEET } from "./contact_sheet.js";
 import { save } from "./files.js";
-import { animated, filmEnding, recorded } from "./film.js";
+import { animated, filmEnding, MOST as MOST_IN_FILM, recorded } from "./film.js";
 import { pause } from "./pause.js";
 import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
@@ -32,6 +32,8 @@ export class Timeline {
     this.chosen = null; // id of the picture that is shown
     /** @type {AbortController | null} */
     this.running = null; // what plays or replays, until it is aborted
+    /** @type {number | null} */
+    this.first = null; // id of one that is to be seen beside the next that is chosen
     this.told = ""; // why nothing is kept
     this.work = this.reload(); // one change after the other
     this.wire();
@@ -44,10 +46,11 @@ export class Timeline {
       more: () => this.openMenu(Boolean(byId("menu").hidden)),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
-      sheet: () => this.export("lightning-contact-sheet.png", () => contactSheet(this.entries)),
+      pair: () => this.pair(this.first === null ? this.chosen : null),
+      sheet: () => this.export("lightning-contact-sheet.png", MOST_ON_SHEET, () => contactSheet(this.entries)),
       film: () => this.saveFilm(),
-      gif: () => this.export("lightning.gif", () => animated(this.entries, "gif")),
-      webp: () => this.export("lightning.webp", () => animated(this.entries, "webp")),
+      gif: () => this.export("lightning.gif", MOST_IN_FILM, () => animated(this.entries, "gif")),
+      webp: () => this.export("lightning.webp", MOST_IN_FILM, () => animated(this.entries, "webp")),
       track: () => save(new Blob([trackOf(this.entries)], { type: "application/json" }), "lightning-track.json"),
       open: () => byId("file").click(),
       clear: () => this.clear(),
@@ -140,8 +143,25 @@ export class Timeline {
   /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
   take(id) {
     this.stop();
+    if (this.first !== null && this.first !== id) this.slide(this.first, id);
     this.show(id);
     this.lightning.submitRecalled();
+  }
+
+  /** One of the two that are to be seen over one another; null: none after all. @param {number | null} first */
+  pair(first) {
+    this.first = first;
+    byId("pair").setAttribute("aria-pressed", String(first !== null));
+    this.say(first === null ? "" : text("timeline.pair"));
+  }
+
+  /** Two pictures over one another. @param {number} first @param {number} second */
+  async slide(first, second) {
+    const both = [first, second].flatMap((id) => this.store.entries.get(id) ?? []);
+    this.pair(null);
+    this.openMenu(false);
+    await this.lightning.compare();
+    this.lightning.comparison?.pair(both);
   }
 
   async play() {
@@ -236,6 +256,7 @@ export class Timeline {
   drawMenu() {
     const { entry } = this;
     for (const name of OF_ENTRIES) byId(name).disabled = !entry;
+    byId("pair").disabled = this.store.entries.size < 2;
     if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
     byId("name").placeholder = entry?.request.prompt ?? "";
     byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
@@ -278,20 +299,23 @@ export class Timeline {
   saveFilm() {
     const kind = filmEnding();
     if (!kind) this.say(text("timeline.no_film"));
-    else this.export(`lightning.${kind.ending}`, (signal) => recorded(this.entries, signal));
+    else this.export(`lightning.${kind.ending}`, MOST_IN_FILM, (signal) => recorded(this.entries, signal));
   }
 
   /**
-   * Makes a file, which may take a while, and saves it.
+   * Makes a file, which may take a while, and saves it; says so where not all pictures are in it.
    * @param {string} name
+   * @param {number} most  pictures in such a file
    * @param {(signal: AbortSignal) => Promise<Blob>} make
    */
-  async export(name, make) {
+  async export(name, most, make) {
+    const all = this.store.entries.size;
     this.say(text("file.making", { name }));
     await this.run(async (signal) => {
       try {
         save(await make(signal), name);
-        this.say(text("live.saved", { name }));
+        const words = text("live.saved", { name });
+        this.say(all > most ? text("timeline.newest", { words, most, all }) : words);
       } catch (problem) {
         this.say(wordsOf(problem));
       }

@@ -381,3 +381,23 @@ def test_a_track_of_elsewhere_says_what_is_not_as_it_was(forgetful: Visit) -> No
     assert says.inner_text().startswith("3 painted · 2 not as they were")
     assert says.inner_text().endswith("once by another, another model")
     assert tab.page.evaluate("lightning.timeline.entries[0].name") == "the boat"
+
+
+def test_two_pictures_of_the_timeline_over_one_another(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-pair")
+    assert tab.text("timeline-says") == "Now choose the other one."
+    tab.page.locator(".moment").first.click()
+    tab.page.locator("#compare-pair").wait_for()
+    assert tab.text("compare-pair-words") == f"{WORDS[2]} | {WORDS[0]}"
+    tab.page.get_by_role("button", name="Slide between two").click()
+    assert tab.page.locator(".cell").count() == 2
+    tab.page.keyboard.press("Escape")
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-pair")
+    tab.page.click("#timeline-pair")
+    tab.page.locator(".moment").nth(1).click()
+    tab.wait_painted(WORDS[1])
+    assert not tab.page.locator("#compare").is_visible(), "it was let go"
