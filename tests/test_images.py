@@ -22,7 +22,7 @@ from lightning_demo.images import (
     parameters_text,
 )
 from lightning_demo.schemas import GenerationRequest, Style
-from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.studio.picture_info import read_info, request_fields
 
 REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
 GRADIENT = np.stack(

@@ -1,5 +1,5 @@
 // The settings inside a picture, in our names: ours, AUTOMATIC1111's text, Fooocus' JSON, or ComfyUI's
-// graph. What `web/api/picture_info.py`, `fooocus_parameters.py` and `comfyui_graph.py` do for programs is done here for the page, so that
+// graph. What `studio/picture_info.py`, `fooocus_parameters.py` and `comfyui_graph.py` do for programs is done here for the page, so that
 // no picture has to be uploaded.
 
 import { pictureTexts } from "./picture_texts.js";

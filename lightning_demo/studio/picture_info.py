@@ -13,10 +13,10 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from ...errors import InvalidRequest
-from ...images import XMP_IN_PNG
-from ...schemas import GenerationRequest
-from ...xmp import settings_in
+from ..errors import InvalidRequest
+from ..images import XMP_IN_PNG
+from ..schemas import GenerationRequest
+from ..xmp import settings_in
 from .a1111_parameters import as_parameters, parameter_fields, parse_parameters
 from .comfyui_graph import GraphSettings, read_graph
 from .fooocus_parameters import read_fooocus
