@@ -296,6 +296,7 @@ export default {
   "said.list_characters": "Die Liste verlangt Bilder mit mehr als {most} Zeichen.",
   "said.list_empty": "In der Liste steht nichts.",
   "said.list_large": "Die Liste ist größer als {most} MiB.",
+  "said.list_rows_here": "Die Liste hat mehr als {many} Zeilen; die Kommandozeile nimmt {most}.",
   "said.list_rows": "Die Liste hat mehr als {most} Zeilen.",
   "said.list_text": "Zeile {line} der Liste ist kein {encoding}-Text; speichere sie als UTF-8.",
   "said.list_columns": "Die erste Zeile muss die Spalten nennen, darunter prompt; die Spalten sind: {known}.",

@@ -296,6 +296,7 @@ export default {
   "said.list_characters": "The list asks for pictures of more than {most} characters.",
   "said.list_empty": "There is nothing in the list.",
   "said.list_large": "The list is larger than {most} MiB.",
+  "said.list_rows_here": "The list has more than {many} rows; the command line takes {most}.",
   "said.list_rows": "The list has more than {most} rows.",
   "said.list_text": "Line {line} of the list is not {encoding} text; save it as UTF-8.",
   "said.list_columns": "The first line must name the columns, among them prompt; the columns are: {known}.",

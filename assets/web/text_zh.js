@@ -296,6 +296,7 @@ export default {
   "said.list_characters": "列表中图片的文字超过 {most} 个字符。",
   "said.list_empty": "列表是空的。",
   "said.list_large": "列表大于 {most} MiB。",
+  "said.list_rows_here": "列表超过 {many} 行；命令行可处理 {most} 行。",
   "said.list_rows": "列表超过 {most} 行。",
   "said.list_text": "列表第 {line} 行不是 {encoding} 文本，请另存为 UTF-8。",
   "said.list_columns": "第一行必须列出列名，其中要有 prompt；列名有：{known}。",
