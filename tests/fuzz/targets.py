@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from lightning_demo.web.api.a1111_parameters import (
+    as_parameters,
+    parameter_fields,
+    parse_parameters,
+)
+from lightning_demo.web.api.comfyui_graph import read_graph
+from lightning_demo.web.api.fooocus_parameters import read_fooocus
+from lightning_demo.web.api.picture_info import read_info, request_fields
 
 from lightning_demo.comfyui import as_weighted
 from lightning_demo.engine import wire, wire_fields
@@ -33,17 +41,9 @@ from lightning_demo.studio.table import KINDS, read_table
 from lightning_demo.studio.wildcards import words_of
 from lightning_demo.web import messages
 from lightning_demo.web.api.a1111 import TextToImageQuestion
-from lightning_demo.web.api.a1111_parameters import (
-    as_parameters,
-    parameter_fields,
-    parse_parameters,
-)
-from lightning_demo.web.api.comfyui_graph import read_graph
-from lightning_demo.web.api.fooocus_parameters import read_fooocus
 from lightning_demo.web.api.native_question import PictureQuestion
 from lightning_demo.web.api.openai import GenerationQuestion
 from lightning_demo.web.api.order import place
-from lightning_demo.web.api.picture_info import read_info, request_fields
 from lightning_demo.web.api.reading import validate
 from lightning_demo.web.batch_list import BatchList
 from lightning_demo.web.stage.audience import phone_messages

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning_demo.web.api.picture_info import read_info, request_fields
 
 from lightning_demo.cli import main
 from lightning_demo.model.weights.checkpoints import MINIATURE
@@ -24,7 +25,6 @@ from lightning_demo.studio.manifest import Manifest
 from lightning_demo.studio.plan import COLUMNS, make_plan
 from lightning_demo.studio.table import read_table
 from lightning_demo.web.api.jobs import Jobs
-from lightning_demo.web.api.picture_info import read_info, request_fields
 from lightning_demo.web.api.store import Store
 from lightning_demo.web.callers import Caller
 from lightning_demo.web.painting import Painting
