@@ -14,14 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from lightning_demo.web.api.a1111_parameters import (
-    as_parameters,
-    parameter_fields,
-    parse_parameters,
-)
-from lightning_demo.web.api.comfyui_graph import read_graph
-from lightning_demo.web.api.fooocus_parameters import read_fooocus
-from lightning_demo.web.api.picture_info import read_info, request_fields
 
 from lightning_demo.comfyui import as_weighted
 from lightning_demo.engine import wire, wire_fields
@@ -36,6 +28,14 @@ from lightning_demo.schemas import (
     Limits,
     Style,
 )
+from lightning_demo.studio.a1111_parameters import (
+    as_parameters,
+    parameter_fields,
+    parse_parameters,
+)
+from lightning_demo.studio.comfyui_graph import read_graph
+from lightning_demo.studio.fooocus_parameters import read_fooocus
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.studio.plan import COLUMNS, Bounds, make_plan
 from lightning_demo.studio.table import KINDS, read_table
 from lightning_demo.studio.wildcards import words_of

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning_demo.web.api.picture_info import read_info, request_fields
 
 from lightning_demo.errors import InvalidRequest
 from lightning_demo.images import encode
 from lightning_demo.schemas import GenerationRequest
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.xmp import xmp_packet
 
 from .targets import LIMITS, PIXELS, TARGETS
