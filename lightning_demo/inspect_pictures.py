@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import InvalidRequest
-from .web.api.picture_info import read_info, request_fields
+from .studio.picture_info import read_info, request_fields
 
 
 def inspect_pictures(files: Sequence[str]) -> int:

@@ -29,25 +29,25 @@ from lightning_demo.schemas import (
     Limits,
     Style,
 )
+from lightning_demo.studio.a1111_parameters import (
+    as_parameters,
+    parameter_fields,
+    parse_parameters,
+)
+from lightning_demo.studio.comfyui_graph import read_graph
+from lightning_demo.studio.fooocus_parameters import read_fooocus
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.studio.plan import COLUMNS, Bounds, make_plan
 from lightning_demo.studio.table import KINDS, read_table
 from lightning_demo.studio.wildcards import words_of
 from lightning_demo.web import messages
 from lightning_demo.web.api import fal_realtime
 from lightning_demo.web.api.a1111 import TextToImageQuestion
-from lightning_demo.web.api.a1111_parameters import (
-    as_parameters,
-    parameter_fields,
-    parse_parameters,
-)
 from lightning_demo.web.api.cloudflare import RunQuestion
-from lightning_demo.web.api.comfyui_graph import read_graph
 from lightning_demo.web.api.fal import FalQuestion
-from lightning_demo.web.api.fooocus_parameters import read_fooocus
 from lightning_demo.web.api.native_question import PictureQuestion
 from lightning_demo.web.api.openai import GenerationQuestion
 from lightning_demo.web.api.order import Asked, place
-from lightning_demo.web.api.picture_info import read_info, request_fields
 from lightning_demo.web.api.prediction import PredictionInput
 from lightning_demo.web.api.reading import validate
 from lightning_demo.web.api.synexa import PredictionQuestion as SynexaQuestion

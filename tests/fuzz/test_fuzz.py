@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lightning_demo.errors import InvalidRequest
 from lightning_demo.images import encode
 from lightning_demo.schemas import GenerationRequest
-from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.xmp import xmp_packet
 
 from .targets import LIMITS, PIXELS, TARGETS

@@ -21,10 +21,10 @@ import pytest
 from lightning_demo.cli import main
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.studio.manifest import Manifest
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.studio.plan import COLUMNS, make_plan
 from lightning_demo.studio.table import read_table
 from lightning_demo.web.api.jobs import Jobs
-from lightning_demo.web.api.picture_info import read_info, request_fields
 from lightning_demo.web.api.store import Store
 from lightning_demo.web.callers import Caller
 from lightning_demo.web.painting import Painting
