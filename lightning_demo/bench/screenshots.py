@@ -49,6 +49,7 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
     "compare": ("lightning.compare().then(() => lightning.comparison.go())", ""),
     "compare-grid": (
         """document.getElementById("compare-down").value = "seed";
+        lightning.comparison.offer("down");
         document.getElementById("compare-down-values").value = "1-3";
         lightning.comparison.go()""",
         "",
