@@ -1,6 +1,8 @@
 // Compares: one request with one or two of its settings varied, as a grid that fills as it is painted.
 
 import { axes, cellsOf } from "./compare_axes.js";
+import { gridZip } from "./compare_zip.js";
+import { wireZoom } from "./compare_zoom.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { decimal, dollars, milliseconds } from "./numbers.js";
@@ -8,16 +10,12 @@ import { pictureOf } from "./picture_request.js";
 import { isNamed, wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
-import { zip } from "./zip.js";
 
 // Pictures. A browser opens six connections to a server: beside these Gradio holds one or two, and
 // what is typed meanwhile needs one where there are no sockets.
 const AT_ONCE = 3;
 const NONE = "";
 const SIDES = /** @type {const} */ (["across", "down"]);
-const PAN = 10; // % of a picture that an arrow goes on where all are enlarged
-/** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /**
  * A cell on the page.
@@ -80,16 +78,7 @@ export class Compare {
     for (const side of SIDES) {
       byId(side).addEventListener("change", () => this.offer(side));
     }
-    byId("zoom").addEventListener("input", ({ target }) => {
-      byId("grid").style.setProperty("--zoom", target.value);
-    });
-    byId("grid").addEventListener("pointermove", ({ target, offsetX, offsetY }) => this.look(target, offsetX, offsetY));
-    byId("grid").addEventListener("keydown", (event) => {
-      if (event.key in ARROWS && Number(byId("zoom").value) > 1) {
-        event.preventDefault(); // the grid would scroll
-        this.move(ARROWS[event.key]);
-      }
-    });
+    wireZoom(byId("grid"), byId("zoom"));
     byId("split").addEventListener("input", ({ target }) => {
       byId("pair").style.setProperty("--split", `${target.value}%`);
     });
@@ -275,29 +264,6 @@ export class Compare {
     byId("grid").hidden = false;
   }
 
-  /**
-   * All pictures are enlarged around the point that is looked at in one of them.
-   * @param {HTMLElement} target
-   * @param {number} x
-   * @param {number} y
-   */
-  look(target, x, y) {
-    const { width, height } = target.closest(".frame")?.getBoundingClientRect() ?? { width: 0, height: 0 };
-    if (!width || target.tagName !== "IMG") return;
-    const zoom = Number(byId("zoom").value);
-    byId("grid").style.setProperty("--x", `${(100 * x) / (target.offsetWidth || width * zoom)}%`);
-    byId("grid").style.setProperty("--y", `${(100 * y) / (target.offsetHeight || height * zoom)}%`);
-  }
-
-  /** As much further to a side, in all pictures. @param {[number, number]} way */
-  move([across, down]) {
-    const { style } = byId("grid");
-    for (const [name, by] of /** @type {[string, number][]} */ ([["--x", across], ["--y", down]])) {
-      const now = parseFloat(style.getPropertyValue(name) || "50");
-      style.setProperty(name, `${Math.min(100, Math.max(0, now + by * PAN))}%`);
-    }
-  }
-
   /** Two pictures over one another, with a line to push between them; or the grid again. */
   slide() {
     if (!byId("pair").hidden) {
@@ -327,12 +293,8 @@ export class Compare {
     save(await contactSheet(this.painted, this.columns), "lightning-compare.png");
   }
 
-  /** Every picture as a file named by what it varies, and a list of their settings. */
   async saveZip() {
-    const named = this.painted.map((cell, at) => ({ ...cell, file: `${fileName(at + 1, cell.file)}.jpeg` }));
-    const list = JSON.stringify(named.map(({ file, name, request }) => ({ file, name, ...request })), null, 1);
-    const files = named.map(({ file, blob }) => ({ name: file, blob }));
-    save(await zip([...files, { name: "manifest.json", blob: new Blob([list]) }]), "lightning-compare.zip");
+    save(await gridZip(this.painted), "lightning-compare.zip");
   }
 
   /** @param {string} words */
@@ -340,10 +302,4 @@ export class Compare {
     byId("says").textContent = words;
     byId("says").dataset.kind = kind;
   }
-}
-
-/** @param {number} number @param {string} name */
-function fileName(number, name) {
-  const words = name.normalize("NFKD").toLowerCase().match(/[a-z0-9.]+/g) ?? [];
-  return [String(number).padStart(2, "0"), ...words].join("-").slice(0, 80);
 }

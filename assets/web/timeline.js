@@ -6,13 +6,13 @@ import { animated, filmEnding, MOST as MOST_IN_FILM, recorded } from "./film.js"
 import { pause } from "./pause.js";
 import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
+import { paintTrack } from "./timeline_replay.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
-import { readTrack, sameAs, trackOf } from "./timeline_track.js";
+import { readTrack, trackOf } from "./timeline_track.js";
 
 const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
-const REPLAY_MS = 500; // at least, for each that is painted again
 
 const OF_ENTRIES = /** @type {const} */ (["name", "pin", "remove", "sheet", "film", "gif", "webp", "track", "clear"]);
 
@@ -184,10 +184,7 @@ export class Timeline {
     return this.replay(file);
   }
 
-  /**
-   * Paints each request of a track, one after the other, and says what is not as it was.
-   * @param {File} file
-   */
+  /** Paints each request of a track, one after the other, and says what is not as it was. @param {File} file */
   async replay(file) {
     let cues;
     try {
@@ -196,36 +193,11 @@ export class Timeline {
       this.say(wordsOf(problem));
       return;
     }
-    const { lightning } = this;
-    const sum = { painted: 0, failed: 0, differ: 0, theirs: "" };
-    await this.run(async (signal) => {
-      for (const [place, { request, model, name }] of cues.entries()) {
-        this.say(text("timeline.painting", { place: place + 1, all: cues.length }));
-        lightning.recall(request);
-        const same = sameAs(request, lightning.request);
-        lightning.submit();
-        await pause(REPLAY_MS, signal);
-        while (!lightning.answered && !signal.aborted) await pause(20, signal);
-        if (signal.aborted) break;
-        const last = lightning.painted.at(-1);
-        const painted = last?.final && last.sequence === lightning.sequence;
-        sum[painted ? "painted" : "failed"] += 1;
-        if (!painted) continue;
-        if (!same) sum.differ += 1;
-        const own = last.model || lightning.panel.status?.model;
-        if (model && own && model !== own) sum.theirs = model;
-        await this.work; // so that it is the chosen one
-        if (name && !this.entry?.name) await this.change({ name });
-      }
-    });
-    const { painted, failed, differ, theirs } = sum;
-    const words = [
-      text("timeline.painted", { count: painted }),
-      failed && text("timeline.failed", { count: failed }),
-      differ && text("timeline.differ", { count: differ }),
-      theirs && text("timeline.other_model", { model: theirs }),
-    ];
-    this.say(words.filter(Boolean).join(" · "));
+    const named = async (/** @type {string} */ name) => {
+      await this.work; // so that it is the chosen one
+      if (!this.entry?.name) await this.change({ name });
+    };
+    await this.run((signal) => paintTrack(this.lightning, cues, signal, { say: (words) => this.say(words), named }));
   }
 
   /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */

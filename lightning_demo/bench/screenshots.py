@@ -1,6 +1,7 @@
 """Pictures of every view, light and dark, at three widths: `python -m lightning_demo screenshots`.
 
-They are of a server with the miniature that is started for this, with a talk and its audience.
+They are of servers with the miniature that are started for this: with a talk and its audience, and
+of a public screen.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from .chromium import chromium
 from .servers import launch
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 SIZES = {390: 844, 768: 1024, 1440: 900}  # px: width, height
 SCHEMES = ("light", "dark")
 PATIENCE = 60_000  # ms
-SERVE = ("--host", "127.0.0.1", "--model", "miniature", "--stage", "--audience")
+SERVE = ("--host", "127.0.0.1", "--model", "miniature")
+STAGED = ("--stage", "--audience")
+PUBLIC = ("--auth", "ada:secret", "--kiosk", "600")
+PUBLIC_VIEWS = ("login", "kiosk")
 PAINTED = "() => globalThis.lightning?.painted.at(-1)?.final"
 # What a page is made to show, and how it is left again; "" for what goes with the next view.
 PAGE_VIEWS: dict[str, tuple[str, str]] = {
@@ -49,6 +53,7 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
     "compare": ("lightning.compare().then(() => lightning.comparison.go())", ""),
     "compare-grid": (
         """document.getElementById("compare-down").value = "seed";
+        lightning.comparison.offer("down");
         document.getElementById("compare-down-values").value = "1-3";
         lightning.comparison.go()""",
         "",
@@ -116,26 +121,52 @@ def screenshots(out: Path, views: Sequence[str] = ()) -> int:
     out.mkdir(parents=True, exist_ok=True)
     command = ["-m", "lightning_demo", "serve", "--port", "{port}", *SERVE]
     count = 0
-    with chromium() as browser, launch(command) as server:
-        server.wait()
-        for width, height in SIZES.items():
-            for scheme in SCHEMES:
-                for view, page in _views(browser, server.url, width, height, scheme, views):
-                    page.screenshot(path=out / f"{view}-{width}-{scheme}.png")
-                    count += 1
+    with chromium() as browser:
+        for options, shown in ((STAGED, _views), (PUBLIC, _public)):
+            if views and options is PUBLIC and not set(views) & set(PUBLIC_VIEWS):
+                continue
+            with launch([*command, *options]) as server:
+                server.wait()
+                for context, name in _contexts(browser):
+                    for view, page in shown(context, server.url, views):
+                        page.screenshot(path=out / f"{view}-{name}.png")
+                        count += 1
     return count
 
 
-def _views(
-    browser: Browser, url: str, width: int, height: int, scheme: str, wanted: Sequence[str]
-) -> Iterator[tuple[str, Page]]:
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",
-        bypass_csp=True,  # waiting for a condition evaluates it in the page
-    )
-    context.set_default_timeout(PATIENCE)
+def _contexts(browser: Browser) -> Iterator[tuple[BrowserContext, str]]:
+    """A browser of every width and scheme, and a name for it."""
+    for width, height in SIZES.items():
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                reduced_motion="reduce",
+                bypass_csp=True,  # waiting for a condition evaluates it in the page
+            )
+            context.set_default_timeout(PATIENCE)
+            yield context, f"{width}-{scheme}"
+            context.close()
+
+
+def _public(context: BrowserContext, url: str, wanted: Sequence[str]) -> Iterator[tuple[str, Page]]:
+    """A public screen that asks for a login, and later whether somebody is there."""
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_label("password").wait_for()
+    if not wanted or "login" in wanted:
+        yield "login", page
+    page.get_by_label("username").fill("ada")
+    page.get_by_label("password").fill("secret")
+    page.keyboard.press("Enter")
+    page.wait_for_function(PAINTED)
+    page.wait_for_function("() => lightning.kiosk")
+    page.evaluate("lightning.kiosk.say(9); lightning.kiosk.say = () => {}")
+    if not wanted or "kiosk" in wanted:
+        yield "kiosk", page
+
+
+def _views(context: BrowserContext, url: str, wanted: Sequence[str]) -> Iterator[tuple[str, Page]]:
     wants: Callable[[str], bool] = lambda view: not wanted or view in wanted  # noqa: E731
     page = context.new_page()
     page.goto(url)
@@ -149,9 +180,8 @@ def _views(
         yield view, page
         if leave:
             page.evaluate(leave)
-    if not wanted or set(wanted) - set(PAGE_VIEWS):
+    if not wanted or set(wanted) - {*PAGE_VIEWS, *PUBLIC_VIEWS}:
         yield from ((view, page) for view, page in _talk(page, url) if wants(view))
-    context.close()
 
 
 def _talk(page: Page, url: str) -> Iterator[tuple[str, Page]]:

@@ -92,7 +92,8 @@ def test_the_timeline_and_what_helps_with_a_prompt(
 
 
 def test_what_is_compared_and_lists(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own())
+    """Over Gradio's events; the other test is over sockets."""
+    tab = visit(own(transport="events"))
     page, keyboard = tab.page, tab.page.keyboard
     tab.wait_answered()
 

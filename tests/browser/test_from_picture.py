@@ -185,7 +185,7 @@ def test_our_own_picture_asks_for_the_same(tab: Visit) -> None:
 
 
 def test_a_picture_can_be_pasted_and_chosen(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own(), viewport=PHONE)
+    tab = visit(own(transport="events"), viewport=PHONE)
     tab.wait_answered()
     tab.prompt.evaluate(PASTE, transfer(tab, png({"parameters": PARAMETERS})))
     answer(tab, "Apply")

@@ -102,7 +102,7 @@ def test_a_refused_storage_is_said_and_loses_nothing(own: Any, visit: Open) -> N
 
 
 def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
-    running = own()
+    running = own(transport="events")
     tab = visit(running)
     tab.prompt.fill("a cat")
     tab.wait_painted("a cat")
@@ -114,6 +114,8 @@ def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
     tab.wait("() => !document.getElementById('morph-gif').disabled")
     strengths = sorted({r.morph_strength for r in running.engine.requests})
     assert strengths == [0, 0.25, 0.5, 0.75, 1]
+    works = [work for work in running.engine.works if work.request.morph_strength]
+    assert all(work.yields for work in works), "what is typed comes first"
     tab.page.locator("#morph-at").fill("2")
     assert tab.page.locator("#morph-at").get_attribute("aria-valuetext") == "50 %"
     tab.page.get_by_role("button", name="Use this one").click()
