@@ -1,22 +1,34 @@
-"""Whether a server that runs on this machine answers: what a container's health check asks."""
+"""The `health` command: whether a server on this machine answers, as containers ask."""
 
 from __future__ import annotations
 
+import argparse
 import ssl
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
-from .settings import Settings
+from ..settings import Settings
+from .options import add_settings, settings_from
 
 SECONDS = 4.0  # less than the Dockerfile gives the whole check
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - and where that is reached from here
 
 
-def check_health(settings: Settings) -> int:
-    """Asks `/healthz` of the server with these settings; returns the exit code, 0 if it is alive.
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Asks /healthz of the server that was started with these options or "
+        "variables; ends with 0 if it answers. For health checks of containers."
+    )
+    add_settings(parser, ("host", "port", "tls_cert", "tls_key"))
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Asks `/healthz`; 0 if the server is alive.
 
     It may still be loading its model: `/readyz` tells that.
     """
+    settings = settings_from(args)
     try:
         status = _status(settings)
     except (OSError, HTTPException) as error:
