@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -17,39 +13,14 @@ from websockets.exceptions import ConnectionClosed
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import serve
 
-from ..processes import ForkedPopen
 from .conftest import Tab, connect
+from .fake_server import fake_server
 from .fakes import FakeEngine
-
-SCRIPT = """
-import logging, sys
-from lightning_demo.settings import Settings
-from lightning_demo.web.server import serve
-from tests.web.fakes import FakeEngine
-
-logging.basicConfig(level=logging.INFO)
-sys.exit(serve(FakeEngine(step_seconds=float(sys.argv[1])), Settings(port=0)))
-"""
-
-
-@contextmanager
-def process(step_seconds: float) -> Iterator[tuple[ForkedPopen, str]]:
-    """A server with a fake engine, and its address."""
-    command = [sys.executable, "-c", SCRIPT, str(step_seconds)]
-    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        try:
-            assert child.stdout is not None
-            line = child.stdout.readline()
-            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
-            assert found, line
-            yield child, found[1]
-        finally:
-            child.kill()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_lets_the_running_picture_finish() -> None:
-    with process(step_seconds=0.2) as (child, url):
+    with fake_server(step_seconds=0.2, stderr=subprocess.PIPE) as (child, url):
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)
@@ -73,7 +44,7 @@ def test_a_signal_lets_the_running_picture_finish() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_an_idle_server_ends_at_once_and_cleanly() -> None:
-    with process(step_seconds=0) as (child, _):
+    with fake_server(step_seconds=0) as (child, _):
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=20) == 0
 
