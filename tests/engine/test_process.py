@@ -28,7 +28,8 @@ from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..web.fakes import LIMITS, STATUS
 from .contract import EngineContract
-from .observed import collect, observed_engine, settle
+from .moments import settle
+from .observed import collect, observed_engine
 from .replicas import FarSampler
 from .served import check_moved, ready, until
 
