@@ -249,6 +249,7 @@ class Frame:
     model: str = ""  # that painted it, told by engines that have more than one
     weights: Weights = OWN_WEIGHTS  # of that model
     safety: Safety = "off"
+    dimensions: tuple[int, int] | None = None  # width and height, px, where there are no pixels
 
     @property
     def may_be_shown(self) -> bool:
@@ -259,7 +260,7 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height of the picture, which are not always those asked for."""
         if self.pixels is None:
-            return self.request.width, self.request.height
+            return self.dimensions or (self.request.width, self.request.height)
         height, width = self.pixels.shape[:2]
         return width, height
 

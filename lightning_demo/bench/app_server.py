@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 
 from ..errors import EngineUnavailable
 from .servers import Server
@@ -15,6 +16,7 @@ from .servers import Server
 APP = Path(__file__).resolve().parents[2] / "app.py"
 START_WITHIN = 240.0  # seconds
 LOOK_SECONDS = 0.25
+TITLE = "ray::ServeReplica"  # of replicas' processes
 READY = 'lightning_engines{state="ready"} '
 
 
@@ -56,3 +58,15 @@ async def until_ready(server: Server, enough: Callable[[int], bool], seconds: fl
                 return True
             await asyncio.sleep(LOOK_SECONDS)
     return False
+
+
+def replicas(server: Server) -> list[psutil.Process]:
+    """The processes of a Ray cluster of its own that paint for it, oldest first."""
+    found = []
+    for process in psutil.Process(server.pid).children(recursive=True):
+        try:
+            if " ".join(process.cmdline()).startswith(TITLE):
+                found.append(process)
+        except psutil.Error:
+            continue  # it has just ended
+    return sorted(found, key=lambda process: process.pid)

@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
 from ..errors import EngineUnavailable
 from . import report
 from .api_clients import Answer, Question, Route, ask_in_turn
-from .app_server import all_ready, app_command, until_ready
+from .app_server import all_ready, app_command, replicas, until_ready
 from .clients import LivePage, Page
 from .many import type_keys
 from .score import Trace, waits
@@ -38,7 +36,6 @@ NOTICED = 5.0  # seconds within which it is
 STEPS = 4
 PATIENCE = 60.0  # seconds after the last key
 ROUTE = Route("/v1/pictures", "image/jpeg")
-TITLE = "ray::ServeReplica"  # of the replicas' processes
 MOST_FILES = 4096
 
 
@@ -190,7 +187,7 @@ async def _break(server: Server, args: argparse.Namespace, faults: Faults) -> No
     begun = time.monotonic()
     await asyncio.sleep(FIRST)
     while time.monotonic() - begun < args.seconds:
-        known = sorted(replicas(server), key=lambda process: process.pid)
+        known = replicas(server)
         if known:
             process = rng.choice(known)
             at = time.monotonic()
@@ -209,18 +206,6 @@ async def _break(server: Server, args: argparse.Namespace, faults: Faults) -> No
             await all_ready(server, args.replicas)
             faults.recovery_seconds.append(time.monotonic() - at)
         await asyncio.sleep(rng.uniform(*BETWEEN))
-
-
-def replicas(server: Server) -> list[psutil.Process]:
-    """The processes that paint."""
-    found = []
-    for process in psutil.Process(server.pid).children(recursive=True):
-        try:
-            if " ".join(process.cmdline()).startswith(TITLE):
-                found.append(process)
-        except psutil.Error:
-            continue  # it has just ended
-    return found
 
 
 def out_of_order(trace: Trace) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from ..errors import EngineUnavailable
 from . import report
 from .api_clients import Question, Route, ask_at_once
 from .app_server import all_ready, app_command
+from .app_server import replicas as replicas_of
 from .clients import LivePage
 from .many import type_keys
 from .score import Round, first_paints, score
@@ -64,6 +66,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIDE",
         help=f"of {', '.join(SIDES)} (default: all)",
     )
+    parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="let each replica of Ray compute on one core only, its own: even with one thread for "
+        "the model an engine takes a second core, to decode and to encode",
+    )
     report.add_steps(parser)
     report.add_threads(parser)
     parser.set_defaults(threads=1)
@@ -87,6 +95,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             server = stack.enter_context(launch(command, side))
             server.wait()
             asyncio.run(all_ready(server, replicas))
+            if args.pin:
+                _pin(server)
             servers[side] = server
             print(f"{side}: ready", flush=True)
         for server in servers.values():
@@ -120,6 +130,19 @@ def _type(server: Server, typing: Sequence[Typist], steps: int) -> Round:
         return Round(tuple(traces), None)
 
     return asyncio.run(typed())
+
+
+def _pin(server: Server) -> None:
+    """Each of its replicas to one core.
+
+    Raises:
+        EngineUnavailable: this system does not let us.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise EngineUnavailable("pin: this system does not keep processes to a core.")
+    for core, process in zip(itertools.cycle(sorted(os.sched_getaffinity(0))), replicas_of(server)):
+        for thread in process.threads():  # of a process, only its first thread is meant
+            os.sched_setaffinity(thread.id, {core})
 
 
 def _ask(server: Server, args: argparse.Namespace, pictures: int, *, visit: int) -> float:
@@ -175,7 +198,7 @@ def _document(
             }
     if {"one_replica", "two_replicas"} <= set(sides):
         compared["second_replica"] = per_round("two_replicas", "one_replica")
-    names = ("rounds", "users", "seconds", "pictures", "num_inference_steps", "threads")
+    names = ("rounds", "users", "seconds", "pictures", "num_inference_steps", "threads", "pin")
     return {
         "benchmark": "replicas",
         "sides": sides,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import multiprocessing
 import os
 import time
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..engine import failover
 from ..errors import InvalidSetting
 from ..schemas import STEP_COUNTS
 from ..settings import Settings
@@ -156,7 +158,8 @@ def _simulated(
     settings: Settings,
     deaths: Deaths | None,
 ) -> dict[str, Any]:
-    """One crowd, in a process of its own."""
+    """One crowd, in a process of its own, which need not tell of each request that moves."""
+    logging.getLogger(failover.__name__).setLevel(logging.ERROR)
     outcome = simulate(model, typists(users, seconds), gpus, steps, settings, deaths)
     return figures(outcome, gpus)
 

@@ -25,8 +25,8 @@ from .metrics import EngineRow, Metrics
 
 log = logging.getLogger(__name__)
 
-TICK_SECONDS = 0.1  # between two looks at whether a first frame is late
-QUIET_TICK_SECONDS = 1.0  # the same, when there has been one
+TICK_SECONDS = 0.1  # between two looks at whether a first frame is late, or a model there
+QUIET_TICK_SECONDS = 1.0  # between two looks at all others
 MOST = 2  # engines that one request is given to
 NOBODY = "No engine is there to paint this now; try again in a moment."
 
@@ -212,9 +212,10 @@ class FailoverEngine:
 
     async def _news(self, request: _Request) -> list[Attempt]:
         """Those of its attempts that have something new; looks after them meanwhile."""
-        tick = QUIET_TICK_SECONDS if request.shown != (0, False) else TICK_SECONDS
         asked = {attempt.ask(): attempt for attempt in request.attempts}
-        done, _ = await asyncio.wait(asked, timeout=tick, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            asked, timeout=_tick(request), return_when=asyncio.FIRST_COMPLETED
+        )
         if not done:
             for attempt in request.attempts:
                 attempt.check()
@@ -279,6 +280,12 @@ class FailoverEngine:
             return
         log.info("%s is late; %s begins, too", request.attempts[0].place.name, place.name)
         self._begin(request, place)
+
+
+def _tick(request: _Request) -> float:
+    """Seconds until it is looked after: hundreds may wait, and looking takes a while."""
+    loading = any(each.place.engine.status().state == "loading" for each in request.attempts)
+    return TICK_SECONDS if loading or request.may_have_a_second_start else QUIET_TICK_SECONDS
 
 
 def _row(place: Place) -> EngineRow:

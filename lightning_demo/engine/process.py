@@ -68,7 +68,7 @@ class ProcessEngine(FailoverEngine):
         self._command, self._silent_seconds = command, silent_seconds
         self._key = f"sk-{secrets.token_hex(24)}"
         self._awaited = AwaitedEngine(expected)
-        self._nobody = Place("Nobody", self._awaited, here=True)
+        self._nobody = Place("The engine", self._awaited, here=True)
         self._child: subprocess.Popen[str] | None = None
         self._known: Known | None = None
         self._stop = threading.Event()

@@ -63,7 +63,8 @@ class RemoteEngine:
             key: of the other server's, where it asks for one.
             silence_seconds: without a sign of life, after which it counts as hung.
             poll_seconds: between two looks at how it is.
-            here: whether it is one of this server's own, which may paint other servers' work.
+            here: whether it is one of this server's own, which may paint other servers' work, and
+                sends its pixels as they are.
 
         Raises:
             InvalidSetting: the address is none.
@@ -234,6 +235,8 @@ class RemoteEngine:
             "fingerprint": self._expected.fingerprint,
             "instance": instance(),
             "work": work_fields(flow.work, time.monotonic()),
+            # Between processes of one machine or rack, copying is cheaper than compressing.
+            "raw": self._here,
         }
         try:
             async with self._link.values(content) as chunks:
@@ -261,8 +264,10 @@ class RemoteEngine:
             case "line":
                 flow.forecast = parse_forecast(record.header)
             case "frame":
-                # Beside the loop: it takes milliseconds, and others are read meanwhile.
-                frame = await asyncio.to_thread(parse_frame, record, flow.work.request)
+                if self._here:
+                    frame = parse_frame(record, flow.work.request, raw=True)
+                else:  # beside the loop: it takes milliseconds, and others are read meanwhile
+                    frame = await asyncio.to_thread(parse_frame, record, flow.work.request)
                 if frame.model not in ("", self._expected.model):
                     raise EngineUnavailable(f"{self.url} paints with another model now.")
                 self._measure(flow, frame)

@@ -1,8 +1,8 @@
 """How values travel from one server of this demo to another.
 
 As records, one after another: the length of a header (4 bytes, big-endian), the header as JSON with
-the lengths of its parts, and the parts: encoded pictures. Both ends use this file and are of the
-same version; knows no HTTP.
+the lengths of its parts, and the parts: an encoded picture, and of a finished one its pixels, too.
+Both ends use this file and are of the same version; knows no HTTP.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
+
+import numpy as np
 
 from ..errors import (
     EngineUnavailable,
@@ -100,11 +102,15 @@ def frame_header(frame: Frame) -> dict[str, Any]:
         "cached": frame.cached,
         "model": frame.model,
         "safety": frame.safety,
+        "dimensions": frame.size,
     }
 
 
-def parse_frame(record: Record, request: GenerationRequest) -> Frame:
-    """A frame of `request`; decodes a picture, which takes its time.
+def parse_frame(record: Record, request: GenerationRequest, *, raw: bool = False) -> Frame:
+    """A frame of `request`; decodes a picture, which takes its time, unless its pixels are raw.
+
+    Args:
+        raw: whether pixels come as they are; previews then have none.
 
     Raises:
         ValueError: it is none.
@@ -112,7 +118,14 @@ def parse_frame(record: Record, request: GenerationRequest) -> Frame:
     header = record.header
     try:
         timings, notes = dict(header["timings"]), tuple(map(str, header["notes"]))
-        pixels: Pixels = decode(record.parts[-1])  # the lossless one, where there are two
+        width, height = map(int, header["dimensions"])
+        pixels: Pixels | None
+        if not raw:
+            pixels = decode(record.parts[-1])  # the lossless one, where there are two
+        elif len(record.parts) > 1:
+            pixels = np.frombuffer(record.parts[1], np.uint8).reshape(height, width, 3)
+        else:
+            pixels = None
         return Frame(
             request,
             record.parts[0],
@@ -125,6 +138,7 @@ def parse_frame(record: Record, request: GenerationRequest) -> Frame:
             cached=bool(header["cached"]),
             model=str(header["model"]),
             safety=one_of(header["safety"], get_args(Safety)),
+            dimensions=(width, height) if pixels is None else None,
         )
     except (KeyError, TypeError, IndexError) as error:
         raise ValueError(f"no frame ({error})") from None

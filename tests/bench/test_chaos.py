@@ -8,7 +8,8 @@ import os
 import psutil
 import pytest
 
-from lightning_demo.bench.chaos import TITLE, out_of_order
+from lightning_demo.bench.app_server import TITLE
+from lightning_demo.bench.chaos import out_of_order
 from lightning_demo.bench.score import Picture, Trace
 from lightning_demo.cli import main
 

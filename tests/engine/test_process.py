@@ -183,7 +183,7 @@ def test_one_that_cannot_load_its_model_has_failed_with_its_words(monkeypatch):
             with pytest.raises(EngineUnavailable, match="There are no weights"):
                 await read(engine, "a boat")
             await until(lambda: engine.status().state == "failed")
-            assert engine.status().detail == "There are no weights."
+            assert engine.status().detail == "The engine: There are no weights."
 
     lasts(check)
 

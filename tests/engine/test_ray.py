@@ -162,12 +162,12 @@ class TestContract(EngineContract):
         _, _, sampler = observed
         url = str(sampler._http.base_url.join("/metrics"))
         assert httpx.get(url).status_code == 401
-        assert httpx.get(url, headers={"Authorization": "Bearer sk-x"}).status_code == 401
+        assert httpx.get(url, headers={"Authorization": "Bearer sk-x"}).status_code == 403
 
 
-def value(name: str, text: str, **labels: str) -> float:
+def value(name: str, text: bytes, **labels: str) -> float:
     """The sum of the samples of that name with these labels, in an exposition."""
-    families = text_string_to_metric_families(text)
+    families = text_string_to_metric_families(text.decode())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     assert samples, name
     return sum(s.value for s in samples if labels.items() <= s.labels.items())

@@ -96,8 +96,10 @@ class Desk:
         """Paints, and streams what the engine says."""
         caller = self._server(http)
         fields = await read_json(http)
-        if set(fields) != {"name", "version", "fingerprint", "instance", "work"}:
-            raise InvalidRequest("Send name, version, fingerprint, instance and work.")
+        if set(fields) != {"name", "version", "fingerprint", "instance", "work", "raw"}:
+            raise InvalidRequest("Send name, version, fingerprint, instance, work and raw.")
+        if not isinstance(fields["raw"], bool):
+            raise InvalidRequest("raw: must be true or false.", field="raw")
         status = self._site.engine.status()
         _check_same(status, fields)
         key = caller.name, _name(fields["name"])
@@ -106,7 +108,7 @@ class Desk:
         work = parse_work(fields["work"], status.limits, time.monotonic(), caller.name)
         self._site.painting.check(caller)
         log.debug("%s: work of %s is here", key[1], caller.name)
-        return ClosingStream(self._records(key, work, caller), MEDIA_TYPE)
+        return ClosingStream(self._records(key, work, caller, fields["raw"]), MEDIA_TYPE)
 
     @answers(as_problem)
     async def amend(self, http: Request) -> Response:
@@ -132,12 +134,14 @@ class Desk:
             )
         return caller
 
-    async def _records(self, key: Key, work: Work, caller: Caller) -> AsyncGenerator[bytes, None]:
+    async def _records(
+        self, key: Key, work: Work, caller: Caller, raw: bool
+    ) -> AsyncGenerator[bytes, None]:
         self._works[key] = work
         try:
             async with (
                 aclosing(self._site.painting.work(work, caller)) as values,
-                aclosing(self._beats(key, values)) as records,
+                aclosing(self._beats(key, values, raw)) as records,
             ):
                 async for record in records:
                     yield record
@@ -148,7 +152,7 @@ class Desk:
             self._works.pop(key, None)
             log.debug("%s: work of %s has left", key[1], caller.name)
 
-    async def _beats(self, key: Key, values: Stream) -> AsyncGenerator[bytes, None]:
+    async def _beats(self, key: Key, values: Stream, raw: bool) -> AsyncGenerator[bytes, None]:
         """A record for each value, and while there is none, how long it will still be."""
         waits = True
         following = asyncio.ensure_future(anext(values, None))
@@ -163,7 +167,7 @@ class Desk:
                 if value is None:
                     return
                 waits = not isinstance(value, (Started, Frame))
-                yield await _record(value, lossless=not self._works[key].draft)
+                yield await _record(value, raw, lossless=not self._works[key].draft)
                 following = asyncio.ensure_future(anext(values, None))
         finally:
             following.cancel()
@@ -174,11 +178,14 @@ class Desk:
         return pack("line", forecast_header(forecast))
 
 
-async def _record(value: Value, *, lossless: bool) -> bytes:
+async def _record(value: Value, raw: bool, *, lossless: bool) -> bytes:
+    """One value; a finished picture with its pixels, as they are or as a second, lossless file."""
     if not isinstance(value, Frame):
         return pack(type(value).__name__.lower())
     parts = [value.data]
-    if value.final and lossless and value.pixels is not None:
+    if raw and value.final and value.pixels is not None:
+        parts.append(value.pixels.tobytes())
+    elif value.final and lossless and value.pixels is not None:
         parts.append(await asyncio.to_thread(encode_lossless, value.pixels))
     return pack("frame", frame_header(value), *parts)
 

@@ -44,6 +44,7 @@ def body(asked: Work, **changes: Any) -> dict[str, Any]:
         "fingerprint": STATUS.fingerprint,
         "instance": "another",
         "work": work_fields(asked, time.monotonic()),
+        "raw": False,
         **changes,
     }
 
@@ -75,9 +76,21 @@ def test_values_are_streamed_to_the_final_with_its_pixels(keyed: Running) -> Non
     assert 2.5 < time.monotonic() - taken.since < 30
 
 
+def test_pixels_may_come_as_they_are(keyed: Running) -> None:
+    """Previews then have none, and say how large they are."""
+    work = Work(asked(), previews=True)
+    answer = httpx.post(f"{keyed.url}/v1/work", json=body(work, raw=True), headers=SERVER)
+    records = [each for each in Records().feed(answer.content) if each.kind == "frame"]
+    frames = [parse_frame(record, work.request, raw=True) for record in records]
+    assert (frames[-1].pixels == color_of("a cat")).all()
+    assert len(frames) > 1 and {frame.size for frame in frames} == {(256, 256)}
+    assert all(frame.pixels is None and frame.data for frame in frames[:-1])
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "words"),
     [
+        ({"raw": 1}, 422, "raw"),
         ({"version": "0.0.1"}, 409, f"of version {__version__}"),
         ({"fingerprint": "x"}, 409, "other weights"),
         ({"name": ""}, 422, "name"),
