@@ -37,10 +37,8 @@ CONTRAST = """() => {
 
 
 @pytest.fixture
-def tab(own: Callable[..., Running], visit: Open) -> Visit:
-    opened = visit(own())
-    opened.wait_answered()
-    return opened
+def tab(again: Visit) -> Visit:
+    return again
 
 
 @pytest.fixture

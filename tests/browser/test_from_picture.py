@@ -64,10 +64,8 @@ def of_comfyui(**changes: Any) -> bytes:
 
 
 @pytest.fixture
-def tab(own: Callable[..., Running], visit: Open) -> Visit:
-    opened = visit(own())
-    opened.wait_answered()
-    return opened
+def tab(again: Visit) -> Visit:
+    return again
 
 
 def transfer(tab: Visit, data: bytes, kind: str = "image/png", name: str = "a.png") -> Any:

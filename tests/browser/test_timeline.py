@@ -22,6 +22,8 @@ WORDS = ("a red house", "a blue boat", "a green tree")
 FORGET = """() => globalThis.lightning?.timeline.store.remove(
   lightning.timeline.entries.map(({ id }) => id))"""
 ALL_KEPT = "lightning.timeline.work"  # a promise: of what has been painted so far
+CLOSED = """() => document.getElementById("timeline-menu").hidden ||
+  document.getElementById("timeline-more").click()"""
 KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
 READ = """async (text) => {
   const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
@@ -87,10 +89,13 @@ def begin(visit: Open) -> Callable[..., Visit]:
 
 
 @pytest.fixture
-def forgetful(begin: Callable[..., Visit], own: Callable[..., Running]) -> Iterator[Visit]:
-    tab = begin(own())
-    yield tab
-    tab.page.evaluate(FORGET)
+def forgetful(again: Visit) -> Iterator[Visit]:
+    """A page whose timeline is empty, and its menu closed."""
+    again.page.evaluate(CLOSED)
+    again.page.evaluate(ALL_KEPT)
+    again.page.evaluate(FORGET)
+    yield again
+    again.page.evaluate(FORGET)
 
 
 def test_back_to_an_earlier_picture_and_its_settings(
@@ -168,9 +173,9 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
 
 
 def test_one_is_removed_and_two_tabs_show_the_same(
-    forgetful: Visit, visit: Open, own: Callable[..., Running]
+    begin: Callable[..., Visit], visit: Open, own: Callable[..., Running]
 ) -> None:
-    tab, other = forgetful, visit(own())
+    tab, other = begin(own()), visit(own())
     other.wait_answered()
     paint(tab, *WORDS)
     other.wait(
