@@ -88,6 +88,11 @@ def away() -> Iterator[ThreadPoolExecutor]:
 # Closes all that is open on a page, and asks once more for what it began with.
 ANEW = """(request) => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const details of document.querySelectorAll("details[open]")) details.open = false;
+  document.querySelector("#waterfall:not([hidden]) #waterfall-close")?.click();
+  if (!document.getElementById("timeline-menu").hidden) {
+    document.getElementById("timeline-more").click();
+  }
   lightning.drawer.open(false);
   Object.assign(lightning.ghost, { history: [], finished: "" });
   lightning.takeOver({ ...request });
@@ -168,6 +173,7 @@ class Visit:
     def anew(self, first: dict[str, Any]) -> None:
         """Brings the page back to the request that it began with; what it has kept, it keeps."""
         self.page.bring_to_front()
+        self.page.set_viewport_size(DESKTOP)
         self.page.evaluate(ANEW, first)
         self.wait_answered()
 

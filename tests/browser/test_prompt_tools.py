@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..web.conftest import Running
-from .conftest import Modules, Visit
+from .conftest import House, Modules, Visit
 
 Open = Callable[..., Visit]
 ASKED = {
@@ -21,15 +21,16 @@ ASKED = {
 }
 
 
-def test_a_style_is_previewed_painted_linked_and_restored(own: Any, visit: Open) -> None:
-    running = own()
-    tab = visit(running)
+def test_a_style_is_previewed_painted_linked_and_restored(
+    shared_house: House, again: Visit
+) -> None:
+    tab = again
     tab.type("a cat")
     tab.wait_painted("a cat")
     tab.page.locator("#style select").select_option("Night")
     tab.wait("() => lightning.current?.style === 'Night' && lightning.answered")
     assert tab.text("style-preview") == "a cat at night"
-    assert running.engine.requests[-1].painted_prompt == "a cat at night"
+    assert shared_house.engine.requests[-1].painted_prompt == "a cat at night"
     assert tab.request() == {**ASKED, "style": "Night"}
     tab.page.get_by_role("button", name="Copy link").click()
     tab.wait("() => new URLSearchParams(location.search).get('style') === 'Night'")
@@ -101,9 +102,9 @@ def test_a_refused_storage_is_said_and_loses_nothing(own: Any, visit: Open) -> N
     tab.page.locator("#prompt-history-list button", has_text="a cat").wait_for()
 
 
-def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
-    running = own()
-    tab = visit(running)
+def test_a_morph_is_painted_scrubbed_and_used(shared_house: House, again: Visit) -> None:
+    tab = again
+    shared_house.engine.works.clear()
     tab.prompt.fill("a cat")
     tab.wait_painted("a cat")
     tab.page.get_by_role("button", name="Morph").click()
@@ -112,7 +113,7 @@ def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
     tab.page.locator("#morph-to").press("Enter")
     tab.wait("() => document.querySelectorAll('#morph-strip img[src]').length === 5")
     tab.wait("() => !document.getElementById('morph-gif').disabled")
-    strengths = sorted({r.morph_strength for r in running.engine.requests})
+    strengths = sorted({r.morph_strength for r in shared_house.engine.requests})
     assert strengths == [0, 0.25, 0.5, 0.75, 1]
     tab.page.locator("#morph-at").fill("2")
     assert tab.page.locator("#morph-at").get_attribute("aria-valuetext") == "50 %"
