@@ -16,19 +16,19 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize
 
-from lightning_demo.bench.chromium import FLAGS, NAMES, find
+from lightning_demo.bench.chromium import FLAGS
 from lightning_demo.engine.base import Engine
 from lightning_demo.web import service
 from lightning_demo.web.stage import stage
 from lightning_demo.web.stage.audience import audiences
 
+from ..browsers import NAMES
 from ..web.conftest import PATIENCE, Running, one_app_a_page, wait_for  # noqa: F401 - a fixture
 from ..web.fakes import FakeEngine, Stage
 
 if TYPE_CHECKING:
     from . import hall  # which needs this file
 
-WITHOUT_WINDOWS = "chromium-headless-shell"  # Debian's package of that name
 DESKTOP = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 # A page that is prepared with this finds that sockets cannot be opened.
@@ -70,13 +70,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """pytest-playwright's own fixture: this machine's Chromium instead of a downloaded one.
-
-    The same one without windows takes less to open a page, where that is installed, too.
-    """
-    found = shutil.which(WITHOUT_WINDOWS) or find()
+    """pytest-playwright's own fixture: this machine's Chromium instead of a downloaded one."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        reason = f"no browser: none of {', '.join((WITHOUT_WINDOWS, *NAMES))} is installed"
+        reason = f"no browser: none of {', '.join(NAMES)} is installed"
         if os.environ.get("LIGHTNING_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
