@@ -8,6 +8,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,6 +295,14 @@ class Tabs:
         kept = {"origin": origin, "storageTypes": "local_storage,indexeddb"}
         self._clients[page].send("Storage.clearDataForOrigin", kept)
 
+    @contextmanager
+    def quiet(self, page: Page) -> Iterator[None]:
+        """What happens on a page meanwhile meets no trouble."""
+        self.trouble.clear()
+        yield
+        page.evaluate("null")  # afterwards all that it has met has been told
+        assert self.trouble == []
+
     def _watch(self, page: Page) -> None:
         note = self.trouble.append
         page.on("console", lambda m: note(m.text) if m.type == "error" else None)
@@ -361,15 +370,32 @@ def shared_house(away: ThreadPoolExecutor) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
-def shared_page(tabs: Tabs, shared_house: House) -> Iterator[tuple[Visit, dict[str, Any]]]:
+def share(tabs: Tabs) -> Iterator[Callable[[House], Visit]]:
+    """Opens pages for all tests of a file, each of a server that has no others."""
+    opened: list[tuple[Page, House]] = []
+
+    def open_tab(house: House) -> Visit:
+        page = tabs.open()
+        page.set_viewport_size(DESKTOP)
+        opened.append((page, house))
+        tab = Visit(page, house.url)
+        tab.wait_answered()
+        return tab
+
+    yield open_tab
+    for page, house in opened:
+        tabs.leave(page)
+        tabs.forget(page, house.url)
+        wait_for(lambda house=house: not house.pages)
+
+
+@pytest.fixture(scope="module")
+def shared_page(
+    share: Callable[[House], Visit], shared_house: House
+) -> tuple[Visit, dict[str, Any]]:
     """A page that a file's tests share, and what it asked for first."""
-    page = tabs.open()
-    page.set_viewport_size(DESKTOP)
-    tab = Visit(page, shared_house.url)
-    tab.wait_answered()
-    yield tab, tab.request()
-    tabs.leave(page)
-    tabs.forget(page, shared_house.url)
+    tab = share(shared_house)
+    return tab, tab.request()
 
 
 @pytest.fixture
@@ -380,11 +406,9 @@ def again(shared_page: tuple[Visit, dict[str, Any]], tabs: Tabs) -> Iterator[Vis
     their own, and leave the page's modules as they are.
     """
     tab, first = shared_page
-    tabs.trouble.clear()
-    tab.anew(first)
-    yield tab
-    tab.page.evaluate("null")  # afterwards all that it has met has been told
-    assert tabs.trouble == []
+    with tabs.quiet(tab.page):
+        tab.anew(first)
+        yield tab
 
 
 @pytest.fixture
