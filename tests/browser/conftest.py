@@ -47,8 +47,9 @@ globalThis.WebSocket = class {
 
 HERE = Path(__file__).parent
 LONGEST = (
-    *("test_talk.py", "test_main_job.py", "test_axe.py", "test_batch.py"),
-    *("test_live.py", "test_completion.py", "test_controls.py", "test_timeline.py"),
+    *("test_talk.py", "test_main_job.py", "test_batch.py", "test_live.py", "test_axe.py"),
+    *("test_timeline.py", "test_languages.py", "test_controls.py", "test_completion.py"),
+    *("test_stage.py", "test_looks.py"),
 )
 
 
