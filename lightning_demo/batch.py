@@ -93,21 +93,35 @@ def _plan(args: argparse.Namespace, limits: Limits, manifest: Manifest) -> tuple
         raise InvalidSetting(f"file: {name} cannot be read ({error.strerror}).") from None
     lists: Lists = read_lists(Path(args.wildcards)) if args.wildcards else {}
     defaults = {name: value for name in FIELDS if (value := getattr(args, name)) is not None}
-    digest = _digest(data, lists, defaults, args.format, limits)
     before = manifest.origin
-    if before and before.sha256 != digest:
+    seed = before.seed if before else random_seed()
+    plan = make_plan(read_table(data, kind, COLUMNS), limits, defaults, seed, lists)
+    said = [repr(each) for each in (lists, defaults, args.format)]
+    origin = Origin(_digest(data, *said, _what_counts(limits, plan)), seed)
+    # Manifests of a while named all styles, also those that no picture has.
+    if before and before.sha256 not in (origin.sha256, _digest(data, *said, repr(limits))):
         raise InvalidSetting(
             f"out: {args.out} holds another batch (another list, or other options); "
             "choose another folder."
         )
-    origin = before or Origin(digest, random_seed())
-    return make_plan(read_table(data, kind, COLUMNS), limits, defaults, origin.seed, lists), origin
+    return plan, before or origin
 
 
-def _digest(data: bytes, *others: object) -> str:
+def _what_counts(limits: Limits, plan: Plan) -> str:
+    """What of the model's limits the pictures depend on; in the form of the first manifests, so
+    that a newer version goes on with a folder of an older one.
+    """
+    names = ("num_inference_steps", "default_steps", "sizes", "min_side", "max_side")
+    said = ", ".join(f"{name}={getattr(limits, name)!r}" for name in names)
+    styles = {picture.request.style for picture in plan.pictures} - {None}
+    return f"Limits({said})" + "".join(sorted(map(repr, styles)))
+
+
+def _digest(data: bytes, *others: str) -> str:
+    """Which list with which options it is."""
     digest = hashlib.sha256(data)
     for other in others:
-        digest.update(repr(other).encode())
+        digest.update(other.encode())
     return digest.hexdigest()
 
 

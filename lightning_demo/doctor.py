@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from .doctor_versions import Finding, outdated_programs, outdated_store, packages
 from .errors import CheckpointError, InvalidSetting, OutOfMemory
 from .model.compile.measured import MEASURED, read_measured
 from .model.compile.toolchain import compiler_variables, openvino_problem
@@ -33,15 +32,6 @@ PYTHONS = ((3, 10), (3, 13))
 LINE = "{:<14} {:>8}   {}"  # of a memory plan
 OPENVINO_WORKS = "import openvino; openvino.Core()"
 FREE_BYTES = {"miniature": 1 * 2**30, "sdxl-lightning": 8 * 2**30}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; `advice` is empty when all is well."""
-
-    what: str
-    found: str
-    advice: str = ""
 
 
 def describe_memory(card: str | None, free_gib: float | None) -> int:
@@ -79,10 +69,10 @@ def examine(settings: Settings) -> int:
     troubles = 0
     for finding in _findings(settings, spec):
         troubles += bool(finding.advice)
-        mark = "!!" if finding.advice else "ok"
+        mark = "!!" if finding.advice else "--" if finding.hint else "ok"
         print(f"{mark}  {finding.what:<10} {finding.found}")
-        if finding.advice:
-            print(f"    {'':<10} -> {finding.advice}")
+        if said := finding.advice or finding.hint:
+            print(f"    {'':<10} -> {said}")
     print(
         f"{troubles} problem(s) to solve before `python app.py` can run."
         if troubles
@@ -93,11 +83,13 @@ def examine(settings: Settings) -> int:
 
 def _findings(settings: Settings, spec: ModelSpec) -> Iterator[Finding]:
     yield _python()
-    yield from _packages()
+    yield from packages(REQUIREMENTS)
     yield _device(settings, spec)
     yield _memory(spec)
     yield from _plan(settings, spec)
     yield from _compiler(settings, spec)
+    yield from outdated_programs()
+    yield from outdated_store(settings)
     yield from _weights(spec)
     yield from _loras(settings)
     yield from _fallbacks(settings)
@@ -108,27 +100,6 @@ def _python() -> Finding:
     low, high = (".".join(map(str, version)) for version in PYTHONS)
     advice = "" if sys.version_info[:2] >= PYTHONS[0] else f"install Python {low} to {high}"
     return Finding("python", f"{platform.python_version()} at {sys.executable}", advice)
-
-
-def _packages() -> Iterator[Finding]:
-    for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines():
-        match = re.match(r"([A-Za-z0-9_.-]+)\s*>=\s*([0-9.]+)(?:,<([0-9.]+))?", line)
-        if match is None or ";" in line:  # what only some machines have is looked at by itself
-            continue
-        name, low, high = match.groups()
-        fix = f"pip install '{line.strip()}'"
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "not installed", fix)
-            continue
-        old = _numbers(version) < _numbers(low)
-        new = high is not None and _numbers(version) >= _numbers(high)
-        yield Finding(name, version, fix if old or new else "")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0]))
 
 
 def _device(settings: Settings, spec: ModelSpec) -> Finding:

@@ -52,7 +52,7 @@ def decode(data: bytes) -> Pixels:
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
             return np.asarray(picture.convert("RGB"))
-    except (OSError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises whatever its parsers stumble over
         raise ValueError(f"no picture ({error})") from None
 
 
@@ -114,15 +114,18 @@ def encode_png(
     request = _as_painted(request, pixels)
     parameters = parameters_text(request, model)
     text.add_itxt("parameters", parameters)
-    text.add_itxt(
-        "generation", json.dumps({**request.as_dict(), **_resolved(request), "model": model})
-    )
+    text.add_itxt("generation", settings_json(request, model))
     for name, value in workflow_texts(request, model, weights).items():
         text.add_text(name, value)
     text.add_itxt(XMP_IN_PNG, xmp_packet(parameters, model))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=PNG_COMPRESSION)
     return buffer.getvalue()
+
+
+def settings_json(request: GenerationRequest, model: str) -> str:
+    """The request as JSON, with the model, and what that has read of it where other was typed."""
+    return json.dumps({**request.as_dict(), **_resolved(request), "model": model})
 
 
 def parameters_text(request: GenerationRequest, model: str) -> str:
@@ -169,9 +172,10 @@ def _resolved(request: GenerationRequest) -> dict[str, str]:
 
 
 def _segments(request: GenerationRequest, model: str) -> tuple[bytes, bytes]:
-    """The settings as EXIF and as XMP."""
+    """The settings as EXIF, and as XMP, which has them as JSON, too."""
     parameters = parameters_text(request, model)
-    return _exif(parameters), xmp_packet(parameters, model).encode()
+    xmp = xmp_packet(parameters, model, settings_json(request, model))
+    return _exif(parameters), xmp.encode()
 
 
 def _exif(parameters: str) -> bytes:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from pathlib import Path
 
 from .errors import InvalidSetting
+from .private import readable_by_others
 from .settings import Settings, variable
+
+log = logging.getLogger(__name__)
+
+OLDEST = ssl.TLSVersion.TLSv1_2  # that is spoken
 
 
 def check_certificate(settings: Settings) -> None:
@@ -32,6 +38,8 @@ def check_certificate(settings: Settings) -> None:
             f"tls_cert, tls_key: {settings.tls_cert} and {settings.tls_key} cannot be used: "
             f"{reason}."
         ) from None
+    if readable_by_others(Path(settings.tls_key)):
+        log.warning("tls_key: every user of this machine can read %s: chmod 600", settings.tls_key)
 
 
 def _read(name: str, path: str) -> str:

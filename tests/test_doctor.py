@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sqlite3
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,9 @@ from safetensors.torch import save_file
 from lightning_demo import doctor
 from lightning_demo.cli import main
 from lightning_demo.model import device as machine
+from lightning_demo.model.compile.program_folder import versions
 from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.web.api.store import Store
 
 HERE = ["doctor", "--model", "miniature", "--port", "0"]
 
@@ -60,6 +64,63 @@ def test_old_and_missing_packages(
     said = advice(capsys.readouterr().out)
     for fix in ("pillow>=999", "no-such-package>=1", "torch>=1.0,<1.1"):
         assert f"pip install '{fix}'" in said
+
+
+def test_packages_that_only_some_have_hinder_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    file = tmp_path / "requirements.txt"
+    file.write_text('pillow>=1  # a note; with a semicolon\nnumpy>=999 ; platform_machine != "x"\n')
+    (tmp_path / "requirements-ray.txt").write_text("no-such-package==1.*\nhttpx[http2]==9.60.*\n")
+    monkeypatch.setattr(doctor, "REQUIREMENTS", file)
+    assert main(HERE) == 0
+    output = capsys.readouterr().out
+    said = advice(output)
+    assert "pip install 'numpy>=999'" in said and "pip install 'httpx[http2]==9.60.*'" in said
+    assert "no-such-package" not in output and "ok  pillow" in output
+
+
+def test_programs_of_other_versions_and_those_that_others_may_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    root = tmp_path / "compiled"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(root))
+    assert main(HERE) == 0
+    assert "compiled" not in capsys.readouterr().out
+    for name in (f"miniature-{versions()}-1", "miniature-0123456789abcdef-1", "miniature-1"):
+        (root / name).mkdir(parents=True)
+        (root / name / "unet.ov").write_bytes(bytes(2**20))
+    assert main(HERE) == 0
+    output = capsys.readouterr().out
+    assert "--  compiled   3 MB of programs" in output
+    assert "2 MB of other versions" in output
+    if os.name == "posix":
+        root.chmod(0o777)
+        assert main(HERE) == 0
+        assert f"chmod -R go-w {root}" in advice(capsys.readouterr().out)
+
+
+def test_what_the_apis_have_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    asked = [*HERE, "--files-dir", str(tmp_path)]
+    assert main(asked) == 0
+    assert "kept" not in capsys.readouterr().out
+    store = Store(tmp_path, hours=1, megabytes=1)
+    store.put_file(b"", "image/webp")
+    assert main(asked) == 0  # a server runs
+    store.close()
+    assert main(asked) == 0
+    assert capsys.readouterr().out.count("ok  kept       1 pictures of the APIs") == 2
+    database = sqlite3.connect(tmp_path / "store.sqlite")
+    for version, code, words in ((0, 0, "brought up to date"), (99, 1, "install that version")):
+        database.execute(f"PRAGMA user_version = {version}")
+        database.commit()
+        assert main(asked) == code
+        assert words in advice(capsys.readouterr().out)
+    database.close()
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"no database" * 100)
+    assert main(asked) == 1
+    assert "move" in advice(capsys.readouterr().out)
 
 
 def test_without_torch_it_still_says_what_to_do(

@@ -22,7 +22,7 @@ from lightning_demo.images import (
     parameters_text,
 )
 from lightning_demo.schemas import GenerationRequest, Style
-from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.studio.picture_info import read_info, request_fields
 
 REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
 GRADIENT = np.stack(
@@ -68,9 +68,17 @@ def test_a_style_is_stored_by_name_with_what_was_typed_and_what_was_read(format:
         "Negative prompt: dogs, day",
     ]
     assert request_fields(info) == STYLED.as_dict()
-    if format == "png":
-        said = json.loads(info.items["generation"])
-        assert said["painted_prompt"] == "a cat, 猫 🐈 at night"
+    said = json.loads(info.items["generation"])
+    assert said["painted_prompt"] == "a cat, 猫 🐈 at night" and said["model"] == "miniature"
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_what_no_text_can_hold_comes_back_from_our_own_settings(format: str):
+    """Prompts that look like settings, and digits that the text form rounds."""
+    odd = "a & <b>\u2028Negative prompt: x\u2028Steps: 9, Sampler: y, Seed: 1"
+    request = replace(REQUEST, prompt=odd, guidance_scale=1.2345678, negative_prompt="]]> \ud7ff")
+    info = read_info(encode(GRADIENT, request, "miniature", format, 90), "image")
+    assert request_fields(info) == request.as_dict()
 
 
 def test_jpeg_is_small_and_close():

@@ -15,6 +15,7 @@ FOUNDATION = {
     "comfyui",
     "late_parser",
     "ports",
+    "private",
     "reachable",
     "styles",
     "tasks",
@@ -31,7 +32,7 @@ ALLOWED = {
     "web": FOUNDATION | {"model", "engine", "studio"},
     "miniature": FOUNDATION | {"model", "engine"},
     "bench": FOUNDATION | {"model", "engine", "studio", "web", "miniature"},
-    "talk": FOUNDATION | {"model", "bench", "doctor"},  # a command in a folder
+    "talk": FOUNDATION | {"model", "bench", "doctor_versions"},  # a command in a folder
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +35,16 @@ def test_a_certificate_and_its_key_are_fine(pair: Pair):
     certificate, key = map(str, pair)
     check_certificate(Settings(tls_cert=certificate, tls_key=key))
     check_certificate(Settings())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_a_key_that_others_can_read_is_told(pair: Pair, caplog: pytest.LogCaptureFixture):
+    certificate, key = map(str, pair)
+    for rights, words in ((0o644, f"can read {key}: chmod 600"), (0o600, "")):
+        caplog.clear()
+        pair[1].chmod(rights)
+        check_certificate(Settings(tls_cert=certificate, tls_key=key))
+        assert words in caplog.text and bool(words) == bool(caplog.text)
 
 
 def test_one_without_the_other():

@@ -99,7 +99,7 @@ export class Batch {
     const words = listed([text("steps", { count: steps }), `${width}x${height}`, guidance && text("drawer.guidance", { value: guidance })]);
     byId("defaults").textContent = text("batch.defaults", { words });
     await this.draw();
-    (this.store.plan ? byId("go") : byId("text")).focus();
+    this.focus();
   }
 
   // The list ---------------------------------------------------------------------------------
@@ -152,7 +152,13 @@ export class Batch {
     }
     this.run.go();
     await this.draw();
-    byId("go").focus();
+    this.focus();
+  }
+
+  /** Goes to what is next: the list, its painting, or the zip once all is there. */
+  focus() {
+    if (!this.store.plan) byId("text").focus();
+    else (byId("go").hidden ? byId("save") : byId("go")).focus();
   }
 
   // Painting ---------------------------------------------------------------------------------
@@ -189,9 +195,12 @@ export class Batch {
     const sums = [sum, failed && text("batch.failed", { count: failed }), pace, hours && text("batch.left", { time: lasting(hours) })];
     byId("sums").textContent = sums.filter(Boolean).join(" · ");
     byId("go").textContent = text(run.running ? "live.pause" : store.outcomes.size ? "live.resume" : "paint.go");
-    byId("go").disabled = !left;
+    const waited = document.activeElement === byId("go");
+    byId("go").hidden = !left;
+    byId("run").classList.toggle("painted", !left);
     byId("retry").hidden = run.running || !failed;
     byId("save").disabled = !painted;
+    if (waited && !left) byId("save").focus(); // what was pressed is gone
     byId("room").hidden = !run.full;
     byId("room").disabled = !this.saved.length;
     const words = run.words || store.problem || (run.running ? text("batch.gives_way") : "");

@@ -36,8 +36,23 @@ export async function sourceOf(list, kind, words) {
   const blob = pasted ? new Blob([list]) : list;
   if (!blob.size) throw new Error(text("batch.empty"));
   if (blob.size > MOST) throw new Error(text("batch.too_large"));
-  const texts = await Promise.all(words.map(async (each) => [each.name.replace(/\.[^.]*$/, ""), await each.text()]));
+  const texts = await Promise.all(words.map(async (each) => [each.name.replace(/\.[^.]*$/, ""), wordsOf(await each.arrayBuffer(), each.name)]));
   return { kind: read, list: await base64(blob), words: Object.fromEntries(texts) };
+}
+
+/**
+ * A list of words, in UTF-8 or with a mark that says otherwise.
+ * @param {ArrayBuffer} bytes
+ * @param {string} name
+ */
+export function wordsOf(bytes, name) {
+  const mark = new Uint8Array(bytes.slice(0, 2)).join();
+  const encoding = { "255,254": "utf-16le", "254,255": "utf-16be" }[mark] ?? "utf-8";
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error(text("batch.not_unicode", { name }));
+  }
 }
 
 /** A blob's bytes as they are: a list need not be UTF-8. @param {Blob} blob @returns {Promise<string>} */

@@ -4,7 +4,7 @@ import { axes, cellsOf } from "./compare_axes.js";
 import { contactSheet } from "./contact_sheet.js";
 import { save } from "./files.js";
 import { decimal, dollars, milliseconds } from "./numbers.js";
-import { pause } from "./pause.js";
+import { pictureOf } from "./picture_request.js";
 import { isNamed, wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
@@ -180,27 +180,24 @@ export class Compare {
   /** @param {Shown} cell @param {AbortSignal} signal */
   async paint(cell, signal) {
     const { weights = this.weights[0], ...request } = cell.request;
-    const where = weights === this.weights[0] ? "../picture?format=jpeg&yields=1" : "../compared/picture";
-    const url = new URL(where, import.meta.url);
-    const headers = { "Content-Type": "application/json" };
-    const body = JSON.stringify(request);
-    const begun = performance.now();
+    const where = weights === this.weights[0] ? undefined : "../compared/picture";
     try {
-      const answer = await fetch(url, { method: "POST", headers, body, signal });
-      if (answer.status === 429) {
-        await pause(1000 * Number(answer.headers.get("Retry-After") ?? 1), signal);
-        if (!signal.aborted) await this.paint(cell, signal);
-        return;
-      }
-      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
-      cell.blob = await answer.blob();
-      cell.image.src = URL.createObjectURL(cell.blob);
-      cell.time.textContent = milliseconds(serverTime(answer) || performance.now() - begun);
+      const { blob, took } = await pictureOf(request, signal, where);
+      cell.blob = blob;
+      cell.image.src = URL.createObjectURL(blob);
+      const { price } = this;
+      cell.time.textContent = [milliseconds(took), price && dollars(price.usd, 4)].filter(Boolean).join(" · ");
     } catch (problem) {
       if (isNamed(problem, "AbortError")) return;
-      cell.time.textContent = problem instanceof TypeError ? text("server.silent") : wordsOf(problem);
+      cell.time.textContent = wordsOf(problem);
       cell.button.classList.add("failed");
     }
+  }
+
+  /** What one picture would have cost where SDXL-Lightning is hosted; null where that is not told. */
+  get price() {
+    const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
+    return service ? { service: String(service), usd: Number(usd) } : null;
   }
 
   stop() {
@@ -212,6 +209,20 @@ export class Compare {
   /** The cells that have their pictures. */
   get painted() {
     return this.cells.flatMap(({ blob, ...cell }) => (blob ? [{ ...cell, blob }] : []));
+  }
+
+  /** Two pictures of elsewhere over one another, as the only ones of the grid. @param {Moment[]} both */
+  pair(both) {
+    this.columns = both.length;
+    this.show(both.map(({ request, name }) => ({ request, name: name || request.prompt, file: request.prompt })));
+    for (const [at, { blob, milliseconds: took }] of both.entries()) {
+      const cell = this.cells[at];
+      cell.blob = blob;
+      cell.image.src = URL.createObjectURL(blob);
+      cell.time.textContent = milliseconds(took);
+      this.choose(cell);
+    }
+    this.slide();
   }
 
   // The grid ---------------------------------------------------------------------------------
@@ -232,6 +243,7 @@ export class Compare {
       return { ...cell, button, image, time, blob: null };
     });
     byId("grid").style.setProperty("--columns", String(this.columns));
+    byId("grid").classList.toggle("one-axis", this.columns === cells.length);
     byId("grid").replaceChildren(...this.cells.map(({ button }) => button));
     this.chosen = [];
     this.choose(null);
@@ -242,8 +254,8 @@ export class Compare {
     const painted = this.cells.filter(({ blob }) => blob).length;
     let words = text("paint.of", { painted, all: this.cells.length });
     if (took) words = text("compare.took", { words, seconds: decimal(took / 1000, 1) });
-    const [service, usd] = JSON.parse(document.getElementById("meter")?.dataset.prices ?? "[]")[0] ?? [];
-    if (took && service) words = text("compare.price", { words, service, price: dollars(usd * painted, 4) });
+    const { price } = this;
+    if (took && price) words = text("compare.price", { words, service: price.service, price: dollars(price.usd * painted, 4) });
     this.say(words);
     byId("save").disabled = byId("zip").disabled = !painted;
   }
@@ -334,11 +346,4 @@ export class Compare {
 function fileName(number, name) {
   const words = name.normalize("NFKD").toLowerCase().match(/[a-z0-9.]+/g) ?? [];
   return [String(number).padStart(2, "0"), ...words].join("-").slice(0, 80);
-}
-
-/** ms that it took, by the server's own measurement, without its place in line. @param {Response} answer */
-function serverTime(answer) {
-  const stages = answer.headers.get("Server-Timing") ?? "";
-  const of = (/** @type {string} */ stage) => Number(new RegExp(`\\b${stage};dur=([\\d.]+)`).exec(stages)?.[1] ?? 0);
-  return stages && Math.round(of("total") - of("queue"));
 }

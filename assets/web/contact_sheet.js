@@ -1,8 +1,9 @@
 // Pictures with their words on one sheet, drawn in the page.
 
+import { marked } from "./marked.js";
 import { text } from "./text.js";
 
-const MOST = 96; // pictures, the newest
+export const MOST = 96; // pictures, the newest
 const SIDE = 256; // px of each
 const GAP = 16;
 const LINE = 18;
@@ -38,7 +39,8 @@ export async function contactSheet(entries, most = COLUMNS) {
     context.fillStyle = "#5c584f";
     context.fillText(text("sheet.settings", { count: steps, seed }), left, top + SIDE + 6 + words.length * LINE);
   }
-  return new Promise((resolve) => canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"));
+  const sheet = await new Promise((resolve) => canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"));
+  return marked(sheet);
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Blob} blob @param {number} left @param {number} top */

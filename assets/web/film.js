@@ -2,10 +2,11 @@
 // server's library.
 
 import { wrapped } from "./contact_sheet.js";
+import { marked } from "./marked.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
 
-const MOST = 120; // pictures, the newest
+export const MOST = 120; // pictures, the newest
 const EACH_MS = 200;
 const LAST_MS = 2000; // the last one is looked at
 const TICK_MS = 50; // between two frames of a recording, which shows nothing that is not drawn
@@ -52,7 +53,7 @@ export async function recorded(entries, signal) {
   }
   recorder.stop();
   await stopped;
-  return new Blob(parts, { type });
+  return marked(new Blob(parts, { type }));
 }
 
 /**

@@ -68,15 +68,16 @@ export function watchForPictures(button, take, replay) {
 const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("image/"));
 
 /**
- * A request with the settings inside a picture, as far as they can be asked for here, and words for
- * them; null where it has none.
+ * A request with the settings inside a picture, as far as they can be asked for here, words for them, and
+ * whether it is too large to be shown; null where it has none.
  * @param {Asked} request  what is asked for now
  * @param {Limits} limits
  * @param {Blob} file
  */
 export async function requestOf(file, request, limits) {
-  const found = await settingsIn(file);
-  return found && fitted(found, request, limits);
+  const inside = await settingsIn(file);
+  const asked = inside && fitted(inside.found, request, limits);
+  return asked && { ...asked, large: inside.large };
 }
 
 /**

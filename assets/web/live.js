@@ -7,10 +7,11 @@ import { Drawer } from "./drawer.js";
 import { save } from "./files.js";
 import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
+import { asLink, ofLink } from "./link.js";
 import { Keys } from "./keys.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
-import { BLEND, PromptTools } from "./prompt_tools.js";
+import { PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
 import { Timeline } from "./timeline.js";
 import { whatOf } from "./picture_dialog.js";
@@ -76,16 +77,7 @@ export class Lightning {
 
   /** Reads a shared link over the page's own values. */
   readLink() {
-    const link = new URLSearchParams(location.search);
-    for (const [name, known] of Object.entries(this.request)) {
-      const said = link.get(name);
-      if (said === null) continue;
-      const number = typeof known === "number" && said.trim() && isFinite(Number(said));
-      Object.assign(this.request, { [name]: number ? Number(said) : said });
-    }
-    for (const [name, kind] of Object.entries(BLEND)) {
-      if (link.has(name)) Object.assign(this.request, { [name]: kind(link.get(name)) });
-    }
+    Object.assign(this.request, ofLink(location.search, this.request));
     this.controls.show(this.request);
   }
 
@@ -361,7 +353,7 @@ export class Lightning {
       this.panel.note(text("live.no_settings"), "problem");
       return;
     }
-    const what = await whatOf(file, found.request, found.words);
+    const what = await whatOf(found.large ? null : file, found.request, found.words);
     if (!what) return;
     const { prompt, negative_prompt: without, style } = found.request;
     const all = what === "all";
@@ -401,15 +393,9 @@ export class Lightning {
 
   /** Puts what is asked for into the address bar, and returns it. */
   address() {
-    const url = new URL(location.href);
-    const none = Object.fromEntries(Object.keys(BLEND).map((name) => [name, ""]));
-    const wanted = { ...none, ...this.request, seed: this.request.seed ?? this.current?.seed };
-    for (const [name, value] of Object.entries(wanted)) {
-      if (value === "" || value == null) url.searchParams.delete(name);
-      else url.searchParams.set(name, String(value));
-    }
-    history.replaceState(history.state, "", url);
-    return url.href;
+    const link = asLink(location.href, { ...this.request, seed: this.request.seed ?? this.current?.seed });
+    history.replaceState(history.state, "", link);
+    return link;
   }
 }
 

@@ -3,7 +3,7 @@
 import { save } from "./files.js";
 import { animated, filmEnding, recorded } from "./film.js";
 import { percent } from "./numbers.js";
-import { pause } from "./pause.js";
+import { pictureOf } from "./picture_request.js";
 import { isNamed, wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { text } from "./text.js";
@@ -143,23 +143,14 @@ export class Morph {
 
   /** @param {Cell} cell @param {AbortSignal} signal */
   async paint(cell, signal) {
-    const url = new URL("../picture?format=jpeg", import.meta.url);
-    const headers = { "Content-Type": "application/json" };
     try {
-      const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify(cell.request), signal });
-      if (answer.status === 429) {
-        await pause(1000 * Number(answer.headers.get("Retry-After") ?? 1), signal);
-        if (!signal.aborted) await this.paint(cell, signal);
-        return;
-      }
-      if (!answer.ok) throw new Error(said((await answer.json().catch(() => null))?.detail) || text("server.not_painted"));
-      cell.blob = await answer.blob();
+      cell.blob = (await pictureOf(cell.request, signal)).blob;
       cell.image.src = URL.createObjectURL(cell.blob);
       if (cell.at === this.at || this.painted.length === 1) this.show(cell.at);
     } catch (problem) {
       if (isNamed(problem, "AbortError")) return;
       this.stop();
-      this.say(problem instanceof TypeError ? text("server.silent") : wordsOf(problem), "problem");
+      this.say(wordsOf(problem), "problem");
     }
   }
 

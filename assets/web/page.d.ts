@@ -13,7 +13,7 @@ type ButtonId =
   | `desk-${"blank" | "freeze" | "hall-open" | "here" | "load" | "next" | "open" | "previous" | "reset" | "sheet" | "start" | "type" | "zip"}`
   | `morph-${"film" | "gif" | "go" | "use"}`
   | "prompt-history-forget"
-  | `timeline-${"clear" | "film" | "gif" | "more" | "open" | "pin" | "play" | "remove" | "sheet" | "track" | "webp"}`;
+  | `timeline-${"clear" | "film" | "gif" | "more" | "open" | "pair" | "pin" | "play" | "remove" | "sheet" | "track" | "webp"}`;
 type InputId =
   | "code" | "new-name" | "keys-single" | "prompt-history-search" | "batch-file" | "batch-words" | "morph-at" | "morph-to"
   | `compare-${"across-values" | "down-values" | "split" | "zoom"}`

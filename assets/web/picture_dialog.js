@@ -14,7 +14,7 @@ const element = (kind, fields) => Object.assign(document.createElement(kind), fi
 
 /**
  * Asks a visitor.
- * @param {Blob} file  the picture
+ * @param {Blob | null} file  the picture; null for one that is too large to be shown
  * @param {Asked} request  what it asks for here
  * @param {string} words  for its settings, and for what they become
  * @returns "all", "prompt", or "" for nothing
@@ -22,7 +22,7 @@ const element = (kind, fields) => Object.assign(document.createElement(kind), fi
 export function whatOf(file, request, words) {
   const dialog = element("dialog", { id: "picture-dialog" });
   dialog.setAttribute("aria-labelledby", "picture-dialog-title");
-  const image = element("img", { alt: "", src: URL.createObjectURL(file) });
+  const image = file ? element("img", { alt: "", src: URL.createObjectURL(file) }) : element("p", { className: "unseen", textContent: text("picture_dialog.large") });
   const about = element("div", {});
   about.append(
     element("h2", { id: "picture-dialog-title", textContent: text("picture_dialog.title") }),
@@ -36,7 +36,7 @@ export function whatOf(file, request, words) {
   document.querySelector(".gradio-container").append(dialog);
   const answered = new Promise((answer) => {
     dialog.addEventListener("close", () => {
-      URL.revokeObjectURL(image.src);
+      if (image instanceof HTMLImageElement) URL.revokeObjectURL(image.src);
       dialog.remove();
       answer(dialog.returnValue);
     });

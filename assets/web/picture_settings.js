@@ -1,11 +1,12 @@
 // The settings inside a picture, in our names: ours, AUTOMATIC1111's text, Fooocus' JSON, or ComfyUI's
-// graph. What `web/api/picture_info.py`, `fooocus_parameters.py` and `comfyui_graph.py` do for programs is done here for the page, so that
+// graph. What `studio/picture_info.py`, `fooocus_parameters.py` and `comfyui_graph.py` do for programs is done here for the page, so that
 // no picture has to be uploaded.
 
 import { pictureTexts } from "./picture_texts.js";
 
 // Bounds for a stranger's graph, as in `comfyui_graph.py`.
 const [MOST_NODES, MOST_INPUTS, MOST_SAMPLERS, NEAR, NEXT] = [2000, 100, 20, 300, 20];
+const MOST_PIXELS = 2 ** 26; // of a picture that is decoded, as in `picture_info.py`
 const FIELDS = [
   "prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "seed", "width", "height",
   "style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength",
@@ -40,16 +41,17 @@ const isLink = (value) => Array.isArray(value) && value.length === 2 && isText(v
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * The fields of a request that a picture file names; null where it names none.
+ * The fields of a request that a picture file names, and whether it is too large to be shown, whatever it
+ * says of itself; null where it names none.
  * @param {Blob} file
- * @returns {Promise<Fields | null>}
+ * @returns {Promise<{ found: Fields, large: boolean } | null>}
  */
 export async function settingsIn(file) {
   const picture = await pictureTexts(file);
   const found = picture && settingsOf(picture.texts);
   if (!found) return null;
-  const { width, height } = picture;
-  return { ...(width && { width, height }), ...found };
+  const { width = 0, height = 0 } = picture;
+  return { found: { ...(width && { width, height }), ...found }, large: width * height > MOST_PIXELS };
 }
 
 /**

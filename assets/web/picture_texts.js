@@ -1,10 +1,16 @@
-// The texts inside a picture file, read without decoding it: PNG's text chunks, and the comment and
-// ComfyUI's tags in the EXIF part of JPEG and WebP. The file may be a stranger's, and damaged.
+// The texts inside a picture file, read without decoding it: PNG's text chunks, and of JPEG and WebP the
+// comment and ComfyUI's tags in the EXIF part, and our own settings in the XMP part. The file may be a
+// stranger's, and damaged.
 
 const LARGEST_FILE = 2 ** 27; // bytes
 const LARGEST_TEXT = 2 ** 20; // bytes of one text, unpacked
 const MOST_TEXTS = 64;
+const OURS = /<lightning:generation>([^<]{1,20000})<\/lightning:generation>/; // as xmp.py writes it
+const XMP_IN_JPEG = "http://ns.adobe.com/xap/1.0/\0"; // what its segment begins with
 const [IMAGE_DESCRIPTION, MAKE, MODEL, EXIF_FOLDER, USER_COMMENT] = [0x10e, 0x10f, 0x110, 0x8769, 0x9286];
+
+// The markers of a JPEG's frame, which tell its size (ITU-T T.81, table B.1).
+const FRAMES = new Set([0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf]);
 
 /** A value of an EXIF folder: where it is, or would be if it had more bytes. @typedef {{ at: number, count: number, place: number }} Entry */
 
@@ -23,8 +29,8 @@ export async function pictureTexts(file) {
   const view = new DataView(bytes.buffer);
   try {
     if (view.getUint32(0) === 0x89504e47) return await ofPng(bytes, view);
-    if (view.getUint16(0) === 0xffd8) return { texts: ofJpeg(bytes, view) };
-    if (text(bytes.subarray(0, 4)) === "RIFF") return { texts: ofWebp(bytes, view) };
+    if (view.getUint16(0) === 0xffd8) return ofJpeg(bytes, view);
+    if (text(bytes.subarray(0, 4)) === "RIFF") return ofWebp(bytes, view);
   } catch (problem) {
     if (!(problem instanceof RangeError)) throw problem; // it ends too early
   }
@@ -95,27 +101,44 @@ async function unpacked(bytes) {
 
 /** @param {Uint8Array<ArrayBuffer>} bytes @param {DataView} view */
 function ofJpeg(bytes, view) {
+  /** @type {{ texts: Record<string, string>, width?: number, height?: number }} */
+  const found = { texts: {} };
   for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff && bytes[at + 1] !== 0xda; ) {
+    const kind = bytes[at + 1];
     const length = view.getUint16(at + 2);
-    if (bytes[at + 1] === 0xe1 && text(bytes.subarray(at + 4, at + 8)) === "Exif") {
-      return ofExif(bytes.subarray(at + 10, at + 2 + length));
-    }
+    const segment = bytes.subarray(at + 4, at + 2 + length);
+    if (kind === 0xe1 && text(segment.subarray(0, 4)) === "Exif") found.texts = { ...ofExif(segment.subarray(6)), ...found.texts };
+    else if (kind === 0xe1 && text(segment.subarray(0, XMP_IN_JPEG.length)) === XMP_IN_JPEG) Object.assign(found.texts, ofXmp(segment));
+    else if (FRAMES.has(kind)) Object.assign(found, { height: view.getUint16(at + 5), width: view.getUint16(at + 7) });
     at += 2 + length;
   }
-  return {};
+  return found;
 }
 
 /** @param {Uint8Array<ArrayBuffer>} bytes @param {DataView} view */
 function ofWebp(bytes, view) {
+  /** @type {{ texts: Record<string, string>, width?: number, height?: number }} */
+  const found = { texts: {} };
   for (let at = 12; at + 8 <= bytes.length; ) {
+    const kind = text(bytes.subarray(at, at + 4));
     const length = view.getUint32(at + 4, true);
-    if (text(bytes.subarray(at, at + 4)) === "EXIF") {
-      const prefix = text(bytes.subarray(at + 8, at + 12)) === "Exif" ? 6 : 0;
-      return ofExif(bytes.subarray(at + 8 + prefix, at + 8 + length));
+    const chunk = bytes.subarray(at + 8, at + 8 + length);
+    if (kind === "EXIF") found.texts = { ...ofExif(chunk.subarray(text(chunk.subarray(0, 4)) === "Exif" ? 6 : 0)), ...found.texts };
+    else if (kind === "XMP ") Object.assign(found.texts, ofXmp(chunk));
+    else if (kind === "VP8X") {
+      const side = (/** @type {number} */ place) => 1 + chunk[place] + 256 * chunk[place + 1] + 65536 * chunk[place + 2];
+      Object.assign(found, { width: side(4), height: side(7) });
     }
     at += 8 + length + (length % 2);
   }
-  return {};
+  return found;
+}
+
+/** Our settings in an XMP packet. @param {Uint8Array<ArrayBuffer>} packet @returns {{ generation?: string }} */
+function ofXmp(packet) {
+  const [, escaped] = (packet.length <= LARGEST_TEXT && OURS.exec(text(packet))) || [];
+  if (!escaped) return {};
+  return { generation: escaped.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&") };
 }
 
 /**

@@ -1,5 +1,6 @@
 // What helps with a prompt: the style's words, how it is read, earlier ones, and the way to another.
 
+import { BLEND } from "./link.js";
 import { percent } from "./numbers.js";
 import { PromptHistory } from "./prompt_history.js";
 import { listed, text } from "./text.js";
@@ -7,8 +8,6 @@ import { listed, text } from "./text.js";
 const COUNT_MS = 400; // after the last change: nobody's picture waits for a count
 const TIP_MS = 20_000;
 
-/** The fields of a request that no control shows, and what they are made of in a link. */
-export const BLEND = { variation_seed: Number, variation_strength: Number, morph_prompt: String, morph_strength: Number };
 const BLENDS = /** @type {(keyof typeof BLEND)[]} */ (Object.keys(BLEND));
 
 /**

@@ -1,14 +1,14 @@
 // The timeline: every finished picture with its settings, to go back to, name, pin, play and save.
 
-import { contactSheet } from "./contact_sheet.js";
+import { contactSheet, MOST as MOST_ON_SHEET } from "./contact_sheet.js";
 import { save } from "./files.js";
-import { animated, filmEnding, recorded } from "./film.js";
+import { animated, filmEnding, MOST as MOST_IN_FILM, recorded } from "./film.js";
 import { pause } from "./pause.js";
 import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
-import { readTrack, trackOf } from "./timeline_track.js";
+import { readTrack, sameAs, trackOf } from "./timeline_track.js";
 
 const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
@@ -32,6 +32,9 @@ export class Timeline {
     this.chosen = null; // id of the picture that is shown
     /** @type {AbortController | null} */
     this.running = null; // what plays or replays, until it is aborted
+    /** @type {number | null} */
+    this.first = null; // id of one that is to be seen beside the next that is chosen
+    this.told = ""; // why nothing is kept
     this.work = this.reload(); // one change after the other
     this.wire();
   }
@@ -43,10 +46,11 @@ export class Timeline {
       more: () => this.openMenu(Boolean(byId("menu").hidden)),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
-      sheet: () => this.export("lightning-contact-sheet.png", () => contactSheet(this.entries)),
+      pair: () => this.pair(this.first === null ? this.chosen : null),
+      sheet: () => this.export("lightning-contact-sheet.png", MOST_ON_SHEET, () => contactSheet(this.entries)),
       film: () => this.saveFilm(),
-      gif: () => this.export("lightning.gif", () => animated(this.entries, "gif")),
-      webp: () => this.export("lightning.webp", () => animated(this.entries, "webp")),
+      gif: () => this.export("lightning.gif", MOST_IN_FILM, () => animated(this.entries, "gif")),
+      webp: () => this.export("lightning.webp", MOST_IN_FILM, () => animated(this.entries, "webp")),
       track: () => save(new Blob([trackOf(this.entries)], { type: "application/json" }), "lightning-track.json"),
       open: () => byId("file").click(),
       clear: () => this.clear(),
@@ -109,8 +113,19 @@ export class Timeline {
     if (!this.entry) this.chosen = this.entries.at(-1)?.id ?? null;
     this.strip.draw(this.entries, this.chosen);
     byId("play").disabled = this.store.entries.size < 2;
-    if (this.store.problem) this.say(this.store.problem);
+    this.tell();
     this.drawMenu();
+  }
+
+  /** Says once that nothing more outlives this tab, and marks the menu's button, for it may be closed. */
+  tell() {
+    const { problem } = this.store;
+    if (!problem || problem === this.told) return;
+    this.told = problem;
+    this.say(problem);
+    this.lightning.panel.note(problem);
+    byId("more").title = problem;
+    byId("more").classList.add("refused");
   }
 
   // Going back -------------------------------------------------------------------------------
@@ -128,8 +143,25 @@ export class Timeline {
   /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
   take(id) {
     this.stop();
+    if (this.first !== null && this.first !== id) this.slide(this.first, id);
     this.show(id);
     this.lightning.submitRecalled();
+  }
+
+  /** One of the two that are to be seen over one another; null: none after all. @param {number | null} first */
+  pair(first) {
+    this.first = first;
+    byId("pair").setAttribute("aria-pressed", String(first !== null));
+    this.say(first === null ? "" : text("timeline.pair"));
+  }
+
+  /** Two pictures over one another. @param {number} first @param {number} second */
+  async slide(first, second) {
+    const both = [first, second].flatMap((id) => this.store.entries.get(id) ?? []);
+    this.pair(null);
+    this.openMenu(false);
+    await this.lightning.compare();
+    this.lightning.comparison?.pair(both);
   }
 
   async play() {
@@ -152,26 +184,48 @@ export class Timeline {
     return this.replay(file);
   }
 
-  /** Paints each request of a track, one after the other. @param {File} file */
+  /**
+   * Paints each request of a track, one after the other, and says what is not as it was.
+   * @param {File} file
+   */
   async replay(file) {
-    let requests;
+    let cues;
     try {
-      requests = await readTrack(file);
+      cues = await readTrack(file);
     } catch (problem) {
       this.say(wordsOf(problem));
       return;
     }
+    const { lightning } = this;
+    const sum = { painted: 0, failed: 0, differ: 0, theirs: "" };
     await this.run(async (signal) => {
-      for (const [place, request] of requests.entries()) {
-        if (signal.aborted) return;
-        this.say(text("timeline.painting", { place: place + 1, all: requests.length }));
-        this.lightning.recall(request);
-        this.lightning.submit();
+      for (const [place, { request, model, name }] of cues.entries()) {
+        this.say(text("timeline.painting", { place: place + 1, all: cues.length }));
+        lightning.recall(request);
+        const same = sameAs(request, lightning.request);
+        lightning.submit();
         await pause(REPLAY_MS, signal);
-        while (!this.lightning.answered && !signal.aborted) await pause(20, signal);
+        while (!lightning.answered && !signal.aborted) await pause(20, signal);
+        if (signal.aborted) break;
+        const last = lightning.painted.at(-1);
+        const painted = last?.final && last.sequence === lightning.sequence;
+        sum[painted ? "painted" : "failed"] += 1;
+        if (!painted) continue;
+        if (!same) sum.differ += 1;
+        const own = last.model || lightning.panel.status?.model;
+        if (model && own && model !== own) sum.theirs = model;
+        await this.work; // so that it is the chosen one
+        if (name && !this.entry?.name) await this.change({ name });
       }
-      this.say(text("timeline.painted", { count: requests.length }));
     });
+    const { painted, failed, differ, theirs } = sum;
+    const words = [
+      text("timeline.painted", { count: painted }),
+      failed && text("timeline.failed", { count: failed }),
+      differ && text("timeline.differ", { count: differ }),
+      theirs && text("timeline.other_model", { model: theirs }),
+    ];
+    this.say(words.filter(Boolean).join(" · "));
   }
 
   /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */
@@ -202,6 +256,7 @@ export class Timeline {
   drawMenu() {
     const { entry } = this;
     for (const name of OF_ENTRIES) byId(name).disabled = !entry;
+    byId("pair").disabled = this.store.entries.size < 2;
     if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
     byId("name").placeholder = entry?.request.prompt ?? "";
     byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
@@ -244,20 +299,23 @@ export class Timeline {
   saveFilm() {
     const kind = filmEnding();
     if (!kind) this.say(text("timeline.no_film"));
-    else this.export(`lightning.${kind.ending}`, (signal) => recorded(this.entries, signal));
+    else this.export(`lightning.${kind.ending}`, MOST_IN_FILM, (signal) => recorded(this.entries, signal));
   }
 
   /**
-   * Makes a file, which may take a while, and saves it.
+   * Makes a file, which may take a while, and saves it; says so where not all pictures are in it.
    * @param {string} name
+   * @param {number} most  pictures in such a file
    * @param {(signal: AbortSignal) => Promise<Blob>} make
    */
-  async export(name, make) {
+  async export(name, most, make) {
+    const all = this.store.entries.size;
     this.say(text("file.making", { name }));
     await this.run(async (signal) => {
       try {
         save(await make(signal), name);
-        this.say(text("live.saved", { name }));
+        const words = text("live.saved", { name });
+        this.say(all > most ? text("timeline.newest", { words, most, all }) : words);
       } catch (problem) {
         this.say(wordsOf(problem));
       }

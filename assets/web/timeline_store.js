@@ -52,28 +52,34 @@ export class TimelineStore {
   async add(entry) {
     for (const { id, key } of this.entries.values()) if (key === entry.key) return id;
     const whole = { name: "", pinned: false, ...entry };
-    const id = /** @type {number | null} */ (await this.write((pictures) => pictures.add(whole)));
-    const own = id ?? Math.max(0, ...this.entries.keys()) + 1;
-    this.entries.set(own, { ...whole, id: own });
-    await this.trim(own);
+    const kept = await this.write(async (pictures) => {
+      // Another tab may have kept it since.
+      const known = /** @type {Moment | undefined} */ (await done(pictures.index("key").get(entry.key)));
+      return known ?? { ...whole, id: Number(await done(pictures.add(whole))) };
+    });
+    const own = kept ?? { ...whole, id: Math.max(0, ...this.entries.keys()) + 1 };
+    this.entries.set(own.id, own);
+    await this.trim(own.id);
     this.channel.postMessage("changed");
-    return own;
+    return own.id;
   }
 
-  /** Changes `name` or `pinned`. @param {number} id @param {Partial<Moment>} fields */
+  /**
+   * Changes `name` or `pinned`; asked of the database at once, for the page may be left the next moment.
+   * @param {number} id
+   * @param {Partial<Moment>} fields
+   */
   async change(id, fields) {
     const entry = { .../** @type {Moment} */ (this.entries.get(id)), ...fields };
     this.entries.set(id, entry);
-    await this.write((pictures) => pictures.put(entry));
+    await this.write((pictures) => done(pictures.put(entry)));
     this.channel.postMessage("changed");
   }
 
   /** @param {number[]} ids */
   async remove(ids) {
-    for (const id of ids) {
-      this.entries.delete(id);
-      await this.write((pictures) => pictures.delete(id));
-    }
+    for (const id of ids) this.entries.delete(id);
+    await this.write((pictures) => Promise.all(ids.map((id) => done(pictures.delete(id)))));
     this.channel.postMessage("changed");
   }
 
@@ -93,14 +99,20 @@ export class TimelineStore {
   }
 
   /**
-   * What a change of the database gives; null where there is none, or none any more.
+   * What a change of the database gives, once it is on the disk; null where there is none, or none any more.
    * @template Value
-   * @param {(pictures: IDBObjectStore) => IDBRequest<Value>} change
+   * @param {(pictures: IDBObjectStore) => Promise<Value>} change
    */
   async write(change) {
     if (!this.database) return null;
     try {
-      return await done(change(this.pictures("readwrite")));
+      const pictures = this.pictures("readwrite");
+      const writing = pictures.transaction;
+      const finished = new Promise((go, no) => {
+        writing.oncomplete = go;
+        writing.onabort = () => no(writing.error);
+      });
+      return (await Promise.all([change(pictures), finished]))[0];
     } catch (problem) {
       const full = isNamed(problem, "QuotaExceededError");
       this.forbid(text(full ? "timeline.full" : "timeline.refused"), problem);

@@ -20,6 +20,7 @@ const FIELDS = {
 };
 const LONGEST = 5_000; // requests
 const LARGEST = 2 ** 24; // bytes
+const LONGEST_NAME = 200; // characters, as its field takes
 
 /** The text of a track. @param {Moment[]} entries */
 export function trackOf(entries) {
@@ -27,11 +28,13 @@ export function trackOf(entries) {
   return JSON.stringify({ kind: KIND, version: VERSION, requests }, null, 2);
 }
 
+/** A picture of a track: its request, what has painted it, and the name that it was given. @typedef {{ request: Partial<Asked>, model: string, name: string }} Cue */
+
 /**
- * The requests of a track, only with fields that a request has.
+ * The pictures of a track, only with fields that a request has.
  * @param {Blob} file  a File or Blob
  * @throws Error  with words for the visitor
- * @returns {Promise<Partial<Asked>[]>}
+ * @returns {Promise<Cue[]>}
  */
 export async function readTrack(file) {
   if (file.size > LARGEST) throw new Error(text("track.too_large"));
@@ -50,6 +53,22 @@ export async function readTrack(file) {
   return content.requests.map((/** @type {Record<string, unknown> | null} */ request, /** @type {number} */ place) => {
     const fields = Object.entries(FIELDS).filter(([name, type]) => typeof request?.[name] === type);
     if (!fields.some(([name]) => name === "prompt")) throw new Error(text("track.no_prompt", { place: place + 1 }));
-    return Object.fromEntries(fields.map(([name]) => [name, request?.[name]]));
+    const { model, name } = /** @type {Record<string, unknown>} */ (request);
+    return { request: Object.fromEntries(fields.map(([field]) => [field, request?.[field]])), model: line(model), name: line(name) };
   });
 }
+
+/** @param {unknown} value */
+const line = (value) => (typeof value === "string" ? value.trim().slice(0, LONGEST_NAME) : "");
+
+/**
+ * Whether one request paints what another does. @param {Partial<Asked>} wanted @param {Asked} asked
+ */
+export function sameAs(wanted, asked) {
+  const plain = { ...wanted, guidance_scale: unguided(wanted.guidance_scale) };
+  const other = { ...asked, guidance_scale: unguided(asked.guidance_scale) };
+  return Object.entries(plain).every(([name, value]) => other[/** @type {keyof Asked} */ (name)] === value);
+}
+
+/** Up to 1 it does nothing. @param {number | undefined} guidance */
+const unguided = (guidance) => (guidance !== undefined && guidance > 1 ? guidance : 0);

@@ -10,7 +10,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
 });
 
 /** CRC-32 of bytes. @param {Uint8Array<ArrayBuffer>} bytes */
-function crc32(bytes) {
+export function crc32(bytes) {
   let crc = ~0;
   for (const byte of bytes) crc = TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;

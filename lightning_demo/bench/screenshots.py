@@ -29,10 +29,45 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
     ),
     "times": ("lightning.waterfall.toggle(true)", "lightning.waterfall.toggle(false)"),
     "timeline-menu": ("lightning.timeline.openMenu(true)", "lightning.timeline.openMenu(false)"),
+    "tokens": ("lightning.tools.openRead(true)", "lightning.tools.openRead(false)"),
+    "history": (
+        """localStorage.setItem("lightning-prompts", JSON.stringify(
+          ["a red house by the sea at night", "two blue birds in the hills", "a cat"].map(
+          (prompt, at) => ({ prompt, negative_prompt: "", style: at ? "" : "Paper cut" }))));
+        lightning.tools.history.open()""",
+        "lightning.tools.history.dialog.close()",
+    ),
+    "morph": (
+        "lightning.tools.morph().then(() => lightning.tools.morphing.go())",
+        "lightning.tools.morphing.dialog.close()",
+    ),
     "keys": ("lightning.keys.open()", "lightning.keys.dialog.close()"),
-    "compare": (
-        "lightning.compare().then(() => lightning.comparison.go())",
+    "dropping": (
+        "document.documentElement.classList.add('dropping')",
+        "document.documentElement.classList.remove('dropping')",
+    ),
+    "compare": ("lightning.compare().then(() => lightning.comparison.go())", ""),
+    "compare-grid": (
+        """document.getElementById("compare-down").value = "seed";
+        document.getElementById("compare-down-values").value = "1-3";
+        lightning.comparison.go()""",
+        "",
+    ),
+    "compare-pair": (
+        """[0, 3].forEach(at => lightning.comparison.choose(lightning.comparison.cells[at]));
+        lightning.comparison.slide()""",
         "lightning.comparison.dialog.close()",
+    ),
+    "batch-list": (
+        """lightning.openBatch().then(() => { document.getElementById("batch-text").value =
+          "a {red, blue} house at {sunset, night}\\na cat in the snow\\na {dog\\na __bird__";
+        return lightning.batch.check(); })""",
+        "",
+    ),
+    "batch": (
+        """lightning.batch.begin().then(() => new Promise(go => { const look = setInterval(
+          () => lightning.batch.run.running || go(clearInterval(look)), 50); }))""",
+        "lightning.batch.store.begin(null); lightning.batch.dialog.close()",
     ),
     "picture-dialog": (
         """(async () => { const { whatOf } = await import(
@@ -111,8 +146,6 @@ def _views(
             continue
         if show:
             page.evaluate(show)
-        if view == "compare":
-            page.wait_for_function("() => !lightning.comparison.running")
         yield view, page
         if leave:
             page.evaluate(leave)

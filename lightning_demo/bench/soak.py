@@ -1,9 +1,10 @@
 """`bench soak`: whether a server that works for long keeps its size.
 
-People type at it, programs ask, lines break, requests are wrong, too late or given up. Every few
-seconds the server's memory, open descriptors, threads and temporary files are read; of each follows
-how it changes within an hour, once it is warm. And of what is counted, not weighed: what is left
-when all have gone, more than was left when those who warmed it up had gone.
+People type at it, programs ask, an audience paints and looks on, lines break, requests are wrong,
+too late or given up. Every few seconds the server's memory, open descriptors, threads and temporary
+files are read; of each follows how it changes within an hour, once it is warm. And of what is
+counted, not weighed: what is left when all have gone, more than was left when those who warmed it
+up had gone.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from websockets.exceptions import WebSocketException
 from . import report
 from .clients import LivePage
 from .servers import OURS, Server, command, serve_commands
+from .soak_audience import Audience
 from .typists import typist
 
 STEPS = 4
 PROGRAMS = 3
+PHONES = 6
 SAMPLES = 400  # at most, so every few seconds of half an hour
 WARM_SHARE = 0.25  # of all the time, which does not count
 VISIT_SECONDS = 20.0  # that somebody types before the page is opened anew
@@ -52,6 +55,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--users", type=report.whole(1, 200), default=16, help="who type, 1 to 200 (default: 16)"
     )
+    parser.add_argument(
+        "--phones",
+        type=report.whole(0, 200),
+        default=PHONES,
+        help="of an audience, 0 to 200; every second one paints (default: 6)",
+    )
     report.add_threads(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also keep the JSON as FILE")
 
@@ -62,8 +71,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     with temporary_folder() as folder:
         files = ["--files-dir", str(folder / "kept"), "--files-mb", str(FILES_MB)]
         arguments = [*command(OURS, STEPS, args.threads), *files]
+        if args.phones:
+            arguments += ["--stage", "--audience"]
         with serve_commands({OURS: arguments}) as (server,), server.running():
-            soak = Soak(server, folder, args.users)
+            soak = Soak(server, folder, args.users, args.phones)
             before = asyncio.run(soak.run(seconds * WARM_SHARE))
             soak.samples.clear()
             after = asyncio.run(soak.run(seconds * (1 - WARM_SHARE)))
@@ -75,6 +86,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "benchmark": "soak",
         "minutes": round(seconds / 60, 3),
         "users": args.users,
+        "phones": args.phones,
         "before": before,
         "after": after,
         "per_hour": slopes,
@@ -108,8 +120,9 @@ def temporary_folder() -> Iterator[Path]:
 class Soak:
     """One server, whoever uses it, and what was seen of it."""
 
-    def __init__(self, server: Server, folder: Path, users: int) -> None:
+    def __init__(self, server: Server, folder: Path, users: int, phones: int) -> None:
         self._server, self._folder, self._users = server, folder, users
+        self._phones = phones
         self.samples: list[Sample] = []
         self.happened: Counter[str] = Counter()
         self._visits = itertools.count()
@@ -119,7 +132,9 @@ class Soak:
         self._end = time.perf_counter() + seconds
         users = [self._type(number) for number in range(self._users)]
         programs = [self._ask(number) for number in range(PROGRAMS)]
-        await asyncio.gather(*users, *programs, self._sample(max(1.0, seconds / SAMPLES)))
+        audience = Audience(self._server.url, self.happened, STEPS, self._phones, VISIT_SECONDS)
+        sampling = self._sample(max(1.0, seconds / SAMPLES))
+        await asyncio.gather(*users, *programs, audience.run(self._end), sampling)
         await asyncio.sleep(REST_SECONDS)
         return self._look()
 

@@ -11,9 +11,8 @@ from .options import add_settings, settings_from
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    add_settings(
-        parser, ("host", "port", "safety_checker", "audience_seats", "fallback", *ENGINE_SETTINGS)
-    )
+    others = ("host", "port", "files_dir", "safety_checker", "audience_seats", "fallback")
+    add_settings(parser, (*others, *ENGINE_SETTINGS))
     another = parser.add_mutually_exclusive_group()
     another.add_argument(
         "--gpu", metavar="NAME", help='instead: what fits a GPU that is not here, e.g. "RTX 4090"'

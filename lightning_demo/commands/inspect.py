@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InvalidRequest: naming a file that cannot be read, or is no picture.
     """
-    from ..web.api.picture_info import read_info, request_fields
+    from ..studio.picture_info import read_info, request_fields
 
     for file in args.files:
         try:

@@ -164,15 +164,20 @@ class Attempt:
             self.place.breaker.left()
         else:
             self.place.breaker.failed(_now(), hung=isinstance(error, EngineHung))
+        self.place.attempts.discard(self)
         await self._close()
 
-    async def leave(self) -> None:
-        """Nobody wants it any more, or another engine has been first, or it is done."""
+    def leave(self) -> asyncio.Task[None]:
+        """Nobody wants it any more, or another engine has been first, or it is done.
+
+        It is gone from its place at once. What is returned closes its stream, which goes on even if
+        whoever waits for that is cancelled meanwhile.
+        """
         self.place.breaker.left()
-        await self._close()
+        self.place.attempts.discard(self)
+        return asyncio.create_task(self._close())
 
     async def _close(self) -> None:
-        self.place.attempts.discard(self)
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)

@@ -169,7 +169,7 @@ class FailoverEngine:
                     yield value
         finally:
             self._requests.pop(request, None)
-            await asyncio.gather(*(attempt.leave() for attempt in request.attempts))
+            await _left(*request.attempts)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -254,7 +254,7 @@ class FailoverEngine:
         if others:
             request.attempts = [attempt]
             self._metrics.hedged(won=attempt.place is request.tried[-1])
-            await asyncio.gather(*(each.leave() for each in others))
+            await _left(*others)
 
     async def _move_to_one_that_is_ready(self, request: _Request) -> None:
         """What waits for a model to load goes to an engine that has become ready before."""
@@ -268,7 +268,7 @@ class FailoverEngine:
             request.attempts.clear()
             request.tried.remove(attempt.place)  # where it has not begun, and may be asked again
             request.given -= 1
-            await attempt.leave()
+            await _left(attempt)
             self._begin(request, place)
 
     def _start_a_second(self, request: _Request) -> None:
@@ -280,6 +280,11 @@ class FailoverEngine:
             return
         log.info("%s is late; %s begins, too", request.attempts[0].place.name, place.name)
         self._begin(request, place)
+
+
+async def _left(*attempts: Attempt) -> None:
+    """Leaves them. Cancelled, it lets them close all the same."""
+    await asyncio.shield(asyncio.gather(*[attempt.leave() for attempt in attempts]))
 
 
 def _tick(request: _Request) -> float:

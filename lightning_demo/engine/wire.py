@@ -8,8 +8,8 @@ Both ends use this file and are of the same version; knows no HTTP.
 from __future__ import annotations
 
 import json
-import math
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
@@ -72,7 +72,7 @@ class Records:
                 raise ValueError("a header is too long")
             if len(self._bytes) < 4 + length:
                 return
-            header = json.loads(self._bytes[4 : 4 + length])
+            header = _json(self._bytes[4 : 4 + length])
             if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
                 raise ValueError("a header is none")
             lengths = header.get("parts")
@@ -140,7 +140,7 @@ def parse_frame(record: Record, request: GenerationRequest, *, raw: bool = False
             safety=one_of(header["safety"], get_args(Safety)),
             dimensions=(width, height) if pixels is None else None,
         )
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, OverflowError) as error:
         raise ValueError(f"no frame ({error})") from None
 
 
@@ -171,12 +171,19 @@ def parse_error(header: Mapping[str, Any]) -> LightningError:
     return kind(str(header.get("detail")), field=None if field is None else str(field))
 
 
+def _json(text: bytearray) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("a header is nested too deeply") from None
+
+
 def one_of(value: Any, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
         raise ValueError(f"{value!r} is none of {choices}")
     return value
 
 
-def is_number(value: Any, most: float = math.inf) -> bool:
+def is_number(value: Any, most: float = sys.float_info.max) -> bool:
     good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return good and math.isfinite(value) and 0 <= value <= most
+    return good and 0 <= value <= most  # which NaN is not

@@ -133,7 +133,7 @@ def parse_status(content: Any) -> Told:
             _share(content.get("progress")),
             {name: str(content[name]) for name in TEXTS},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"no status ({error})") from None
 
 

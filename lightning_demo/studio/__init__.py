@@ -1,4 +1,5 @@
-"""What is done with more than one picture: lists, templates, batches and their manifests.
+"""What the command line, the APIs and the page share beyond one picture that is painted.
 
-Shared by the command line, the APIs and the page. Knows the engine; nothing of HTTP or torch.
+Lists of pictures, templates, batches and their manifests, films, and what picture files say of
+themselves. Knows the engine; nothing of HTTP or torch.
 """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from PIL import Image, ImageOps
 
 from ..errors import InvalidRequest
+from ..xmp import SOURCE_TYPE, marking
 
 Format: TypeAlias = Literal["gif", "webp"]
 
@@ -47,7 +48,7 @@ def unpack(data: bytes) -> list[bytes]:
 
 
 def animate(pictures: Sequence[bytes], format: Format) -> bytes:
-    """Encodes pictures one after the other, in the size of the last.
+    """Encodes pictures one after the other, in the size of the last, marked as made by a model.
 
     Raises:
         InvalidRequest: one of them is damaged, or too large.
@@ -55,7 +56,9 @@ def animate(pictures: Sequence[bytes], format: Format) -> bytes:
     size = _open(pictures[-1], len(pictures)).size
     first, *others = _frames(pictures, size)
     durations = [EACH_MS] * len(others) + [LAST_MS]
-    options = {"method": 2, "quality": 80} if format == "webp" else {"optimize": False}
+    options: dict[str, Any] = {"optimize": False, "comment": SOURCE_TYPE.encode()}
+    if format == "webp":
+        options = {"method": 2, "quality": 80, "xmp": marking().encode()}
     buffer = io.BytesIO()
     first.save(
         buffer,

@@ -32,6 +32,7 @@ MARKS = (  # at the beginning of a file, the longer ones first
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+LOOK = 200  # bytes at the beginning; in UTF-16 the names of columns have a zero in every letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,17 @@ def read_table(data: bytes, kind: Kind, columns: Sequence[str], max_rows: int = 
         else:
             rows.append(each)
         if len(rows) + len(faults) > max_rows:
-            raise InvalidRequest(f"The list has more than {max_rows:,} rows.")
+            words = f"The list has more than {max_rows:,} rows"
+            if max_rows < MAX_ROWS:
+                raise InvalidRequest(f"{words}; the command line takes {MAX_ROWS:,}.")
+            raise InvalidRequest(f"{words}.")
     return Table(tuple(rows), tuple(faults))
 
 
 def _text(data: bytes) -> str:
     mark, encoding = next((each for each in MARKS if data.startswith(each[0])), (b"", "utf-8"))
+    if not mark and data[:LOOK].count(0) > len(data[:LOOK]) // 4:
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"  # it has lost its mark
     data = data[len(mark) :]
     try:
         return data.decode(encoding)

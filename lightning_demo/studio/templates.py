@@ -64,11 +64,13 @@ def _groups(text: str) -> Iterator[tuple[int, int]]:
         elif sign == "}":
             depth -= 1
             if depth < 0:
-                raise _wrong("there is a } without its {; write \\} where one is meant.")
+                raise _wrong(
+                    "a brace is closed that was never opened; write a backslash before it."
+                )
             if not depth:
                 yield start, at
     if depth:
-        raise _wrong("there is a { without its }; write \\{ where one is meant.")
+        raise _wrong("a brace is opened and never closed; write a backslash before it.")
 
 
 def _alternatives(inside: str) -> list[str]:

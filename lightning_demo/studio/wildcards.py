@@ -66,8 +66,9 @@ def draw(prompt: str, lists: Lists, seed: int) -> str:
         lines = lists.get(name)
         if not lines:
             what = f"no list {name!r}" if lines is None else f"nothing in the list {name!r}"
-            known = ", ".join(sorted(lists)) or "none"
-            raise _wrong(f"there is {what}; the lists are: {known}.")
+            if not lists:
+                raise _wrong(f"there is no list {name!r}, for no lists were given.")
+            raise _wrong(f"there is {what}; the lists are: {', '.join(sorted(lists))}.")
         if number >= MAX_DRAWS:
             raise _wrong(f"more than {MAX_DRAWS} words are to be drawn from lists.")
         # Neither Python's hashes nor its generator are promised to stay as they are.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import segno
 
-from ..doctor import Finding
+from ..doctor_versions import Finding
 from ..errors import CheckpointError, InvalidSetting, LightningError
 from ..model.device import choose_model
 from ..model.weights.model_spec import ModelSpec

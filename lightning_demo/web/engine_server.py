@@ -21,9 +21,10 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..engine.base import Engine
+from ..engine.base import Engine, Work
 from ..engine.metrics import Metrics
 from ..errors import EngineUnavailable, LightningError
+from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import api
 from .api.access import KeyRequired, UnknownKey, given_key
@@ -56,6 +57,16 @@ class EngineServer:
     def failed(self) -> bool:
         """Whether nothing will be painted here any more."""
         return self._painter.status().state in ("failed", "closed")
+
+    def wait(self) -> float:
+        """Seconds until a first step: of a stranger who came now, or half of all of late.
+
+        Whichever is more: a stranger goes before the rest of what one program has asked for.
+        """
+        request = GenerationRequest.parse({"prompt": "a", "seed": 0}, self._painter.status().limits)
+        forecast = self._local.forecast(Work(request))
+        of_late = self._metrics.summary()["queue_wait_ms"] or 0.0
+        return max(0.0 if forecast is None else forecast.wait, of_late / 1000)
 
     def listen(self, host: str) -> str:
         """Opens any free port of an address, in a thread of its own; returns where it is.

@@ -1,4 +1,6 @@
-"""A title for the page that asks for a login: Gradio's has none, and it is read aloud first."""
+"""What Gradio's page that asks for a login lacks: a title, which is read aloud first, and words for
+whoever has tried too many passwords.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +8,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..settings import ASSETS
 from .guard import logged_in
 
 HEAD = b"<head>"
-TITLED = b"<head><title>Lightning</title>"
+TITLED = b"<head><title>Lightning</title><script>%s</script>"
 
 
 class LoginPage:
-    """Puts the title into what a visitor gets who has not logged in."""
+    """Puts both into what a visitor gets who has not logged in."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        # In the page, since no file is served without a login; the policy knows it by its hash.
+        self._titled = TITLED % (ASSETS / "web" / "login.js").read_bytes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -35,7 +40,7 @@ class LoginPage:
             content += message.get("body", b"")
             if message.get("more_body") or begun is None:
                 return
-            body = content.replace(HEAD, TITLED, 1)
+            body = content.replace(HEAD, self._titled, 1)
             headers = MutableHeaders(raw=list(begun["headers"]))
             headers["content-length"] = str(len(body))
             await send({**begun, "headers": headers.raw})

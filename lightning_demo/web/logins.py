@@ -52,11 +52,11 @@ class Logins:
             return
 
         async def counted(message: Message) -> None:
-            if (
-                message["type"] == "http.response.start"
-                and message["status"] < HTTPStatus.BAD_REQUEST
-            ):
-                self._attempts.give_back(address)
+            if message["type"] == "http.response.start":
+                if message["status"] < HTTPStatus.BAD_REQUEST:
+                    self._attempts.give_back(address)
+                if scope["scheme"] == "https":
+                    message["headers"] = [_secure(*each) for each in message.get("headers", ())]
             await send(message)
 
         await self._app(scope, receive, counted)
@@ -74,3 +74,12 @@ class Logins:
         for token in given:
             if token in tokens:
                 self._used[token] = now
+
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A header; a cookie so that browsers send it by https alone. Gradio has one that they would
+    send by http, too, to whoever listens.
+    """
+    if name.lower() == b"set-cookie" and b"; secure" not in value.lower():
+        value += b"; Secure"
+    return name, value

@@ -15,11 +15,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..engine.base import Work
 from ..engine.ray.registry import Record
 from ..engine.ray.scaling import WAIT
 from ..errors import EngineUnavailable
-from ..schemas import GenerationRequest
 from ..settings import Settings
 from .engine_server import LOOK_SECONDS, EngineServer
 
@@ -75,10 +73,8 @@ class Replica(EngineServer):
             raise EngineUnavailable(status.detail)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
-        """How long whoever came now would wait for a first step, in seconds."""
-        request = GenerationRequest.parse({"prompt": "a", "seed": 0}, self._painter.status().limits)
-        forecast = self._local.forecast(Work(request))
-        return {WAIT: 0.0 if forecast is None else forecast.wait}
+        """How long people wait for a first step."""
+        return {WAIT: self.wait()}
 
     def __del__(self) -> None:
         """What is being painted may finish; Serve calls it when the replica is to end."""

@@ -36,7 +36,7 @@ from ..errors import InvalidSetting
 from ..ports import free_port
 from ..settings import Settings
 from ..tasks import tasks
-from ..tls import check_certificate
+from ..tls import OLDEST, check_certificate
 from . import api
 from .cors import with_cors
 from .guard import Guard
@@ -140,6 +140,8 @@ class Server:
         self._blocks.share = False
         config = self._blocks.server.config
         config.loaded_app = with_cors(config.loaded_app, self._settings)
+        if config.ssl is not None:
+            config.ssl.minimum_version = OLDEST
         config.ws_max_size = MAX_MESSAGE_BYTES
         config.ws_per_message_deflate = False  # JPEG does not get smaller
         config.timeout_graceful_shutdown = CLOSE_SECONDS
@@ -234,16 +236,26 @@ def _until_asked_or_failed(engine: Engine, asked: threading.Event) -> str:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    """An event that what asks to end sets; a second signal ends the process at once."""
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, ask) for number in _that_end()}
     try:
         yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _that_end() -> Iterator[int]:
+    """Ctrl-C and a supervisor's signal, and what closing a terminal sends: SIGHUP, or on Windows
+    SIGBREAK. What this process was started to ignore, as `nohup` does, stays ignored.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number

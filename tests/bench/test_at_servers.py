@@ -33,6 +33,8 @@ def servers(
     """Ours and a peer, started once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIGHTNING_FILES_DIR", str(tmp_path_factory.mktemp("kept")))
+        patch.setenv("LIGHTNING_STAGE", "yes")
+        patch.setenv("LIGHTNING_AUDIENCE", "yes")
         with serve_all((OURS, PEER), STEPS, 1) as started:
             yield started
 
@@ -116,11 +118,13 @@ def test_of_a_short_soak_no_descriptor_and_no_thread_is_left(
         yield servers[:1]
 
     monkeypatch.setattr(soak, "serve_commands", running)
-    assert main(["bench", "soak", "--minutes", "0.1", "--users", "3", "--threads", "1"]) == 0
+    few = ["--users", "3", "--phones", "2", "--threads", "1"]
+    assert main(["bench", "soak", "--minutes", "0.1", *few]) == 0
     *table, document = capsys.readouterr().out.splitlines()
     result = json.loads(document)
     assert table[0].split() == ["warm", "at", "the", "end", "an", "hour", "%", "an", "hour"]
     assert result["happened"]["visits"] >= 6 and "lines broken" in result["happened"]
+    assert result["happened"]["visits of phones"] >= 2 and "trouble" not in result["happened"]
     assert len(result["samples"]) >= 3
     # Threads that wait for work come and go; a leak would be one for each visit or request.
     assert result["left"]["descriptors"] <= 2 and result["left"]["threads"] <= 2

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from lightning_demo.bench.screenshots import PAGE_VIEWS
+
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, Tabs, Visit
@@ -93,10 +95,6 @@ def test_the_page_with_all_that_opens_on_it(
     page.locator("#keys-open").click()
     auditor.look(page, "keys")
     page.locator("#keys-close").click()
-    page.locator("#compare-open").click()
-    page.locator("#compare-grid").wait_for(state="attached")
-    auditor.look(page, "compare")
-    page.locator("#compare-close").click()
     page.evaluate(
         """async () => { const { whatOf } = await import(
         new URL("web/picture_dialog.js", document.baseURI));
@@ -174,3 +172,19 @@ def test_a_talk(
         wall.locator("#ask").wait_for()
         auditor.look(wall, f"/{path} asks for a code")
     context.close()
+
+
+def test_the_dialogs_of_the_studio(
+    own: Callable[..., Running], visit: Open, auditor: Auditor
+) -> None:
+    """With something in them, as `screenshots` shows them."""
+    tab = visit(own())
+    tab.wait_answered()
+    both = ("compare-grid", "batch-list")  # with all colours that dialogs have
+    dialogs = ("history", "morph", "compare", "compare-grid", "compare-pair", "batch-list", "batch")
+    for view in dialogs:
+        show, leave = PAGE_VIEWS[view]
+        tab.page.evaluate(show)
+        auditor.look(tab.page, view, ("light", "dark") if view in both else ("light",))
+        if leave:
+            tab.page.evaluate(leave)

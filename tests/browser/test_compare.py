@@ -16,7 +16,7 @@ from lightning_demo.errors import OutOfMemory
 
 from ..web.conftest import Running
 from ..web.fakes import STATUS, FakeEngine, color_of
-from .conftest import PHONE, Modules, Tabs, Visit
+from .conftest import DESKTOP, PHONE, Modules, Tabs, Visit
 
 Open = Callable[..., Visit]
 REQUEST = {
@@ -93,6 +93,15 @@ def test_cells(modules: Modules) -> None:
     ]
     (one,) = cells(["size", "384x256"], None)
     assert (one[1]["width"], one[1]["height"]) == (384, 256)
+
+
+# Captions that are not below their own picture, in their cell and apart from the next one's.
+COVERED = """() => { const box = (each) => each.getBoundingClientRect();
+  return [...document.querySelectorAll(".cell")].flatMap((cell) =>
+    [...cell.querySelectorAll("bdi, .time")].filter((each) =>
+      box(each).top < box(cell.querySelector(".frame")).bottom - 1 || box(each).width < 40
+      || box(each).bottom > box(cell).bottom + 1 || !box(each).height)
+      .map(each => each.textContent)); }"""
 
 
 @pytest.fixture
@@ -232,3 +241,17 @@ def test_on_a_phone_and_stopped_by_closing(
     engine.step_seconds = 0.005
     tab.type("typed on")
     tab.wait_painted("typed on")
+
+
+def test_every_cell_has_its_caption_in_view(
+    own: Callable[..., Running], open_compare: Callable[..., Visit]
+) -> None:
+    """Below its picture and above the next one, also where many rows share the window."""
+    tab = open_compare(own())
+    tab.page.get_by_label("What varies down").select_option("seed")
+    tab.page.get_by_label("Values down").fill("1-4")
+    paint(tab, 12)
+    for viewport in (DESKTOP, PHONE):
+        tab.resize(viewport)
+        covered = tab.page.evaluate(COVERED)
+        assert covered == [], viewport

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from lightning_demo.images import encode
 from lightning_demo.schemas import GenerationRequest
 
-from ..web.api.comfyui_graphs import GRAPHS, plain
+from ..studio.comfyui_graphs import GRAPHS, plain
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine, color_of
 from .conftest import PHONE, Modules, Visit
@@ -287,3 +287,15 @@ def test_a_picture_while_the_model_loads_is_painted_later(
     tab.page.get_by_text("From the picture").wait_for()
     engine.say(state="ready")
     tab.wait_painted("a cat \\(sitting\\), (red:1.2)")
+
+
+def test_a_picture_of_more_pixels_than_fit_is_never_decoded(tab: Visit) -> None:
+    """Its settings are read all the same; the header says what the text conceals."""
+    data = bytearray(png({"parameters": PARAMETERS}))
+    data[16:24] = (60_000).to_bytes(4, "big") * 2
+    drop(tab, bytes(data))
+    dialog = tab.page.get_by_role("dialog")
+    dialog.get_by_text("Too large to be shown").wait_for()
+    assert dialog.locator("img").count() == 0
+    answer(tab, "Only the prompt")
+    tab.wait_painted("a cat, masterpiece with: a colon")

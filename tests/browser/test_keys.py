@@ -18,12 +18,19 @@ DONE = {
     "n": "!document.getElementById('timeline-menu').hidden",
     "y": "lightning.timeline.running || played",
     "c": "document.getElementById('compare').open",
+    "q": "document.getElementById('batch').open",
+    "h": "document.getElementById('prompt-history').open",
+    "v": "document.getElementById('morph').open",
+    "w": "!document.getElementById('tokens-read').hidden",
+    "k": "linked",
     "s": "saved",
     "o": "chosen",
     "/": "document.activeElement.closest('#prompt')",
     "?": "document.getElementById('keys').open",
 }
-SEEN = """() => { globalThis.played = globalThis.saved = globalThis.chosen = false;
+SEEN = """() => {
+  globalThis.played = globalThis.saved = globalThis.chosen = globalThis.linked = false;
+  lightning.copyLink = async () => { linked = true; };
   lightning.timeline.play = async () => { played = true; };
   lightning.download = async () => { saved = true; };
   HTMLInputElement.prototype.click = ((click) => function () {
@@ -57,7 +64,7 @@ def test_what_keys_do_is_shown_and_done(own: Callable[..., Running], visit: Open
         if key in "tn":
             keyboard.press("Escape")
             tab.wait(f"() => !({sign})")
-        if key in "c?":
+        if key in "cqhv?":
             keyboard.press("Escape")
             tab.wait("() => !document.querySelector('dialog[open]')")
 

@@ -67,7 +67,7 @@ def test_several_engines_have_a_table(shared_house: House, again: Visit) -> None
     table.wait_for()
     cells = [row.split("\t") for row in table.locator("tbody").inner_text().splitlines()]
     assert cells[0] == ["k3f", "ready", "2", "3", "4,567"]
-    assert cells[1] == ["<b>", "rests after a failure", "2", "3", "4,567"]
+    assert cells[1] == ["<b>", "resting", "2", "3", "4,567"]
     box = table.bounding_box()
     assert box and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
     metrics.list_engines(list)

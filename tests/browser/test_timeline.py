@@ -26,7 +26,7 @@ KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
 READ = """async ([text, times]) => {
   const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
   return readTrack(new Blob([text.repeat(times)])).then(
-    (requests) => ({ requests }), ({ message }) => ({ message }));
+    (cues) => ({ requests: cues.map(({ request }) => request) }), ({ message }) => ({ message }));
 }"""
 STORE = """async (sizes) => {
   const { TimelineStore } = await import(new URL("web/timeline_store.js", document.baseURI));
@@ -283,6 +283,8 @@ def test_a_browser_that_keeps_nothing_says_so(own: Callable[..., Running], visit
     paint(tab, *WORDS)
     assert kept(tab)[-3:] == list(WORDS)
     assert "gone when this tab is closed" in str(tab.page.text_content("#timeline-says"))
+    more = tab.page.locator("#timeline-more.refused")
+    assert "gone when this tab is closed" in str(more.get_attribute("title")), "its menu is closed"
 
 
 def test_the_oldest_makes_room_and_what_is_pinned_stays(modules: Modules) -> None:
@@ -339,3 +341,67 @@ def test_only_fields_of_a_request_are_read(modules: Modules) -> None:
     }
     track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [whole]})
     assert modules.page.evaluate(READ, [track, 1]) == {"requests": [whole]}
+
+
+TWO_TABS = """async () => {
+  const { TimelineStore } = await import(new URL("web/timeline_store.js", document.baseURI));
+  const [one, other] = [new TimelineStore(() => {}), new TimelineStore(() => {})];
+  await Promise.all([one.load(), other.load()]);
+  const entry = (key) => ({ key, request: { prompt: key }, blob: new Blob([key]) });
+  const ids = await Promise.all([one.add(entry("a")), other.add(entry("a"))]);
+  const [b] = [await one.add(entry("b")), await other.load()];
+  await one.change(b, { name: "mine" });
+  await other.load(); // as each is told to
+  await other.change(b, { pinned: true });
+  await one.remove([ids[0]]);
+  const again = new TimelineStore(() => {});
+  await again.load();
+  const kept = [...again.entries.values()].map(({ key, name, pinned }) => [key, name, pinned]);
+  await again.remove([...again.entries.keys()]);
+  return { same: ids[0] === ids[1], kept, problems: one.problem + other.problem };
+}"""
+
+
+def test_two_tabs_that_write_at_once_lose_nothing(modules: Modules) -> None:
+    assert modules.page.evaluate(TWO_TABS) == {
+        "same": True,
+        "kept": [["b", "mine", True]],
+        "problems": "",
+    }
+
+
+def test_a_track_of_elsewhere_says_what_is_not_as_it_was(forgetful: Visit) -> None:
+    tab = forgetful
+    asked = {**tab.request(), "seed": 7}
+    requests = [
+        {**asked, "prompt": "a boat", "name": "the boat", "model": "another"},
+        {**asked, "prompt": "a tree", "num_inference_steps": 50},
+        {**asked, "prompt": "x" * 100_001},
+    ]
+    track = {"kind": "lightning-track", "version": 1, "requests": requests}
+    drop(tab, json.dumps(track).encode(), "application/json")
+    says = tab.page.locator("#timeline-says")
+    says.get_by_text("other settings").wait_for()
+    assert says.inner_text().startswith("3 painted · 2 not as they were")
+    assert says.inner_text().endswith("once by another, another model")
+    assert tab.page.evaluate("lightning.timeline.entries[0].name") == "the boat"
+
+
+def test_two_pictures_of_the_timeline_over_one_another(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-pair")
+    assert tab.text("timeline-says") == "Now choose the other one."
+    tab.page.locator(".moment").first.click()
+    tab.page.locator("#compare-pair").wait_for()
+    assert tab.text("compare-pair-words") == f"{WORDS[2]} | {WORDS[0]}"
+    tab.page.get_by_role("button", name="Slide between two").click()
+    assert tab.page.locator(".cell").count() == 2
+    tab.page.keyboard.press("Escape")
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-pair")
+    tab.page.click("#timeline-pair")
+    tab.page.locator(".moment").nth(1).click()
+    tab.wait_painted(WORDS[1])
+    assert not tab.page.locator("#compare").is_visible(), "it was let go"

@@ -14,6 +14,7 @@ import pytest
 from lightning_demo.engine.attempt import Place
 from lightning_demo.engine.base import Forecast, Started, Value, Work
 from lightning_demo.engine.breaker import Breaker
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.failover import FailoverEngine
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import (
@@ -139,6 +140,24 @@ def test_one_that_dies_in_a_request_is_replaced_and_no_frame_comes_twice(run):
             assert (status.state, status.engines, status.engines_ready) == ("ready", 2, 1)
             assert status.detail == "Second goes on: It is gone."
             assert status.own_state == "failed", "what others are told of this machine"
+
+    run(check())
+
+
+def test_what_is_done_is_gone_from_its_engine(run):
+    """Also where a reader is cancelled while the stream closes, as behind a memory."""
+
+    async def check() -> None:
+        async with Pair() as pair:
+            remembers = CachedEngine(pair.engine, FrameCache(0), pair.metrics)
+            for number in range(10):
+                work = Work(asked(f"{number}"))
+                async with aclosing(remembers.generate(work)) as values:
+                    assert [value async for value in values][-1].final
+            await settle()
+            first, _ = pair.metrics.engine_rows()
+            assert (first["given"], first["painting"]) == (10, 0)
+            assert not pair.first._readers, "its stream is closed"
 
     run(check())
 

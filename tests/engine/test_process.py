@@ -18,19 +18,20 @@ import psutil
 import pytest
 
 from lightning_demo.engine import process
-from lightning_demo.engine.base import Engine, Value, Work
+from lightning_demo.engine.base import Engine, Forecast, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.process import ProcessEngine
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
+from lightning_demo.settings import Settings
 
 from ..web.fakes import LIMITS, STATUS
 from .contract import EngineContract
 from .moments import settle
 from .observed import collect, observed_engine
-from .replicas import FarSampler
+from .replicas import Colours, FarSampler
 from .served import check_moved, ready, until
 
 PATIENCE = 120.0  # seconds; only a failure, or a crowded machine, takes so long
@@ -244,6 +245,15 @@ def test_it_is_told_what_it_needs_and_no_passwords(tmp_path: Path, monkeypatch: 
         await engine.aclose()
 
     lasts(check)
+
+
+def test_how_long_people_wait_there():
+    """By which Ray decides how many engines there are."""
+    server = Colours(Settings(), "key")
+    server._local.forecast_of = lambda request, draft: Forecast(1, 0.2, 0.1)  # type: ignore[attr-defined]
+    assert server.wait() == 0.2
+    server._metrics.queued(0.5)
+    assert server.wait() == 0.5, "though a stranger would go before them"
 
 
 def test_what_it_measures_is_on_the_pages_side():

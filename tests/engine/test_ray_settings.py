@@ -30,7 +30,7 @@ RAY = ["serve", "--port", "0", "--engine", "ray"]
         (["--ray-address", "head"], "write HOST:PORT"),
         (["--engine", "local", "--replicas", "2"], "are for --engine ray"),
         (["--device", "cuda:1"], "each replica gets a GPU of its own"),
-        (["--engine", "dask"], "must be one of local, ray"),
+        (["--engine", "dask"], "must be one of local, process, ray"),
     ],
 )
 def test_settings_that_are_none(

@@ -40,6 +40,8 @@ def test_the_pictures_come_one_after_the_other(format: Format):
             durations.append(film.info["duration"])
         assert durations == [EACH_MS, EACH_MS, LAST_MS]
         assert film.info["loop"] == 0
+        said = film.info["comment"] if format == "gif" else film.info["xmp"]
+        assert b"digitalsourcetype/trainedAlgorithmicMedia" in said
 
 
 def test_other_shapes_are_fitted_in_and_large_ones_made_smaller():

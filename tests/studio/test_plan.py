@@ -80,7 +80,7 @@ def test_the_same_list_with_the_same_seed_is_the_same_plan():
         ({"prompt": ""}, "prompt: type at least one"),
         ({"prompt": 7}, "prompt: must be text"),
         ({"prompt": "{,a}"}, "prompt: type at least one"),
-        ({"prompt": "{a"}, "prompt: there is a { without"),
+        ({"prompt": "{a"}, "prompt: a brace is opened"),
         ({"prompt": "__plant__"}, "there is no list 'plant'"),
         ({"prompt": "a", "seed": -1}, "seed: must be a whole number from 0"),
         ({"prompt": "a", "seed": "seven"}, "seed: must be a whole number"),

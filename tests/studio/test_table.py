@@ -63,7 +63,7 @@ def test_jsonl():
     assert str(found.faults[0]) == "line 4: is not JSON."
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings(encoding: str):
     text = "prompt,seed\n猫 🐈,7\n"
     assert read(text.encode(encoding), "csv").rows == (Row(2, {"prompt": "猫 🐈", "seed": 7}),)
@@ -96,7 +96,7 @@ def test_lists_that_cannot_be_read(data: bytes, kind: Kind, words: str):
 
 def test_sizes(monkeypatch: pytest.MonkeyPatch):
     assert len(table.read_table(b"a\nb\nc\n", "text", COLUMNS, max_rows=3).rows) == 3
-    with pytest.raises(InvalidRequest, match="more than 3 rows"):
+    with pytest.raises(InvalidRequest, match="more than 3 rows; the command line takes 100,000"):
         table.read_table(b"a\nb\nc\nd", "text", COLUMNS, max_rows=3)
     monkeypatch.setattr(table, "MAX_BYTES", 3)
     with pytest.raises(InvalidRequest, match="larger than"):

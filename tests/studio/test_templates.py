@@ -39,9 +39,9 @@ def test_prompts(template: str, prompts: list[str]):
 @pytest.mark.parametrize(
     ("template", "words"),
     [
-        ("{a, b", "{ without its }"),
-        ("a}", "} without its {"),
-        ("}{", "} without its {"),
+        ("{a, b", "is opened and never closed"),
+        ("a}", "closed that was never opened"),
+        ("}{", "closed that was never opened"),
         ("{0,1,2,3,4,5,6,7,8,9}" * 5, "more than 10,000 prompts"),
         ("{" + "|".join(["{0,1,2,3,4,5,6,7,8,9}" * 4] * 5) + "}", "more than 10,000 prompts"),
         ("{a,b,c,d}" * 6 + "x" * 90_000, "more than 8,388,608 characters"),

@@ -54,7 +54,7 @@ def test_what_is_nearly_a_name_is_passed_over_at_once():
     ("prompt", "lists", "words"),
     [
         ("__plant__", LISTS, "there is no list 'plant'; the lists are: animal, both, places/far"),
-        ("__plant__", {}, "the lists are: none"),
+        ("__plant__", {}, "for no lists were given"),
         ("__../etc__", {"a": ("b",)}, None),
         ("__a__", {"a": ()}, "there is nothing in the list 'a'"),
         ("__a__", {"a": ("__a__ __a__",)}, "more than 100 words"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +29,7 @@ def fake_server(
     *,
     files: int = ANY,
     stderr: int = subprocess.DEVNULL,
+    **variables: str,
 ) -> Iterator[tuple[ForkedPopen, str]]:
     """A server and its address, http://127.0.0.1:1234.
 
@@ -35,9 +38,11 @@ def fake_server(
         port: to listen on; 0: any that is free.
         files: descriptors that it may have open, on Linux.
         stderr: where its log goes, as for `subprocess.Popen`.
+        variables: of its environment, beside those of this process.
     """
     command = [sys.executable, "-m", __name__, str(step_seconds), str(port), str(files)]
-    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=stderr) as child:
+    environment = {**os.environ, **variables}
+    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as child:
         try:
             assert child.stdout is not None
             line = child.stdout.readline()
@@ -50,12 +55,13 @@ def fake_server(
             child.kill()
 
 
-def main(step_seconds: float, port: int, files: int) -> int:
+def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
     """The process; returns its exit code."""
     if files != ANY:
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    tempfile.tempdir = None  # known already in what this is a fork of
     logging.basicConfig(level=logging.INFO)
     with one_application():
         return serve(FakeEngine(step_seconds=step_seconds), Settings(port=port))

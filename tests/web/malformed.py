@@ -54,6 +54,9 @@ MALFORMED = {
     "half a wish to watch": '{"watch": 1}',
     "text steps": _request(num_inference_steps="4"),
     "negative guidance": _request(guidance_scale=-0.1),
+    "guidance beyond any float": _request(guidance_scale=10**400),
+    "budget beyond any float": '{"sequence": 1, "request": {"prompt": "x"}, "budget": 1%s}'
+    % ("0" * 400),
     "seed too large": _request(seed=2**64),
     "negative seed": _request(seed=-1),
     "half a seed": _request(seed=0.5),

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from lightning_demo.settings import ASSETS
 from lightning_demo.web import logins
 from lightning_demo.web.addresses import Allowance
+from lightning_demo.web.policy import hashes
 
 from .conftest import Running
 
@@ -48,6 +50,18 @@ def test_passwords_and_logins_end(
         monkeypatch.setattr(logins, "SWEEP_SECONDS", -1.0)
         httpx.get(f"{running.url}/healthz")
         assert running.server._blocks.app.tokens == {}, "nor are those kept that never come again"
+
+
+def test_the_login_page_says_that_too_many_were_tried(start: Callable[..., Running]) -> None:
+    """By a script, since Gradio's knows a wrong password alone; `login.test.mjs` runs it."""
+    running = start(auth="ada:secret")
+    page = httpx.get(running.url)
+    script = (ASSETS / "web" / "login.js").read_bytes()
+    assert b"<script>" + script + b"</script>" in page.content
+    assert hashes([script])[0] in page.headers["Content-Security-Policy"]
+    with httpx.Client(base_url=running.url) as client:
+        client.post("/login", data={"username": "ada", "password": "secret"})
+        assert script not in client.get("/").content
 
 
 def test_what_is_given_back_does_not_count() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -70,6 +72,53 @@ def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
         tab = Tab(connection)
         tab.ask(1)
         assert tab.final(1)[-1]["final"]
+
+
+def test_nothing_older_than_tls_1_2_is_spoken(secure: Running, certificate: tuple[Path, Path]):
+    context = secure.server._blocks.server.config.ssl
+    assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+    address = "127.0.0.1", int(secure.url.rpartition(":")[2])
+    for newest, spoken in ((ssl.TLSVersion.TLSv1_1, None), (ssl.TLSVersion.TLSv1_2, "TLSv1.2")):
+        client = ssl.create_default_context(cafile=str(certificate[0]))
+        client.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it is what is tested
+            client.minimum_version = ssl.TLSVersion.TLSv1
+            client.maximum_version = newest
+        with socket.create_connection(address) as plain:
+            if spoken is None:
+                with pytest.raises((ssl.SSLError, ConnectionError)):
+                    client.wrap_socket(plain, server_hostname="127.0.0.1")
+            else:
+                with client.wrap_socket(plain, server_hostname="127.0.0.1") as found:
+                    assert found.version() == spoken
+
+
+def test_cookies_go_over_https_alone(
+    certificate: tuple[Path, Path], trust: ssl.SSLContext, start: Callable[..., Running]
+):
+    chain, key = map(str, certificate)
+    running = start(tls_cert=chain, tls_key=key, auth="ada:secret")
+    with httpx.Client(verify=trust, base_url=running.url) as client:
+        assert client.get("/config").status_code == 401
+        answer = client.post("/login", data={"username": "ada", "password": "secret"})
+        cookies = answer.headers.get_list("set-cookie")
+        assert len(cookies) == 2
+        assert all("; secure" in each.lower() and "httponly" in each.lower() for each in cookies)
+        assert client.get("/config").status_code == 200
+        names = {each.name: each.value for each in client.cookies.jar}
+        cookie = "; ".join(f"{name}={value}" for name, value in names.items())
+    address = running.url.replace("https", "wss") + "/live"
+    with connect(address, ssl=trust, additional_headers={"Cookie": cookie}) as connection:
+        tab = Tab(connection)
+        tab.ask(1)
+        assert tab.final(1)[-1]["final"]
+
+
+def test_whoever_starts_it_twice_is_told_where_it_runs(secure: Running):
+    port = int(secure.url.rpartition(":")[2])
+    with pytest.raises(InvalidSetting, match=f"runs already at {secure.url};"):
+        free_port("127.0.0.1", port)
 
 
 def test_a_containers_health_check(

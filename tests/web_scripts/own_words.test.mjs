@@ -38,6 +38,7 @@ const OF_FILE = {
   "batch_run.js": /goes on here/, // to other tabs' scripts
   "compare_axes.js": /0 at night/, // for a model, which reads English
   "desk.js": /--host/, // an option
+  "marked.js": /trainedAlgorithmicMedia/, // a term of the IPTC
   "morph.js": /0 at night/,
   "picture_settings.js": /./, // as other programs write them into pictures
   "picture_texts.js": /Exif/,

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 
-import { settingsOf } from "../../assets/web/picture_settings.js";
+import { settingsIn, settingsOf } from "../../assets/web/picture_settings.js";
 import { pictureTexts } from "../../assets/web/picture_texts.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -69,4 +69,17 @@ test("our own settings come before all others, and only those", () => {
   const generation = JSON.stringify({ prompt: "ours", seed: 1, script: "<script>" });
   assert.deepEqual(settingsOf({ generation, parameters: "theirs" }), { prompt: "ours", seed: 1 });
   assert.equal(settingsOf({ prompt: "[1, 2" }), null);
+});
+
+test("a JPEG tells its size and our settings in XMP, whatever comes first", async () => {
+  const segment = (kind, data) => {
+    const head = Buffer.from([0xff, kind, 0, 0]);
+    head.writeUInt16BE(2 + data.length, 2);
+    return Buffer.concat([head, data]);
+  };
+  const xmp = bytes('http://ns.adobe.com/xap/1.0/\0<a><lightning:generation>{"prompt": "a &lt;b&gt; &amp;amp;"}</lightning:generation>');
+  const frame = Buffer.from([8, 0x75, 0x30, 0x75, 0x30, 3]); // 30,000 pixels each way
+  const file = new Blob([Buffer.concat([Buffer.from([0xff, 0xd8]), segment(0xe1, xmp), segment(0xc2, frame), Buffer.from([0xff, 0xda, 0, 2])])]);
+  assert.deepEqual(await pictureTexts(file), { texts: { generation: '{"prompt": "a <b> &amp;"}' }, width: 30000, height: 30000 });
+  assert.deepEqual(await settingsIn(file), { found: { width: 30000, height: 30000, prompt: "a <b> &amp;" }, large: true });
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { readTrack, trackOf } from "../../assets/web/timeline_track.js";
+import { readTrack, sameAs, trackOf } from "../../assets/web/timeline_track.js";
 
 const REQUEST = {
   prompt: "a fox <b>", negative_prompt: "", num_inference_steps: 4, guidance_scale: 0, seed: 7, width: 512, height: 512,
@@ -12,14 +12,15 @@ const track = (fields) => new Blob([JSON.stringify({ kind: "lightning-track", ve
 
 test("what is written is read again, without what is no field of a request", async () => {
   const text = trackOf([{ request: REQUEST, model: "miniature", name: "mine" }, { request: REQUEST, model: "x", name: "" }]);
-  assert.deepEqual(await readTrack(new Blob([text])), [REQUEST, REQUEST]);
+  const read = await readTrack(new Blob([text]));
+  assert.deepEqual(read, [{ request: REQUEST, model: "miniature", name: "mine" }, { request: REQUEST, model: "x", name: "" }]);
   assert.equal(JSON.parse(text).requests[0].name, "mine");
   assert.ok(!("name" in JSON.parse(text).requests[1]));
 });
 
 test("fields of another kind are left out", async () => {
   const odd = { ...REQUEST, seed: "7", width: null, more: 1 };
-  const [read] = await readTrack(track({ requests: [odd] }));
+  const [{ request: read }] = await readTrack(track({ requests: [odd] }));
   assert.deepEqual(Object.keys(read), ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "height"]);
 });
 
@@ -37,4 +38,13 @@ test("what is no track is told why", async () => {
     [{ size: 2 ** 25 }, /too large/],
   ];
   for (const [file, words] of refused) await assert.rejects(() => readTrack(file), words);
+});
+
+test("what is asked for is what a track wants, or not", () => {
+  const asked = { ...REQUEST, style: "" };
+  assert.ok(sameAs(REQUEST, asked));
+  assert.ok(sameAs({ ...REQUEST, guidance_scale: 1 }, asked), "as good as none");
+  for (const other of [{ seed: 8 }, { num_inference_steps: 2 }, { guidance_scale: 1.5 }, { style: "Anime" }]) {
+    assert.ok(!sameAs({ ...REQUEST, ...other }, asked));
+  }
 });

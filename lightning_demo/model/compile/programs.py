@@ -20,7 +20,9 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import torch
 
 from ...errors import is_out_of_memory
+from ...private import private_folder, written_by_others
 from .measured import MEASURED, read_measured
+from .program_folder import UNFINISHED
 from .speed import Speed
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class Programs:
         """
         self.folder, self.makes, self._speed = folder, make, speed
         self._measured = read_measured(folder)
+        self._told = ""  # why programs were not loaded
 
     @cached_property
     def _compiler(self) -> Compiler:
@@ -122,7 +125,8 @@ class Programs:
             return self._compiler.load(file, module, tensors[0].device)
         if program is None:
             for stamp in self.folder.glob("complete-*"):
-                stamp.unlink(missing_ok=True)
+                with suppress(OSError):
+                    stamp.unlink()
         return program
 
     def file(
@@ -144,7 +148,15 @@ class Programs:
         return self._measured.get(kind, (0.0, 0.0))
 
     def _loaded(self, file: Path, module: torch.nn.Module, device: torch.device) -> Program | None:
-        """A program, or None, and no longer a file, where it is damaged."""
+        """A program, or None, and no longer a file, where it is damaged.
+
+        One that another user may have written is not loaded: it is code.
+        """
+        if why := written_by_others(file):
+            if why != self._told:
+                log.warning("compiled programs are not used: %s", why)
+                self._told = why
+            return None
         try:
             program = self._compiler.load(file, module, device)
         except Exception as error:
@@ -166,9 +178,11 @@ class Programs:
         tensors: Tensors,
         any_shape: bool,
     ) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
+        if why := written_by_others(self.folder):
+            raise PermissionError(f"what is compiled could not be trusted: {why}")
         # In a folder of its own until it is whole.
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=UNFINISHED) as folder:
             beginning = Path(folder) / file.name
             self._compiler.make(function, module, tensors, beginning, any_shape=any_shape)
             beginning.replace(file)

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from ...errors import CheckpointError
+from ...private import private_folder
 from .sdxl_config import SDXL, Config
 from .weight_file import check_file, check_finite, check_shapes
 
@@ -83,7 +84,7 @@ def convert(path: Path, cache: Path | None = None, *, configs: Mapping[str, Conf
         return target
     _check_kind(path)
     try:
-        cache.mkdir(parents=True, exist_ok=True)
+        private_folder(cache)
         _sweep(cache)
         _check_disk(path, cache)
         log.info("converting %s into %s", path.name, target)

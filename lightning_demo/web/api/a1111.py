@@ -20,14 +20,14 @@ from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS, Style, random_seed
+from ...studio.a1111_parameters import parse_parameters
+from ...studio.picture_info import read_info
 from ..painting import while_connected
-from .a1111_parameters import parse_parameters
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import Picture, as_text
 from .jobs import ENDED, Job, Record
 from .order import MAX_SIDE, Asked, Output, no_effect
-from .picture_info import read_info
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound
 from .store import Store

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ...studio.a1111_parameters import parse_parameters
+from ...studio.picture_info import decode_picture, read_info
 from ..http_json import read_json
 from .a1111 import as_a1111, served
-from .a1111_parameters import parse_parameters
 from .order import no_effect
-from .picture_info import decode_picture, read_info
 from .reading import Question, read_question
 from .service import Api, answers, bound
 

@@ -21,15 +21,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...errors import EngineUnavailable, InvalidRequest
+from ...private import private_file, write_private
 from ...settings import Settings, files_folder
 from . import expiry
 
 log = logging.getLogger(__name__)
 
+DATABASE = "store.sqlite"
+# Of the database; the first had none, and the same tables. New tables and columns that an older
+# version does not miss make no new one.
+VERSION = 1
 SWEEP_SECONDS = 60.0  # between two looks for what has expired
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
-_SCHEMA = """
+_SCHEMA = f"""
+PRAGMA user_version = {VERSION};
 CREATE TABLE IF NOT EXISTS files (
     name TEXT PRIMARY KEY, media_type TEXT NOT NULL, bytes INTEGER NOT NULL, created REAL NOT NULL
 );
@@ -85,9 +91,9 @@ class Store:
         self._swept = -math.inf  # by a clock that does not jump
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                self._folder / "store.sqlite", check_same_thread=False, isolation_level=None
-            )
+            private_file(file := self._folder / DATABASE)  # SQLite's other files take its rights
+            self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+            self._refuse_newer()
             self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;")
             self._database.executescript(_SCHEMA)
             expiry.forget_strays(self._execute, self._folder, SWEEP_SECONDS)
@@ -114,7 +120,7 @@ class Store:
         name = f"{new_id()}.{EXTENSIONS[media_type]}"
         path = self._folder / name
         try:
-            path.write_bytes(data)
+            write_private(path, data)
             row = (name, media_type, len(data), time.time())
             self._execute("INSERT INTO files VALUES (?, ?, ?, ?)", row)
         except (OSError, EngineUnavailable) as error:
@@ -213,6 +219,17 @@ class Store:
         """Forgets what has expired, and the oldest of what there is too much of."""
         self._swept = time.monotonic()
         expiry.sweep(self._execute, self._folder, time.time() - self._seconds, self._budget)
+
+    def _refuse_newer(self) -> None:
+        """What a newer version has written might mean something else here.
+
+        Raises:
+            OSError: it is.
+        """
+        (found,) = self._database.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            self._database.close()
+            raise OSError(f"its database is of a newer version of this demo ({found})")
 
     def _execute(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:

@@ -27,6 +27,9 @@ TIMELINE = """
       <button id="timeline-remove" type="button" data-text="page.timeline.remove"
         disabled></button>
     </div>
+    <button id="timeline-pair" type="button" aria-pressed="false"
+      data-text="page.timeline.pair" data-text-title="page.timeline.pair.title"
+      disabled></button>
     <h2 data-text="page.timeline.save"></h2>
     <div class="of-three">
       <button id="timeline-film" type="button"

@@ -54,7 +54,12 @@ def test_what_nobody_has_used_for_a_month_is_removed(tmp_path: Path):
         os.utime(path, (0, 0))
     (tmp_path / "old" / "complete-128x128").touch()
     (tmp_path / "another's").mkdir()
+    for name in ("unfinished-old", "unfinished-new"):
+        (tmp_path / "used" / name).mkdir()
+        (tmp_path / "used" / name / "unet-3.ov").touch()
+    os.utime(tmp_path / "used" / "unfinished-old", (0, 0))
     (tmp_path / "used" / "unet-2.ov").touch()
     clean_up(tmp_path)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
-    assert left == {"another's", "used", "used/unet-2.ov"}
+    new = {"used/unfinished-new", "used/unfinished-new/unet-3.ov"}
+    assert left == {"another's", "used", "used/unet-2.ov"} | new

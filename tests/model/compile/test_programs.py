@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,30 @@ def test_a_damaged_file_is_given_up(
     assert server.bind("unet", function, module, *inputs()) is None
     assert f"{file.name} cannot be used" in caplog.text
     assert not any(each.exists() for each in (file, *stamps)), "and nothing counts as complete"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
+def test_what_others_may_have_written_is_not_loaded(
+    module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    folder = tmp_path / "programs"
+    maker = Programs(folder, TRACED, make=True)
+    maker.bind("unet", function, module, *inputs())
+    (file,) = folder.iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    server = Programs(folder, TRACED)
+    for path, rights in ((file, 0o666), (folder, 0o777), (tmp_path, 0o777)):
+        before = path.stat().st_mode
+        path.chmod(rights)
+        for _ in range(2):
+            assert server.bind("unet", function, module, *inputs()) is None
+        assert caplog.text.count(f"others may write to {path}\n") == 1
+        path.chmod(before)
+    assert server.bind("unet", function, module, *inputs()) is not None, "it is still there"
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionError, match="could not be trusted"):
+        maker.bind("preview", function, module, *inputs())
+    tmp_path.chmod(0o700)
 
 
 def test_whoever_compiles_makes_a_damaged_file_anew(module: Block, tmp_path: Path):

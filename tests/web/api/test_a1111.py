@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 from webuiapi import WebUIApi
 
 from lightning_demo.engine.events import Called
-from lightning_demo.web.api.a1111_parameters import parse_parameters
+from lightning_demo.studio.a1111_parameters import parse_parameters
 
 from ..conftest import Running, wait_for
 from ..fakes import FakeEngine

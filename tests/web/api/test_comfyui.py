@@ -28,9 +28,9 @@ from lightning_demo.engine.build import about
 from lightning_demo.images import encode_png
 from lightning_demo.model.weights.checkpoints import MINIATURE, sdxl_lightning
 from lightning_demo.schemas import MAX_SEED, OWN_WEIGHTS, GenerationRequest, Weights
-from lightning_demo.web.api import comfyui_graph
-from lightning_demo.web.api.comfyui_graph import read_graph
-from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.studio import comfyui_graph
+from lightning_demo.studio.comfyui_graph import read_graph
+from lightning_demo.studio.picture_info import read_info, request_fields
 from lightning_demo.weighting import pieces
 
 from ..conftest import Running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,31 @@ def test_names_cannot_be_guessed_nor_the_folder_be_read_by_others(tmp_path: Path
     assert len(names) == 50 and all(len(name) == len("x" * 32 + ".webp") for name in names)
     assert stat.S_IMODE((tmp_path / "mine").stat().st_mode) == 0o700
     store.close()
+
+
+def test_what_is_in_a_folder_that_others_can_read_they_cannot(tmp_path: Path) -> None:
+    """Prompts stand in pictures and in jobs."""
+    (tmp_path / "store.sqlite").touch(0o644)
+    tmp_path.chmod(0o755)
+    store = Store(tmp_path, hours=1, megabytes=1)
+    store.put_file(b"", "image/webp")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755  # its owner may have reasons
+    files = list(tmp_path.iterdir())
+    assert len(files) == 4  # the picture, the database and what SQLite has beside it
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    store.close()
+
+
+def test_a_newer_versions_database_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Store(tmp_path, hours=1, megabytes=1).close()
+    with sqlite3.connect(tmp_path / "store.sqlite") as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(EngineUnavailable, match="cannot be used"):
+        Store(tmp_path, hours=1, megabytes=1)
+    assert "newer version of this demo (99)" in caplog.text
 
 
 def test_a_job_is_its_owners(tmp_path: Path) -> None:

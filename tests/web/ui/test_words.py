@@ -27,7 +27,13 @@ SAID = {key: text for key, text in ENGLISH.items() if key.startswith("said.")}
 # Whose every refusal is read by visitors, and so is in every language.
 FOR_VISITORS = (
     *("schemas.py", "engine/base.py", "model/sampling/decode.py", "model/device_errors.py"),
-    *("web/painting.py", "web/service.py", "studio/plan.py"),
+    *(
+        "web/painting.py",
+        "web/service.py",
+        "studio/plan.py",
+        "studio/templates.py",
+        "studio/table.py",
+    ),
     *("web/stage/rights.py", "web/stage/audience/tray.py", "web/stage/audience/members.py"),
     *("web/stage/battle/battle.py", "web/stage/battle/crowd.py", "web/stage/battle/ring.py"),
 )
@@ -153,10 +159,11 @@ def test_a_sentence_that_is_translated_is_still_said() -> None:
 
 @pytest.mark.parametrize("name", FOR_VISITORS)
 def test_what_visitors_can_be_refused_is_translated(name: str) -> None:
-    known = [re.sub(r"\\{\w+\\}", ".+", re.escape(text)) for text in SAID.values()]
+    texts = [form for text in SAID.values() for form in (text, text.removeprefix("prompt: "))]
+    known = [re.sub(r"\\{\w+\\}", ".+", re.escape(text)) for text in texts]
     refusals = [each for each in sentences(CODE / name) if each.raised]
     assert refusals
     for each in refusals:
-        found = any(each.pattern.fullmatch(text) for text in SAID.values())
+        found = any(each.pattern.fullmatch(text) for text in texts)
         found = found or any(re.fullmatch(text, each.sample) for text in known)
         assert found or FOR_PROGRAMMERS.match(each.sample), each.sample

@@ -13,9 +13,10 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from ...errors import InvalidRequest
-from ...images import XMP_IN_PNG
-from ...schemas import GenerationRequest
+from ..errors import InvalidRequest
+from ..images import XMP_IN_PNG
+from ..schemas import GenerationRequest
+from ..xmp import settings_in
 from .a1111_parameters import as_parameters, parameter_fields, parse_parameters
 from .comfyui_graph import GraphSettings, read_graph
 from .fooocus_parameters import read_fooocus
@@ -64,6 +65,7 @@ def read_info(data: bytes, field: str) -> PictureInfo:
             texts = {str(k): v for k, v in image.info.items() if isinstance(v, str)}
             texts.pop(XMP_IN_PNG, None)  # says nothing more
             texts = _comfyui_texts(image) | texts
+            texts |= _ours(image) if "generation" not in texts else {}
             comment = _comment(image)
     except Exception:  # Pillow raises whatever its parsers stumble over
         raise InvalidRequest(
@@ -111,6 +113,13 @@ def _comfyui_texts(image: Image.Image) -> dict[str, str]:
     exif = image.getexif()
     said = (str(exif.get(tag, "")).partition(":") for tag in COMFYUI_TAGS)
     return {name.lower(): text for name, _, text in said if name.lower() in COMFYUI_TEXTS}
+
+
+def _ours(image: Image.Image) -> dict[str, str]:
+    """Our settings in a JPEG or WebP, whose XMP holds them."""
+    packet = image.info.get("xmp")
+    settings = settings_in(packet) if isinstance(packet, bytes) else ""
+    return {"generation": settings} if settings else {}
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ import pytest
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from lightning_demo.web.api.fooocus_parameters import read_fooocus
-from lightning_demo.web.api.picture_info import read_info, request_fields
+from lightning_demo.studio.fooocus_parameters import read_fooocus
+from lightning_demo.studio.picture_info import read_info, request_fields
 
 SAID = {
     "prompt": "a boat",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, TypeGuard
 
-from ...comfyui import of_weighted
+from ..comfyui import of_weighted
 
 Graph: TypeAlias = dict[str, dict[str, Any]]  # the inputs of each node by its id
 
