@@ -11,6 +11,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from .settings import in_container
+
 POSIX = os.name == "posix"
 ONLY_MINE = 0o700  # of folders; of files the same without the right to run them
 
@@ -52,8 +54,9 @@ def written_by_others(path: Path) -> str:
 
     Looked at are the path and the folders that it is in: whoever may rename one may put another in
     its place. A group that has only this user in it, as Linux makes one for each, is this user.
+    In a container there is nobody else, and volumes come with whatever rights.
     """
-    if not POSIX:
+    if not POSIX or in_container():
         return ""
     try:
         return next((why for each in _way(path) if (why := _open_to_others(each, path))), "")
@@ -63,7 +66,7 @@ def written_by_others(path: Path) -> str:
 
 def readable_by_others(file: Path) -> bool:
     """Whether other users of this machine can read a file, such as a key."""
-    return POSIX and bool(file.stat().st_mode & stat.S_IROTH)
+    return POSIX and not in_container() and bool(file.stat().st_mode & stat.S_IROTH)
 
 
 def _way(path: Path) -> Iterator[Path]:

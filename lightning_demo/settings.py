@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from .errors import InvalidSetting
 from .schemas import MAX_LATENCY_BUDGET
 
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
 FALLBACK_KEY = "LIGHTNING_FALLBACK_KEY"  # what the servers of `fallback` are given
@@ -476,6 +477,17 @@ def listed(text: str) -> tuple[str, ...]:
 def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether this is a ZeroGPU Space of Hugging Face, which lends a GPU for each picture."""
     return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def in_container(
+    environment: Mapping[str, str] = os.environ, marks: Sequence[str] = CONTAINER_MARKS
+) -> bool:
+    """Whether this process is in a container of Docker, Podman or Kubernetes: alone, that is.
+
+    Args:
+        marks: files that are there in the first two.
+    """
+    return "KUBERNETES_SERVICE_HOST" in environment or any(map(os.path.exists, marks))
 
 
 def variable(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lightning_demo.private import (
     write_private,
     written_by_others,
 )
+from lightning_demo.settings import in_container
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
 
@@ -25,8 +27,9 @@ def rights(path: Path) -> int:
 
 
 @pytest.fixture(autouse=True)
-def open_by_default() -> None:
+def open_by_default(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is made here would be everybody's, were it not told otherwise."""
+    monkeypatch.setattr(private, "in_container", lambda: False)
     before = os.umask(0)
     yield
     os.umask(before)
@@ -97,6 +100,21 @@ def test_a_key_that_others_can_read(tmp_path: Path) -> None:
     assert not readable_by_others(key)
     key.chmod(0o644)
     assert readable_by_others(key)
+
+
+def test_in_a_container_there_is_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "volume"
+    folder.mkdir(mode=0o777)
+    assert written_by_others(folder) != ""
+    monkeypatch.setattr(private, "in_container", lambda: True)
+    assert written_by_others(folder) == ""
+    mark = tmp_path / "mark"
+    assert not in_container({}, [str(mark)])
+    assert in_container({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, [])
+    mark.touch()
+    assert in_container({}, [str(mark)])
 
 
 def test_on_windows_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_demo import cli
+from lightning_demo import cli, private
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.settings import Settings
 from lightning_demo.tls import check_certificate
@@ -38,7 +38,10 @@ def test_a_certificate_and_its_key_are_fine(pair: Pair):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
-def test_a_key_that_others_can_read_is_told(pair: Pair, caplog: pytest.LogCaptureFixture):
+def test_a_key_that_others_can_read_is_told(
+    pair: Pair, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(private, "in_container", lambda: False)
     certificate, key = map(str, pair)
     for rights, words in ((0o644, f"can read {key}: chmod 600"), (0o600, "")):
         caplog.clear()

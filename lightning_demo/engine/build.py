@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from ..model.weights.checkpoints import MINIATURE
 from ..model.weights.fingerprint import fingerprint
 from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
+from ..private import private_folder
 from ..schemas import EngineStatus, Weights
 from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
@@ -224,7 +226,10 @@ def loader(
         settings = replace(settings, device="cpu")  # `choose_model` has said why
 
     def load(report: Callable[[float, str], None]) -> Sampler:
-        # Before torch reads it.
+        # Before torch reads it. What torch keeps there is code, too.
+        if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+            with suppress(OSError):
+                private_folder(compile_folder())
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(compile_folder()))
         import torch
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgpack
 import numpy as np
 
 from lightning_demo.comfyui import as_weighted
@@ -40,11 +41,16 @@ from lightning_demo.studio.plan import COLUMNS, Bounds, make_plan
 from lightning_demo.studio.table import KINDS, read_table
 from lightning_demo.studio.wildcards import words_of
 from lightning_demo.web import messages
+from lightning_demo.web.api import fal_realtime
 from lightning_demo.web.api.a1111 import TextToImageQuestion
+from lightning_demo.web.api.cloudflare import RunQuestion
+from lightning_demo.web.api.fal import FalQuestion
 from lightning_demo.web.api.native_question import PictureQuestion
 from lightning_demo.web.api.openai import GenerationQuestion
-from lightning_demo.web.api.order import place
+from lightning_demo.web.api.order import Asked, place
+from lightning_demo.web.api.prediction import PredictionInput
 from lightning_demo.web.api.reading import validate
+from lightning_demo.web.api.synexa import PredictionQuestion as SynexaQuestion
 from lightning_demo.web.batch_list import BatchList
 from lightning_demo.web.stage.audience import phone_messages
 from lightning_demo.web.stage.battle.plan import Plan, parse_orders
@@ -120,14 +126,31 @@ def phone(data: bytes) -> None:
 def question(data: bytes) -> None:
     """The body of a request to an API."""
     fields = _object(data)
-    if fields is None:
-        return
+    if fields is not None:
+        _questions(fields)
+
+
+def packed(data: bytes) -> None:
+    """A frame of fal's realtime, which may hold what JSON cannot."""
     with suppress(LightningError):
-        place(validate(PictureQuestion, fields).asked(None), LIMITS)
-    with suppress(LightningError):
-        place(validate(TextToImageQuestion, fields).asked("miniature", LIMITS.styles), LIMITS)
-    with suppress(LightningError):
-        place(validate(GenerationQuestion, fields).asked("miniature"), LIMITS)
+        fields = fal_realtime._unpacked(data)
+        _questions(fields)
+        validate(fal_realtime.RealtimeQuestion, fields)
+
+
+def _questions(fields: Mapping[str, Any]) -> None:
+    asked: Sequence[Callable[[], Asked]] = (
+        lambda: validate(PictureQuestion, fields).asked(None),
+        lambda: validate(TextToImageQuestion, fields).asked("miniature", LIMITS.styles),
+        lambda: validate(GenerationQuestion, fields).asked("miniature"),
+        lambda: validate(FalQuestion, fields).asked(),
+        lambda: validate(RunQuestion, fields).asked(),
+        lambda: validate(PredictionInput, fields).asked(),
+        lambda: validate(SynexaQuestion, fields).asked("miniature"),
+    )
+    for each in asked:
+        with suppress(LightningError):
+            place(each(), LIMITS)
 
 
 def parameters(data: bytes) -> None:
@@ -259,7 +282,18 @@ TARGETS = {
         [
             _json({**FIELDS, "resolution": "256x384", "aspect_ratio": "16:9", "output_quality": 5}),
             _json({"prompt": "x", "steps": 4, "cfg_scale": 1, "styles": ["Night"], "subseed": -1}),
+            _json({"prompt": "x", "image_size": {"width": 512, "height": 384}, "num_images": 2}),
+            _json({"prompt": "x", "num_steps": 4, "guidance": 7.5, "image_b64": "", "strength": 1}),
+            _json({"prompt": "x", "num_outputs": 2, "scheduler": "K_EULER", "width": 1024}),
             _json({"prompt": "x", "n": 2, "size": "1024x1024", "response_format": "b64_json"}),
+        ],
+        5_000,
+    ),
+    "packed": Target(
+        packed,
+        [
+            msgpack.packb({"prompt": "x", "request_id": "r", "seed": 2**63, "sync_mode": True}),
+            msgpack.packb({"prompt": "x", "guidance_scale": float("nan"), "image_size": b"square"}),
         ],
         5_000,
     ),

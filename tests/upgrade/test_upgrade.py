@@ -1,10 +1,10 @@
 """What earlier versions have written is read by this one.
 
 The files beside this one were written by the versions that were the first with a form: of pictures,
-`first` (texts in a PNG), `apis` (JPEG and WebP), `comfyui` (its graph), `xmp`, and `newest`, which
-has styles, variations and morphs; of batches and tracks `first` and `styles`; the APIs' store. They
-are never written anew: a new form is a new file. `web_scripts/upgrade.test.mjs` lets the page read
-them.
+`first` (texts in a PNG), `apis` (JPEG and WebP), `comfyui` (its graph), `xmp`, `styles` (with
+variations and morphs, too), and `json` (of JPEG and WebP: our settings in XMP); of batches and
+tracks `first` and `styles`; the APIs' store. They are never written anew: a new form is a new file.
+`web_scripts/upgrade.test.mjs` lets the page read them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def test_pictures_tell_their_settings(file: Path) -> None:
     said = [found[name] for name in ("num_inference_steps", "guidance_scale", "seed")]
     assert said == [8, 1.5, 7]
     assert (found["width"], found["height"]) == (256, 256)
-    newest = file.name.startswith("newest")
+    newer = file.name.startswith(("styles", "json"))
     blend = [found.get(name) for name in ("style", "variation_seed", "morph_prompt")]
-    assert blend == (["Night", 3, "a lake, still"] if newest else [None] * 3)
+    assert blend == (["Night", 3, "a lake, still"] if newer else [None] * 3)
     assert info.parameters.startswith(found["prompt"])
 
 

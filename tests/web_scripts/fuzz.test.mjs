@@ -42,8 +42,8 @@ test("a changed track is read, or refused in words", async () => {
   let read = 0;
   for (let run = 0; run < RUNS; run += 1) {
     try {
-      for (const each of await readTrack(new Blob([changed(whole, next)]))) {
-        assert.equal(typeof each.prompt, "string");
+      for (const { request: found } of await readTrack(new Blob([changed(whole, next)]))) {
+        assert.equal(typeof found.prompt, "string");
         read += 1;
       }
     } catch (problem) {
@@ -56,8 +56,8 @@ test("a changed track is read, or refused in words", async () => {
 
 test("a changed picture says something, or nothing", async () => {
   const next = numbers(2);
-  for (const ending of ["png", "jpg", "webp"]) {
-    const whole = readFileSync(new URL(`../upgrade/pictures/newest.${ending}`, import.meta.url));
+  for (const name of ["styles.png", "styles.jpg", "json.jpg", "json.webp"]) {
+    const whole = readFileSync(new URL(`../upgrade/pictures/${name}`, import.meta.url));
     assert.equal(settingsOf((await pictureTexts(new Blob([whole]))).texts).seed, 7);
     for (let run = 0; run < RUNS; run += 1) {
       const found = await pictureTexts(new Blob([changed(whole, next)]));

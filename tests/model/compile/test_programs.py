@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from lightning_demo import private
 from lightning_demo.model.compile.programs import Programs
 from lightning_demo.model.compile.speed import Speed
 
@@ -126,8 +127,12 @@ def test_a_damaged_file_is_given_up(
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
 def test_what_others_may_have_written_is_not_loaded(
-    module: Block, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    module: Block,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr(private, "in_container", lambda: False)
     folder = tmp_path / "programs"
     maker = Programs(folder, TRACED, make=True)
     maker.bind("unet", function, module, *inputs())
