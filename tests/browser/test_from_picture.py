@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from lightning_demo.images import encode
 from lightning_demo.schemas import GenerationRequest
 
-from ..studio.comfyui_graphs import GRAPHS, plain
+from ..web.api.comfyui_graphs import GRAPHS, plain
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine, color_of
 from .conftest import PHONE, Modules, Visit
