@@ -175,8 +175,9 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(
     assert tab.page.locator("img[src=x]").count() == 0
 
 
-def test_a_picture_asked_for_before_takes_no_error_away(tab: Visit, shared_house: House) -> None:
-    engine = shared_house.engine
+def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit: Open) -> None:
+    engine, tab = running.engine, visit(running)
+    tab.wait_answered()
     assert isinstance(engine, FakeEngine)
     engine.hold()
     tab.type("a red house")
