@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.cli import build_parser
+from lightning_demo.commands.options import settings_from
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
 

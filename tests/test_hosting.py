@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from lightning_demo.bench import BenchParser
 from lightning_demo.cli import build_parser
 from lightning_demo.generate import KEY
+from lightning_demo.late_parser import LateParser
 from lightning_demo.settings import FALLBACK_KEY, Settings, variable
 
 from .test_readme import SPACE
@@ -48,7 +48,7 @@ def options(parser: argparse.ArgumentParser) -> set[str]:
         found.update(action.option_strings)
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
-                if isinstance(below, BenchParser):
+                if isinstance(below, LateParser):
                     below.declare()
                 found |= options(below)
     return found

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.cli import build_parser
+from lightning_demo.commands.options import settings_from
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.settings import Settings, convert, variable
 

@@ -11,7 +11,8 @@ import json
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+
+from ..late_parser import LateParser
 
 HELP = {
     "live": "typing at the running demo, beside the usual way",
@@ -33,36 +34,21 @@ HELP = {
 }
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `bench` and everything it can measure to the command line."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure speed",
-        description="Each prints a table, and one JSON document as its last line.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds everything that `bench` can measure; most benchmarks import torch."""
+    parser.description = "Each prints a table, and one JSON document as its last line."
     benches = parser.add_subparsers(
-        title="benchmarks", required=True, metavar="BENCHMARK", parser_class=BenchParser
+        title="benchmarks", required=True, metavar="BENCHMARK", parser_class=LateParser
     )
     for name, text in HELP.items():
-        benches.add_parser(name, help=text, description=f"Measures {text}.")
+        about = f"Measures {text}."
+        benches.add_parser(name, help=text, description=about, declare=partial(_declare, name))
 
 
-class BenchParser(argparse.ArgumentParser):
-    """Imports its benchmark when it is chosen: most import torch, and help should not wait."""
-
-    _bench: ModuleType | None = None
-
-    def declare(self) -> None:
-        """Adds the options of the benchmark, once."""
-        if self._bench is None:
-            name = self.prog.split()[-1].replace("-", "_")
-            self._bench = import_module(f".{name}", __name__)
-            self._bench.add_options(self)
-            self.set_defaults(run=partial(_run, self._bench))
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        self.declare()
-        return super().parse_known_args(args, namespace)
+def _declare(name: str, parser: argparse.ArgumentParser) -> None:
+    bench = import_module(f".{name.replace('-', '_')}", __name__)
+    bench.add_options(parser)
+    parser.set_defaults(run=partial(_run, bench))
 
 
 def _run(bench: ModuleType, args: argparse.Namespace) -> int:

@@ -20,10 +20,11 @@ SHEET_SCENES = 70
 SIZES = tuple(f"{width}x{height}" for width, height in PAINTED)
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `miniature` and its own commands."""
-    parser = subparsers.add_parser("miniature", help="draw, train and export the small model")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the commands of `miniature`."""
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
 
     render = _command(commands, "render", _render, "draw the training pictures")
     render.add_argument("--sheet", type=Path, help="also save a contact sheet of the world")

@@ -36,7 +36,7 @@ from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
-from ..engine.observed import settle
+from ..engine.moments import settle
 from ..quick import quick_components
 
 NO_DRAFTS = Settings(latency_budget=0)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize
 
-from lightning_demo.bench.chromium import FLAGS, NAMES, find
+from lightning_demo.bench.chromium import FLAGS
 from lightning_demo.engine.base import Engine
 from lightning_demo.web import service
 from lightning_demo.web.stage import stage
 from lightning_demo.web.stage.audience import audiences
 
+from ..browsers import NAMES
 from ..web.conftest import PATIENCE, Running, one_app_a_page, wait_for  # noqa: F401 - a fixture
 from ..web.fakes import FakeEngine, Stage
 
@@ -44,8 +47,9 @@ globalThis.WebSocket = class {
 
 HERE = Path(__file__).parent
 LONGEST = (
-    *("test_talk.py", "test_main_job.py", "test_axe.py", "test_batch.py"),
-    *("test_live.py", "test_completion.py", "test_controls.py", "test_timeline.py"),
+    *("test_talk.py", "test_main_job.py", "test_batch.py", "test_live.py", "test_axe.py"),
+    *("test_timeline.py", "test_languages.py", "test_controls.py", "test_completion.py"),
+    *("test_stage.py", "test_looks.py"),
 )
 
 
@@ -69,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """pytest-playwright's own fixture: this machine's Chromium instead of a downloaded one."""
-    found = find()
+    found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         reason = f"no browser: none of {', '.join(NAMES)} is installed"
         if os.environ.get("LIGHTNING_REQUIRE_BROWSER") == "1":
@@ -83,6 +87,24 @@ def away() -> Iterator[ThreadPoolExecutor]:
     """A thread to start servers in: Playwright keeps an event loop in the main one."""
     with ThreadPoolExecutor(1) as pool:
         yield pool
+
+
+# Closes all that is open on a page, and asks once more for what it began with.
+ANEW = """(request) => {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  for (const details of document.querySelectorAll("details[open]")) details.open = false;
+  document.querySelector("#waterfall:not([hidden]) #waterfall-close")?.click();
+  if (!document.getElementById("timeline-menu").hidden) {
+    document.getElementById("timeline-more").click();
+  }
+  lightning.drawer.open(false);
+  Object.assign(lightning.ghost, { history: [], finished: "" });
+  lightning.takeOver({ ...request });
+  lightning.submit();
+  const prompt = lightning.controls.field("prompt");
+  prompt.focus();
+  prompt.setSelectionRange(prompt.value.length, prompt.value.length);
+}"""
 
 
 class House(Running):
@@ -152,11 +174,18 @@ class Visit:
         self.page.goto(url, wait_until="domcontentloaded")
         self.page.wait_for_function("globalThis.lightning?.transport")
 
+    def anew(self, first: dict[str, Any]) -> None:
+        """Brings the page back to the request that it began with; what it has kept, it keeps."""
+        self.page.bring_to_front()
+        self.page.set_viewport_size(DESKTOP)
+        self.page.evaluate(ANEW, first)
+        self.wait_answered()
+
     def open_drawer(self) -> None:
         """Shows what a first visitor does not need."""
         self.page.evaluate("lightning.drawer.open(true)")
 
-    def type(self, text: str, keys: int = 4) -> None:
+    def type(self, text: str, keys: int = 2) -> None:
         """Replaces the prompt, its end key by key."""
         self.prompt.fill(text[:-keys])
         self.prompt.press_sequentially(text[-keys:], delay=15)
@@ -228,36 +257,52 @@ class Tabs:
         self._browser = browser
         self._contexts: dict[str, BrowserContext] = {}  # one for each set of options
         self._empty: defaultdict[str, list[Page]] = defaultdict(list)
+        self._clients: dict[Page, CDPSession] = {}
+        self._inits: dict[Page, str] = {}  # what the browser calls a tab's init script
         self.trouble: list[str] = []
 
     def open(self, init: str | None = None, **options: Any) -> Page:
         """An empty tab, each of whose pages runs the init script first."""
         key = json.dumps(options, sort_keys=True)
-        if waiting := self._empty[f"{key} {init}"]:
+        if waiting := self._empty[key]:
             page = waiting.pop()
             page.bring_to_front()
-            return page
-        if key not in self._contexts:
-            self._contexts[key] = self._browser.new_context(**options)
-        page = self._contexts[key].new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        self._watch(page)
-        if init:
-            page.add_init_script(init)
+        else:
+            if key not in self._contexts:
+                self._contexts[key] = self._browser.new_context(**options)
+            page = self._contexts[key].new_page()
+            page.set_default_timeout(PATIENCE * 1000)
+            self._clients[page] = page.context.new_cdp_session(page)
+            self._watch(page)
+        if init:  # not Playwright's, which stays with the tab: another tab is another process
+            client = self._clients[page]
+            client.send("Page.enable")
+            added = client.send("Page.addScriptToEvaluateOnNewDocument", {"source": init})
+            self._inits[page] = added["identifier"]
         return page
 
-    def leave(self, page: Page, init: str | None = None, **options: Any) -> None:
+    def leave(self, page: Page, **options: Any) -> None:
         """Empties a tab that was opened with these options."""
+        if identifier := self._inits.pop(page, None):
+            given = {"identifier": identifier}
+            self._clients[page].send("Page.removeScriptToEvaluateOnNewDocument", given)
         page.goto("about:blank")
-        self._empty[f"{json.dumps(options, sort_keys=True)} {init}"].append(page)
+        options.pop("init", None)
+        self._empty[json.dumps(options, sort_keys=True)].append(page)
 
     def forget(self, page: Page, url: str) -> None:
         """Drops what pages of this address have kept: the next test's may have the same one."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        client = page.context.new_cdp_session(page)
         kept = {"origin": origin, "storageTypes": "local_storage,indexeddb"}
-        client.send("Storage.clearDataForOrigin", kept)
-        client.detach()
+        self._clients[page].send("Storage.clearDataForOrigin", kept)
+
+    @contextmanager
+    def quiet(self, page: Page) -> Iterator[None]:
+        """What happens on a page meanwhile meets no trouble."""
+        self.trouble.clear()
+        yield
+        page.evaluate("null")  # afterwards all that it has met has been told
+        assert self.trouble == []
 
     def _watch(self, page: Page) -> None:
         note = self.trouble.append
@@ -315,6 +360,56 @@ def visit(tabs: Tabs, own: object) -> Iterator[Callable[..., Visit]]:
     for page, url in left:
         tabs.forget(page, url)
     assert trouble == []
+
+
+@pytest.fixture(scope="session")
+def shared_house(away: ThreadPoolExecutor) -> Iterator[House]:
+    """The server of pages that tests share: what these keep, no other test's end may clear."""
+    house = away.submit(House, FakeEngine(), transport="socket").result()
+    yield house
+    house.server.stop()
+
+
+@pytest.fixture(scope="module")
+def share(tabs: Tabs) -> Iterator[Callable[[House], Visit]]:
+    """Opens pages for all tests of a file, each of a server that has no others."""
+    opened: list[tuple[Page, House]] = []
+
+    def open_tab(house: House) -> Visit:
+        page = tabs.open()
+        page.set_viewport_size(DESKTOP)
+        opened.append((page, house))
+        tab = Visit(page, house.url)
+        tab.wait_answered()
+        return tab
+
+    yield open_tab
+    for page, house in opened:
+        tabs.leave(page)
+        tabs.forget(page, house.url)
+        wait_for(lambda house=house: not house.pages)
+
+
+@pytest.fixture(scope="module")
+def shared_page(
+    share: Callable[[House], Visit], shared_house: House
+) -> tuple[Visit, dict[str, Any]]:
+    """A page that a file's tests share, and what it asked for first."""
+    tab = share(shared_house)
+    return tab, tab.request()
+
+
+@pytest.fixture
+def again(shared_page: tuple[Visit, dict[str, Any]], tabs: Tabs) -> Iterator[Visit]:
+    """The page that a file's tests share, as it was first; over sockets.
+
+    To open one takes longer than most of what is shown on it. For tests that need no engine of
+    their own, and leave the page's modules as they are.
+    """
+    tab, first = shared_page
+    with tabs.quiet(tab.page):
+        tab.anew(first)
+        yield tab
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine
-from .conftest import Visit
+from .conftest import House, Tabs, Visit
 
 Open = Callable[..., Visit]
 GONE = "lightning.attract.presence.at -= 60_000"  # for a minute; no test waits that long
@@ -33,16 +33,25 @@ def stands_as_it_was(tab: Visit, request: dict[str, object]) -> None:
     tab.wait_painted(str(request["prompt"]))
 
 
-@pytest.fixture
-def tab(own: Callable[..., Running], visit: Open) -> Visit:
-    running = own(FakeEngine(), attract=60, stage=True)
-    tab = visit(running)
+@pytest.fixture(scope="module")
+def opened(houses: Callable[..., House], share: Callable[[House], Visit]) -> Visit:
+    running = houses(FakeEngine(), transport="socket", attract=60, stage=True)
+    tab = share(running)
     tab.engine = running.engine  # type: ignore[attr-defined]
-    tab.wait_answered()
-    tab.type(WORDS)
-    tab.wait_painted(WORDS)
+    tab.first = tab.request()  # type: ignore[attr-defined]
     tab.wait("() => lightning.attract")  # its modules come after the page
     return tab
+
+
+@pytest.fixture
+def tab(opened: Visit, tabs: Tabs) -> Iterator[Visit]:
+    """The same page for all tests that leave it to itself, with a visitor's words."""
+    with tabs.quiet(opened.page):
+        opened.page.evaluate("lightning.attract.stop(); lightning.attract.refused = -Infinity")
+        opened.anew(opened.first)  # type: ignore[attr-defined]
+        opened.type(WORDS)
+        opened.wait_painted(WORDS)
+        yield opened
 
 
 def test_the_examples_type_themselves_until_somebody_is_there(tab: Visit) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +20,8 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.studio.manifest import COLUMNS, Manifest, Origin, Outcome
 from lightning_demo.studio.plan import Picture
 
-from ..processes import ForkedPopen
 from ..web.conftest import Running, wait_for
+from ..web.fake_server import fake_server
 from ..web.fakes import LIMITS, FakeEngine, color_of
 from .conftest import PHONE, Modules, Tabs, Visit
 
@@ -54,14 +51,6 @@ RECORDS = """async (chunks) => {
   for await (const [header, bytes] of records(stream)) found.push([header.place, [...bytes]]);
   return found;
 }"""
-SERVER = """
-import sys
-from lightning_demo.settings import Settings
-from lightning_demo.web.server import serve
-from tests.web.fakes import FakeEngine
-
-sys.exit(serve(FakeEngine(step_seconds=0.05), Settings(port=int(sys.argv[1]))))
-"""
 KIND = """async (text) => {
   const { kindOf } = await import(new URL("web/batch_source.js", document.baseURI));
   return kindOf(text);
@@ -192,33 +181,21 @@ def test_from_a_list_to_a_zip(running: Running, begin: Callable[..., Visit], tab
     tab.wait_painted("typed on")
 
 
-@contextmanager
-def process(port: int) -> Iterator[SimpleNamespace]:
-    """A server as a process of its own, and its address."""
-    command = [sys.executable, "-c", SERVER, str(port)]
-    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        try:
-            assert child.stdout is not None
-            yield SimpleNamespace(child=child, url=child.stdout.readline().split()[1].rstrip("/"))
-        finally:
-            child.kill()
-
-
 def test_a_server_that_is_killed_and_comes_again(begin: Callable[..., Visit], tabs: Tabs) -> None:
     """What it had not sent is asked for again, and the page is the same all the time."""
-    with process(0) as first:
-        tab = begin(first, viewport=PHONE)
+    with fake_server(step_seconds=0.05) as (child, url):
+        tab = begin(SimpleNamespace(url=url), viewport=PHONE)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.page.evaluate("globalThis.same = true")
         check(tab, "\n".join(f"picture {number}" for number in range(20)))
         assert tab.text("batch-says") == "20 pictures, nothing at fault"
         button(tab, "Paint 20 pictures").click()
         tab.wait("() => lightning.batch.store.outcomes.size > 0")
-        first.child.kill()
+        child.kill()
         tab.wait("() => lightning.batch.run.words.startsWith('The server does not answer')")
         painted = tab.page.evaluate("[...lightning.batch.store.outcomes.keys()]")
     assert 0 < len(painted) < 20
-    with process(urlsplit(first.url).port or 0):
+    with fake_server(0.05, urlsplit(url).port or 0):
         wait_sums(tab, "20 of 20 pictures")
         tab.wait(SETTLED)
         assert tab.page.evaluate("same && lightning.batch.store.outcomes.size === 20")

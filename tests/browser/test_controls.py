@@ -13,7 +13,7 @@ from PIL import Image
 
 from ..web.conftest import Running, wait_for
 from ..web.fakes import WITH_DRAFTS, FakeEngine, color_of, slow
-from .conftest import Visit
+from .conftest import House, Visit
 
 Open = Callable[..., Visit]
 
@@ -24,10 +24,8 @@ def running(own: Callable[..., Running]) -> Running:
 
 
 @pytest.fixture
-def tab(running: Running, visit: Open) -> Visit:
-    opened = visit(running)
-    opened.wait_answered()
-    return opened
+def tab(again: Visit) -> Visit:
+    return again
 
 
 def changed(tab: Visit, act: Callable[[], Any]) -> dict[str, Any]:
@@ -136,7 +134,9 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     assert {request.num_inference_steps for request in engine.requests} == {8}
 
 
-def test_an_error_stands_at_its_field_and_the_picture_stays(running: Running, tab: Visit) -> None:
+def test_an_error_stands_at_its_field_and_the_picture_stays(
+    shared_house: House, tab: Visit
+) -> None:
     tab.type("a good picture")
     tab.wait_painted("a good picture")
     color = tab.color()
@@ -156,7 +156,8 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(running: Running, ta
     tab.page.get_by_text("The prompt is empty").wait_for()
     assert tab.color() == color
     # Also when a picture comes late that was asked for before.
-    engine: FakeEngine = running.engine
+    engine = shared_house.engine
+    assert isinstance(engine, FakeEngine)
     engine.hold()
     tab.prompt.fill("late")
     wait_for(lambda: engine.works[-1].request.prompt == "late")
@@ -174,8 +175,9 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(running: Running, ta
     assert tab.page.locator("img[src=x]").count() == 0
 
 
-def test_a_picture_asked_for_before_takes_no_error_away(tab: Visit, running: Running) -> None:
-    engine = running.engine
+def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit: Open) -> None:
+    engine, tab = running.engine, visit(running)
+    tab.wait_answered()
     assert isinstance(engine, FakeEngine)
     engine.hold()
     tab.type("a red house")

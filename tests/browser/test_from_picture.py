@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from lightning_demo.images import encode
 from lightning_demo.schemas import GenerationRequest
 
-from ..studio.comfyui_graphs import GRAPHS, plain
+from ..web.api.comfyui_graphs import GRAPHS, plain
 from ..web.conftest import Running
 from ..web.fakes import FakeEngine, color_of
 from .conftest import PHONE, Modules, Visit
@@ -64,10 +64,8 @@ def of_comfyui(**changes: Any) -> bytes:
 
 
 @pytest.fixture
-def tab(own: Callable[..., Running], visit: Open) -> Visit:
-    opened = visit(own())
-    opened.wait_answered()
-    return opened
+def tab(again: Visit) -> Visit:
+    return again
 
 
 def transfer(tab: Visit, data: bytes, kind: str = "image/png", name: str = "a.png") -> Any:

@@ -19,7 +19,7 @@ def near(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return all(abs(a - b) < 16 for a, b in zip(one, other, strict=True))
 
 
-def test_the_first_picture_is_there_and_the_last_word_is_painted(
+def test_the_first_picture_the_last_word_and_what_is_typed_in_a_pause_are_painted(
     running: Running, visit: Open
 ) -> None:
     tab = visit(running)
@@ -36,6 +36,15 @@ def test_the_first_picture_is_there_and_the_last_word_is_painted(
     order = [(frame["sequence"], frame["step"]) for frame in tab.painted()]
     assert order == sorted(order)
     assert tab.page.get_by_role("img", name=sentence, exact=True).is_visible()
+    # Paused, the picture stays; then the page catches up.
+    tab.page.get_by_role("button", name="Pause").click()
+    tab.page.get_by_text("Paused", exact=True).wait_for()
+    asked = tab.sequence()
+    tab.type("after")
+    assert tab.sequence() == asked
+    assert near(tab.color(), color_of(sentence))
+    tab.page.get_by_role("button", name="Resume").click()
+    tab.wait_painted("after")
     # Deleting and controls repaint, too.
     tab.type("a red cats")
     tab.prompt.press("Backspace")
@@ -61,20 +70,6 @@ def test_two_tabs_never_mix(running: Running, visit: Open) -> None:
     assert all(others.startswith(frame["prompt"]) for frame in other.painted())
     assert near(one.color(), color_of(ones))
     assert near(other.color(), color_of(others))
-
-
-def test_pause_keeps_the_picture_and_resume_catches_up(running: Running, visit: Open) -> None:
-    tab = visit(running)
-    tab.type("before")
-    tab.wait_painted("before")
-    tab.page.get_by_role("button", name="Pause").click()
-    tab.page.get_by_text("Paused", exact=True).wait_for()
-    asked = tab.sequence()
-    tab.type("after")
-    assert tab.sequence() == asked
-    assert near(tab.color(), color_of("before"))
-    tab.page.get_by_role("button", name="Resume").click()
-    tab.wait_painted("after")
 
 
 def test_times_are_shown_a_larger_box_is_filled_and_a_lost_connection_comes_back(

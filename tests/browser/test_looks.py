@@ -27,9 +27,8 @@ NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, canv
   .map(e => e.outerHTML.slice(0, 120))"""
 
 
-def test_nothing_moves_while_frames_stream(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own())
-    tab.wait_answered()
+def test_nothing_moves_while_frames_stream(again: Visit) -> None:
+    tab = again
     tab.page.evaluate("document.fonts.ready.then(() => null)")
     for viewport, place in ((DESKTOP, "mountains"), (PHONE, "hills")):
         tab.resize(viewport)
@@ -82,9 +81,9 @@ def test_a_phone_shows_prompt_and_picture_together(
 
 
 def test_a_desktop_has_the_controls_beside_a_large_picture_and_no_width_scrolls_sideways(
-    own: Callable[..., Running], visit: Open
+    again: Visit,
 ) -> None:
-    tab = visit(own())
+    tab = again
     stage, controls = (tab.page.locator(f"#{n}").bounding_box() for n in ("stage", "controls"))
     assert stage and controls
     assert stage["width"] == stage["height"] > 550
@@ -97,10 +96,12 @@ def test_a_desktop_has_the_controls_beside_a_large_picture_and_no_width_scrolls_
 
 def test_light_and_dark_differ(own: Callable[..., Running], visit: Open) -> None:
     running, script = own(), "e => getComputedStyle(e).backgroundColor"
-    shades, page = [], visit(running).page
+    shades, tab = [], visit(running)
+    page = tab.page
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        page.goto(running.url)
+        if scheme == "dark":
+            tab.open(running.url)
         color = page.locator("#prompt label").evaluate(script)
         shades.append(sum(int(part) for part in color[4:-1].split(",")))
     page.emulate_media(color_scheme="light")  # as for everybody else
@@ -108,10 +109,9 @@ def test_light_and_dark_differ(own: Callable[..., Running], visit: Open) -> None
 
 
 def test_everything_has_a_name_and_the_keyboard_reaches_it_and_chooses(
-    own: Callable[..., Running], visit: Open
+    again: Visit,
 ) -> None:
-    tab = visit(own())
-    tab.wait_answered()
+    tab = again
     tab.open_drawer()
     assert tab.page.evaluate(NAMELESS) == []
     reached = []

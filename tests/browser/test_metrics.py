@@ -10,8 +10,7 @@ from lightning_demo.engine.metrics import EngineRow, Metrics
 from lightning_demo.web.prices import prices
 
 from ..web.conftest import Running, wait_for
-from ..web.fakes import FakeEngine
-from .conftest import DESKTOP, PHONE, Modules, Visit
+from .conftest import DESKTOP, PHONE, House, Modules, Visit
 from .test_looks import BOXES
 
 Open = Callable[..., Visit]
@@ -48,11 +47,8 @@ def test_the_metrics_panel_is_told_how_it_goes_while_it_is_open(
     wait_for(lambda: not any(each.watching for each in running.pages))
 
 
-def test_the_metrics_panel_goes_on_after_a_lost_connection(
-    own: Callable[..., Running], visit: Open
-) -> None:
-    tab = visit(own())
-    tab.wait_answered()
+def test_the_metrics_panel_goes_on_after_a_lost_connection(again: Visit) -> None:
+    tab = again
     tab.page.get_by_text("Engine room").click()
     shown = f"() => Number({PEOPLE}.textContent) > 0"
     tab.wait(shown)
@@ -60,13 +56,12 @@ def test_the_metrics_panel_goes_on_after_a_lost_connection(
     tab.wait(shown)
 
 
-def test_several_engines_have_a_table(own: Callable[..., Running], visit: Open) -> None:
-    running = own()
-    metrics = running.server._service.metrics
+def test_several_engines_have_a_table(shared_house: House, again: Visit) -> None:
+    tab = again
+    metrics = shared_house.server._service.metrics
     about: EngineRow = {"name": "k3f", "state": "ready", "waiting": 2, "painting": 3, "given": 4567}
     metrics.list_engines(lambda: [about, {**about, "name": "<b>", "state": "resting"}])
-    tab = visit(running, viewport=PHONE)
-    tab.wait_answered()
+    tab.resize(PHONE)
     tab.page.get_by_text("Engine room").click()
     table = tab.page.locator("#engines")
     table.wait_for()
@@ -135,12 +130,12 @@ def test_the_stages_follow_one_another(modules: Modules) -> None:
 
 
 def test_the_waterfall_opens_beside_what_stays_in_place(
-    own: Callable[..., Running], visit: Open
+    shared_house: House, again: Visit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = FakeEngine()
-    engine.timings = TIMINGS
-    tab = visit(own(engine))
-    tab.wait_answered()
+    tab, engine = again, shared_house.engine
+    monkeypatch.setattr(engine, "timings", TIMINGS)
+    tab.type("one")
+    tab.wait_painted("one")
     page, box, button = tab.page, tab.page.locator("#waterfall"), tab.page.locator("#times")
     page.evaluate("document.fonts.ready.then(() => null)")
     for viewport in (DESKTOP, PHONE):
@@ -161,7 +156,7 @@ def test_the_waterfall_opens_beside_what_stays_in_place(
         assert button.get_attribute("aria-expanded") == "false"
         assert page.evaluate("document.activeElement.id") == "times"
     button.click()
-    engine.timings = {**TIMINGS, "steps": 61.0}
+    monkeypatch.setattr(engine, "timings", {**TIMINGS, "steps": 61.0})
     tab.type("another one")
     tab.wait_painted("another one")
     assert "61 ms" in box.inner_text(), "it shows the newest picture"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..web.conftest import Running
-from .conftest import Modules, Visit
+from .conftest import House, Modules, Visit
 
 Open = Callable[..., Visit]
 ASKED = {
@@ -21,15 +21,16 @@ ASKED = {
 }
 
 
-def test_a_style_is_previewed_painted_linked_and_restored(own: Any, visit: Open) -> None:
-    running = own()
-    tab = visit(running)
+def test_a_style_is_previewed_painted_linked_and_restored(
+    shared_house: House, again: Visit
+) -> None:
+    tab = again
     tab.type("a cat")
     tab.wait_painted("a cat")
     tab.page.locator("#style select").select_option("Night")
     tab.wait("() => lightning.current?.style === 'Night' && lightning.answered")
     assert tab.text("style-preview") == "a cat at night"
-    assert running.engine.requests[-1].painted_prompt == "a cat at night"
+    assert shared_house.engine.requests[-1].painted_prompt == "a cat at night"
     assert tab.request() == {**ASKED, "style": "Night"}
     tab.page.get_by_role("button", name="Copy link").click()
     tab.wait("() => new URLSearchParams(location.search).get('style') === 'Night'")

@@ -23,9 +23,9 @@ FORGET = """() => globalThis.lightning?.timeline.store.remove(
   lightning.timeline.entries.map(({ id }) => id))"""
 ALL_KEPT = "lightning.timeline.work"  # a promise: of what has been painted so far
 KEPT = "() => lightning.timeline.entries.map(({ request }) => request.prompt)"
-READ = """async (text) => {
+READ = """async ([text, times]) => {
   const { readTrack } = await import(new URL("web/timeline_track.js", document.baseURI));
-  return readTrack(new Blob([text])).then(
+  return readTrack(new Blob([text.repeat(times)])).then(
     (cues) => ({ requests: cues.map(({ request }) => request) }), ({ message }) => ({ message }));
 }"""
 STORE = """async (sizes) => {
@@ -87,10 +87,12 @@ def begin(visit: Open) -> Callable[..., Visit]:
 
 
 @pytest.fixture
-def forgetful(begin: Callable[..., Visit], own: Callable[..., Running]) -> Iterator[Visit]:
-    tab = begin(own())
-    yield tab
-    tab.page.evaluate(FORGET)
+def forgetful(again: Visit) -> Iterator[Visit]:
+    """A page whose timeline is empty."""
+    again.page.evaluate(ALL_KEPT)
+    again.page.evaluate(FORGET)
+    yield again
+    again.page.evaluate(FORGET)
 
 
 def test_back_to_an_earlier_picture_and_its_settings(
@@ -168,9 +170,9 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
 
 
 def test_one_is_removed_and_two_tabs_show_the_same(
-    forgetful: Visit, visit: Open, own: Callable[..., Running]
+    begin: Callable[..., Visit], visit: Open, own: Callable[..., Running]
 ) -> None:
-    tab, other = forgetful, visit(own())
+    tab, other = begin(own()), visit(own())
     other.wait_answered()
     paint(tab, *WORDS)
     other.wait(
@@ -321,22 +323,24 @@ def test_files_that_are_no_tracks(modules: Modules) -> None:
             "Picture 1 of that track",
         ),
         ('{"kind": "lightning-track", "version": 1, "requests": [{"prompt": 7}]}', "has no prompt"),
-        ("x" * (2**24 + 1), "too large"),
     ):
-        assert words in modules.page.evaluate(READ, text)["message"], words
+        assert words in modules.page.evaluate(READ, [text, 1])["message"], words
+    assert "too large" in modules.page.evaluate(READ, ["x", 2**24 + 1])["message"]
 
 
 def test_only_fields_of_a_request_are_read(modules: Modules) -> None:
     request = {"prompt": "<b>a</b>", "seed": 7, "__proto__": {"x": 1}, "mood": "good", "width": "9"}
     track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [request]})
-    assert modules.page.evaluate(READ, track) == {"requests": [{"prompt": "<b>a</b>", "seed": 7}]}
+    assert modules.page.evaluate(READ, [track, 1]) == {
+        "requests": [{"prompt": "<b>a</b>", "seed": 7}]
+    }
     whole = {
         **{"prompt": "a", "negative_prompt": "b", "num_inference_steps": 4, "guidance_scale": 1.5},
         **{"seed": 7, "width": 256, "height": 256, "style": "Anime", "variation_seed": 1},
         **{"variation_strength": 0.5, "morph_prompt": "c", "morph_strength": 0.25},
     }
     track = json.dumps({"kind": "lightning-track", "version": 1, "requests": [whole]})
-    assert modules.page.evaluate(READ, track) == {"requests": [whole]}
+    assert modules.page.evaluate(READ, [track, 1]) == {"requests": [whole]}
 
 
 TWO_TABS = """async () => {

@@ -19,7 +19,8 @@ from lightning_demo.engine.base import Engine, Work, final_frame
 from lightning_demo.errors import EngineUnavailable, LightningError
 from lightning_demo.schemas import Frame
 
-from .observed import ObservedSampler, collect, only_frames, settle
+from .moments import settle
+from .observed import ObservedSampler, collect, only_frames
 
 Open = Callable[[], AbstractAsyncContextManager[tuple[Engine, ObservedSampler]]]
 

@@ -20,6 +20,8 @@ from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
+from .moments import settle
+
 
 class ObservedSampler(Sampler):
     """Counts steps, notes threads, waits at a gate, fails on the prompt "poison"."""
@@ -129,11 +131,6 @@ def known_latencies() -> LatencyModel:
             model.calibrate("decoder", size, rows, 0.026 * rows)
             model.calibrate("preview", size, rows, 0.0035 * rows)
     return model
-
-
-async def settle(seconds: float = 0.01) -> None:
-    """Lets other tasks and threads go on for a moment."""
-    await asyncio.sleep(seconds)
 
 
 async def collect(engine: Engine, request: GenerationRequest, **options: Any) -> list[Frame]:

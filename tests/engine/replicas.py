@@ -22,7 +22,7 @@ from lightning_demo.settings import Settings
 from lightning_demo.web.engine_server import EngineServer
 from lightning_demo.web.replica import Replica
 
-from .observed import settle
+from .moments import settle
 
 STEP_SECONDS = 0.15
 

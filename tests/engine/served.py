@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,11 +24,7 @@ from lightning_demo.web.guard import Guard
 from lightning_demo.web.service import Service
 
 from ..web.fakes import Stage
-
-
-async def settle() -> None:
-    """Lets the others go on for a moment."""
-    await asyncio.sleep(0.01)
+from .moments import settle
 
 
 def check_moved(seen: list[Value]) -> None:

@@ -20,7 +20,8 @@ from lightning_demo.schemas import GenerationRequest
 from tests.web.fakes import LIMITS, FakeEngine
 
 from .core_bench import Bench
-from .observed import Tab, collect, known_latencies, observed_engine, settle
+from .moments import settle
+from .observed import Tab, collect, known_latencies, observed_engine
 
 # The core -----------------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
 from .contract import EngineContract
-from .observed import Tab, collect, observed_engine, only_frames, settle
+from .moments import settle
+from .observed import Tab, collect, observed_engine, only_frames
 
 STEPS = 4
 

@@ -17,7 +17,7 @@ from lightning_demo.errors import EngineUnavailable
 from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..web.fakes import LIMITS, STATUS, FakeEngine
-from .observed import settle
+from .moments import settle
 
 
 def asked(prompt: str) -> GenerationRequest:

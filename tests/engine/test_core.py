@@ -23,7 +23,8 @@ from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
-from .observed import ObservedSampler, collect, known_latencies, settle
+from .moments import settle
+from .observed import ObservedSampler, collect, known_latencies
 
 
 class Crowd:

@@ -28,7 +28,8 @@ from lightning_demo.schemas import EngineStatus, Frame, GenerationRequest
 
 from ..web.fakes import LIMITS, STATUS, FakeEngine
 from .contract import EngineContract
-from .observed import collect, observed_engine, settle
+from .moments import settle
+from .observed import collect, observed_engine
 
 CLOSED = replace(STATUS, state="failed", detail="It is gone.")
 

@@ -7,10 +7,7 @@ before its process is.
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -25,36 +22,20 @@ from lightning_demo.engine.remote import RemoteEngine
 from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..processes import ForkedPopen
+from ..web.fake_server import fake_server
 from ..web.fakes import LIMITS, STATUS, FakeEngine
 from .served import check_moved, ready, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 STEP_SECONDS = 0.15
-SCRIPT = f"""
-import sys
-from lightning_demo.settings import Settings
-from lightning_demo.web.server import serve
-from tests.web.fakes import FakeEngine
-
-sys.exit(serve(FakeEngine(step_seconds={STEP_SECONDS}), Settings(port=0)))
-"""
 
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[tuple[ForkedPopen, str]]:
     """A server and its address; the last test kills it."""
-    command = [sys.executable, "-c", SCRIPT]
-    quiet: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with ForkedPopen(command, **quiet) as child:
-        try:
-            assert child.stdout is not None
-            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", child.stdout.readline())
-            assert found
-            yield child, found[1]
-        finally:
-            child.send_signal(signal.SIGCONT)
-            child.kill()
+    with fake_server(STEP_SECONDS) as started:
+        yield started
 
 
 @asynccontextmanager

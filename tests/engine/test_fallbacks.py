@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from lightning_demo import __version__
-from lightning_demo.cli import build_parser, main, settings_from
+from lightning_demo.cli import build_parser, main
+from lightning_demo.commands.options import settings_from
 from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.build import about, expected
 from lightning_demo.engine.fallbacks import is_own, look_at_fallbacks, with_fallbacks

@@ -27,7 +27,8 @@ from lightning_demo.errors import (
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
 from .contract import EngineContract
-from .observed import ObservedSampler, collect, known_latencies, observed_engine, settle
+from .moments import settle
+from .observed import ObservedSampler, collect, known_latencies, observed_engine
 
 
 class TestContract(EngineContract):

@@ -19,7 +19,8 @@ from lightning_demo.engine.metrics import MAX_KEYS, RECENT_EVENTS, RECENT_SECOND
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
-from .observed import ObservedSampler, collect, known_latencies, settle
+from .moments import settle
+from .observed import ObservedSampler, collect, known_latencies
 
 
 class Clock:

@@ -29,7 +29,8 @@ from lightning_demo.settings import Settings
 
 from ..web.fakes import LIMITS, STATUS
 from .contract import EngineContract
-from .observed import collect, observed_engine, settle
+from .moments import settle
+from .observed import collect, observed_engine
 from .replicas import Colours, FarSampler
 from .served import check_moved, ready, until
 

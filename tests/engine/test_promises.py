@@ -21,7 +21,8 @@ from lightning_demo.engine.session import LiveSession
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.settings import Settings
 
-from .observed import SETTINGS, Tab, collect, observed_engine, settle
+from .moments import settle
+from .observed import SETTINGS, Tab, collect, observed_engine
 
 SENTENCE = "a red house by the sea at sunset"
 

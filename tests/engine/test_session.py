@@ -16,7 +16,8 @@ from lightning_demo.engine.session import LiveSession
 from lightning_demo.schemas import EngineStatus, GenerationRequest
 from lightning_demo.settings import Settings
 
-from .observed import SETTINGS, Tab, collect, observed_engine, settle
+from .moments import settle
+from .observed import SETTINGS, Tab, collect, observed_engine
 
 SMALL = (128, 128)  # px
 

@@ -29,7 +29,8 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 
 from .contract import EngineContract
-from .observed import ObservedSampler, Tab, collect, known_latencies, settle
+from .moments import settle
+from .observed import ObservedSampler, Tab, collect, known_latencies
 
 # Another model, painted by the miniature's weights at sizes of its own.
 LARGE = replace(

@@ -25,7 +25,8 @@ from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings, on_zerogpu
 
 from .contract import EngineContract
-from .observed import ObservedSampler, collect, settle
+from .moments import settle
+from .observed import ObservedSampler, collect
 
 
 @asynccontextmanager

@@ -6,13 +6,10 @@ import asyncio
 import contextlib
 import json
 import random
-import re
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -25,50 +22,25 @@ from lightning_demo.settings import Settings
 from lightning_demo.web import messages
 from lightning_demo.web.server import Server
 
-from ..processes import ForkedPopen
 from ..web.conftest import Tab, connect
+from ..web.fake_server import fake_server
 from ..web.fakes import FakeEngine
 
 PAGES = 50
 PATIENCE = 60.0  # seconds; only a failure waits that long
 FILES = 64  # that the server may have open
-SCRIPT = """
-import logging, sys
-from gradio.routes import App
-from lightning_demo.settings import Settings
-from lightning_demo.web.server import serve
-from tests.web.fakes import FakeEngine
-
-create = App.create_app  # as in tests/web/conftest.py
-App.create_app = staticmethod(lambda *a, **o: create(*a, **o) if "app_kwargs" in o else None)
-if len(sys.argv) > 1:
-    import resource
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2)
-logging.basicConfig(level=logging.INFO)
-sys.exit(serve(FakeEngine(), Settings(port=0)))
-"""
 
 
-@contextlib.contextmanager
-def process(*arguments: str) -> Iterator[tuple[ForkedPopen, str]]:
-    """A server with a fake engine, and its address."""
-    command = [sys.executable, "-c", SCRIPT, *arguments]
-    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        try:
-            assert child.stdout is not None
-            line = child.stdout.readline()
-            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
-            assert found, line
-            yield child, found[1]
-        finally:
-            child.kill()
+def live(url: str) -> str:
+    """Where pages of a server connect to."""
+    return url.replace("http", "ws") + "/live"
 
 
 class Pages:
     """Pages that come back as ours do (`assets/web/reconnecting.js`), and ask again each time."""
 
     def __init__(self, url: str) -> None:
-        self._address = url.replace("http", "ws") + "/live"
+        self._address = live(url)
         self.painted = 0  # pages whose picture is there, since `forget`
         self.opened = 0  # connections, since then
         self._thread = threading.Thread(target=lambda: asyncio.run(self._all()), daemon=True)
@@ -122,7 +94,7 @@ class Pages:
 def test_fifty_pages_come_back_after_a_kill() -> None:
     """That they do not come all at once: tests/web_scripts/reconnecting.test.mjs."""
     with contextlib.ExitStack() as stack:
-        child, url = stack.enter_context(process())
+        child, url = stack.enter_context(fake_server())
         pages = stack.enter_context(Pages(url))
         pages.all_have_painted()
         child.kill()
@@ -139,7 +111,7 @@ def test_fifty_pages_come_back_after_a_kill() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that a process keeps to")
 def test_without_descriptors_it_goes_on_and_answers_again_afterwards() -> None:
-    with process(str(FILES)) as (child, url), connect(url.replace("http", "ws") + "/live") as one:
+    with fake_server(files=FILES) as (child, url), connect(live(url)) as one:
         tab = Tab(one)
         tab.ask(1)
         assert tab.final(1)
@@ -157,7 +129,7 @@ def test_without_descriptors_it_goes_on_and_answers_again_afterwards() -> None:
                 if httpx.get(f"{url}/healthz", timeout=5).status_code == 200:
                     break
             assert time.monotonic() < end, "it does not answer again"
-        with connect(url.replace("http", "ws") + "/live") as another:
+        with connect(live(url)) as another:
             tab = Tab(another)
             tab.ask(1)
             assert tab.final(1)

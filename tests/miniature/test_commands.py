@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lightning_demo.miniature.commands import DEFAULT_EXPORT, add_parser
+from lightning_demo.miniature.commands import DEFAULT_EXPORT, add_options
 from lightning_demo.miniature.config import BUDGET_SHARES
 from lightning_demo.miniature.distill import STUDENTS
 from lightning_demo.miniature.export import write_hashes
@@ -16,8 +16,8 @@ from lightning_demo.miniature.export import write_hashes
 
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers(required=True))
-    return parser.parse_args(["miniature", *arguments])
+    add_options(parser)
+    return parser.parse_args(arguments)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.cli import build_parser
+from lightning_demo.commands.options import settings_from
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGES = ("talks.md", "kiosk.md")

@@ -95,12 +95,12 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_app_a_page() -> Iterator[None]:
+@contextmanager
+def one_application() -> Iterator[None]:
     """Lets Gradio make one application for a page, the one that serves it.
 
     It makes two more, when the page is complete and when its queue is set, and throws them away;
-    that is most of a start, and there is no option. Servers that are processes start as ever.
+    that is most of a start, and there is no option. Programs that people start do as ever.
     """
     from gradio.routes import App  # as `web.server` has imported it
 
@@ -111,6 +111,13 @@ def one_app_a_page() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(App, "create_app", staticmethod(create_to_serve))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_app_a_page() -> Iterator[None]:
+    """All servers in this process start so."""
+    with one_application():
         yield
 
 

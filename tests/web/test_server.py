@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +23,13 @@ from lightning_demo.web.server import serve
 
 from ..processes import ForkedPopen
 from .conftest import Running, Tab, connect
+from .fake_server import fake_server
 from .fakes import FakeEngine
-
-SCRIPT = """
-import logging, sys, tempfile
-from lightning_demo.settings import Settings
-from lightning_demo.web.server import serve
-from tests.web.fakes import FakeEngine
-
-tempfile.tempdir = None  # known already in what this is a fork of
-logging.basicConfig(level=logging.INFO)
-sys.exit(serve(FakeEngine(step_seconds=float(sys.argv[1])), Settings(port=0)))
-"""
-
-
-@contextmanager
-def process(step_seconds: float, **variables: str) -> Iterator[tuple[ForkedPopen, str]]:
-    """A server with a fake engine, and its address."""
-    command = [sys.executable, "-c", SCRIPT, str(step_seconds)]
-    environment = {**os.environ, **variables}
-    with ForkedPopen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as child:
-        try:
-            assert child.stdout is not None
-            line = child.stdout.readline()
-            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
-            assert found, line
-            yield child, found[1]
-        finally:
-            child.kill()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_lets_the_running_picture_finish() -> None:
-    with process(step_seconds=0.2) as (child, url):
+    with fake_server(step_seconds=0.2, stderr=subprocess.PIPE) as (child, url):
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)
@@ -83,7 +53,7 @@ def test_a_signal_lets_the_running_picture_finish() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_an_idle_server_ends_at_once_and_cleanly() -> None:
-    with process(step_seconds=0) as (child, _):
+    with fake_server(step_seconds=0) as (child, _):
         child.send_signal(signal.SIGINT)
         assert child.wait(timeout=20) == 0
 
@@ -162,7 +132,7 @@ def test_what_each_system_ends_programs_with(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_left_of_it(number: int, tmp_path: Path) -> None:
     """No process, no socket, no temporary file; while it runs it has some of each."""
-    with process(0, TMPDIR=str(tmp_path)) as (child, url):
+    with fake_server(0, stderr=subprocess.PIPE, TMPDIR=str(tmp_path)) as (child, url):
         painted = httpx.post(f"{url}/v1/pictures", json={"prompt": "a cat"}).json()
         assert httpx.get(painted["pictures"][0]["url"]).status_code == 200
         assert list(tmp_path.rglob("*.jpg"))
@@ -182,16 +152,18 @@ def test_closing_the_terminal_ends_it(tmp_path: Path) -> None:
     """A real one: what it writes has nowhere to go any more."""
     here, there = os.openpty()
     script = f"""
-import fcntl, os, termios
+import fcntl, os, sys, termios
 os.setsid()
 terminal = os.open({os.ttyname(there)!r}, os.O_RDWR)
 fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 for number in (0, 1, 2):
     os.dup2(terminal, number)
 os.close(terminal)
-{SCRIPT}"""
+from tests.web.fake_server import main
+sys.exit(main(0))
+"""
     with ForkedPopen(
-        [sys.executable, "-c", script, "0"],
+        [sys.executable, "-c", script],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "TMPDIR": str(tmp_path)},

@@ -18,7 +18,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from lightning_demo.cli import build_parser, settings_from
+from lightning_demo.cli import build_parser
+from lightning_demo.commands.options import settings_from
 from lightning_demo.web.api.access import KeyFile
 
 from ...documents import DOCUMENTS, examples

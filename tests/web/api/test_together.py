@@ -21,7 +21,8 @@ from lightning_demo.web.api.native_question import MAX_IMAGES
 from lightning_demo.web.callers import Caller
 from lightning_demo.web.painting import IN_ENGINE, Painting
 
-from ...engine.observed import observed_engine, settle
+from ...engine.moments import settle
+from ...engine.observed import observed_engine
 from ..conftest import Running, wait_for
 from ..fakes import FakeEngine
 

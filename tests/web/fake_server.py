@@ -1,0 +1,71 @@
+"""A server with a fake engine, as a process of its own that a test may stop or kill."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightning_demo.settings import Settings
+from lightning_demo.web.server import serve
+
+from ..processes import ForkedPopen
+from .conftest import one_application
+from .fakes import FakeEngine
+
+ANY = -1  # as many as the system lets it have
+
+
+@contextmanager
+def fake_server(
+    step_seconds: float = 0.005,
+    port: int = 0,
+    *,
+    files: int = ANY,
+    stderr: int = subprocess.DEVNULL,
+    **variables: str,
+) -> Iterator[tuple[ForkedPopen, str]]:
+    """A server and its address, http://127.0.0.1:1234.
+
+    Args:
+        step_seconds: that each step of the engine takes.
+        port: to listen on; 0: any that is free.
+        files: descriptors that it may have open, on Linux.
+        stderr: where its log goes, as for `subprocess.Popen`.
+        variables: of its environment, beside those of this process.
+    """
+    command = [sys.executable, "-m", __name__, str(step_seconds), str(port), str(files)]
+    environment = {**os.environ, **variables}
+    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as child:
+        try:
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/\n", line)
+            assert found, line
+            yield child, found[1]
+        finally:
+            if hasattr(signal, "SIGCONT"):
+                child.send_signal(signal.SIGCONT)  # one that is stopped does not end
+            child.kill()
+
+
+def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
+    """The process; returns its exit code."""
+    if files != ANY:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    tempfile.tempdir = None  # known already in what this is a fork of
+    logging.basicConfig(level=logging.INFO)
+    with one_application():
+        return serve(FakeEngine(step_seconds=step_seconds), Settings(port=port))
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
