@@ -25,7 +25,7 @@ from .app_server import all_ready, app_command, replicas, until_ready
 from .clients import LivePage, Page
 from .many import type_keys
 from .score import Trace, waits
-from .servers import Server, allow_files, launch
+from .servers import Server, allow_files, ended_in_order, launch
 from .typists import typist
 
 TYPISTS = 8
@@ -105,7 +105,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "Signals that stop a program are needed, which this system has not."
         )
     allow_files(MOST_FILES)
-    with launch(app_command(args.threads, replicas=args.replicas), "lightning_demo") as server:
+    program = app_command(args.threads, replicas=args.replicas)
+    with ended_in_order(), launch(program, "lightning_demo") as server:
         server.wait()
         asyncio.run(all_ready(server, args.replicas))
         print(f"{args.replicas} engines are there", flush=True)

@@ -25,7 +25,7 @@ from .app_server import replicas as replicas_of
 from .clients import LivePage
 from .many import type_keys
 from .score import Round, first_paints, score
-from .servers import MOST_FILES, Server, allow_files, launch
+from .servers import MOST_FILES, Server, allow_files, ended_in_order, launch
 from .typists import Typist, steady_typist, typist
 
 SIDES = {  # by name: engine, replicas
@@ -88,7 +88,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     first: dict[str, list[float]] = {side: [] for side in sides}
     rates: dict[str, list[float]] = {side: [] for side in sides}
     crowds: dict[str, list[Round]] = {side: [] for side in sides}
-    with contextlib.ExitStack() as stack:
+    with ended_in_order(), contextlib.ExitStack() as stack:
         servers = {}
         for side, (engine, replicas) in sides.items():
             command = app_command(args.threads, engine, replicas)

@@ -201,7 +201,7 @@ def serve_commands(commands: Mapping[str, Sequence[str]]) -> Iterator[list[Serve
     """Python programs that serve, by their names: ready and suspended; ours comes first."""
     allow_files(MOST_FILES)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_ended_in_order())
+        stack.enter_context(ended_in_order())
         servers: list[Server] = []
         # One after another: ours measures what its calls cost as it starts.
         for name, arguments in commands.items():
@@ -250,8 +250,8 @@ def command(name: str, num_inference_steps: int, threads: int, slower: int = 1) 
 
 
 @contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Ends this process on SIGTERM as on an error: suspended servers would stay for ever."""
+def ended_in_order() -> Iterator[None]:
+    """Ends this process on SIGTERM as on an error: its servers would stay for ever."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(128 + number)

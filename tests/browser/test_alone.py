@@ -12,6 +12,9 @@ from .conftest import House, Tabs, Visit
 
 Open = Callable[..., Visit]
 GONE = "lightning.attract.presence.at -= 60_000"  # for a minute; no test waits that long
+# Somebody is there again, and nothing keeps the page from playing later.
+HERE = """lightning.attract.presence.at = performance.now();
+lightning.attract.stop(); lightning.attract.refused = -Infinity"""
 EXAMPLES = "lightning.attract.examples"
 # Whether the page lets an event happen at an element.
 ALLOWS = """([place, kind, type, options]) => document.querySelector(place).dispatchEvent(
@@ -47,7 +50,7 @@ def opened(houses: Callable[..., House], share: Callable[[House], Visit]) -> Vis
 def tab(opened: Visit, tabs: Tabs) -> Iterator[Visit]:
     """The same page for all tests that leave it to itself, with a visitor's words."""
     with tabs.quiet(opened.page):
-        opened.page.evaluate("lightning.attract.stop(); lightning.attract.refused = -Infinity")
+        opened.page.evaluate(HERE)
         opened.anew(opened.first)  # type: ignore[attr-defined]
         opened.type(WORDS)
         opened.wait_painted(WORDS)

@@ -61,6 +61,9 @@ def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    for name in ("SIGINT", "SIGHUP"):  # which whoever runs the tests may ignore, as `nohup` does
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     tempfile.tempdir = None  # known already in what this is a fork of
     logging.basicConfig(level=logging.INFO)
     with one_application():
