@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 
 from ..settings import Settings
-from .engine_server import EngineServer
+from .engine_server import EngineServer, answer_soon
 
 LOOPBACK = "127.0.0.1"
 LOOK_SECONDS = 0.1
@@ -35,6 +35,7 @@ def main(make: Callable[[Settings, str], EngineServer] = EngineServer) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     level = logging.DEBUG if "--verbose" in sys.argv else logging.INFO
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    answer_soon()
     key = sys.stdin.readline().strip()
     out, sys.stdout = sys.stdout, sys.stderr  # libraries may print
     server = make(Settings.from_environment(), key)

@@ -19,7 +19,7 @@ from ..engine.ray.registry import Record
 from ..engine.ray.scaling import WAIT
 from ..errors import EngineUnavailable
 from ..settings import Settings
-from .engine_server import LOOK_SECONDS, EngineServer
+from .engine_server import LOOK_SECONDS, EngineServer, answer_soon
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Replica(EngineServer):
         """
         logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO)
         _keep_to_this_machine()
+        answer_soon()
         self._registry, self._ended = registry, False
         super().__init__(Settings.from_environment(settings), key)
         while (status := self._painter.status()).state == "loading":
