@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -382,6 +382,14 @@ class Settings:
             variable(name): words[value] if isinstance(value, bool) else str(value)
             for name, value in values.items()
         }
+
+    def decided(self, model: str) -> Settings:
+        """The same with the model that has been chosen: another process may see other devices."""
+        chosen = replace(self, model=model)
+        if model == "miniature" and self.model == "auto":
+            device = "cpu" if self.device.startswith("cuda") else self.device
+            chosen = replace(chosen, variant="auto", base="", device=device)
+        return chosen
 
     def for_painting(self) -> dict[str, str]:
         """Those variables that a process needs to paint the same.

@@ -83,7 +83,10 @@ def _process(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:
     """What makes the engine in a process of its own."""
     from ..engine.process import ProcessEngine
 
-    return lambda known, metrics: ProcessEngine(known, settings.for_painting(), metrics)
+    def make(known: EngineStatus, metrics: Metrics) -> Engine:
+        return ProcessEngine(known, settings.decided(known.model).for_painting(), metrics)
+
+    return make
 
 
 def _replicas(settings: Settings) -> Callable[[EngineStatus, Metrics], Engine]:

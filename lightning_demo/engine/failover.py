@@ -71,7 +71,7 @@ class FailoverEngine:
         self._allowance = Allowance()
         self._requests: dict[_Request, None] = {}
         self._closed = False
-        self._metrics.list_engines(self._rows)
+        self._metrics.list_engines(self.rows)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -176,8 +176,13 @@ class FailoverEngine:
         self._closed = True
         await asyncio.gather(*(place.engine.aclose() for place in self.places))
 
-    def _rows(self) -> list[EngineRow]:
-        return [_row(place) for place in self.places if place.label]
+    def rows(self) -> list[EngineRow]:
+        """Each engine, for visitors: of several that are one of these, all."""
+        found = []
+        for place in self.places:
+            several = isinstance(place.engine, FailoverEngine) and place.engine.rows()
+            found += several or ([_row(place)] if place.label else [])
+        return found
 
     def _choose(self, request: _Request) -> Place | None:
         """The best that is well, or will be; rather one that has failed of late than nobody."""

@@ -23,6 +23,7 @@ from ..schemas import EngineStatus
 from ..settings import variable
 from .attempt import Place
 from .awaited import AwaitedEngine
+from .base import STOP_SECONDS
 from .choice import Balanced
 from .failover import FailoverEngine
 from .metrics import Metrics
@@ -101,7 +102,7 @@ class ProcessEngine(FailoverEngine):
         child = self._child
         if self._keeper.is_alive() and child is not None:
             child.kill()
-        self._keeper.join(END_SECONDS)
+        self._keeper.join(END_SECONDS + STOP_SECONDS)  # it closes the way to the process, too
 
     # On the thread --------------------------------------------------------------------------
 

@@ -162,6 +162,21 @@ def test_what_is_done_is_gone_from_its_engine(run):
     run(check())
 
 
+def test_each_of_several_behind_one_place_is_listed(run):
+    async def check() -> None:
+        async with Pair() as pair:
+            far = FakeEngine()
+            metrics = Metrics()
+            FailoverEngine(
+                [Place("Here", pair.engine, here=True, label="1"), Place("Far", far, label="far")],
+                metrics,
+            )
+            assert [row["name"] for row in metrics.engine_rows()] == ["1", "2", "far"]
+            await far.aclose()
+
+    run(check())
+
+
 def test_one_that_hangs_is_left(run, monkeypatch):
     async def check() -> None:
         async with Pair(hung_seconds=0.2) as pair:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
 import pytest
 
@@ -22,15 +21,14 @@ from lightning_demo.engine.base import Engine, Forecast, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.process import ProcessEngine
-from lightning_demo.errors import EngineUnavailable, LightningError
+from lightning_demo.errors import EngineUnavailable
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
 from ..web.fakes import LIMITS, STATUS
-from .contract import EngineContract
+from .contract_elsewhere import ElsewhereContract
 from .moments import settle
-from .observed import collect, observed_engine
 from .replicas import Colours, FarSampler
 from .served import check_moved, ready, until
 
@@ -61,7 +59,7 @@ def sampler() -> Iterator[FarSampler]:
         assert child.wait(PATIENCE) == 0, "it ends with its standard input"
 
 
-class TestContract(EngineContract):
+class TestContract(ElsewhereContract):
     @pytest.fixture
     def open_engine(self, sampler: FarSampler):
         self.sampler = sampler
@@ -93,31 +91,6 @@ class TestContract(EngineContract):
             return (len(flows), waiting) == there and not remote._claiming
 
         await until(agreed)
-
-    def test_an_exception_fails_one_request_and_tells_no_secret(
-        self, run, open_engine: Any, ask, caplog: pytest.LogCaptureFixture
-    ):
-        """What it was stands in the process's own log."""
-
-        async def check() -> None:
-            async with open_engine() as (engine, _):
-                with pytest.raises(LightningError, match="incident") as caught:
-                    await collect(engine, ask("poison"))
-                assert "secret" not in str(caught.value)
-                assert (await collect(engine, ask("a house")))[-1].final
-
-        run(check())
-
-    def test_the_same_bits_as_here(self, run, open_engine: Any, components: Any, ask):
-        async def check() -> None:
-            request = ask("a cat in the snow", style="Watercolour")
-            async with open_engine() as (engine, _):
-                there = (await collect(engine, request))[-1]
-            async with observed_engine(components) as (local, _):
-                here = (await collect(local, request))[-1]
-            assert here.data == there.data and np.array_equal(here.pixels, there.pixels)
-
-        run(check())
 
 
 # Its life ---------------------------------------------------------------------------------------

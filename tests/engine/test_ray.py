@@ -11,7 +11,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,15 +23,15 @@ from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.ray.cluster import Cluster
 from lightning_demo.engine.ray.engine import RayEngine
-from lightning_demo.errors import InvalidSetting, LightningError
+from lightning_demo.errors import InvalidSetting
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
 from ..web.fakes import LIMITS, STATUS
-from .contract import EngineContract
+from .contract_elsewhere import ElsewhereContract
 from .moments import settle
-from .observed import collect, observed_engine
+from .observed import collect
 from .replicas import ColourReplica, FarSampler, ObservedReplica
 from .served import check_moved, ready, until
 
@@ -70,7 +69,7 @@ def observed(cluster: Cluster) -> Iterator[tuple[Cluster, Any, FarSampler]]:
     sampler.close()
 
 
-class TestContract(EngineContract):
+class TestContract(ElsewhereContract):
     @pytest.fixture
     def open_engine(self, observed: Any):
         _, plan, self.sampler = observed
@@ -102,32 +101,6 @@ class TestContract(EngineContract):
             return (len(flows), waiting) == (known["streams"], known["waiting"]) and not claiming
 
         await until(agreed)
-
-    def test_an_exception_fails_one_request_and_tells_no_secret(
-        self, run, open_engine: Any, ask, caplog: pytest.LogCaptureFixture
-    ):
-        """What it was stands in the replica's own log."""
-
-        async def check() -> None:
-            async with open_engine() as (engine, _):
-                with pytest.raises(LightningError, match="incident") as caught:
-                    await collect(engine, ask("poison"))
-                assert "secret" not in str(caught.value)
-                assert (await collect(engine, ask("a house")))[-1].final
-
-        run(check())
-
-    def test_the_same_bits_as_here(self, run, open_engine: Any, components: Any, ask):
-        async def check() -> None:
-            request = ask("a cat in the snow", style="Watercolour")
-            async with open_engine() as (engine, _):
-                there = (await collect(engine, request))[-1]
-            async with observed_engine(components) as (local, _):
-                here = (await collect(local, request))[-1]
-            assert here.data == there.data and np.array_equal(here.pixels, there.pixels)
-            assert here.notes == there.notes
-
-        run(check())
 
     def test_other_servers_work_is_painted_by_replicas(self, run, open_engine: Any, ask):
         async def check() -> None:

@@ -94,7 +94,7 @@ class Cluster:
         Raises:
             InvalidSetting: the cluster has no room for them, or paints with something else.
         """
-        self._settings = _decided(self._settings, expected)
+        self._settings = self._settings.decided(expected.model)
         mine = Plan(
             deployment=secrets.token_hex(4),
             key=f"sk-{secrets.token_hex(24)}",
@@ -318,15 +318,6 @@ def shared(settings: Settings) -> Mapping[str, str]:
     known = settings.to_environment()
     names = ("engine", "replicas")
     return settings.for_painting() | {variable(name): known[variable(name)] for name in names}
-
-
-def _decided(settings: Settings, expected: EngineStatus) -> Settings:
-    """The settings with what has been chosen here: replicas see other devices, or none."""
-    chosen = replace(settings, model=expected.model)
-    if expected.model == "miniature" and settings.model == "auto":
-        device = "cpu" if settings.device.startswith("cuda") else settings.device
-        chosen = replace(chosen, variant="auto", base="", device=device)
-    return chosen
 
 
 def check_cluster(address: str) -> None:
