@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -170,7 +171,7 @@ sys.exit(main(0))
     ) as child:
         try:
             said = b""
-            while b"Open http" not in said:
+            while not re.search(rb"Open http.*\n", said):  # a line may be written in two parts
                 said += os.read(here, 4096)
             os.close(there)
             os.close(here)
