@@ -199,9 +199,9 @@ async def really(
         while any(people.seen[each] < sampler.previewed[each] for each in people.wanted.values()):
             await settle(0.001)
         while left and left[0].at <= until:
-            arrival = left.pop(0)
-            clock.now = arrival.at
-            await people.arrive(arrival)
+            clock.now = left[0].at
+            await people.arrive(left[0])
+            del left[0]  # only now: whoever waits for all to leave must know the last one
 
     sampler.come = lambda until: asyncio.run_coroutine_threadsafe(arrive(until), loop).result(30)
     await arrive(0.0)
