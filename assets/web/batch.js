@@ -264,8 +264,8 @@ export class Batch {
     const { request } = this.pictureOf(number);
     const blob = await this.store.picture(number);
     this.dialog.close();
-    this.lightning.recall(request, blob);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.show(request, blob);
+    this.lightning.recalled.paint();
   }
 
   async save() {

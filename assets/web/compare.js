@@ -107,7 +107,7 @@ export class Compare {
 
   /** @param {boolean} anew  whether values are those that an axis begins with */
   offerAxes(anew = true) {
-    this.axes = axes(this.base, this.lightning.limits, this.weights);
+    this.axes = axes(this.base, this.lightning.recalled.limits, this.weights);
     for (const side of SIDES) {
       const options = Object.entries(this.axes).map(([value, { title }]) => element("option", { value, textContent: title }));
       if (side === "down") options.unshift(element("option", { value: NONE, textContent: text("compare.nothing") }));
@@ -285,8 +285,8 @@ export class Compare {
   use() {
     const [{ request, blob }] = this.chosen;
     this.dialog.close();
-    this.lightning.recall(request, blob);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.show(request, blob);
+    this.lightning.recalled.paint();
   }
 
   async save() {

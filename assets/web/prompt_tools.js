@@ -171,7 +171,7 @@ export class PromptTools {
   /** @param {import("./prompt_history.js").Entry} entry */
   restore(entry) {
     const { lightning } = this;
-    lightning.takeOver({ ...lightning.request, ...entry });
+    lightning.recalled.take({ ...lightning.request, ...entry });
     lightning.submit();
     lightning.controls.field("prompt").focus();
   }
