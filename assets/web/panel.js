@@ -1,5 +1,6 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
+import { long, pageLine } from "./line_words.js";
 import { percent } from "./numbers.js";
 import { said } from "./said.js";
 import { listed, text } from "./text.js";
@@ -96,10 +97,10 @@ export class Panel {
 
   /**
    * Where this page stands in line; not read aloud at each change, as it goes by itself.
-   * @param {Pick<Line, "what"> & Partial<Line>} message
+   * @param {import("./line_words.js").Place} message
    */
   setLine(message) {
-    const line = lineWords(message);
+    const line = pageLine(message);
     if (line === this.line) return;
     this.line = line;
     write("place", line);
@@ -215,7 +216,7 @@ export class Panel {
   writeAge() {
     if (!this.paintedAt) return;
     const seconds = Math.floor((performance.now() - this.paintedAt) / 1000);
-    const age = long(seconds, Math.floor(seconds / 60));
+    const age = long(seconds, Math.floor);
     write("age", seconds < 1 ? text("panel.now") : text("panel.ago", { age }));
   }
 
@@ -282,25 +283,6 @@ export class Panel {
     }
   }
 }
-
-/**
- * Words for a `line` message: for a seat "All places are taken: you are next, about 2 min".
- * @param {Pick<Line, "what"> & Partial<Line>} line
- */
-function lineWords({ what, ahead, seconds }) {
-  if (!what) return "";
-  const people = what === "seat" ? "panel.ahead_of_you" : "panel.ahead";
-  const who = ahead === 0 ? text("panel.next") : text(people, { count: ahead });
-  const time = seconds == null ? "" : long(seconds, Math.round(seconds / 60));
-  const words = !time ? who : text("about", { words: who, time });
-  if (what === "seat") return text("panel.taken", { words });
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-/** A time, in seconds below a minute. */
-/** @param {number} seconds @param {number} minutes */
-const long = (seconds, minutes) =>
-  seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
 
 /** @param {Panel["state"]} state @param {Status | null} status @param {string} share */
 function veil(state, status, share) {
