@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lightning_demo.web.ui.controls import FIRST_SEED
+
 from ..web.conftest import Running
 from .conftest import House, Modules, Visit
 
@@ -14,7 +16,7 @@ ASKED = {
     "negative_prompt": "",
     "num_inference_steps": 4,
     "guidance_scale": 0,
-    "seed": 42,
+    "seed": FIRST_SEED,
     "width": 256,
     "height": 256,
     "style": "",
