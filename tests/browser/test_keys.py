@@ -32,9 +32,9 @@ DONE = {
 }
 SEEN = """() => {
   globalThis.played = globalThis.saved = globalThis.chosen = globalThis.linked = false;
-  lightning.copyLink = async () => { linked = true; };
+  lightning.actions.copyLink = async () => { linked = true; };
   lightning.timeline.play = async () => { played = true; };
-  lightning.download = async () => { saved = true; };
+  lightning.actions.download = async () => { saved = true; };
   HTMLInputElement.prototype.click = ((click) => function () {
     if (this.type === "file") chosen = true; else click.call(this); })(HTMLElement.prototype.click);
 }"""

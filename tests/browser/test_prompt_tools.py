@@ -157,8 +157,8 @@ def test_a_picture_brings_its_style_and_its_way(modules: Modules) -> None:
     limits = {"steps": [4], "sizes": [[256, 256]], "maxSeed": 99, "maxGuidance": 2}
     limits["styles"] = ["Night"]
     found = {"prompt": "a cat", "style": "night", "morph_prompt": "a dog", "morph_strength": 0.5}
-    fitted = modules("from_picture", "fitted", found, ASKED, limits)
+    fitted = modules("fitted", "fitted", found, ASKED, limits)
     assert fitted["request"]["style"] == "Night" and fitted["request"]["morph_prompt"] == "a dog"
     assert fitted["words"] == "prompt, style Night, morph 0.5"
-    other = modules("from_picture", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
+    other = modules("fitted", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
     assert other["request"]["style"] == "" and "another style" in other["words"]

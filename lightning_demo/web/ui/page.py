@@ -39,7 +39,7 @@ KEYS_BUTTON = (
 )
 
 # The page's script is a module: importing it again gives the same one.
-START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
+START = "async () => (await import(new URL('web/page.js', document.baseURI))).start()"
 
 
 def page(service: Service) -> gr.Blocks:
