@@ -68,8 +68,8 @@ export function watchForPictures(button, take, replay) {
 const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("image/"));
 
 /**
- * A request with the settings inside a picture, as far as they can be asked for here, words for them, and
- * whether it is too large to be shown; null where it has none.
+ * A request with the settings inside a picture, as far as they can be asked for here, words for them, the
+ * template that its prompt was made of, and whether it is too large to be shown; null where it has none.
  * @param {Asked} request  what is asked for now
  * @param {Limits} limits
  * @param {Blob} file
@@ -77,7 +77,8 @@ const pictureAmong = (files) => [...files].find(({ type }) => type.startsWith("i
 export async function requestOf(file, request, limits) {
   const inside = await settingsIn(file);
   const asked = inside && fitted(inside.found, request, limits);
-  return asked && { ...asked, large: inside.large };
+  const { template } = inside?.found ?? {};
+  return asked && { ...asked, template: typeof template === "string" ? template.slice(0, LONGEST_PROMPT) : "", large: inside.large };
 }
 
 /**

@@ -353,7 +353,7 @@ export class Lightning {
       this.panel.note(text("live.no_settings"), "problem");
       return;
     }
-    const what = await whatOf(found.large ? null : file, found.request, found.words);
+    const what = await whatOf(found.large ? null : file, found.request, found.words, found.template);
     if (!what) return;
     const { prompt, negative_prompt: without, style } = found.request;
     const all = what === "all";

@@ -558,6 +558,7 @@ export default {
   "from_picture.morph": "Übergang {strength}",
   "picture_dialog.title": "Einstellungen in diesem Bild",
   "picture_dialog.large": "Zu groß zum Zeigen",
+  "picture_dialog.template": "aus der Vorlage {template}",
   "picture_dialog.all": "Übernehmen",
   "picture_dialog.prompt": "Nur den Prompt",
   "picture_dialog.nothing": "Abbrechen",

@@ -558,6 +558,7 @@ export default {
   "from_picture.morph": "morph {strength}",
   "picture_dialog.title": "Settings in this picture",
   "picture_dialog.large": "Too large to be shown",
+  "picture_dialog.template": "from the template {template}",
   "picture_dialog.all": "Apply",
   "picture_dialog.prompt": "Only the prompt",
   "picture_dialog.nothing": "Cancel",

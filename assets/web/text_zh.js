@@ -558,6 +558,7 @@ export default {
   "from_picture.morph": "渐变 {strength}",
   "picture_dialog.title": "图片中的设置",
   "picture_dialog.large": "图片太大，无法显示",
+  "picture_dialog.template": "来自模板 {template}",
   "picture_dialog.all": "应用",
   "picture_dialog.prompt": "仅提示词",
   "picture_dialog.nothing": "取消",
