@@ -11,7 +11,7 @@ from ...schemas import MAX_PROMPT_CHARACTERS, MAX_SEED, STEP_COUNTS, Limits
 
 GUIDANCE_TOP = 2.0
 BUDGETS = (0, 100, 200, 400, 800)  # ms; 0: no drafts
-# The same first picture for every visitor. Of 48 seeds one of the two from which the miniature
+# The same first picture for every visitor. Of 48 seeds one of the three from which the miniature
 # draws its sixteen things best, by sentence nearest neighbour (.17; all .22).
 FIRST_SEED = 2
 
