@@ -2,7 +2,7 @@
 
 import { listed, text } from "./text.js";
 
-const LONGEST_PROMPT = 100_000; // characters; as the server allows
+export const LONGEST_PROMPT = 100_000; // characters; as the server allows
 
 /**
  * A stranger's settings, by our names: of any type.

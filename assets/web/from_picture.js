@@ -1,7 +1,7 @@
 // A picture brings its settings along: dropped on the page, pasted, or chosen as a file. It is read
 // here and goes nowhere.
 
-import { fitted } from "./fitted.js";
+import { LONGEST_PROMPT, fitted } from "./fitted.js";
 import { whatOf } from "./picture_dialog.js";
 import { settingsIn } from "./picture_settings.js";
 import { text } from "./text.js";
@@ -65,7 +65,7 @@ async function takeFrom(file, lightning) {
     panel.note(text("live.no_settings"), "problem");
     return;
   }
-  const what = await whatOf(found.large ? null : file, found.request, found.words);
+  const what = await whatOf(found.large ? null : file, found.request, found.words, found.template);
   if (!what) return;
   const { prompt, negative_prompt: without, style } = found.request;
   const all = what === "all";
@@ -75,8 +75,8 @@ async function takeFrom(file, lightning) {
 }
 
 /**
- * A request with the settings inside a picture, as far as they can be asked for here, words for them, and
- * whether it is too large to be shown; null where it has none.
+ * A request with the settings inside a picture, as far as they can be asked for here, words for them, the
+ * template that its prompt was made of, and whether it is too large to be shown; null where it has none.
  * @param {Blob} file
  * @param {Asked} request  what is asked for now
  * @param {import("./fitted.js").Limits} limits
@@ -84,5 +84,6 @@ async function takeFrom(file, lightning) {
 async function requestOf(file, request, limits) {
   const inside = await settingsIn(file);
   const asked = inside && fitted(inside.found, request, limits);
-  return asked && { ...asked, large: inside.large };
+  const { template } = inside?.found ?? {};
+  return asked && { ...asked, template: typeof template === "string" ? template.slice(0, LONGEST_PROMPT) : "", large: inside.large };
 }

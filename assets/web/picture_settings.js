@@ -9,7 +9,7 @@ import { isObject, isText, parsed } from "./strange_json.js";
 const MOST_PIXELS = 2 ** 26; // of a picture that is decoded, as in `picture_info.py`
 const FIELDS = [
   "prompt", "negative_prompt", "num_inference_steps", "guidance_scale", "seed", "width", "height",
-  "style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength",
+  "style", "variation_seed", "variation_strength", "morph_prompt", "morph_strength", "template",
 ];
 const THEIR_NUMBERS = {
   num_inference_steps: "Steps", guidance_scale: "CFG scale", seed: "Seed", variation_seed: "Variation seed",

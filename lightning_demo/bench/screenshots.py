@@ -32,7 +32,7 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
         "lightning.drawer.open(false); document.getElementById('metrics-panel').open = false",
     ),
     "times": ("lightning.waterfall.toggle(true)", "lightning.waterfall.toggle(false)"),
-    "timeline-menu": ("lightning.timeline.openMenu(true)", "lightning.timeline.openMenu(false)"),
+    "timeline-menu": ("lightning.timeline.menu.open(true)", "lightning.timeline.menu.open(false)"),
     "tokens": ("lightning.tools.openRead(true)", "lightning.tools.openRead(false)"),
     "history": (
         """localStorage.setItem("lightning-prompts", JSON.stringify(

@@ -165,6 +165,7 @@ def test_from_a_list_to_a_zip(running: Running, begin: Callable[..., Visit], tab
             picture = Image.open(io.BytesIO(found.read(line["file"])))
             assert close(picture.getpixel((5, 5)), line["prompt"])
             inside = json.loads(picture.text["generation"])
+            assert ("template" in inside) is ("{" in line["template"])
             assert {name: line[name] for name in inside} == inside
         assert picture.size == (256, 256)
         assert set(found.namelist()) == {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lightning_demo.web.ui.controls import FIRST_SEED
+
 from ..web.conftest import Running
 from .conftest import House, Modules, Visit
 
@@ -14,7 +16,7 @@ ASKED = {
     "negative_prompt": "",
     "num_inference_steps": 4,
     "guidance_scale": 0,
-    "seed": 42,
+    "seed": FIRST_SEED,
     "width": 256,
     "height": 256,
     "style": "",
@@ -117,6 +119,10 @@ def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
     assert strengths == [0, 0.25, 0.5, 0.75, 1]
     works = [work for work in running.engine.works if work.request.morph_strength]
     assert all(work.yields for work in works), "what is typed comes first"
+    with tab.page.expect_download() as download:
+        tab.page.locator("#morph-film").click()
+    assert download.value.suggested_filename == "lightning-morph.mp4"
+    assert download.value.path().read_bytes()[4:8] == b"ftyp"
     tab.page.locator("#morph-at").fill("2")
     assert tab.page.locator("#morph-at").get_attribute("aria-valuetext") == "50 %"
     tab.page.get_by_role("button", name="Use this one").click()

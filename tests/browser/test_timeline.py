@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from PIL import Image
+
+from lightning_demo.studio.animation import EACH_MS, LAST_MS
+from lightning_demo.xmp import SOURCE_TYPE
 
 from ..web.conftest import Running
 from ..web.fakes import color_of
@@ -251,19 +254,16 @@ def test_films(forgetful: Visit, tmp_path: Path) -> None:
     assert tab.text("timeline-says") == "Saved as lightning.webp"
     with tab.page.expect_download() as download:
         tab.page.click("#timeline-film")
-    name = download.value.suggested_filename
-    shown = tab.page.evaluate(
-        """async (data) => {
-          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-          const video = document.createElement("video");
-          video.src = URL.createObjectURL(new Blob([bytes]));
-          await new Promise((go, no) => { video.onloadeddata = go; video.onerror = no; });
-          return [video.videoWidth, video.videoHeight];
-        }""",
-        base64.b64encode(download.value.path().read_bytes()).decode(),
-    )
-    assert name in ("lightning.mp4", "lightning.webm")
-    assert shown == [256, 256 + 48]
+    assert download.value.suggested_filename == "lightning.mp4"
+    with av.open(io.BytesIO(download.value.path().read_bytes())) as container:
+        assert container.metadata["comment"] == SOURCE_TYPE
+        frames = [frame.reformat(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 2 + LAST_MS // EACH_MS
+    for number, prompt in enumerate(WORDS):
+        picture = frames[number].to_image()
+        assert picture.size == (256, 256 + 48), "words are below"
+        assert close(picture.getpixel((128, 100)), prompt)
+    assert tab.text("timeline-says") == "Saved as lightning.mp4"
 
 
 def test_on_a_phone(own: Callable[..., Running], begin: Callable[..., Visit]) -> None:
