@@ -42,6 +42,7 @@ export class Batch {
     this.file = null; // the list, where it is one
     /** @type {File[]} */
     this.words = []; // files
+    this.waiting = ""; // a prompt for the next list
     /** @type {CheckedList | null} */
     this.found = null; // what the server has found in the list
     /** @type {number[]} */
@@ -92,7 +93,8 @@ export class Batch {
     });
   }
 
-  async open() {
+  /** @param {string} [template]  a prompt to be put into the list */
+  async open(template = "") {
     this.dialog.showModal();
     if (!this.run.running) await this.store.load();
     const { num_inference_steps: steps, width, height, guidance_scale: guidance } = this.lightning.request;
@@ -100,6 +102,7 @@ export class Batch {
     byId("defaults").textContent = text("batch.defaults", { words });
     await this.draw();
     this.focus();
+    if (template) this.add(template);
   }
 
   // The list ---------------------------------------------------------------------------------
@@ -112,6 +115,25 @@ export class Batch {
     byId("choose-file").textContent = text(file ? "batch.without_file" : "batch.open_file");
     this.edited();
     if (file) this.check();
+  }
+
+  /** Names of the lists of words. */
+  get lists() {
+    return this.words.map(({ name }) => name.replace(/\.[^.]*$/, ""));
+  }
+
+  /** Puts a prompt below what stands in the list; while there is a batch, into the next list. @param {string} prompt */
+  add(prompt) {
+    if (this.store.plan) {
+      this.waiting = prompt;
+      this.say(text("batch.waits"));
+      return;
+    }
+    this.waiting = "";
+    if (this.file) this.take(null);
+    const lines = byId("text").value.split("\n").filter((line) => line.trim() && line !== prompt);
+    byId("text").value = [...lines, prompt].join("\n");
+    this.check();
   }
 
   /** What has been checked is no more what stands there. */
@@ -313,6 +335,7 @@ export class Batch {
     byId("pictures").replaceChildren();
     this.take(null);
     await this.draw();
+    if (this.waiting) this.add(this.waiting);
     byId("text").focus();
   }
 

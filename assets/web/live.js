@@ -310,11 +310,11 @@ export class Lightning {
     this.comparison.open();
   }
 
-  /** Opens the dialog that paints a list. */
-  async openBatch() {
+  /** Opens the dialog that paints a list. @param {string} [template]  a prompt to be put into it */
+  async openBatch(template) {
     const { Batch } = await import("./batch.js");
     this.batch ??= new Batch(this);
-    this.batch.open();
+    this.batch.open(template);
   }
 
   /** Saves the picture that is shown, lossless and with its settings inside. */
