@@ -208,3 +208,15 @@ def test_a_template_in_the_prompt_opens_the_batch(
     tab.prompt.fill("a cat")
     tab.wait_painted("a cat")
     assert button.is_hidden() and tab.text("prompt-template-says") == ""
+    # While there is a batch, it waits for the next list.
+    page.evaluate("lightning.openBatch()")
+    page.locator("#batch-paint").click()
+    tab.wait("() => lightning.batch.store.outcomes.size === 5 && !lightning.batch.run.running")
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a {cat, dog}")
+    button.click()
+    page.get_by_text("Your prompt waits for the next list.").wait_for()
+    for _ in range(2):  # the second time it is sure
+        page.locator("#batch-new").click()
+    tab.wait("() => !document.getElementById('batch-paint').hidden")
+    assert page.locator("#batch-text").input_value() == "a {cat, dog}"
