@@ -45,6 +45,10 @@ class CheckpointError(LightningError):
     status = 503
 
 
+class NotSaved(LightningError):
+    """A file that somebody has asked for cannot be written."""
+
+
 class EngineUnavailable(LightningError):
     """The engine is loading, full, shutting down, or failed to load."""
 
@@ -106,12 +110,15 @@ def report_incident(error: Exception, sentence: str, log: logging.Logger) -> Lig
     return GenerationFailed(f"{sentence} (incident {incident}).")
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch or OpenVINO says that a device's memory is full.
+FULL = ("out of memory", "bad_alloc", "can't allocate memory", "not enough memory")
 
-    By its words: Apple's GPUs and compiled programs raise errors of no special kind.
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of torch, OpenVINO or Python says that a device's memory is full.
+
+    By its words: processors, Apple's GPUs and compiled programs raise errors of no special kind.
     """
-    return any(words in str(error) for words in ("out of memory", "bad_alloc"))
+    return isinstance(error, MemoryError) or any(words in str(error) for words in FULL)
 
 
 class Interrupted(Exception):

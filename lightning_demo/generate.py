@@ -19,6 +19,7 @@ from .images import encode_png
 from .model.device import choose_model
 from .schemas import OPTIONAL, GenerationRequest
 from .settings import Settings
+from .studio.manifest import replace_file
 
 KEY = "LIGHTNING_API_KEY"  # what a server that asks for one is given
 
@@ -40,7 +41,7 @@ def generate(args: argparse.Namespace, settings: Settings) -> int:
 
     Raises:
         InvalidRequest, InvalidSetting: naming the field or option at fault.
-        LightningError: the model cannot be loaded, or a picture cannot be painted.
+        LightningError: the model cannot be loaded, or a picture cannot be painted or written.
     """
     if args.server:
         return _paint_elsewhere(args)
@@ -68,8 +69,7 @@ def _paint_elsewhere(args: argparse.Namespace) -> int:
             begun = time.perf_counter()
             painted = client.paint({"prompt": prompt, **fields})
             milliseconds = round((time.perf_counter() - begun) * 1000, 2)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(painted.data)
+            replace_file(file, painted.data)
             report = {
                 "prompt": prompt,
                 **{name: value for name, value in fields.items() if value is not None},
@@ -89,8 +89,8 @@ async def _paint_all(engine: Engine, requests: list[GenerationRequest], files: l
         for request, file in zip(requests, files, strict=True):
             frame = await final_frame(engine, Work(request, previews=False))
             status = engine.status()
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(encode_png(frame.pixels, request, status.model, status.weights))
+            data = encode_png(frame.pixels, request, status.model, status.weights)
+            replace_file(file, data)
             report = {
                 **request.as_dict(),
                 "model": status.model,

@@ -27,6 +27,7 @@ from lightning_demo.schemas import GenerationRequest
 
 from . import certificates, processes, type_hints  # noqa: F401 - the last for its effect
 
+pytest_plugins = ["tests.fault_table"]
 certificates.trust_one_authority()
 
 gc.disable()  # until all tests have been collected: what is imported is no garbage

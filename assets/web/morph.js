@@ -204,8 +204,8 @@ export class Morph {
   use() {
     const { request, blob } = this.cells[this.at];
     this.dialog.close();
-    this.lightning.recall(request, blob);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.show(request, blob);
+    this.lightning.recalled.paint();
   }
 
   /** @param {"mp4" | "gif"} format */

@@ -60,13 +60,13 @@ export class PromptTemplate {
   constructor(lightning) {
     this.lightning = lightning;
     byId("prompt-template-open").addEventListener("click", () => {
-      lightning.openBatch(lightning.request.prompt.trim().replace(/\s+/g, " "));
+      lightning.actions.openBatch(lightning.request.prompt.trim().replace(/\s+/g, " "));
     });
   }
 
   /** @param {string} prompt */
   show(prompt) {
-    const count = picturesOf(prompt, this.lightning.batch?.lists ?? []);
+    const count = picturesOf(prompt, this.lightning.batch?.list.names ?? []);
     const words = count ? text("prompt_template", { count }) : "";
     if (byId("prompt-template-says").textContent !== words) byId("prompt-template-says").textContent = words;
     byId("prompt-template-open").hidden = !count;

@@ -89,7 +89,7 @@ export class PromptTools {
     const key = JSON.stringify([prompt, style]);
     if (key === this.counted || !prompt.trim()) return;
     const { answered, panel } = this.lightning;
-    if (panel.wrong) return; // the server would say the same of it
+    if (panel.faults.shown) return; // the server would say the same of it
     if (!answered || !panel.online) {
       this.timer = setTimeout(() => this.count(prompt, style), COUNT_MS);
       return;
@@ -174,7 +174,7 @@ export class PromptTools {
   /** @param {import("./prompt_history.js").Entry} entry */
   restore(entry) {
     const { lightning } = this;
-    lightning.takeOver({ ...lightning.request, ...entry });
+    lightning.recalled.take({ ...lightning.request, ...entry });
     lightning.submit();
     lightning.controls.field("prompt").focus();
   }

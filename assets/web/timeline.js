@@ -127,7 +127,7 @@ export class Timeline {
     const { request, blob } = this.entry;
     this.strip.mark(id);
     this.menu.draw(this.entry, this.store.entries.size);
-    this.lightning.recall(request, blob);
+    this.lightning.recalled.show(request, blob);
   }
 
   /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
@@ -135,7 +135,7 @@ export class Timeline {
     this.stop();
     if (this.first !== null && this.first !== id) this.slide(this.first, id);
     this.show(id);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.paint();
   }
 
   /** One of the two that are to be seen over one another; null: none after all. @param {number | null} first */
@@ -150,7 +150,7 @@ export class Timeline {
     const both = [first, second].flatMap((id) => this.store.entries.get(id) ?? []);
     this.pair(null);
     this.menu.open(false);
-    await this.lightning.compare();
+    await this.lightning.actions.compare();
     this.lightning.comparison?.pair(both);
   }
 

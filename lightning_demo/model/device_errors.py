@@ -22,7 +22,7 @@ def device_errors(device: torch.device) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         of_device = isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
         if of_device and not responds(device):
             raise DeviceLost(

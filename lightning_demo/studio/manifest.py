@@ -11,11 +11,12 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidSetting
+from ..errors import InvalidSetting, NotSaved
 from ..schemas import OPTIONAL
 from .plan import FIELDS, Picture
 
@@ -76,11 +77,14 @@ class Manifest:
             self._read()
 
     def begin(self, origin: Origin) -> None:
-        """Starts a new manifest, or goes on with the one that is there."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Starts a new manifest, or goes on with the one that is there.
+
+        Raises:
+            NotSaved: the folder takes none.
+        """
         if self.origin is None:
             self.origin = origin
-            self._append({"batch": asdict(origin)})
+            replace_file(self._file, _line({"batch": asdict(origin)}))
 
     def done(self, picture: Picture) -> bool:
         """Whether its file is there, painted by an earlier run."""
@@ -88,13 +92,21 @@ class Manifest:
         return bool(line and line["file"] and (self._folder / Path(line["file"]).name).is_file())
 
     def add(self, outcome: Outcome) -> None:
-        """Writes one line, to the disk."""
+        """Writes one line, to the disk.
+
+        Raises:
+            NotSaved: the disk does not take it.
+        """
         line = outcome.as_dict()
         self.lines[outcome.picture.number] = line
         self._append(line)
 
     def write_table(self) -> None:
-        """The same as CSV, in the order of the list."""
+        """The same as CSV, in the order of the list.
+
+        Raises:
+            NotSaved: the disk does not take it.
+        """
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
@@ -119,21 +131,42 @@ class Manifest:
                 continue  # cut short
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        with self._file.open("ab+") as file:
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(content, ensure_ascii=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._file.open("ab+") as file:
+                if file.tell():
+                    file.seek(-1, os.SEEK_END)
+                    if file.read(1) != b"\n":
+                        file.write(b"\n")
+                file.write(_line(content))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _not_saved(self._file, error) from None
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Writes a file so that nobody ever sees half of it."""
+    """Writes a file, and its folder, so that nobody ever sees half of it.
+
+    Raises:
+        NotSaved: it cannot be written; no part of it stays.
+    """
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise _not_saved(path, error) from None
+
+
+def _not_saved(path: Path, error: OSError) -> NotSaved:
+    return NotSaved(f"{path} cannot be written ({error.strerror}); --out takes another place.")
+
+
+def _line(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False).encode() + b"\n"
 
 
 def _cell(value: Any) -> Any:

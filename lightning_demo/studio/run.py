@@ -82,6 +82,7 @@ async def paint_plan(
 
     Raises:
         EngineUnavailable, DeviceLost: nothing more can be painted.
+        NotSaved: nothing more can be written.
     """
     waiting = iter(in_turns(pictures))
 

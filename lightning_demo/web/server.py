@@ -57,7 +57,10 @@ CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 POLL_SECONDS = 0.5
 TOLD_SECONDS = 3.0  # in which pages and health checks are told that the engine has failed
-STYLES = ("style", "fields", "timeline", "dialogs", "compare", "batch", "prompt_tools")
+STYLES = (
+    *("style", "prompt", "picture", "status", "controls", "words", "picture_dialog", "keys"),
+    *("fields", "timeline", "dialogs", "compare", "batch", "prompt_tools"),
+)
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 

@@ -252,7 +252,7 @@ def test_files_and_words_of_lists(
     assert button(tab, "1 word list").is_visible()
     tab.page.set_input_files("#batch-file", tmp_path / "list.csv")
     button(tab, "Paint 1 picture").wait_for()
-    (picture,) = tab.page.evaluate("lightning.batch.found.pictures")
+    (picture,) = tab.page.evaluate("lightning.batch.list.found.pictures")
     assert picture["request"]["prompt"] == "a cat ü"
     assert picture["request"]["negative_prompt"] == "fog"
     (tmp_path / "list.xlsx").write_bytes(b"PK")

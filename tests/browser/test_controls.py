@@ -173,6 +173,12 @@ def test_an_error_stands_at_its_field_and_the_picture_stays(
     tab.wait_painted(wild)
     assert tab.page.locator("#canvas").get_attribute("aria-label") == wild
     assert tab.page.locator("img[src=x]").count() == 0
+    # A heap of accents breaks nothing out of its place either.
+    heap = "Z" + "\u0301" * 900
+    tab.prompt.fill(heap)
+    tab.wait_painted(heap)
+    assert tab.page.locator("#canvas").get_attribute("aria-label") == heap
+    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit: Open) -> None:

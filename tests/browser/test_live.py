@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from lightning_demo.web import service
 
-from ..web.conftest import Running
+from ..web.conftest import Running, wait_for
 from ..web.fakes import FakeEngine, color_of
+from ..web.stage.relay import Relay
 from .conftest import NO_SOCKET, Visit
 
 Open = Callable[..., Visit]
@@ -89,6 +91,30 @@ def test_times_are_shown_a_larger_box_is_filled_and_a_lost_connection_comes_back
     tab.type("after the break")
     tab.wait_painted("after the break")
     tab.wait("() => !document.getElementById('note').textContent")
+
+
+def test_a_laptop_that_slept_comes_back_to_what_was_typed_last(
+    own: Callable[..., Running], visit: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing passes while it sleeps, and nobody says goodbye; the server has given it up."""
+    running = own()
+    config = running.server._blocks.server.config
+    for name in ("ws_ping_interval", "ws_ping_timeout"):
+        monkeypatch.setattr(config, name, 0.5)  # minutes are over soon
+    with Relay(running.url) as relay:
+        tab = visit(SimpleNamespace(url=relay.url))
+        tab.type("before the nap")
+        tab.wait_painted("before the nap")
+        relay.sleep()
+        tab.prompt.fill("typed while the lid fell")
+        wait_for(lambda: not running.pages)
+        relay.wake()
+        tab.wait_painted("typed while the lid fell")
+        assert near(tab.color(), color_of("typed while the lid fell"))
+        tab.wait("() => !document.getElementById('note').textContent")
+        order = [frame["sequence"] for frame in tab.painted()]
+        assert order == sorted(order)
+        tab.page.goto("about:blank")  # while there is a way
 
 
 def test_a_page_without_a_second_thread_decodes_by_itself(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lightning_demo.web.ui.controls import FIRST_SEED
+
 from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, House, Modules, Visit
 from .test_looks import SHIFTS
@@ -17,7 +19,7 @@ ASKED = {
     "negative_prompt": "",
     "num_inference_steps": 4,
     "guidance_scale": 0,
-    "seed": 42,
+    "seed": FIRST_SEED,
     "width": 256,
     "height": 256,
     "style": "",
@@ -162,10 +164,10 @@ def test_a_picture_brings_its_style_and_its_way(modules: Modules) -> None:
     limits = {"steps": [4], "sizes": [[256, 256]], "maxSeed": 99, "maxGuidance": 2}
     limits["styles"] = ["Night"]
     found = {"prompt": "a cat", "style": "night", "morph_prompt": "a dog", "morph_strength": 0.5}
-    fitted = modules("from_picture", "fitted", found, ASKED, limits)
+    fitted = modules("fitted", "fitted", found, ASKED, limits)
     assert fitted["request"]["style"] == "Night" and fitted["request"]["morph_prompt"] == "a dog"
     assert fitted["words"] == "prompt, style Night, morph 0.5"
-    other = modules("from_picture", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
+    other = modules("fitted", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
     assert other["request"]["style"] == "" and "another style" in other["words"]
 
 
@@ -209,7 +211,7 @@ def test_a_template_in_the_prompt_opens_the_batch(
     tab.wait_painted("a cat")
     assert button.is_hidden() and tab.text("prompt-template-says") == ""
     # While there is a batch, it waits for the next list.
-    page.evaluate("lightning.openBatch()")
+    page.evaluate("lightning.actions.openBatch()")
     page.locator("#batch-paint").click()
     tab.wait("() => lightning.batch.store.outcomes.size === 5 && !lightning.batch.run.running")
     page.keyboard.press("Escape")

@@ -193,9 +193,9 @@ def test_played_back_until_somebody_types(forgetful: Visit) -> None:
     tab = forgetful
     paint(tab, *WORDS)
     tab.page.evaluate(
-        "() => { globalThis.shown = []; const recall = lightning.recall.bind(lightning);"
-        "lightning.recall = (request, ...rest) => {"
-        "  shown.push(request.prompt); return recall(request, ...rest); }; }"
+        "() => { globalThis.shown = []; const { recalled } = lightning;"
+        "const show = recalled.show.bind(recalled); recalled.show = (request, ...rest) => {"
+        "  shown.push(request.prompt); return show(request, ...rest); }; }"
     )
     tab.page.click("#timeline-play")
     tab.wait("(last) => shown.at(-1) === last && !lightning.timeline.running", WORDS[-1])

@@ -1,14 +1,19 @@
-"""What must never be read in a log: everything that opens something, at the most verbose level."""
+"""What must never be read in a log, at the most verbose level: all that opens something, and lines
+that a client has made up.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
 from base64 import b64encode
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -28,6 +33,9 @@ SECRETS = {
     "hub": "hf_AbCdEfGhIjKlMnOpQrStUvWx",
     "fallback": "sk-server-fedcba9876543210",
 }
+# Of a log, as a client would like it to be; and what a terminal would obey.
+FORGED = "2031-01-01 00:00:00,000 ERROR root: all is lost"
+BREAKS = ("\n", "\r\n", "\x0b", "\x85", "\u2028", "\x1b[2K\x1b[1A")
 SCRIPT = """
 import logging, sys
 from gradio.routes import App
@@ -77,6 +85,31 @@ def use(url: str, said: list[str]) -> list[str]:
     return given
 
 
+def forge(url: str, said: list[str]) -> None:
+    """Sends what would look like a line of the log, wherever a text can be sent."""
+    key = {"Authorization": f"Bearer {SECRETS['key']}"}
+    with httpx.Client(base_url=url, timeout=30) as client:
+        for line in (f"a{each}{FORGED}" for each in BREAKS):
+            for body in (
+                {"prompt": line},
+                {"prompt": f"{line} poison", line: line},
+                {"prompt": "poison", "style": line},
+                {"model": line, "prompt": "poison", "size": line},
+            ):
+                for path in ("/picture", "/v1/images/generations", "/v1/pictures", "/login"):
+                    said.append(client.post(path, json=body, headers=key).text)
+            said.append(client.post("/login", data={"username": line, "password": line}).text)
+            said.append(client.get("/files/" + quote(line), headers=key).text)
+            said.append(client.get("/", params={line: line}).text)
+            said.append(client.get("/v1/models/" + quote(line), headers=key).text)
+            wrong = {"Authorization": b"Bearer " + line.replace("\n", "\t").encode()}
+            with contextlib.suppress(httpx.HTTPError):  # some are no header at all
+                said.append(client.get("/v1/models", headers=wrong).text)
+    with socket.create_connection(urlsplit(url).netloc.split(":")) as raw:
+        raw.sendall(f"GET /{FORGED} HTTP/1.1\nX: {FORGED}\n\n{FORGED}\n".encode())
+        raw.recv(1000)
+
+
 def test_no_secret_is_printed_however_verbose(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     keys.write_text(f"alice {SECRETS['key']}\n")
@@ -98,6 +131,7 @@ def test_no_secret_is_printed_however_verbose(tmp_path: Path) -> None:
                 log.seek(0)
                 assert found, log.read()
                 given = use(found[1], said)
+                forge(found[1], said)
                 child.terminate()
                 said.append(child.stdout.read())
                 assert child.wait(30) == 0
@@ -108,6 +142,9 @@ def test_no_secret_is_printed_however_verbose(tmp_path: Path) -> None:
     assert "ValueError: secret" in printed, "the log has what a client is not told"
     assert "DEBUG root: whatever is said is printed" in printed
     assert len(given) >= 2
+    # `splitlines` breaks wherever any program that shows the log might.
+    assert not [line for line in printed.splitlines() if line.lstrip().startswith(FORGED[:10])]
+    assert "\x1b" not in printed
     for text in (printed, *said):
         for name, secret in SECRETS.items():
             assert secret not in text, name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ def forget_strays(execute: Execute, folder: Path, seconds: float) -> None:
             note them down.
     """
     for path in folder.iterdir():
-        if not re.fullmatch(NAME, path.name) or time.time() - path.stat().st_mtime < seconds:
+        if not re.fullmatch(NAME, path.name):
             continue
+        with suppress(FileNotFoundError):  # that other server may have been quicker
+            # Of a link itself, wherever it leads.
+            if time.time() - path.lstat().st_mtime < seconds:
+                continue
         if not execute("SELECT 1 FROM files WHERE name = ?", (path.name,)):
             path.unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ from .controls import CONTROLS, control_panel
 from .desk import desk_panel
 from .keys import keyboard_map
 from .metrics_panel import metrics_panel
+from .no_files import take_no_files
 from .picture import action_buttons, picture_stage, status_line
 from .prompt import example_chips, prompt_box, prompt_note, word_chips
 from .prompt_tools import TIPS, prompt_tools
@@ -39,7 +40,7 @@ KEYS_BUTTON = (
 )
 
 # The page's script is a module: importing it again gives the same one.
-START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
+START = "async () => (await import(new URL('web/page.js', document.baseURI))).start()"
 
 
 def page(service: Service) -> gr.Blocks:
@@ -90,6 +91,7 @@ def page(service: Service) -> gr.Blocks:
         blocks.load(None, None, None, js=START, show_progress="hidden", api_visibility="private")
         streams = EventStreams(service)
         _events(blocks, streams)
+    take_no_files(blocks)
     if status.submit_on_enter:
         # Gradio's own default on ZeroGPU is a line of one, and "queue full" for the next visitor.
         blocks.queue(max_size=MAX_PAGES)

@@ -114,6 +114,24 @@ def test_no_other_file_can_be_had(tmp_path: Path, name: str) -> None:
     store.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs links that anybody may make")
+def test_a_link_leads_nowhere(tmp_path: Path) -> None:
+    """Named as a picture and put beside the others, to a file, or to none: it is none of ours."""
+    folder, secret = tmp_path / "store", tmp_path / "secret"
+    secret.write_text("secret")
+    Store(folder, hours=1, megabytes=1).close()
+    links = [folder / f"{'a' * 32}.png", folder / f"{'b' * 32}.png"]
+    for link, target in zip(links, (secret, tmp_path / "gone"), strict=True):
+        link.symlink_to(target)
+        os.utime(link, (0, 0), follow_symlinks=False)
+        store = Store(folder, hours=1, megabytes=1)
+        with pytest.raises(NotFound):
+            store.file(link.name)
+        store.close()
+    assert not any(link.is_symlink() for link in links)
+    assert secret.read_text() == "secret"
+
+
 def test_names_cannot_be_guessed_nor_the_folder_be_read_by_others(tmp_path: Path) -> None:
     store = Store(tmp_path / "mine", hours=1, megabytes=1)
     names = {store.put_file(b"", "image/webp") for _ in range(50)}
