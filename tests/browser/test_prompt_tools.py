@@ -220,5 +220,5 @@ def test_a_template_in_the_prompt_opens_the_batch(
     page.get_by_text("Your prompt waits for the next list.").wait_for()
     for _ in range(2):  # the second time it is sure
         page.locator("#batch-new").click()
-    tab.wait("() => !document.getElementById('batch-paint').hidden")
-    assert page.locator("#batch-text").input_value() == "a {cat, dog}"
+    tab.wait("() => document.getElementById('batch-text').value === 'a {cat, dog}'")
+    page.get_by_text("2 pictures, nothing at fault").wait_for()
