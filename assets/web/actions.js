@@ -80,11 +80,11 @@ export class Actions {
     lightning.comparison.open();
   }
 
-  /** Opens the dialog that paints a list. */
-  async openBatch() {
+  /** Opens the dialog that paints a list. @param {string} [template]  a prompt to be put into it */
+  async openBatch(template) {
     const { lightning } = this;
     const { Batch } = await import("./batch.js");
     lightning.batch ??= new Batch(lightning);
-    lightning.batch.open();
+    lightning.batch.open(template);
   }
 }

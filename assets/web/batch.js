@@ -72,12 +72,14 @@ export class Batch {
     });
   }
 
-  async open() {
+  /** @param {string} [template]  a prompt to be put into the list */
+  async open(template) {
     this.dialog.showModal();
     if (!this.run.running) await this.store.load();
     this.list.tellDefaults();
     await this.draw();
     this.focus();
+    if (template) this.list.add(template);
   }
 
   // Painting ---------------------------------------------------------------------------------
@@ -244,6 +246,7 @@ export class Batch {
     byId("pictures").replaceChildren();
     this.list.take(null);
     await this.draw();
+    if (this.list.waiting) this.list.add(this.list.waiting);
     byId("text").focus();
   }
 

@@ -16,6 +16,7 @@ export class BatchList {
     this.file = null; // the list, where it is one
     /** @type {File[]} */
     this.words = []; // files
+    this.waiting = ""; // a prompt for the next list
     /** @type {CheckedList | null} */
     this.found = null; // what the server has found in the list
     byId("list").addEventListener("submit", (event) => {
@@ -55,6 +56,25 @@ export class BatchList {
     byId("choose-file").textContent = text(file ? "batch.without_file" : "batch.open_file");
     this.edited();
     if (file) this.check();
+  }
+
+  /** Names of the lists for wildcards. */
+  get names() {
+    return this.words.map(({ name }) => name.replace(/\.[^.]*$/, ""));
+  }
+
+  /** Puts a prompt below what stands here; while a batch is painted, into the next list. @param {string} prompt */
+  add(prompt) {
+    if (this.batch.store.plan) {
+      this.waiting = prompt;
+      this.batch.say(text("batch.waits"));
+      return;
+    }
+    this.waiting = "";
+    if (this.file) this.take(null);
+    const lines = byId("text").value.split("\n").filter((line) => line.trim() && line !== prompt);
+    byId("text").value = [...lines, prompt].join("\n");
+    this.check();
   }
 
   /** What has been checked is no more what stands there. */

@@ -17,10 +17,10 @@ const element = (kind, fields) => Object.assign(document.createElement(kind), fi
  * @param {Blob | null} file  the picture; null for one that is too large to be shown
  * @param {Asked} request  what it asks for here
  * @param {string} words  for its settings, and for what they become
- * @param {string} template  that its prompt was made of; empty for none
+ * @param {string} [template]  that its prompt was made of
  * @returns "all", "prompt", or "" for nothing
  */
-export function whatOf(file, request, words, template) {
+export function whatOf(file, request, words, template = "") {
   const dialog = element("dialog", { id: "picture-dialog" });
   dialog.setAttribute("aria-labelledby", "picture-dialog-title");
   const image = file ? element("img", { alt: "", src: URL.createObjectURL(file) }) : element("p", { className: "unseen", textContent: text("picture_dialog.large") });

@@ -36,6 +36,7 @@ from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
 FILES = ASSETS / "web"
+PICTURES_SECONDS = 60.0  # for those of a film to arrive: some 20 MB
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -179,7 +180,7 @@ class Endpoints:
         if self._animating.locked():  # each takes a core for seconds
             raise EngineUnavailable("Another film is being made; try again in a moment.")
         async with self._animating:
-            pictures = unpack(await read_body(request))
+            pictures = unpack(await read_body(request, PICTURES_SECONDS))
             data = await asyncio.to_thread(animate, pictures, format)
         headers = {"Cache-Control": "no-store"}
         return Response(data, headers=headers, media_type=MEDIA_TYPES[format])

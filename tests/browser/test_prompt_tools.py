@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from lightning_demo.web.ui.controls import FIRST_SEED
 
 from ..web.conftest import Running
-from .conftest import House, Modules, Visit
+from .conftest import DESKTOP, PHONE, House, Modules, Visit
+from .test_looks import SHIFTS
 
 Open = Callable[..., Visit]
 ASKED = {
@@ -166,3 +169,56 @@ def test_a_picture_brings_its_style_and_its_way(modules: Modules) -> None:
     assert fitted["words"] == "prompt, style Night, morph 0.5"
     other = modules("fitted", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
     assert other["request"]["style"] == "" and "another style" in other["words"]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_template_in_the_prompt_opens_the_batch(
+    own: Any, visit: Open, viewport: dict[str, int]
+) -> None:
+    tab = visit(own(), viewport=viewport)
+    tab.wait_answered()
+    page, button = tab.page, tab.page.locator("#prompt-template-open")
+    page.evaluate(SHIFTS)
+    tab.prompt.press("ControlOrMeta+a")
+    tab.prompt.press_sequentially("a {house, ")
+    tab.wait_painted("a {house,")
+    assert button.is_hidden() and tab.text("prompt-template-says") == "", "not yet one"
+    tab.prompt.press_sequentially("boat} at {sunset, night}")
+    template = "a {house, boat} at {sunset, night}"
+    tab.wait_painted(template)
+    assert tab.text("prompt-template-says") == "a template of 4 pictures"
+    assert page.evaluate("globalThis.shifted") < 0.001
+    tab.prompt.press("Enter")
+    assert tab.request()["prompt"] == template, "the live picture is of the words as they stand"
+    tab.prompt.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "prompt-template-open"
+    page.keyboard.press("Enter")
+    tab.wait("() => !document.getElementById('batch-paint').hidden")
+    assert page.locator("#batch-text").input_value() == template
+    assert tab.text("batch-says") == "4 pictures, nothing at fault"
+    # Another one comes below it; a list of words makes one, too.
+    files = [{"name": "animal.txt", "mimeType": "text/plain", "buffer": b"cat\ndog\n"}]
+    page.locator("#batch-words").set_input_files(files)  # type: ignore[arg-type]
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a __animal__")
+    tab.wait("() => !document.getElementById('prompt-template-open').hidden")
+    assert tab.text("prompt-template-says") == "a template of 1 picture"
+    button.click()
+    tab.wait("() => !document.getElementById('batch-paint').hidden")
+    assert page.locator("#batch-text").input_value() == f"{template}\na __animal__"
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a cat")
+    tab.wait_painted("a cat")
+    assert button.is_hidden() and tab.text("prompt-template-says") == ""
+    # While there is a batch, it waits for the next list.
+    page.evaluate("lightning.actions.openBatch()")
+    page.locator("#batch-paint").click()
+    tab.wait("() => lightning.batch.store.outcomes.size === 5 && !lightning.batch.run.running")
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a {cat, dog}")
+    button.click()
+    page.get_by_text("Your prompt waits for the next list.").wait_for()
+    for _ in range(2):  # the second time it is sure
+        page.locator("#batch-new").click()
+    tab.wait("() => document.getElementById('batch-text').value === 'a {cat, dog}'")
+    page.get_by_text("2 pictures, nothing at fault").wait_for()

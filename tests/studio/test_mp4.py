@@ -18,16 +18,8 @@ from lightning_demo.studio.animation import EACH_MS, LAST_MS, MAX_SIDES, animate
 from lightning_demo.studio.mp4 import XMP_BOX
 from lightning_demo.xmp import SOURCE_TYPE
 
+from ..films import decoded
 from .test_animation import COLOURS, packed, picture
-
-
-def decoded(film: bytes) -> Iterator[tuple[int, Image.Image]]:
-    """Each frame with the time from which it is shown, in ms."""
-    with av.open(io.BytesIO(film)) as container:
-        for frame in container.decode(video=0):
-            assert frame.format.name == "yuv420p"
-            pixels = frame.reformat(format="rgb24", src_colorspace="ITU709")
-            yield round(frame.time * 1000), pixels.to_image()
 
 
 def boxes(film: bytes) -> Iterator[tuple[str, bytes]]:
