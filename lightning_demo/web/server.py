@@ -43,6 +43,7 @@ from .guard import Guard
 from .login_page import LoginPage
 from .logins import Logins
 from .messages import MAX_MESSAGE_BYTES
+from .page_head import PageHead
 from .policy import Policy
 from .routes import FILES, routes
 from .service import MAX_PAGES, Service
@@ -155,9 +156,10 @@ class Server:
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
         policy = Middleware(Policy, settings=self._settings, head=lambda: self._head)
         login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
+        page = Middleware(PageHead, title=self._blocks.title)
         return {
             "routes": [*routes(self._service), *apis],
-            "middleware": [policy, guard, *login],
+            "middleware": [policy, guard, *login, page],
             "lifespan": self._lifespan,
         }
 
