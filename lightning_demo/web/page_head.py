@@ -7,6 +7,7 @@ it has it: before they were named here, four rounds over the network came one af
 from __future__ import annotations
 
 import re
+from functools import cache
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .guard import logged_in
+from .kept_files import KeptFolder
 from .ui.words import FILES, words
 from .whole_page import is_page, send_changed
 
@@ -27,20 +29,13 @@ END = b"</head>"
 class PageHead:
     """ASGI middleware: names our modules, and tells what links to the page show."""
 
-    def __init__(self, app: ASGIApp, title: str) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, title: str, files: KeptFolder) -> None:
+        self._app, self._files = app, files
         described = {"title": title, "description": words("en")["page.tagline"], "type": "website"}
-        tags = [
-            *(
-                f'<meta property="og:{name}" content="{escape(said)}">'
-                for name, said in described.items()
-            ),
-            *(
-                f'<link rel="modulepreload" href="web/{name}" fetchpriority="low">'
-                for name in modules(ENTRY)
-            ),
-        ]
-        self._tags = "\n".join(tags).encode()
+        self._card = "".join(
+            f'<meta property="og:{name}" content="{escape(said)}">\n'
+            for name, said in described.items()
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -50,10 +45,16 @@ class PageHead:
             await self._app(scope, receive, send)
 
     def _told(self, headers: MutableHeaders, body: bytes) -> bytes:
+        folder = self._files.address()
+        links = "".join(
+            f'<link rel="modulepreload" href="{folder}/{name}" fetchpriority="low">\n'
+            for name in modules(ENTRY)
+        )
         # Gradio's own card speaks of Gradio, with a picture from elsewhere.
-        return CARD.sub(b"", body).replace(END, self._tags + END, 1)
+        return CARD.sub(b"", body).replace(END, (self._card + links).encode() + END, 1)
 
 
+@cache
 def modules(entry: str) -> list[str]:
     """The module of a page and all that are loaded with it, those first that are needed first."""
     found = [entry]

@@ -19,7 +19,6 @@ from ..images import JPEG_QUALITY, encode
 from ..model.token_count import TokenCounter
 from ..model.weights.checkpoints import MODELS
 from ..schemas import GenerationRequest
-from ..settings import ASSETS
 from ..studio.animation import MEDIA_TYPES, animate, format_named, unpack
 from .batch_list import BatchList
 from .batch_pictures import BatchPictures
@@ -27,7 +26,7 @@ from .callers import caller_at
 from .compared import compared_routes
 from .guard import check_login, logged_in
 from .http_json import answers_problems, problem, read_body, read_json, stages
-from .kept_files import kept_file
+from .kept_files import KeptFolder
 from .live_socket import serve_socket
 from .painting import while_connected
 from .service import Service
@@ -35,18 +34,12 @@ from .stage.audience.phone_socket import audience_routes
 from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
-FILES = ASSETS / "web"
 PICTURES_SECONDS = 60.0  # for those of a film to arrive: some 20 MB
 
 
-def routes(service: Service) -> list[BaseRoute]:
+def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
     """All of them, bound to one service. No path is ever built from what a visitor sends."""
     endpoints = Endpoints(service)
-    files = [
-        Route(f"/web/{path.name}", kept_file(path))
-        for path in sorted(FILES.iterdir())
-        if path.is_file()
-    ]
     return [
         WebSocketRoute("/live", endpoints.live),
         Route("/healthz", endpoints.health),
@@ -58,7 +51,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/batch/pictures", BatchPictures(service).answer, methods=["POST"]),
         Route("/tokens", endpoints.tokens, methods=["POST"]),
         *compared_routes(service),
-        *files,
+        *files.routes(),
         *(stage_routes(service.stage) if service.stage else []),
         *(battle_routes(service, service.stage) if service.stage else []),
         *(

@@ -40,16 +40,17 @@ from ..tls import OLDEST, check_certificate
 from . import api
 from .cors import with_cors
 from .guard import Guard
+from .kept_files import KeptFolder
 from .login_page import LoginPage
 from .logins import Logins
 from .messages import MAX_MESSAGE_BYTES
 from .page_head import PageHead
 from .policy import Policy
-from .routes import FILES, routes
+from .routes import routes
 from .service import MAX_PAGES, Service
 from .ui.page import page
 from .ui.theme import theme
-from .ui.words import head
+from .ui.words import FILES, head
 
 log = logging.getLogger(__name__)
 
@@ -156,9 +157,10 @@ class Server:
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
         policy = Middleware(Policy, settings=self._settings, head=lambda: self._head)
         login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
-        page = Middleware(PageHead, title=self._blocks.title)
+        files = KeptFolder(FILES)
+        page = Middleware(PageHead, title=self._blocks.title, files=files)
         return {
-            "routes": [*routes(self._service), *apis],
+            "routes": [*routes(self._service, files), *apis],
             "middleware": [policy, guard, *login, page],
             "lifespan": self._lifespan,
         }

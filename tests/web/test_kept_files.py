@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from lightning_demo.web.kept_files import kept_file
+from lightning_demo.web.kept_files import KeptFolder, kept_file
 
 from .conftest import Running
 
@@ -38,3 +38,22 @@ def test_a_file_that_changes_is_seen_at_once(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     second = client.get("/", headers={"If-None-Match": first.headers["etag"]})
     assert (second.status_code, second.text) == (200, "two")
+
+
+def test_an_address_that_changes_with_the_files_is_never_asked_again(tmp_path: Path) -> None:
+    path = tmp_path / "one.js"
+    path.write_text("1", encoding="utf-8")
+    folder = KeptFolder(tmp_path)
+    client = TestClient(Starlette(routes=folder.routes()))
+    before = folder.address()
+    kept = client.get(f"/{before}/one.js").headers["cache-control"]
+    assert "immutable" in kept and "private" in kept, "a login may be needed"
+    assert client.get("/web/one.js").headers["cache-control"] == "no-cache"
+    path.write_text("two", encoding="utf-8")
+    after = folder.address()
+    assert after != before and client.get(f"/{after}/one.js").text == "two"
+    # A page from before the change still gets what is there now, and does not keep it.
+    old = client.get(f"/{before}/one.js")
+    assert (old.text, old.headers["cache-control"]) == ("two", "no-cache")
+    for name in ("two.js", "", "%2e%2e", "..%2fone.js"):
+        assert client.get(f"/{after}/{name}").status_code == 404

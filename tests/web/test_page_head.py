@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
-from lightning_demo.web.page_head import ENTRY, modules
+from lightning_demo.settings import ASSETS
 
 from .conftest import Running
 
@@ -15,11 +15,15 @@ PRELOAD = re.compile(r'<link rel="modulepreload" href="(.*?)"')
 
 
 def test_every_module_that_the_page_is_made_of_is_named_and_served(running: Running) -> None:
-    named = PRELOAD.findall(httpx.get(running.url).text)
-    assert named == [f"web/{name}" for name in modules(ENTRY)]
-    assert named[:2] == ["web/page.js", "web/live.js"] and "web/wall_window.js" not in named
     with httpx.Client(base_url=running.url) as http:
-        assert {http.get(f"/{path}").status_code for path in named} == {200}
+        named = PRELOAD.findall(http.get("/").text)
+        names = [path.rpartition("/")[2] for path in named]
+        assert names[:2] == ["page.js", "live.js"] and "wall_window.js" not in names
+        answers = [http.get(f"/{path}") for path in named]
+        for name, answer in zip(names, answers, strict=True):
+            assert answer.status_code == 200
+            assert answer.text == (ASSETS / "web" / name).read_text(encoding="utf-8")
+            assert "immutable" in answer.headers["cache-control"], "nobody asks for it again"
 
 
 def test_a_link_to_the_page_shows_what_it_is(running: Running) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lightning_demo.studio.animation import MAX_BYTES
-from lightning_demo.web.routes import FILES
+from lightning_demo.web.ui.words import FILES
 
 from .conftest import Running
 from .fakes import FakeEngine, FakePair, color_of, wanted_color

@@ -39,8 +39,12 @@ KEYS_BUTTON = (
     ' data-text-aria-label="keys.title"><kbd aria-hidden="true">?</kbd></button>'
 )
 
-# The page's script is a module: importing it again gives the same one.
-START = "async () => (await import(new URL('web/page.js', document.baseURI))).start()"
+# The page's script is a module: importing it again gives the same one. Where it is, the page's head
+# says (`page_head.py`); another page that shows this one within its own has no such head.
+START = (
+    "async () => (await import(document.querySelector('link[rel=modulepreload]')?.href"
+    " ?? new URL('web/page.js', document.baseURI))).start()"
+)
 
 
 def page(service: Service) -> gr.Blocks:
