@@ -12,37 +12,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .modules import preloads
+
 FOR_EVER = "private, max-age=31536000, immutable"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def kept_file(path: Path) -> Endpoint:
-    """Answers with a small file of ours; whoever has it already is told that it is still so.
-
-    It is asked for again each time, and looked at, so that an update is seen at once.
-    """
-    kept = KeptFile(path)
-
-    async def answer(request: Request) -> Response:
-        return kept.answer(request)
-
-    return answer
-
-
 class KeptFile:
-    """A file as it was when it last changed."""
+    """A small file of ours as it was when it last changed.
+
+    It is looked at whenever it is asked for, so that an update is seen at once.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        self.media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         self._seen: tuple[int, int] | None = None  # time of change, ns, and bytes
         self._data, self._tag = b"", ""
 
-    def answer(self, request: Request, *, for_ever: bool = False) -> Response:
-        """The file, or that nothing is new.
-
-        Args:
-            for_ever: whether it need not be asked for again: its address changes with it.
+    def read(self) -> tuple[bytes, str]:
+        """Its bytes, and their tag.
 
         Raises:
             OSError: it is gone.
@@ -50,12 +39,9 @@ class KeptFile:
         about = self.path.stat()
         if (about.st_mtime_ns, about.st_size) != self._seen:
             self._data = self.path.read_bytes()
-            self._tag = f'"{hashlib.sha256(self._data).hexdigest()[:32]}"'
+            self._tag = _tag(self._data)
             self._seen = about.st_mtime_ns, about.st_size
-        headers = {"Cache-Control": FOR_EVER if for_ever else "no-cache", "ETag": self._tag}
-        if self._tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(self._data, headers=headers, media_type=self._media_type)
+        return self._data, self._tag
 
 
 class KeptFolder:
@@ -82,9 +68,38 @@ class KeptFolder:
         """Both ways to each file. No path is built from what a visitor sends."""
         return [Route("/web/{name}", self._answer), Route("/web-{version}/{name}", self._answer)]
 
+    def page(self, name: str) -> Endpoint:
+        """Answers with one of them that is a page, by which a browser gets the others.
+
+        Args:
+            name: of an HTML file that names others as `web/…`, and has a module of its own name.
+        """
+        file, entry = self._files[name], name.replace(".html", ".js")
+
+        async def answer(request: Request) -> Response:
+            text, folder = file.read()[0].decode(), self.address()
+            text = text.replace('="web/', f'="{folder}/')
+            data = text.replace("</head>", preloads(folder, entry) + "</head>").encode()
+            return _response(request, data, _tag(data), file.media_type, "no-cache")
+
+        return answer
+
     async def _answer(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
-        now = request.url.path.rpartition("/")[0].endswith(f"/{self._address}")
-        return file.answer(request, for_ever=bool(self._address) and now)
+        folder = request.url.path.rpartition("/")[0]
+        now = bool(self._address) and folder.endswith(f"/{self._address}")
+        return _response(request, *file.read(), file.media_type, FOR_EVER if now else "no-cache")
+
+
+def _tag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def _response(request: Request, data: bytes, tag: str, media_type: str, caching: str) -> Response:
+    """A file, or that nothing is new."""
+    headers = {"Cache-Control": caching, "ETag": tag}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, headers=headers, media_type=media_type)

@@ -1,13 +1,11 @@
 """What the head of Gradio's page says of ours: which modules it is made of, and what it shows.
 
-Gradio's script asks for ours last of all, and a browser learns which other modules one needs when
-it has it: before they were named here, four rounds over the network came one after the other.
+Gradio's script asks for ours last of all, when it has built the page.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from html import escape
 
 from starlette.datastructures import MutableHeaders
@@ -16,12 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .guard import logged_in
 from .kept_files import KeptFolder
-from .ui.words import FILES, words
+from .modules import preloads
+from .ui.words import words
 from .whole_page import is_page, send_changed
 
 ENTRY = "page.js"
-# Not those that a script asks for when somebody opens what needs them.
-IMPORT = re.compile(r'^(?:import|export)\s[^"]*"\./(\w+\.js)";$', re.MULTILINE)
 CARD = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 END = b"</head>"
 
@@ -45,20 +42,6 @@ class PageHead:
             await self._app(scope, receive, send)
 
     def _told(self, headers: MutableHeaders, body: bytes) -> bytes:
-        folder = self._files.address()
-        links = "".join(
-            f'<link rel="modulepreload" href="{folder}/{name}" fetchpriority="low">\n'
-            for name in modules(ENTRY)
-        )
+        head = self._card + preloads(self._files.address(), ENTRY)
         # Gradio's own card speaks of Gradio, with a picture from elsewhere.
-        return CARD.sub(b"", body).replace(END, (self._card + links).encode() + END, 1)
-
-
-@cache
-def modules(entry: str) -> list[str]:
-    """The module of a page and all that are loaded with it, those first that are needed first."""
-    found = [entry]
-    for name in found:  # grows meanwhile
-        source = (FILES / name).read_text(encoding="utf-8")
-        found += [each for each in IMPORT.findall(source) if each not in found]
-    return found
+        return CARD.sub(b"", body).replace(END, head.encode() + END, 1)

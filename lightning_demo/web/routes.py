@@ -52,10 +52,10 @@ def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
         Route("/tokens", endpoints.tokens, methods=["POST"]),
         *compared_routes(service),
         *files.routes(),
-        *(stage_routes(service.stage) if service.stage else []),
-        *(battle_routes(service, service.stage) if service.stage else []),
+        *(stage_routes(service.stage, files) if service.stage else []),
+        *(battle_routes(service, service.stage, files) if service.stage else []),
         *(
-            audience_routes(service, service.stage)
+            audience_routes(service, service.stage, files)
             if service.stage and service.stage.audiences
             else []
         ),

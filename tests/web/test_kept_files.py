@@ -8,10 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from lightning_demo.web.kept_files import KeptFolder, kept_file
+from lightning_demo.web.kept_files import KeptFolder
 
 from .conftest import Running
 
@@ -31,12 +30,12 @@ def test_who_has_a_file_is_told_that_it_is_still_so(running: Running, path: str,
 def test_a_file_that_changes_is_seen_at_once(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text("one", encoding="utf-8")
-    client = TestClient(Starlette(routes=[Route("/", kept_file(path))]))
-    first = client.get("/")
+    client = TestClient(Starlette(routes=KeptFolder(tmp_path).routes()))
+    first = client.get("/web/page.html")
     assert (first.text, first.headers["content-type"]) == ("one", "text/html; charset=utf-8")
     path.write_text("two", encoding="utf-8")
     os.utime(path, ns=(1, 1))
-    second = client.get("/", headers={"If-None-Match": first.headers["etag"]})
+    second = client.get("/web/page.html", headers={"If-None-Match": first.headers["etag"]})
     assert (second.status_code, second.text) == (200, "two")
 
 

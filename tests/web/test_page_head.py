@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import httpx
+import pytest
 
 from lightning_demo.settings import ASSETS
 
@@ -24,6 +25,19 @@ def test_every_module_that_the_page_is_made_of_is_named_and_served(running: Runn
             assert answer.status_code == 200
             assert answer.text == (ASSETS / "web" / name).read_text(encoding="utf-8")
             assert "immutable" in answer.headers["cache-control"], "nobody asks for it again"
+
+
+@pytest.mark.parametrize("page", ["stage", "audience", "battle"])
+def test_so_are_those_of_a_talks_pages(start: Callable[..., Running], page: str) -> None:
+    running = start(stage=True, audience=True)
+    with httpx.Client(base_url=running.url) as http:
+        answer = http.get(f"/{page}")
+        named = re.findall(r'(?:href|src)="(web.*?)"', answer.text)
+        assert len(set(named)) > 8 and not [each for each in named if each.startswith("web/")]
+        for path in named:
+            assert "immutable" in http.get(f"/{path}").headers["cache-control"]
+        again = http.get(f"/{page}", headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
 
 
 def test_a_link_to_the_page_shows_what_it_is(running: Running) -> None:

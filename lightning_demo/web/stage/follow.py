@@ -15,25 +15,22 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ...errors import LightningError
-from ...settings import ASSETS
 from ...tasks import tasks
-from ..kept_files import kept_file
+from ..kept_files import KeptFolder
 from ..live_socket import FRAMES_IN_FLIGHT, GOING_AWAY, TRY_AGAIN_LATER, receive_throttled
 from ..messages import ClientMessage
 from .stage import Stage
 from .wall import Picture, Wall
 from .walls import NoSuchStage
 
-PAGE = ASSETS / "web" / "stage.html"
 
-
-def stage_routes(stage: Stage) -> list[BaseRoute]:
+def stage_routes(stage: Stage, files: KeptFolder) -> list[BaseRoute]:
     """The screen's page and its socket; watching needs the code, and neither login nor password."""
 
     async def follow(socket: WebSocket) -> None:
         await serve_follower(stage, socket)
 
-    return [Route("/stage", kept_file(PAGE)), WebSocketRoute("/stage/follow", follow)]
+    return [Route("/stage", files.page("stage.html")), WebSocketRoute("/stage/follow", follow)]
 
 
 async def serve_follower(stage: Stage, socket: WebSocket) -> None:

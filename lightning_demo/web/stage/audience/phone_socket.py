@@ -8,9 +8,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ....errors import InvalidRequest, LightningError
-from ....settings import ASSETS
 from ...addresses import address_of
-from ...kept_files import kept_file
+from ...kept_files import KeptFolder
 from ...service import Service
 from ..stage import Stage
 from ..walls import NoSuchStage
@@ -20,18 +19,17 @@ from .members import Banned
 from .phone import Phone
 from .phone_messages import parse
 
-PAGE = ASSETS / "web" / "audience.html"
 JOIN_SECONDS = 10.0  # for the first message
 
 
-def audience_routes(service: Service, stage: Stage) -> list[BaseRoute]:
+def audience_routes(service: Service, stage: Stage, files: KeptFolder) -> list[BaseRoute]:
     """The page of phones, their socket, and what the presenter downloads at the end."""
 
     async def live(socket: WebSocket) -> None:
         await serve_phone(service, stage, socket)
 
     return [
-        Route("/audience", kept_file(PAGE)),
+        Route("/audience", files.page("audience.html")),
         WebSocketRoute("/audience/live", live),
         gallery_route(stage),
     ]

@@ -9,9 +9,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ....errors import LightningError
-from ....settings import ASSETS
 from ...addresses import address_of
-from ...kept_files import kept_file
+from ...kept_files import KeptFolder
 from ...service import Service
 from ..audience.guest import refuse, serve_guest
 from ..stage import Stage
@@ -19,17 +18,16 @@ from ..walls import NoSuchStage
 from .keyboard import Always, Keyboard
 from .players import KeyboardPlayer
 
-PAGE = ASSETS / "web" / "battle.html"
 BY_PHONE = "This battle is played on phones."
 
 
-def battle_routes(service: Service, stage: Stage) -> list[BaseRoute]:
+def battle_routes(service: Service, stage: Stage, files: KeptFolder) -> list[BaseRoute]:
     """The page of players at keyboards, and their socket."""
 
     async def live(socket: WebSocket) -> None:
         await serve_keyboard(service, stage, socket)
 
-    return [Route("/battle", kept_file(PAGE)), WebSocketRoute("/battle/live", live)]
+    return [Route("/battle", files.page("battle.html")), WebSocketRoute("/battle/live", live)]
 
 
 async def serve_keyboard(service: Service, stage: Stage, socket: WebSocket) -> None:
