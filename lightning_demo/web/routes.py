@@ -47,6 +47,8 @@ def routes(service: Service) -> list[BaseRoute]:
         if path.is_file()
     ]
     return [
+        # Before Gradio's own, which pass on whatever public address is named, to anybody.
+        *(Route(f"/gradio_api/{name}={{rest:path}}", _nothing_there) for name in ("file", "proxy")),
         WebSocketRoute("/live", endpoints.live),
         Route("/healthz", endpoints.health),
         Route("/readyz", endpoints.ready),
@@ -66,6 +68,10 @@ def routes(service: Service) -> list[BaseRoute]:
             else []
         ),
     ]
+
+
+async def _nothing_there(request: Request) -> Response:
+    return problem(HTTPStatus.NOT_FOUND, "This page has no files of Gradio's.")
 
 
 class Endpoints:
