@@ -198,6 +198,9 @@ async def _by_server(
     with ThreadPoolExecutor(args.at_once) as threads:
 
         async def paint(picture: Picture) -> Painted:
-            return await loop.run_in_executor(threads, ask, picture.request.as_dict())
+            fields = picture.request.as_dict()
+            if picture.template != picture.request.prompt:
+                fields["template"] = picture.template
+            return await loop.run_in_executor(threads, ask, fields)
 
         yield paint, WAITS

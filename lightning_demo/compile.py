@@ -18,7 +18,8 @@ from .engine.build import loader
 from .engine.precompile import Size, stamp
 from .errors import InvalidSetting
 from .model.device import choose_model
-from .settings import Settings, compile_folder
+from .settings import Settings
+from .surroundings import compile_folder
 
 if TYPE_CHECKING:
     from .model.memory_plan import MemoryPlan

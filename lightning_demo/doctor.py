@@ -25,7 +25,8 @@ from .model.host_memory import host_memory
 from .model.weights.lora_setting import parse_loras
 from .model.weights.model_spec import ModelSpec
 from .ports import free_port
-from .settings import Settings, compile_folder
+from .settings import Settings
+from .surroundings import compile_folder
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 PYTHONS = ((3, 10), (3, 13))

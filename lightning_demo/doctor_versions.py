@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .private import written_by_others
-from .settings import Settings, compile_folder, files_folder
+from .settings import Settings, files_folder
+from .surroundings import compile_folder
 
 # Packages of these are looked at where they are installed.
 OPTIONAL = ("requirements-ray.txt", "requirements-compile.txt")

@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .comfyui import workflow_texts
 from .schemas import OWN_WEIGHTS, GenerationRequest, Weights
-from .xmp import xmp_packet
+from .xmp import has_room, xmp_packet
 
 Pixels: TypeAlias = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -24,6 +24,7 @@ JPEG_QUALITY = 90
 PNG_COMPRESSION = 1  # level 6 takes six times as long for a tenth less
 BLURRED_SIDE = 10  # pixels that are left of a longer side
 COMMENT_BYTES = 65_000  # of a JPEG's settings; the segment that holds them ends at 64 KiB
+MAX_TEMPLATE = 10_000  # characters; of one that is longer, only a batch's manifest tells
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"  # what its segment begins with
 XMP_IN_PNG = "XML:com.adobe.xmp"  # the keyword of its chunk
 JFIF_END = 20  # bytes: where the first segment of a JPEG by libjpeg ends
@@ -72,15 +73,17 @@ def encode(
     format: str,
     quality: int,
     weights: Weights = OWN_WEIGHTS,
+    template: str = "",
 ) -> bytes:
     """Encodes uint8 [height, width, 3] as "jpeg", "png" or "webp", with the settings inside.
 
     Args:
         quality: 1 … 100, of what is lossy.
+        template: what the request's prompt was made of, kept beside it.
     """
     if format == "png":
-        return encode_png(pixels, request, model, weights)
-    exif, xmp = _segments(_as_painted(request, pixels), model)
+        return encode_png(pixels, request, model, weights, template)
+    exif, xmp = _segments(_as_painted(request, pixels), model, template)
     options: dict[str, Any] = {"subsampling": "4:2:0"} if format == "jpeg" else {"method": 2}
     options |= {"quality": quality, "exif": exif, "xmp": xmp}
     buffer = io.BytesIO()
@@ -103,7 +106,11 @@ def add_settings(jpeg: bytes, pixels: Pixels, request: GenerationRequest, model:
 
 
 def encode_png(
-    pixels: Pixels, request: GenerationRequest, model: str, weights: Weights = OWN_WEIGHTS
+    pixels: Pixels,
+    request: GenerationRequest,
+    model: str,
+    weights: Weights = OWN_WEIGHTS,
+    template: str = "",
 ) -> bytes:
     """Encodes uint8 [height, width, 3] losslessly, with the settings that made it inside.
 
@@ -114,7 +121,7 @@ def encode_png(
     request = _as_painted(request, pixels)
     parameters = parameters_text(request, model)
     text.add_itxt("parameters", parameters)
-    text.add_itxt("generation", settings_json(request, model))
+    text.add_itxt("generation", settings_json(request, model, template))
     for name, value in workflow_texts(request, model, weights).items():
         text.add_text(name, value)
     text.add_itxt(XMP_IN_PNG, xmp_packet(parameters, model))
@@ -123,9 +130,14 @@ def encode_png(
     return buffer.getvalue()
 
 
-def settings_json(request: GenerationRequest, model: str) -> str:
-    """The request as JSON, with the model, and what that has read of it where other was typed."""
-    return json.dumps({**request.as_dict(), **_resolved(request), "model": model})
+def settings_json(request: GenerationRequest, model: str, template: str = "") -> str:
+    """The request as JSON, with the model, and what that has read of it where other was typed; and
+    the template that its prompt was made of, where that is another text and not longer than any.
+    """
+    said = {**request.as_dict(), **_resolved(request), "model": model}
+    if template != request.prompt and 0 < len(template) <= MAX_TEMPLATE:
+        said["template"] = template
+    return json.dumps(said)
 
 
 def parameters_text(request: GenerationRequest, model: str) -> str:
@@ -171,10 +183,13 @@ def _resolved(request: GenerationRequest) -> dict[str, str]:
     }
 
 
-def _segments(request: GenerationRequest, model: str) -> tuple[bytes, bytes]:
+def _segments(request: GenerationRequest, model: str, template: str = "") -> tuple[bytes, bytes]:
     """The settings as EXIF, and as XMP, which has them as JSON, too."""
     parameters = parameters_text(request, model)
-    xmp = xmp_packet(parameters, model, settings_json(request, model))
+    settings = settings_json(request, model, template)
+    if not has_room(settings):
+        settings = settings_json(request, model)
+    xmp = xmp_packet(parameters, model, settings)
     return _exif(parameters), xmp.encode()
 
 

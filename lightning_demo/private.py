@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .settings import in_container
+from .surroundings import in_container
 
 POSIX = os.name == "posix"
 ONLY_MINE = 0o700  # of folders; of files the same without the right to run them

@@ -1,11 +1,11 @@
-"""Every setting, its default and its words for `--help`; the only reader of the environment."""
+"""Every setting, its default and its words for `--help`; the only reader of our own variables."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from .errors import InvalidSetting
 from .schemas import MAX_LATENCY_BUDGET
 
-CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 ENVIRONMENT_PREFIX = "LIGHTNING_"
 FALLBACK_KEY = "LIGHTNING_FALLBACK_KEY"  # what the servers of `fallback` are given
@@ -406,21 +405,6 @@ class Settings:
         return [(user, password) for user, password in pairs] or None
 
 
-def cpu_threads(asked: int = 0) -> int:
-    """How many threads the model computes with on a CPU.
-
-    Unless asked otherwise, half of the cores and at most 2: the miniature is too small to gain from
-    more, and threads that share their core with the server wait for one another (`bench many`).
-    """
-    return asked or max(1, min(2, (os.cpu_count() or 1) // 2))
-
-
-def compile_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where compiled programs are kept between runs: torch's own variable, or a cache folder."""
-    usual = Path.home() / ".cache" / "lightning-demo" / "compiled"
-    return Path(environment.get("TORCHINDUCTOR_CACHE_DIR") or usual)
-
-
 def files_folder(settings: Settings) -> Path | None:
     """Where the APIs keep pictures and jobs; None: a temporary folder, since the port is any."""
     if settings.files_dir:
@@ -480,22 +464,6 @@ def replica_range(text: str) -> tuple[int, int]:
 def listed(text: str) -> tuple[str, ...]:
     """What a setting lists, separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def on_zerogpu(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is a ZeroGPU Space of Hugging Face, which lends a GPU for each picture."""
-    return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
-
-
-def in_container(
-    environment: Mapping[str, str] = os.environ, marks: Sequence[str] = CONTAINER_MARKS
-) -> bool:
-    """Whether this process is in a container of Docker, Podman or Kubernetes: alone, that is.
-
-    Args:
-        marks: files that are there in the first two.
-    """
-    return "KUBERNETES_SERVICE_HOST" in environment or any(map(os.path.exists, marks))
 
 
 def variable(name: str) -> str:

@@ -52,9 +52,14 @@ def xmp_packet(parameters: str, model: str, settings: str = "") -> str:
         "Iptc4xmpExt:AISystemUsed": escape(NO_XML.sub("", model)),
         "Iptc4xmpExt:AIPromptInformation": escape(NO_XML.sub("", text)),
     }
-    if settings and len(escaped := escape(settings)) <= MAX_SETTINGS:
-        said["lightning:generation"] = escaped
+    if settings and has_room(settings):
+        said["lightning:generation"] = escape(settings)
     return _packet(said)
+
+
+def has_room(settings: str) -> bool:
+    """Whether a packet takes settings as JSON, ASCII, of that length."""
+    return len(escape(settings)) <= MAX_SETTINGS
 
 
 def marking() -> str:

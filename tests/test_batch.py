@@ -15,6 +15,7 @@ from PIL import Image
 
 from lightning_demo.cli import main
 from lightning_demo.errors import GenerationFailed
+from lightning_demo.studio.picture_info import read_info, template_of
 
 from .documents import examples
 from .processes import ForkedPopen
@@ -56,6 +57,12 @@ def test_a_list_becomes_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[s
         picture = Image.open(out / line["file"])
         inside = json.loads(picture.text["generation"])
         assert {name: line[name] for name in inside} == inside
+        assert ("template" in inside) is ("{" in line["template"])
+    (first,) = (line for line in lines if line["number"] == 1)
+    capsys.readouterr()
+    assert main(["inspect", str(out / first["file"])]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["prompt"], told["template"]) == (first["prompt"], first["template"])
     # The same command finds all of it there.
     assert batch(file, *options) == 0
     assert report(capsys)["already_there"] == 3
@@ -78,7 +85,7 @@ def test_a_server_paints_and_one_picture_that_fails_is_painted_later(
     running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     file = tmp_path / "list.txt"
-    file.write_text("a cat\na dog\na bird\n")
+    file.write_text("a {cat, dog}\na bird\n")
     options = ["--out", tmp_path / "out", "--format", "jpeg", "--server", running.url]
     running.engine.fault = lambda request: (
         GenerationFailed("Not a dog.") if request.prompt == "a dog" else None
@@ -87,18 +94,21 @@ def test_a_server_paints_and_one_picture_that_fails_is_painted_later(
     output = capsys.readouterr()
     said = json.loads(output.out)
     assert (said["painted"], said["failed"]) == (2, 1)
-    assert "line 2: Not a dog." in output.err
+    assert "line 1: Not a dog." in output.err
     running.engine.fault = lambda request: None
     assert batch(file, *options) == 0
     said = report(capsys)
     assert (said["painted"], said["already_there"]) == (1, 2)
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+    found = sorted(each.name for each in (tmp_path / "out").iterdir())
+    assert found == [
         "1-a-cat.jpeg",
         "2-a-dog.jpeg",
         "3-a-bird.jpeg",
         "manifest.csv",
         "manifest.jsonl",
     ]
+    painted = [read_info((tmp_path / "out" / name).read_bytes(), name) for name in found[:3]]
+    assert [template_of(each) for each in painted] == ["a {cat, dog}", "a {cat, dog}", ""]
 
 
 def test_bad_rows_are_listed_before_any_work(

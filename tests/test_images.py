@@ -15,6 +15,7 @@ from PIL import ExifTags, Image
 
 from lightning_demo.images import (
     JPEG_QUALITY,
+    MAX_TEMPLATE,
     add_settings,
     encode,
     encode_jpeg,
@@ -22,7 +23,7 @@ from lightning_demo.images import (
     parameters_text,
 )
 from lightning_demo.schemas import GenerationRequest, Style
-from lightning_demo.studio.picture_info import read_info, request_fields
+from lightning_demo.studio.picture_info import read_info, request_fields, template_of
 
 REQUEST = GenerationRequest("a cat, 猫 🐈", "dogs", 4, 1.5, 7, 192, 128)
 GRADIENT = np.stack(
@@ -79,6 +80,22 @@ def test_what_no_text_can_hold_comes_back_from_our_own_settings(format: str):
     request = replace(REQUEST, prompt=odd, guidance_scale=1.2345678, negative_prompt="]]> \ud7ff")
     info = read_info(encode(GRADIENT, request, "miniature", format, 90), "image")
     assert request_fields(info) == request.as_dict()
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_template_is_kept_beside_the_prompt_that_was_made_of_it(format: str):
+    def told(template: str) -> str:
+        data = encode(GRADIENT, STYLED, "miniature", format, 90, template=template)
+        info = read_info(data, "image")
+        assert request_fields(info) == STYLED.as_dict()
+        return template_of(info)
+
+    template = "a {cat, <dog> & bird}, __animal__ 🐈"
+    assert told(template) == template
+    assert told("") == told(STYLED.prompt) == told("x" * (MAX_TEMPLATE + 1)) == ""
+    # The settings come first where both have no room in XMP.
+    long = "é" * 4_000
+    assert told(long) == (long if format == "png" else "")
 
 
 def test_jpeg_is_small_and_close():

@@ -18,6 +18,7 @@ FOUNDATION = {
     "private",
     "reachable",
     "styles",
+    "surroundings",
     "tasks",
     "tls",
     "weighting",

@@ -17,7 +17,7 @@ from lightning_demo.private import (
     write_private,
     written_by_others,
 )
-from lightning_demo.settings import in_container
+from lightning_demo.surroundings import in_container
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has other rights")
 

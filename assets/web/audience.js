@@ -1,49 +1,47 @@
 // A phone of the audience: joins, paints, sends. `globalThis.phone` is what tests talk to.
 
+import { phoneLine } from "./line_words.js";
 import { Painter } from "./painter.js";
 import { PhoneBattle } from "./phone_battle.js";
-import { PhoneSocket } from "./phone_socket.js";
+import { PhoneDoor } from "./phone_door.js";
 import { Hall } from "./phone_hall.js";
+import { read, write } from "./phone_kept.js";
+import { PhoneName } from "./phone_name.js";
+import { PhoneSocket } from "./phone_socket.js";
 import { fillIn, languageChoice, text } from "./text.js";
 
 const PACE = 180; // ms between two prompts while somebody types
 const PATIENCE = 700; // ms that a refused word may yet become another one
-const CODE_LENGTH = 4;
-const KEPT = "lightning-audience"; // by code: token, prompt and seed
-
-/** What a phone keeps of itself. @typedef {{ token: string, prompt: string, seed: number, name?: string }} Kept */
 
 /** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
-/** @param {string} code */
-const normal = (code) => code.toUpperCase().replace(/\s+/g, "");
 const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
 
 export class PhonePage {
   constructor() {
-    this.code = normal(new URLSearchParams(location.search).get("code") ?? "");
     fillIn();
     for (const place of ["paint", "ask"]) byId(place).append(languageChoice());
     this.sequence = 0;
     this.painted = 0; // the sequence whose finished picture is shown
     this.open = true;
-    /** @type {Pick<Line, "what"> & Partial<Line>} */
+    /** @type {import("./line_words.js").Place} */
     this.line = { what: null };
     /** @type {Status | null} */
     this.status = null;
     /** @type {PhoneSocket | null} */
     this.socket = null; // from the first code on
-    /** @type {Kept} */
+    /** @type {import("./phone_kept.js").Kept} */
     this.keep = { token: "", prompt: "", seed: 0 }; // of the code
-    this.seed = 0;
     /** @type {number | null} */
     this.losing = null;
     this.painter = new Painter(byId("picture"), (header) => this.show(header));
     this.hall = new Hall((message) => this.say(message));
+    this.name = new PhoneName((message) => this.say(message));
     this.battle = new PhoneBattle((message) => this.say(message), (prompt) => this.play(prompt));
+    this.door = new PhoneDoor(new URLSearchParams(location.search).get("code") ?? "", () => this.join());
     this.wire();
-    if (this.code) this.join();
-    else this.ask("");
+    if (this.door.code) this.join();
+    else this.door.ask("");
   }
 
   wire() {
@@ -54,7 +52,7 @@ export class PhonePage {
       byId("prompt").blur(); // and the keyboard goes
     });
     byId("again").addEventListener("click", () => {
-      this.seed = newSeed();
+      this.keep.seed = newSeed();
       this.typed();
     });
     byId("send").addEventListener("click", () => {
@@ -63,27 +61,15 @@ export class PhonePage {
       this.tellSend("");
       this.say({ send: this.sequence });
     });
-    byId("rename").addEventListener("click", () => this.openNaming(Boolean(byId("naming").hidden)));
-    byId("naming").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.say({ name: byId("new-name").value });
-    });
-    byId("ask").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.code = normal(byId("code").value);
-      if (this.code.length === CODE_LENGTH) this.join();
-      else byId("code-problem").textContent = text("code.length", { length: CODE_LENGTH });
-    });
-    byId("back").addEventListener("click", () => this.join());
   }
 
   // The line ---------------------------------------------------------------------------------
 
   join() {
     this.socket?.end();
-    this.keep = { token: "", prompt: "", seed: newSeed(), ...read(this.code) };
-    this.seed = this.keep.seed;
-    this.socket = new PhoneSocket(this.code, () => this.keep.token, {
+    const { code } = this.door;
+    this.keep = { token: "", prompt: "", seed: newSeed(), ...read(code) };
+    this.socket = new PhoneSocket(code, () => this.keep.token, {
       welcome: (message) => this.welcome(message),
       frame: (header, bytes) => this.painter.offer(header, bytes),
       hall: (message) => this.setHall(message),
@@ -105,7 +91,8 @@ export class PhonePage {
     clearTimeout(this.losing ?? undefined);
     this.losing = null;
     const first = byId("paint").hidden;
-    for (const part of ["ask", "over", "lost"]) byId(part).hidden = true;
+    this.door.open();
+    byId("lost").hidden = true;
     byId("paint").hidden = false;
     byId("number").textContent = number;
     byId("number").setAttribute("aria-label", text("phone.you", { number }));
@@ -116,7 +103,7 @@ export class PhonePage {
     this.keep.token = token;
     this.store();
     const url = new URL(location.href);
-    url.searchParams.set("code", this.code);
+    url.searchParams.set("code", this.door.code);
     history.replaceState(null, "", url);
     if (first && !byId("prompt").value) byId("prompt").value = this.keep.prompt;
     this.forgotten = true; // by the server: what was asked
@@ -127,27 +114,18 @@ export class PhonePage {
   refused({ message, why }) {
     if (why === "later") {
       this.setState(message);
-      if (byId("paint").hidden) this.ask(message);
+      if (byId("paint").hidden) this.door.ask(message);
       return;
     }
     this.socket?.end();
     if (why === "code") {
       // The presenter's laptop may come back: whoever was in tries again, whoever was not asks.
-      if (byId("paint").hidden) this.ask(message);
+      if (byId("paint").hidden) this.door.ask(message);
       else this.retry = setTimeout(() => this.join(), 4000);
       return;
     }
-    byId("over-words").textContent = message;
-    byId("over").hidden = false;
+    this.door.close(message, why === "taken");
     byId("paint").hidden = true;
-    byId("back").hidden = why !== "taken";
-  }
-
-  /** @param {string} problem */
-  ask(problem) {
-    byId("ask").hidden = false;
-    byId("code-problem").textContent = problem;
-    if (this.code) byId("code").value = this.code;
   }
 
   /** @param {object} message */
@@ -177,7 +155,7 @@ export class PhonePage {
 
   submit() {
     if (!this.sequence) this.sequence = 1;
-    this.say({ prompt: byId("prompt").value, sequence: this.sequence, seed: this.seed });
+    this.say({ prompt: byId("prompt").value, sequence: this.sequence, seed: this.keep.seed });
   }
 
   /** @param {FrameHeader} header */
@@ -262,15 +240,10 @@ export class PhonePage {
 
   /** The state in a few words; none while all is as one would think. */
   words() {
-    const { what, ahead, seconds } = this.line;
     if (this.battle.playing) return "";
     if (!this.open) return text("phone.closed");
     if (this.status?.draining) return text("phone.draining");
-    if (this.status?.state === "loading") return text("phone.loading");
-    const timed = (/** @type {string} */ words) => (seconds == null ? words : text("about", { words, time: about(seconds) }));
-    if (what === "seat") return timed(ahead ? text("phone.line", { count: ahead }) : text("phone.next"));
-    if (what === "picture") return timed(text("phone.soon"));
-    return "";
+    return this.status?.state === "loading" ? text("phone.loading") : phoneLine(this.line);
   }
 
   /** @param {string} words */
@@ -278,47 +251,20 @@ export class PhonePage {
     if (byId("state").textContent !== words) byId("state").textContent = words;
   }
 
-  /** @param {boolean} open */
-  openNaming(open) {
-    byId("naming").hidden = !open;
-    byId("rename").setAttribute("aria-expanded", String(open));
-    byId("name-problem").textContent = "";
-    if (open) byId("new-name").focus();
-  }
-
   /** @param {NameAnswer} answer */
   named({ name, problem }) {
-    byId("name-problem").textContent = problem;
-    if (problem) return;
+    if (problem) {
+      this.name.refused(problem);
+      return;
+    }
     this.keep.name = name;
     this.store();
-    byId("name").textContent = name;
-    byId("rename").textContent = text(name ? "phone.change_name" : "phone.add_name");
-    byId("new-name").value = name;
-    this.openNaming(false);
+    this.name.show(name);
   }
 
   store() {
-    const { token, prompt, name } = this.keep;
-    try {
-      localStorage.setItem(`${KEPT}-${this.code}`, JSON.stringify({ token, prompt, name, seed: this.seed }));
-    } catch {
-      // it is known for as long as the page is open
-    }
+    write(this.door.code, this.keep);
   }
 }
-
-/** @param {string} code @returns {Partial<Kept>} */
-function read(code) {
-  try {
-    return JSON.parse(localStorage.getItem(`${KEPT}-${code}`) ?? "{}");
-  } catch {
-    return {};
-  }
-}
-
-/** @param {number} seconds */
-const about = (seconds) =>
-  seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: Math.ceil(seconds / 60) });
 
 globalThis.phone = new PhonePage();

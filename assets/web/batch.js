@@ -1,16 +1,15 @@
 // The dialog for many pictures: a list is checked, painted while somebody types on, and saved.
 
-import { linesOf, csvOf, jsonOf } from "./batch_manifest.js";
+import { BatchList } from "./batch_list.js";
 import { BatchRun } from "./batch_run.js";
-import { checked, sourceOf } from "./batch_source.js";
 import { BatchStore } from "./batch_store.js";
+import { batchZips } from "./batch_zip.js";
 import { save } from "./files.js";
 import { lasting } from "./numbers.js";
 import { wordsOf } from "./problems.js";
 import { said } from "./said.js";
 import { sure } from "./sure.js";
-import { language, listed, text } from "./text.js";
-import { parts, zip } from "./zip.js";
+import { language, text } from "./text.js";
 
 const SHOWN = 24; // pictures, the newest
 const FAULTS = 200; // rows that are listed
@@ -38,16 +37,11 @@ export class Batch {
     this.opener = document.getElementById("batch-open");
     this.store = new BatchStore();
     this.run = new BatchRun(this.store, (outcome, blob) => this.told(outcome, blob));
-    /** @type {File | null} */
-    this.file = null; // the list, where it is one
-    /** @type {File[]} */
-    this.words = []; // files
-    /** @type {CheckedList | null} */
-    this.found = null; // what the server has found in the list
     /** @type {number[]} */
     this.saved = []; // numbers of the pictures in the last zip
     /** @type {number | undefined} */
     this.drawn = undefined; // when the batch began whose pictures are shown
+    this.list = new BatchList(this);
     this.wire();
   }
 
@@ -55,7 +49,7 @@ export class Batch {
     /** @type {Record<string, (button: HTMLButtonElement) => unknown>} */
     const actions = {
       close: () => this.dialog.close(),
-      "choose-file": () => (this.file ? this.take(null) : byId("file").click()),
+      "choose-file": () => this.list.chooseFile(),
       "choose-words": () => byId("words").click(),
       paint: () => this.begin(),
       go: () => (this.run.running ? this.run.pause() : this.run.go()),
@@ -69,80 +63,30 @@ export class Batch {
       if (button?.dataset.number) this.use(Number(button.dataset.number));
       else if (button) actions[button.id.replace("batch-", "")]?.(button);
     });
-    byId("list").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.check();
-    });
-    byId("list").addEventListener("input", () => this.edited());
-    byId("file").addEventListener("change", ({ target }) => {
-      if (target.files?.length) this.take(target.files[0]);
-      target.value = ""; // so that the same can be chosen again
-    });
-    byId("words").addEventListener("change", ({ target }) => {
-      this.words = [...(target.files ?? [])];
-      byId("choose-words").textContent = this.words.length ? text("batch.lists", { count: this.words.length }) : text("batch.no_lists");
-      this.edited();
-    });
     this.dialog.addEventListener("dragover", (event) => event.preventDefault());
     this.dialog.addEventListener("drop", (event) => {
       event.preventDefault();
       event.stopPropagation(); // it is no picture for the page
       const [file] = event.dataTransfer?.files ?? [];
-      if (file && !this.store.plan) this.take(file);
+      if (file && !this.store.plan) this.list.take(file);
     });
   }
 
-  async open() {
+  /** @param {string} [template]  a prompt to be put into the list */
+  async open(template) {
     this.dialog.showModal();
     if (!this.run.running) await this.store.load();
-    const { num_inference_steps: steps, width, height, guidance_scale: guidance } = this.lightning.request;
-    const words = listed([text("steps", { count: steps }), `${width}x${height}`, guidance && text("drawer.guidance", { value: guidance })]);
-    byId("defaults").textContent = text("batch.defaults", { words });
+    this.list.tellDefaults();
     await this.draw();
     this.focus();
+    if (template) this.list.add(template);
   }
 
-  // The list ---------------------------------------------------------------------------------
-
-  /** Takes a file as the list; null: what is in the field. @param {File | null} file */
-  take(file) {
-    this.file = file;
-    byId("text").disabled = Boolean(file);
-    byId("text").value = file ? file.name : "";
-    byId("choose-file").textContent = text(file ? "batch.without_file" : "batch.open_file");
-    this.edited();
-    if (file) this.check();
-  }
-
-  /** What has been checked is no more what stands there. */
-  edited() {
-    this.found = null;
-    byId("paint").hidden = true;
-    byId("faults").replaceChildren();
-    this.say("");
-  }
-
-  async check() {
-    this.edited();
-    this.say(text("batch.checking"));
-    const { prompt, seed, ...defaults } = this.lightning.request;
-    try {
-      const source = await sourceOf(this.file ?? byId("text").value, byId("kind").value, this.words);
-      this.found = await checked({ ...source, defaults, format: byId("format").value });
-    } catch (problem) {
-      this.say(wordsOf(problem), "problem");
-      return;
-    }
-    const { pictures, faults, bad_rows: bad } = this.found;
-    this.say(bad ? text("batch.bad", { count: bad }) : text("batch.good", { count: pictures.length }), bad ? "problem" : "");
-    this.list(faults.map(({ line, reason }) => [text("batch.line", { line }), said(reason)]), bad);
-    byId("paint").hidden = !pictures.length;
-    byId("paint").textContent = text(bad ? "batch.paint_others" : "batch.paint", { count: pictures.length });
-  }
+  // Painting ---------------------------------------------------------------------------------
 
   async begin() {
-    if (!this.found) return;
-    const { pictures, columns } = this.found;
+    if (!this.list.found) return;
+    const { pictures, columns } = this.list.found;
     const format = pictures[0].file.split(".").at(-1) ?? "";
     try {
       await this.store.begin({ at: Date.now(), format, columns, pictures });
@@ -160,8 +104,6 @@ export class Batch {
     if (!this.store.plan) byId("text").focus();
     else (byId("go").hidden ? byId("save") : byId("go")).focus();
   }
-
-  // Painting ---------------------------------------------------------------------------------
 
   /**
    * Something is new: of one picture, where there is an outcome.
@@ -217,7 +159,7 @@ export class Batch {
     if (!plan) return;
     const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, { line, prompt: request.prompt }]));
     const failed = this.known.filter(({ error }) => error);
-    this.list(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.line }), said(error), prompts.get(number)?.prompt]), failed.length);
+    this.showFaults(failed.map(({ number, error }) => [text("batch.line", { line: prompts.get(number)?.line }), said(error), prompts.get(number)?.prompt]), failed.length);
     if (byId("pictures").childElementCount) return;
     for (const { number } of this.known.filter(({ file, saved }) => file && !saved).slice(-SHOWN)) {
       const blob = await this.store.picture(number);
@@ -245,7 +187,7 @@ export class Batch {
   }
 
   /** Rows that are at fault or have failed. @param {(string | undefined)[][]} rows @param {number} all */
-  list(rows, all) {
+  showFaults(rows, all) {
     const items = rows.slice(0, FAULTS).map(([where, reason, prompt]) =>
       element("li", {}, element("b", { textContent: where }), " ", prompt ? element("bdi", { textContent: `${prompt}: ` }) : "", element("bdi", { textContent: reason })));
     if (all > items.length) items.push(element("li", { textContent: text("batch.more", { count: all - items.length }) }));
@@ -264,8 +206,8 @@ export class Batch {
     const { request } = this.pictureOf(number);
     const blob = await this.store.picture(number);
     this.dialog.close();
-    this.lightning.recall(request, blob);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.show(request, blob);
+    this.lightning.recalled.paint();
   }
 
   async save() {
@@ -279,16 +221,7 @@ export class Batch {
       const blob = await this.store.picture(number);
       if (blob) files.push({ name: file, blob });
     }
-    const lines = linesOf(plan.pictures, outcomes);
-    const manifest = [
-      { name: "manifest.csv", blob: new Blob([csvOf(lines, plan.columns)]) },
-      { name: "manifest.json", blob: new Blob([jsonOf(lines)]) },
-    ];
-    const groups = parts(files);
-    for (const [at, group] of groups.entries()) {
-      const part = groups.length > 1 ? `-${at + 1}-of-${groups.length}` : "";
-      save(await zip([...group, ...manifest]), `lightning-batch${part}.zip`);
-    }
+    for await (const { name, blob } of batchZips(plan, outcomes, files)) save(blob, name);
     this.saved = here.map(({ number }) => number);
     this.drawProgress();
     this.say(text("batch.saved", { count: here.length }));
@@ -311,8 +244,9 @@ export class Batch {
     await this.store.begin(null);
     this.run.changed();
     byId("pictures").replaceChildren();
-    this.take(null);
+    this.list.take(null);
     await this.draw();
+    if (this.list.waiting) this.list.add(this.list.waiting);
     byId("text").focus();
   }
 

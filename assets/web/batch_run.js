@@ -126,7 +126,7 @@ export class BatchRun {
     const begun = performance.now();
     const again = new Set(some);
     const { format } = /** @type {BatchPlan} */ (this.store.plan);
-    const requests = some.map(({ request }) => request);
+    const requests = some.map(({ request, template }) => ({ ...request, template }));
     for await (const [place, about, blob] of pictures(requests, format, signal)) {
       if (about.again) this.say(said(about.error ?? ""));
       else {

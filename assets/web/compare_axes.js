@@ -33,7 +33,7 @@ const texts = (line) => line.split(/[|｜]/).map((part) => part.trim());
 /**
  * Every axis: its title, how a request changes, the values that it begins with, how they are written.
  * @param {Asked} request  that is varied
- * @param {import("./from_picture.js").Limits} limits
+ * @param {import("./fitted.js").Limits} limits
  * @param {string[]} weights  this server's, and those of the one that is compared with
  * @returns {Record<string, Axis>}
  */

@@ -112,6 +112,15 @@ export class Desk {
     if (this.presenting) this.say();
   }
 
+  /** Takes a message that is the desk's, or nobody's. @param {DeskMessage} message */
+  hear(message) {
+    if (message.type === "wall") this.told(message);
+    else if (message.type === "battle") this.battle.told(message);
+    else if (message.type === "target") this.battle.picture(message);
+    else if (message.type === "tray") this.audience?.told(message);
+    else if (message.type.startsWith("thumbnail")) this.audience?.picture(message);
+  }
+
   /** The server's answer: how the wall is, or why there is none. @param {WallAnswer} answer */
   told({ problem, needs, code, token, screens, addresses }) {
     this.problem(needs === "password" && problem === text("said.ask_password") ? "" : problem);

@@ -12,3 +12,9 @@ export function save(blob, name) {
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
 }
+
+/** The name of a picture's file, by its prompt and seed. @param {Pick<Asked, "prompt" | "seed">} request */
+export function pictureName({ prompt, seed }) {
+  const words = prompt.normalize("NFKD").toLowerCase().match(/[a-z0-9]+/g) ?? [];
+  return `${words.join("-").slice(0, 60) || "picture"}-${seed}.png`;
+}

@@ -1,23 +1,22 @@
 // The live loop in the page: every change of the prompt or a control becomes a request, numbered;
 // what comes back is painted. `globalThis.lightning` is what the page's events and tests talk to.
 
+import { Actions } from "./actions.js";
 import { guesses } from "./completion.js";
 import { Controls } from "./controls.js";
 import { Drawer } from "./drawer.js";
-import { save } from "./files.js";
-import { fitted, requestOf, watchForPictures } from "./from_picture.js";
 import { Ghost } from "./ghost.js";
-import { asLink, ofLink } from "./link.js";
 import { Keys } from "./keys.js";
+import { ofLink } from "./link.js";
 import { MetricsPanel } from "./metrics_panel.js";
 import { Painter } from "./painter.js";
-import { PromptTools } from "./prompt_tools.js";
 import { Panel } from "./panel.js";
+import { PromptTools } from "./prompt_tools.js";
+import { Recalled } from "./recalled.js";
+import { told } from "./said.js";
+import { text } from "./text.js";
 import { Timeline } from "./timeline.js";
-import { whatOf } from "./picture_dialog.js";
-import { said, told } from "./said.js";
-import { text, wireLanguage } from "./text.js";
-import { EventsTransport, SocketTransport } from "./transport.js";
+import { wayTo } from "./transport.js";
 import { Waterfall } from "./waterfall.js";
 import { markChips, wireChips } from "./words.js";
 
@@ -67,10 +66,16 @@ export class Lightning {
     this.tools = new PromptTools(this, config);
     this.timeline = document.getElementById("timeline") && new Timeline(this); // nor this one
     this.keys = document.getElementById("keys") && new Keys(); // nor this one
+    this.actions = new Actions(this);
+    this.recalled = new Recalled(this);
     this.readLink();
     this.wire();
-    /** @type {SocketTransport | EventsTransport} the way to the server */
-    this.transport = this.connect(config.transport);
+    /** @type {TransportHooks} */
+    const hooks = {
+      received: (message, bytes) => this.receive(told(message), bytes),
+      state: (state) => this.connectionChanged(state),
+    };
+    this.transport = wayTo(config.transport, hooks, (other) => (this.transport = other));
   }
 
   // Changes ----------------------------------------------------------------------------------
@@ -89,22 +94,6 @@ export class Lightning {
       event.preventDefault();
       if (this.unasked) this.submit();
     });
-    /** @type {Record<string, () => unknown>} */
-    const actions = {
-      dice: () => this.controls.set("seed", this.randomSeed()),
-      pause: () => this.pause(),
-      download: () => this.download(),
-      link: () => this.copyLink(),
-      "compare-open": () => this.compare(),
-      "batch-open": () => this.openBatch(),
-    };
-    document.addEventListener("click", ({ target }) => {
-      const button = /** @type {Element} */ (target).closest?.("button");
-      if (button) actions[button.id]?.();
-    });
-    const fromPicture = document.getElementById("from-picture");
-    const replay = (/** @type {File} */ file) => this.timeline?.dropped(file);
-    if (fromPicture) watchForPictures(fromPicture, (file) => this.takeFrom(file), replay);
     wireChips(() => prompt.value, (prompt) => this.controls.set("prompt", prompt));
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
@@ -190,18 +179,6 @@ export class Lightning {
 
   // Answers ----------------------------------------------------------------------------------
 
-  /** @param {PageConfig["transport"]} way */
-  connect(way) {
-    /** @type {TransportHooks} */
-    const hooks = {
-      received: (message, bytes) => this.receive(told(message), bytes),
-      state: (state) => this.connectionChanged(state),
-    };
-    if (way === "events") return new EventsTransport(hooks);
-    const events = () => (this.transport = new EventsTransport(hooks));
-    return new SocketTransport(hooks, way === "auto" ? events : null);
-  }
-
   /** @param {"open" | "closed"} state */
   connectionChanged(state) {
     this.panel.online = state === "open";
@@ -225,13 +202,8 @@ export class Lightning {
       this.metrics?.count(message);
       this.painter.offer(message, /** @type {BufferSource} */ (bytes));
     } else if (message.type === "line") this.panel.setLine(message);
-    else if (message.type === "wall") this.desk?.told(message);
-    else if (message.type === "battle") this.desk?.battle.told(message);
-    else if (message.type === "target") this.desk?.battle.picture(message);
-    else if (message.type === "tray") this.desk?.audience?.told(message);
-    else if (message.type !== "error") {
-      if (message.type.startsWith("thumbnail")) this.desk?.audience?.picture(message);
-    } else if (this.playing) this.attract?.stop();
+    else if (message.type !== "error") this.desk?.hear(message);
+    else if (this.playing) this.attract?.stop();
     else if (this.isCurrent(message)) {
       this.settled = this.sequence;
       this.unasked = this.submitOnEnter; // Enter tries again
@@ -288,155 +260,5 @@ export class Lightning {
     const { bytes, header } = painter.last;
     const name = model || (panel.status?.model ?? "");
     this.timeline?.keep(current, name, bytes, header.media_type, milliseconds);
-  }
-
-  // Actions ----------------------------------------------------------------------------------
-
-  pause() {
-    this.paused = !this.paused;
-    this.panel.paused = this.paused;
-    const button = document.getElementById("pause");
-    button.textContent = text(this.paused ? "live.resume" : "live.pause");
-    button.setAttribute("aria-pressed", String(this.paused));
-    this.panel.show();
-    if (this.paused) this.transport.send('{"pause": true}');
-    else this.submit();
-  }
-
-  /** Opens the dialog that varies what is asked for now. */
-  async compare() {
-    const { Compare } = await import("./compare.js");
-    this.comparison ??= new Compare(this);
-    this.comparison.open();
-  }
-
-  /** Opens the dialog that paints a list. */
-  async openBatch() {
-    const { Batch } = await import("./batch.js");
-    this.batch ??= new Batch(this);
-    this.batch.open();
-  }
-
-  /** Saves the picture that is shown, lossless and with its settings inside. */
-  async download() {
-    if (!this.current) return;
-    const answer = await fetch(new URL("../picture", import.meta.url), {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(this.current),
-    }).catch(() => null);
-    if (!answer?.ok) {
-      const problem = await answer?.json().catch(() => null);
-      this.panel.note(problem?.detail ? said(problem.detail) : text("live.not_saved"), "problem");
-      return;
-    }
-    save(await answer.blob(), fileName(this.current));
-    this.panel.note(text("live.saved", { name: fileName(this.current) }));
-  }
-
-  /** What the controls can say. */
-  get limits() {
-    const { controls, maxSeed } = this;
-    return {
-      steps: controls.choices("num_inference_steps").map(Number),
-      sizes: controls.choices("size").map((size) => size.split("x").map(Number)),
-      maxSeed,
-      styles: this.styles.map(({ name }) => name),
-      maxGuidance: Number(controls.field("guidance_scale").max),
-    };
-  }
-
-  /** Takes over what a visitor wants of the settings inside a picture, the seed locked. @param {File} file */
-  async takeFrom(file) {
-    const found = await requestOf(file, this.request, this.limits).catch(() => null);
-    if (!found) {
-      this.panel.note(text("live.no_settings"), "problem");
-      return;
-    }
-    const what = await whatOf(found.large ? null : file, found.request, found.words);
-    if (!what) return;
-    const { prompt, negative_prompt: without, style } = found.request;
-    const all = what === "all";
-    this.takeOver(all ? found.request : { ...this.request, prompt, negative_prompt: without, style });
-    this.submit();
-    this.panel.note(text("live.from_picture", { words: all ? found.words : text("from_picture.prompt") }));
-  }
-
-  /** Shows a request in the controls, its seed locked; asks for nothing. @param {Asked} request */
-  takeOver(request) {
-    this.request = request;
-    this.controls.set("seed_lock", true);
-    this.controls.show(request); // nothing new to the loop
-    this.mark();
-  }
-
-  /**
-   * Shows settings of another time, and the picture where there is one; asks for nothing.
-   * @param {Partial<Asked>} settings
-   * @param {Blob | null} [picture]
-   */
-  async recall(settings, picture) {
-    this.takeOver(fitted(settings, this.request, this.limits)?.request ?? this.request);
-    if (picture) this.painter.peek(await picture.arrayBuffer(), picture.type);
-  }
-
-  /** Asks for what has been recalled, whose picture stays until its last step is painted. */
-  submitRecalled() {
-    this.submit();
-    this.painter.skipTo(this.sequence, this.request.num_inference_steps);
-  }
-
-  async copyLink() {
-    const link = this.address();
-    this.panel.note((await copy(link)) ? text("live.link_copied") : text("live.link_here"));
-  }
-
-  /** Puts what is asked for into the address bar, and returns it. */
-  address() {
-    const link = asLink(location.href, { ...this.request, seed: this.request.seed ?? this.current?.seed });
-    history.replaceState(history.state, "", link);
-    return link;
-  }
-}
-
-// Helpers --------------------------------------------------------------------------------------
-
-/** @param {Asked} request */
-function fileName({ prompt, seed }) {
-  const words = prompt.normalize("NFKD").toLowerCase().match(/[a-z0-9]+/g) ?? [];
-  return `${words.join("-").slice(0, 60) || "picture"}-${seed}.png`;
-}
-
-/** @param {string} link */
-async function copy(link) {
-  try {
-    await navigator.clipboard.writeText(link); // only where the page is served securely
-    return true;
-  } catch {
-    const field = Object.assign(document.createElement("textarea"), { value: link });
-    document.body.append(field);
-    field.select();
-    const copied = document.execCommand("copy");
-    field.remove();
-    return copied;
-  }
-}
-
-/** Called once, by the page's load event. */
-export async function start() {
-  /** @type {PageConfig} */
-  const config = JSON.parse(document.getElementById("config").dataset.config ?? "");
-  config.tips = config.tips.map((key) => text(key));
-  const lightning = (globalThis.lightning = new Lightning(config));
-  // In another language the page begins anew, with what has been typed.
-  wireLanguage(/** @type {HTMLSelectElement} */ (document.querySelector("#masthead .language")), () => lightning.address());
-  document.querySelector(".gradio-container").dataset.started = "";
-  if (document.getElementById("desk")) {
-    const { Desk } = await import("./desk.js");
-    lightning.desk = new Desk(lightning);
-  }
-  if (config.attract || config.kiosk) {
-    const { whileAlone } = await import("./alone.js");
-    whileAlone(lightning, config);
   }
 }

@@ -1,4 +1,4 @@
-// Says in a file that is put together here that a model has made what is in it, as xmp.py does in each
+// Says in a PNG that is put together here that a model has made what is in it, as xmp.py does in each
 // picture: an XMP packet with the IPTC's digital source type.
 
 import { crc32 } from "./zip.js";
@@ -17,25 +17,15 @@ const PACKET = `<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <?xpacket end="r"?>`;
 const AFTER_HEADER = 33; // bytes: a PNG's signature and its first chunk
 const KEYWORD = "XML:com.adobe.xmp\0\0\0\0\0"; // neither packed nor in a language
-// The box of XMP in MP4 (XMP specification, part 3, 1.2.7).
-const XMP_BOX = [0xbe, 0x7a, 0xcf, 0xcb, 0x97, 0xa9, 0x42, 0xe8, 0x9c, 0x71, 0x99, 0x94, 0x91, 0xe3, 0xaf, 0xac];
 
 /**
- * The same PNG or MP4 with the packet; of another kind, as it is.
+ * The same PNG with the packet.
  * @param {Blob} file
  */
-export async function marked(file) {
-  if (file.type === "image/png") {
-    const text = new TextEncoder().encode(`iTXt${KEYWORD}${PACKET}`);
-    const chunk = [number(text.length - 4), text, number(crc32(text))];
-    return new Blob([file.slice(0, AFTER_HEADER), ...chunk, file.slice(AFTER_HEADER)], { type: file.type });
-  }
-  if (file.type.startsWith("video/mp4")) {
-    const packet = new TextEncoder().encode(PACKET);
-    const box = [number(24 + packet.length), "uuid", new Uint8Array(XMP_BOX), packet];
-    return new Blob([file, ...box], { type: file.type });
-  }
-  return file;
+export function marked(file) {
+  const text = new TextEncoder().encode(`iTXt${KEYWORD}${PACKET}`);
+  const chunk = [number(text.length - 4), text, number(crc32(text))];
+  return new Blob([file.slice(0, AFTER_HEADER), ...chunk, file.slice(AFTER_HEADER)], { type: file.type });
 }
 
 /** Four bytes, the highest first. @param {number} value */

@@ -1,7 +1,7 @@
 // Morphs: pictures on the way from what is asked for to another prompt or seed, to scrub through.
 
 import { save } from "./files.js";
-import { animated, filmEnding, recorded } from "./film.js";
+import { animated } from "./film.js";
 import { percent } from "./numbers.js";
 import { pictureOf } from "./picture_request.js";
 import { isNamed, wordsOf } from "./problems.js";
@@ -76,8 +76,8 @@ export class Morph {
     const actions = {
       "morph-close": () => this.dialog.close(),
       "morph-use": () => this.use(),
-      "morph-film": () => this.export(`lightning-morph.${filmEnding()?.ending}`, (signal) => recorded(this.painted, signal)),
-      "morph-gif": () => this.export("lightning-morph.gif", () => animated(this.painted, "gif")),
+      "morph-film": () => this.export("mp4"),
+      "morph-gif": () => this.export("gif"),
     };
     this.dialog.addEventListener("click", ({ target }) => {
       const button = target.closest("button");
@@ -185,7 +185,7 @@ export class Morph {
     const some = this.painted.length > 0;
     byId("at").disabled = byId("use").disabled = !some;
     byId("gif").disabled = this.painted.length < 2 || Boolean(this.running);
-    byId("film").disabled = byId("gif").disabled || !filmEnding();
+    byId("film").disabled = byId("gif").disabled;
   }
 
   /** One of the strip, large; while it is still to come, what was shown stays. @param {number} at */
@@ -204,16 +204,18 @@ export class Morph {
   use() {
     const { request, blob } = this.cells[this.at];
     this.dialog.close();
-    this.lightning.recall(request, blob);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.show(request, blob);
+    this.lightning.recalled.paint();
   }
 
-  /** @param {string} name @param {(signal: AbortSignal) => Promise<Blob>} make */
-  async export(name, make) {
+  /** @param {"mp4" | "gif"} format */
+  async export(format) {
+    const name = `lightning-morph.${format}`;
     this.say(text("file.making", { name }));
     const control = (this.running = new AbortController());
+    this.ready();
     try {
-      save(await make(control.signal), name);
+      save(await animated(this.painted, format), name);
       this.say(text("live.saved", { name }));
     } catch (problem) {
       this.say(wordsOf(problem), "problem");

@@ -123,8 +123,8 @@ interface Fault {
   field: string;
   message: string;
 }
-type LiveMessage =
-  | FrameHeader | Status | Load | Line | Fault | WallAnswer | DeskBattleState | TargetPicture | TrayState | Thumbnail;
+type LiveMessage = FrameHeader | Status | Load | Line | Fault | DeskMessage;
+type DeskMessage = WallAnswer | DeskBattleState | TargetPicture | TrayState | Thumbnail;
 /** What a way to the server calls. */
 interface TransportHooks {
   received(message: LiveMessage, bytes: Uint8Array<ArrayBuffer> | null): void;

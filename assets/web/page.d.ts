@@ -12,7 +12,7 @@ type ButtonId =
   | `compare-${"go" | "save" | "slide" | "use" | "zip"}`
   | `desk-${"blank" | "freeze" | "hall-open" | "here" | "load" | "next" | "open" | "previous" | "reset" | "sheet" | "start" | "type" | "zip"}`
   | `morph-${"film" | "gif" | "go" | "use"}`
-  | "prompt-history-forget"
+  | "prompt-history-forget" | "prompt-template-open"
   | `timeline-${"clear" | "film" | "gif" | "more" | "open" | "pair" | "pin" | "play" | "remove" | "sheet" | "track" | "webp"}`;
 type InputId =
   | "code" | "new-name" | "keys-single" | "prompt-history-search" | "batch-file" | "batch-words" | "morph-at" | "morph-to"

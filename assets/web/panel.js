@@ -1,9 +1,11 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
+import { FieldFaults } from "./field_faults.js";
+import { long, pageLine } from "./line_words.js";
 import { percent } from "./numbers.js";
 import { said } from "./said.js";
 import { listed, text } from "./text.js";
-import { Trace, TRACE_LENGTH } from "./trace.js";
+import { Trace } from "./trace.js";
 
 const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
 const NOTE_MS = 6000; // what has been done is said for this long
@@ -29,7 +31,7 @@ export class Panel {
    */
   constructor(controls, reveal) {
     this.controls = controls;
-    this.reveal = reveal;
+    this.faults = new FieldFaults(controls, reveal);
     /** @type {Status | null} */
     this.status = null;
     this.online = true;
@@ -38,11 +40,8 @@ export class Panel {
     this.line = ""; // who is served before, and for about how long
     this.paintedAt = 0;
     this.steps = 0; // of the picture that is shown
-    /** @type {import("./trace.js").Times[]} */
-    this.times = []; // [first paint, final] in ms of the last pictures
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
-    this.wrong = false; // whether a field has an error
-    this.stays = false; // whether that is told until something else is asked for
+    this.stays = false; // whether an error is told until something else is asked for
     this.faulty = 0; // the number of the request that has it
     /** @type {number | null} */
     this.telling = null;
@@ -96,10 +95,10 @@ export class Panel {
 
   /**
    * Where this page stands in line; not read aloud at each change, as it goes by itself.
-   * @param {Pick<Line, "what"> & Partial<Line>} message
+   * @param {import("./line_words.js").Place} message
    */
   setLine(message) {
-    const line = lineWords(message);
+    const line = pageLine(message);
     if (line === this.line) return;
     this.line = line;
     write("place", line);
@@ -181,11 +180,7 @@ export class Panel {
     this.steps = steps;
     if (news) this.show();
     byId("canvas").setAttribute("aria-label", header.prompt);
-    if (first != null) {
-      this.times.push([first, null]);
-      if (this.times.length > TRACE_LENGTH) this.times.shift();
-    }
-    if (final != null && this.times.length) this.times[this.times.length - 1][1] = final;
+    this.trace.add(first, final);
     this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
     if (this.stays || header.sequence < this.faulty) return; // of what was asked for before
@@ -195,11 +190,10 @@ export class Panel {
 
   tellTimes() {
     this.telling = null;
-    const newest = (/** @type {0 | 1} */ which) => this.times.findLast((each) => each[which] != null)?.[which];
-    const [first, final] = [newest(0), newest(1)];
+    const [first, final] = this.trace.newest;
     if (first != null) write("first-paint", String(Math.round(first)));
     if (final != null) write("final", String(Math.round(final)));
-    this.trace.draw(this.times);
+    this.trace.draw();
     this.writeAge();
   }
 
@@ -215,7 +209,7 @@ export class Panel {
   writeAge() {
     if (!this.paintedAt) return;
     const seconds = Math.floor((performance.now() - this.paintedAt) / 1000);
-    const age = long(seconds, Math.floor(seconds / 60));
+    const age = long(seconds, Math.floor);
     write("age", seconds < 1 ? text("panel.now") : text("panel.ago", { age }));
   }
 
@@ -239,68 +233,15 @@ export class Panel {
     this.stays = stays;
     this.faulty = sequence ?? 0;
     if (sequence === 0) this.refusal = message;
-    const box = this.controls.box(field);
-    this.wrong = Boolean(box);
-    if (!box) {
-      this.note(message, "problem");
-      return;
-    }
-    const words = message.replace(/^\w+: /, ""); // the field's name is where the words stand
-    const sentence = words.charAt(0).toUpperCase() + words.slice(1);
-    const input = box.querySelector("textarea, input");
-    input?.setAttribute("aria-invalid", "true");
-    if (field === "prompt") {
-      write("prompt-note", sentence);
-      byId("prompt-note").dataset.kind = "problem";
-      return;
-    }
-    this.reveal(box);
-    input?.setAttribute("aria-describedby", "field-error");
-    const place = document.createElement("p");
-    place.id = "field-error";
-    place.setAttribute("role", "alert");
-    place.textContent = sentence;
-    box.append(place);
+    if (!this.faults.show(field, message)) this.note(message, "problem");
   }
 
   clearErrors() {
     this.stays = false;
-    if (this.wrong) this.clearFields();
+    this.faults.clear();
     if (this.kind === "problem" && this.state !== "failed") this.note("");
   }
-
-  clearFields() {
-    this.wrong = false;
-    byId("field-error")?.remove();
-    for (const input of document.querySelectorAll("[aria-invalid]")) {
-      input.removeAttribute("aria-invalid");
-    }
-    document.querySelector("[aria-describedby=field-error]")?.removeAttribute("aria-describedby");
-    if (byId("prompt-note").dataset.kind) {
-      write("prompt-note", "");
-      byId("prompt-note").dataset.kind = "";
-    }
-  }
 }
-
-/**
- * Words for a `line` message: for a seat "All places are taken: you are next, about 2 min".
- * @param {Pick<Line, "what"> & Partial<Line>} line
- */
-function lineWords({ what, ahead, seconds }) {
-  if (!what) return "";
-  const people = what === "seat" ? "panel.ahead_of_you" : "panel.ahead";
-  const who = ahead === 0 ? text("panel.next") : text(people, { count: ahead });
-  const time = seconds == null ? "" : long(seconds, Math.round(seconds / 60));
-  const words = !time ? who : text("about", { words: who, time });
-  if (what === "seat") return text("panel.taken", { words });
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-/** A time, in seconds below a minute. */
-/** @param {number} seconds @param {number} minutes */
-const long = (seconds, minutes) =>
-  seconds < 60 ? text("seconds", { count: seconds }) : text("minutes", { count: minutes });
 
 /** @param {Panel["state"]} state @param {Status | null} status @param {string} share */
 function veil(state, status, share) {

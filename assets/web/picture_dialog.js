@@ -17,9 +17,10 @@ const element = (kind, fields) => Object.assign(document.createElement(kind), fi
  * @param {Blob | null} file  the picture; null for one that is too large to be shown
  * @param {Asked} request  what it asks for here
  * @param {string} words  for its settings, and for what they become
+ * @param {string} [template]  that its prompt was made of
  * @returns "all", "prompt", or "" for nothing
  */
-export function whatOf(file, request, words) {
+export function whatOf(file, request, words, template = "") {
   const dialog = element("dialog", { id: "picture-dialog" });
   dialog.setAttribute("aria-labelledby", "picture-dialog-title");
   const image = file ? element("img", { alt: "", src: URL.createObjectURL(file) }) : element("p", { className: "unseen", textContent: text("picture_dialog.large") });
@@ -28,6 +29,7 @@ export function whatOf(file, request, words) {
     element("h2", { id: "picture-dialog-title", textContent: text("picture_dialog.title") }),
     element("p", { className: "said", dir: "auto", textContent: request.prompt }),
     element("p", { className: "said without", dir: "auto", textContent: request.negative_prompt && text("drawer.without", { words: request.negative_prompt }) }),
+    element("p", { className: "said without", dir: "auto", textContent: template && text("picture_dialog.template", { template }) }),
     element("p", { textContent: words }),
   );
   const form = element("form", { method: "dialog" });

@@ -3,6 +3,7 @@
 import { BLEND } from "./link.js";
 import { percent } from "./numbers.js";
 import { PromptHistory } from "./prompt_history.js";
+import { PromptTemplate } from "./prompt_template.js";
 import { listed, text } from "./text.js";
 
 const COUNT_MS = 400; // after the last change: nobody's picture waits for a count
@@ -39,6 +40,7 @@ export class PromptTools {
     this.styles = styles;
     // A public screen has none.
     this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry));
+    this.template = byId("prompt-template") && new PromptTemplate(lightning); // nor a batch
     this.counted = ""; // what was counted last
     /** @type {import("./morph.js").Morph | null} the strip between two pictures, once it was opened */
     this.morphing = null;
@@ -70,6 +72,7 @@ export class PromptTools {
     byId("style-preview").textContent = words;
     byId("style-preview").title = style?.negative_prompt ? text("style.without", { words: style.negative_prompt }) : "";
     this.showBlend(request);
+    this.template?.show(request.prompt);
     clearTimeout(this.timer);
     const { prompt } = request;
     this.timer = setTimeout(() => this.count(prompt, request.style ?? ""), COUNT_MS);
@@ -86,7 +89,7 @@ export class PromptTools {
     const key = JSON.stringify([prompt, style]);
     if (key === this.counted || !prompt.trim()) return;
     const { answered, panel } = this.lightning;
-    if (panel.wrong) return; // the server would say the same of it
+    if (panel.faults.shown) return; // the server would say the same of it
     if (!answered || !panel.online) {
       this.timer = setTimeout(() => this.count(prompt, style), COUNT_MS);
       return;
@@ -171,7 +174,7 @@ export class PromptTools {
   /** @param {import("./prompt_history.js").Entry} entry */
   restore(entry) {
     const { lightning } = this;
-    lightning.takeOver({ ...lightning.request, ...entry });
+    lightning.recalled.take({ ...lightning.request, ...entry });
     lightning.submit();
     lightning.controls.field("prompt").focus();
   }

@@ -1,20 +1,17 @@
 // The timeline: every finished picture with its settings, to go back to, name, pin, play and save.
 
-import { contactSheet, MOST as MOST_ON_SHEET } from "./contact_sheet.js";
-import { save } from "./files.js";
-import { animated, filmEnding, MOST as MOST_IN_FILM, recorded } from "./film.js";
 import { pause } from "./pause.js";
 import { wordsOf } from "./problems.js";
 import { text } from "./text.js";
+import { exported, EXPORTS } from "./timeline_exports.js";
+import { TimelineMenu } from "./timeline_menu.js";
 import { paintTrack } from "./timeline_replay.js";
 import { TimelineStore } from "./timeline_store.js";
 import { TimelineStrip } from "./timeline_strip.js";
-import { readTrack, trackOf } from "./timeline_track.js";
+import { readTrack } from "./timeline_track.js";
 
 const THUMB = 96; // px of its height; twice what is shown
 const PLAY_MS = 180; // for each picture that is played back
-
-const OF_ENTRIES = /** @type {const} */ (["name", "pin", "remove", "sheet", "film", "gif", "webp", "track", "clear"]);
 
 /** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`timeline-${name}`);
@@ -27,6 +24,7 @@ export class Timeline {
   constructor(lightning) {
     this.lightning = lightning;
     this.store = new TimelineStore(() => this.reload());
+    this.menu = new TimelineMenu();
     this.strip = new TimelineStrip((id) => this.show(id), (id) => this.take(id));
     /** @type {number | null} */
     this.chosen = null; // id of the picture that is shown
@@ -43,18 +41,16 @@ export class Timeline {
     /** @type {Record<string, () => unknown>} */
     const actions = {
       play: () => (this.running ? this.stop() : this.play()),
-      more: () => this.openMenu(Boolean(byId("menu").hidden)),
+      more: () => this.menu.open(!this.menu.isOpen),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
       pair: () => this.pair(this.first === null ? this.chosen : null),
-      sheet: () => this.export("lightning-contact-sheet.png", MOST_ON_SHEET, () => contactSheet(this.entries)),
-      film: () => this.saveFilm(),
-      gif: () => this.export("lightning.gif", MOST_IN_FILM, () => animated(this.entries, "gif")),
-      webp: () => this.export("lightning.webp", MOST_IN_FILM, () => animated(this.entries, "webp")),
-      track: () => save(new Blob([trackOf(this.entries)], { type: "application/json" }), "lightning-track.json"),
       open: () => byId("file").click(),
       clear: () => this.clear(),
     };
+    for (const [name, kind] of Object.entries(EXPORTS)) {
+      actions[name] = () => exported(kind, this.entries, (words) => this.menu.say(words));
+    }
     document.getElementById("timeline").addEventListener("click", ({ target }) => {
       actions[(target.closest("button")?.id ?? "").replace("timeline-", "")]?.();
     });
@@ -63,13 +59,7 @@ export class Timeline {
       if (target.files?.length) this.replay(target.files[0]);
       target.value = ""; // so that the same can be chosen again
     });
-    const outside = (/** @type {Event} */ { target }) => !(/** @type {Element} */ (target)).closest?.("#timeline-menu, #timeline-more");
-    document.addEventListener("pointerdown", (event) => outside(event) && this.openMenu(false));
-    document.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      this.stop();
-      if (!byId("menu").hidden) this.openMenu(false, true);
-    });
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.stop());
     // Whoever goes on typing wants to see what is typed.
     document.getElementById("prompt").addEventListener("input", ({ isTrusted }) => isTrusted && this.stop());
   }
@@ -114,7 +104,7 @@ export class Timeline {
     this.strip.draw(this.entries, this.chosen);
     byId("play").disabled = this.store.entries.size < 2;
     this.tell();
-    this.drawMenu();
+    this.menu.draw(this.entry, this.store.entries.size);
   }
 
   /** Says once that nothing more outlives this tab, and marks the menu's button, for it may be closed. */
@@ -122,7 +112,7 @@ export class Timeline {
     const { problem } = this.store;
     if (!problem || problem === this.told) return;
     this.told = problem;
-    this.say(problem);
+    this.menu.say(problem);
     this.lightning.panel.note(problem);
     byId("more").title = problem;
     byId("more").classList.add("refused");
@@ -136,8 +126,8 @@ export class Timeline {
     if (!this.entry) return;
     const { request, blob } = this.entry;
     this.strip.mark(id);
-    this.drawMenu();
-    this.lightning.recall(request, blob);
+    this.menu.draw(this.entry, this.store.entries.size);
+    this.lightning.recalled.show(request, blob);
   }
 
   /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
@@ -145,22 +135,22 @@ export class Timeline {
     this.stop();
     if (this.first !== null && this.first !== id) this.slide(this.first, id);
     this.show(id);
-    this.lightning.submitRecalled();
+    this.lightning.recalled.paint();
   }
 
   /** One of the two that are to be seen over one another; null: none after all. @param {number | null} first */
   pair(first) {
     this.first = first;
     byId("pair").setAttribute("aria-pressed", String(first !== null));
-    this.say(first === null ? "" : text("timeline.pair"));
+    this.menu.say(first === null ? "" : text("timeline.pair"));
   }
 
   /** Two pictures over one another. @param {number} first @param {number} second */
   async slide(first, second) {
     const both = [first, second].flatMap((id) => this.store.entries.get(id) ?? []);
     this.pair(null);
-    this.openMenu(false);
-    await this.lightning.compare();
+    this.menu.open(false);
+    await this.lightning.actions.compare();
     this.lightning.comparison?.pair(both);
   }
 
@@ -180,7 +170,7 @@ export class Timeline {
 
   /** Paints a track that was dropped on the page; the menu says how far it is. @param {File} file */
   dropped(file) {
-    this.openMenu(true);
+    this.menu.open(true);
     return this.replay(file);
   }
 
@@ -190,14 +180,14 @@ export class Timeline {
     try {
       cues = await readTrack(file);
     } catch (problem) {
-      this.say(wordsOf(problem));
+      this.menu.say(wordsOf(problem));
       return;
     }
     const named = async (/** @type {string} */ name) => {
       await this.work; // so that it is the chosen one
       if (!this.entry?.name) await this.change({ name });
     };
-    await this.run((signal) => paintTrack(this.lightning, cues, signal, { say: (words) => this.say(words), named }));
+    await this.run((signal) => paintTrack(this.lightning, cues, signal, { say: (words) => this.menu.say(words), named }));
   }
 
   /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */
@@ -215,30 +205,7 @@ export class Timeline {
     byId("play").setAttribute("aria-pressed", "false");
   }
 
-  // The menu ---------------------------------------------------------------------------------
-
-  /** @param {boolean} open */
-  openMenu(open, focus = false) {
-    byId("menu").hidden = !open;
-    byId("more").setAttribute("aria-expanded", String(open));
-    if (open) byId("name").focus();
-    else if (focus) byId("more").focus();
-  }
-
-  drawMenu() {
-    const { entry } = this;
-    for (const name of OF_ENTRIES) byId(name).disabled = !entry;
-    byId("pair").disabled = this.store.entries.size < 2;
-    if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
-    byId("name").placeholder = entry?.request.prompt ?? "";
-    byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
-    byId("clear").textContent = text("timeline.forget");
-  }
-
-  /** @param {string} words */
-  say(words) {
-    byId("says").textContent = words;
-  }
+  // What the menu changes ---------------------------------------------------------------------
 
   /** @param {Partial<Moment>} fields */
   async change(fields) {
@@ -266,32 +233,6 @@ export class Timeline {
     }
     await this.store.remove(gone);
     this.draw();
-  }
-
-  saveFilm() {
-    const kind = filmEnding();
-    if (!kind) this.say(text("timeline.no_film"));
-    else this.export(`lightning.${kind.ending}`, MOST_IN_FILM, (signal) => recorded(this.entries, signal));
-  }
-
-  /**
-   * Makes a file, which may take a while, and saves it; says so where not all pictures are in it.
-   * @param {string} name
-   * @param {number} most  pictures in such a file
-   * @param {(signal: AbortSignal) => Promise<Blob>} make
-   */
-  async export(name, most, make) {
-    const all = this.store.entries.size;
-    this.say(text("file.making", { name }));
-    await this.run(async (signal) => {
-      try {
-        save(await make(signal), name);
-        const words = text("live.saved", { name });
-        this.say(all > most ? text("timeline.newest", { words, most, all }) : words);
-      } catch (problem) {
-        this.say(wordsOf(problem));
-      }
-    });
   }
 }
 

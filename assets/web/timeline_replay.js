@@ -18,7 +18,7 @@ export async function paintTrack(lightning, cues, signal, { say, named }) {
   const sum = { painted: 0, failed: 0, differ: 0, theirs: "" };
   for (const [place, { request, model, name }] of cues.entries()) {
     say(text("timeline.painting", { place: place + 1, all: cues.length }));
-    lightning.recall(request);
+    lightning.recalled.show(request);
     const same = sameAs(request, lightning.request);
     lightning.submit();
     await pause(EACH_MS, signal);

@@ -1,6 +1,6 @@
-// The small live trace under the picture: how long the last pictures took.
+// How long the last pictures took, and the small live trace of it under the picture.
 
-export const TRACE_LENGTH = 40; // pictures
+const LENGTH = 40; // pictures
 
 /** First paint and final, ms; null: none yet. @typedef {[number, number | null]} Times */
 
@@ -12,7 +12,7 @@ export class Trace {
     this.canvas = canvas;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     /** @type {Times[]} */
-    this.times = [];
+    this.times = []; // the oldest first
     this.ratio = 1; // the screen's pixels to one of the page's
     // Its size is known from here: to ask for it would be to lay out the page.
     new ResizeObserver(([{ contentRect }]) => this.fit(contentRect)).observe(canvas);
@@ -23,20 +23,31 @@ export class Trace {
     this.ratio = globalThis.devicePixelRatio || 1;
     this.canvas.width = width * this.ratio;
     this.canvas.height = height * this.ratio;
-    this.draw(this.times);
+    this.draw();
   }
 
-  /** @param times  [first paint, final] in ms, oldest first; null: none yet @param {Times[]} times */
-  draw(times) {
-    this.times = times;
-    const { canvas, context, ratio } = this;
+  /** Times of the newest picture, ms; null: none yet. @param {number | null} first @param {number | null} final */
+  add(first, final) {
+    if (first != null) this.times = [...this.times, /** @type {Times} */ ([first, null])].slice(-LENGTH);
+    const last = this.times.at(-1);
+    if (final != null && last) last[1] = final;
+  }
+
+  /** First paint and final as they were last known. */
+  get newest() {
+    const newest = (/** @type {0 | 1} */ which) => this.times.findLast((each) => each[which] != null)?.[which];
+    return [newest(0), newest(1)];
+  }
+
+  draw() {
+    const { canvas, context, ratio, times } = this;
     const { width, height } = canvas;
     const style = getComputedStyle(canvas);
     // An outlier, such as the first picture that waits for the model, is cut off: it would flatten
     // all others.
     const known = times.map(([first, final]) => final ?? first).sort((a, b) => a - b);
     const top = Math.max(50, 3 * (known[known.length >> 1] ?? 0));
-    const bar = width / TRACE_LENGTH;
+    const bar = width / LENGTH;
     const left = width - times.length * bar;
     context.clearRect(0, 0, width, height);
     for (const [which, color] of /** @type {[number, string][]} */ (SERIES)) {

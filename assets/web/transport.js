@@ -8,6 +8,18 @@ const ASK_WATCHING = 1000;
 const ASK_READY = 5000;
 const STAY = 20000; // ms after which a tab that still sends asks for its stream to stay open
 
+/**
+ * The way that a page is told to take.
+ * @param {PageConfig["transport"]} name
+ * @param {TransportHooks} hooks
+ * @param {(other: EventsTransport) => void} instead  called with the other way where "auto" finds that no socket opens
+ * @returns {SocketTransport | EventsTransport}
+ */
+export function wayTo(name, hooks, instead) {
+  if (name === "events") return new EventsTransport(hooks);
+  return new SocketTransport(hooks, name === "auto" ? () => instead(new EventsTransport(hooks)) : null);
+}
+
 /** The page's WebSocket. */
 export class SocketTransport extends ReconnectingSocket {
   name = "socket";

@@ -16,12 +16,12 @@ import torch
 from prometheus_client.parser import text_string_to_metric_families
 
 from .bench_model import miniature_sampler
-from .browser import devices, open_page, read, type_keys, wait_finished
 from .chromium import chromium
 from .live import bare_generations
 from .report import add_steps, add_threads, environment, p50_p95, shown, table, whole
 from .score import Round, Trace, score
 from .servers import OURS, Server, serve_all, wait_until_fast
+from .typed_page import devices, open_page, read, type_keys, wait_finished
 from .typists import Key, word_typist
 
 if TYPE_CHECKING:

@@ -26,7 +26,8 @@ from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from ..model.weights.unet_files import UNetFiles
 from ..model.weights.unets import Source
 from ..schemas import GenerationRequest
-from ..settings import Settings, compile_folder
+from ..settings import Settings
+from ..surroundings import compile_folder
 from .random_sdxl import FULL, THIN, TINY, RandomWeights, random_components, unets_of
 
 Weights = Literal["auto", "miniature", "tiny", "thin", "full", "real"]

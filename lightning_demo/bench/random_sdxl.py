@@ -24,8 +24,9 @@ from transformers import (
     CLIPTokenizer,
 )
 
+from ..model.decoders import decode_in_tiles
 from ..model.hub.progress import Report
-from ..model.loading import Components, decode_in_tiles, page_lock_encoder
+from ..model.loading import Components, page_lock_encoder
 from ..model.memory_plan import MemoryPlan, small_plan
 from ..model.weights import sdxl_config
 from ..model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING

@@ -1,16 +1,16 @@
 """`bench replicas`: what an engine elsewhere costs, and what a second one is worth.
 
-The demo runs four times on this machine: with its engine in the process that serves the page, with
+The demo is started in four ways in turn: with its engine in the process that serves the page, with
 one in a process of its own, with one replica of Ray and with two, each engine with as many threads.
-They are used in turns; whichever is not used has nothing to do, but cannot be suspended: its
-engines would be taken for dead.
+Only one of them is there at a time. A cluster with nothing to do takes a tenth of a core, an engine
+that has just been used measures its calls, and neither can be suspended: it would be taken for
+dead.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import os
 import time
@@ -42,7 +42,7 @@ PROMPT = "a boat by the sea"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of `bench replicas`."""
-    parser.add_argument("--rounds", type=report.whole(1, 100), default=5, help="default: 5")
+    parser.add_argument("--rounds", type=report.whole(1, 100), default=3, help="default: 3")
     parser.add_argument(
         "--users",
         type=report.whole(1, 200),
@@ -88,31 +88,30 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     first: dict[str, list[float]] = {side: [] for side in sides}
     rates: dict[str, list[float]] = {side: [] for side in sides}
     crowds: dict[str, list[Round]] = {side: [] for side in sides}
-    with ended_in_order(), contextlib.ExitStack() as stack:
-        servers = {}
-        for side, (engine, replicas) in sides.items():
-            command = app_command(args.threads, engine, replicas)
-            server = stack.enter_context(launch(command, side))
-            server.wait()
-            asyncio.run(all_ready(server, replicas))
-            if args.pin:
-                _pin(server)
-            servers[side] = server
-            print(f"{side}: ready", flush=True)
-        for server in servers.values():
-            _ask(server, args, WARM_UP_PICTURES, visit=0)
-            _type(server, [steady_typist(-1)], args.num_inference_steps)
+    with ended_in_order():
         for number in range(1, args.rounds + 1):
-            for side, server in servers.items():
-                alone = _type(server, [steady_typist(number)], args.num_inference_steps)
-                first[side] += [1000 * s for trace in alone.traces for s in first_paints(trace)]
-                rates[side].append(_ask(server, args, args.pictures, visit=number))
-                people = [typist(user, number, args.seconds) for user in range(args.users)]
-                crowds[side].append(_type(server, people, args.num_inference_steps))
-            print(f"round {number} of {args.rounds}", flush=True)
+            for side, (engine, replicas) in sides.items():
+                with launch(app_command(args.threads, engine, replicas), side) as server:
+                    _prepare(server, replicas, args)
+                    alone = _type(server, [steady_typist(number)], args.num_inference_steps)
+                    first[side] += [1000 * s for trace in alone.traces for s in first_paints(trace)]
+                    rates[side].append(_ask(server, args, args.pictures, visit=number))
+                    people = [typist(user, number, args.seconds) for user in range(args.users)]
+                    crowds[side].append(_type(server, people, args.num_inference_steps))
+                print(f"round {number} of {args.rounds}: {side}", flush=True)
     result = _document(args, first, rates, crowds)
     _print(result)
     return result
+
+
+def _prepare(server: Server, replicas: int, args: argparse.Namespace) -> None:
+    """Waits until all engines are ready and have been used once."""
+    server.wait()
+    asyncio.run(all_ready(server, replicas))
+    if args.pin:
+        _pin(server)
+    _ask(server, args, WARM_UP_PICTURES, visit=0)
+    _type(server, [steady_typist(-1)], args.num_inference_steps)
 
 
 def _type(server: Server, typing: Sequence[Typist], steps: int) -> Round:

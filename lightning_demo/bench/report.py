@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..schemas import STEP_COUNTS
-from ..settings import cpu_threads
+from ..surroundings import cpu_threads
 
 PACKAGES = ("torch", "diffusers", "transformers", "gradio")
 

@@ -32,7 +32,7 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
         "lightning.drawer.open(false); document.getElementById('metrics-panel').open = false",
     ),
     "times": ("lightning.waterfall.toggle(true)", "lightning.waterfall.toggle(false)"),
-    "timeline-menu": ("lightning.timeline.openMenu(true)", "lightning.timeline.openMenu(false)"),
+    "timeline-menu": ("lightning.timeline.menu.open(true)", "lightning.timeline.menu.open(false)"),
     "tokens": ("lightning.tools.openRead(true)", "lightning.tools.openRead(false)"),
     "history": (
         """localStorage.setItem("lightning-prompts", JSON.stringify(
@@ -50,7 +50,7 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
         "document.documentElement.classList.add('dropping')",
         "document.documentElement.classList.remove('dropping')",
     ),
-    "compare": ("lightning.compare().then(() => lightning.comparison.go())", ""),
+    "compare": ("lightning.actions.compare().then(() => lightning.comparison.go())", ""),
     "compare-grid": (
         """document.getElementById("compare-down").value = "seed";
         lightning.comparison.offer("down");
@@ -59,14 +59,14 @@ PAGE_VIEWS: dict[str, tuple[str, str]] = {
         "",
     ),
     "compare-pair": (
-        """[0, 3].forEach(at => lightning.comparison.choose(lightning.comparison.cells[at]));
-        lightning.comparison.slide()""",
+        """{ const { grid } = lightning.comparison;
+        [0, 3].forEach(at => grid.choose(grid.cells[at])); grid.slide(); }""",
         "lightning.comparison.dialog.close()",
     ),
     "batch-list": (
-        """lightning.openBatch().then(() => { document.getElementById("batch-text").value =
+        """lightning.actions.openBatch().then(() => { document.getElementById("batch-text").value =
           "a {red, blue} house at {sunset, night}\\na cat in the snow\\na {dog\\na __bird__";
-        return lightning.batch.check(); })""",
+        return lightning.batch.list.check(); })""",
         "",
     ),
     "batch": (

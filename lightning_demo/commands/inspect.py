@@ -24,13 +24,16 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         InvalidRequest: naming a file that cannot be read, or is no picture.
     """
-    from ..studio.picture_info import read_info, request_fields
+    from ..studio.picture_info import read_info, request_fields, template_of
 
     for file in args.files:
         try:
             data = Path(file).read_bytes()
         except OSError as error:
             raise InvalidRequest(f"{file}: cannot be read ({error.strerror}).") from None
-        settings = request_fields(read_info(data, file))
+        info = read_info(data, file)
+        settings = request_fields(info)
+        if template := template_of(info):
+            settings["template"] = template
         print(json.dumps({"file": file, **settings}), flush=True)
     return 0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidSetting
 from ..ports import free_port
-from ..settings import Settings, on_zerogpu
+from ..settings import Settings
+from ..surroundings import on_zerogpu
 from ..tls import check_certificate
 from .options import add_settings, settings_from
 

@@ -17,7 +17,8 @@ from ..model.weights.lora_setting import Lora, parse_loras
 from ..model.weights.model_spec import ModelSpec
 from ..private import private_folder
 from ..schemas import EngineStatus, Weights
-from ..settings import Settings, compile_folder, cpu_threads, on_zerogpu
+from ..settings import Settings
+from ..surroundings import compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
 from .checking import Checking

@@ -17,9 +17,10 @@ from ..schemas import Limits
 from .base import MAX_WAITING, NOT_PAINTED, Forecast, Work, check_room
 from .decoding import DecodingQueue, alive, gives_way
 from .events import Batch, Called, Dropped, Event, Failed, Painted, Scheduled
+from .in_flight import InFlightRequest
 from .latency_model import Kind, LatencyModel
 from .previews import NOTICED, decodes_slowly, is_seen, shows_preview
-from .queue import InFlightRequest, RequestQueue
+from .queue import RequestQueue
 from .runner import Decoded, Pixels, Runner
 
 log = logging.getLogger(__name__)

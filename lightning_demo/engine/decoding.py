@@ -19,9 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 
 from .events import Batch
+from .in_flight import InFlightRequest
 from .latency_model import LatencyModel
 from .precedence import Precedence, pressing, yields
-from .queue import InFlightRequest
 from .runner import Decoded
 
 Line = Sequence[InFlightRequest]

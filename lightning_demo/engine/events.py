@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..errors import LightningError
+from .in_flight import InFlightRequest
 from .latency_model import Kind
-from .queue import InFlightRequest
 from .runner import Picture
 
 Batch: TypeAlias = Sequence[InFlightRequest]

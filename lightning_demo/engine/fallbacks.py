@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from ..errors import InvalidSetting, LightningError
 from ..reachable import addresses, is_loopback
 from ..schemas import EngineStatus
-from ..settings import Settings, fallback_key, listed, on_zerogpu
+from ..settings import Settings, fallback_key, listed
+from ..surroundings import on_zerogpu
 from .attempt import Place
 from .base import Engine
 from .failover import FailoverEngine

@@ -23,10 +23,10 @@ from .base import NOT_LOADED, STOP_SECONDS, STOPPED, Forecast, Stream, Work, fai
 from .calibrate import Calibration
 from .core import EngineCore
 from .events import Called, Dropped, Event, Failed, Painted, Scheduled
+from .in_flight import InFlightRequest
 from .latency_model import LatencyModel
 from .latest import Reader
 from .metrics import Metrics
-from .queue import InFlightRequest
 from .runner import SamplerRunner
 from .watchdog import HUNG_SECONDS, TICK_SECONDS, Watchdog
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter as Counts
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Literal, TypedDict, get_args
@@ -16,12 +15,11 @@ from typing import Literal, TypedDict, get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .base import Origin
+from .recent import Recent
 
 # Seconds: a step of the miniature takes milliseconds, a line of strangers half a minute.
 LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
-RECENT_SECONDS = 10
-RECENT_EVENTS = 8192
 MAX_KEYS = 100  # with figures of their own; each label is kept, by us and by Prometheus
 NO_KEY, OTHER_KEYS = "no key", "other keys"  # two words: no key's own name has a space
 
@@ -107,7 +105,7 @@ class Metrics:
                 self._in_flight.labels(origin, state)
         self._keys: set[str] = set()
         self._lock = threading.Lock()  # of all below
-        self._recent = _Recent(clock)
+        self._recent = Recent(clock)
         self._here = 0
         self._asked = 0
         self._repainted = 0
@@ -329,26 +327,3 @@ class Place:
     def leave(self) -> None:
         """Nobody waits for it any more."""
         self._gauges[self._state].dec()
-
-
-class _Recent:
-    """What happened in the last seconds; of very many events only the newest are kept."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._begun = clock, clock()
-        self._events: deque[tuple[float, str, float]] = deque(maxlen=RECENT_EVENTS)
-
-    def add(self, name: str, value: float) -> None:
-        self._events.append((self._clock(), name, value))
-
-    def values(self) -> defaultdict[str, list[float]]:
-        since = self._clock() - RECENT_SECONDS
-        found: defaultdict[str, list[float]] = defaultdict(list)
-        for at, name, value in self._events:
-            if at > since:
-                found[name].append(value)
-        return found
-
-    def seconds(self) -> float:
-        """That `values` are of; at least 1, so that the first event makes no rate."""
-        return min(RECENT_SECONDS, max(1.0, self._clock() - self._begun))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .in_flight import InFlightRequest
 from .latency_model import LatencyModel
-from .queue import InFlightRequest
 
 # Seconds up to which an answer seems immediate (Miller, Response time in man-computer
 # conversational transactions, 1968). A slower full decoder is preceded by the preview decoder.

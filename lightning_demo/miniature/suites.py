@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .captions import indefinite
+from .phrases import indefinite
 from .vocabulary import COUNTS, PLACES, SUBJECTS, TIMES, coloured, plural
 from .world import Scene, sample_held_out
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CheckpointError, InvalidSetting
-from ..settings import Settings, on_zerogpu
+from ..settings import Settings
 from ..styles import read_styles
+from ..surroundings import on_zerogpu
 from .weights.checkpoints import MODELS, sdxl_lightning
 from .weights.model_spec import ModelSpec
 

@@ -19,23 +19,21 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from ..errors import CheckpointError, OutOfMemory, is_out_of_memory
 from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
+from .decoders import load_decoders, vae_scale_factor
 from .device import cuda_problem, free_memory, give_back_memory, pick_device, synchronize
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
-from .hub.repository import Repository
 from .memory_plan import GIB, UNET_BYTES, MemoryPlan, plan_memory, room_for_another
 from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
-from .weights.model_spec import BASE_VAE, DECODER, TEXT_ENCODER_FILES, ModelSpec
+from .weights.model_spec import TEXT_ENCODER_FILES, ModelSpec
 from .weights.page_locked import page_lock
-from .weights.unet_files import UNetFiles, meta_unet, read_weights
+from .weights.unet_files import UNetFiles, meta_unet
 from .weights.unets import UNets
-from .weights.weight_file import check_file, check_finite, fill, shapes_of
+from .weights.weight_file import check_file, check_finite, shapes_of
 
 log = logging.getLogger(__name__)
-
-TILE = 512  # px, the side of a tile where the decoder works in tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def load_components(
             for encoder in text_encoders:
                 page_lock_encoder(encoder, place)
         report(0.5, "Loading the decoders")
-        vae, preview_vae = _load_decoders(spec, plan, place, speed.memory_format)
+        vae, preview_vae = load_decoders(spec, plan, place, speed.memory_format)
         report(0.6, "Loading the UNet")
         unets = _prepare_unets(spec, plan, place, speed, deltas)
         unets.get(steps)
@@ -237,55 +235,6 @@ def _text_encoder(kind: Any, spec: ModelSpec, file: str, dtype: torch.dtype) -> 
     )
     check_finite(encoder.state_dict(), path)
     return encoder.eval().requires_grad_(False)
-
-
-def _load_decoders(
-    spec: ModelSpec, plan: MemoryPlan, place: torch.device, layout: torch.memory_format
-) -> tuple[AutoencoderKL | AutoencoderTiny, AutoencoderTiny]:
-    """The decoder of final pictures and that of previews; they may be the same."""
-    if place.type == "cpu":
-        layout = torch.channels_last  # nearly half the time for what is nothing but convolutions
-    preview = _decoder(spec, spec.preview, *DECODER)
-    preview = preview.to(place, plan.dtype, memory_format=layout)
-    if plan.decoder == "tiny":
-        return preview, preview
-    if spec.vae is None:
-        vae = _decoder(spec, spec.base, *BASE_VAE)
-    else:
-        vae = _decoder(spec, spec.vae, *DECODER)
-    vae = vae.to(place, plan.dtype, memory_format=layout)
-    if plan.decoder == "tiled":
-        decode_in_tiles(vae)
-    return vae, preview
-
-
-def decode_in_tiles(vae: AutoencoderKL | AutoencoderTiny) -> None:
-    """By default SDXL's decoder takes 1024 px in one piece, tiling or not."""
-    vae.enable_tiling()
-    vae.tile_latent_min_size, vae.tile_sample_min_size = TILE // vae_scale_factor(vae), TILE
-    if isinstance(vae, AutoencoderTiny):
-        vae.spatial_scale_factor = vae_scale_factor(vae)  # diffusers takes 8 for granted
-
-
-def vae_scale_factor(vae: AutoencoderKL | AutoencoderTiny) -> int:
-    """Pixels along a latent's side: 8 in SDXL. Computed as diffusers' pipelines do."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
-
-
-def _decoder(
-    spec: ModelSpec, repository: Repository, config_file: str, file: str
-) -> AutoencoderKL | AutoencoderTiny:
-    config_path = find(repository, config_file)
-    config = AutoencoderTiny.load_config(config_path.parent, local_files_only=True)
-    kind = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}.get(
-        config.get("_class_name")
-    )
-    if kind is None:
-        raise CheckpointError(f"{config_path} describes no decoder of SDXL.")
-    weights, path = read_weights(spec, repository, file)
-    decoder = kind.from_config(config)
-    fill(decoder, weights, path)
-    return decoder.eval().requires_grad_(False)
 
 
 def _prepare_unets(

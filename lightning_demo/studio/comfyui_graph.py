@@ -4,7 +4,7 @@ The graph is the one that ComfyUI's server ran, as it stands in a picture's `pro
 known by the names of their inputs, not by their classes, of which there are thousands: a sampler
 has conditionings (or a guider) and a seed (or noise); what it is given is found by following links
 back. It is a stranger's: of any shape, with circles in it, and looked at within bounds. The page
-has the same in `picture_settings.js`.
+has the same in `comfyui_graph.js`.
 """
 
 from __future__ import annotations

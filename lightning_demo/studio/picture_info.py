@@ -96,6 +96,12 @@ def request_fields(info: PictureInfo) -> dict[str, Any]:
     return {name: found[name] for name in names if found.get(name) not in (None, "")}
 
 
+def template_of(info: PictureInfo) -> str:
+    """The template that the prompt of a picture of ours was made of; empty where there is none."""
+    template = (_object(info.items.get("generation", "")) or {}).get("template")
+    return template if isinstance(template, str) else ""
+
+
 def _comment(image: Image.Image) -> str:
     """The comment of a JPEG (EXIF 2.32, table 9), where tools put the same text."""
     exif = image.getexif()

@@ -55,6 +55,7 @@ def by_engine(engine: Engine, format: str) -> Paint:
             format,
             JPEG_QUALITY,
             status.weights,
+            picture.template,
         )
         seconds = (frame.timings["total"] - frame.timings["queue"]) / 1000
         return Painted(data, status.model, seconds, frame.notes)

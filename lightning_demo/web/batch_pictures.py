@@ -92,12 +92,13 @@ class BatchPictures:
         """What is told of a picture, and its file; no bytes where there is none."""
         painting = self._service.painting
         try:
+            template = _template(fields)
+            fields = {name: value for name, value in fields.items() if name != "template"}
             request = GenerationRequest.parse(fields, self._service.engine.status().limits)
             await self._admitted(caller)
             frame = await painting.paint(request, caller)
-            data = await asyncio.to_thread(
-                encode, frame.pixels, request, frame.model, format, JPEG_QUALITY, frame.weights
-            )
+            how = (format, JPEG_QUALITY, frame.weights, template)
+            data = await asyncio.to_thread(encode, frame.pixels, request, frame.model, *how)
         except Exception as error:
             reported = report_incident(error, "The picture could not be painted", log)
             return {"error": reported.message, "again": isinstance(reported, AGAIN)}, b""
@@ -112,6 +113,18 @@ class BatchPictures:
                 return
             except RateLimited as error:
                 await asyncio.sleep(error.seconds)
+
+
+def _template(fields: Mapping[str, Any]) -> str:
+    """What the prompt of a request was made of, for its file; empty where that is not said.
+
+    Raises:
+        InvalidRequest: it is no text.
+    """
+    template = fields.get("template", "")
+    if not isinstance(template, str):
+        raise InvalidRequest("template: must be text.", field="template")
+    return template
 
 
 def _parse(fields: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:

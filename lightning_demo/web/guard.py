@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import LightningError
 from ..reachable import is_loopback
 from ..settings import Settings, listed
+from ..studio.animation import MAX_BYTES
 from .http_json import Shape
 from .messages import MAX_MESSAGE_BYTES
 
@@ -40,7 +41,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Bytes, by path; of a batch, its list in base64 and lists of words beside it.
 LARGER_BODIES = {
     "/sdapi/v1/png-info": 2**24,
-    "/animation": 2**24,
+    "/animation": MAX_BYTES,
     "/batch": 2**23,
     "/batch/pictures": 2**23,
 }

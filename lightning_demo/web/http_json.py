@@ -58,14 +58,17 @@ async def read_json(request: Request) -> Mapping[str, Any]:
     return content
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, seconds: float | None = None) -> bytes:
     """A request's body, whatever it is.
+
+    Args:
+        seconds: how long it may take to arrive; else as long as one message may.
 
     Raises:
         LightningError: it does not arrive, or is too large.
     """
     try:
-        with anyio.fail_after(BODY_SECONDS):
+        with anyio.fail_after(seconds or BODY_SECONDS):
             return await request.body()
     except (TimeoutError, ClientDisconnect):
         raise IncompleteBody("The request took too long to arrive.") from None

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..settings import ASSETS
 from .guard import logged_in
+from .whole_page import is_page, send_changed
 
 HEAD = b"<head>"
 TITLED = b"<head><title>Lightning</title><script>%s</script>"
@@ -25,25 +26,10 @@ class LoginPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        page = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
-        if not page or logged_in(HTTPConnection(scope)):
+        if not is_page(scope) or logged_in(HTTPConnection(scope)):
             await self._app(scope, receive, send)
-            return
-        begun: Message | None = None
-        content = b""
+        else:
+            await send_changed(self._app, scope, receive, send, self._with_title)
 
-        async def titled(message: Message) -> None:
-            nonlocal begun, content
-            if message["type"] == "http.response.start":
-                begun = message
-                return
-            content += message.get("body", b"")
-            if message.get("more_body") or begun is None:
-                return
-            body = content.replace(HEAD, self._titled, 1)
-            headers = MutableHeaders(raw=list(begun["headers"]))
-            headers["content-length"] = str(len(body))
-            await send({**begun, "headers": headers.raw})
-            await send({"type": "http.response.body", "body": body})
-
-        await self._app(scope, receive, titled)
+    def _with_title(self, headers: MutableHeaders, body: bytes) -> bytes:
+        return body.replace(HEAD, self._titled, 1)

@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import Settings, listed
+from .whole_page import is_page, send_changed
 
 INLINE = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 # Where Hugging Face shows a Space.
@@ -50,43 +51,29 @@ class Policy:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "GET" and scope["path"] == "/":
-            await self._page(scope, receive, send)
+        if is_page(scope):
+            await send_changed(self._app, scope, receive, send, self._page)
             return
 
         async def with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(message, OURS)
+                headers = MutableHeaders(raw=list(message["headers"]))
+                self._add(headers, OURS)
+                message = {**message, "headers": headers.raw}
             await send(message)
 
         await self._app(scope, receive, with_policy)
 
-    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _page(self, headers: MutableHeaders, body: bytes) -> bytes:
         """Gradio's page, which is known when it is complete."""
-        begun: Message | None = None
-        body = bytearray()
+        scripts = [*INLINE.findall(body), *INLINE.findall(self._head().encode())]
+        self._add(headers, GRADIOS.format(hashes=" ".join(hashes(scripts))))
+        return body
 
-        async def gathered(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = message
-                return
-            body.extend(message.get("body", b""))
-            if message.get("more_body") or begun is None:
-                return
-            scripts = [*INLINE.findall(body), *INLINE.findall(self._head().encode())]
-            self._add(begun, GRADIOS.format(hashes=" ".join(hashes(scripts))))
-            await send(begun)
-            await send({"type": "http.response.body", "body": bytes(body)})
-
-        await self._app(scope, receive, gathered)
-
-    def _add(self, start: Message, policy: str) -> None:
-        headers = MutableHeaders(raw=list(start["headers"]))
+    def _add(self, headers: MutableHeaders, policy: str) -> None:
         headers["Content-Security-Policy"] = policy + self._ancestors
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Referrer-Policy", "same-origin")
-        start["headers"] = headers.raw
 
 
 def hashes(scripts: Iterable[bytes]) -> list[str]:

@@ -20,7 +20,7 @@ from ..model.token_count import TokenCounter
 from ..model.weights.checkpoints import MODELS
 from ..schemas import GenerationRequest
 from ..settings import ASSETS
-from ..studio.animation import FORMATS, animate, unpack
+from ..studio.animation import MEDIA_TYPES, animate, format_named, unpack
 from .batch_list import BatchList
 from .batch_pictures import BatchPictures
 from .callers import caller_at
@@ -36,6 +36,7 @@ from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
 FILES = ASSETS / "web"
+PICTURES_SECONDS = 60.0  # for those of a film to arrive: some 20 MB
 
 
 def routes(service: Service) -> list[BaseRoute]:
@@ -178,15 +179,14 @@ class Endpoints:
 
     @answers_problems
     async def animation(self, request: Request) -> Response:
-        """Pictures of the page's timeline as one that moves; `?format=gif` or `webp`."""
+        """Pictures of the page's timeline as one that moves; `?format=gif`, `webp` or `mp4`."""
         check_login(request)
-        format = FORMATS.get(request.query_params.get("format", ""))
-        if format is None:
-            raise InvalidRequest("format: must be gif or webp.", field="format")
+        name = request.query_params.get("format", "")
+        format = await asyncio.to_thread(format_named, name)  # may load a library
         if self._animating.locked():  # each takes a core for seconds
             raise EngineUnavailable("Another film is being made; try again in a moment.")
         async with self._animating:
-            pictures = unpack(await read_body(request))
+            pictures = unpack(await read_body(request, PICTURES_SECONDS))
             data = await asyncio.to_thread(animate, pictures, format)
         headers = {"Cache-Control": "no-store"}
-        return Response(data, headers=headers, media_type=f"image/{format}")
+        return Response(data, headers=headers, media_type=MEDIA_TYPES[format])

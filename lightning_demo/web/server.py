@@ -43,6 +43,7 @@ from .guard import Guard
 from .login_page import LoginPage
 from .logins import Logins
 from .messages import MAX_MESSAGE_BYTES
+from .page_head import PageHead
 from .policy import Policy
 from .routes import FILES, routes
 from .service import MAX_PAGES, Service
@@ -57,7 +58,10 @@ CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 POLL_SECONDS = 0.5
 TOLD_SECONDS = 3.0  # in which pages and health checks are told that the engine has failed
-STYLES = ("style", "fields", "timeline", "dialogs", "compare", "batch", "prompt_tools")
+STYLES = (
+    *("style", "prompt", "picture", "status", "controls", "words", "picture_dialog", "keys"),
+    *("fields", "timeline", "dialogs", "compare", "batch", "prompt_tools"),
+)
 UPLOAD_BYTES = 1024  # the page takes no files
 EVENTS_AT_ONCE = 3 * MAX_PAGES  # of the way over Gradio's events; waiting ones cost nothing
 
@@ -152,9 +156,10 @@ class Server:
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
         policy = Middleware(Policy, settings=self._settings, head=lambda: self._head)
         login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
+        page = Middleware(PageHead, title=self._blocks.title)
         return {
             "routes": [*routes(self._service), *apis],
-            "middleware": [policy, guard, *login],
+            "middleware": [policy, guard, *login, page],
             "lifespan": self._lifespan,
         }
 

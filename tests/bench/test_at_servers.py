@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lightning_demo.bench import ahead, browser, chromium, live, many, soak
+from lightning_demo.bench import ahead, browser, chromium, live, many, soak, typed_page
 from lightning_demo.bench.servers import OURS, Server, serve_all
 from lightning_demo.bench.typists import Key, Typist, word_typist
 from lightning_demo.cli import main
@@ -59,8 +59,8 @@ def quick(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "BARE_REPEATS", 2)
     for bench in (many, live, browser, ahead):
         monkeypatch.setattr(bench, "serve_all", running)
-    for bench in (many, browser):
-        monkeypatch.setattr(bench, "PATIENCE", 200.0)  # a busy machine loses nothing
+    for waits in (many, typed_page):
+        monkeypatch.setattr(waits, "PATIENCE", 200.0)  # a busy machine loses nothing
     monkeypatch.setattr(browser, "REST", 0.1)
     monkeypatch.setattr(browser, "SMALL_KEYS", 4)
     monkeypatch.setattr(browser, "KEYS_PER_SECOND", 50.0)  # of what does not count

@@ -1,4 +1,4 @@
-"""What `bench browser` makes of a page's notes; a real browser: test_at_servers.py."""
+"""What benchmarks in a browser make of a page's notes; a real browser: test_at_servers.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lightning_demo.bench import browser, chromium
+from lightning_demo.bench import chromium, typed_page
 from lightning_demo.bench.typists import Key
 from lightning_demo.errors import InvalidSetting
 
@@ -28,7 +28,7 @@ def test_a_pages_notes_become_times():
         ],
         "problems": [],
     }
-    turn = browser.read(noted, KEYS, ended=1.0)
+    turn = typed_page.read(noted, KEYS, ended=1.0)
     assert turn.wrong == 1
     assert turn.trace.problems == ["a picture of 'a tree', which nobody typed"]
     assert turn.key_to_send == pytest.approx([0.002] * 3)

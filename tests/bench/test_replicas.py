@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from lightning_demo.bench import replicas
+from lightning_demo.bench.typists import Typist, steady_typist
 from lightning_demo.cli import main
 
 
-def test_it_compares_an_engine_elsewhere_with_one_here(capsys: pytest.CaptureFixture[str]):
+def test_it_compares_an_engine_elsewhere_with_one_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def short(number: int) -> Typist:
+        """Its last two keys, at once."""
+        typist = steady_typist(number)
+        keys = tuple(replace(key, at=0.2 * n) for n, key in enumerate(typist.keys[-2:]))
+        return replace(typist, keys=keys)
+
+    monkeypatch.setattr(replicas, "steady_typist", short)
     small = ["--rounds", "1", "--users", "2", "--seconds", "1", "--pictures", "1"]
     assert main(["bench", "replicas", "--sides", "local", "process", *small]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

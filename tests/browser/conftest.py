@@ -99,7 +99,7 @@ ANEW = """(request) => {
   }
   lightning.drawer.open(false);
   Object.assign(lightning.ghost, { history: [], finished: "" });
-  lightning.takeOver({ ...request });
+  lightning.recalled.take({ ...request });
   lightning.submit();
   const prompt = lightning.controls.field("prompt");
   prompt.focus();

@@ -165,6 +165,7 @@ def test_from_a_list_to_a_zip(running: Running, begin: Callable[..., Visit], tab
             picture = Image.open(io.BytesIO(found.read(line["file"])))
             assert close(picture.getpixel((5, 5)), line["prompt"])
             inside = json.loads(picture.text["generation"])
+            assert ("template" in inside) is ("{" in line["template"])
             assert {name: line[name] for name in inside} == inside
         assert picture.size == (256, 256)
         assert set(found.namelist()) == {
@@ -251,7 +252,7 @@ def test_files_and_words_of_lists(
     assert button(tab, "1 word list").is_visible()
     tab.page.set_input_files("#batch-file", tmp_path / "list.csv")
     button(tab, "Paint 1 picture").wait_for()
-    (picture,) = tab.page.evaluate("lightning.batch.found.pictures")
+    (picture,) = tab.page.evaluate("lightning.batch.list.found.pictures")
     assert picture["request"]["prompt"] == "a cat ü"
     assert picture["request"]["negative_prompt"] == "fog"
     (tmp_path / "list.xlsx").write_bytes(b"PK")

@@ -102,7 +102,7 @@ def test_what_is_compared_and_lists(own: Callable[..., Running], visit: Open) ->
     keyboard.press("Control+A")
     keyboard.type("2, 8")
     keyboard.press("Enter")
-    tab.wait("() => lightning.comparison.cells.length === 2 && !lightning.comparison.running")
+    tab.wait("() => lightning.comparison.grid.cells.length === 2 && !lightning.comparison.running")
     press(tab, "compare-zoom", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight")
     to(tab, "compare-grid", "Shift+Tab")
     where = "(g => [g.style.getPropertyValue('--x'), g.style.getPropertyValue('--y')])"

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lightning_demo.errors import OutOfMemory
+from lightning_demo.web.ui.controls import FIRST_SEED
 
 from ..web.conftest import Running
 from ..web.fakes import STATUS, FakeEngine, color_of
@@ -120,7 +121,8 @@ def open_compare(visit: Open) -> Callable[..., Visit]:
 def paint(tab: Visit, cells: int) -> None:
     tab.page.get_by_role("button", name="Paint", exact=True).click()
     tab.wait(
-        "(count) => lightning.comparison.cells.length === count && !lightning.comparison.running",
+        "(count) => lightning.comparison.grid.cells.length === count"
+        " && !lightning.comparison.running",
         cells,
     )
 
@@ -171,9 +173,9 @@ def test_steps_are_compared_and_one_is_taken_up(
     page.get_by_label("Where the second picture begins").press("Home")
     assert page.locator("#compare-pair").is_visible()
     assert tab.text("compare-pair-words") == "Steps 2 · a house | Steps 8 · a boat"
-    page.evaluate("lightning.comparison.choose(lightning.comparison.chosen[0])")
+    page.evaluate("lightning.comparison.grid.choose(lightning.comparison.grid.chosen[0])")
     page.get_by_role("button", name="Use this one").click()
-    assert tab.wait_painted("a boat")["seed"] == 42
+    assert tab.wait_painted("a boat")["seed"] == FIRST_SEED
     assert tab.request()["num_inference_steps"] == 8
 
 

@@ -121,6 +121,17 @@ def test_a_picture_of_comfyui_that_is_dropped_repaints(tab: Visit) -> None:
     assert tab.wait_painted("typed on")["seed"] == 9
 
 
+def test_the_template_of_a_picture_is_shown(tab: Visit) -> None:
+    request = GenerationRequest("a red house", "", 4, 0.0, 7, 256, 256)
+    pixels = np.zeros((256, 256, 3), np.uint8)
+    template = "a {red, <i>blue</i>} house"
+    data = encode(pixels, request, "miniature", "webp", 90, template=template)
+    drop(tab, data, "image/webp")
+    words = tab.page.get_by_role("dialog").inner_text()
+    assert "a red house" in words and f"from the template {template}" in words
+    answer(tab, "Cancel")
+
+
 def test_only_the_prompt_or_nothing_is_taken(tab: Visit) -> None:
     before = tab.request()
     drop(tab, of_comfyui(), button="Cancel")

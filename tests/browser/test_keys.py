@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lightning_demo.web.ui.controls import FIRST_SEED
+
 from ..web.conftest import Running
 from .conftest import Visit
 
@@ -11,7 +13,7 @@ Open = Callable[..., Visit]
 # Each key that is a command by itself, with a sign that it has done what it says.
 DONE = {
     "p": "lightning.paused",
-    "r": "lightning.request.seed !== 42",
+    "r": f"lightning.request.seed !== {FIRST_SEED}",
     "l": "!lightning.seedLocked",
     "m": "lightning.drawer.isOpen",
     "t": "!document.getElementById('waterfall').hidden",
@@ -30,9 +32,9 @@ DONE = {
 }
 SEEN = """() => {
   globalThis.played = globalThis.saved = globalThis.chosen = globalThis.linked = false;
-  lightning.copyLink = async () => { linked = true; };
+  lightning.actions.copyLink = async () => { linked = true; };
   lightning.timeline.play = async () => { played = true; };
-  lightning.download = async () => { saved = true; };
+  lightning.actions.download = async () => { saved = true; };
   HTMLInputElement.prototype.click = ((click) => function () {
     if (this.type === "file") chosen = true; else click.call(this); })(HTMLElement.prototype.click);
 }"""

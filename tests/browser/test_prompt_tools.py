@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from lightning_demo.web.ui.controls import FIRST_SEED
+
 from ..web.conftest import Running
-from .conftest import House, Modules, Visit
+from .conftest import DESKTOP, PHONE, House, Modules, Visit
+from .test_looks import SHIFTS
 
 Open = Callable[..., Visit]
 ASKED = {
@@ -14,7 +19,7 @@ ASKED = {
     "negative_prompt": "",
     "num_inference_steps": 4,
     "guidance_scale": 0,
-    "seed": 42,
+    "seed": FIRST_SEED,
     "width": 256,
     "height": 256,
     "style": "",
@@ -117,6 +122,10 @@ def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
     assert strengths == [0, 0.25, 0.5, 0.75, 1]
     works = [work for work in running.engine.works if work.request.morph_strength]
     assert all(work.yields for work in works), "what is typed comes first"
+    with tab.page.expect_download() as download:
+        tab.page.locator("#morph-film").click()
+    assert download.value.suggested_filename == "lightning-morph.mp4"
+    assert download.value.path().read_bytes()[4:8] == b"ftyp"
     tab.page.locator("#morph-at").fill("2")
     assert tab.page.locator("#morph-at").get_attribute("aria-valuetext") == "50 %"
     tab.page.get_by_role("button", name="Use this one").click()
@@ -155,8 +164,61 @@ def test_a_picture_brings_its_style_and_its_way(modules: Modules) -> None:
     limits = {"steps": [4], "sizes": [[256, 256]], "maxSeed": 99, "maxGuidance": 2}
     limits["styles"] = ["Night"]
     found = {"prompt": "a cat", "style": "night", "morph_prompt": "a dog", "morph_strength": 0.5}
-    fitted = modules("from_picture", "fitted", found, ASKED, limits)
+    fitted = modules("fitted", "fitted", found, ASKED, limits)
     assert fitted["request"]["style"] == "Night" and fitted["request"]["morph_prompt"] == "a dog"
     assert fitted["words"] == "prompt, style Night, morph 0.5"
-    other = modules("from_picture", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
+    other = modules("fitted", "fitted", {"prompt": "a", "style": "Noir"}, ASKED, limits)
     assert other["request"]["style"] == "" and "another style" in other["words"]
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_template_in_the_prompt_opens_the_batch(
+    own: Any, visit: Open, viewport: dict[str, int]
+) -> None:
+    tab = visit(own(), viewport=viewport)
+    tab.wait_answered()
+    page, button = tab.page, tab.page.locator("#prompt-template-open")
+    page.evaluate(SHIFTS)
+    tab.prompt.press("ControlOrMeta+a")
+    tab.prompt.press_sequentially("a {house, ")
+    tab.wait_painted("a {house,")
+    assert button.is_hidden() and tab.text("prompt-template-says") == "", "not yet one"
+    tab.prompt.press_sequentially("boat} at {sunset, night}")
+    template = "a {house, boat} at {sunset, night}"
+    tab.wait_painted(template)
+    assert tab.text("prompt-template-says") == "a template of 4 pictures"
+    assert page.evaluate("globalThis.shifted") < 0.001
+    tab.prompt.press("Enter")
+    assert tab.request()["prompt"] == template, "the live picture is of the words as they stand"
+    tab.prompt.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "prompt-template-open"
+    page.keyboard.press("Enter")
+    tab.wait("() => !document.getElementById('batch-paint').hidden")
+    assert page.locator("#batch-text").input_value() == template
+    assert tab.text("batch-says") == "4 pictures, nothing at fault"
+    # Another one comes below it; a list of words makes one, too.
+    files = [{"name": "animal.txt", "mimeType": "text/plain", "buffer": b"cat\ndog\n"}]
+    page.locator("#batch-words").set_input_files(files)  # type: ignore[arg-type]
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a __animal__")
+    tab.wait("() => !document.getElementById('prompt-template-open').hidden")
+    assert tab.text("prompt-template-says") == "a template of 1 picture"
+    button.click()
+    tab.wait("() => !document.getElementById('batch-paint').hidden")
+    assert page.locator("#batch-text").input_value() == f"{template}\na __animal__"
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a cat")
+    tab.wait_painted("a cat")
+    assert button.is_hidden() and tab.text("prompt-template-says") == ""
+    # While there is a batch, it waits for the next list.
+    page.evaluate("lightning.actions.openBatch()")
+    page.locator("#batch-paint").click()
+    tab.wait("() => lightning.batch.store.outcomes.size === 5 && !lightning.batch.run.running")
+    page.keyboard.press("Escape")
+    tab.prompt.fill("a {cat, dog}")
+    button.click()
+    page.get_by_text("Your prompt waits for the next list.").wait_for()
+    for _ in range(2):  # the second time it is sure
+        page.locator("#batch-new").click()
+    tab.wait("() => document.getElementById('batch-text').value === 'a {cat, dog}'")
+    page.get_by_text("2 pictures, nothing at fault").wait_for()

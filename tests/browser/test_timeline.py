@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -12,6 +11,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from lightning_demo.studio.animation import EACH_MS, LAST_MS
+from lightning_demo.xmp import SOURCE_TYPE
+
+from ..films import decoded
 from ..web.conftest import Running
 from ..web.fakes import color_of
 from .conftest import PHONE, Modules, Visit
@@ -190,9 +193,9 @@ def test_played_back_until_somebody_types(forgetful: Visit) -> None:
     tab = forgetful
     paint(tab, *WORDS)
     tab.page.evaluate(
-        "() => { globalThis.shown = []; const recall = lightning.recall.bind(lightning);"
-        "lightning.recall = (request, ...rest) => {"
-        "  shown.push(request.prompt); return recall(request, ...rest); }; }"
+        "() => { globalThis.shown = []; const { recalled } = lightning;"
+        "const show = recalled.show.bind(recalled); recalled.show = (request, ...rest) => {"
+        "  shown.push(request.prompt); return show(request, ...rest); }; }"
     )
     tab.page.click("#timeline-play")
     tab.wait("(last) => shown.at(-1) === last && !lightning.timeline.running", WORDS[-1])
@@ -251,19 +254,15 @@ def test_films(forgetful: Visit, tmp_path: Path) -> None:
     assert tab.text("timeline-says") == "Saved as lightning.webp"
     with tab.page.expect_download() as download:
         tab.page.click("#timeline-film")
-    name = download.value.suggested_filename
-    shown = tab.page.evaluate(
-        """async (data) => {
-          const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-          const video = document.createElement("video");
-          video.src = URL.createObjectURL(new Blob([bytes]));
-          await new Promise((go, no) => { video.onloadeddata = go; video.onerror = no; });
-          return [video.videoWidth, video.videoHeight];
-        }""",
-        base64.b64encode(download.value.path().read_bytes()).decode(),
-    )
-    assert name in ("lightning.mp4", "lightning.webm")
-    assert shown == [256, 256 + 48]
+    assert download.value.suggested_filename == "lightning.mp4"
+    made = download.value.path().read_bytes()
+    assert SOURCE_TYPE.encode() in made
+    frames = [picture for _, picture in decoded(made)]
+    assert len(frames) == 2 + LAST_MS // EACH_MS
+    for number, prompt in enumerate(WORDS):
+        assert frames[number].size == (256, 256 + 48), "words are below"
+        assert close(frames[number].getpixel((128, 100)), prompt)
+    assert tab.text("timeline-says") == "Saved as lightning.mp4"
 
 
 def test_on_a_phone(own: Callable[..., Running], begin: Callable[..., Visit]) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.events import Dropped, Failed, Painted
+from lightning_demo.engine.in_flight import InFlightRequest
 from lightning_demo.engine.latency_model import LatencyModel
-from lightning_demo.engine.queue import InFlightRequest
 from tests.web.fakes import LIMITS, FakeRow
 
 

@@ -10,8 +10,8 @@ import pytest
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.events import Called, Painted
+from lightning_demo.engine.in_flight import InFlightRequest
 from lightning_demo.engine.latency_model import Kind
-from lightning_demo.engine.queue import InFlightRequest
 from lightning_demo.schemas import GenerationRequest
 from tests.web.fakes import FakeRow
 

@@ -15,7 +15,8 @@ from lightning_demo.engine.base import Work, final_frame
 from lightning_demo.engine.build import about
 from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.engine.local import LocalEngine
-from lightning_demo.engine.metrics import MAX_KEYS, RECENT_EVENTS, RECENT_SECONDS, Metrics
+from lightning_demo.engine.metrics import MAX_KEYS, Metrics
+from lightning_demo.engine.recent import EVENTS, SECONDS
 from lightning_demo.errors import GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE
 
@@ -163,7 +164,7 @@ def test_only_sessions_pictures_and_hit_rate_are_older_than_the_window():
     clock = Clock()
     metrics = Metrics(clock)
     everything(metrics)
-    clock.now += RECENT_SECONDS + 1
+    clock.now += SECONDS + 1
     assert metrics.summary() == {
         "sessions": 5,
         "pictures": 1,
@@ -194,13 +195,13 @@ def test_the_summary_is_of_the_last_ten_seconds_and_no_more(
         clock.now += pause
         metrics.stepped(["page"] * rows, 0.01)
         steps.append((clock.now, rows))
-        recent = [rows for at, rows in steps if at > clock.now - RECENT_SECONDS]
+        recent = [rows for at, rows in steps if at > clock.now - SECONDS]
         assert metrics.summary()["rows_per_step"] == round(sum(recent) / len(recent), 2)
 
 
 def test_what_is_kept_is_bounded_and_the_newest():
     metrics = Metrics(Clock())
-    for wait in [9.0] * 1000 + [1.0] * RECENT_EVENTS:
+    for wait in [9.0] * 1000 + [1.0] * EVENTS:
         metrics.queued(wait)
     assert metrics.summary()["queue_wait_ms"] == 1000.0
 

@@ -14,9 +14,9 @@ from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
 from lightning_demo.engine.decoding import DecodingQueue
 from lightning_demo.engine.events import Painted
+from lightning_demo.engine.in_flight import InFlightRequest
 from lightning_demo.engine.latency_model import LatencyModel
 from lightning_demo.engine.precedence import PATIENCE, Precedence
-from lightning_demo.engine.queue import InFlightRequest
 from lightning_demo.errors import Interrupted
 from lightning_demo.schemas import GenerationRequest
 

@@ -11,8 +11,9 @@ from hypothesis import given
 
 from lightning_demo.engine.base import Work
 from lightning_demo.engine.core import EngineCore
+from lightning_demo.engine.in_flight import PAUSED, InFlightRequest
 from lightning_demo.engine.latency_model import LatencyModel
-from lightning_demo.engine.queue import LOADING, PAUSED, InFlightRequest, RequestQueue
+from lightning_demo.engine.queue import LOADING, RequestQueue
 from lightning_demo.schemas import ROW_BUCKETS, GenerationRequest, Limits
 
 SIZE, WIDE = (1024, 1024), (1216, 832)

@@ -22,7 +22,8 @@ from lightning_demo.engine.session import LiveSession
 from lightning_demo.engine.zerogpu import ZeroGpuEngine
 from lightning_demo.errors import CheckpointError, EngineUnavailable, GenerationFailed
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
-from lightning_demo.settings import Settings, on_zerogpu
+from lightning_demo.settings import Settings
+from lightning_demo.surroundings import on_zerogpu
 
 from .contract import EngineContract
 from .moments import settle

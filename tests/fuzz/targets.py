@@ -46,7 +46,7 @@ from lightning_demo.web.api.a1111 import TextToImageQuestion
 from lightning_demo.web.api.cloudflare import RunQuestion
 from lightning_demo.web.api.fal import FalQuestion
 from lightning_demo.web.api.native_question import PictureQuestion
-from lightning_demo.web.api.openai import GenerationQuestion
+from lightning_demo.web.api.openai_question import GenerationQuestion
 from lightning_demo.web.api.order import Asked, place
 from lightning_demo.web.api.prediction import PredictionInput
 from lightning_demo.web.api.reading import validate

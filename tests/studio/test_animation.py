@@ -47,8 +47,8 @@ def test_the_pictures_come_one_after_the_other(format: Format):
 def test_other_shapes_are_fitted_in_and_large_ones_made_smaller():
     pictures = [picture(COLOURS[0], (48, 64)), picture(COLOURS[1], (2048, 1024), "JPEG")]
     with Image.open(io.BytesIO(animate(pictures, "webp"))) as film:
-        assert film.size == (512, 256)
-        assert film.convert("RGB").getpixel((10, 128)) == (255, 255, 255)
+        assert film.size == (640, 320)
+        assert film.convert("RGB").getpixel((10, 160)) == (255, 255, 255)
     with Image.open(io.BytesIO(animate([picture(COLOURS[0])], "gif"))) as film:
         assert film.n_frames == 1
 

@@ -2,9 +2,10 @@
 
 The files beside this one were written by the versions that were the first with a form: of pictures,
 `first` (texts in a PNG), `apis` (JPEG and WebP), `comfyui` (its graph), `xmp`, `styles` (with
-variations and morphs, too), and `json` (of JPEG and WebP: our settings in XMP); of batches and
-tracks `first` and `styles`; the APIs' store. They are never written anew: a new form is a new file.
-`web_scripts/upgrade.test.mjs` lets the page read them.
+variations and morphs, too), `json` (of JPEG and WebP: our settings in XMP) and `template` (what a
+batch's prompt was made of, too); of batches and tracks `first` and `styles`; the APIs' store. They
+are never written anew: a new form is a new file. `web_scripts/upgrade.test.mjs` lets the page
+read them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pytest
 from lightning_demo.cli import main
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.studio.manifest import Manifest
-from lightning_demo.studio.picture_info import read_info, request_fields
+from lightning_demo.studio.picture_info import read_info, request_fields, template_of
 from lightning_demo.studio.plan import COLUMNS, make_plan
 from lightning_demo.studio.table import read_table
 from lightning_demo.web.api.jobs import Jobs
@@ -44,10 +45,12 @@ def test_pictures_tell_their_settings(file: Path) -> None:
     said = [found[name] for name in ("num_inference_steps", "guidance_scale", "seed")]
     assert said == [8, 1.5, 7]
     assert (found["width"], found["height"]) == (256, 256)
-    newer = file.name.startswith(("styles", "json"))
+    newer = file.name.startswith(("styles", "json", "template"))
     blend = [found.get(name) for name in ("style", "variation_seed", "morph_prompt")]
     assert blend == (["Night", 3, "a lake, still"] if newer else [None] * 3)
     assert info.parameters.startswith(found["prompt"])
+    template = 'ein Füchschen, <b> & a "{red, blue}" __thing__'
+    assert template_of(info) == (template if file.name.startswith("template") else "")
 
 
 @pytest.mark.parametrize("name", ["first", "styles"])

@@ -58,6 +58,17 @@ def test_pictures_with_what_is_known_of_them(start: Callable[..., Running]) -> N
     assert len({work.client for work in engine.works}) == 1
 
 
+def test_the_template_of_a_prompt_is_kept_in_its_picture(start: Callable[..., Running]) -> None:
+    running = start()
+    body = asked("a cat", "a dog", "a bird", template="a {cat, dog}")
+    body["requests"][2]["template"] = 3
+    *painted, (refused, _) = records(ask(running, body).content)
+    for _, data in painted:
+        inside = json.loads(Image.open(io.BytesIO(data)).info["generation"])
+        assert inside["template"] == "a {cat, dog}"
+    assert refused["error"] == "template: must be text."
+
+
 def test_what_is_wrong_with_one_leaves_the_others(start: Callable[..., Running]) -> None:
     engine = FakeEngine()
     faults = {"large": OutOfMemory("Too much."), "gone": EngineUnavailable("It is gone.")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from lightning_demo.studio.animation import MAX_BYTES
 from lightning_demo.web.routes import FILES
 
 from .conftest import Running
@@ -170,17 +172,26 @@ def test_an_animation(running: Running) -> None:
     answer = httpx.post(f"{running.url}/animation?format=gif", content=body)
     assert answer.headers["content-type"] == "image/gif"
     assert Image.open(io.BytesIO(answer.content)).format == "GIF"
+    answer = httpx.post(f"{running.url}/animation?format=mp4", content=body)
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.content[4:8] == b"ftyp"
     for query, content, field in (
         ("format=gif", b"x", "pictures"),
-        ("format=mp4", body, "format"),
+        ("format=webm", body, "format"),
         ("", body, "format"),
     ):
         answer = httpx.post(f"{running.url}/animation?{query}", content=content)
         assert (answer.status_code, answer.json()["field"]) == (422, field)
-    assert (
-        httpx.post(f"{running.url}/animation?format=gif", content=bytes(2**24 + 1)).status_code
-        == 413
-    )
+    too_large = bytes(MAX_BYTES + 1)
+    answer = httpx.post(f"{running.url}/animation?format=gif", content=too_large)
+    assert answer.status_code == 413
+
+
+def test_without_pyav_there_is_no_film(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    answer = httpx.post(f"{running.url}/animation?format=mp4", content=b"x")
+    assert (answer.status_code, answer.json()["field"]) == (422, "format")
+    assert "PyAV is not installed" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("format", ["png", "jpeg", "webp"])

@@ -1,10 +1,11 @@
-// Small modules without a page: times, players' names, a talk's script, frames on the wire, stages.
+// Small modules without a page: times, players' names, a talk's script, files' names, stages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { called, isRunning, nameOf } from "../../assets/web/battle_words.js";
 import { clock } from "../../assets/web/clock.js";
+import { pictureName } from "../../assets/web/files.js";
 import { pause } from "../../assets/web/pause.js";
 import { readScript } from "../../assets/web/script_file.js";
 import { stages } from "../../assets/web/waterfall.js";
@@ -42,4 +43,10 @@ test("waiting ends early when it is aborted", async () => {
   const waited = pause(1e9, control.signal);
   control.abort();
   await waited;
+});
+
+test("a picture's file is called what it shows", () => {
+  assert.equal(pictureName({ prompt: "A Café, at night!", seed: 7 }), "a-cafe-at-night-7.png");
+  assert.equal(pictureName({ prompt: "葉", seed: 0 }), "picture-0.png");
+  assert.equal(pictureName({ prompt: "../x".repeat(99), seed: 1 }).length, 60 + "-1.png".length);
 });

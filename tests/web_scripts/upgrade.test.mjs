@@ -54,6 +54,7 @@ test("pictures of every version bring their settings along", async () => {
     const { found } = await settingsIn(read(`pictures/${name}`));
     assert.deepEqual([found.prompt, found.negative_prompt], ["ein Füchschen, <b> & a \"red\" boat", "fog, people"], name);
     assert.deepEqual([found.seed, found.num_inference_steps, found.guidance_scale], [7, 8, 1.5], name);
-    assert.equal(found.style, /^(styles|json)/.test(name) ? "Night" : undefined, name);
+    assert.equal(found.style, /^(styles|json|template)/.test(name) ? "Night" : undefined, name);
+    assert.equal(found.template, /^template/.test(name) ? "ein Füchschen, <b> & a \"{red, blue}\" __thing__" : undefined, name);
   }
 });

@@ -12,9 +12,9 @@ import numpy as np
 from ...engine.base import MAX_WAITING, STOPPED, Forecast, Started, Stream, Value, Work
 from ...engine.core import EngineCore
 from ...engine.events import Called, Dropped, Failed, Painted, Scheduled
+from ...engine.in_flight import InFlightRequest
 from ...engine.latency_model import Kind, LatencyModel
 from ...engine.latest import Latest
-from ...engine.queue import InFlightRequest
 from ...engine.runner import Decoded, Pixels, Runner
 from ...errors import EngineUnavailable
 from ...schemas import STEP_COUNTS, EngineStatus, Frame, GenerationRequest, Limits

@@ -26,7 +26,7 @@ from ..painting import while_connected
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import Picture, as_text
-from .jobs import ENDED, Job, Record
+from .job import ENDED, Job, Record
 from .order import MAX_SIDE, Asked, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound

@@ -27,7 +27,7 @@ from ..painting import ClientGone, while_connected
 from . import event_stream
 from .cog_schema import COG_VERSION, cog_schema
 from .files import data_uri
-from .jobs import ENDED, Job, Record, owner_of
+from .job import ENDED, Job, Record, owner_of
 from .order import no_effect
 from .prediction import PredictionInput, PredictionQuestion, order_of
 from .reading import InvalidFields, read_question, validate

@@ -19,7 +19,7 @@ from ..callers import Caller
 from . import event_stream
 from .fal import APP, ERROR_TYPES, REQUEST_ID, as_fal, described, image, read, result
 from .files import Picture, data_uri
-from .jobs import ENDED, Record
+from .job import ENDED, Record
 from .service import Api, answers, bound
 from .store import NotFound
 

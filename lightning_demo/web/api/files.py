@@ -33,7 +33,7 @@ async def encoded(frame: Frame, output: Output) -> bytes:
     """A final frame in the format that was asked for, its settings inside."""
     if output == LIVE and frame.media_type == output.media_type:  # encoded already
         return add_settings(frame.data, frame.pixels, frame.request, frame.model)
-    how = (output.format, output.quality, frame.weights)
+    how = (output.format, output.quality, frame.weights, output.template)
     return await asyncio.to_thread(encode, frame.pixels, frame.request, frame.model, *how)
 
 

@@ -26,7 +26,7 @@ from ..http_json import stages
 from ..prices import costs
 from . import event_stream
 from .files import as_text, encoded, keep, url_of
-from .jobs import owner_of
+from .job import owner_of
 from .native_question import PictureQuestion
 from .order import Order
 from .reading import read_question

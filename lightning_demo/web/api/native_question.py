@@ -93,6 +93,10 @@ class PictureQuestion(Question):
     morph_strength: Annotated[
         Strength | None, Field(description="0: not at all; 1: the other prompt's own picture.")
     ] = None
+    template: Annotated[
+        Text | None,
+        Field(description="What the prompt was made of; kept in the picture's file beside it."),
+    ] = None
     num_images: Annotated[
         Annotated[int, Field(ge=1, le=MAX_IMAGES)] | None, Field(description="Pictures.")
     ] = None
@@ -154,7 +158,7 @@ class PictureQuestion(Question):
             self._size(),
             shape_only=size is None,
             count=self.num_images or 1,
-            output=Output(format, self.output_quality or 90),
+            output=Output(format, self.output_quality or 90, self.template or ""),
             strict=bool(self.strict),
             others={name: getattr(self, name) for name in OPTIONAL},
             names={

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import fastapi_offline
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -15,16 +15,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ...schemas import EngineState, Limits
+from ...schemas import Limits
 from .native_question import WORDS, PictureQuestion
+from .openapi_shapes import BYTES, MODELS, PICTURES, PROBLEM, STATUS, TEXT, USAGE, WHOLE
 from .service import Api, bound
 
 _UI = Path(fastapi_offline.__file__).parent / "static"
 _UI_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
-
-_TEXT = {"type": "string"}
-_WHOLE = {"type": "integer"}
-_WORDS = {"type": "array", "items": _TEXT}
 
 
 def routes(api: Api) -> list[BaseRoute]:
@@ -64,10 +61,10 @@ def openapi(limits: Limits) -> dict[str, Any]:
         },
         "paths": {
             "/v1/pictures": {"post": _pictures()},
-            "/v1/models": {"get": _get("The model and its limits", "models", _MODELS)},
-            "/v1/usage": {"get": _get("What you have used", "usage", _USAGE)},
+            "/v1/models": {"get": _get("The model and its limits", "models", MODELS)},
+            "/v1/usage": {"get": _get("What you have used", "usage", USAGE)},
             "/files/{name}": {"get": _a_file()},
-            "/healthz": {"get": _get("Whether the server is alive", "health", _STATUS)},
+            "/healthz": {"get": _get("Whether the server is alive", "health", STATUS)},
             "/readyz": {"get": _ready()},
             "/metrics": {"get": _metrics()},
         },
@@ -75,7 +72,7 @@ def openapi(limits: Limits) -> dict[str, Any]:
             "schemas": {
                 "PictureQuestion": _question(limits, strict=False),
                 "StrictPictureQuestion": _strict_question(limits),
-                "Problem": _PROBLEM,
+                "Problem": PROBLEM,
             },
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
@@ -126,11 +123,11 @@ def _strict_question(limits: Limits) -> dict[str, Any]:
 
 def _whole(name: str) -> dict[str, Any]:
     """Where a field has a whole number."""
-    return {"properties": {name: _WHOLE}, "required": [name]}
+    return {"properties": {name: WHOLE}, "required": [name]}
 
 
 def _pictures() -> dict[str, Any]:
-    picture = {name: _BYTES for name in ("image/jpeg", "image/png", "image/webp")}
+    picture = {name: BYTES for name in ("image/jpeg", "image/png", "image/webp")}
     questions = [{"$ref": _schema(f"{kind}PictureQuestion")} for kind in ("", "Strict")]
     return {
         "operationId": "paint",
@@ -149,14 +146,14 @@ def _pictures() -> dict[str, Any]:
             "200": {
                 "description": "The pictures",
                 "headers": {
-                    "X-Seed": {"schema": _TEXT},
-                    "X-Model": {"schema": _TEXT},
-                    "X-Warnings": {"schema": _TEXT, "description": "A JSON list"},
-                    "Server-Timing": {"schema": _TEXT, "description": "The engine's, by stage"},
+                    "X-Seed": {"schema": TEXT},
+                    "X-Model": {"schema": TEXT},
+                    "X-Warnings": {"schema": TEXT, "description": "A JSON list"},
+                    "Server-Timing": {"schema": TEXT, "description": "The engine's, by stage"},
                 },
                 "content": {
-                    "application/json": {"schema": _PICTURES},
-                    "text/event-stream": {"schema": _TEXT},
+                    "application/json": {"schema": PICTURES},
+                    "text/event-stream": {"schema": TEXT},
                     **picture,
                 },
             },
@@ -166,11 +163,11 @@ def _pictures() -> dict[str, Any]:
 
 
 def _a_file() -> dict[str, Any]:
-    picture = {name: _BYTES for name in ("image/jpeg", "image/png", "image/webp")}
+    picture = {name: BYTES for name in ("image/jpeg", "image/png", "image/webp")}
     return {
         "operationId": "file",
         "summary": "A finished picture",
-        "parameters": [{"name": "name", "in": "path", "required": True, "schema": _TEXT}],
+        "parameters": [{"name": "name", "in": "path", "required": True, "schema": TEXT}],
         "responses": {
             "200": {"description": "The picture", "content": picture},
             **_problems(404, 503),
@@ -179,13 +176,13 @@ def _a_file() -> dict[str, Any]:
 
 
 def _ready() -> dict[str, Any]:
-    operation = _get("Whether pictures can be asked for", "ready", _STATUS)
+    operation = _get("Whether pictures can be asked for", "ready", STATUS)
     operation["responses"] |= _problems(503)
     return operation
 
 
 def _metrics() -> dict[str, Any]:
-    operation = _get("What is measured, in Prometheus' text format", "metrics", _TEXT)
+    operation = _get("What is measured, in Prometheus' text format", "metrics", TEXT)
     content = operation["responses"]["200"]["content"]
     content["text/plain"] = content.pop("application/json")
     return operation
@@ -207,7 +204,7 @@ def _get(summary: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _problems(*statuses: int) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": _schema("Problem")}}}
-    later = {"Retry-After": {"schema": _WHOLE, "description": "Seconds"}}
+    later = {"Retry-After": {"schema": WHOLE, "description": "Seconds"}}
     return {
         str(status): {
             "description": "What is wrong, and with which field",
@@ -227,112 +224,3 @@ def _file(path: Path) -> Any:
         return FileResponse(path, headers={"Cache-Control": "max-age=86400"})
 
     return answer
-
-
-def _object(required: Mapping[str, Any], **others: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {**required, **others},
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-_BYTES = {"schema": {"type": "string", "contentMediaType": "image/*"}}
-_PICTURE = _object(
-    {"seed": _WHOLE, "width": _WHOLE, "height": _WHOLE, "media_type": _TEXT},
-    url={"type": "string", "format": "uri"},
-    b64_json={"type": "string", "contentEncoding": "base64"},
-)
-_PICTURES = _object(
-    {
-        "created": _WHOLE,
-        "model": _TEXT,
-        "prompt": _TEXT,
-        "num_inference_steps": _WHOLE,
-        "guidance_scale": {"type": "number"},
-        "pictures": {"type": "array", "items": _PICTURE},
-        "warnings": _WORDS,
-        "timings": _object({"total_ms": {"type": "number"}}),
-    }
-)
-_SIZES = {
-    "type": "array",
-    "items": {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2},
-}
-_STATE = {"enum": list(get_args(EngineState))}
-_LIMITS = _object(
-    {
-        "num_inference_steps": {"type": "array", "items": _WHOLE},
-        "default_steps": _WHOLE,
-        "sizes": _SIZES,
-        "min_side": _WHOLE,
-        "max_side": _WHOLE,
-    }
-)
-_STYLE = _object({"name": _TEXT, "prompt": _TEXT, "negative_prompt": _TEXT})
-_MODEL = _object(
-    {
-        "styles": {"type": "array", "items": _STYLE},
-        "id": _TEXT,
-        "object": {"const": "model"},
-        "created": _WHOLE,
-        "owned_by": _TEXT,
-        "title": _TEXT,
-        "state": _STATE,
-        "num_inference_steps": {"type": "array", "items": _WHOLE},
-        "default_num_inference_steps": _WHOLE,
-        "sizes": _SIZES,
-        "min_side": _WHOLE,
-        "max_side": _WHOLE,
-    }
-)
-_MODELS = _object({"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL}})
-_USAGE = _object(
-    {
-        "pictures": _WHOLE,
-        "days": {
-            "type": "array",
-            "items": _object({"day": _TEXT, "pictures": _WHOLE, "steps": _WHOLE}),
-        },
-        "would_have_cost": {
-            "type": "array",
-            "items": _object(
-                {
-                    "service": _TEXT,
-                    "usd_per_picture": {"type": "number"},
-                    "as_of": _TEXT,
-                    "usd": {"type": "number"},
-                }
-            ),
-        },
-    }
-)
-# All but the type is for those who are logged in, where the page has a login.
-_STATUS = _object(
-    {"type": {"const": "status"}},
-    state=_STATE,
-    model=_TEXT,
-    title=_TEXT,
-    limits=_LIMITS,
-    device=_TEXT,
-    detail=_TEXT,
-    progress={"type": ["number", "null"]},
-    waiting=_WHOLE,
-    loading_model=_TEXT,
-    loading_title=_TEXT,
-    submit_on_enter={"type": "boolean"},
-    tier=_TEXT,
-    engines=_WHOLE,
-    engines_ready=_WHOLE,
-    draining={"type": "boolean"},
-)
-_PROBLEM = _object(
-    {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": _WHOLE,
-        "detail": _TEXT,
-        "field": {"type": ["string", "null"]},
-    }
-)

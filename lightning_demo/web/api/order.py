@@ -34,10 +34,11 @@ MAX_TOLD = 20  # fields without effect that are named; some vendors' clients get
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How pictures are encoded."""
+    """How pictures are encoded, and what their files say beside their settings."""
 
     format: Format = "jpeg"
     quality: int = 90  # 1 … 100, of what is lossy
+    template: str = ""  # what the prompt was made of
 
     @property
     def media_type(self) -> str:

@@ -23,7 +23,7 @@ from ...errors import InvalidRequest, LightningError
 from . import event_stream
 from .access import NotAllowed
 from .files import url_of
-from .jobs import ENDED, Job, Record, State, iso_time, owner_of
+from .job import ENDED, Job, Record, State, iso_time, owner_of
 from .prediction import PredictionQuestion, order_of
 from .reading import InvalidFields, read_question
 from .replicate_model import (

@@ -19,7 +19,7 @@ from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
-from .jobs import Record, iso_time
+from .job import Record, iso_time
 from .order import MAX_SIDE, Asked, Output, no_effect
 from .reading import Question, read_question
 from .service import Api, answers, as_json, bound

@@ -21,7 +21,8 @@ from ..http_json import Shape, error_headers, problem_of, retry_seconds_of
 from ..painting import while_connected
 from ..service import Service
 from .access import Access, KeyRequired
-from .jobs import Jobs, owner_of
+from .job import owner_of
+from .jobs import Jobs
 from .order import Asked, Order, place
 from .store import SWEEP_SECONDS, Store
 from .temporary_folder import remove_left_ones

@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ...errors import InvalidRequest
 from ...settings import Settings, listed
-from .jobs import Job
+from .job import Job
 from .store import Store, new_id
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,9 @@ from ...schemas import MAX_PROMPT_CHARACTERS, MAX_SEED, STEP_COUNTS, Limits
 
 GUIDANCE_TOP = 2.0
 BUDGETS = (0, 100, 200, 400, 800)  # ms; 0: no drafts
-FIRST_SEED = 42  # the same first picture for every visitor
+# The same first picture for every visitor. Of 48 seeds one of the three from which the miniature
+# draws its sixteen things best, by sentence nearest neighbour (.17; all .22).
+FIRST_SEED = 2
 
 # What a first visitor does not need is in a drawer below, which `drawer.js` opens.
 DRAWER = (

@@ -40,7 +40,7 @@ KEYS_BUTTON = (
 )
 
 # The page's script is a module: importing it again gives the same one.
-START = "async () => (await import(new URL('web/live.js', document.baseURI))).start()"
+START = "async () => (await import(new URL('web/page.js', document.baseURI))).start()"
 
 
 def page(service: Service) -> gr.Blocks:
@@ -60,7 +60,7 @@ def page(service: Service) -> gr.Blocks:
         words = {name or status.model: completions(each) for name, each in vocabularies.items()}
         _masthead(service.settings, status, words, keys=not kiosk)
         prompt_box(next(iter(vocabularies.values())).examples)
-        prompt_note()
+        prompt_note(kiosk=kiosk)
         with gr.Row(elem_id="studio"):
             with gr.Column(elem_id="picture-side"):
                 picture_stage()

@@ -64,7 +64,7 @@ def status_line() -> gr.HTML:
 
 
 def action_buttons(*, kiosk: bool = False) -> None:
-    """Pause, save, share, and open a saved picture's settings; `live.js` acts on them.
+    """Pause, save, share, and open a saved picture's settings; `actions.js` acts on them.
 
     Args:
         kiosk: without what reaches the files, the clipboard and the address of that computer.

@@ -34,14 +34,24 @@ def prompt_box(examples: tuple[str, ...]) -> gr.Textbox:
     )
 
 
-def prompt_note() -> gr.HTML:
+# In the same line; `prompt_template.js` fills it. A public screen has no batch.
+TEMPLATE = (
+    '<div id="prompt-template"><span id="prompt-template-says" role="status"></span>'
+    '<button type="button" id="prompt-template-open" aria-haspopup="dialog"'
+    ' data-text="page.template.open" data-text-title="page.template.open.title"'
+    " hidden></button></div>"
+)
+
+
+def prompt_note(*, kiosk: bool = False) -> gr.HTML:
     """The line under the prompt that says what is wrong with it; there even when empty.
 
     What Tab does there is only read aloud, when the prompt is reached.
     """
     return gr.HTML(
         '<p id="prompt-note" role="status" aria-live="polite"></p>'
-        '<p id="prompt-hint" data-text="page.prompt.hint" hidden></p>',
+        '<p id="prompt-hint" data-text="page.prompt.hint" hidden></p>'
+        f"{'' if kiosk else TEMPLATE}",
         elem_id="prompt-line",
     )
 

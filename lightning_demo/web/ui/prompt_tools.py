@@ -8,6 +8,7 @@ from html import escape
 import gradio as gr
 
 from ...schemas import MAX_PROMPT_CHARACTERS, Style
+from ...studio.mp4 import can_film
 from .controls import CONTROLS
 
 # Keys of what people have found to work with this model; short.
@@ -85,7 +86,8 @@ DIALOGS = """
   <footer>
     <p id="morph-says" role="status"></p>
     <button type="button" id="morph-use" data-text="page.use" disabled></button>
-    <button type="button" id="morph-film" data-text="page.morph.film" disabled></button>
+    <button type="button" id="morph-film" data-text="page.morph.film" disabled
+      {no_film}></button>
     <button type="button" id="morph-gif" data-text="page.morph.gif" disabled></button>
   </footer>
 </dialog>
@@ -104,5 +106,5 @@ def prompt_tools(styles: Sequence[Style], *, kiosk: bool = False) -> gr.HTML:
         more="" if kiosk else MORE,
     )
     if not kiosk:
-        html += DIALOGS.format(most=MAX_PROMPT_CHARACTERS)
+        html += DIALOGS.format(most=MAX_PROMPT_CHARACTERS, no_film="" if can_film() else "hidden")
     return gr.HTML(html, elem_id="prompt-tools-panel")

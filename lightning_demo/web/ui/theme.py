@@ -1,4 +1,4 @@
-"""The look: a theme from Gradio's tokens, light and dark; `assets/web/style.css` does the rest."""
+"""The look: a theme from Gradio's tokens, light and dark; rules in `assets/web` do the rest."""
 
 from __future__ import annotations
 

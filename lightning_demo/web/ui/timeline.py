@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from ...studio.mp4 import can_film
+
 TIMELINE = """
 <section id="timeline" class="empty" data-text-aria-label="page.timeline">
   <button id="timeline-play" type="button" aria-pressed="false"
@@ -34,7 +36,7 @@ TIMELINE = """
     <div class="of-three">
       <button id="timeline-film" type="button"
         data-text="page.timeline.film" data-text-title="page.timeline.film.title"
-        disabled></button>
+        disabled {no_film}></button>
       <button id="timeline-gif" type="button" disabled>GIF</button>
       <button id="timeline-webp" type="button" disabled
         data-text-title="page.timeline.webp.title">WebP</button>
@@ -60,4 +62,5 @@ TIMELINE = """
 
 def timeline() -> gr.HTML:
     """The strip and its menu; `timeline.js` fills them."""
-    return gr.HTML(TIMELINE, elem_id="timeline-panel")
+    html = TIMELINE.format(no_film="" if can_film() else "hidden")
+    return gr.HTML(html, elem_id="timeline-panel")

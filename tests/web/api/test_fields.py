@@ -81,6 +81,7 @@ VALUES: dict[Any, Any] = {
     **dict.fromkeys(("variation_seed", "subseed"), 8),
     **dict.fromkeys(("variation_strength", "morph_strength", "subseed_strength"), 0.5),
     "morph_prompt": "a fox",
+    "template": "a {cat, dog}",
     **dict.fromkeys(REFUSED, [1]),
     **{(name, "disable_safety_checker"): False for name in ("replicate", "cog")},
 }

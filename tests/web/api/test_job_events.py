@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lightning_demo.web.api.jobs import Event, Job, Jobs, Record
+from lightning_demo.web.api.job import Event, Job, Record
+from lightning_demo.web.api.jobs import Jobs
 from lightning_demo.web.api.order import Asked, place
 from lightning_demo.web.api.store import NotFound, Store
 from lightning_demo.web.callers import Caller

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lightning_demo.errors import EngineUnavailable, GenerationFailed, RateLimited
-from lightning_demo.web.api.jobs import Job, Jobs
+from lightning_demo.web.api.job import Job
+from lightning_demo.web.api.jobs import Jobs
 from lightning_demo.web.api.order import Asked, place
 from lightning_demo.web.api.store import NotFound, Store
 from lightning_demo.web.callers import Caller

@@ -18,7 +18,7 @@ from lightning_demo.web.api import (
     fal_queue,
     hugging_face,
     native_question,
-    openai,
+    openai_question,
     prediction,
     replicate,
     replicate_model,
@@ -104,7 +104,7 @@ PAINTERS = {
         "/v1/images/generations",
         PROMPT,
         lambda c: c["error"]["message"],
-        openai.GenerationQuestion,
+        openai_question.GenerationQuestion,
         400,
     ),
     "hugging face": Vendor(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from functools import lru_cache
 from html import escape
@@ -13,6 +14,7 @@ import pytest
 
 from lightning_demo.model.weights.checkpoints import MINIATURE, MODELS, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
+from lightning_demo.studio import mp4
 from lightning_demo.web.server import Server
 from lightning_demo.web.ui.completions import completions
 from lightning_demo.web.ui.controls import CONTROLS
@@ -47,6 +49,17 @@ def test_every_step_count_is_shown_and_only_known_sizes(family: Any) -> None:
     sizes = [value for _, value in found["size"]["choices"]]
     assert sizes == [f"{width}x{height}" for width, height in family.limits.sizes]
     assert found["size"]["value"] == sizes[0]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_film_is_offered_where_one_can_be_made(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mp4, "find_spec", lambda name: installed or None)
+    found = _components.__wrapped__(MINIATURE.name)
+    for panel, name in (("timeline-panel", "timeline-film"), ("prompt-tools-panel", "morph-film")):
+        (button,) = re.findall(f'<button[^>]* id="{name}"[^>]*>', found[panel]["value"])
+        assert ("hidden" in button) is not installed
 
 
 def test_every_control_has_a_label() -> None:

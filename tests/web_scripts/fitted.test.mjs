@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fitted } from "../../assets/web/from_picture.js";
+import { fitted } from "../../assets/web/fitted.js";
 
 const LIMITS = { steps: [1, 2, 4, 8], sizes: [[512, 512], [640, 384], [384, 640]], maxSeed: 2 ** 32 - 1, maxGuidance: 2 };
 const NOW = {
