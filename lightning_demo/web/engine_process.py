@@ -31,9 +31,11 @@ def main(make: Callable[[Settings, str], EngineServer] = EngineServer) -> None:
     """
     # A key in the terminal, and a supervisor that asks all processes of a service, end the page's
     # process, which ends this one when it has drained.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Not ignored: the process that compiles would inherit that, and is ended by this signal.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     level = logging.DEBUG if "--verbose" in sys.argv else logging.INFO
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     answer_soon()

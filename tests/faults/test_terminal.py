@@ -23,7 +23,7 @@ import httpx
 import psutil
 import pytest
 
-from ..processes import ForkedPopen
+from ..processes import ROOT, ForkedPopen
 from ..web.conftest import Tab, connect
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a terminal of its own")
@@ -150,6 +150,23 @@ def ends_in_order(engine: str, end: End) -> None:
 @pytest.mark.parametrize("end", [press_ctrl_c, close, stop_all], ids=lambda end: end.__name__)
 def test_with_an_engine_in_a_process_nothing_is_left(end: End) -> None:
     ends_in_order("process", end)
+
+
+def test_who_compiles_beside_an_engine_in_a_process_can_be_ended() -> None:
+    """What a process ignores, those that it starts ignore, too."""
+    command = [sys.executable, "-m", "tests.engine.painting_process", "colours"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT) as engine:  # noqa: S603
+        assert engine.stdin is not None and engine.stdout is not None
+        engine.stdin.write(b"any\n")
+        engine.stdin.flush()
+        assert engine.stdout.readline().startswith(b"http")
+        status = Path(f"/proc/{engine.pid}/status").read_text()
+        found = re.search(r"^SigIgn:\s*([0-9a-f]+)$", status, re.MULTILINE)
+        assert found and not int(found[1], 16) >> (signal.SIGTERM - 1) & 1
+        engine.send_signal(signal.SIGTERM)
+        engine.stdin.close()
+        assert engine.wait(PATIENCE) == 0, "it ends with its standard input, and not before"
 
 
 @pytest.mark.timeout(500)
