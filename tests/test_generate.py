@@ -111,18 +111,33 @@ def test_the_real_model_without_a_gpu_or_weights_ends_with_a_sentence(
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.parametrize("damage", ["cut short", "one bit"])
 def test_damaged_weights_end_with_a_sentence_and_an_exit_code(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    damage: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     folder = tmp_path / "lightning"
     shutil.copytree(MINIATURE.lightning.folder, folder)
     file = folder / "sdxl_lightning_4step_lora.safetensors"
-    file.write_bytes(file.read_bytes()[:1000])
-    broken = replace(MINIATURE, lightning=replace(MINIATURE.lightning, folder=folder), sha256={})
+    content = bytearray(file.read_bytes())
+    content[-1000] ^= 0x40
+    file.write_bytes(content[:1000] if damage == "cut short" else content)
+    hashes = {} if damage == "cut short" else MINIATURE.sha256
+    broken = replace(
+        MINIATURE, lightning=replace(MINIATURE.lightning, folder=folder), sha256=hashes
+    )
     monkeypatch.setitem(machine.MODELS, "miniature", broken)
     assert main(["generate", "a cat", "--out", str(tmp_path / "x.png"), *HERE]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: ") and f"{file} is damaged or cut short" in error
+    assert error.startswith("error: ") and "Fetch it again." in error
+    if damage == "cut short":
+        assert f"{file} is damaged or cut short" in error
+    else:
+        assert f"{file} is not the expected file: its sha256 is " in error
+        expected = MINIATURE.sha256[f"{MINIATURE.lightning.name}/{file.name}"]
+        assert f"the checkpoint table says {expected[:12]}…" in error
     assert not (tmp_path / "x.png").exists()
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..model.device import choose_model
-from ..model.safety import SafetyChecker, safety_checker
 from ..model.weights.checkpoints import MINIATURE
 from ..model.weights.fingerprint import fingerprint
 from ..model.weights.lora_setting import Lora, parse_loras
@@ -22,7 +21,7 @@ from ..settings import Settings
 from ..surroundings import compile_folder, cpu_threads, on_zerogpu
 from .base import Engine
 from .cached import CachedEngine, FrameCache
-from .checked import CheckedEngine
+from .checking import Checking
 from .fallbacks import with_fallbacks
 from .latency_model import LatencyModel
 from .local import Loader, LocalEngine
@@ -60,31 +59,21 @@ def build_engine(
     """
     spec = choose_model(settings)
     metrics = metrics or Metrics()
-    checker = safety_checker(settings.safety_checker, spec)
-
-    def checked(engine: Engine, spec: ModelSpec) -> Engine:
-        """Inside the memory of finished frames: a picture is looked at once."""
-        if checker is None or spec.small:
-            return engine
-        return CheckedEngine(engine, checker.flags, metrics)
-
+    # Inside the memory of finished frames: a picture is looked at once.
+    checking = Checking(settings.safety_checker, spec, metrics)
     if on_zerogpu():
-        if checker is not None:
-            checker.load()
-        lent = checked(_lent(spec, settings, metrics), spec)
+        checking.load()
+        lent = checking.around(_lent(spec, settings, metrics), spec)
         # Not shared: each picture is painted in somebody's own time, and fails with it.
         return CachedEngine(lent, _cache(settings), metrics, shares=False)
     loras = parse_loras(settings.lora)
     if elsewhere is not None:
         known = about(spec, loras, fp8=settings.fp8)
-        engine_there = elsewhere(known, metrics)
-        several = (
-            with_fallbacks(engine_there, settings, known, metrics) if fallback else engine_there
-        )
-        return CachedEngine(several, _cache(settings), metrics)
-    load = loader(spec, settings, num_inference_steps=num_inference_steps)
-    if checker is not None:
-        load = _after(checker, load)
+        several = elsewhere(known, metrics)
+        if fallback:
+            several = with_fallbacks(several, settings, known, metrics)
+        return CachedEngine(checking.around_others(several), _cache(settings), metrics)
+    load = checking.before(loader(spec, settings, num_inference_steps=num_inference_steps))
 
     def engine(
         load: Loader,
@@ -98,7 +87,7 @@ def build_engine(
         local = LocalEngine(load, known, metrics=metrics, latency_model=latency_model)
         # A stand-in is there only while nobody else is.
         several = with_fallbacks(local, settings, known, metrics) if others else local
-        return CachedEngine(checked(several, spec), _cache(settings), metrics)
+        return CachedEngine(checking.around(several, spec), _cache(settings), metrics)
 
     if not stand_in or spec.lightning.folder is not None:
         return engine(load, spec, loras, latency_model, others=fallback)
@@ -120,15 +109,10 @@ def build_replica(settings: Settings, metrics: Metrics) -> tuple[Engine, LocalEn
     It starts to load its model at once.
     """
     spec = choose_model(settings)
-    checker = safety_checker(settings.safety_checker, spec)
-    load = loader(spec, settings)
-    if checker is not None:
-        load = _after(checker, load)
+    checking = Checking(settings.safety_checker, spec, metrics)
     known = about(spec, parse_loras(settings.lora), fp8=settings.fp8)
-    local = LocalEngine(load, known, metrics=metrics)
-    if checker is None or spec.small:
-        return local, local
-    return CheckedEngine(local, checker.flags, metrics), local
+    local = LocalEngine(checking.before(loader(spec, settings)), known, metrics=metrics)
+    return checking.around(local, spec), local
 
 
 def expected(settings: Settings) -> EngineStatus:
@@ -157,17 +141,6 @@ def _lent(spec: ModelSpec, settings: Settings, metrics: Metrics) -> Engine:
     settings = replace(settings, device=device, compile=False, cuda_graphs=False)
     known = replace(about(spec, parse_loras(settings.lora)), limits=limits)
     return ZeroGpuEngine(loader(spec, settings), known, metrics=metrics)
-
-
-def _after(checker: SafetyChecker, load: Loader) -> Loader:
-    """A loader that has the checker ready first: without it nothing is painted."""
-
-    def both(report: Callable[[float, str], None]) -> Sampler:
-        report(0.0, "Loading the safety checker")
-        checker.load()
-        return load(report)
-
-    return both
 
 
 def _in_turn(first: Loader, second: Loader) -> tuple[Loader, Loader]:

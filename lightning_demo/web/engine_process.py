@@ -29,10 +29,13 @@ def main(make: Callable[[Settings, str], EngineServer] = EngineServer) -> None:
     Args:
         make: settings and key to what serves.
     """
-    # A key in the terminal ends the page's process, which ends this one when it has drained.
+    # A key in the terminal, and a supervisor that asks all processes of a service, end the page's
+    # process, which ends this one when it has drained.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Not ignored: the process that compiles would inherit that, and is ended by this signal.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     level = logging.DEBUG if "--verbose" in sys.argv else logging.INFO
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
     answer_soon()

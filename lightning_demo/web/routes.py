@@ -41,6 +41,8 @@ def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
     """All of them, bound to one service. No path is ever built from what a visitor sends."""
     endpoints = Endpoints(service)
     return [
+        # Before Gradio's own, which pass on whatever public address is named, to anybody.
+        *(Route(f"/gradio_api/{name}={{rest:path}}", _nothing_there) for name in ("file", "proxy")),
         WebSocketRoute("/live", endpoints.live),
         Route("/healthz", endpoints.health),
         Route("/readyz", endpoints.ready),
@@ -60,6 +62,10 @@ def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
             else []
         ),
     ]
+
+
+async def _nothing_there(request: Request) -> Response:
+    return problem(HTTPStatus.NOT_FOUND, "This page has no files of Gradio's.")
 
 
 class Endpoints:

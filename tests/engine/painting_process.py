@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from starlette.requests import HTTPConnection
 
 from lightning_demo.engine.base import Engine
 from lightning_demo.engine.metrics import Metrics
+from lightning_demo.errors import EngineUnavailable
+from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import Settings
 from lightning_demo.web.callers import Caller
 from lightning_demo.web.engine_process import main
 from lightning_demo.web.engine_server import WEB
 
+from ..web.fakes import FakeEngine
 from .replicas import Colours, Observed
+
+LOST = "The device has stopped working (CUDA error: an illegal memory access was encountered)."
 
 
 class ObservedForAll(Observed):
@@ -43,6 +49,31 @@ class Telling(Colours):
         return super()._engine(settings, metrics)
 
 
+class Losing(Colours):
+    """Its device is lost by the first picture of all, whichever process paints it."""
+
+    def _engine(self, settings: Settings, metrics: Metrics) -> tuple[Engine, Engine]:
+        engine, local = super()._engine(settings, metrics)
+        assert isinstance(engine, FakeEngine)
+        lost = Path(os.environ["LOST"])
+
+        def lose(request: GenerationRequest) -> Exception | None:
+            if lost.exists():
+                return None
+            lost.touch()
+            engine.say(state="failed", detail=LOST)
+            return EngineUnavailable(LOST)  # as `LocalEngine` answers all that wait
+
+        engine.fault = lose
+        return engine, local
+
+
 if __name__ == "__main__":
-    kinds = {"observed": ObservedForAll, "colours": Colours, "failing": Failing, "telling": Telling}
+    kinds = {
+        "observed": ObservedForAll,
+        "colours": Colours,
+        "failing": Failing,
+        "telling": Telling,
+        "losing": Losing,
+    }
     main(kinds[sys.argv[1]])

@@ -149,6 +149,26 @@ def test_killed_and_stopped_it_is_replaced():
     lasts(check)
 
 
+def test_a_device_that_is_lost_is_left_with_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """The driver comes back in a new one only; nobody at the page has to ask again."""
+    monkeypatch.setenv("LOST", str(tmp_path / "lost"))
+
+    async def check() -> None:
+        async with opened("losing") as engine:
+            await ready(engine)
+            pid = engine.pid
+            assert pid is not None
+            last = (await read(engine, "a boat"))[-1]
+            assert isinstance(last, Frame) and last.final
+            assert engine.pid != pid and not psutil.pid_exists(pid)
+            assert (engine.status().state, engine.status().engines_ready) == ("ready", 1)
+
+    lasts(check)
+    assert (tmp_path / "lost").exists() and "illegal memory access" in caplog.text
+
+
 def test_one_that_cannot_load_its_model_has_failed_with_its_words(monkeypatch):
     monkeypatch.setattr(process, "PAUSES", (0.0,))
 

@@ -1,6 +1,6 @@
 """A process that may have little more memory than it has, and whose steps want much more.
 
-`python -m tests.faults.limited_process KIND`: prints what became of two pictures, as JSON.
+`python -m tests.faults.limited_process`: prints what became of its pictures, as JSON.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +37,10 @@ def limit() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (has + ROOM, has + ROOM))
 
 
-async def paint(kind: str) -> list[str]:
-    """What became of a picture whose step wants too much, and of the next one."""
+async def paint() -> dict[str, str]:
+    """What became of pictures whose steps want too much, and of those before and after each."""
     components = quick_components(load_components(MINIATURE, "cpu"))
-    said = []
+    said: dict[str, str] = {}
     async with observed_engine(components) as (engine, _):
 
         async def ask(prompt: str) -> str:
@@ -52,15 +51,16 @@ async def paint(kind: str) -> list[str]:
             except LightningError as error:
                 return f"{type(error).__name__}: {error}"
 
-        said.append(await ask("before"))
+        said["before"] = await ask("before")
         limit()
-        want: Any = WANT[kind]
-        handle = components.unets.get(4).register_forward_hook(lambda *args: want() and None)
-        said.append(await ask("greedy"))
-        handle.remove()
-        said.append(await ask("after"))
+        for kind, want in WANT.items():
+            unet: Any = components.unets.get(4)
+            handle = unet.register_forward_hook(lambda *args, want=want: want() and None)
+            said[kind] = await ask(f"greedy by {kind}")
+            handle.remove()
+            said[f"after {kind}"] = await ask(f"after {kind}")
     return said
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(paint(sys.argv[1]))), flush=True)
+    print(json.dumps(asyncio.run(paint())), flush=True)

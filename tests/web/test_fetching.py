@@ -121,6 +121,19 @@ def test_no_field_of_an_api_is_an_address_to_fetch(
     assert (asked_for, listener.visits) == ([], 0)
 
 
+def test_no_route_passes_requests_on(
+    running: Running, listener: Listener, asked_for: list[str]
+) -> None:
+    proxy = PAINTERS["fal proxy"]
+    with httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
+        for url in (listener.url, f"http://{HOST}/x.png", f"https://{HOST}/x.png"):
+            for way in ("gradio_api/file=", "gradio_api/proxy=", "file=", "proxy=", "files/"):
+                answer = client.get(f"/{way}{url}", follow_redirects=False)
+                assert 300 <= answer.status_code < 500, (way, answer.status_code)
+            assert not post(client, proxy, proxy.body, **{"x-fal-target-url": url}).is_success
+    assert (asked_for, listener.visits) == ([], 0)
+
+
 def test_a_picture_to_read_is_no_address(
     running: Running, listener: Listener, asked_for: list[str]
 ) -> None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ... import __version__
@@ -22,6 +23,7 @@ from ...schemas import EngineStatus
 from ...settings import Settings, replica_range, variable
 from .registry import Plan, Record, Registry
 from .scaling import by_wait
+from .session_folder import remove_session
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class Cluster:
         self._web = secrets.token_hex(8)
         self._local = not (settings.ray_address or connected)
         self._connected = connected
+        self._folder: Path | None = None  # of Ray's own files, of a cluster that is ours
         self.closed = False
         if not connected:
             self._connect()
@@ -210,17 +213,21 @@ class Cluster:
         else:
             options["address"] = self._settings.ray_address
         try:
-            self._ray.init(**options)
+            context = self._ray.init(**options)
         except Exception as error:  # Ray raises whatever it likes
             with suppress(Exception):
                 self._ray.shutdown()
             raise InvalidSetting(_why_not(self._settings.ray_address, error)) from None
+        if self._local:
+            self._folder = Path(context.address_info["session_dir"])
         where = self._ray.get_runtime_context().gcs_address
         log.info("Ray %s at %s", self._ray.__version__, where)
 
     def _disconnect(self) -> None:
         if not self._connected:
             self._ray.shutdown()
+        if self._folder is not None:
+            remove_session(self._folder)
 
     def _make_registry(self) -> Any:
         options: dict[str, Any] = {

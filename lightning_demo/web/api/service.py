@@ -25,6 +25,7 @@ from .job import owner_of
 from .jobs import Jobs
 from .order import Asked, Order, place
 from .store import SWEEP_SECONDS, Store
+from .temporary_folder import remove_left_ones
 from .usage import Usage
 from .webhooks import Webhooks
 
@@ -150,6 +151,7 @@ class Api:
         """Forgets what has expired while the server runs, whether or not anybody asks."""
         folder = files_folder(self.service.settings)
         try:
+            await asyncio.to_thread(remove_left_ones)
             if folder is not None and await asyncio.to_thread(folder.is_dir):
                 await asyncio.to_thread(self.store.sweep)  # what the server before has left
             while True:

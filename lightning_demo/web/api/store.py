@@ -17,13 +17,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...errors import EngineUnavailable, InvalidRequest
 from ...private import private_file, write_private
 from ...settings import Settings, files_folder
 from . import expiry
+from .temporary_folder import TemporaryFolder
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,8 @@ class Store:
             megabytes: of pictures, beyond which the oldest go first; the database with the jobs
                 may have a quarter of that beside.
         """
-        self._temporary = TemporaryDirectory(prefix="lightning-demo-") if folder is None else None
-        self._folder = Path(self._temporary.name) if self._temporary else Path(folder or "")
+        self._temporary = TemporaryFolder() if folder is None else None
+        self._folder = self._temporary.path if self._temporary else Path(folder or "")
         self._seconds = hours * 3600
         self._budget = int(megabytes * 2**20)
         self._lock = threading.Lock()
@@ -113,7 +113,7 @@ class Store:
         with self._lock:
             self._database.close()
         if self._temporary is not None:
-            self._temporary.cleanup()
+            self._temporary.close()
 
     def put_file(self, data: bytes, media_type: str) -> str:
         """Keeps a picture; returns its name, id and extension."""
