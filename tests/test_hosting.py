@@ -24,7 +24,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 # Programs that the documents name with options of their own.
-OTHERS = ("docker", "pip", "git", "curl", "useradd", "ray ")
+OTHERS = ("docker", "pip", "git", "curl", "useradd", "ray ", "python -m pytest")
 
 
 def commands() -> Iterator[tuple[str, str]]:

@@ -225,6 +225,7 @@ class LocalEngine:
     def _hang(self, sentence: str) -> None:
         """Gives up what will not go on; on the watchdog's thread."""
         log.error("the engine ends: %s", sentence)
+        self._ended = self._ended or ("failed", sentence)  # before its thread sees that it is over
         self._hung = True
         self._end("failed", sentence)
         self._wake.set()
@@ -296,10 +297,11 @@ class LocalEngine:
 
     def _end(self, state: EngineState, detail: str) -> None:
         self._ended = self._ended or (state, detail)
+        _, first = self._ended
         for request in self._core.in_flight:
             self._core.drop(request)
             if reader := self._readers.get(request):
-                reader.fail(EngineUnavailable(detail))
+                reader.fail(EngineUnavailable(first))
 
     def _report(self, fraction: float, sentence: str) -> None:
         self._about = replace(self._about, progress=fraction, detail=sentence)
