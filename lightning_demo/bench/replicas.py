@@ -38,6 +38,7 @@ COMPARED = {"process": "process", "ray": "one_replica"}  # with the engine in th
 ROUTE = Route("/v1/pictures", "image/jpeg")
 WARM_UP_PICTURES = 4  # of each program
 PROMPT = "a boat by the sea"
+SETTLE_SECONDS = 25.0  # in which an engine that has just been used measures its calls
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,13 +106,14 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _prepare(server: Server, replicas: int, args: argparse.Namespace) -> None:
-    """Waits until all engines are ready and have been used once."""
+    """Waits until all engines are ready, have been used once, and have come to rest."""
     server.wait()
     asyncio.run(all_ready(server, replicas))
     if args.pin:
         _pin(server)
     _ask(server, args, WARM_UP_PICTURES, visit=0)
     _type(server, [steady_typist(-1)], args.num_inference_steps)
+    time.sleep(SETTLE_SECONDS)
 
 
 def _type(server: Server, typing: Sequence[Typist], steps: int) -> Round:

@@ -22,6 +22,7 @@ def test_it_compares_an_engine_elsewhere_with_one_here(
         return replace(typist, keys=keys)
 
     monkeypatch.setattr(replicas, "steady_typist", short)
+    monkeypatch.setattr(replicas, "SETTLE_SECONDS", 0.0)
     small = ["--rounds", "1", "--users", "2", "--seconds", "1", "--pictures", "1"]
     assert main(["bench", "replicas", "--sides", "local", "process", *small]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
