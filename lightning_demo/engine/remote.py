@@ -144,7 +144,8 @@ class RemoteEngine:
                 yield value
         finally:
             self._flows.pop(flow, None)
-            painting.cancel()  # closes the connection
+            if not flow.done:
+                painting.cancel()  # closes the connection
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -241,11 +242,11 @@ class RemoteEngine:
         try:
             async with self._link.values(content) as chunks:
                 records = Records()
+                # To its end, though nothing follows the last value: else no connection is kept.
                 async for chunk in chunks:
                     for record in records.feed(chunk):
-                        await self._take(flow, record)
-                        if flow.done:
-                            return
+                        if not flow.done:
+                            await self._take(flow, record)
             flow.end(EngineUnavailable(f"{self.url} has broken off: {UNFINISHED}"))
         except InvalidSetting as error:  # it is not, or no longer, one that may paint
             flow.end(NotTaken(error.message))
