@@ -11,10 +11,11 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -58,6 +59,7 @@ DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 POLL_SECONDS = 0.5
+SAME_SECONDS = 1.0  # in which a signal is the first one's echo, by a program that passes it on
 TOLD_SECONDS = 3.0  # in which pages and health checks are told that the engine has failed
 STYLES = (
     *("style", "prompt", "picture", "status", "controls", "words", "picture_dialog", "keys"),
@@ -224,7 +226,7 @@ def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) ->
         return 1 if failed else 0
 
 
-def _until_asked_or_failed(engine: Engine, asked: threading.Event) -> str:
+def _until_asked_or_failed(engine: Engine, asked: SimpleQueue[int]) -> str:
     """Waits for a signal; or for the end of an engine that has served, and returns its words.
 
     Nobody but a supervisor can start that one anew. An engine that could not load its model says so
@@ -235,20 +237,38 @@ def _until_asked_or_failed(engine: Engine, asked: threading.Event) -> str:
         status = engine.status()
         served = served or status.state == "ready"
         if served and status.state == "failed":
-            asked.wait(TOLD_SECONDS)
+            _comes(asked, TOLD_SECONDS)
             return status.detail
-        if asked.wait(POLL_SECONDS):  # bounded: on Windows a wait without end lets no signal in
+        if _comes(asked, POLL_SECONDS):  # bounded: on Windows a wait without end lets no signal in
             return ""
 
 
+def _comes(asked: SimpleQueue[int], seconds: float) -> bool:
+    try:
+        asked.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
+
+
 @contextlib.contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """An event that what asks to end sets; a second signal ends the process at once."""
-    asked = threading.Event()
+def _signals() -> Iterator[SimpleQueue[int]]:
+    """Where what asks to end is put; a second signal ends the process at once.
+
+    Not an event: a handler runs on the thread that waits, and would wait for its own lock.
+    """
+    asked: SimpleQueue[int] = SimpleQueue()
+    first = 0.0
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(number, signal.SIG_DFL)
+        nonlocal first
+        now = time.monotonic()
+        if not first:
+            first = now
+            asked.put(number)
+        elif now - first > SAME_SECONDS:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     before = {number: signal.signal(number, ask) for number in _that_end()}
     try:

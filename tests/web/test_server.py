@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,36 @@ def test_an_idle_server_ends_at_once_and_cleanly() -> None:
         assert child.wait(timeout=20) == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_signal_that_comes_many_times_at_once_is_one() -> None:
+    """Programs pass on to a child what its terminal or group has sent it already."""
+    with fake_server(step_seconds=0.2) as (child, url):
+        with connect(url.replace("http", "ws") + "/live") as connection:
+            tab = Tab(connection)
+            tab.ask(1)
+            tab.until(lambda m: m["type"] == "frame")
+            for _ in range(5):
+                child.send_signal(signal.SIGTERM)
+                child.send_signal(signal.SIGINT)
+            tab.final(1)
+        assert child.wait(timeout=20) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_second_signal_ends_it_at_once() -> None:
+    with fake_server(step_seconds=1) as (child, url):
+        with connect(url.replace("http", "ws") + "/live") as connection:
+            tab = Tab(connection)
+            tab.ask(1)
+            tab.until(lambda m: m["type"] == "frame")
+            child.send_signal(signal.SIGTERM)
+            tab.until(lambda m: m["type"] == "status" and m["draining"])
+            while child.poll() is None:  # what comes within a second is an echo of the first
+                child.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+        assert child.wait(timeout=20) == -signal.SIGTERM
+
+
 def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     engine = FakeEngine()
     with socket.socket() as taken:
@@ -91,6 +122,7 @@ class Signals:
 
     def __init__(self, ignored: Sequence[str] = (), **numbers: int) -> None:
         vars(self).update(numbers)
+        self.raised: list[int] = []
         self.handlers: dict[int, Any] = {
             number: self.SIG_IGN if name in ignored else self.SIG_DFL
             for name, number in numbers.items()
@@ -102,6 +134,10 @@ class Signals:
 
     def getsignal(self, number: int) -> Any:
         return self.handlers[number]
+
+    def raise_signal(self, number: int) -> None:
+        assert self.handlers[number] is self.SIG_DFL, "it ends the process"
+        self.raised.append(number)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +160,13 @@ def test_what_each_system_ends_programs_with(
                 assert signals.handlers[number] is signals.SIG_IGN, "it outlives its terminal"
                 continue
             signals.handlers[number](number, None)
-            assert asked.is_set()
-            assert signals.handlers[number] is signals.SIG_DFL, "a second one ends it at once"
+            signals.handlers[number](number, None)
+            assert asked.get_nowait() == number and asked.empty(), "an echo is none of its own"
+            monkeypatch.setattr(server, "SAME_SECONDS", -1.0)
+            signals.handlers[number](number, None)
+            assert signals.raised.pop() == number
+            monkeypatch.undo()
+            monkeypatch.setattr(server, "signal", signals)
     assert signals.handlers == before
 
 
