@@ -42,6 +42,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     adopt.add_argument(
         "--teacher", action="store_true", help="also its text encoders, and go on with its teacher"
     )
+    adopt.add_argument(
+        "--students",
+        action="store_true",
+        help="also its text encoders and its teacher, finished, and go on with its students",
+    )
 
     distill = _command(commands, "distill", _distill, "distill the teacher to few steps")
     distill.add_argument("--steps", type=int, choices=STEP_COUNTS, required=True)
@@ -181,11 +186,21 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _adopt(args: argparse.Namespace) -> int:
-    from .export import adopt_autoencoder, adopt_teacher
+    from .adopt import adopt_autoencoder, adopt_students, adopt_teacher
 
+    if args.teacher and args.students:
+        raise SystemExit(
+            "--students need the teacher that they learned from, as it is: one of both"
+        )
     print("finished:", *adopt_autoencoder(args.model, args.run_dir))
     if args.teacher:
         adopt_teacher(args.model, args.run_dir)
+    if args.students:
+        try:
+            adopt_teacher(args.model, args.run_dir, finished=True)
+        except ValueError as error:
+            raise SystemExit(str(error)) from error
+        print("to go on with:", *adopt_students(args.model, args.run_dir))
     return 0
 
 

@@ -14,7 +14,14 @@ from .autoencoder import psnr, train_autoencoder, train_decoder
 from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
 from .dataset import Dataset, build_dataset
-from .distill import STUDENTS, StudentPlan, cache_targets, train_one_step, train_student
+from .distill import (
+    STUDENTS,
+    StudentPlan,
+    cache_targets,
+    start_of,
+    train_one_step,
+    train_student,
+)
 from .evaluate import CLASSIFIER
 from .export import export_model
 from .lora import LowRank, lora_tensors
@@ -113,7 +120,8 @@ class TrainingRun:
     def _student(self, plan: StudentPlan, length: Length) -> None:
         if (self.folder / f"{plan.name}.pt").exists():
             return
-        student: UNet2DConditionModel | LowRank = self._unet(plan.start)
+        goes_on = self._goes_on(plan)
+        student: UNet2DConditionModel | LowRank = self._unet(plan.name if goes_on else plan.start)
         if not plan.whole:
             # The LoRA is added to the base as it is in its file.
             base = {k: v.half().float() for k, v in self.parts.unet.state_dict().items()}
@@ -129,18 +137,23 @@ class TrainingRun:
             self._dataset(),
             length,
             self.folder,
-            self.config,
+            self.config.going_on() if goes_on else self.config,
             self.device,
         )
 
     def _one_step(self, plan: StudentPlan, length: Length) -> None:
         if (self.folder / f"{plan.name}.pt").exists():
             return
-        shared = (self.config, self.device)
+        goes_on = self._goes_on(plan)
+        config = self.config.going_on() if goes_on else self.config
         teacher = self._unet(plan.teacher)
-        targets = cache_targets(teacher, self._dataset(), plan.substeps, *shared)
-        student, judge = self._unet(plan.start), self._unet("teacher")
-        train_one_step(student, judge, targets, length, self.folder, *shared)
+        targets = cache_targets(teacher, self._dataset(), plan.substeps, config, self.device)
+        student, judge = self._unet(plan.name if goes_on else plan.start), self._unet("teacher")
+        train_one_step(student, judge, targets, length, self.folder, config, self.device)
+
+    def _goes_on(self, plan: StudentPlan) -> bool:
+        """Whether a release's student of this plan is there to begin with."""
+        return plan.whole and (self.folder / f"{start_of(plan.name)}.pt").exists()
 
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
@@ -194,8 +207,12 @@ class TrainingRun:
         self._need("teacher", {"unet": self.parts.unet})
 
     def _unet(self, stage: str) -> UNet2DConditionModel:
+        """The UNet of a finished stage, or as an adopted release left it."""
         unet = UNet2DConditionModel.from_config(self.parts.unet.config)
-        self._need(stage, {"unet": unet})
+        if not any(
+            load_stage(self.folder, name, {"unet": unet}) for name in (stage, start_of(stage))
+        ):
+            self._need(stage, {"unet": unet})
         return unet
 
     def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:

@@ -9,25 +9,21 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderTiny
-from transformers import CLIPTokenizer
 
-from lightning_demo.miniature import architecture
+from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_model
 from lightning_demo.miniature.autoencoder import halve, psnr, train_autoencoder, train_decoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
-from lightning_demo.miniature.export import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import (
     ATTRIBUTES,
-    TEXT_START,
     TextEncoders,
     label_caption,
     pretrain_text,
 )
-from lightning_demo.miniature.tokenizer import save_tokenizer
 from lightning_demo.miniature.training import (
     Length,
     Rival,
@@ -115,48 +111,6 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
 
 
-@pytest.mark.usefixtures("narrow")
-def test_an_exported_autoencoder_begins_a_run(tmp_path: Path):
-    theirs = build_components(1000, seed=5)
-    save_model(tmp_path / "exported", theirs)
-    run = tmp_path / "run"
-    assert adopt_autoencoder(tmp_path / "exported", run) == ["autoencoder", "decoder", "preview"]
-    mine = build_components(1000)
-    assert load_stage(run, "autoencoder", {"vae": mine.vae})
-    assert load_stage(run, "preview", {"decoder": mine.preview.decoder})
-    same(mine.vae, theirs.vae)
-    same(mine.preview.decoder, theirs.preview.decoder)
-    assert load_stage(run, "decoder", {"decoder": mine.vae.decoder})
-    same(mine.vae, theirs.vae)
-
-
-@pytest.mark.usefixtures("narrow")
-def test_of_an_exported_model_with_other_decoders_only_the_encoder_is_taken(tmp_path: Path):
-    theirs = build_components(1000, seed=5)
-    with pytest.MonkeyPatch.context() as patch:  # as those that painted 128 px
-        patch.setattr(architecture, "DECODER_BLOCKS", (1, 1, 1, 0))
-        patch.setattr(architecture, "PREVIEW_BLOCKS", (1, 1, 1, 0))
-        theirs.vae.decoder = architecture.build_vae().decoder
-        theirs.vae.register_to_config(
-            decoder_block_out_channels=(8,) * 4, num_decoder_blocks=(1, 1, 1, 0)
-        )
-        theirs.preview = architecture.build_preview()
-    save_model(tmp_path / "exported", theirs)
-    assert adopt_autoencoder(tmp_path / "exported", tmp_path) == ["autoencoder"]
-    mine = build_components(1000)
-    start = {k: v.clone() for k, v in mine.vae.state_dict().items()}
-    assert load_stage(tmp_path, "autoencoder", {"vae": mine.vae})
-    same(mine.vae.encoder, theirs.vae.encoder)
-    assert mine.vae.state_dict().keys() == start.keys()
-    assert not load_stage(tmp_path, "preview", {"decoder": mine.preview.decoder})
-
-
-def same(module: torch.nn.Module, exported: torch.nn.Module) -> None:
-    """Has the weights of the other one, which were written in half precision."""
-    for name, value in exported.state_dict().items():
-        assert torch.equal(module.state_dict()[name], value.half().float()), name
-
-
 def test_the_shipped_autoencoder_gives_pictures_back():
     vae = AutoencoderTiny.from_pretrained(SHIPPED / "base" / "vae", variant="fp16").float()
     pictures = np.stack([np.asarray(draw_scene(sample_scene(seed), 256, 256)) for seed in range(8)])
@@ -181,33 +135,6 @@ def test_an_exported_teacher_goes_on(buckets: list[Bucket], tmp_path: Path):
     train_teacher(unet, dataset, Length(steps=100), run, CONFIG, CPU, stop_after=0)
     for name, value in theirs.unet.state_dict().items():
         assert torch.equal(unet.state_dict()[name], value.half().float())
-
-
-@pytest.mark.usefixtures("narrow")
-def test_encoders_of_other_words_begin_with_those_that_both_know(tmp_path: Path):
-    exported, run = tmp_path / "exported", tmp_path / "run"
-    save_tokenizer(tmp_path / "words", ["cat", "unicorn"])
-    theirs = CLIPTokenizer.from_pretrained(tmp_path / "words").get_vocab()
-    old = build_components(len(theirs), seed=5)
-    save_model(exported, old)
-    save_tokenizer(exported / "base" / "tokenizer", ["cat", "unicorn"])
-    adopt_teacher(exported, run)
-    training = TrainingRun(run, config=CONFIG)
-    words = training.tokenizer.get_vocab()
-    assert not load_stage(run, "text", training.encoders.modules)
-    assert load_stage(run, TEXT_START, training.encoders.modules)
-    fresh = build_components(len(words)).text_encoder
-    mine, known, new = (
-        model.get_input_embeddings().weight
-        for model in (training.encoders.first, old.text_encoder, fresh)
-    )
-    assert torch.equal(mine[words["cat</w>"]], known[theirs["cat</w>"]].half().float())
-    assert torch.equal(mine[words["dog</w>"]], new[words["dog</w>"]])
-    for name, value in old.text_encoder.state_dict().items():
-        if "token_embedding" not in name:
-            assert torch.equal(training.encoders.first.state_dict()[name], value.half().float()), (
-                name
-            )
 
 
 def test_the_learning_rate_warms_up_holds_and_falls():

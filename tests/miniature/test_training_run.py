@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_students, adopt_teacher
 from lightning_demo.miniature.config import BUDGET_SHARES, TrainingConfig
 from lightning_demo.miniature.evaluate import CLASSIFIER
 from lightning_demo.miniature.sheet import draw_prompts
@@ -80,3 +82,38 @@ def test_a_stage_says_which_one_must_come_first(tmp_path: Path):
         run.train("teacher", ONE_STEP)
     with pytest.raises(SystemExit, match="'text' must be trained first"):
         run.distill(4, ONE_STEP)
+
+
+def test_students_of_a_release_go_on(finished: TrainingRun, tmp_path: Path):
+    released, folder = tmp_path / "released", tmp_path / "run"
+    finished.export(released)
+    adopt_autoencoder(released, folder)
+    adopt_teacher(released, folder, finished=True)
+    begun = adopt_students(released, folder)
+    assert begun == ["student-8", "student-4", "student-2", "student-1"]
+    (folder / "pool").symlink_to(finished.folder / "pool")
+    run = TrainingRun(folder, config=CONFIG)
+    # Its teacher, of four steps, is there as the release has it; so no other is needed first.
+    for steps in (2, 1):
+        run.distill(steps, ONE_STEP)
+        learned = weights(folder / f"student-{steps}.pt")
+        own, teacher = (
+            distance(learned, weights(folder / f"student-{number}-start.pt"))
+            for number in (steps, 4)
+        )
+        assert 0 < own < teacher / 2
+    assert not (folder / "student-8.pt").exists()
+    before = (released / "lightning" / "sdxl_lightning_8step_lora.safetensors").read_bytes()
+    run.export(released)
+    after = (released / "lightning" / "sdxl_lightning_8step_lora.safetensors").read_bytes()
+    assert after == before, "what was not trained stays"
+
+
+def weights(path: Path) -> torch.Tensor:
+    """All numbers of a stage's UNet, in one row."""
+    state = torch.load(path, weights_only=True)["modules"]["unet"]
+    return torch.cat([state[name].flatten() for name in sorted(state)])
+
+
+def distance(mine: torch.Tensor, other: torch.Tensor) -> float:
+    return float((mine - other).norm())

@@ -1,0 +1,123 @@
+"""Begins a training run with the files of a release, so that each may go on from the one before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+from safetensors.torch import load_file
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from ..model.weights.lora import fuse
+from .architecture import build_components, build_preview, build_tokenizer, build_vae
+from .distill import STUDENTS, start_of
+from .export import lora_path, one_step_path
+from .teacher import TEACHER_START
+from .text import TEXT_START
+from .training import save_stage
+
+_DECODER = ("decoder_block_out_channels", "num_decoder_blocks")  # what a decoder is of
+
+
+def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
+    """Makes an exported encoder, and the decoders that are of today's kind, stages of a run.
+
+    Latents then stay what they were, and a run begins with the text encoders. Decoders of another
+    kind, as those that painted 128 px, are to be trained anew: then they begin with an enlargement.
+
+    Returns: the stages that are so finished.
+    """
+    vae, preview = build_vae(), build_preview()
+    theirs = AutoencoderTiny.from_pretrained(folder / "base" / "vae", variant="fp16").float()
+    vae.encoder.load_state_dict(theirs.encoder.state_dict())
+    their_preview = AutoencoderTiny.from_pretrained(folder / "preview").float()
+    decoders = {}
+    for name, mine, other in (("decoder", vae, theirs), ("preview", preview, their_preview)):
+        if all(tuple(mine.config[key]) == tuple(other.config[key]) for key in _DECODER):
+            mine.decoder.load_state_dict(other.decoder.state_dict())
+            decoders[name] = mine.decoder.state_dict()
+    run.mkdir(parents=True, exist_ok=True)
+    save_stage(run, "autoencoder", {"vae": vae.state_dict()})
+    for name, state in decoders.items():
+        save_stage(run, name, {"decoder": state})
+    return ["autoencoder", *decoders]
+
+
+def adopt_teacher(folder: Path, run: Path, *, finished: bool = False) -> None:
+    """Also takes the text encoders, and the teacher as the weights to go on from.
+
+    Encoders of the very words that this code knows are finished; of other words, those that both
+    know begin with what they meant, and the stage "text" has to learn the rest.
+
+    Args:
+        finished: the teacher stays as it is, for students to learn from.
+
+    Raises:
+        ValueError: it should stay as it is, but its words are not those of this code.
+    """
+    base = folder / "base"
+    tokenizer = build_tokenizer(run / "tokenizer")
+    theirs = CLIPTokenizer.from_pretrained(base / "tokenizer", local_files_only=True)
+    known, words = theirs.get_vocab(), tokenizer.get_vocab()
+    first = CLIPTextModel.from_pretrained(base / "text_encoder", variant="fp16")
+    second = CLIPTextModelWithProjection.from_pretrained(base / "text_encoder_2", variant="fp16")
+    unet = UNet2DConditionModel.from_pretrained(base / "unet", variant="fp16")
+    states = {"text_encoder": first.float().state_dict()}
+    states["text_encoder_2"] = second.float().state_dict()
+    if finished and known != words:
+        raise ValueError(f"{folder} knows other words than this code: train its teacher first")
+    if known == words:
+        save_stage(run, "text", states)
+    else:
+        fresh = build_components(len(words))
+        save_stage(
+            run,
+            TEXT_START,
+            {
+                name: _by_word(state, getattr(fresh, name).state_dict(), known, words)
+                for name, state in states.items()
+            },
+        )
+    save_stage(run, "teacher" if finished else TEACHER_START, {"unet": unet.float().state_dict()})
+
+
+def adopt_students(folder: Path, run: Path) -> list[str]:
+    """Also takes the students, each as what a student of its step count goes on from.
+
+    The teacher must be finished: a LoRA is of the very weights that it was made for.
+
+    Returns: the stages that so have a beginning.
+    """
+    teacher = UNet2DConditionModel.from_pretrained(folder / "base" / "unet", variant="fp16")
+    base = teacher.float().state_dict()
+    begun = []
+    for steps, plan in STUDENTS.items():
+        path = one_step_path(folder) if steps == 1 else lora_path(folder, steps)
+        weights = load_file(path)
+        state = weights if steps == 1 else fuse(base, weights, path)
+        save_stage(run, start_of(plan.name), {"unet": {k: v.float() for k, v in state.items()}})
+        begun.append(plan.name)
+    return begun
+
+
+def _by_word(
+    state: dict[str, torch.Tensor],
+    fresh: dict[str, torch.Tensor],
+    known: dict[str, int],
+    words: dict[str, int],
+) -> dict[str, torch.Tensor]:
+    """An encoder's weights for other words: the vectors of those in both, else fresh ones.
+
+    Args:
+        known: the words of `state`, and `words` those of `fresh`, with their rows.
+    """
+    shared = words.keys() & known.keys()
+    taken = dict(state)
+    for name, vectors in fresh.items():
+        if name.endswith("token_embedding.weight"):
+            taken[name] = vectors.clone()
+            taken[name][[words[word] for word in shared]] = state[name][
+                [known[word] for word in shared]
+            ]
+    return taken
