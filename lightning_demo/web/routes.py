@@ -20,6 +20,7 @@ from ..model.token_count import TokenCounter
 from ..model.weights.checkpoints import MODELS
 from ..schemas import GenerationRequest
 from ..studio.animation import MEDIA_TYPES, animate, format_named, unpack
+from .addresses import address_of
 from .batch_list import BatchList
 from .batch_pictures import BatchPictures
 from .callers import caller_at
@@ -35,6 +36,7 @@ from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
 PICTURES_SECONDS = 60.0  # for those of a film to arrive: some 20 MB
+MOST_FILMS = 4  # being sent at once, by as many people: each may be 64 MiB
 
 
 def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
@@ -74,6 +76,7 @@ class Endpoints:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._animating = asyncio.Lock()
+        self._sending: set[str] = set()  # the pictures of a film, by address
         self._checking = asyncio.Lock()
         self._counters: dict[str, TokenCounter] = {}  # by the model that paints
 
@@ -176,10 +179,15 @@ class Endpoints:
         check_login(request)
         name = request.query_params.get("format", "")
         format = await asyncio.to_thread(format_named, name)  # may load a library
-        if self._animating.locked():  # each takes a core for seconds
+        sender = address_of(request)
+        if sender in self._sending or len(self._sending) >= MOST_FILMS:
             raise EngineUnavailable("Another film is being made; try again in a moment.")
-        async with self._animating:
+        self._sending.add(sender)
+        try:  # whoever sends slowly holds up nobody else
             pictures = unpack(await read_body(request, PICTURES_SECONDS))
-            data = await asyncio.to_thread(animate, pictures, format)
+            async with self._animating:  # each takes a core for seconds
+                data = await asyncio.to_thread(animate, pictures, format)
+        finally:
+            self._sending.discard(sender)
         headers = {"Cache-Control": "no-store"}
         return Response(data, headers=headers, media_type=MEDIA_TYPES[format])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -165,10 +167,7 @@ def test_uploads_are_refused(running: Running) -> None:
 
 
 def test_an_animation(running: Running) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "PNG")
-    picture = buffer.getvalue()
-    body = 2 * (len(picture).to_bytes(4, "big") + picture)
+    body = film(2)
     answer = httpx.post(f"{running.url}/animation?format=gif", content=body)
     assert answer.headers["content-type"] == "image/gif"
     assert Image.open(io.BytesIO(answer.content)).format == "GIF"
@@ -185,6 +184,40 @@ def test_an_animation(running: Running) -> None:
     too_large = bytes(MAX_BYTES + 1)
     answer = httpx.post(f"{running.url}/animation?format=gif", content=too_large)
     assert answer.status_code == 413
+
+
+def test_a_slow_sender_holds_up_nobody_elses_film(running: Running) -> None:
+    body = film(2)
+    host, port = running.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as slow:
+        head = f"POST /animation?format=gif HTTP/1.1\r\nHost: {host}:{port}\r\n"
+        slow.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:9])
+        own = wait_for_refusal(running)
+        assert "nother film" in own.json()["detail"], "whoever sends one waits with the next"
+        other = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=other) as client:
+            made = client.post(f"{running.url}/animation?format=gif", content=body)
+        assert made.headers["content-type"] == "image/gif"
+        slow.sendall(body[9:])
+        assert slow.recv(15).startswith(b"HTTP/1.1 200")
+    assert httpx.post(f"{running.url}/animation?format=gif", content=body).status_code == 200
+
+
+def film(pictures: int) -> bytes:
+    """What a page sends of so many pictures."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    picture = buffer.getvalue()
+    return pictures * (len(picture).to_bytes(4, "big") + picture)
+
+
+def wait_for_refusal(running: Running) -> httpx.Response:
+    """The first answer 503: the server has begun to read what another connection sends."""
+    until = time.monotonic() + 10
+    while True:
+        answer = httpx.post(f"{running.url}/animation?format=gif", content=film(1))
+        if answer.status_code == 503 or time.monotonic() > until:
+            return answer
 
 
 def test_without_pyav_there_is_no_film(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
