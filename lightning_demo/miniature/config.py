@@ -67,20 +67,11 @@ class TrainingConfig:
     adversarial_from: float = 0.55  # progress of a student's stage at which it begins
     relaxed_from: float = 0.85
     discriminator_lr: float = 2e-4
-    # A student that goes on from a release lands near its teacher from the first step on.
     going_on_lr: LrPlan = LrPlan(3e-4, constant_until=0.4)
-    going_on_adversarial_from: float = 0.05
-    going_on_relaxed_from: float = 0.5
 
     def going_on(self) -> TrainingConfig:
-        """The same, for students that go on from those of a release."""
-        return replace(
-            self,
-            distill_lr=self.going_on_lr,
-            one_step_lr=self.going_on_lr,
-            adversarial_from=self.going_on_adversarial_from,
-            relaxed_from=self.going_on_relaxed_from,
-        )
+        """The same, for students that go on from those of a release: at a lower rate."""
+        return replace(self, distill_lr=self.going_on_lr, one_step_lr=self.going_on_lr)
 
 
 # Shares of the whole budget.
