@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CheckpointError, InvalidSetting
+from ..errors import CheckpointError, InvalidSetting, is_out_of_memory
 from ..settings import Settings
 from ..styles import read_styles
 from ..surroundings import on_zerogpu
@@ -138,11 +138,21 @@ def pick_device(name: str) -> torch.device:
             # Streams, recordings and page-locked memory belong to a thread's current device.
             torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
+        taken = is_out_of_memory(error) or "busy" in str(error)
+        advice = "end the other program that uses it" if taken else f"take {_usable()}"
         raise CheckpointError(
-            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
-            "`python -m lightning_demo doctor` shows what can."
+            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}): {advice}."
         ) from error
     return device
+
+
+def _usable() -> str:
+    """The devices that torch can use on this machine: "cpu or cuda:0 or cuda:1"."""
+    import torch
+
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    count = 0 if kind is None else torch.accelerator.device_count()
+    return " or ".join(["cpu", *(f"{kind}:{number}" for number in range(count))])
 
 
 def synchronize(device: torch.device) -> None:
@@ -169,13 +179,16 @@ def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def responds(device: torch.device) -> bool:
-    """Whether a device still computes: after some errors of CUDA it never does again."""
+    """Whether a device still computes: after some errors of CUDA it never does again.
+
+    One whose memory is full says so, which is an answer.
+    """
     import torch
 
     try:
         return bool(torch.ones(1, device=device).add(1).item() == 2)
-    except RuntimeError:
-        return False
+    except RuntimeError as error:
+        return is_out_of_memory(error)
 
 
 def give_back_memory(device: torch.device) -> None:

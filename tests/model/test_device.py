@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lightning_demo.errors import InvalidSetting
+from lightning_demo.errors import CheckpointError, InvalidSetting
 from lightning_demo.model import device as machine
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
@@ -120,6 +120,51 @@ def test_a_numbered_gpu_becomes_the_threads_own(
     monkeypatch.setattr(torch.cuda, "set_device", set_device)
     assert str(machine.pick_device(name)) == name
     assert taken == chosen
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("CUDA error: invalid device ordinal\nhints", "take cpu or cuda:0 or cuda:1"),
+        ("CUDA error: out of memory", "end the other program that uses it"),
+        (
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+            "end the other program that uses it",
+        ),
+    ],
+)
+def test_a_gpu_that_cannot_be_had_is_one_sentence_with_advice(
+    error: str, advice: str, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(size: int, device: torch.device) -> None:
+        raise torch.AcceleratorError(error)
+
+    monkeypatch.setattr(torch, "zeros", refuse)
+    kind = torch.device("cuda")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: kind)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(CheckpointError) as caught:
+        machine.pick_device("cuda:7")
+    first = error.splitlines()[0]
+    assert str(caught.value) == f"The device 'cuda:7' cannot be used here ({first}): {advice}."
+
+
+@pytest.mark.parametrize(
+    ("error", "answers"),
+    [
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("CUDA error: out of memory", True),
+    ],
+)
+def test_a_device_whose_memory_is_full_still_responds(
+    error: str, answers: bool, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(size: int, device: torch.device) -> None:
+        raise torch.AcceleratorError(error)
+
+    assert machine.responds(torch.device("cpu"))
+    monkeypatch.setattr(torch, "ones", refuse)
+    assert machine.responds(torch.device("cuda")) == answers
 
 
 def test_every_kind_of_gpu_gives_back_what_torch_keeps(monkeypatch: pytest.MonkeyPatch):
