@@ -117,7 +117,7 @@ def test_after_one_that_fails_the_next_is_recorded(cuda: Cuda, monkeypatch: pyte
 def test_one_that_failed_stays_for_the_allocator_that_goes_on_asking_it(
     cuda: Cuda, monkeypatch: pytest.MonkeyPatch
 ):
-    """`capture_end` raises before it tells the allocator of page-locked memory that it has ended."""
+    """`capture_end` raises before it tells the allocator of page-locked memory of the end."""
     made: list[weakref.ref[Graph]] = []
 
     def graph() -> Graph:
