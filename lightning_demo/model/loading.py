@@ -24,7 +24,14 @@ from .device import cuda_problem, free_memory, give_back_memory, pick_device, sy
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
-from .memory_plan import GIB, UNET_BYTES, MemoryPlan, plan_memory, room_for_another
+from .memory_plan import (
+    ANOTHER_HOST_BYTES,
+    GIB,
+    UNET_BYTES,
+    MemoryPlan,
+    plan_memory,
+    room_for_another,
+)
 from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
 from .weights.model_spec import TEXT_ENCODER_FILES, ModelSpec
@@ -72,7 +79,8 @@ class Components:
         if self.spec.small:
             return True
         free, resident = free_memory(self.device), len(self.unets.resident())
-        return free is not None and room_for_another(self.memory_plan, resident, free)
+        here = free is not None and room_for_another(self.memory_plan, resident, free)
+        return here and host_has_room(ANOTHER_HOST_BYTES)
 
 
 def load_components(

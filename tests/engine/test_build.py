@@ -1,4 +1,4 @@
-"""An engine put together from the settings: where its model is loaded, and who paints without it."""
+"""An engine put together from the settings: where its model is, and who paints without it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
+from lightning_demo.bench.bench_model import load_bench_model
 from lightning_demo.model.compile.compile_plan import compile_plan
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
@@ -343,6 +344,24 @@ def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any
         paint(sampler, request)
     assert recorder.recorded == recorded, "each shape of each UNet is recorded once"
     assert recorder.replayed > recorded
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_all_of_a_picture_is_replayed(layout: torch.memory_format):
+    """Recordings are for strides, too: one step must leave what the next was recorded for."""
+    made, recorder = load_bench_model("tiny", "cpu", layout), Recorder()
+    for vae in (made.components.vae, made.components.preview_vae):
+        vae.to(memory_format=layout)
+    made.components.unets.get(4)
+    sampler = Sampler(made.components, RECORDED, functions=CompiledFunctions(RECORDED, recorder))
+    compile_all(sampler)
+    row, replayed = sampler.begin(made.request(4)), []
+    calls = [*[partial(sampler.step, [row])] * 4, lambda: sampler.preview(row)]
+    for call in (*calls, lambda: sampler.finish(row)):
+        before = recorder.replayed
+        call()
+        replayed.append(recorder.replayed - before)
+    assert replayed == [1] * 6
 
 
 def test_with_one_live_unet_a_recording_serves_every_step_count(one: Any, ask: Any):
