@@ -56,6 +56,8 @@ def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert found["live"]["result"]["made_afterwards"] == 0
     assert found["bf16"]["result"]["bfloat16_ms"] > 0
     assert found["fp16 accumulation"]["result"]["sums_in_float16_ms"] > 0
+    for call in found["kernels"]["result"].values():
+        assert call["device_ms"] > 0 and call["longest_ms"]
     assert found["transfers"]["result"]["pageable_gb_s"] > 0
     assert found["preview stream"]["result"].keys() == {
         f"{what}_{way}_ms" for what in ("preview", "step") for way in ("in_turns", "beside")

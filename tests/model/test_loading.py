@@ -214,6 +214,15 @@ def test_a_gpu_that_cannot_be_used_is_said_before_minutes_on_the_cpu(
         load_components(SDXL_LIGHTNING, "auto")
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU that is here")
+def test_a_gpu_that_the_driver_has_and_torch_has_not_is_not_replaced_by_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(loading, "has_cuda", lambda: True)
+    with pytest.raises(CheckpointError, match="The device 'cuda' cannot be used here"):
+        load_components(SDXL_LIGHTNING, "auto")
+
+
 @pytest.mark.parametrize(
     ("free_gib", "host", "room"), [(60, True, True), (60, False, False), (10, True, False)]
 )
