@@ -124,7 +124,11 @@ def measure(args: argparse.Namespace) -> Result:
                         worker.end()
                         worker = None
                     worker = worker or Worker(context)
-                    found = worker.run(name, min(seconds, left))
+                    try:
+                        found = worker.run(name, min(seconds, left))
+                    except KeyboardInterrupt:  # what there is by now is kept
+                        found = {"status": "fail", "seconds": 0.0, "error": "interrupted"}
+                        deadline = 0.0
                     if found["status"] == "fail":  # a GPU's error stays with its process
                         worker.end()
                         worker = None

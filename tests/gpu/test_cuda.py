@@ -134,7 +134,7 @@ def test_a_recording_that_runs_out_of_memory_spoils_no_other(memory: None, late:
 
     def too_large(x: torch.Tensor) -> torch.Tensor:
         full = torch.cuda.is_current_stream_capturing() or not late
-        return x.new_empty(2**31 if full else 1)
+        return multiply(x).new_empty(2**31 if full else 1)
 
     first = CudaGraph(multiply, (torch.empty_like(x),), capture)
     total = torch.cuda.get_device_properties(CUDA).total_memory
