@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NOT_STARTED = {  # what cuInit gives, and what to do; 100 is that there is no GPU
+    802: "start its fabric manager (systemctl start nvidia-fabricmanager)",
+    803: "restart the machine, as after every update of the driver",
+    999: "`nvidia-smi` may say why, and a restart of the machine often helps",
+}
+
 
 def choose_model(settings: Settings) -> ModelSpec:
     """The model that the settings ask for: "auto" takes the real one where there is a GPU.
@@ -74,7 +80,9 @@ def has_cuda() -> bool:
 def cuda_problem() -> str:
     """Why the installed torch cannot use a CUDA GPU that is here, and what to do; else empty."""
     if not cuda_device_count():
-        return ""
+        _, code = _driver()
+        advice = NOT_STARTED.get(code)
+        return f"the GPU's driver does not start (error {code}); {advice}." if advice else ""
     built, driver = torch_cuda_version(), cuda_driver_version()
     if built is None:
         return "this torch cannot use the GPU; install the CUDA build from pytorch.org."
@@ -111,14 +119,20 @@ def cuda_driver_version() -> tuple[int, int] | None:
 
 def _ask_driver(function: str) -> int | None:
     """The number that a function of CUDA's driver gives; None when there is no driver."""
+    driver, code = _driver()
+    number = ctypes.c_int(0)
+    if driver is None or code != 0 or getattr(driver, function)(ctypes.byref(number)) != 0:
+        return None
+    return number.value
+
+
+def _driver() -> tuple[ctypes.CDLL | None, int]:
+    """CUDA's driver, if there is one, and the number with which it has started: 0 if it has."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return None
-    number = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or getattr(driver, function)(ctypes.byref(number)) != 0:
-        return None
-    return number.value
+        return None, 0
+    return driver, driver.cuInit(0)
 
 
 def pick_device(name: str) -> torch.device:

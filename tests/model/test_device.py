@@ -104,6 +104,25 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     assert ("paints on the CPU" in caplog.text) == bool(words)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (100, ""),  # there is no GPU
+        (802, "does not start (error 802); start its fabric manager"),
+        (803, "does not start (error 803); restart the machine"),
+    ],
+)
+def test_a_driver_that_does_not_start_is_told(
+    code: int, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    driver = SimpleNamespace(cuInit=lambda flags: code)
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: driver)
+    assert words in machine.cuda_problem() and bool(words) == bool(machine.cuda_problem())
+    assert not machine.has_cuda()
+    assert machine.choose_model(Settings()) is MINIATURE
+    assert ("the miniature paints on the CPU: the GPU's driver" in caplog.text) == bool(words)
+
+
 @pytest.mark.parametrize(("name", "chosen"), [("cuda", []), ("cuda:1", [1])])
 def test_a_numbered_gpu_becomes_the_threads_own(
     name: str, chosen: list[int], monkeypatch: pytest.MonkeyPatch
