@@ -503,6 +503,13 @@ def test_a_decoder_in_tiles_is_recorded_and_not_compiled():
     assert kinds["compiled"] == {"unet", "preview"}
 
 
+def test_calls_of_several_people_decode_nothing():
+    """Four full decodes at once would take four times the memory that one was planned with."""
+    plan = compile_plan(MINIATURE.sizes, replace(RECORDED, compile=True))
+    several = [task for task in plan if task.rows > 1]
+    assert several and not any(task.decodes for task in several)
+
+
 def test_batches_are_filled_up_to_one_that_is_recorded(one: Any, four: Any, ask: Any):
     """1, 2, 4 and 8 rows are recorded; any number of people is served by those."""
     recorder = Recorder()
