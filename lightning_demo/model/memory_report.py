@@ -19,7 +19,7 @@ from .memory_plan import (
     MemoryPlan,
 )
 
-# GiB on the board, of which CUDA's context takes a part.
+# GiB on the board, of which CUDA's context takes a part, and a desktop another.
 CARDS = {
     "RTX 2070": 8,
     "RTX 3060": 12,
