@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 # little is lost when the time runs out.
 CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "machine": (pictures.machine, 60),
-    "gpu tests": (pictures.gpu_tests, 120),
     "tiers": (pictures.tiers, 90),
     "live": (live.live, 90),
     "recorded": (speed.recorded, 120),
     "kernels": (speed.kernels, 45),
+    "gpu tests": (pictures.gpu_tests, 120),
     "bf16": (precision.bf16, 60),
     "half precision": (pictures.half_precision, 45),
     "first use": (transfers.first_use, 60),
@@ -61,6 +61,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "decode stream": (decode_stream, 60),
     "preview stream": (preview_stream, 45),
     "fp8": (precision.fp8, 60),
+    "fp16 accumulation": (precision.fp16_accumulation, 60),
     "faults": (faults.faults, 60),
     "small card": (small_card, 120),
     "model": (speed.model, 3600),
@@ -123,7 +124,11 @@ def measure(args: argparse.Namespace) -> Result:
                         worker.end()
                         worker = None
                     worker = worker or Worker(context)
-                    found = worker.run(name, min(seconds, left))
+                    try:
+                        found = worker.run(name, min(seconds, left))
+                    except KeyboardInterrupt:  # what there is by now is kept
+                        found = {"status": "fail", "seconds": 0.0, "error": "interrupted"}
+                        deadline = 0.0
                     if found["status"] == "fail":  # a GPU's error stays with its process
                         worker.end()
                         worker = None

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CheckpointError, InvalidSetting
+from ..errors import CheckpointError, InvalidSetting, is_out_of_memory
 from ..settings import Settings
 from ..styles import read_styles
 from ..surroundings import on_zerogpu
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     import torch
 
 log = logging.getLogger(__name__)
+
+NOT_STARTED = {  # what cuInit gives, and what to do; 100 is that there is no GPU
+    802: "start its fabric manager (systemctl start nvidia-fabricmanager)",
+    803: "restart the machine, as after every update of the driver",
+    999: "`nvidia-smi` may say why, and a restart of the machine often helps",
+}
 
 
 def choose_model(settings: Settings) -> ModelSpec:
@@ -74,7 +80,9 @@ def has_cuda() -> bool:
 def cuda_problem() -> str:
     """Why the installed torch cannot use a CUDA GPU that is here, and what to do; else empty."""
     if not cuda_device_count():
-        return ""
+        _, code = _driver()
+        advice = NOT_STARTED.get(code)
+        return f"the GPU's driver does not start (error {code}); {advice}." if advice else ""
     built, driver = torch_cuda_version(), cuda_driver_version()
     if built is None:
         return "this torch cannot use the GPU; install the CUDA build from pytorch.org."
@@ -111,14 +119,20 @@ def cuda_driver_version() -> tuple[int, int] | None:
 
 def _ask_driver(function: str) -> int | None:
     """The number that a function of CUDA's driver gives; None when there is no driver."""
+    driver, code = _driver()
+    number = ctypes.c_int(0)
+    if driver is None or code != 0 or getattr(driver, function)(ctypes.byref(number)) != 0:
+        return None
+    return number.value
+
+
+def _driver() -> tuple[ctypes.CDLL | None, int]:
+    """CUDA's driver, if there is one, and the number with which it has started: 0 if it has."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
-        return None
-    number = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or getattr(driver, function)(ctypes.byref(number)) != 0:
-        return None
-    return number.value
+        return None, 0
+    return driver, driver.cuInit(0)
 
 
 def pick_device(name: str) -> torch.device:
@@ -138,11 +152,21 @@ def pick_device(name: str) -> torch.device:
             # Streams, recordings and page-locked memory belong to a thread's current device.
             torch.cuda.set_device(device)
     except (RuntimeError, AssertionError) as error:
+        taken = is_out_of_memory(error) or "busy" in str(error)
+        advice = "end the other program that uses it" if taken else f"take {_usable()}"
         raise CheckpointError(
-            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}); "
-            "`python -m lightning_demo doctor` shows what can."
+            f"The device {name!r} cannot be used here ({str(error).splitlines()[0]}): {advice}."
         ) from error
     return device
+
+
+def _usable() -> str:
+    """The devices that torch can use on this machine: "cpu or cuda:0 or cuda:1"."""
+    import torch
+
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    count = 0 if kind is None else torch.accelerator.device_count()
+    return " or ".join(["cpu", *(f"{kind}:{number}" for number in range(count))])
 
 
 def synchronize(device: torch.device) -> None:
@@ -169,13 +193,16 @@ def send(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 def responds(device: torch.device) -> bool:
-    """Whether a device still computes: after some errors of CUDA it never does again."""
+    """Whether a device still computes: after some errors of CUDA it never does again.
+
+    One whose memory is full says so, which is an answer.
+    """
     import torch
 
     try:
         return bool(torch.ones(1, device=device).add(1).item() == 2)
-    except RuntimeError:
-        return False
+    except RuntimeError as error:
+        return is_out_of_memory(error)
 
 
 def give_back_memory(device: torch.device) -> None:

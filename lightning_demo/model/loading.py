@@ -20,11 +20,25 @@ from ..errors import CheckpointError, OutOfMemory, is_out_of_memory
 from .compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from .compile.speed import Speed
 from .decoders import load_decoders, vae_scale_factor
-from .device import cuda_problem, free_memory, give_back_memory, pick_device, synchronize
+from .device import (
+    cuda_problem,
+    free_memory,
+    give_back_memory,
+    has_cuda,
+    pick_device,
+    synchronize,
+)
 from .host_memory import host_has_room
 from .hub.files import find, locate_all
 from .hub.progress import Report, quiet
-from .memory_plan import GIB, UNET_BYTES, MemoryPlan, plan_memory, room_for_another
+from .memory_plan import (
+    ANOTHER_HOST_BYTES,
+    GIB,
+    UNET_BYTES,
+    MemoryPlan,
+    plan_memory,
+    room_for_another,
+)
 from .weights.lora_file import LoraDeltas, Part, Shapes, add_loras, read_lora_file
 from .weights.lora_setting import Lora
 from .weights.model_spec import TEXT_ENCODER_FILES, ModelSpec
@@ -72,7 +86,8 @@ class Components:
         if self.spec.small:
             return True
         free, resident = free_memory(self.device), len(self.unets.resident())
-        return free is not None and room_for_another(self.memory_plan, resident, free)
+        here = free is not None and room_for_another(self.memory_plan, resident, free)
+        return here and host_has_room(ANOTHER_HOST_BYTES)
 
 
 def load_components(
@@ -102,8 +117,11 @@ def load_components(
         OutOfMemory: too little is free for any plan, or another program took it meanwhile.
     """
     _quieten()
-    if not spec.small and device == "auto" and (problem := cuda_problem()):
-        raise CheckpointError(f"{spec.title} would take minutes on the CPU: {problem}")
+    if not spec.small and device == "auto":
+        if problem := cuda_problem():
+            raise CheckpointError(f"{spec.title} would take minutes on the CPU: {problem}")
+        if has_cuda():
+            device = "cuda"  # or torch says why it cannot use what the driver has
     speed = speed or Speed()
     place = pick_device(device)
     plan = memory_plan or plan_memory(spec, place)

@@ -27,7 +27,9 @@ Decoder = Literal["full", "tiled", "tiny"]
 DECODE_BYTES: dict[Decoder, int] = {"full": int(2.5e9), "tiled": int(1e9), "tiny": int(0.3e9)}
 LEAST_BYTES = UNET_BYTES + VISIT_BYTES + DECODERS_BYTES + STEP_BYTES  # free on a GPU
 WORK_BYTES = DECODERS_BYTES + STEP_BYTES + DECODE_BYTES["full"]
-ANOTHER_BYTES = UNET_BYTES + TEXT_BYTES + WORK_BYTES  # of a process that compiles
+CONTEXT_BYTES = GIB // 2  # of CUDA, for each process
+ANOTHER_BYTES = UNET_BYTES + TEXT_BYTES + WORK_BYTES + CONTEXT_BYTES  # of one that compiles
+ANOTHER_HOST_BYTES = int(6e9)  # of the host's memory: torch, text encoders, the compiler
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from ..errors import InvalidSetting
 from .host_memory import KEPT_BYTES
 from .memory_plan import (
     ANOTHER_BYTES,
+    CONTEXT_BYTES,
     DECODE_BYTES,
     DECODERS_BYTES,
     GIB,
@@ -18,7 +19,7 @@ from .memory_plan import (
     MemoryPlan,
 )
 
-# GiB on the board; about 0.5 of it goes to CUDA and the desktop.
+# GiB on the board, of which CUDA's context takes a part, and a desktop another.
 CARDS = {
     "RTX 2070": 8,
     "RTX 3060": 12,
@@ -39,7 +40,6 @@ CARDS = {
     "H100": 80,
     "H200": 141,
 }
-TAKEN_GIB = 0.5
 COPY_SPEED = 20e9  # bytes a second from page-locked memory over PCIe 4.0 x16; else slower
 
 
@@ -53,7 +53,7 @@ def free_on(card: str) -> int:
     if name not in CARDS:
         known = ", ".join(CARDS)
         raise InvalidSetting(f"gpu: {card} is not known; take --memory, or one of {known}.")
-    return int((CARDS[name] - TAKEN_GIB) * GIB)
+    return CARDS[name] * GIB - CONTEXT_BYTES
 
 
 def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tuple[str, str, str]]:
@@ -84,7 +84,7 @@ def report(plan: MemoryPlan, free_bytes: int, step_counts: int) -> Iterator[tupl
     yield (
         "left",
         _gb(left),
-        f"of {_gb(free_bytes)} free, which CUDA's own {TAKEN_GIB} GiB are not in",
+        f"of {_gb(free_bytes)} free, which CUDA's own {_gb(CONTEXT_BYTES)} are not in",
     )
     room = "there is room for it" if left > ANOTHER_BYTES else "not here"
     yield "compiling", _gb(ANOTHER_BYTES), f"a second model in a process of its own: {room}"

@@ -55,6 +55,9 @@ def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     }
     assert found["live"]["result"]["made_afterwards"] == 0
     assert found["bf16"]["result"]["bfloat16_ms"] > 0
+    assert found["fp16 accumulation"]["result"]["sums_in_float16_ms"] > 0
+    for call in found["kernels"]["result"].values():
+        assert call["device_ms"] > 0 and call["longest_ms"]
     assert found["transfers"]["result"]["pageable_gb_s"] > 0
     assert found["preview stream"]["result"].keys() == {
         f"{what}_{way}_ms" for what in ("preview", "step") for way in ("in_turns", "beside")
@@ -157,6 +160,35 @@ def test_a_failure_is_the_commands_failure(tmp_path: Path, monkeypatch: pytest.M
     assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 1
     result = json.loads((tmp_path / "gpu-check.json").read_text())
     assert [check["status"] for check in result["checks"]].count("pass") == len(CHECKS) - 1
+
+
+def test_what_there_is_when_it_is_interrupted_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    class Interrupted:
+        def __init__(self, context: CheckContext) -> None:
+            pass
+
+        def run(self, name: str, seconds: float) -> dict[str, Any]:
+            if name == "live":
+                raise KeyboardInterrupt
+            return {"status": "pass", "seconds": 0.0, "result": {}}
+
+        def end(self) -> None:
+            pass
+
+    monkeypatch.setattr(gpu_check, "Worker", Interrupted)
+    assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 1
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result == json.loads((tmp_path / "gpu-check.json").read_text())
+    statuses = [check["status"] for check in result["checks"]]
+    assert statuses == ["pass", "pass", "fail", *["skip"] * (len(CHECKS) - 3)]
+    assert result["checks"][2] == {
+        "name": "live",
+        "status": "fail",
+        "seconds": 0.0,
+        "error": "interrupted",
+    }
 
 
 def test_the_figures_of_a_gpu_go_into_the_page(tmp_path: Path):

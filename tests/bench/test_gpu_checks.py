@@ -149,6 +149,22 @@ def test_other_pictures_in_another_precision_fail(
         precision.bf16(small)
 
 
+def test_sums_in_half_precision_are_compared_with_the_usual_ones(
+    small: CheckContext, monkeypatch: pytest.MonkeyPatch
+):
+    """Each way records with its own; what is made last leaves the usual one to other checks."""
+    set_to: list[bool] = []
+
+    class Told(Sampler):
+        def warm_up(self) -> None:
+            set_to.append(self.speed.fp16_accumulation)
+
+    monkeypatch.setattr(precision, "Sampler", Told)
+    found = precision.fp16_accumulation(small)
+    assert set_to == [True, False]
+    assert found.keys() >= {"sums_in_float16_ms", "sums_in_float32_ms"}
+
+
 def test_8_bits_are_compared_with_what_they_are_rounded_from(
     small: CheckContext, monkeypatch: pytest.MonkeyPatch
 ):

@@ -124,6 +124,28 @@ def test_a_recording_that_fails_spoils_no_other_and_keeps_no_memory(memory: None
     assert all(torch.equal(a, b) for a, b in zip(noise, kept, strict=True))
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_recording_that_runs_out_of_memory_spoils_no_other(memory: None, late: bool):
+    """Before it is recorded, or while it is; as the call of four people's pictures may."""
+    capture, x = cuda_capture(), torch.randn(1024, 1024, device=CUDA)
+
+    def multiply(x: torch.Tensor) -> torch.Tensor:
+        return x @ x
+
+    def too_large(x: torch.Tensor) -> torch.Tensor:
+        full = torch.cuda.is_current_stream_capturing() or not late
+        return multiply(x).new_empty(2**31 if full else 1)
+
+    first = CudaGraph(multiply, (torch.empty_like(x),), capture)
+    total = torch.cuda.get_device_properties(CUDA).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**28) / total)
+    with pytest.raises(RuntimeError):
+        CudaGraph(too_large, (torch.empty_like(x),), capture)
+    second = CudaGraph(multiply, (torch.empty_like(x),), capture)
+    for graph in (first, second):
+        assert torch.equal(graph(x), multiply(x))
+
+
 def test_memory_is_pinned_while_calls_are_recorded(miniature: Any, ask: Any):
     stop = threading.Event()
 

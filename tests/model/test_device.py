@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lightning_demo.errors import InvalidSetting
+from lightning_demo.errors import CheckpointError, InvalidSetting
 from lightning_demo.model import device as machine
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
 from lightning_demo.settings import Settings
@@ -104,6 +104,25 @@ def test_a_gpu_that_torch_cannot_use_is_told(
     assert ("paints on the CPU" in caplog.text) == bool(words)
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (100, ""),  # there is no GPU
+        (802, "does not start (error 802); start its fabric manager"),
+        (803, "does not start (error 803); restart the machine"),
+    ],
+)
+def test_a_driver_that_does_not_start_is_told(
+    code: int, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    driver = SimpleNamespace(cuInit=lambda flags: code)
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: driver)
+    assert words in machine.cuda_problem() and bool(words) == bool(machine.cuda_problem())
+    assert not machine.has_cuda()
+    assert machine.choose_model(Settings()) is MINIATURE
+    assert ("the miniature paints on the CPU: the GPU's driver" in caplog.text) == bool(words)
+
+
 @pytest.mark.parametrize(("name", "chosen"), [("cuda", []), ("cuda:1", [1])])
 def test_a_numbered_gpu_becomes_the_threads_own(
     name: str, chosen: list[int], monkeypatch: pytest.MonkeyPatch
@@ -120,6 +139,51 @@ def test_a_numbered_gpu_becomes_the_threads_own(
     monkeypatch.setattr(torch.cuda, "set_device", set_device)
     assert str(machine.pick_device(name)) == name
     assert taken == chosen
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("CUDA error: invalid device ordinal\nhints", "take cpu or cuda:0 or cuda:1"),
+        ("CUDA error: out of memory", "end the other program that uses it"),
+        (
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable",
+            "end the other program that uses it",
+        ),
+    ],
+)
+def test_a_gpu_that_cannot_be_had_is_one_sentence_with_advice(
+    error: str, advice: str, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(size: int, device: torch.device) -> None:
+        raise torch.AcceleratorError(error)
+
+    monkeypatch.setattr(torch, "zeros", refuse)
+    kind = torch.device("cuda")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available: kind)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(CheckpointError) as caught:
+        machine.pick_device("cuda:7")
+    first = error.splitlines()[0]
+    assert str(caught.value) == f"The device 'cuda:7' cannot be used here ({first}): {advice}."
+
+
+@pytest.mark.parametrize(
+    ("error", "answers"),
+    [
+        ("CUDA error: an illegal memory access was encountered", False),
+        ("CUDA error: out of memory", True),
+    ],
+)
+def test_a_device_whose_memory_is_full_still_responds(
+    error: str, answers: bool, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(size: int, device: torch.device) -> None:
+        raise torch.AcceleratorError(error)
+
+    assert machine.responds(torch.device("cpu"))
+    monkeypatch.setattr(torch, "ones", refuse)
+    assert machine.responds(torch.device("cuda")) == answers
 
 
 def test_every_kind_of_gpu_gives_back_what_torch_keeps(monkeypatch: pytest.MonkeyPatch):

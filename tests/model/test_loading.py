@@ -18,7 +18,7 @@ from lightning_demo.model import loading
 from lightning_demo.model.device import pick_device
 from lightning_demo.model.hub.repository import Repository
 from lightning_demo.model.loading import load_components
-from lightning_demo.model.memory_plan import full_size_plan
+from lightning_demo.model.memory_plan import ANOTHER_HOST_BYTES, full_size_plan
 from lightning_demo.model.sampling.decode import decode
 from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE, SDXL_LIGHTNING
@@ -150,7 +150,7 @@ def test_a_whole_unet_in_place_of_a_lora_does_not_fit(copy: ModelSpec):
 
 
 def test_a_device_that_is_not_there():
-    with pytest.raises(CheckpointError, match="doctor"):
+    with pytest.raises(CheckpointError, match=r"'warp-drive' cannot be used here .*: take cpu"):
         pick_device("warp-drive")
     if not torch.cuda.is_available():
         with pytest.raises(CheckpointError, match="cuda"):
@@ -212,6 +212,36 @@ def test_a_gpu_that_cannot_be_used_is_said_before_minutes_on_the_cpu(
     monkeypatch.setattr(loading, "cuda_problem", lambda: "update the driver.")
     with pytest.raises(CheckpointError, match="minutes on the CPU: update the driver"):
         load_components(SDXL_LIGHTNING, "auto")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch can use the GPU that is here")
+def test_a_gpu_that_the_driver_has_and_torch_has_not_is_not_replaced_by_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(loading, "has_cuda", lambda: True)
+    with pytest.raises(CheckpointError, match="The device 'cuda' cannot be used here"):
+        load_components(SDXL_LIGHTNING, "auto")
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "host", "room"), [(60, True, True), (60, False, False), (10, True, False)]
+)
+def test_a_process_that_compiles_needs_room_on_the_device_and_on_the_host(
+    components: Any, monkeypatch: pytest.MonkeyPatch, free_gib: int, host: bool, room: bool
+):
+    asked: list[int] = []
+
+    def host_has_room(count: int) -> bool:
+        asked.append(count)
+        return host
+
+    monkeypatch.setattr(loading, "free_memory", lambda device: free_gib * 2**30)
+    monkeypatch.setattr(loading, "host_has_room", host_has_room)
+    plan = full_size_plan("cuda", 80 * 2**30, 4)
+    found = replace(components, spec=SDXL_LIGHTNING, memory_plan=plan).room_for_another
+    assert found == room
+    assert asked == ([ANOTHER_HOST_BYTES] if free_gib == 60 else [])
+    assert components.room_for_another, "the miniature fits anywhere"
 
 
 def test_memory_that_is_taken_while_the_model_is_loaded_is_told(monkeypatch: pytest.MonkeyPatch):

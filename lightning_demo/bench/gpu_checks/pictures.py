@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -59,8 +60,14 @@ def gpu_tests(context: CheckContext) -> dict[str, Any]:
     if not folder.is_dir() or importlib.util.find_spec("pytest") is None:
         raise CheckSkipped("the tests, or pytest, are not here")
     command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider"]
+    one = {"PYTEST_XDIST_AUTO_NUM_WORKERS": "0"}  # process, as there is one GPU
     done = subprocess.run(  # noqa: S603
-        [*command, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, str(folder)],
+        cwd=ROOT,
+        env={**os.environ, **one},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     print(done.stdout, done.stderr)
     if done.returncode:

@@ -1,8 +1,9 @@
-"""Checks of what the model computes in: float16 beside bfloat16, and beside 8 bits."""
+"""Checks of what the model computes in: float16 beside bfloat16, 8 bits, and sums in float16."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from ...errors import InvalidSetting
 from ...model.compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
+from ...model.compile.speed import Speed
 from ...model.loading import Components
 from ...model.sampling.sampler import Sampler
 from ...schemas import GenerationRequest
@@ -22,14 +24,28 @@ from .context import CheckContext, CheckFailed, CheckSkipped
 ROUNDS = 5
 MOST_DIFFERENCE = 12.0  # levels of 255, on average: of nearly the same picture
 
+Way = tuple[Components, Speed]
+
 
 def bf16(context: CheckContext) -> dict[str, Any]:
     """A picture in both half precisions, in turns: ms, and how far the pixels differ."""
     made = load_bench_model(context.weights, context.device.type)
     made.components.unets.get(context.usual_steps)
-    usual = made.components
+    usual, speed = made.components, context.speed(compiled=False)
     other = recast(usual, torch.bfloat16, context.usual_steps)
-    return _beside(context, made, {_name(usual.dtype): usual, _name(other.dtype): other})
+    ways = {_name(each.dtype): (each, speed) for each in (usual, other)}
+    return _beside(context, made, ways)
+
+
+def fp16_accumulation(context: CheckContext) -> dict[str, Any]:
+    """A picture whose matrix products are summed in float16, and in float32 as usual."""
+    made = load_bench_model(context.weights, context.device.type)
+    speed = context.speed(compiled=False)
+    ways = {
+        f"sums_in_{dtype}": (made.components, replace(speed, fp16_accumulation=half))
+        for dtype, half in (("float16", True), ("float32", False))
+    }
+    return _beside(context, made, ways)
 
 
 def fp8(context: CheckContext) -> dict[str, Any]:
@@ -41,15 +57,15 @@ def fp8(context: CheckContext) -> dict[str, Any]:
     made = load_bench_model(context.weights, context.device.type)
     exact = recast(made.components, FP8_DTYPE, context.usual_steps)
     rounded = recast(made.components, FP8_DTYPE, context.usual_steps, to_fp8)
-    return _beside(context, made, {_name(exact.dtype): exact, "fp8": rounded})
+    speed = context.speed(compiled=False)
+    return _beside(context, made, {_name(exact.dtype): (exact, speed), "fp8": (rounded, speed)})
 
 
-def _beside(context: CheckContext, made: BenchModel, ways: dict[str, Components]) -> dict[str, Any]:
+def _beside(context: CheckContext, made: BenchModel, ways: dict[str, Way]) -> dict[str, Any]:
     """The same model computing in two ways; pictures of the same request are compared."""
-    clock, speed = Clock(context.device), context.speed(compiled=False)
-    ask = partial(made.request, context.usual_steps)
+    clock, ask = Clock(context.device), partial(made.request, context.usual_steps)
     request, pictures, calls = ask(), [], {}
-    for name, components in ways.items():
+    for name, (components, speed) in ways.items():
         sampler = Sampler(components, speed)
         sampler.warm_up()
         pictures.append(picture(sampler, request).astype(int))

@@ -11,7 +11,13 @@ import torch
 
 from ...errors import OutOfMemory, is_out_of_memory
 from ...model.compile.programs import Programs
-from ...model.memory_plan import ANOTHER_BYTES, GIB, full_size_plan, room_for_another
+from ...model.memory_plan import (
+    ANOTHER_BYTES,
+    CONTEXT_BYTES,
+    GIB,
+    full_size_plan,
+    room_for_another,
+)
 from ...model.sampling.decode import render
 from ...model.sampling.sampler import Sampler
 from ...schemas import STEP_COUNTS
@@ -22,7 +28,6 @@ from .card import limit_memory, memory_of
 from .context import CheckContext, CheckFailed, CheckSkipped
 
 CARD_BYTES = int(23.5 * GIB)  # free on 24 GB
-CONTEXT_BYTES = GIB // 2  # of the child
 ROUNDS = 5
 
 
@@ -47,9 +52,8 @@ def small_card(context: CheckContext) -> dict[str, Any]:
             raise CheckFailed(f"a child would be started with {left / GIB:.1f} GiB left")
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             found: dict[str, Any] = {"left_gib": round(left / GIB, 1)}
-            limits = {"without_room": left - CONTEXT_BYTES, "with_room": ANOTHER_BYTES}
-            for name, limit in limits.items():
-                child = pool.submit(compile_within, context, limit)
+            for name, room in {"without_room": left, "with_room": ANOTHER_BYTES}.items():
+                child = pool.submit(compile_within, context, room - CONTEXT_BYTES)
                 found[name] = {**paint_until(child, sampler, made), **child.result()}
     if "said" in found["with_room"]:
         raise CheckFailed(f"a child takes more than it is given room for: {found}")

@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch.profiler import ProfilerActivity, profile
 
 from ...model.sampling.sampler import Sampler
@@ -16,7 +17,7 @@ from .. import model as bench
 from ..ablation import Ablation, AblationStage, time_learning
 from ..bench_model import load_bench_model
 from ..component_timing import time_batches
-from ..timing import Clock
+from ..timing import Call, Clock
 from .context import CheckContext, CheckFailed
 
 BACKEND = "LIGHTNING_COMPILE_BACKEND"
@@ -69,7 +70,7 @@ def model(context: CheckContext) -> dict[str, Any]:
 
 
 def kernels(context: CheckContext) -> dict[str, Any]:
-    """Of a step as it is served: how long the device works in it, and on what the longest."""
+    """Of a step and of a decode, as served: how long the device works, and on what the longest."""
     made = load_bench_model(context.weights, context.device.type)
     sampler = Sampler(made.components, context.speed(compiled=False))
     sampler.warm_up()
@@ -81,11 +82,16 @@ def kernels(context: CheckContext) -> dict[str, Any]:
         sampler.synchronize()
 
     step()
-    wall = Clock(context.device).median(step, ROUNDS)
-    on_gpu = context.device.type == "cuda"
+    calls: dict[str, Call] = {"step": step, "decode": lambda: sampler.finish(row)}
+    return {name: _profiled(call, context.device) for name, call in calls.items()}
+
+
+def _profiled(call: Call, device: torch.device) -> dict[str, Any]:
+    wall = Clock(device).median(call, ROUNDS)
+    on_gpu = device.type == "cuda"
     activity = ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU
     with profile(activities=[activity]) as found:
-        step()
+        call()
     averages = found.key_averages()
     times = {
         each.key: (each.self_device_time_total if on_gpu else each.self_cpu_time_total) / 1000
@@ -93,7 +99,7 @@ def kernels(context: CheckContext) -> dict[str, Any]:
     }
     longest = sorted(times, key=lambda name: times[name], reverse=True)[:MOST_KERNELS]
     return {
-        "step_ms": round(wall, 2),
+        "wall_ms": round(wall, 2),
         "device_ms": round(sum(times.values()), 2),
         "calls": sum(each.count for each in averages),
         "longest_ms": {name[:60]: round(times[name], 2) for name in longest},

@@ -71,6 +71,7 @@ def cuda_capture(cuda: Any = torch.cuda) -> Capture:
         forget_workspaces = cuda.forget_workspaces
     pool = cuda.graph_pool_handle()
     side = cuda.Stream()  # graphs that share a pool must share the stream, too
+    failed: list[Any] = []  # torch's allocator of page-locked memory goes on asking them
 
     def capture(body: Callable[[], None]) -> Callable[[], None]:
         nonlocal pool
@@ -94,6 +95,7 @@ def cuda_capture(cuda: Any = torch.cuda) -> Capture:
                 if cuda is torch.cuda:
                     _give_up(pool)
                 pool = cuda.graph_pool_handle()  # that one may be spoilt
+                failed.append(graph)
                 raise
         cuda.current_stream().wait_stream(side)
         return graph.replay

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
+from lightning_demo.bench.bench_model import load_bench_model
 from lightning_demo.model.compile.compile_plan import compile_plan
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.cuda_graph import Capture, CudaGraph
@@ -345,6 +346,24 @@ def test_recorded_steps_paint_the_same_bit_for_bit(four: Any, requests: list[Any
     assert recorder.replayed > recorded
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_all_of_a_picture_is_replayed(layout: torch.memory_format):
+    """Recordings are for strides, too: one step must leave what the next was recorded for."""
+    made, recorder = load_bench_model("tiny", "cpu", layout), Recorder()
+    for vae in (made.components.vae, made.components.preview_vae):
+        vae.to(memory_format=layout)
+    made.components.unets.get(4)
+    sampler = Sampler(made.components, RECORDED, functions=CompiledFunctions(RECORDED, recorder))
+    compile_all(sampler)
+    row, replayed = sampler.begin(made.request(4)), []
+    calls = [*[partial(sampler.step, [row])] * 4, lambda: sampler.preview(row)]
+    for call in (*calls, lambda: sampler.finish(row)):
+        before = recorder.replayed
+        call()
+        replayed.append(recorder.replayed - before)
+    assert replayed == [1] * 6
+
+
 def test_with_one_live_unet_a_recording_serves_every_step_count(one: Any, ask: Any):
     sampler, recorder = recording(one)
     compile_all(sampler)
@@ -482,6 +501,13 @@ def test_a_decoder_in_tiles_is_recorded_and_not_compiled():
         kinds[task.form] |= set(task.kinds)
     assert kinds["recorded"] == {"unet", "text", "decoder", "preview"}
     assert kinds["compiled"] == {"unet", "preview"}
+
+
+def test_calls_of_several_people_decode_nothing():
+    """Four full decodes at once would take four times the memory that one was planned with."""
+    plan = compile_plan(MINIATURE.sizes, replace(RECORDED, compile=True))
+    several = [task for task in plan if task.rows > 1]
+    assert several and not any(task.decodes for task in several)
 
 
 def test_batches_are_filled_up_to_one_that_is_recorded(one: Any, four: Any, ask: Any):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -110,6 +112,27 @@ def test_after_one_that_fails_the_next_is_recorded(cuda: Cuda, monkeypatch: pyte
             capture(lambda: None)
     assert cuda.current_stream() is cuda.main, "pictures must not be painted on the side stream"
     assert capture(lambda: None) is not None
+
+
+def test_one_that_failed_stays_for_the_allocator_that_goes_on_asking_it(
+    cuda: Cuda, monkeypatch: pytest.MonkeyPatch
+):
+    """`capture_end` raises before it tells the allocator of page-locked memory of the end."""
+    made: list[weakref.ref[Graph]] = []
+
+    def graph() -> Graph:
+        new = Graph(cuda)
+        made.append(weakref.ref(new))
+        return new
+
+    cuda.CUDAGraph = graph
+    capture = cuda_capture(cuda)
+    monkeypatch.setattr(Graph, "broken", True)
+    for _ in range(2):
+        with contextlib.suppress(RuntimeError):
+            capture(lambda: None)
+    gc.collect()
+    assert len(made) == 2 and all(each() is not None for each in made)
 
 
 def test_a_body_that_fails_ends_its_recording(cuda: Cuda):

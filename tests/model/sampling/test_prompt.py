@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.speed import Speed
+from lightning_demo.model.loading import page_lock_encoder
 from lightning_demo.model.sampling.prompt import (
     PromptEncoder,
     PromptProjections,
@@ -20,6 +21,7 @@ from lightning_demo.model.sampling.prompt import (
     text_states,
 )
 from lightning_demo.model.token_chunks import MAX_CHUNKS
+from lightning_demo.model.weights.page_locked import pack
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,24 @@ def test_an_offloaded_encoder_is_computed_there_and_stays_here():
     after = encoder.state_dict().values()
     assert [tensor.data_ptr() for tensor in after] == places
     assert not any(tensor.is_meta for tensor in after)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_encoders_that_visit_lie_in_memory_that_is_copied_fast_where_there_is_room(
+    components: Any, monkeypatch: pytest.MonkeyPatch, room: bool
+):
+    """Each prompt is a key that somebody types, and waits for that copy."""
+    encoder = copy.deepcopy(components.text_encoders[0])
+    before = dict(encoder.state_dict())
+    packed = pack(before, lambda size: torch.empty(size, dtype=torch.uint8))
+    monkeypatch.setattr(
+        "lightning_demo.model.loading.page_lock", lambda weights, place: packed if room else None
+    )
+    page_lock_encoder(encoder, torch.device("cuda"))
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, before[name])
+        assert tensor.data_ptr() == (packed if room else before)[name].data_ptr()
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
 
 
 def test_encoders_that_visit_the_device_say_the_same(components: Any):
