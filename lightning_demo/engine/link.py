@@ -1,32 +1,40 @@
-"""The way to another server of this demo: its address, its key, and what its answers mean.
+"""The way to another server of this demo: its address, its key, and what its refusals mean.
 
-Knows HTTP as a client; nothing of streams of values but that they are bytes.
+How it is, it is asked by HTTP; all work goes through one connection (`channel.py`), which is opened
+when there is some.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
 import httpx
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from .. import __version__
-from ..errors import EngineHung, EngineUnavailable, InvalidRequest, InvalidSetting, NotTaken
+from ..errors import EngineHung, InvalidRequest, InvalidSetting, NotTaken
 from ..schemas import EngineStatus
 from ..settings import check_fallback
+from .channel import Channel, Socket
+from .wire import MAX_RECORD, Record
 from .wire_fields import Told, instance, parse_status
 
+_QUIET = logging.getLogger(f"{__name__}.socket")
+_QUIET.setLevel(logging.INFO)  # below, it would write all headers, and so the key
+
 CONNECT_SECONDS = 3.0
-SILENCE_SECONDS = 3.0  # between two signs of life, of which there are two a second
+SILENCE_SECONDS = 3.0  # without a sign of life, of which there are two a second
 STATUS_SECONDS = 8.0  # that it may take to say how it is
-KEPT_SECONDS = 4.0  # that a connection is kept; uvicorn closes it after five
-CONNECTIONS = 512  # one for each picture that is on its way
-ANSWER_BYTES = 2**20  # of anything but a stream
+CLOSE_SECONDS = 1.0
+ANSWER_BYTES = 2**20
 
 
 class Unlike(InvalidSetting):
@@ -46,17 +54,15 @@ class Link:
             InvalidSetting: the address is none.
         """
         self.url = check_fallback(url)
-        timeout = httpx.Timeout(silence_seconds, connect=min(CONNECT_SECONDS, silence_seconds))
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._silence_seconds = silence_seconds
+        self._connect_seconds = min(CONNECT_SECONDS, silence_seconds)
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout,
+            headers=self._headers,
+            timeout=httpx.Timeout(silence_seconds, connect=self._connect_seconds),
             verify=_trust(),
-            limits=httpx.Limits(
-                max_connections=CONNECTIONS,
-                max_keepalive_connections=CONNECTIONS,
-                keepalive_expiry=KEPT_SECONDS,
-            ),
         )
+        self._opening: asyncio.Task[Channel] | None = None
 
     async def status(self, expected: EngineStatus) -> Told:
         """What its engine says of itself.
@@ -94,65 +100,36 @@ class Link:
         return told
 
     @asynccontextmanager
-    async def values(self, content: Any) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The stream of values for work; leaving it closes the connection, which stops the work.
+    async def records(self, content: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Record]]:
+        """What it says of work; leaving that stops the work.
 
         Raises:
             NotTaken: it has not taken the work.
             EngineUnavailable: it went away; `EngineHung`: it says nothing any more.
-            InvalidRequest: the request is at fault.
         """
-        async with self._ask("POST", "/v1/work", content) as answer:
-            yield answer.aiter_raw()
+        channel = await self._opened()
+        async with channel.records(content) as records:
+            yield records
 
-    async def claim(self, content: Any) -> None:
-        """Gives work another claim.
+    async def claim(self, content: Mapping[str, Any]) -> None:
+        """Gives work another claim, unless it is gone.
 
         Raises:
             EngineUnavailable: it could not be told.
         """
-        async with self._ask("POST", "/v1/claims", content) as answer:
-            await answer.aread()
+        if (channel := self._channel) is not None:
+            await channel.send(content)
 
-    async def aclose(self) -> None:
-        """Closes all connections."""
-        await self._http.aclose()
+    def refusal(self, code: int, problem: Any) -> Exception:
+        """What it has answered instead.
 
-    async def _status(self) -> Any:
-        async with self._ask("GET", "/v1/engine") as answer:
-            return await self._json(answer)
-
-    @asynccontextmanager
-    async def _ask(
-        self, method: str, path: str, content: Any = None
-    ) -> AsyncIterator[httpx.Response]:
-        taken = False
+        Args:
+            code: of HTTP.
+            problem: its answer, if that was JSON.
+        """
         try:
-            request = self._http.build_request(method, f"{self.url}{path}", json=content)
-            answer = await self._http.send(request, stream=True)
-            try:
-                if answer.status_code not in (httpx.codes.OK, httpx.codes.NO_CONTENT):
-                    raise await self._refusal(answer)
-                taken = True
-                yield answer
-            finally:
-                await answer.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
-        except httpx.TimeoutException:
-            raise EngineHung(f"{self.url} has said nothing for too long.") from None
-        except httpx.HTTPError as error:
-            if not taken:  # it answers before it begins
-                raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
-            raise EngineUnavailable(f"{self.url} has broken off ({_reason(error)}).") from None
-
-    async def _refusal(self, answer: httpx.Response) -> Exception:
-        """What it has answered instead."""
-        code = answer.status_code
-        try:
-            problem = await self._json(answer)
             detail, field = str(problem["detail"])[:500], problem.get("field")
-        except (Unlike, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             # A proxy in between speaks for a server that is away.
             if code in (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT, 503):
                 return NotTaken(f"{self.url} does not answer (HTTP {code}).")
@@ -165,19 +142,93 @@ class Link:
             return self._stranger()
         return NotTaken(f"{self.url}: {detail}")
 
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._opening is not None:
+            self._opening.cancel()
+        if (channel := self._channel) is not None:
+            await channel.aclose()
+        await self._http.aclose()
+
+    @property
+    def _channel(self) -> Channel | None:
+        """The one connection, if it is there."""
+        opening = self._opening
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+            return None
+        return opening.result() if opening.result().is_open else None
+
+    async def _opened(self) -> Channel:
+        """The same, opened if it is not; which goes on if whoever waits for it has enough."""
+        if self._channel is None and (self._opening is None or self._opening.done()):
+            self._opening = asyncio.create_task(self._open())
+        opening = self._opening
+        assert opening is not None  # noqa: S101
+        await asyncio.wait([opening])
+        return opening.result()
+
+    async def _open(self) -> Channel:
+        address = self.url.replace("http", "ws", 1)
+        try:
+            socket = await _Connect(
+                f"{address}/v1/work",
+                ssl=_trust() if address.startswith("wss") else None,
+                compression=None,  # JPEG does not get smaller
+                additional_headers=self._headers,
+                open_timeout=self._connect_seconds,
+                close_timeout=CLOSE_SECONDS,
+                max_size=MAX_RECORD,
+                logger=_QUIET,
+                create_connection=Socket,
+            )
+        except InvalidStatus as error:
+            answer = error.response
+            raise self.refusal(answer.status_code, _content(answer.body)) from None
+        except (OSError, TimeoutError, asyncio.TimeoutError, InvalidHandshake) as error:
+            raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
+        assert isinstance(socket, Socket)  # noqa: S101
+        return Channel(socket, self.url, self._silence_seconds)
+
+    async def _status(self) -> Any:
+        try:
+            async with self._http.stream("GET", f"{self.url}/v1/engine") as answer:
+                content = await self._json(answer)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
+        except httpx.TimeoutException:
+            raise EngineHung(f"{self.url} has said nothing for too long.") from None
+        except httpx.HTTPError as error:
+            raise NotTaken(f"{self.url} does not answer ({_reason(error)}).") from None
+        if answer.status_code != httpx.codes.OK:
+            raise self.refusal(answer.status_code, content)
+        return content
+
     async def _json(self, answer: httpx.Response) -> Any:
+        """What it has answered, as far as that is JSON."""
         body = b""
         async for chunk in answer.aiter_bytes():
             body += chunk
             if len(body) > ANSWER_BYTES:
-                raise self._stranger()
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise self._stranger() from None
+                return None
+        return _content(body)
 
     def _stranger(self) -> Unlike:
         return Unlike(f"{self.url} answers, but not as a server of this demo does.")
+
+
+class _Connect(connect):
+    """Follows no redirect: the key is for this address alone."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """See `connect`."""
+        return exc
+
+
+def _content(body: bytes | bytearray) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 @cache

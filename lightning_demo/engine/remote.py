@@ -33,7 +33,7 @@ from .base import (
 from .flow import Flow
 from .link import SILENCE_SECONDS, Link
 from .metrics import Metrics
-from .wire import Record, Records, parse_error, parse_forecast, parse_frame
+from .wire import Record, parse_error, parse_forecast, parse_frame, parse_refusal
 from .wire_fields import instance, work_fields
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class RemoteEngine:
             expected: the model, its limits and the fingerprint of what it must paint with.
             key: of the other server's, where it asks for one.
             silence_seconds: without a sign of life, after which it counts as hung.
-            poll_seconds: between two looks at how it is.
+            poll_seconds: between two looks at how it is, while it loads or does not answer.
             here: whether it is one of this server's own, which may paint other servers' work, and
                 sends its pixels as they are.
 
@@ -145,7 +145,7 @@ class RemoteEngine:
         finally:
             self._flows.pop(flow, None)
             if not flow.done:
-                painting.cancel()  # closes the connection
+                painting.cancel()  # which the other server is told
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
@@ -183,12 +183,14 @@ class RemoteEngine:
         await self._end.wait()
         for flow in tuple(self._flows):
             flow.end(EngineUnavailable(STOPPED))
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
+        await self._link.aclose()
         mine = asyncio.current_task()
         others = [task for task in asyncio.all_tasks() if task is not mine]
         for task in others:
             task.cancel()
-        await asyncio.gather(polling, *others, return_exceptions=True)
-        await self._link.aclose()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _poll(self) -> None:
         """Asks again and again how the other server is; says so in the log when that changes."""
@@ -197,7 +199,8 @@ class RemoteEngine:
             before = self._about
             try:
                 await self._look()
-                pause = self._poll_seconds
+                loads = self._about.state == "loading"
+                pause = self._poll_seconds if loads else max(POLL_SECONDS, self._poll_seconds)
             except LightningError as error:
                 self._about = replace(self._expected, state="failed", detail=error.message)
                 self._others = 0, 0
@@ -240,14 +243,11 @@ class RemoteEngine:
             "raw": self._here,
         }
         try:
-            async with self._link.values(content) as chunks:
-                records = Records()
-                # To its end, though nothing follows the last value: else no connection is kept.
-                async for chunk in chunks:
-                    for record in records.feed(chunk):
-                        if not flow.done:
-                            await self._take(flow, record)
-            flow.end(EngineUnavailable(f"{self.url} has broken off: {UNFINISHED}"))
+            async with self._link.records(content) as records:
+                async for record in records:
+                    await self._take(flow, record)
+                    if flow.done:
+                        return
         except InvalidSetting as error:  # it is not, or no longer, one that may paint
             flow.end(NotTaken(error.message))
         except ValueError as error:
@@ -275,6 +275,10 @@ class RemoteEngine:
                 flow.put(replace(frame, model=""))  # whose it is, ours says
             case "error":
                 flow.end(parse_error(record.header))
+            case "refused":
+                raise self._link.refusal(*parse_refusal(record.header))
+            case "unfinished":
+                flow.end(EngineUnavailable(f"{self.url} has broken off: {UNFINISHED}"))
 
     def _measure(self, flow: Flow, frame: Frame) -> None:
         work = flow.work

@@ -1,8 +1,8 @@
 """How values travel from one server of this demo to another.
 
-As records, one after another: the length of a header (4 bytes, big-endian), the header as JSON with
-the lengths of its parts, and the parts: an encoded picture, and of a finished one its pixels, too.
-Both ends use this file and are of the same version; knows no HTTP.
+As records: the length of a header (4 bytes, big-endian), the header as JSON with the lengths of its
+parts, and the parts: an encoded picture, and of a finished one its pixels, too. Both ends use this
+file and are of the same version; knows no HTTP.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
@@ -28,10 +28,9 @@ from ..images import Pixels, decode
 from ..schemas import Frame, GenerationRequest, Safety
 from .base import Forecast
 
-MEDIA_TYPE = "application/vnd.lightning-demo.values"
-MAX_HEADER = 2**20  # bytes
-MAX_PART = 2**26  # bytes of a picture; raw pixels of 2048 px are 12 MB
+MAX_RECORD = 2**26  # bytes; raw pixels of 2048 px are 12 MB
 MAX_PARTS = 2
+LAST = ("refused", "error", "unfinished")  # kinds after which nothing follows
 ERRORS = {
     kind.__name__: kind for kind in (InvalidRequest, GenerationFailed, OutOfMemory, RateLimited)
 }
@@ -50,45 +49,42 @@ class Record:
 
     kind: str
     header: Mapping[str, Any]
-    parts: tuple[bytes, ...]
+    parts: tuple[bytes, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the work that it is about."""
+        return str(self.header.get("name"))
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing follows about the same work."""
+        return self.kind in LAST or (self.kind == "frame" and self.header.get("final") is True)
 
 
-class Records:
-    """Puts records together from the bytes in which they arrive."""
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Record]:
-        """The records that are whole now.
-
-        Raises:
-            ValueError: these are no records.
-        """
-        self._bytes += data
-        while len(self._bytes) >= 4:
-            (length,) = struct.unpack_from(">I", self._bytes)
-            if length > MAX_HEADER:
-                raise ValueError("a header is too long")
-            if len(self._bytes) < 4 + length:
-                return
-            header = _json(self._bytes[4 : 4 + length])
-            if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
-                raise ValueError("a header is none")
-            lengths = header.get("parts")
-            if not isinstance(lengths, list) or len(lengths) > MAX_PARTS:
-                raise ValueError("a header has no parts")
-            if not all(isinstance(size, int) and 0 <= size <= MAX_PART for size in lengths):
-                raise ValueError("a part is too long")
-            end = 4 + length + sum(lengths)
-            if len(self._bytes) < end:
-                return
-            parts, at = [], 4 + length
-            for size in lengths:
-                parts.append(bytes(self._bytes[at : at + size]))
-                at += size
-            del self._bytes[:end]
-            yield Record(header["kind"], header, tuple(parts))
+def unpack(data: bytes | str) -> Record:
+    """
+    Raises:
+        ValueError: this is no record.
+    """
+    if isinstance(data, str) or len(data) < 4:
+        raise ValueError("this is no record")
+    (length,) = struct.unpack_from(">I", data)
+    header = _json(data[4 : 4 + length])
+    if not isinstance(header, dict) or not isinstance(header.get("kind"), str):
+        raise ValueError("a header is none")
+    lengths = header.get("parts")
+    if not isinstance(lengths, list) or len(lengths) > MAX_PARTS:
+        raise ValueError("a header has no parts")
+    if not all(isinstance(size, int) and size >= 0 for size in lengths):
+        raise ValueError("a part has no length")
+    parts, at = [], 4 + length
+    for size in lengths:
+        parts.append(data[at : at + size])
+        at += size
+    if at != len(data):
+        raise ValueError("a record is not as long as it says")
+    return Record(header["kind"], header, tuple(parts))
 
 
 def frame_header(frame: Frame) -> dict[str, Any]:
@@ -171,7 +167,17 @@ def parse_error(header: Mapping[str, Any]) -> LightningError:
     return kind(str(header.get("detail")), field=None if field is None else str(field))
 
 
-def _json(text: bytearray) -> Any:
+def refusal_header(error: LightningError) -> dict[str, Any]:
+    """Why work is not taken, as HTTP would answer."""
+    return {"status": error.status, "detail": error.message, "field": error.field}
+
+
+def parse_refusal(header: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+    """The same: a code of HTTP, and what is answered."""
+    return int(header["status"]), header
+
+
+def _json(text: bytes) -> Any:
     try:
         return json.loads(text)
     except RecursionError:

@@ -29,7 +29,8 @@ from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import api
 from .api.access import KeyRequired, UnknownKey, given_key
-from .api.work import Site, site_routes
+from .api.brought import Site
+from .api.work import site_routes
 from .callers import Caller, trusted
 from .guard import Guard
 from .messages import MAX_MESSAGE_BYTES
@@ -97,10 +98,11 @@ class EngineServer:
         config = uvicorn.Config(
             Starlette(routes=routes, middleware=[guard]),
             log_config=None,
+            log_level="warning",  # below, it would write all headers, and so the key
             access_log=False,
-            ws="none",
+            ws_max_size=MAX_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # JPEG does not get smaller
             lifespan="off",
-            h11_max_incomplete_event_size=MAX_MESSAGE_BYTES,
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)

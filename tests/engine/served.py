@@ -19,7 +19,7 @@ from lightning_demo.engine.remote import RemoteEngine
 from lightning_demo.schemas import Frame
 from lightning_demo.settings import Settings
 from lightning_demo.web import api
-from lightning_demo.web.api import native, work
+from lightning_demo.web.api import brought, native, work
 from lightning_demo.web.guard import Guard
 from lightning_demo.web.service import Service
 
@@ -47,7 +47,9 @@ class Served:
         routes = [*native.routes(self.api), *work.routes(self.api)]
         guard = Middleware(Guard, settings=chosen, shape_of=partial(api.shape_of, routes))
         app = Starlette(routes=routes, middleware=[guard])
-        self._config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=1)
+        self._config = uvicorn.Config(
+            app, port=0, log_config=None, log_level="warning", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(self._config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
@@ -65,7 +67,8 @@ class Served:
     def running(self) -> Iterator[Served]:
         with pytest.MonkeyPatch.context() as patch:
             # Both ends are in this process, and would know each other as one.
-            patch.setattr(work, "instance", lambda: "another server")
+            for module in (brought, work):
+                patch.setattr(module, "instance", lambda: "another server")
             self._thread.start()
             while not self._server.started:
                 time.sleep(0.01)

@@ -188,15 +188,13 @@ def batch(data: bytes) -> None:
 
 
 def records(data: bytes) -> None:
-    """What another server sends, in two pieces."""
-    stream, half = wire.Records(), len(data) // 2
+    """What another server sends."""
     with suppress(ValueError, LightningError):
-        for piece in (data[:half], data[half:]):
-            for record in stream.feed(piece):
-                _record(record)
+        _record(wire.unpack(data))
 
 
 def _record(record: wire.Record) -> None:
+    assert isinstance(record.name, str) and isinstance(record.is_last, bool)
     wire.parse_error(record.header)
     wire.parse_forecast(record.header)
     for raw in (False, True):
@@ -245,7 +243,9 @@ def _records() -> list[bytes]:
     return [
         wire.pack("frame", wire.frame_header(FRAME), _png()),
         wire.pack("frame", wire.frame_header(FRAME), b"jpeg", PIXELS.tobytes()),
-        wire.pack("work", {"work": work}) + wire.pack("status", status),
+        wire.pack("work", {"work": work}),
+        wire.pack("status", status),
+        wire.pack("refused", {"name": "a", "status": 409, "detail": "no", "field": None}),
         wire.pack("error", {"error": "InvalidRequest", "detail": "no", "field": "seed"}),
         wire.pack("forecast", wire.forecast_header(None)),
     ]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from lightning_demo import __version__
 from lightning_demo.engine.base import Work
-from lightning_demo.engine.wire import Records, parse_frame
+from lightning_demo.engine.wire import Record, parse_frame, unpack
 from lightning_demo.engine.wire_fields import MAX_WAITED, instance, parse_work, work_fields
 from lightning_demo.errors import InvalidRequest
 from lightning_demo.schemas import GenerationRequest, Style
 
-from ..conftest import Running
+from ..conftest import PATIENCE, Running, connect, wait_for
 from ..fakes import LIMITS, STATUS, FakeEngine, color_of
 
 KEYS = {"server": "sk-server-0123456789", "alice": "sk-alice-0123456789"}
@@ -49,6 +53,31 @@ def body(asked: Work, **changes: Any) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def opened(keyed: Running, headers: Any = SERVER) -> Iterator[ClientConnection]:
+    """A server's connection."""
+    address = keyed.url.replace("http", "ws", 1) + "/v1/work"
+    with connect(address, additional_headers=headers) as socket:
+        yield socket
+
+
+def heard(socket: ClientConnection, name: str = "one") -> list[Record]:
+    """All that is said of some work, from now to its end, but signs of life."""
+    records = []
+    while not records or not records[-1].is_last:
+        record = unpack(socket.recv(timeout=PATIENCE))
+        if record.name == name and record.kind != "line":
+            records.append(record)
+    return records
+
+
+def answered(keyed: Running, content: Any) -> list[Record]:
+    """The same of one message of one connection."""
+    with opened(keyed) as socket:
+        socket.send(content if isinstance(content, str) else json.dumps(content))
+        return heard(socket, content["name"] if isinstance(content, dict) else "")
+
+
 def test_only_servers_may(keyed: Running) -> None:
     for headers, status in (
         ({}, 401),
@@ -56,17 +85,20 @@ def test_only_servers_may(keyed: Running) -> None:
         (SERVER, 200),
     ):
         assert httpx.get(f"{keyed.url}/v1/engine", headers=headers).status_code == status
+        if status != 200:
+            with pytest.raises(InvalidStatus) as refused, opened(keyed, headers):
+                pass
+            assert refused.value.response.status_code == status
+            assert json.loads(refused.value.response.body)["status"] == status
     told = httpx.get(f"{keyed.url}/v1/engine", headers=SERVER).json()
     assert (told["version"], told["state"], told["model"]) == (__version__, "ready", "miniature")
     assert told["instance"] == instance() and told["fingerprint"] == STATUS.fingerprint
 
 
-def test_values_are_streamed_to_the_final_with_its_pixels(keyed: Running) -> None:
+def test_values_are_told_to_the_final_with_its_pixels(keyed: Running) -> None:
     work = Work(asked(style="night"), client="somebody", since=time.monotonic() - 3)
-    answer = httpx.post(f"{keyed.url}/v1/work", json=body(work), headers=SERVER)
-    records = list(Records().feed(answer.content))
-    kinds = [record.kind for record in records if record.kind not in ("alive", "line")]
-    assert kinds[0] == "started" and set(kinds[1:]) == {"frame"}
+    records = answered(keyed, body(work))
+    assert records[0].kind == "started" and {each.kind for each in records[1:]} == {"frame"}
     frame = parse_frame(records[-1], work.request)
     assert frame.final and frame.pixels.shape == (256, 256, 3)
     assert (frame.pixels == color_of("a cat")).all(), "without any loss"
@@ -79,8 +111,7 @@ def test_values_are_streamed_to_the_final_with_its_pixels(keyed: Running) -> Non
 def test_pixels_may_come_as_they_are(keyed: Running) -> None:
     """Previews then have none, and say how large they are."""
     work = Work(asked(), previews=True)
-    answer = httpx.post(f"{keyed.url}/v1/work", json=body(work, raw=True), headers=SERVER)
-    records = [each for each in Records().feed(answer.content) if each.kind == "frame"]
+    records = answered(keyed, body(work, raw=True))[1:]
     frames = [parse_frame(record, work.request, raw=True) for record in records]
     assert (frames[-1].pixels == color_of("a cat")).all()
     assert len(frames) > 1 and {frame.size for frame in frames} == {(256, 256)}
@@ -93,22 +124,65 @@ def test_pixels_may_come_as_they_are(keyed: Running) -> None:
         ({"raw": 1}, 422, "raw"),
         ({"version": "0.0.1"}, 409, f"of version {__version__}"),
         ({"fingerprint": "x"}, 409, "other weights"),
-        ({"name": ""}, 422, "name"),
-        ({"name": 7}, 422, "name"),
         ({"work": {}}, 422, "its fields are"),
-        ({"more": 1}, 422, "Send name"),
+        ({"more": 1}, 422, "Send fingerprint"),
+        ({"instance": instance()}, 409, "very server"),
     ],
 )
 def test_what_is_refused(keyed: Running, changes: Any, status: int, words: str) -> None:
-    content = body(Work(asked()), **changes)
-    answer = httpx.post(f"{keyed.url}/v1/work", json=content, headers=SERVER)
-    assert answer.status_code == status and words in answer.json()["detail"]
+    (record,) = answered(keyed, body(Work(asked()), **changes))
+    assert record.kind == "refused" and record.header["status"] == status
+    assert words in record.header["detail"]
 
 
-def test_itself_is_refused(keyed: Running) -> None:
-    content = body(Work(asked()), instance=instance())
-    answer = httpx.post(f"{keyed.url}/v1/work", json=content, headers=SERVER)
-    assert answer.status_code == 409 and "very server" in answer.json()["detail"]
+@pytest.mark.parametrize("message", ["no JSON", "[]", "{}", '{"name": 7}', '{"name": ""}'])
+def test_what_has_no_name_is_refused_without_one(keyed: Running, message: str) -> None:
+    (record,) = answered(keyed, message)
+    assert record.kind == "refused" and "name: must be a text" in record.header["detail"]
+
+
+def test_works_share_a_connection_and_each_may_leave(keyed: Running) -> None:
+    keyed.engine.hold()
+    try:
+        with opened(keyed) as socket:
+            for number, name in enumerate(("one", "two", "three")):
+                socket.send(json.dumps(body(Work(asked(seed=number)), name=name)))
+            wait_for(lambda: len(keyed.engine.requests) >= 3)
+            socket.send(json.dumps({"name": "two"}))
+            socket.send(json.dumps({"name": "nobody"}))
+            wait_for(lambda: keyed.server._service.painting._pictures.total() == 2)
+            keyed.engine.release()
+            ends = {}
+            while len(ends) < 2:
+                record = unpack(socket.recv(timeout=PATIENCE))
+                if record.is_last:
+                    ends[record.name] = record.kind
+        assert ends == {"one": "frame", "three": "frame"}
+    finally:
+        keyed.engine.release()
+
+
+def test_a_second_of_one_name_ends_both(keyed: Running) -> None:
+    keyed.engine.hold()
+    try:
+        with opened(keyed) as socket:
+            for _ in range(2):
+                socket.send(json.dumps(body(Work(asked(seed=11)))))
+            assert heard(socket)[-1].header["detail"].startswith("name: there is work")
+            wait_for(lambda: not keyed.server._service.painting.busy)
+    finally:
+        keyed.engine.release()
+
+
+def test_whoever_goes_stops_all_of_its_work(keyed: Running) -> None:
+    keyed.engine.hold()
+    try:
+        with opened(keyed) as socket:
+            socket.send(json.dumps(body(Work(asked(seed=12)))))
+            wait_for(lambda: keyed.server._service.painting.busy)
+        wait_for(lambda: not keyed.server._service.painting.busy)
+    finally:
+        keyed.engine.release()
 
 
 @pytest.mark.parametrize(
