@@ -189,12 +189,11 @@ class FailoverEngine:
         fresh = [place for place in self.places if place not in request.tried]
         if request.work.here:
             fresh = [place for place in fresh if place.here]
-        by_state = {
-            state: [place for place in fresh if place.engine.status().state == state]
-            for state in ("ready", "loading")
-        }
-        allowed = [place for place in by_state["ready"] if place.allowed]
-        best = allowed or by_state["loading"] or by_state["ready"]
+        states = {place: place.engine.status().state for place in fresh}
+        ready, loading = (
+            [place for place in fresh if states[place] == state] for state in ("ready", "loading")
+        )
+        best = [place for place in ready if place.allowed] or loading or ready
         return next(iter(self._choice.order(best, request.work)), None) if best else None
 
     def _begin(self, request: _Request, place: Place | None) -> None:
@@ -294,8 +293,11 @@ async def _left(*attempts: Attempt) -> None:
 
 def _tick(request: _Request) -> float:
     """Seconds until it is looked after: hundreds may wait, and looking takes a while."""
-    loading = any(each.place.engine.status().state == "loading" for each in request.attempts)
-    return TICK_SECONDS if loading or request.may_have_a_second_start else QUIET_TICK_SECONDS
+    if request.may_have_a_second_start:
+        return TICK_SECONDS
+    places = [] if request.started else [each.place for each in request.attempts]
+    loading = any(place.engine.status().state == "loading" for place in places)
+    return TICK_SECONDS if loading else QUIET_TICK_SECONDS
 
 
 def _row(place: Place) -> EngineRow:
