@@ -10,8 +10,7 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -24,7 +23,7 @@ from ..errors import EngineHung, InvalidRequest, InvalidSetting, NotTaken
 from ..schemas import EngineStatus
 from ..settings import check_fallback
 from .channel import Channel, Socket
-from .wire import MAX_RECORD, Record
+from .wire import MAX_RECORD
 from .wire_fields import Told, instance, parse_status
 
 _QUIET = logging.getLogger(f"{__name__}.socket")
@@ -99,17 +98,19 @@ class Link:
             )
         return told
 
-    @asynccontextmanager
-    async def records(self, content: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[Record]]:
-        """What it says of work; leaving that stops the work.
+    async def channel(self) -> Channel:
+        """The one connection, opened if it is not; if whoever waits for it has enough, it goes on.
 
         Raises:
-            NotTaken: it has not taken the work.
-            EngineUnavailable: it went away; `EngineHung`: it says nothing any more.
+            NotTaken: it cannot be opened.
+            Unlike: it will not be.
         """
-        channel = await self._opened()
-        async with channel.records(content) as records:
-            yield records
+        if self._channel is None and (self._opening is None or self._opening.done()):
+            self._opening = asyncio.create_task(self._open())
+        opening = self._opening
+        assert opening is not None  # noqa: S101
+        await asyncio.wait([opening])
+        return opening.result()
 
     async def claim(self, content: Mapping[str, Any]) -> None:
         """Gives work another claim, unless it is gone.
@@ -152,20 +153,11 @@ class Link:
 
     @property
     def _channel(self) -> Channel | None:
-        """The one connection, if it is there."""
+        """The connection, if it is there."""
         opening = self._opening
         if opening is None or not opening.done() or opening.cancelled() or opening.exception():
             return None
         return opening.result() if opening.result().is_open else None
-
-    async def _opened(self) -> Channel:
-        """The same, opened if it is not; which goes on if whoever waits for it has enough."""
-        if self._channel is None and (self._opening is None or self._opening.done()):
-            self._opening = asyncio.create_task(self._open())
-        opening = self._opening
-        assert opening is not None  # noqa: S101
-        await asyncio.wait([opening])
-        return opening.result()
 
     async def _open(self) -> Channel:
         address = self.url.replace("http", "ws", 1)

@@ -232,18 +232,10 @@ class RemoteEngine:
         self._others = max(0, told.waiting - len(ours)), max(0, told.yielding - yielding)
 
     async def _paint(self, flow: Flow) -> None:
-        """One stream from its first byte to its end."""
-        content = {
-            "name": flow.name,
-            "version": __version__,
-            "fingerprint": self._expected.fingerprint,
-            "instance": instance(),
-            "work": work_fields(flow.work, time.monotonic()),
-            # Between processes of one machine or rack, copying is cheaper than compressing.
-            "raw": self._here,
-        }
+        """One stream from its first record to its last."""
         try:
-            async with self._link.records(content) as records:
+            channel = await self._link.channel()
+            async with channel.records(self._content(flow)) as records:
                 async for record in records:
                     await self._take(flow, record)
                     if flow.done:
@@ -254,6 +246,18 @@ class RemoteEngine:
             flow.end(EngineUnavailable(f"{self.url} does not speak as it should ({error})."))
         except Exception as error:
             flow.end(report_incident(error, NOT_PAINTED, log))
+
+    def _content(self, flow: Flow) -> dict[str, Any]:
+        """What the other server is told of the work, by its claim of now."""
+        return {
+            "name": flow.name,
+            "version": __version__,
+            "fingerprint": self._expected.fingerprint,
+            "instance": instance(),
+            "work": work_fields(flow.work, time.monotonic()),
+            # Between processes of one machine or rack, copying is cheaper than compressing.
+            "raw": self._here,
+        }
 
     async def _take(self, flow: Flow, record: Record) -> None:
         """What one record says."""

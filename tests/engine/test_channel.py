@@ -39,7 +39,7 @@ def _port(server: Any) -> int:
 async def kinds(link: Link, name: str = "one") -> list[str]:
     """Kinds of all records about one work."""
     found = []
-    async with link.records({"name": name}) as records:
+    async with (await link.channel()).records({"name": name}) as records:
         async for record in records:
             found.append(record.kind)
             if record.is_last:
@@ -92,7 +92,7 @@ def test_leaving_before_the_end_is_told(run) -> None:
                 await socket.send(started())
 
         async with linked(answer) as link:
-            async with link.records({"name": "one", "work": 1}) as records:
+            async with (await link.channel()).records({"name": "one", "work": 1}) as records:
                 assert (await anext(records)).kind == "started"
             assert await told.get() == {"name": "one", "work": 1}
             assert await told.get() == {"name": "one"}

@@ -32,6 +32,12 @@ CLAIM = {"name", "work"}
 LEAVE = {"name"}
 
 
+class NotForServers(LightningError):
+    """Whoever asks may ask for pictures, but not say how long its visitors have waited."""
+
+    status = 403
+
+
 class Differs(LightningError):
     """The two servers would not paint the same, or are one."""
 
@@ -47,12 +53,25 @@ class Site:
     caller: Callable[[HTTPConnection], Caller]
     draining: Callable[[], bool]
 
+    def server(self, connection: HTTPConnection) -> Caller:
+        """Which other server asks.
+
+        Raises:
+            LightningError: none does that may.
+        """
+        caller = self.caller(connection)
+        if not caller.server:
+            raise NotForServers(
+                "This is for other servers of this demo: add server=1 to the line of their key."
+            )
+        return caller
+
 
 class Brought:
     """See above. Belongs to one event loop."""
 
-    def __init__(self, site: Site, socket: WebSocket, caller: Caller) -> None:
-        self._site, self._socket, self._caller = site, socket, caller
+    def __init__(self, site: Site, socket: WebSocket) -> None:
+        self._site, self._socket = site, socket
         self._works: dict[str, Work] = {}
         self._painting: dict[str, asyncio.Task[None]] = {}
         self._waiting: set[str] = set()  # those that have not started
@@ -77,7 +96,7 @@ class Brought:
             if set(fields) == WORK:
                 self._take(name, fields)
             elif set(fields) == CLAIM:
-                self._amend(name, self._work(fields))
+                self._amend(name, fields)
             elif set(fields) == LEAVE:
                 self._stop(name)
             else:
@@ -92,15 +111,26 @@ class Brought:
             raise InvalidRequest("raw: must be true or false.", field="raw")
         if name in self._works:
             raise InvalidRequest("name: there is work of this name already.", field="name")
-        _check_same(self._site.engine.status(), fields)
-        work = self._work(fields)
-        self._site.painting.check(self._caller)
-        log.debug("%s: work of %s is here", name, self._caller.name)
+        caller = self._site.server(self._socket)  # each time: keys are taken back meanwhile
+        status = self._site.engine.status()
+        _check_same(status, fields)
+        work = parse_work(fields["work"], status.limits, time.monotonic(), caller.name)
+        self._site.painting.check(caller)
+        log.debug("%s: work of %s is here", name, caller.name)
         self._works[name] = work
         self._waiting.add(name)
-        painting = asyncio.create_task(self._paint(name, work, fields["raw"]))
+        painting = asyncio.create_task(self._paint(name, work, caller, fields["raw"]))
         painting.add_done_callback(lambda _: self._forget(name))  # even if it has not begun
         self._painting[name] = painting
+
+    def _amend(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Gives work another claim; nothing happens to work that is not here any more."""
+        caller, limits = self._site.server(self._socket), self._site.engine.status().limits
+        amended = parse_work(fields["work"], limits, time.monotonic(), caller.name)
+        known = self._works.get(name)
+        if known is not None and known.request == amended.request:
+            self._works[name] = amended
+            self._site.engine.amend(known, amended)
 
     def _stop(self, name: str) -> None:
         if name in self._painting:
@@ -109,24 +139,13 @@ class Brought:
     def _forget(self, name: str) -> None:
         del self._works[name], self._painting[name]
         self._waiting.discard(name)
-        log.debug("%s: work of %s has left", name, self._caller.name)
+        log.debug("%s: this work has left", name)
 
-    def _amend(self, name: str, amended: Work) -> None:
-        """Gives work another claim; nothing happens to work that is not here any more."""
-        known = self._works.get(name)
-        if known is not None and known.request == amended.request:
-            self._works[name] = amended
-            self._site.engine.amend(known, amended)
-
-    def _work(self, fields: Mapping[str, Any]) -> Work:
-        limits = self._site.engine.status().limits
-        return parse_work(fields["work"], limits, time.monotonic(), self._caller.name)
-
-    async def _paint(self, name: str, work: Work, raw: bool) -> None:
+    async def _paint(self, name: str, work: Work, caller: Caller, raw: bool) -> None:
         """Tells each value of one work."""
         try:
             await self._tell(self._line(name))
-            async with aclosing(self._site.painting.work(work, self._caller)) as values:
+            async with aclosing(self._site.painting.work(work, caller)) as values:
                 async for value in values:
                     if isinstance(value, Requeued):
                         self._waiting.add(name)
@@ -145,8 +164,8 @@ class Brought:
         """Says again and again that this server is alive, and of what waits how long it will."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            for name in tuple(self._waiting):
-                await self._tell(self._line(name))
+            for line in [self._line(name) for name in self._waiting]:
+                await self._tell(line)
             if self._works:
                 await self._tell(pack("alive"))
 

@@ -7,7 +7,7 @@ this machine or not at all: two servers that stand by for each other would send 
 
 from __future__ import annotations
 
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -15,15 +15,8 @@ from starlette.websockets import WebSocket
 from ... import __version__
 from ...engine.wire_fields import instance, status_fields
 from ...errors import LightningError
-from ..callers import Caller
 from .brought import Brought, Site
 from .service import Api, answers, as_problem, bound
-
-
-class NotForServers(LightningError):
-    """Whoever asks may ask for pictures, but not say how long its visitors have waited."""
-
-    status = 403
 
 
 def routes(api: Api) -> list[BaseRoute]:
@@ -50,7 +43,7 @@ class Desk:
     @answers(as_problem)
     async def status(self, http: Request) -> Response:
         """What this machine's own engine is and how it is doing."""
-        self._server(http)
+        self._site.server(http)
         status, draining = self._site.engine.status(), self._site.draining()
         content = status_fields(status, __version__, instance(), draining=draining)
         return JSONResponse(content, headers={"Cache-Control": "no-store"})
@@ -58,17 +51,9 @@ class Desk:
     async def serve(self, socket: WebSocket) -> None:
         """Paints for one other server until either side ends the connection."""
         try:
-            caller = self._server(socket)
+            self._site.server(socket)
         except LightningError as error:
             await socket.send_denial_response(as_problem(error))
             return
         await socket.accept()
-        await Brought(self._site, socket, caller).serve()
-
-    def _server(self, connection: HTTPConnection) -> Caller:
-        caller = self._site.caller(connection)
-        if not caller.server:
-            raise NotForServers(
-                "This is for other servers of this demo: add server=1 to the line of their key."
-            )
-        return caller
+        await Brought(self._site, socket).serve()

@@ -141,6 +141,22 @@ def test_what_has_no_name_is_refused_without_one(keyed: Running, message: str) -
     assert record.kind == "refused" and "name: must be a text" in record.header["detail"]
 
 
+def test_a_key_that_is_taken_back_is_refused_while_its_connection_is_open(
+    keyed: Running,
+) -> None:
+    keys = Path(keyed.server._settings.api_keys)
+    before = keys.read_text()
+    try:
+        with opened(keyed) as socket:
+            keys.write_text("# nobody\n")
+            for content in (body(Work(asked())), {"name": "one", "work": {}}):
+                socket.send(json.dumps(content))
+                (record,) = heard(socket)
+                assert "is not known" in record.header["detail"]
+    finally:
+        keys.write_text(before)
+
+
 def test_works_share_a_connection_and_each_may_leave(keyed: Running) -> None:
     keyed.engine.hold()
     try:
