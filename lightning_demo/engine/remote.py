@@ -204,7 +204,8 @@ class RemoteEngine:
             except LightningError as error:
                 self._about = replace(self._expected, state="failed", detail=error.message)
                 self._others = 0, 0
-                pause = min(2 * pause, max(MAX_POLL_SECONDS, self._poll_seconds))
+                twice = min(2 * pause, max(MAX_POLL_SECONDS, self._poll_seconds))
+                pause = twice if before.state == "failed" else self._poll_seconds
             except Exception:
                 log.exception("while asking %s how it is", self.url)
             if (before.state, before.detail) != (self._about.state, self._about.detail):

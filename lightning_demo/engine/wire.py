@@ -173,8 +173,14 @@ def refusal_header(error: LightningError) -> dict[str, Any]:
 
 
 def parse_refusal(header: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
-    """The same: a code of HTTP, and what is answered."""
-    return int(header["status"]), header
+    """The same: a code of HTTP, and what is answered.
+
+    Raises:
+        ValueError: there is no code.
+    """
+    if not isinstance(header.get("status"), int):
+        raise ValueError("a refusal says no status")
+    return header["status"], header
 
 
 def _json(text: bytes) -> Any:

@@ -201,6 +201,8 @@ def _record(record: wire.Record) -> None:
         with suppress(ValueError):
             wire.parse_frame(record, REQUEST, raw=raw)
     with suppress(ValueError):
+        wire.parse_refusal(record.header)
+    with suppress(ValueError):
         wire_fields.parse_status(record.header)
     with suppress(LightningError):
         wire_fields.parse_work(record.header.get("work"), LIMITS, 1.0, "caller")
