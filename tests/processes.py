@@ -59,7 +59,9 @@ def prepare() -> None:
 
 def _wait_to_be_forked(listener: socket.socket, gone: int) -> NoReturn:
     try:
-        select.select([listener, gone], [], [])
+        ready, _, _ = select.select([listener, gone], [], [])
+        if listener not in ready:
+            os._exit(0)  # nobody has asked for a program
         # Not pytest's: what is forked has output of its own, or none, and the usual warnings.
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         warnings.resetwarnings()
