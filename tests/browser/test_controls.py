@@ -186,10 +186,9 @@ def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit:
     tab.wait_answered()
     assert isinstance(engine, FakeEngine)
     engine.hold()
-    tab.type("a red house")
+    tab.prompt.fill("a red house")  # at once: what is typed first might have to be finished first
     # Else the server may read both messages at once, and only the newer one counts.
-    while not any(request.prompt == "a red house" for request in engine.requests):
-        tab.page.wait_for_timeout(20)
+    wait_for(lambda: any(request.prompt == "a red house" for request in engine.requests))
     tab.page.get_by_label("Seed", exact=True).fill("-3")
     alert = tab.page.locator("#seed").get_by_role("alert")
     alert.wait_for()
