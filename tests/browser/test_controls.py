@@ -228,7 +228,8 @@ def test_the_picture_is_saved_with_its_settings(tab: Visit) -> None:
     assert json.loads(picture.info["generation"])["seed"] == tab.request()["seed"]
 
 
-def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
+def test_the_link_reopens_the_same(own: Callable[..., Running], visit: Open) -> None:
+    running = own()
     tab = visit(running)
     tab.wait_answered()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
@@ -249,8 +250,8 @@ def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
     assert other.page.get_by_label("Negative prompt").input_value() == "a & b=c#d"
 
 
-def test_a_link_with_wrong_values_is_told(running: Running, visit: Open) -> None:
-    tab = visit(running, "/?prompt=x&num_inference_steps=3")
+def test_a_link_with_wrong_values_is_told(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own(), "/?prompt=x&num_inference_steps=3")
     tab.page.locator("#steps").get_by_role("alert").wait_for()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("4", exact=True).click())
     assert tab.page.get_by_role("alert").count() == 0
