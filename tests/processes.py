@@ -59,7 +59,9 @@ def prepare() -> None:
 
 def _wait_to_be_forked(listener: socket.socket, gone: int) -> NoReturn:
     try:
-        select.select([listener, gone], [], [])
+        ready, _, _ = select.select([listener, gone], [], [])
+        if listener not in ready:
+            os._exit(0)  # nobody has asked for a program
         # Not pytest's: what is forked has output of its own, or none, and the usual warnings.
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
         warnings.resetwarnings()
@@ -87,6 +89,7 @@ class ForkedPopen:
         self,
         args: Sequence[str],
         *,
+        stdin: int | None = None,
         stdout: IO[Any] | int | None = None,
         stderr: IO[Any] | int | None = None,
         env: Mapping[str, str] | None = None,
@@ -94,13 +97,15 @@ class ForkedPopen:
         text: bool = True,
     ) -> None:
         self.args = args
+        self.stdin, given = _input(stdin)
         self.stdout, out = _stream(stdout)
         self.stderr, err = _stream(stderr)
-        what = (list(args[1:]), dict(os.environ if env is None else env), cwd, out, err)
+        ends = (given, out, err)
+        what = (list(args[1:]), dict(os.environ if env is None else env), cwd, ends)
         self._process = CONTEXT.Process(target=_run, args=what)
         self._process.start()
         self.pid: int = self._process.pid
-        for end in (out, err):
+        for end in ends:
             end.close()
 
     def __enter__(self) -> ForkedPopen:
@@ -112,13 +117,17 @@ class ForkedPopen:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for stream in (self.stdout, self.stderr):
+        for stream in (self.stdin, self.stdout, self.stderr):
             if stream is not None:
                 stream.close()
         self.wait()
 
-    def poll(self) -> int | None:
+    @property
+    def returncode(self) -> int | None:
         return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
@@ -164,26 +173,36 @@ def run(
     return done
 
 
+def _input(asked: int | None) -> tuple[IO[str] | None, Connection]:
+    """What this process writes to the child, and the child's end of it."""
+    if asked is None:
+        return None, Connection(os.open(os.devnull, os.O_RDONLY), writable=False)
+    assert asked == subprocess.PIPE
+    there, here = os.pipe()
+    return os.fdopen(here, "w"), Connection(there, writable=False)
+
+
 def _stream(asked: IO[Any] | int | None) -> tuple[IO[str] | None, Connection]:
-    """What this process reads of a stream, and the child's end of it."""
+    """What this process reads of a stream, and the child's end of it; by itself it has none."""
     if asked == subprocess.PIPE:
         here, there = os.pipe()
         return os.fdopen(here), Connection(there, readable=False)
-    if asked == subprocess.DEVNULL:
+    if asked in (None, subprocess.DEVNULL):
         return None, Connection(os.open(os.devnull, os.O_WRONLY), readable=False)
     assert asked is not None and not isinstance(asked, int)
     return None, Connection(os.dup(asked.fileno()), readable=False)
 
 
 def _run(
-    args: list[str], environment: dict[str, str], folder: Path, out: Connection, err: Connection
+    args: list[str], environment: dict[str, str], folder: Path, ends: Sequence[Connection]
 ) -> None:
     """The child: what Python does with a command line."""
     os.chdir(folder)
     os.environ.update(environment)
-    for number, stream in ((1, out), (2, err)):
+    for number, stream in enumerate(ends):
         os.dup2(stream.fileno(), number)
         stream.close()
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing has closed the one before
     what, *rest = args
     if what in ("-c", "-m"):
         code, *rest = rest

@@ -123,5 +123,7 @@ declare var inLanguage: {
 };
 /** Words by language and key. */
 declare var fillPage: (words: Record<string, Record<string, string>>) => void;
+/** Of at_rest.js: Gradio has built the page. */
+declare var pageStands: (() => void) | undefined;
 /** What Gradio is about to show; a prop is whatever the component takes. */
 declare var gradio_config: { components: { props: Record<string, unknown> }[] };

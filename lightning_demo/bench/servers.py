@@ -277,7 +277,10 @@ def allow_files(wanted: int) -> None:
 
 def _wait_for_model(url: str) -> None:
     until = time.monotonic() + READY_WITHIN
-    while httpx.get(url + "readyz", trust_env=False).status_code != httpx.codes.OK:
-        if time.monotonic() > until:
-            raise EngineUnavailable(f"the demo did not load its model in {READY_WITHIN:g} seconds.")
-        time.sleep(0.1)
+    with httpx.Client(trust_env=False) as http:  # one: to make one takes as long as to load much
+        while http.get(url + "readyz").status_code != httpx.codes.OK:
+            if time.monotonic() > until:
+                raise EngineUnavailable(
+                    f"the demo did not load its model in {READY_WITHIN:g} seconds."
+                )
+            time.sleep(0.1)

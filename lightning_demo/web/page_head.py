@@ -1,6 +1,7 @@
 """What the head of Gradio's page says of ours: which modules it is made of, and what it shows.
 
-Gradio's script asks for ours last of all, when it has built the page.
+Gradio's script asks for ours last of all, when it has built the page; what has to be there before
+it runs stands in the head itself.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .guard import logged_in
 from .kept_files import KeptFolder
 from .modules import preloads
-from .ui.words import words
+from .ui.words import FILES, words
 from .whole_page import is_page, send_changed
 
 ENTRY = "page.js"
+BEFORE_GRADIO = FILES / "at_rest.js"
 CARD = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 END = b"</head>"
 
@@ -29,7 +31,8 @@ class PageHead:
     def __init__(self, app: ASGIApp, title: str, files: KeptFolder) -> None:
         self._app, self._files = app, files
         described = {"title": title, "description": words("en")["page.tagline"], "type": "website"}
-        self._card = "".join(
+        script = BEFORE_GRADIO.read_text(encoding="utf-8")
+        self._always = f"<script>{script}</script>\n" + "".join(
             f'<meta property="og:{name}" content="{escape(said)}">\n'
             for name, said in described.items()
         )
@@ -42,6 +45,6 @@ class PageHead:
             await self._app(scope, receive, send)
 
     def _told(self, headers: MutableHeaders, body: bytes) -> bytes:
-        head = self._card + preloads(self._files.address(), ENTRY)
+        head = self._always + preloads(self._files.address(), ENTRY)
         # Gradio's own card speaks of Gradio, with a picture from elsewhere.
         return CARD.sub(b"", body).replace(END, head.encode() + END, 1)

@@ -12,6 +12,7 @@ from lightning_demo.bench.typists import Typist, steady_typist
 from lightning_demo.cli import main
 
 
+@pytest.mark.usefixtures("forked_servers")
 def test_it_compares_an_engine_elsewhere_with_one_here(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

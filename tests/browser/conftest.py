@@ -17,13 +17,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize
 
-from lightning_demo.bench.chromium import FLAGS
 from lightning_demo.engine.base import Engine
 from lightning_demo.web import service
 from lightning_demo.web.stage import stage
 from lightning_demo.web.stage.audience import audiences
 
-from ..browsers import NAMES
+from ..browsers import FLAGS, NAMES
 from ..web.conftest import PATIENCE, Running, one_app_a_page, wait_for  # noqa: F401 - a fixture
 from ..web.fakes import FakeEngine, Stage
 

@@ -109,7 +109,7 @@ def until(page: Page, script: str, arg: Any = None) -> None:
     end = time.monotonic() + PATIENCE
     while not page.evaluate_handle(script, arg).evaluate("found => Boolean(found)"):
         assert time.monotonic() < end, f"it is not so: {script}"
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(40)
 
 
 def shows(wall: Page, prompt: str) -> None:

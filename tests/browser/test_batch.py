@@ -102,9 +102,11 @@ def close(color: Any, prompt: str) -> bool:
     return all(abs(a - b) < 20 for a, b in zip(color, color_of(prompt), strict=True))
 
 
-def test_from_a_list_to_a_zip(running: Running, begin: Callable[..., Visit], tabs: Tabs) -> None:
-    engine: FakeEngine = running.engine
-    tab = begin(running)
+def test_from_a_list_to_a_zip(
+    own: Callable[..., Running], begin: Callable[..., Visit], tabs: Tabs
+) -> None:
+    """Lists have a way of their own, however the page's own pictures travel."""
+    tab = begin(own(engine := FakeEngine()))
     before = len(engine.works)
     check(tab, LIST)
     assert tab.text("batch-says") == "1 row cannot be painted"

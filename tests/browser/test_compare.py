@@ -128,9 +128,9 @@ def paint(tab: Visit, cells: int) -> None:
 
 
 def test_steps_are_compared_and_one_is_taken_up(
-    running: Running, open_compare: Callable[..., Visit]
+    own: Callable[..., Running], open_compare: Callable[..., Visit]
 ) -> None:
-    tab = open_compare(running)
+    tab = open_compare(own())
     page = tab.page
     paint(tab, 3)
     cells = page.locator(".cell")

@@ -186,10 +186,9 @@ def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit:
     tab.wait_answered()
     assert isinstance(engine, FakeEngine)
     engine.hold()
-    tab.type("a red house")
+    tab.prompt.fill("a red house")  # at once: what is typed first might have to be finished first
     # Else the server may read both messages at once, and only the newer one counts.
-    while not any(request.prompt == "a red house" for request in engine.requests):
-        tab.page.wait_for_timeout(20)
+    wait_for(lambda: any(request.prompt == "a red house" for request in engine.requests))
     tab.page.get_by_label("Seed", exact=True).fill("-3")
     alert = tab.page.locator("#seed").get_by_role("alert")
     alert.wait_for()
@@ -229,7 +228,8 @@ def test_the_picture_is_saved_with_its_settings(tab: Visit) -> None:
     assert json.loads(picture.info["generation"])["seed"] == tab.request()["seed"]
 
 
-def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
+def test_the_link_reopens_the_same(own: Callable[..., Running], visit: Open) -> None:
+    running = own()
     tab = visit(running)
     tab.wait_answered()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("2").click())
@@ -250,8 +250,8 @@ def test_the_link_reopens_the_same(running: Running, visit: Open) -> None:
     assert other.page.get_by_label("Negative prompt").input_value() == "a & b=c#d"
 
 
-def test_a_link_with_wrong_values_is_told(running: Running, visit: Open) -> None:
-    tab = visit(running, "/?prompt=x&num_inference_steps=3")
+def test_a_link_with_wrong_values_is_told(own: Callable[..., Running], visit: Open) -> None:
+    tab = visit(own(), "/?prompt=x&num_inference_steps=3")
     tab.page.locator("#steps").get_by_role("alert").wait_for()
     changed(tab, lambda: tab.page.locator("#steps").get_by_text("4", exact=True).click())
     assert tab.page.get_by_role("alert").count() == 0

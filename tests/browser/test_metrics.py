@@ -75,8 +75,9 @@ def test_several_engines_have_a_table(shared_house: House, again: Visit) -> None
 
 
 def test_the_meter_moves_with_finished_pictures(
-    running: Running, visit: Open, monkeypatch: pytest.MonkeyPatch
+    own: Callable[..., Running], visit: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    running = own()
     summary = {**Metrics().summary(), "pictures": 5_128_000}
     monkeypatch.setattr(running.server._service.metrics, "summary", lambda: summary)
     tab = visit(running, viewport=PHONE)

@@ -9,7 +9,6 @@ import pytest
 
 from lightning_demo.web.ui.controls import FIRST_SEED
 
-from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, House, Modules, Visit
 from .test_looks import SHIFTS
 
@@ -54,8 +53,8 @@ def test_a_style_is_previewed_painted_linked_and_restored(
     tab.wait("() => lightning.current?.style === 'Night'")
 
 
-def test_tokens_are_counted_behind_the_picture(running: Running, visit: Open) -> None:
-    tab = visit(running)
+def test_tokens_are_counted_behind_the_picture(own: Any, visit: Open) -> None:
+    tab = visit(own())
     tab.type("a (red:1.3) house")
     tab.wait("() => document.getElementById('tokens').textContent === '3 / 30 tokens'")
     tab.page.locator("#tokens").press("Enter")

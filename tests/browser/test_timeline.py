@@ -99,9 +99,10 @@ def forgetful(again: Visit) -> Iterator[Visit]:
 
 
 def test_back_to_an_earlier_picture_and_its_settings(
-    running: Running, begin: Callable[..., Visit]
+    own: Callable[..., Running], begin: Callable[..., Visit]
 ) -> None:
-    tab = begin(running)
+    """Of pictures that came over events; all others here come over sockets."""
+    tab = begin(own(transport="events"))
     tab.page.locator("#steps input[value='2']").check(force=True)
     paint(tab, WORDS[0])
     tab.page.locator("#steps input[value='8']").check(force=True)

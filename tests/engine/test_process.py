@@ -26,6 +26,7 @@ from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.settings import Settings
 
+from ..processes import ForkedPopen
 from ..web.fakes import LIMITS, STATUS
 from .contract_elsewhere import ElsewhereContract
 from .moments import settle
@@ -46,9 +47,8 @@ def painting(kind: str) -> list[str]:
 @pytest.fixture(scope="module")
 def sampler() -> Iterator[FarSampler]:
     """The process of the contract, by its sampler."""
-    with subprocess.Popen(  # noqa: S603
-        painting("observed"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as child:
+    pipe = subprocess.PIPE
+    with ForkedPopen(painting("observed"), stdin=pipe, stdout=pipe) as child:
         assert child.stdin and child.stdout
         child.stdin.write("any\n")
         child.stdin.flush()
@@ -96,6 +96,12 @@ class TestContract(ElsewhereContract):
 # Its life ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What paints is a fork, which imports nothing first; a real command is in the tests of it."""
+    monkeypatch.setattr(process.subprocess, "Popen", ForkedPopen)
+
+
 @asynccontextmanager
 async def opened(kind: str = "colours", **options: Any) -> AsyncIterator[ProcessEngine]:
     engine = ProcessEngine(STATUS, {}, command=painting(kind), **options)
@@ -127,6 +133,7 @@ def lasts(check: Callable[[], Any]) -> None:
     asyncio.run(asyncio.wait_for(check(), PATIENCE))
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_killed_and_stopped_it_is_replaced():
     async def check() -> None:
@@ -149,6 +156,7 @@ def test_killed_and_stopped_it_is_replaced():
     lasts(check)
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_device_that_is_lost_is_left_with_its_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -169,6 +177,7 @@ def test_a_device_that_is_lost_is_left_with_its_process(
     assert (tmp_path / "lost").exists() and "illegal memory access" in caplog.text
 
 
+@pytest.mark.usefixtures("forked")
 def test_one_that_cannot_load_its_model_has_failed_with_its_words(monkeypatch):
     monkeypatch.setattr(process, "PAUSES", (0.0,))
 
@@ -249,6 +258,7 @@ def test_how_long_people_wait_there():
     assert server.wait() == 0.5, "though a stranger would go before them"
 
 
+@pytest.mark.usefixtures("forked")
 def test_what_it_measures_is_on_the_pages_side():
     async def check() -> None:
         async with opened() as engine:

@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from ..processes import ForkedPopen
 from ..web.conftest import Tab, connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def engines(server: int) -> list[int]:
 @pytest.mark.timeout(400)
 def test_the_page_outlives_its_engine():
     command = [sys.executable, "app.py", "--port", "0", "--engine", "process", *OPTIONS]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:  # noqa: S603
+    with ForkedPopen(command, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None
             found = re.fullmatch(r"Open (http://127\.0\.0\.1:\d+)/?\n", server.stdout.readline())
