@@ -29,7 +29,7 @@ def test_every_picture_comes_while_engines_are_killed(
 ):
     monkeypatch.setattr(chaos, "FIRST", 1.0)
     pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
-    assert main(["bench", "chaos", "--seconds", "5", "--calm", "3", "--typists", "2"]) == 0
+    assert main(["bench", "chaos", "--seconds", "8", "--calm", "3", "--typists", "4"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["requests"] == found["answered"] > 0
     assert found["calm_requests"] == found["calm_answered"] > 0
