@@ -30,8 +30,8 @@ def trust_one_authority() -> None:
     """Lets this process and its children trust one authority of the internet instead of 140.
 
     httpx reads all of them for each client and each single call, which takes a core 25 ms: several
-    thousand times in all tests, none of which asks anybody outside. A machine may have a list of its
-    own in this variable, which is as long.
+    thousand times in all tests, none of which asks anybody outside. A machine may have a list of
+    its own in this variable, which is as long.
     """
     end = "-----END CERTIFICATE-----\n"
     handle, name = tempfile.mkstemp(".pem")

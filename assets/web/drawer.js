@@ -2,6 +2,7 @@
 
 import { keep, kept } from "./kept.js";
 import { listed, text } from "./text.js";
+import { write } from "./unchanged.js";
 
 const KEPT = "lightning-drawer"; // "open" or "closed"
 
@@ -35,7 +36,6 @@ export class Drawer {
   /** Says what in it has an effect on a request, so that nothing works unseen. @param {Asked} request */
   tell({ guidance_scale: guidance, negative_prompt: without }) {
     const acts = guidance > 1;
-    const words = listed([acts && text("drawer.guidance", { value: guidance }), acts && without && text("drawer.without", { words: without })]);
-    if (this.says.textContent !== words) this.says.textContent = words;
+    write(this.says, listed([acts && text("drawer.guidance", { value: guidance }), acts && without && text("drawer.without", { words: without })]));
   }
 }

@@ -1,6 +1,7 @@
 // The table of engines, where there are several: how each is and what it has to do.
 
 import { language, text } from "./text.js";
+import { hide } from "./unchanged.js";
 
 /** @type {("waiting" | "painting" | "given")[]} */
 const COUNTS = ["waiting", "painting", "given"];
@@ -14,7 +15,7 @@ export class EngineTable {
 
   /** Writes one row for each; of one engine alone the other figures say enough. @param {EngineRow[]} engines */
   show(engines) {
-    this.box.hidden = engines.length === 0;
+    hide(this.box, engines.length === 0);
     this.body.replaceChildren(...engines.map(row));
   }
 }

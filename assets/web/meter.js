@@ -1,7 +1,9 @@
 // The usage meter: what finished pictures would have cost at the services that host SDXL-Lightning.
 
+import { late } from "./late.js";
 import { dollars } from "./numbers.js";
 import { language } from "./text.js";
+import { write } from "./unchanged.js";
 
 export class Meter {
   /** @param {HTMLElement} box */
@@ -10,6 +12,7 @@ export class Meter {
     /** @type {[string, number][]} */
     this.prices = JSON.parse(box.dataset.prices ?? "[]"); // [service, US dollars a picture]
     this.pictures = 0; // of this tab
+    this.tellLater = late(() => this.show("tab", this.pictures));
     this.show("tab", 0);
   }
 
@@ -17,7 +20,7 @@ export class Meter {
   count({ final, draft, cached }) {
     if (!final || draft || cached) return;
     this.pictures += 1;
-    this.show("tab", this.pictures);
+    this.tellLater();
   }
 
   /** @param which  "tab" or "server" @param {"tab" | "server"} which @param {number} pictures */
@@ -30,8 +33,3 @@ export class Meter {
 
 /** Of little also tenths of a cent, in which one picture is counted; of much no cents. @param {number} amount */
 const cost = (amount) => dollars(amount, amount < 0.1 ? 3 : amount < 1000 ? 2 : 0);
-
-/** @param {HTMLElement} place @param {string} text */
-function write(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}

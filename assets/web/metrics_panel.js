@@ -4,6 +4,7 @@
 import { EngineTable } from "./engine_table.js";
 import { Meter } from "./meter.js";
 import { decimal, milliseconds, percent } from "./numbers.js";
+import { write } from "./unchanged.js";
 
 /** How each figure is written. @type {[Exclude<keyof Load, "type" | "engines">, (value: number) => string][]} */
 const KINDS = [
@@ -30,11 +31,9 @@ export class MetricsPanel {
 
   /** Writes a summary of the engine's load; what was not measured is a dash. @param {Load} load */
   show(load) {
-    for (const [name, write] of KINDS) {
-      const place = this.box.querySelector(`[data-name="${name}"]`);
+    for (const [name, words] of KINDS) {
       const value = load[name];
-      const text = value == null ? "–" : write(value);
-      if (place.textContent !== text) place.textContent = text;
+      write(this.box.querySelector(`[data-name="${name}"]`), value == null ? "–" : words(value));
     }
     this.engines.show(load.engines);
     this.meter.show("server", load.pictures);

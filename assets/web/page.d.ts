@@ -121,9 +121,9 @@ declare var inLanguage: {
   fill(root: ParentNode, text: (key: string) => string): void,
   choice(label: string): HTMLSelectElement,
 };
+/** Ends what Gradio's loading sign goes on with when it is gone (loading_sign.js). */
+declare var endLoadingSign: (() => void) | undefined;
 /** Words by language and key. */
 declare var fillPage: (words: Record<string, Record<string, string>>) => void;
-/** Of at_rest.js: Gradio has built the page. */
-declare var pageStands: (() => void) | undefined;
 /** What Gradio is about to show; a prop is whatever the component takes. */
 declare var gradio_config: { components: { props: Record<string, unknown> }[] };

@@ -12,7 +12,7 @@ export async function start() {
   // In another language the page begins anew, with what has been typed.
   wireLanguage(/** @type {HTMLSelectElement} */ (document.querySelector("#masthead .language")), () => lightning.actions.address());
   document.querySelector(".gradio-container").dataset.started = "";
-  globalThis.pageStands?.(); // not where another page shows this one within its own
+  globalThis.endLoadingSign?.(); // a page that shows this one within its own has no such head
   if (document.getElementById("desk")) {
     const { Desk } = await import("./desk.js");
     lightning.desk = new Desk(lightning);

@@ -1,27 +1,24 @@
 // What the page says: state, times, age, errors at their fields, words in use.
 
 import { FieldFaults } from "./field_faults.js";
+import { late } from "./late.js";
 import { long, pageLine } from "./line_words.js";
 import { percent } from "./numbers.js";
 import { said } from "./said.js";
 import { listed, text } from "./text.js";
 import { Trace } from "./trace.js";
+import { hide, set, write as writeTo } from "./unchanged.js";
 
-const TELL_MS = 250; // times are told so often: laying them out is no work of a picture's frame
 const NOTE_MS = 6000; // what has been done is said for this long
 const DRAFTING_MS = 1200; // after the last draft, so that the words stay between two keystrokes
 
 /** @template {string} Id @param {Id} name */
 const byId = (name) => document.getElementById(name);
 
-/**
- * Sets text only when it changes, so that nothing is laid out again for nothing.
- * @param {string} name
- * @param {string} words
- */
+/** @param {string} name @param {string} words */
 function write(name, words) {
   const element = byId(name);
-  if (element && element.textContent !== words) element.textContent = words;
+  if (element) writeTo(element, words);
 }
 
 export class Panel {
@@ -43,9 +40,8 @@ export class Panel {
     this.kind = ""; // of the note: "problem", "offline", or "" for what goes by itself
     this.stays = false; // whether an error is told until something else is asked for
     this.faulty = 0; // the number of the request that has it
-    /** @type {number | null} */
-    this.telling = null;
     this.trace = new Trace(byId("trace"));
+    this.tellLater = late(() => this.tellTimes());
     setInterval(() => this.writeAge(), 1000);
   }
 
@@ -75,7 +71,7 @@ export class Panel {
     stage.dataset.state = state;
     stage.dataset.painted = this.paintedAt ? "yes" : "no";
     byId("state").dataset.state = state;
-    byId("badge").hidden = state !== "paused";
+    hide(byId("badge"), state !== "paused");
     const progress = status?.progress;
     const share = state === "loading" && progress != null ? percent(progress) : "";
     const lost = this.refusal || text("panel.lost");
@@ -134,7 +130,7 @@ export class Panel {
   /** Says at the sizes when the picture has another one than was asked for. @param {Box} size @param {Asked} asked */
   showSize({ width, height }, asked) {
     const same = width === asked.width && height === asked.height;
-    this.controls.box("size").dataset.painted = same ? "" : text("panel.size", { width, height });
+    set(this.controls.box("size"), "data-painted", same ? "" : text("panel.size", { width, height }));
   }
 
   /**
@@ -179,9 +175,9 @@ export class Panel {
     this.paintedAt = performance.now();
     this.steps = steps;
     if (news) this.show();
-    byId("canvas").setAttribute("aria-label", header.prompt);
+    set(byId("canvas"), "aria-label", header.prompt);
     this.trace.add(first, final);
-    this.telling ??= setTimeout(() => this.tellTimes(), TELL_MS);
+    this.tellLater();
     this.drawSteps((header.step / header.num_inference_steps) * steps, steps, header.final);
     if (this.stays || header.sequence < this.faulty) return; // of what was asked for before
     this.clearErrors();
@@ -189,11 +185,10 @@ export class Panel {
   }
 
   tellTimes() {
-    this.telling = null;
+    this.trace.draw(); // before anything is changed: it asks for colours, which would be a style of their own
     const [first, final] = this.trace.newest;
     if (first != null) write("first-paint", String(Math.round(first)));
     if (final != null) write("final", String(Math.round(final)));
-    this.trace.draw();
     this.writeAge();
   }
 

@@ -2,6 +2,7 @@
 // The live picture stays the one of the words as they stand there.
 
 import { text } from "./text.js";
+import { hide, write } from "./unchanged.js";
 
 const SIGNS = /\\[{},|]|[{},|]/g; // as lightning_demo/studio/templates.py reads them
 const WILDCARD = /__([\w-]{1,64}(?:\/[\w-]{1,64}){0,4}?)__/g; // as wildcards.py does
@@ -67,8 +68,7 @@ export class PromptTemplate {
   /** @param {string} prompt */
   show(prompt) {
     const count = picturesOf(prompt, this.lightning.batch?.list.names ?? []);
-    const words = count ? text("prompt_template", { count }) : "";
-    if (byId("prompt-template-says").textContent !== words) byId("prompt-template-says").textContent = words;
-    byId("prompt-template-open").hidden = !count;
+    write(byId("prompt-template-says"), count ? text("prompt_template", { count }) : "");
+    hide(byId("prompt-template-open"), !count);
   }
 }

@@ -5,6 +5,7 @@ import { percent } from "./numbers.js";
 import { PromptHistory } from "./prompt_history.js";
 import { PromptTemplate } from "./prompt_template.js";
 import { listed, text } from "./text.js";
+import { hide, set, write } from "./unchanged.js";
 
 const COUNT_MS = 400; // after the last change: nobody's picture waits for a count
 const TIP_MS = 20_000;
@@ -69,8 +70,8 @@ export class PromptTools {
   show(request) {
     const style = this.styles.find(({ name }) => name === request.style);
     const words = style ? inStyle(style, request.prompt) : "";
-    byId("style-preview").textContent = words;
-    byId("style-preview").title = style?.negative_prompt ? text("style.without", { words: style.negative_prompt }) : "";
+    write(byId("style-preview"), words);
+    set(byId("style-preview"), "title", style?.negative_prompt ? text("style.without", { words: style.negative_prompt }) : "");
     this.showBlend(request);
     this.template?.show(request.prompt);
     clearTimeout(this.timer);
@@ -146,8 +147,8 @@ export class PromptTools {
       some && text("blend.seed", { share: percent(some), seed }),
       far && text("blend.prompt", { share: percent(far), prompt }),
     ]);
-    byId("blend").hidden = !words;
-    byId("blend").firstElementChild.textContent = words;
+    hide(byId("blend"), !words);
+    write(byId("blend").firstElementChild, words);
   }
 
   clearBlend() {

@@ -2,6 +2,7 @@
 
 import { text } from "./text.js";
 import { EXPORTS } from "./timeline_exports.js";
+import { set, write } from "./unchanged.js";
 
 const OF_ENTRIES = /** @type {const} */ (["name", "pin", "remove", "clear"]); // where there are any
 
@@ -32,14 +33,15 @@ export class TimelineMenu {
     const exports = /** @type {(keyof typeof EXPORTS)[]} */ (Object.keys(EXPORTS));
     for (const name of [...OF_ENTRIES, ...exports]) byId(name).disabled = !entry;
     byId("pair").disabled = count < 2;
-    if (document.activeElement !== byId("name")) byId("name").value = entry?.name ?? "";
-    byId("name").placeholder = entry?.request.prompt ?? "";
-    byId("pin").setAttribute("aria-pressed", String(Boolean(entry?.pinned)));
-    byId("clear").textContent = text("timeline.forget");
+    const name = entry?.name ?? "";
+    if (document.activeElement !== byId("name") && byId("name").value !== name) byId("name").value = name;
+    set(byId("name"), "placeholder", entry?.request.prompt ?? "");
+    set(byId("pin"), "aria-pressed", String(Boolean(entry?.pinned)));
+    write(byId("clear"), text("timeline.forget"));
   }
 
   /** @param {string} words */
   say(words) {
-    byId("says").textContent = words;
+    write(byId("says"), words);
   }
 }

@@ -1,6 +1,7 @@
 // The strip of the timeline: a small picture for each that is kept, and a slider through them.
 
 import { text } from "./text.js";
+import { set } from "./unchanged.js";
 
 const strip = () => document.getElementById("timeline-strip");
 const slider = () => document.getElementById("timeline-scrub");
@@ -35,7 +36,9 @@ export class TimelineStrip {
     for (const entry of entries) {
       const button = this.images.get(entry.id) ?? moment(entry);
       this.images.set(entry.id, button);
-      button.title = button.ariaLabel = entry.name || entry.request.prompt;
+      const words = entry.name || entry.request.prompt;
+      set(button, "title", words);
+      set(button, "aria-label", words);
       button.classList.toggle("pinned", entry.pinned);
       if (!button.parentElement) strip().append(button); // ids ascend
     }
@@ -84,7 +87,7 @@ function moment({ id, thumb, request }) {
   button.tabIndex = -1; // the slider reaches them all, in one stop
   const image = Object.assign(document.createElement("img"), { alt: "", loading: "lazy", decoding: "async" });
   image.src = URL.createObjectURL(thumb);
-  image.style.aspectRatio = `${request.width} / ${request.height}`;
+  image.style.setProperty("--shape", String(request.width / request.height)); // nothing moves when it is decoded
   button.append(image);
   return button;
 }

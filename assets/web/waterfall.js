@@ -1,7 +1,9 @@
 // Where the time of one picture went: its stages one below the other, each from where it began.
 
+import { late } from "./late.js";
 import { milliseconds } from "./numbers.js";
 import { text } from "./text.js";
+import { hide, write } from "./unchanged.js";
 
 const STAGES = ["queue", "embed", "steps", "decode", "encode"];
 
@@ -36,6 +38,9 @@ export class Waterfall {
     this.button = document.getElementById("times");
     /** @type {{ header: FrameHeader, whole: number } | null} */
     this.last = null; // header and ms of the last finished picture
+    /** @type {Row[]} */
+    this.rows = []; // as many as stages, once there was a picture
+    this.drawLater = late(() => this.draw());
     this.button.addEventListener("click", () => this.toggle());
     document.getElementById("waterfall-close").addEventListener("click", () => this.toggle(false));
     document.addEventListener("keydown", (event) => {
@@ -58,35 +63,42 @@ export class Waterfall {
    */
   finished(header, whole) {
     this.last = { header, whole };
-    if (!this.box.hidden) this.draw();
+    this.drawLater();
   }
 
   draw() {
-    if (!this.last) return;
+    if (!this.last || this.box.hidden) return;
     const { header, whole } = this.last;
     const end = Math.max(whole, header.timings.total ?? 0, 1);
-    const list = this.box.querySelector("ol");
-    list.replaceChildren(...stages(header.timings, whole).map((stage) => line(stage, end)));
+    stages(header.timings, whole).forEach((stage, place) => {
+      const row = (this.rows[place] ??= rowIn(this.box.querySelector("ol"), stage));
+      show(row, stage, end);
+    });
     const { num_inference_steps: steps } = header;
     const from = header.cached ? text("stage.memory") : text("steps", { count: steps });
-    document.getElementById("waterfall-sum").textContent = `${ms(whole)} · ${from}`;
+    write(document.getElementById("waterfall-sum"), `${ms(whole)} · ${from}`);
   }
 }
 
-/** @param {Stage} stage @param {number} end */
-function line({ label, start, length }, end) {
+/** What changes in the line of a stage. @typedef {{ bar: HTMLElement, number: HTMLElement }} Row */
+
+/** @param {HTMLElement} list @param {Stage} stage @returns {Row} */
+function rowIn(list, { label }) {
   const item = document.createElement("li");
-  const [name, track, number] = ["span", "i", "b"].map((tag) => document.createElement(tag));
+  const [name, track, bar, number] = ["span", "i", "i", "b"].map((tag) => document.createElement(tag));
   name.textContent = label;
-  number.textContent = length ? ms(length) : "–";
-  if (length) {
-    const bar = document.createElement("i");
-    bar.style.left = `${(100 * start) / end}%`;
-    bar.style.width = `${(100 * length) / end}%`;
-    track.append(bar);
-  }
+  track.append(bar);
   item.append(name, track, number);
-  return item;
+  list.append(item);
+  return { bar, number };
+}
+
+/** @param {Row} row @param {Stage} stage @param {number} end  ms, where the lines end */
+function show({ bar, number }, { start, length }, end) {
+  write(number, length ? ms(length) : "–");
+  hide(bar, !length);
+  bar.style.left = `${(100 * start) / end}%`;
+  bar.style.width = `${(100 * length) / end}%`;
 }
 
 /** @param {number} time */

@@ -37,6 +37,10 @@ OPEN_SEED = 3000
 OPEN_ALL = """
 document.querySelectorAll("details").forEach(details => { details.open = true; });
 lightning.drawer.open(true);
+lightning.tools.openRead(true);
+lightning.waterfall.toggle(true);
+lightning.timeline.menu.open(true); // which takes the focus
+lightning.controls.field("prompt").focus();
 """
 FIGURES = (  # the table's rows: label, key, format
     ("last key to final picture, ms p50/p95", "last_key_to_final_ms", ".0f"),
@@ -94,14 +98,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             typing = steady_typist(number).keys
             keys = typing[:SMALL_KEYS] if args.small else typing
             for name, device in devices(args.throttle).items():
-                pages = turns.setdefault(name, {})
-                for server in servers:
-                    turn = _turn(browser, server, device, steps, keys, SEED + number)
-                    pages.setdefault(server.name, []).append(turn)
-                if args.open:
-                    seed = OPEN_SEED + number
-                    turn = _turn(browser, servers[0], device, steps, keys, seed, opened=True)
-                    pages.setdefault(OPEN, []).append(turn)
+                shown = [*names, OPEN] if args.open else names
+                pages = turns.setdefault(name, {page: [] for page in shown})
+                for page in _in_turns(shown, number):
+                    server = servers[0] if page == OPEN else servers[names.index(page)]
+                    seed = (OPEN_SEED if page == OPEN else SEED) + number
+                    turn = _turn(browser, server, device, steps, keys, seed, opened=page == OPEN)
+                    pages[page].append(turn)
     found = {name: _compared(pages) for name, pages in turns.items()}
     for name, device in devices(args.throttle).items():
         _print(f"{name}, {device.throttle:g}x slower", found[name]["pages"])
@@ -115,6 +118,12 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "threads": args.threads,
         **environment(),
     }
+
+
+def _in_turns(pages: Sequence[str], number: int) -> list[str]:
+    """The pages in a round's order: ours open beside ours, each of them first every other time."""
+    ours = [page for page in (OURS, OPEN) if page in pages]
+    return [*ours[:: -1 if number % 2 else 1], *(page for page in pages if page not in ours)]
 
 
 def _warm_up(browser: Browser, servers: Sequence[Server], steps: int) -> None:

@@ -20,10 +20,6 @@ BOXES = """() => ["masthead", "prompt", "stage", "line", "actions", "controls"].
 SHIFTS = """() => { globalThis.shifted = 0;
   new PerformanceObserver(list => { for (const entry of list.getEntries())
     globalThis.shifted += entry.value; }).observe({ type: "layout-shift" }); }"""
-COUNT_FRAMES = """{ const ask = requestAnimationFrame; globalThis.asked = 0;
-  globalThis.requestAnimationFrame = (then) => { asked += 1; return ask(then); }; }"""
-# Whether no script has asked for a frame since it was looked at before.
-RESTS = "() => { const before = globalThis.seen; return (globalThis.seen = asked) === before; }"
 NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, canvas")]
   .filter(e => e.checkVisibility() || e.type === "radio")
   .filter(e => !(e.labels?.length && [...e.labels].some(l => l.textContent.trim()))
@@ -42,15 +38,6 @@ def test_nothing_moves_while_frames_stream(again: Visit) -> None:
         tab.wait_answered()
         assert tab.page.evaluate(BOXES) == before
         assert tab.page.evaluate("globalThis.shifted") < 0.001
-
-
-def test_a_page_that_nobody_touches_comes_to_rest(own: Callable[..., Running], visit: Open) -> None:
-    tab = visit(own(), init=COUNT_FRAMES)
-    tab.wait_answered()
-    tab.page.wait_for_function(RESTS, polling=200)
-    tab.type("a yellow balloon")
-    tab.wait_answered()
-    tab.page.wait_for_function(RESTS, polling=200)
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, TABLET, PHONE], ids=["desktop", "tablet", "phone"])

@@ -83,23 +83,23 @@ def test_the_meter_moves_with_finished_pictures(
     tab = visit(running, viewport=PHONE)
     tab.wait_answered()
 
-    def pictures() -> int:
-        texts = tab.page.evaluate(METER % "tab")
-        count = int(texts[0])
-        assert texts[1:] == [f"${each['usd_per_picture'] * count:.3f}" for each in prices()]
-        return count
+    def wait_told(count: int) -> None:
+        tab.wait(f"() => Number(({METER % 'tab'})[0]) === {count}")
+        costs = [f"${each['usd_per_picture'] * count:.3f}" for each in prices()]
+        assert tab.page.evaluate(METER % "tab")[1:] == costs
 
-    before = pictures()
-    assert before == sum(each["final"] for each in tab.painted())
+    before = sum(each["final"] for each in tab.painted())
+    wait_told(before)
     for number in range(3):
         tab.prompt.fill(f"a cat and {number}")
         tab.wait_painted(f"a cat and {number}")
-    assert pictures() == before + 3
+    wait_told(before + 3)
     tab.page.evaluate(
         """[{}, { final: true, cached: true }, { final: true, draft: { budget: 100 } }]
         .forEach(each => lightning.metrics.count(each))"""
     )
-    assert pictures() == before + 3, "of finished pictures only, and each once"
+    counted = tab.page.evaluate("lightning.metrics.meter.pictures")
+    assert counted == before + 3, "of finished pictures only, and each once"
     tab.page.get_by_text("Engine room").click()
     tab.wait(f"() => ({METER % 'server'})[0] === '5,128,000'")
     assert tab.page.evaluate(METER % "server")[1] == "$15,384"
@@ -160,4 +160,5 @@ def test_the_waterfall_opens_beside_what_stays_in_place(
     monkeypatch.setattr(engine, "timings", {**TIMINGS, "steps": 61.0})
     tab.type("another one")
     tab.wait_painted("another one")
-    assert "61 ms" in box.inner_text(), "it shows the newest picture"
+    # It shows the newest picture.
+    tab.wait("() => document.getElementById('waterfall').textContent.includes('61 ms')")
