@@ -173,7 +173,9 @@ class LivePolicy:
     def ended(self, now: float) -> None:
         """The running request has finished, failed or stopped."""
         turn, self._turn = self._turn, None
-        if turn is not None and turn.start.draft and turn.painted and self._pending is None:
+        if turn is None or turn.cancelled or self._pending is not None:
+            return
+        if turn.start.draft and turn.painted:
             self._pending = self._as_asked(turn, refines=True)
 
     def action(self, now: float, waiting: int, in_line: bool = False) -> Action:

@@ -274,6 +274,17 @@ def test_forgetting_leaves_nothing():
     assert rules.action(0.2, 0) is None
 
 
+def test_a_draft_that_was_painted_is_not_refined_once_it_is_forgotten():
+    rules = policy(draft=two_steps)
+    for now in (0.0, 0.1):
+        rules.submit(submission(2, steps=8), now)
+    assert rules.action(0.1, 0).draft
+    rules.frame(False, 0.2)
+    rules.forget()
+    rules.ended(0.3)
+    assert rules.idle
+
+
 @dataclass(slots=True)
 class Running:
     start: Start
