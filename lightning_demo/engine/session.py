@@ -6,7 +6,6 @@ Drives the rules of `policy` with an event loop and an engine. Knows no HTTP and
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import logging
 import secrets
@@ -148,8 +147,7 @@ class LiveSession:
         self.pause()
         await self._ahead.aclose()
         if self._turn is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._turn
+            await asyncio.gather(self._turn, return_exceptions=True)  # `_ended` logs its error
 
     def _advance(self) -> None:
         """Does what the policy says until there is nothing more to do now."""

@@ -62,6 +62,38 @@ def test_closing_in_the_middle_of_a_picture_frees_the_engine(run, components, as
     run(check())
 
 
+def test_closing_a_session_whose_engine_fails_to_stop_is_quiet(run, components, ask, caplog):
+    class Stubborn:
+        """Another engine that fails where it is told to stop."""
+
+        def __init__(self, engine: Engine) -> None:
+            self._engine = engine
+            self.started = asyncio.Event()
+
+        def status(self) -> EngineStatus:
+            return self._engine.status()
+
+        async def generate(self, work: Work) -> Stream:
+            try:
+                async for value in self._engine.generate(work):
+                    self.started.set()
+                    yield value
+            finally:
+                raise ValueError("it did not stop")
+
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            stubborn = Stubborn(engine)
+            tab = Tab(stubborn)
+            sampler.hold()
+            tab.session.submit(0, ask("running", num_inference_steps=8))
+            await stubborn.started.wait()
+            await tab.close()
+
+    run(check())
+    assert "a turn failed" in caplog.text
+
+
 def test_superseding_before_the_turn_has_begun(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):
