@@ -133,7 +133,7 @@ class CachedEngine:
             async with aclosing(stream) as values:
                 async for value in values:
                     if isinstance(value, Frame) and value.final and not work.draft:
-                        self.cache.put(key, value)
+                        self.cache.put(self._key(work, value), value)
                     if place is not None:
                         place.move("waiting" if isinstance(value, Requeued) else "running")
                     yield value
@@ -145,8 +145,12 @@ class CachedEngine:
         """See `Engine.aclose`."""
         await self._engine.aclose()
 
-    def _key(self, work: Work) -> Key:
-        return self._engine.status().model, work.request
+    def _key(self, work: Work, painted: Frame | None = None) -> Key:
+        """Of the model that paints now, or of the one that has painted this frame: it may have been
+        replaced meanwhile, and the new one is to paint its own.
+        """
+        model = "" if painted is None else painted.model
+        return model or self._engine.status().model, work.request
 
     async def _shared(self, work: Work) -> Stream:
         if work.since is None:
@@ -166,7 +170,7 @@ class CachedEngine:
                 if guess and isinstance(value, Frame) and value.final:
                     self._metrics.guessed("painted")
                     kept = {key for key in self._guesses if key in self.cache}
-                    self._guesses = {*kept, self._key(work)}
+                    self._guesses = {*kept, self._key(work, value)}
                 yield value
                 stream.ask()
         finally:

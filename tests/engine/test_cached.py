@@ -103,6 +103,33 @@ def test_two_who_ask_for_the_same_get_one_computation(run, components, ask):
     run(check())
 
 
+def test_a_picture_is_kept_under_the_model_that_painted_it(run):
+    """Not under the one that has taken over by the time it comes: that one is to paint its own."""
+
+    class Changing(Hand):
+        model = "stand-in"
+
+        def status(self) -> EngineStatus:
+            return replace(about(MINIATURE), model=self.model)
+
+    async def check() -> None:
+        hand = Changing()
+        engine = CachedEngine(hand, FrameCache(2**20))  # type: ignore[arg-type]
+        before = asyncio.ensure_future(collect(engine, request(0)))
+        await settle()
+        hand.model = "wanted"
+        joined = asyncio.ensure_future(collect(engine, request(0)))
+        await settle()
+        hand.running[0].put_nowait(replace(hand.frame(0, STEPS), model="stand-in"))
+        assert {frames[-1].model for frames in await asyncio.gather(before, joined)} == {"stand-in"}
+        again = asyncio.ensure_future(collect(engine, request(0)))
+        await settle()
+        hand.running[1].put_nowait(replace(hand.frame(1, STEPS), model="wanted"))
+        assert [frame.model for frame in await again] == ["wanted"]
+
+    run(check())
+
+
 def test_who_joins_late_gets_the_newest_frame_at_once(run):
     async def check() -> None:
         hand, engine = pair()
