@@ -90,7 +90,12 @@ class LiveConnection:
     @property
     def busy(self) -> bool:
         """Whether a picture that was asked for has not come yet."""
-        return self.painting or self._kept is not None
+        return self.painting or self.waits_for_seat
+
+    @property
+    def waits_for_seat(self) -> bool:
+        """Whether it has asked for a picture and stands in line for a seat."""
+        return self._kept is not None
 
     @property
     def painting(self) -> bool:
@@ -181,7 +186,7 @@ class LiveConnection:
 
     def tell_wait(self) -> None:
         """How long its picture still waits in the engine's line; called often."""
-        if self._kept is not None:
+        if self.waits_for_seat:
             return
         forecast = self._session.forecast()
         told = self.line["what"] is not None
@@ -197,7 +202,7 @@ class LiveConnection:
     async def events(self) -> AsyncIterator[LiveEvent]:
         """Yields the newest frame or error not yet read, until the connection is closed."""
         async for event in self._session.events():
-            if self._kept is None:
+            if not self.waits_for_seat:
                 self.tell_line(NO_LINE)
             observer = None if event.attract else self.observer
             if observer is not None and event.frame is not None:
@@ -234,7 +239,7 @@ class LiveConnection:
         Raises:
             LightningError: the fields cannot be painted, or nothing may play here now.
         """
-        if self.draining or self._kept is not None or not self._plays:
+        if self.draining or self.waits_for_seat or not self._plays:
             raise EngineUnavailable(NO_PLAY)
         request = GenerationRequest.parse(fields, self._engine.status().limits)
         self._session.submit(sequence, request, attract=True)

@@ -168,9 +168,8 @@ class Service:
                 connection.tell_wait()
 
     def _count_sessions(self) -> None:
-        waiting = self._admission.waiting
-        if self.stage is not None and self.stage.audiences is not None:
-            waiting += self.stage.audiences.seats.waiting
+        # Not the lines' own lengths: a phone that sleeps keeps its place, and is no page.
+        waiting = sum(connection.waits_for_seat for connection in self._connections)
         self.metrics.sessions(len(self._connections) - waiting, waiting)
 
 

@@ -9,18 +9,28 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from lightning_demo.engine import ahead, policy
+from lightning_demo.engine.metrics import Metrics
 from lightning_demo.errors import EngineUnavailable, RateLimited
 from lightning_demo.settings import Settings
 from lightning_demo.web import messages
 from lightning_demo.web import service as module
 from lightning_demo.web.messages import ClientMessage
 from lightning_demo.web.service import Service
+from lightning_demo.web.stage.audience.seats import Seat
 
 from .fakes import WITH_DRAFTS, FakeEngine, slow
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def sessions(metrics: Metrics) -> tuple[float, ...]:
+    """Those that are open, and those that wait to be let in."""
+    families = list(text_string_to_metric_families(metrics.exposition().decode()))
+    found = {each.name: each.value for family in families for each in family.samples}
+    return found["lightning_sessions"], found["lightning_sessions_waiting"]
 
 
 def ask(sequence: int, prompt: str = "a cat", steps: int = 4, **more: Any) -> ClientMessage:
@@ -174,6 +184,28 @@ def test_who_waits_for_a_seat_is_not_waited_for_at_the_end(run: Run) -> None:
         assert waiting.busy and not waiting.painting
         await service.drain(30)
         assert [request.prompt for request in engine.requests] == ["painted"]
+
+    run(talk())
+
+
+def test_a_place_that_is_kept_for_a_phone_is_no_page(run: Run) -> None:
+    """A phone that sleeps stays in line, and is counted when it is back."""
+
+    async def talk() -> None:
+        metrics = Metrics()
+        service = Service(
+            FakeEngine(), Settings(stage=True, audience=True, audience_seats=1), metrics
+        )
+        assert service.stage is not None and service.stage.audiences is not None
+        seats = service.stage.audiences.seats
+        painting, asleep, waiting = (service.open(seats=Seat(seats)) for _ in range(3))
+        for phone in (painting, asleep, waiting):
+            phone.receive(ask(1))
+        await service.close(asleep)
+        assert seats.waiting == 2
+        assert sessions(metrics) == (1, 1)
+        await service.drain(0)
+        assert sessions(metrics) == (0, 0)
 
     run(talk())
 
