@@ -11,8 +11,16 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Hashable, Sequence
-from contextlib import aclosing
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Iterator,
+    Sequence,
+)
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -156,21 +164,15 @@ class Painting:
         Raises:
             LightningError: why there is no picture, with the HTTP status that fits.
         """
-        self._check_draining()
-        self._check_room(caller)
-        client = caller.client
-        self._pictures[client] += 1
-        turns = self._turns.setdefault(client, asyncio.Semaphore(IN_ENGINE))
-        try:
-            async with turns, aclosing(self._painted(request, caller, previews)) as painted:
-                async for value in painted:
-                    yield value
-        except Exception as error:
-            raise report_incident(error, "The picture could not be painted", log) from None
-        finally:
-            discount(self._pictures, client)
-            if client not in self._pictures:
-                self._turns.pop(client, None)
+        self.check(caller)
+        with self._counted(caller.client):
+            turns = self._turns.setdefault(caller.client, asyncio.Semaphore(IN_ENGINE))
+            try:
+                async with turns, aclosing(self._painted(request, caller, previews)) as painted:
+                    async for value in painted:
+                        yield value
+            except Exception as error:
+                raise report_incident(error, "The picture could not be painted", log) from None
 
     def check(self, caller: Caller) -> None:
         """Whether one more of this caller's pictures could be taken now.
@@ -191,15 +193,12 @@ class Painting:
             LightningError: why there is no picture.
         """
         self.check(caller)
-        self._pictures[caller.client] += 1
-        try:
+        with self._counted(caller.client):
             async with aclosing(self._engine.generate(work)) as values:
                 async for value in values:
                     if isinstance(value, Frame) and value.final and caller.key is not None:
                         self._metrics.used(caller.key, work.request.num_inference_steps)
                     yield value
-        finally:
-            discount(self._pictures, caller.client)
 
     async def _painted(self, request: GenerationRequest, caller: Caller, previews: bool) -> Stream:
         end = time.monotonic() + PAINT_SECONDS
@@ -224,6 +223,17 @@ class Painting:
                     if value.final and caller.origin == "api":
                         self._metrics.used(caller.key, request.num_inference_steps)
                 yield value
+
+    @contextmanager
+    def _counted(self, client: Hashable) -> Iterator[None]:
+        """Counts a picture of a client, from now until it is painted or given up."""
+        self._pictures[client] += 1
+        try:
+            yield
+        finally:
+            discount(self._pictures, client)
+            if client not in self._pictures:
+                self._turns.pop(client, None)
 
     def _check_draining(self) -> None:
         if self._draining:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from lightning_demo.engine.base import Started, Value
+from lightning_demo.engine.base import Started, Value, Work
 from lightning_demo.errors import (
     EngineUnavailable,
     GenerationFailed,
@@ -72,6 +72,20 @@ def test_being_given_up_is_not_missed_when_a_value_arrives(run: Run, pauses: int
         assert done and painting.cancelled() and engine.running == 0
 
     run(give_up())
+
+
+def test_nothing_is_kept_of_a_caller_whose_last_picture_is_another_servers(run: Run) -> None:
+    async def paint() -> None:
+        painting = Painting(FakeEngine())
+        brought = painting.work(Work(A_CAT), SOMEBODY)
+        asked = painting.values(replace(A_CAT, seed=2), SOMEBODY)
+        for values in (brought, asked):
+            await anext(values)
+        for values in (asked, brought):
+            await values.aclose()
+        assert not painting.busy and not painting._turns
+
+    run(paint())
 
 
 def test_the_pictures_of_one_caller_take_turns(run: Run) -> None:
