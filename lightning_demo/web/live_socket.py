@@ -7,6 +7,7 @@ only its sender; frames are sent no faster than the page acknowledges them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -41,15 +42,21 @@ async def serve_socket(service: Service, socket: WebSocket) -> None:
     try:
         connection = service.open(address_of(socket))
     except LightningError as problem:
-        await socket.send_text(json.dumps(messages.error(0, problem)))
-        await socket.close(TRY_AGAIN_LATER)
+        await turn_away(socket, json.dumps(messages.error(0, problem)), TRY_AGAIN_LATER)
         return
-    if service.stage is not None:
-        connection.observer = service.stage.desk(socket, connection.outbox.put)
     try:
+        if service.stage is not None:
+            connection.observer = service.stage.desk(socket, connection.outbox.put)
         await converse(socket, connection, _receive(socket, connection))
     finally:
         await service.close(connection)
+
+
+async def turn_away(socket: WebSocket, words: str, code: int) -> None:
+    """Says why, and closes with this code; whoever has gone meanwhile is not told."""
+    with contextlib.suppress(WebSocketDisconnect):
+        await socket.send_text(words)
+        await socket.close(code)
 
 
 async def converse(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 from PIL import Image
+from starlette.types import Message
+from starlette.websockets import WebSocket
 from websockets.exceptions import ConnectionClosed
 
 from lightning_demo.errors import GenerationFailed
+from lightning_demo.settings import Settings
 from lightning_demo.web import live_socket, messages, service
 from lightning_demo.web.live_socket import (
     BYTES,
@@ -28,6 +31,8 @@ from lightning_demo.web.messages import ClientMessage
 from .conftest import Running, wait_for
 from .fakes import STATUS, FakeEngine, FakePair, color_of
 from .malformed import MALFORMED
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 def test_the_status_comes_first(running: Running) -> None:
@@ -201,6 +206,24 @@ def test_one_failed_picture_does_not_end_the_connection(start: Callable[..., Run
         assert (error["sequence"], error["message"]) == (1, "It broke.")
         tab.ask(2, "good")
         assert tab.final(2)
+
+
+def test_a_page_that_leaves_before_it_hears_that_the_server_is_full_is_no_fault(run: Run) -> None:
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        if message["type"] != "websocket.accept":
+            raise OSError("it has gone")
+
+    async def come() -> None:
+        full = service.Service(FakeEngine(), Settings(sessions_per_address=1))
+        full.open("203.0.113.1")
+        scope = {"type": "websocket", "headers": [], "client": ("203.0.113.1", 5)}
+        await live_socket.serve_socket(full, WebSocket(scope, receive, send))
+        await full.drain(0)
+
+    run(come())
 
 
 def test_more_pages_than_the_server_takes_are_told(

@@ -8,7 +8,7 @@ from typing import Protocol
 from starlette.websockets import WebSocket
 
 from ...live_connection import LiveConnection
-from ...live_socket import TRY_AGAIN_LATER, converse, receive_throttled
+from ...live_socket import TRY_AGAIN_LATER, converse, receive_throttled, turn_away
 from .phone_messages import PhoneMessage, parse, refusal
 
 POLICY = 1008  # the close code of what will not go well later either
@@ -42,5 +42,5 @@ async def serve_guest(socket: WebSocket, connection: LiveConnection, guest: Gues
 
 async def refuse(socket: WebSocket, message: str, why: str) -> None:
     """Says why it ends here, and closes."""
-    await socket.send_text(refusal(message, why))
-    await socket.close(TRY_AGAIN_LATER if why == "later" else POLICY)
+    code = TRY_AGAIN_LATER if why == "later" else POLICY
+    await turn_away(socket, refusal(message, why), code)
