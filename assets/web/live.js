@@ -236,7 +236,8 @@ export class Lightning {
     const { sequence, step, final, prompt, seed, model } = header;
     const asked = this.sent.get(sequence);
     const now = performance.now();
-    if (final) this.settled = sequence;
+    // A picture may come after the error of what was asked for since.
+    if (final) this.settled = Math.max(this.settled, sequence);
     /** @type {number | null} */
     let first = null;
     if (asked) {

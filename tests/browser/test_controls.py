@@ -195,6 +195,7 @@ def test_a_picture_asked_for_before_takes_no_error_away(running: Running, visit:
     engine.release()
     tab.wait_painted("a red house")
     assert alert.is_visible() and tab.painted()[-1]["sequence"] < tab.sequence()
+    assert tab.page.evaluate("lightning.answered"), "nothing is still to come"
     tab.page.get_by_label("Seed", exact=True).fill("3")
     tab.wait_answered()
     assert alert.count() == 0
