@@ -7,8 +7,9 @@ onmessage = async ({ data: { bytes, type, width, height } }) => {
   try {
     const whole = await createImageBitmap(new Blob([bytes], { type }));
     const scale = Math.min(width / whole.width, height / whole.height);
-    canvas.width = Math.round(whole.width * scale);
-    canvas.height = Math.round(whole.height * scale);
+    // Of a hidden box a side may round to nothing, of which there is no ImageBitmap.
+    canvas.width = Math.max(1, Math.round(whole.width * scale));
+    canvas.height = Math.max(1, Math.round(whole.height * scale));
     context.imageSmoothingQuality = "high";
     context.drawImage(whole, 0, 0, canvas.width, canvas.height);
     whole.close();

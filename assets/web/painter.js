@@ -21,8 +21,10 @@ export class Painter {
     this.painted = painted;
     this.shown = 0; // the newest sequence ever offered, and its furthest step
     this.step = 0;
-    /** @type {Offered | null} */
+    /** @type {Offered | null} what is decoded next */
     this.next = null;
+    /** @type {Aside | null} what is shown after that */
+    this.aside = null;
     this.busy = false;
     /** @type {ImageBitmap | null} */
     this.picture = null; // what is shown, and the frame that it is of
@@ -40,12 +42,18 @@ export class Painter {
     this.shown = sequence;
     this.step = step;
     this.next = { header, bytes };
+    this.aside = null;
     if (!this.busy) this.pump();
   }
 
-  /** Shows a picture of another time, until the next frame. @param {BufferSource} bytes @param {string} type */
+  /**
+   * Shows a picture of another time, until the next frame. A frame that waits is painted first: its
+   * request would seem unanswered, and its picture would not be kept.
+   * @param {BufferSource} bytes
+   * @param {string} type
+   */
   peek(bytes, type) {
-    this.next = { header: { media_type: type }, bytes, aside: true };
+    this.aside = { header: { media_type: type }, bytes, aside: true };
     if (!this.busy) this.pump();
   }
 
@@ -62,9 +70,7 @@ export class Painter {
   // Decoding one at a time: two at once may finish in either order.
   async pump() {
     this.busy = true;
-    while (this.next) {
-      const frame = this.next;
-      this.next = null;
+    for (let frame = this.take(); frame; frame = this.take()) {
       const { header, bytes } = frame;
       const { cleared, canvas } = this;
       const { width, height } = canvas;
@@ -89,10 +95,18 @@ export class Painter {
     this.busy = false;
   }
 
+  /** What waits and is to be decoded now. */
+  take() {
+    const frame = this.next ?? this.aside;
+    if (this.next) this.next = null;
+    else this.aside = null;
+    return frame;
+  }
+
   /** Nothing is shown until the next frame. */
   clear() {
     this.cleared += 1;
-    this.next = this.last = null;
+    this.next = this.aside = this.last = null;
     this.picture?.close();
     this.picture = null;
     this.draw();
@@ -107,8 +121,10 @@ export class Painter {
     this.canvas.width = width;
     this.canvas.height = height;
     this.draw(); // until it is there in the new size
-    this.next ??= this.last;
-    if (this.next && !this.busy) this.pump();
+    // What is being decoded is newer, and will be decoded again where it is of the old size.
+    if (this.busy || !this.last) return;
+    this.next = this.last;
+    this.pump();
   }
 
   draw() {

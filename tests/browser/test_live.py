@@ -12,7 +12,7 @@ from lightning_demo.web import service
 from ..web.conftest import Running, wait_for
 from ..web.fakes import FakeEngine, color_of
 from ..web.stage.relay import Relay
-from .conftest import NO_SOCKET, Visit
+from .conftest import NO_SOCKET, Modules, Visit
 
 Open = Callable[..., Visit]
 
@@ -125,6 +125,75 @@ def test_a_page_without_a_second_thread_decodes_by_itself(
     tab.type("a green tree")
     tab.wait_painted("a green tree")
     assert near(tab.color(), color_of("a green tree"))
+
+
+def test_a_picture_for_a_box_that_is_hidden_has_a_pixel_left(modules: Modules) -> None:
+    sides = modules.page.evaluate(
+        """async () => {
+          const { Decoder } = await import(new URL("web/decoder.js", document.baseURI));
+          const canvas = new OffscreenCanvas(1536, 640);
+          canvas.getContext("2d");
+          const bytes = await (await canvas.convertToBlob()).arrayBuffer();
+          const box = { width: 1, height: 1 };
+          const { width, height } = await new Decoder().decode(bytes, "image/png", box);
+          return [width, height];
+        }"""
+    )
+    assert sides == [1, 1]
+
+
+# A painter, and what it has told: `frame(step, bytes)`, `picture()`, `idle()`.
+PAINTER = """
+  const { Painter } = await import(new URL("web/painter.js", document.baseURI));
+  const picture = async () => {
+    const canvas = new OffscreenCanvas(8, 8);
+    canvas.getContext("2d");
+    return (await canvas.convertToBlob()).arrayBuffer();
+  };
+  const box = document.body.appendChild(document.createElement("div"));
+  const canvas = box.appendChild(document.createElement("canvas"));
+  const told = [];
+  const painter = new Painter(canvas, (header) => told.push(header.step));
+  const idle = async () => {
+    while (painter.busy) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  const frame = async (step) =>
+    painter.offer({ sequence: 1, step, media_type: "image/png" }, await picture());
+"""
+
+
+def test_a_frame_that_waits_is_painted_before_a_picture_of_another_time(modules: Modules) -> None:
+    told, shown = modules.page.evaluate(
+        f"""async () => {{
+          {PAINTER}
+          const aside = await picture();
+          const last = await picture();
+          await frame(1);
+          painter.offer({{ sequence: 1, step: 4, media_type: "image/png" }}, last);
+          painter.peek(aside, "image/png");
+          await idle();
+          return [told, painter.last.bytes === aside];
+        }}"""
+    )
+    assert told[-1] == 4 and shown
+
+
+def test_a_box_that_changes_while_a_frame_is_decoded_brings_no_older_one_back(
+    modules: Modules,
+) -> None:
+    told, shown = modules.page.evaluate(
+        f"""async () => {{
+          {PAINTER}
+          await frame(1);
+          await idle();
+          await frame(2);
+          box.style.width = "50px";
+          painter.fit();
+          await idle();
+          return [told, painter.last.header.step];
+        }}"""
+    )
+    assert (told, shown) == ([1, 2], 2)
 
 
 def test_an_edit_of_gradios_is_understood(own: Callable[..., Running], visit: Open) -> None:
