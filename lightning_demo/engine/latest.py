@@ -1,18 +1,10 @@
-"""The newest value replaces the unread one: the one idea behind all that must not lag."""
+"""A slot whose newest value replaces the unread one: for readers that must never lag behind."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Generic, TypeVar
-
-from ..errors import LightningError
-from ..images import encode_jpeg
-from ..schemas import Frame
-from .base import Started, Value, Work
-from .metrics import Metrics
-from .runner import Picture
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -55,92 +47,3 @@ class Latest(Generic[T]):
     async def __aiter__(self) -> AsyncIterator[T]:
         while (value := await self.get()) is not None:
             yield value
-
-
-class Reader:
-    """The way from any thread to whoever reads the stream of one request in an event loop.
-
-    Attributes:
-        closed: whether nobody reads any more.
-        unread: whether the last preview has not been taken, for engines that keep it here.
-        counts: whether somebody waits, so that the times are worth to be known.
-        timings: milliseconds by stage so far; written by one thread.
-        values: what is read, in the loop.
-    """
-
-    def __init__(self, work: Work, metrics: Metrics) -> None:
-        """Made in the loop of whoever reads, when the work is admitted."""
-        self.request = work.request
-        self._draft, self._origin = work.draft, work.origin
-        self.closed = self.unread = False
-        self._metrics = metrics
-        self.counts = not work.ahead
-        self.restart()
-        self._loop = asyncio.get_running_loop()
-        self.values: Latest[Value] = Latest()
-        self._newest = -1, False  # `Frame.progress` of the last value; the start is before all
-
-    def restart(self) -> None:
-        """Somebody waits from now on."""
-        self.timings: dict[str, float] = {}
-        self._admitted = time.perf_counter()
-
-    def age_ms(self) -> float:
-        """Milliseconds since the request was admitted."""
-        return (time.perf_counter() - self._admitted) * 1000
-
-    def lap(self, stage: str) -> float:
-        """Notes the milliseconds since the last stage as this one's, and returns them."""
-        self.timings[stage] = self.age_ms() - sum(self.timings.values())
-        return self.timings[stage]
-
-    def start(self) -> None:
-        """The work has left the queue."""
-        self._call(self._put, Started())
-
-    def send(self, picture: Picture, timings: Mapping[str, float], *, first: bool) -> None:
-        """Encodes a picture and hands it over; on a thread that may take its time."""
-        begun = self.age_ms()
-        data = encode_jpeg(picture.pixels)
-        total = self.age_ms()
-        frame = Frame(
-            request=self.request,
-            data=data,
-            media_type="image/jpeg",
-            step=picture.step,
-            final=picture.final,
-            pixels=picture.pixels,
-            timings={**timings, "encode": total - begun, "total": total},
-            notes=picture.notes,
-        )
-        if self.counts:
-            self._metrics.sent(
-                frame.timings,
-                first=first,
-                final=frame.final,
-                draft=self._draft,
-                origin=self._origin,
-            )
-        self._call(self._put, frame)
-
-    def fail(self, error: LightningError) -> None:
-        """Ends the stream with an error."""
-        self._call(self.values.end, error)
-
-    def _call(self, function: Callable[[Any], None], argument: object) -> None:
-        if self.closed:
-            return
-        try:
-            self._loop.call_soon_threadsafe(function, argument)
-        except RuntimeError:  # the loop is gone, and who read with it
-            self.closed = True
-
-    def _put(self, value: Value) -> None:
-        # Two threads encode and may finish in the wrong order; a stream never goes back.
-        newest = value.progress if isinstance(value, Frame) else (0, False)
-        if newest <= self._newest:
-            return
-        self._newest = newest
-        self.values.put(value)
-        if newest[1]:
-            self.values.end()

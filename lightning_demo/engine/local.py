@@ -25,8 +25,8 @@ from .core import EngineCore
 from .events import Called, Dropped, Event, Failed, Painted, Scheduled
 from .in_flight import InFlightRequest
 from .latency_model import LatencyModel
-from .latest import Reader
 from .metrics import Metrics
+from .reader import Reader
 from .runner import SamplerRunner
 from .watchdog import HUNG_SECONDS, TICK_SECONDS, Watchdog
 

@@ -37,9 +37,9 @@ from .base import (
     check_room,
     failure_detail,
 )
-from .latest import Reader
 from .local import WORKER_NAME, Loader
 from .metrics import Metrics
+from .reader import Reader
 from .runner import Picture, SamplerRunner
 
 if TYPE_CHECKING:

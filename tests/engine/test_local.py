@@ -15,8 +15,8 @@ import pytest
 from lightning_demo.engine.base import MAX_WAITING, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.core import EngineCore
-from lightning_demo.engine.latest import Reader
 from lightning_demo.engine.local import WORKER_NAME, LocalEngine
+from lightning_demo.engine.reader import Reader
 from lightning_demo.errors import (
     CheckpointError,
     DeviceLost,
@@ -250,7 +250,7 @@ def test_clocks_that_jump_lose_nothing(run, components, ask, monkeypatch):
     jumping = SimpleNamespace(
         monotonic=lambda: time.monotonic() + shift, perf_counter=lambda: time.perf_counter() + shift
     )
-    for module in ("local", "latest", "runner"):
+    for module in ("local", "reader", "runner"):
         monkeypatch.setattr(f"lightning_demo.engine.{module}.time", jumping)
 
     async def check() -> None:
