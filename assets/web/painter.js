@@ -131,11 +131,15 @@ export class Painter {
     const { canvas, context, picture } = this;
     context.clearRect(0, 0, canvas.width, canvas.height); // the page's colour shows through
     if (!picture) return;
-    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
-    const width = Math.round(picture.width * scale);
-    const height = Math.round(picture.height * scale);
     context.imageSmoothingQuality = "high";
-    const [left, top] = [(canvas.width - width) >> 1, (canvas.height - height) >> 1];
-    context.drawImage(picture, left, top, width, height);
+    context.drawImage(picture, ...this.place(picture));
+  }
+
+  /** Left, top, width and height of a picture on the canvas. @param {ImageBitmap} picture @returns {[number, number, number, number]} */
+  place(picture) {
+    const { canvas } = this;
+    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale].map(Math.round);
+    return [(canvas.width - width) >> 1, (canvas.height - height) >> 1, width, height];
   }
 }

@@ -79,14 +79,6 @@ export class WallPainter extends Painter {
     context.globalAlpha = 1;
   }
 
-  /** Where a picture is. @param {ImageBitmap} picture @returns {[number, number, number, number]} */
-  place(picture) {
-    const { canvas } = this;
-    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
-    const [width, height] = [picture.width * scale, picture.height * scale].map(Math.round);
-    return [(canvas.width - width) >> 1, (canvas.height - height) >> 1, width, height];
-  }
-
   /** @param {ImageBitmap} picture */
   drawSurround(picture) {
     const { surround } = this;
