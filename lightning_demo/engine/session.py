@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from ..errors import LightningError
+from ..errors import LightningError, report_incident
 from ..schemas import Frame, GenerationRequest
 from ..settings import Settings
 from .ahead import Ahead
-from .base import Engine, Forecast, Requeued, Work
+from .base import NOT_PAINTED, Engine, Forecast, Requeued, Work
 from .draft_policy import choose_draft
 from .latest import Latest
 from .policy import SILENCE, Cancel, LivePolicy, Start, Submission, Wait
@@ -147,7 +147,7 @@ class LiveSession:
         self.pause()
         await self._ahead.aclose()
         if self._turn is not None:
-            await asyncio.gather(self._turn, return_exceptions=True)  # `_ended` logs its error
+            await asyncio.gather(self._turn, return_exceptions=True)
 
     def _advance(self) -> None:
         """Does what the policy says until there is nothing more to do now."""
@@ -198,8 +198,9 @@ class LiveSession:
                         self._latest.put(LiveEvent(sequence, shown, None, budget, attract))
                     if not value.final:
                         self._advance()
-        except LightningError as error:
-            self._latest.put(LiveEvent(sequence, None, error))
+        except Exception as error:
+            words = report_incident(error, NOT_PAINTED, log)
+            self._latest.put(LiveEvent(sequence, None, words))
 
     def _quiet(self, start: Start) -> bool:
         """Whether typing has paused since somebody has asked for this."""
@@ -217,8 +218,6 @@ class LiveSession:
         # enters its body.
         if not turn.cancelled():
             self._waiting = None  # only what is replaced in the queue hands its waiting on
-            if (error := turn.exception()) is not None:
-                log.error("a turn failed", exc_info=error)
         self._turn = None
         self._policy.ended(self._loop.time())
         if not self._closed:

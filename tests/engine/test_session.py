@@ -13,6 +13,7 @@ from lightning_demo.bench.simulation.virtual_loop import run_virtual
 from lightning_demo.engine import policy
 from lightning_demo.engine.base import Engine, Forecast, Stream, Work
 from lightning_demo.engine.session import LiveSession
+from lightning_demo.errors import GenerationFailed
 from lightning_demo.schemas import EngineStatus, GenerationRequest
 from lightning_demo.settings import Settings
 
@@ -62,36 +63,50 @@ def test_closing_in_the_middle_of_a_picture_frees_the_engine(run, components, as
     run(check())
 
 
-def test_closing_a_session_whose_engine_fails_to_stop_is_quiet(run, components, ask, caplog):
-    class Stubborn:
-        """Another engine that fails where it is told to stop."""
+class Broken:
+    """Another engine with a fault of its own at the end of every stream."""
 
-        def __init__(self, engine: Engine) -> None:
-            self._engine = engine
-            self.started = asyncio.Event()
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.started = asyncio.Event()
 
-        def status(self) -> EngineStatus:
-            return self._engine.status()
+    def status(self) -> EngineStatus:
+        return self._engine.status()
 
-        async def generate(self, work: Work) -> Stream:
-            try:
-                async for value in self._engine.generate(work):
-                    self.started.set()
-                    yield value
-            finally:
-                raise ValueError("it did not stop")
+    async def generate(self, work: Work) -> Stream:
+        try:
+            async for value in self._engine.generate(work):
+                self.started.set()
+                yield value
+        finally:
+            raise ValueError("secret: /home/me/key")
 
+
+def test_a_fault_of_the_engine_is_told_in_words(run, components, ask, caplog):
     async def check() -> None:
-        async with observed_engine(components) as (engine, sampler):
-            stubborn = Stubborn(engine)
-            tab = Tab(stubborn)
-            sampler.hold()
-            tab.session.submit(0, ask("running", num_inference_steps=8))
-            await stubborn.started.wait()
+        async with observed_engine(components) as (engine, _):
+            tab = Tab(Broken(engine))
+            tab.session.submit(0, ask("poison"))
+            error = (await tab.answer(0)).error
+            assert isinstance(error, GenerationFailed) and "secret" not in error.message
+            assert tab.session.idle
             await tab.close()
 
     run(check())
-    assert "a turn failed" in caplog.text
+    assert "secret" in caplog.text, "for whoever reads the log"
+
+
+def test_an_engine_that_fails_to_stop_does_not_keep_a_session_from_closing(run, components, ask):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, sampler):
+            broken = Broken(engine)
+            tab = Tab(broken)
+            sampler.hold()
+            tab.session.submit(0, ask("running", num_inference_steps=8))
+            await broken.started.wait()
+            await tab.close()
+
+    run(check())
 
 
 def test_superseding_before_the_turn_has_begun(run, components, ask):
