@@ -1,9 +1,9 @@
 """Guesses at what somebody will ask for next, painted while nobody wants anything.
 
-What is painted goes through the memory of finished frames, so that a right guess is there at once,
-or half done: the same request, the same picture. A guess that stays one from key to key keeps what
-has been done of it; the engine gives steps to guesses only when nothing is wanted. A step that has
-begun may still delay the next key, so nothing is begun shortly before one is expected.
+Guesses go through the cache of finished frames, so that a right one is there at once, or half done.
+A guess that is still one after the next key goes on where it was. The engine gives steps to guesses
+only while nothing is wanted; but a step that has begun may delay the next key's picture, so none is
+begun shortly before a key is expected.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .policy import BURST_GAP, SILENCE
 
 log = logging.getLogger(__name__)
 
-PAUSE = 1.5  # seconds without a request after which somebody looks at the picture, or for a slider
-SPARE = 0.4  # of the time between two keys, that is left before the next one is expected
+PAUSE = 1.5  # seconds without a request: by then one looks at the picture, or reaches for a slider
+SPARE = 0.4  # last part of the time between two keys, in which nothing is begun
 LEARNING = 0.3  # weight of the newest gap between two keys
 
 
@@ -64,7 +64,7 @@ class Ahead:
         self._given_up = False  # what is being painted
 
     def guess(self, asked: GenerationRequest, guesses: Sequence[GenerationRequest]) -> None:
-        """These are the guesses from now on; what is painted of another is given up."""
+        """Replaces the guesses; one that is being painted and is none of them is given up."""
         self._guesses = [each for each in guesses if each != asked]
         now = asyncio.get_running_loop().time()
         self._gap = rhythm(self._gap, now - self._asked_at)
@@ -76,7 +76,7 @@ class Ahead:
             return
         if current in self._guesses:
             self._guesses.remove(current)
-        elif current != asked:  # what has become wanted goes on: the engine joins the two
+        elif current != asked:  # a guess that came true goes on: the engine joins the two
             self._given_up = True
             task.cancel()
 
@@ -90,7 +90,7 @@ class Ahead:
         if self._engine.status().waiting:
             return
         request, loop = self._guesses[0], asyncio.get_running_loop()
-        # Other weights and sizes have slower calls, and who types a prompt does not want them yet.
+        # Other weights and sizes cost more, and nobody wants them in the middle of a prompt.
         near = (
             self._asked is not None and replace(request, prompt=self._asked.prompt) == self._asked
         )

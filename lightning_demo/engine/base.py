@@ -41,18 +41,19 @@ class Work:
     draft: bool = False  # the final may be by the preview decoder: quicker, and not what is kept
     # A guess at what will be asked for: painted only while nobody wants anything, without previews.
     ahead: bool = False
-    # Of a page that plays by itself while nobody is at it: a guess that is looked at, and so is
-    # painted also where a call takes long.
+    # Asked by a page that plays by itself while nobody is there. Such a guess may be looked at, so
+    # it is painted even where calls take long.
     attract: bool = False
-    previews: bool = True  # whether frames before the final are looked at; else none are made
-    paused: bool = False  # whoever asks has stopped typing, and waits: goes first (`queue`)
-    # It gives way to all that does not: one of an audience, beside whoever presents (`queue`).
+    previews: bool = True  # whether frames before the final are looked at; otherwise none are made
+    paused: bool = False  # whoever asks has stopped typing and waits for this: goes first (`queue`)
+    # Gives way to all work that does not: an audience's, beside the presenter's (`precedence`).
     yields: bool = False
-    # Of another server, which stands by for this one perhaps: painted on this machine, or not.
+    # Must be painted on this machine or not at all: another server asks, and this one must not hand
+    # the work on to a third, or back.
     here: bool = False
-    origin: Origin = "page"  # for the measurements; nobody's turn depends on it
-    # Whose prompts and pictures an engine may remember; where several engines are one, each session
-    # stays with its own. Travels no further, and is no part of what work is.
+    origin: Origin = "page"  # for the metrics; nobody's turn depends on it
+    # The live session that asks. Where several engines serve as one, it stays with the engine that
+    # remembers its prompts. Other servers are not told, and equal work may differ in it.
     session: Hashable = field(default=None, compare=False)
 
 
@@ -95,27 +96,27 @@ class Engine(Protocol):
         ...
 
     def forecast(self, work: Work) -> Forecast | None:
-        """How work would fare that came now, or fares that waits in the queue; never waits.
+        """What to expect for work that waits in the queue, or would join it now; never waits.
 
         None when that is not known.
         """
         ...
 
     def amend(self, work: Work, amended: Work) -> None:
-        """Gives work that waits in the queue another claim; never waits.
+        """Changes the claim of work that waits in the queue; never waits.
 
-        Whoever reads its stream reads on. Nothing happens to work that does not wait, nor by a
-        claim without a time; but whatever has been painted of a guess, it may become wanted, and
-        what is wanted a guess; it may give way or not, and its previews may be looked at or not.
+        Whoever reads its stream reads on. Work that has started keeps its claim, and nothing
+        changes where `amended` has no `since`. Three things may change at any time: whether it is
+        a guess (`ahead`), whether it gives way (`yields`), and whether its previews are looked at.
         """
         ...
 
     def generate(self, work: Work) -> Stream:
         """Yields `Started`, then frames, steps ascending, the last one final.
 
-        Where the full decoder is slow, the last step has two: the first by the preview decoder.
-        Where an engine hands work on to another, `Requeued` and a second `Started` may be among
-        them. Each value replaces what has not been read, so all but the final may be missed.
+        Where the full decoder is slow, the last step has two frames, the first of them by the
+        preview decoder. Where an engine hands work on to another, `Requeued` and a second `Started`
+        may be among them. Each value replaces the unread one, so all but the final may be missed.
         Closing the iterator stops the work within one step.
 
         Raises:
@@ -129,7 +130,7 @@ class Engine(Protocol):
 
 
 def failure_detail(error: BaseException, sentence: str, log: logging.Logger) -> str:
-    """Logs what has ended an engine, and says it: an error's own words if they are for people."""
+    """Logs what has ended an engine, and puts it in words: its own, where those are for people."""
     known = isinstance(error, LightningError)
     words = str(error) if known else f"{sentence} ({error})."
     log.error("the engine ends: %s", words, exc_info=None if known else error)

@@ -1,7 +1,7 @@
 """An engine that is asked only once: finished frames are kept, and equal requests share a stream.
 
-Undo, backspace and slider-back repaint without the model; what several ask for at the same time is
-painted once. Never imports torch.
+Undo, backspace and moving a slider back repaint without the model; what several people ask for at
+the same time is painted once. Never imports torch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FrameCache:
         return key in self._frames
 
     def get(self, key: Key) -> Frame | None:
-        """The final frame of a request, if it is kept; it is used by that."""
+        """The final frame of a request, if it is kept; counts as a use of it."""
         frame = self._frames.get(key)
         if frame is not None:
             self._frames.move_to_end(key)
@@ -64,10 +64,10 @@ def _size(frame: Frame) -> int:
 class CachedEngine:
     """Another engine behind a cache of its frames.
 
-    Every reader of a shared stream gets the newest value that it has not seen. Who leaves does not
-    stop the work for the others; when the last one leaves, the engine's stream is closed. While it
-    waits, its claim is the best of those who still read. A draft may be answered by a full picture
-    that is on its way, never the other way round.
+    Every reader of a shared stream gets the newest value that it has not seen. A reader that leaves
+    does not stop the work for the others; when the last one leaves, the engine's stream is closed.
+    While the stream waits, its claim is the best of those who still read it. A draft may be
+    answered by a full picture that is on its way, never the other way round.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class CachedEngine:
     ) -> None:
         """
         Args:
-            shares: whether equal requests share a stream; not where each is painted on account of
-                whoever asks.
+            shares: whether equal requests share a stream; not where each is charged to whoever asks
+                for it.
         """
         self._engine = engine
         self.cache = cache
@@ -95,7 +95,7 @@ class CachedEngine:
         return self._engine.status()
 
     def forecast(self, work: Work) -> Forecast | None:
-        """See `Engine.forecast`; in the loop of `generate`. Of what is on its way: what is left."""
+        """See `Engine.forecast`; in the loop of `generate`. What is on its way counts as begun."""
         if self._key(work) in self.cache:
             return Forecast(ahead=0, wait=0.0, work=0.0)
         stream = self._find(work)
@@ -146,8 +146,9 @@ class CachedEngine:
         await self._engine.aclose()
 
     def _key(self, work: Work, painted: Frame | None = None) -> Key:
-        """Of the model that paints now, or of the one that has painted this frame: it may have been
-        replaced meanwhile, and the new one is to paint its own.
+        """Where a picture is kept: under the model that paints now, or that has painted this frame.
+
+        That one may have been replaced meanwhile, and the new one is to paint its own.
         """
         model = "" if painted is None else painted.model
         return model or self._engine.status().model, work.request
@@ -188,7 +189,7 @@ class CachedEngine:
 
 
 # Streams are shared within one event loop: values travel between tasks, not between threads.
-# What must be painted here does not join what may be on its way elsewhere, perhaps to whoever asks.
+# Work that must be painted `here` joins no stream that may be another server's, even the asker's.
 _StreamKey = tuple[asyncio.AbstractEventLoop, GenerationRequest, bool, bool]
 
 
@@ -245,9 +246,9 @@ class _SharedStream:
         await asyncio.gather(self._pump, return_exceptions=True)
 
     def _claim(self) -> None:
-        """While it waits, its place is that of whoever has waited longest of those who read.
+        """Makes the claim that of the readers together: who has waited longest, who has paused.
 
-        Of those who want it: a guess is what nobody does. Previews are made if any looks at them.
+        Guesses count only where nobody really asks. Previews are made if any reader looks at them.
         """
         if not self._readers:
             return

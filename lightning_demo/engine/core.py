@@ -72,9 +72,9 @@ class EngineCore:
 
     @property
     def longest_call(self) -> float:
-        """Seconds that the longest call for what is in flight should take; 0: nothing is.
+        """Seconds that the longest call for any request in flight should take; 0 without any.
 
-        With bringing its weights to the device. May be asked at any time.
+        Bringing its weights to the device included. May be asked at any time.
         """
         model, longest = self.latency_model, 0.0
         for steps, size, chunks in {request.group for request in self.in_flight}:
@@ -90,9 +90,10 @@ class EngineCore:
         self._runner = runner
 
     def request(self, work: Work, now: float) -> InFlightRequest:
-        """Work as it is admitted: known to whoever tells its reader before anything happens to it.
+        """Makes a request of work, for `admit`.
 
-        A step that runs may begin with a request, or fail it, the moment that it is admitted.
+        The two are apart so that its reader can be registered in between: once it is admitted, a
+        step on another thread may start it, or fail it, at once.
         """
         size = self._limits.nearest_size(work.request.width, work.request.height)
         return InFlightRequest(work, now if work.since is None else work.since, size)
@@ -101,7 +102,7 @@ class EngineCore:
         """A request joins the queue.
 
         Raises:
-            EngineUnavailable: too many are waiting, or it is a guess that somebody might wait for.
+            EngineUnavailable: too many are waiting, or it is a guess that could delay somebody.
         """
         if request.work.ahead:
             self._check_guess(request)
@@ -123,12 +124,10 @@ class EngineCore:
         return self._queue.forecast(known or self.request(work, now))
 
     def amend(self, work: Work, amended: Work) -> InFlightRequest | None:
-        """Work has another claim from now on: while it waits, or if it becomes wanted or a guess.
-
-        Whether it gives way, and whether its previews are looked at, may change at any time.
+        """See `Engine.amend`.
 
         Returns:
-            Whose it was; None where nothing has changed.
+            The request of that work; None where nothing has changed.
         """
         changes = work.ahead != amended.ahead
         others = work.previews != amended.previews or work.yields != amended.yields
@@ -137,7 +136,7 @@ class EngineCore:
         if request is None or amended.since is None:
             return None
         if changes or amended.client != work.client:
-            request.served = 0.0  # what the one before has had of the device is not its own
+            request.served = 0.0  # a new claim does not pay for device time used before
         request.work, request.since = amended, amended.since
         if changes and request not in self._decoding.requests:
             self._queue.add(request)
@@ -157,7 +156,7 @@ class EngineCore:
             if request.dropped:
                 yield self._leave(request)
             elif request.done or request in self._decoding.requests:
-                self._queue.remove(request)  # `amend` has come at that very moment
+                self._queue.remove(request)  # `amend` put it back just as it left the queue
         if self._decoding.is_in_vain(self._queue.line):
             self._runner.interrupt("decoder")
         batch = self._queue.next_batch()
@@ -178,9 +177,9 @@ class EngineCore:
                 yield self._fail(request, error)
 
     def _check_guess(self, request: InFlightRequest) -> None:
-        """Nothing is brought to the device for a guess, and no call of it would be noticed.
+        """Refuses a guess that needs other weights on the device, or calls that would be noticed.
 
-        Where calls take longer, a page that plays by itself delays others by one of them at most.
+        A page that plays by itself may have long ones: it delays others by one of them at most.
         """
         model, size = self.latency_model, request.size
         longest = max(model.seconds(kind, size, 1) for kind in ("step", "decoder"))
@@ -189,9 +188,9 @@ class EngineCore:
             raise EngineUnavailable(NOT_PAINTED)
 
     def _make_way(self, request: InFlightRequest) -> None:
-        """Interrupts the step of a guess for a request that is wanted, and what gives way to it.
+        """Interrupts what runs for guesses, or for requests that give way to this one.
 
-        But not where those that give way have waited for it long enough.
+        Not where those that give way have waited long enough for their turn (`Precedence`).
         """
         if request.work.ahead:
             return
@@ -210,7 +209,7 @@ class EngineCore:
 
     def _waiting(self, work: Work) -> InFlightRequest | None:
         """The request of this work while it waits."""
-        # Without a time it comes now, whoever waits with equal work.
+        # Work without `since` has yet to come; what waits has had one since it was admitted.
         for request in self._queue.line if work.since is not None else ():
             if request.work == work and not (request.started or request.dropped):
                 return request
@@ -221,7 +220,7 @@ class EngineCore:
             return
         model = self.latency_model
         yield from self._begin([request for request in batch if not request.started])
-        # Whoever has turned out to have a longer prompt goes on in a call of its own.
+        # A prompt that has turned out to be longer goes on in a call of its own.
         begun = alive(batch)
         batch = [request for request in begun if request.chunks == begun[0].chunks]
         before = sum(request.step for request in batch)
@@ -246,7 +245,7 @@ class EngineCore:
         yield from self._show(wanted, final=False)
 
     def _collect(self) -> Iterator[Event]:
-        """Hands over what has been decoded, and goes on with what is still wanted by then."""
+        """Hands over what has been decoded beside the steps, and begins to decode what is next."""
         for batch, decoding in self._decoding.ended():
             yield from self._deliver(batch, decoding)
         while batch := self._decoding.next_batch(self._queue.line):
@@ -376,7 +375,7 @@ class EngineCore:
             yield first
             yield from events
             return
-        # Only here: while the error is handled, it holds the memory of the call that failed.
+        # Not within `except`: there the error still holds the memory of the call that failed.
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             yield from self._tried(kind, half, call, optional=optional)

@@ -1,14 +1,14 @@
-"""What has taken all its steps, until it has its final picture: which is decoded next, and when.
+"""Requests that have taken all their steps, until their final picture: what is decoded, and when.
 
-The rules alone, without clock, thread or torch. Where the device allows it, decoding goes on beside
-the steps of others, one call after another. The rules are:
+The rules alone, without clock, thread or torch. Where the device allows it, pictures are decoded
+beside the steps of others, one call after another. The rules are:
 
-* Beside, a full call stands in line for the one before it: who waits for a picture must not also
-  wait until a step ends. Fewer wait for what comes meanwhile, to be decoded together.
-* What gives way (`precedence`) stands in no line: it begins when nothing runs, and alone, where it
-  could keep anybody waiting. Its decoding ends when somebody comes to whom it gives way, and its
-  steps wait until that picture is decoded: two calls at once share the caches and the memory of a
-  machine, and each may take twice as long.
+* A full call is lined up behind the one that runs, so that it begins at once after it and not when
+  the next step ends. A call that is not full waits for more to be decoded with it.
+* Requests that give way (`precedence`) are not lined up: theirs begin when no call runs, and one at
+  a time where they could keep anybody waiting. Their call is ended when somebody comes to whom they
+  give way, and their steps wait until that picture is decoded: two calls at once share the caches
+  and memory of a machine, and each may take twice as long.
 * Guesses are decoded when nothing else is wanted, and given up when something is.
 """
 
@@ -60,7 +60,7 @@ class DecodingQueue:
             self.requests.remove(request)
 
     def begun(self, batch: Batch, decoding: Future[Decoded]) -> None:
-        """A batch is being decoded beside, or stands in line for that."""
+        """A batch is being decoded beside the steps, or is lined up for it."""
         self._beside.append((batch, decoding))
 
     def ended(self) -> Iterator[tuple[Batch, Future[Decoded]]]:
@@ -69,7 +69,7 @@ class DecodingQueue:
             yield self._beside.popleft()
 
     def next_batch(self, line: Line) -> Batch:
-        """What is to be decoded now; nothing where that had better wait.
+        """What to decode now; nothing where it is better to wait.
 
         Args:
             line: all requests that have steps to take.
@@ -99,9 +99,9 @@ class DecodingQueue:
         return any(self._precedence.holds(batch, (request,)) for batch in calls)
 
     def is_in_vain(self, line: Line) -> bool:
-        """Whether the call that goes on is for nobody, or of guesses while something is wanted.
+        """Whether the running call is for nobody, or for guesses while something is wanted.
 
-        Calls like that which have not begun are cancelled.
+        Such calls that have not begun are cancelled.
         """
         vain = False
         for batch, call in self._beside:
@@ -125,5 +125,5 @@ def alive(batch: Iterable[InFlightRequest]) -> list[InFlightRequest]:
 
 
 def gives_way(batch: Batch, line: Line) -> bool:
-    """Whether a batch would keep waiting whoever it gives way to."""
+    """Whether somebody is waiting to whom the whole batch gives way."""
     return yields(batch) and bool(pressing(line))

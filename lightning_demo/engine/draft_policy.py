@@ -6,12 +6,12 @@ One rule, from what calls cost here and now. A draft has to
   `PREVIEWED`: the previews of a short run are as good, and cost nothing (`bench refine`);
 * be sooner: on the screen clearly before the asked run's own preview that is as good, which comes
   after half of its steps;
-* be cheap: the asked picture comes later by all that the draft takes, other weights on their way to
-  the device included, and by no more than `WORTH`;
-* come at a time when the line is short: the asked picture is a new request, behind everybody.
+* be cheap: the asked picture comes later by all that the draft takes, bringing other weights to the
+  device included; that may be no more than `WORTH` of its own time;
+* come while the line is short: the asked picture is then a new request, behind everybody else's.
 
-So at 8 steps a few people are drafted at a smaller size, where the model has one: it comes sooner,
-and painting halves of words in full would keep everybody waiting. A crowd is drafted nothing.
+So with few people at 8 steps, a smaller size is drafted, where the model has one: it comes sooner,
+and painting half words in full would keep everybody waiting. In a crowd nothing is drafted.
 """
 
 from __future__ import annotations

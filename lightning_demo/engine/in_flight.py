@@ -9,8 +9,8 @@ from typing import Protocol
 from .base import Work
 from .latency_model import Kind, Size
 
-DRAFT_PATIENCE = 0.3  # seconds that a draft counts as younger than it is
-PAUSED = 2.0  # seconds that a request counts as older, of somebody who has stopped typing
+DRAFT_PATIENCE = 0.3  # seconds by which a draft counts as younger than it is
+PAUSED = 2.0  # seconds by which a request counts as older once its user has stopped typing
 
 Group = tuple[int, Size, int]  # step count (so, weights), size, and chunks of a prompt
 _order = itertools.count()
@@ -40,7 +40,8 @@ class InFlightRequest:
     done: bool = False  # nothing is left to do for it
     shown: int = 0  # steps of its last picture; 0 before the first
     preview_unread: bool = False  # its reader has not taken the last preview
-    served: float = 0.0  # device seconds it has used, or its client while it waits; shared in full
+    # Device seconds that it has used, or its client while it waits; those of a shared call in full.
+    served: float = 0.0
     order: int = field(default_factory=lambda: next(_order))
 
     @property
@@ -65,17 +66,17 @@ class InFlightRequest:
 
     @property
     def chunks(self) -> int:
-        """Of its prompt; one until it has been encoded."""
+        """Chunks of its prompt; one until that has been encoded."""
         return 1 if self.row is None else self.row.chunks
 
     @property
     def due(self) -> float:
-        """When its turn is due: for who has paused before its waiting began, a draft's after."""
+        """When its turn is due: earlier for somebody who has stopped typing, later for a draft."""
         return self.since + DRAFT_PATIENCE * self.work.draft - PAUSED * self.work.paused
 
     @property
     def age(self) -> float:
-        """When its turn is due, later by what its client has had while it waited."""
+        """When its turn is due, later by the device time of its client while it waits."""
         return self.due if self.started else self.due + self.served
 
     @property

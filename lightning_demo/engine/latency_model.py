@@ -27,13 +27,12 @@ WORTHWHILE = 1.15
 class LatencyModel:
     """Seconds by kind of call, size of the picture and rows in the call.
 
-    Calibrated ones say how many rows are worthwhile, and change only when they are measured anew:
-    a moment in which the machine was busy must not end the sharing. What serving takes at this
-    moment, which waits are told by, is scaled from them by what calls took of late: those for long
-    prompts, whose steps attend to more, by their own.
+    Calibrated figures say how many rows are worthwhile, and change only when measured anew: a
+    moment in which the machine was busy must not end the sharing. Waits are told by what calls take
+    now: the calibrated figures, scaled by how much longer calls took of late. Long prompts, whose
+    steps attend to more, are scaled by calls of their own kind.
 
-    One thread measures; any may ask. A curve is never changed but replaced, and every look is at
-    one copy.
+    One thread measures; any may ask. A curve is replaced as a whole, never changed.
     """
 
     def __init__(self) -> None:
@@ -92,7 +91,7 @@ class LatencyModel:
     def calibrated(self, kind: Kind, size: Size, rows: int) -> float:
         """What a call takes when nothing else happens.
 
-        Of this size, or else in proportion to the area of the nearest that was calibrated.
+        Sizes that were not calibrated are estimated from the nearest one, by their area.
         """
         curves = self._curves.copy()
         if curve := curves.get((kind, size)):
@@ -104,7 +103,7 @@ class LatencyModel:
         return _area(size) / _area(nearest) * _along(curves[kind, nearest], rows)
 
     def _recent(self, kind: Kind, size: Size, chunks: int) -> float:
-        """How calls went of late, in times what was calibrated."""
+        """How long calls took of late, as a multiple of what was calibrated."""
         known = self._pace.get((kind, size, chunks))
         return self._pace.get((kind, size, 1), 1.0) if known is None else known
 
@@ -120,5 +119,5 @@ def _along(curve: Curve, rows: int) -> float:
         return points[0][1] * rows / points[0][0]
     place = next((i for i, point in enumerate(points) if point[0] >= rows), len(points) - 1)
     (left, low), (right, high) = points[max(0, place - 1) : max(0, place - 1) + 2]
-    # Never less than half of the cheapest: beyond the points a noisy slope could lead to nothing.
+    # Never less than half of the cheapest: extended beyond its points, a noisy curve could reach 0.
     return max(low + (high - low) * (rows - left) / (right - left), min(curve.values()) / 2)

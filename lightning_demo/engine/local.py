@@ -1,9 +1,9 @@
 """The engine of one process: a thread around the core, which owns the device.
 
 Loading, prompts, steps and previews all happen on that thread; on a CPU with cores to spare,
-finished pictures are decoded on a second one. Encoding to JPEG happens beside both. Knows no HTTP
-and no sessions, and imports torch only through the sampler that it is given a loader for: until
-that is there, requests wait.
+finished pictures are decoded on a second one. JPEGs are encoded on threads of their own. Knows no
+HTTP and no sessions, and imports torch only by way of the loader that it is given: requests wait
+until that has made a sampler.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LOST: list[object] = []
 
 
 class LocalEngine:
-    """Paints requests together where that is worthwhile, who has waited longest first."""
+    """Paints requests together where that is worthwhile, the longest waiting first."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class LocalEngine:
             about: what is known of the model before it is loaded.
             metrics: told what happens.
             latency_model: what calls take; measured at the start unless it has been.
-            idle_seconds: without a request, before a moment is taken to get faster; None: never.
+            idle_seconds: without a request, until the time is used to get faster; None: never.
             hung_seconds, tick_seconds: see `Watchdog`.
         """
         self._load = load
@@ -121,7 +121,7 @@ class LocalEngine:
         try:
             self._core.admit(request)
             self._wake.set()
-            # Only now: had it stopped before the request was there, nobody would tell this one.
+            # Again: had it stopped just before `admit`, nobody would answer this request.
             self._refuse_when_stopped()
             async for value in reader.values:
                 if isinstance(value, Frame):
@@ -138,7 +138,7 @@ class LocalEngine:
         self._closing = True
         self._wake.set()
         self._watchdog.close()
-        # A step ends soon; what loads may take minutes, what hangs never ends: both are left to
+        # A step ends soon; loading may take minutes, and what hangs never ends: both are left to
         # end with the process.
         lasts = self._hung or self._about.state == "loading"
         patience = 0.1 if lasts else STOP_SECONDS
@@ -194,7 +194,7 @@ class LocalEngine:
         improving, form = True, sampler.form
         while True:
             self._wake.clear()
-            # Only now: whoever closes says so first and wakes afterwards.
+            # After `clear`: whoever closes sets the flag before it wakes this thread.
             if self._closing or self._hung:
                 return
             if not self._core.idle:
@@ -202,7 +202,7 @@ class LocalEngine:
                     self._watchdog.beat()
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
-                improving = True  # for what was asked, too
+                improving = True  # what was asked may be new to it, too
                 if self._core.only_decodes:
                     self._wake.wait()
             elif not self._wake.wait(self._idle_seconds if improving else None):
@@ -225,7 +225,7 @@ class LocalEngine:
     def _hang(self, sentence: str) -> None:
         """Gives up what will not go on; on the watchdog's thread."""
         log.error("the engine ends: %s", sentence)
-        self._ended = self._ended or ("failed", sentence)  # before its thread sees that it is over
+        self._ended = self._ended or ("failed", sentence)  # or its thread says "closed"
         self._hung = True
         self._end("failed", sentence)
         self._wake.set()
@@ -262,7 +262,7 @@ class LocalEngine:
                         self._readers.pop(request, None)
 
     def _reader(self, request: InFlightRequest) -> Reader | None:
-        """Who reads a request; what is read in a loop that is gone is dropped, for nobody else."""
+        """Who reads a request; one whose reader's loop is gone is dropped."""
         reader = self._readers.get(request)
         if reader is not None and reader.closed:
             self._core.drop(request)

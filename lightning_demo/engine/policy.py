@@ -5,18 +5,19 @@ Every method takes the time as an argument, so the rules can be tested in no tim
 * Latest wins: there is one running and one pending request; a new one replaces the pending one.
 * Running work that is superseded stops, unless the user would then see nothing new for too long:
   no frame for `max_stale` seconds (or a picture's time, where that is longer), or no finished
-  picture for `FINAL_EVERY` (or two pictures' time: in a crowd nothing could be superseded else).
-* But in a crowd, with `CROWD` others waiting, what has begun is finished: who types on would throw
-  away the steps that the others wait for, and see halves of pictures alone.
-* What has not started is always replaced: its place in line stays, so that nobody waits longer for
-  typing on, and nothing is painted that is out of date before it begins.
+  picture for `FINAL_EVERY` (or two pictures' time: otherwise a crowd could supersede nothing).
+* In a crowd, with `CROWD` others waiting, what has begun is finished: whoever keeps typing would
+  throw away steps that others have waited for, and see nothing but previews.
+* What has not started is always replaced, and the new request takes its place in line: nobody
+  waits longer for typing on, and nothing is painted that is out of date before it begins.
 * While others keep the engine busy, a request may wait a little for the next keystroke
-  (`debounce`, more with more waiting, none when nobody is), so that half words are not painted.
+  (`debounce`: the more are waiting the longer, not at all when nobody is), so that half words are
+  not painted.
 * Somebody in the middle of typing may be painted a draft that comes within the latency budget
   (`draft_policy`). The picture that stays never is one: it comes right after the draft if no key
   does, or, while others keep the engine busy, after the same wait.
-* A draft that still stands in line when typing has paused gives its place to the asked picture.
-* Where pages submit on Enter, every request is meant: the newest supersedes, none is drafted.
+* A draft that is still in line when typing has paused gives its place to the asked picture.
+* Where pages submit on Enter, every request is meant: the newest one supersedes, none is drafted.
 * What a page plays by itself (`Submission.attract`) is never drafted, and a visitor's request
   supersedes it at once.
 """
@@ -142,7 +143,7 @@ class LivePolicy:
         """The user asks for something new."""
         turn, pending = self._turn, self._pending
         if pending is None and (turn is None or turn.start.refines):
-            # Whatever was asked for has been shown, if only as a draft.
+            # Everything asked for so far has been shown, if only as a draft.
             self._last_frame = self._last_final = now
         self._typing = now - self._submitted < BURST_GAP
         self._submitted = now
@@ -190,7 +191,7 @@ class LivePolicy:
         pending = self._pending
         if pending is None:
             return None
-        # What replaces a request in line takes its place now: waiting longer would be for nothing.
+        # A request that replaces one in line takes its place at once: holding it gains nothing.
         hold = 0.0 if self._in_line else self._debounce * min(1.0, waiting / BUSY_LINE)
         begin = pending.since + hold
         return Wait(begin) if now < begin else self._begin(pending, now)

@@ -1,10 +1,10 @@
-"""Whose requests give way: those of an audience, to whoever presents; the rule alone.
+"""Requests that give way (yield) to all others: an audience's, beside the presenter's.
 
-While anything is in line that does not give way, the device is for that alone: what yields neither
-takes a step of its own nor a row of another's, which would make that call longer. So whoever comes
-waits for the call that is running, or only until that is interrupted, and for no further one. Yet
-nothing waits without end: once others have had the device for `PATIENCE` times as long as the last
-step of those that yield, these have another.
+While any other request is in line, the device is for those alone: requests that yield neither take
+a step of their own nor a row in another's, which would make that call longer. So whoever comes
+waits at most for the call that is running, and not even that long where it can be interrupted. Yet
+nothing waits for ever: once others have had the device for `PATIENCE` times as long as the last
+step of those that yield, these get another.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Precedence:
         self.decoded(batch, seconds)
 
     def decoded(self, batch: Sequence[HasWork], seconds: float) -> None:
-        """Pictures of a batch have, too: of those that yield, besides their last step."""
+        """Decoding a batch has used the device for so long; if it yields, that adds to its step."""
         if yields(batch):
             self._credit = min(0.0, self._credit) - PATIENCE * seconds
         else:
             self._credit += seconds
 
     def turn(self, line: Sequence[Request]) -> Sequence[Request]:
-        """Those of a line that the next step is for; none only of none."""
+        """Those of a line that the next step is for; empty only if the line is."""
         first = pressing(line)
         if not first or len(first) == len(line):
             return line
@@ -59,7 +59,7 @@ class Precedence:
 
 
 def yields(batch: Sequence[HasWork]) -> bool:
-    """Whether there is anything in it, and all of that gives way."""
+    """Whether a batch has requests, all of which give way."""
     return bool(batch) and all(each.work.yields for each in batch)
 
 

@@ -5,25 +5,25 @@ The core asks before every step. The rules are:
 * Rows share a UNet call when they share weights (so, step count) and size; a long prompt shares it
   with others of as many chunks, which are known once it has been encoded. As many share one as
   `LatencyModel.cap` finds worthwhile; they join and leave at any step.
-* Within such a group who has waited longest is first, and who has started is finished first:
-  taking turns step by step would make everybody as late as the last. But the second picture of one
-  client comes after the first of everybody else even then, and so does its first while it has had
-  the last step, in its group and among groups: who asks for a thousand at once delays nobody by
-  more than the step that is running, and is not kept waiting by who types at every step.
+* Within such a group started requests are finished first, then whoever has waited longest is next:
+  taking turns step by step would make everybody as late as the last.
+* Requests of one client take turns: its second stands behind the first of everybody else, started
+  or not, and so does its first right after a step of its own, in its group and among groups. Device
+  time that any of them uses makes those that wait younger. So a client that asks for a thousand at
+  once delays others by no more than the step that is running, and slows only itself; nor is it
+  shut out by somebody who types without pause.
 * Between groups, the device time that a request has used makes it that much younger (start-time
   fair queueing, Goyal et al., SIGCOMM 1996): groups alternate, nobody starves, and an 8-step
   picture is no slower for the 1-step pictures that came after it had its share.
-* Who has stopped typing counts as having waited `in_flight.PAUSED` longer: that picture is looked
-  at, while who types on is shown another in a moment. In a crowd of 64 it halves the wait after the
-  last key (`bench simulate`), and pictures while typing come as often.
-* A draft, for somebody who types on, lets pictures go first that somebody waits for, but not for
-  longer than a person takes to miss it.
-* Weights that would have to be brought to the device first wait a little for their turn, so that
-  bringing them is never most of the work.
-* What gives way (`precedence`) gets little beside anything else, and all that is left.
-* Guesses at what will be asked for get what is left then: steps in which nothing is wanted.
-* Requests of one client take turns: its second stands behind the first of everybody else, and the
-  device time that any of them uses makes those that wait younger, so that a flood slows itself.
+* A request of somebody who has stopped typing counts as `in_flight.PAUSED` older: that picture is
+  looked at, while people who type on are shown another in a moment. In a crowd of 64 it halves the
+  wait after the last key (`bench simulate`), and pictures while typing come as often as before.
+* A draft is for somebody who types on: it lets finished pictures go first, but not for so long that
+  it would be missed (`in_flight.DRAFT_PATIENCE`).
+* A group whose weights are not on the device waits a little longer for its turn, so that bringing
+  weights is never most of the work.
+* Requests that give way (`precedence`) get little while anything else is wanted.
+* Guesses get the steps in which nothing at all is wanted.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ Ranks: TypeAlias = dict[InFlightRequest, int]  # places behind the first of its 
 class RequestQueue:
     """Every request that waits or is being painted.
 
-    Every change is of a dict by one key, and every look is at a copy of it: other threads may add,
-    drop and ask while a step runs.
+    Other threads may add, drop and ask while a step runs: every change sets or removes one key of a
+    dict, and every look is at a copy.
     """
 
     def __init__(self, latency_model: LatencyModel) -> None:
         self.latency_model = latency_model
         self.loading: Loading = lambda num_inference_steps: 0.0
         self.resident: Callable[[int], bool] = lambda num_inference_steps: True
-        # Dicts, for their order and for leaving at once: all that is done for each step is then in
-        # proportion to the queue, and less than a millisecond for a thousand requests.
+        # Dicts as ordered sets, from which a request leaves in no time: the work for each step is
+        # linear in the queue, and takes less than a millisecond for a thousand requests.
         self._requests: dict[InFlightRequest, None] = {}
         self._waiting: dict[InFlightRequest, None] = {}  # those of them that are in line
         self._guesses: dict[InFlightRequest, None] = {}  # nobody wants these yet
@@ -92,7 +92,7 @@ class RequestQueue:
             self._requests.pop(request, None)
             self._waiting.pop(request, None)
             return
-        # First: whoever finds it in the queue may start or drop it at once.
+        # Before `_requests`: once it is in there, another thread may start or drop it.
         if not request.started:
             self._waiting[request] = None
         self._requests[request] = None
@@ -132,7 +132,7 @@ class RequestQueue:
         chosen = next(iter(groups.values()))
         if len(groups) > 1:
             chosen = min(groups.values(), key=lambda group: self._turn(group, ranks))
-            if self.loading(chosen[0].group[0]):  # nobody gives way to that at every step
+            if self.loading(chosen[0].group[0]):  # that is not worth bringing weights at each step
                 plain = _ranks(able)
                 chosen = min(groups.values(), key=lambda group: self._turn(group, plain))
         return self._fill(chosen, ranks)
@@ -239,10 +239,10 @@ def _claim(request: InFlightRequest, ranks: Ranks) -> tuple[int, bool, float, in
 
 
 def _ranks(line: Sequence[InFlightRequest], last: Collection[Hashable] = ()) -> Ranks:
-    """How many requests of its own client stand before each; those that are first are left out.
+    """How many requests of its own client stand before each; absent: none.
 
     Args:
-        last: clients that give way: with several requests, they stand one place further behind.
+        last: clients that had the last step: those with several requests stand one place behind.
     """
     counts = Counter(r.work.client for r in line if r.work.client is not None)
     ranks: Ranks = {}

@@ -53,8 +53,7 @@ class LiveSession:
     ) -> None:
         """
         Args:
-            client: of whom this is one of several sessions, which take turns with one another;
-                None: a client of its own.
+            client: shared by several sessions, which then take turns as one; None: its own.
             yields: whether its pictures give way to all others that do not.
         """
         self._engine = engine
@@ -97,8 +96,8 @@ class LiveSession:
             return
         if budget is not None:
             self._budget = budget
-        # A turn may start later, from a timer or at another's end; it still belongs to whoever
-        # asked last. (On ZeroGPU the context says whose time on the GPU it takes.)
+        # A turn may start later, from a timer or when another ends; it still belongs to whoever
+        # asked last. (On ZeroGPU the context says whose GPU time it uses.)
         self._context = contextvars.copy_context()
         self._policy.submit(Submission(sequence, request, attract), self._loop.time())
         if self._silence is not None:
@@ -127,7 +126,7 @@ class LiveSession:
     def forecast(self) -> Forecast | None:
         """What the running request has to expect while it waits in the engine's queue.
 
-        None when it does not wait, or when that is not known, or nobody has asked for it.
+        None when it does not wait, when that is not known, or when the page plays by itself.
         """
         if self._waiting is None or self._turn is None or self._waiting.attract:
             return None
@@ -172,7 +171,7 @@ class LiveSession:
         sequence, attract = start.submission.sequence, start.submission.attract
         budget = self._budget if start.draft else None
         replaced = self._waiting
-        # What played by itself may have waited for an hour: that is nobody's claim.
+        # A page that plays by itself may have waited for an hour: nobody inherits that.
         since = self._loop.time() if replaced is None or replaced.attract else replaced.since
         self._waiting = work = Work(
             start.request,
@@ -207,7 +206,7 @@ class LiveSession:
         return self._silence is None and not start.submission.attract
 
     def _paused(self) -> None:
-        """Typing has paused: what waits in the engine's queue goes before who types on."""
+        """Typing has paused: its request goes before those of people who are still typing."""
         self._silence = None
         if (work := self._waiting) is not None and not work.attract:
             self._waiting = replace(work, paused=True)
@@ -217,7 +216,7 @@ class LiveSession:
         # A callback and not a `finally`: a task that is cancelled before its first step never
         # enters its body.
         if not turn.cancelled():
-            self._waiting = None  # only what is replaced in the queue hands its waiting on
+            self._waiting = None  # only work that is replaced in the queue hands its `since` on
         self._turn = None
         self._policy.ended(self._loop.time())
         if not self._closed:
@@ -225,7 +224,7 @@ class LiveSession:
             self._ahead.go_on()
 
     def _others_wait(self) -> int:
-        """How many requests of others stand in the engine's line that its own could be after."""
+        """How many requests of others wait in the engine's queue that may go before its own."""
         status = self._engine.status()
         waiting = status.waiting if self._yields else status.waiting - status.yielding
         return max(0, waiting - (self._waiting is not None))
