@@ -30,7 +30,7 @@ export class Controls {
         if (box) queueMicrotask(() => changed(nameOf(box), timeStamp)); // once Gradio has written
       });
     }
-    // What is typed or chosen stands in its field already: it need not wait for Gradio.
+    // What is typed or chosen is in its field already, and need not wait for Gradio to handle it.
     document.addEventListener("input", ({ target, timeStamp }) => {
       const field = /** @type {HTMLInputElement} */ (target);
       const box = field.closest?.(selector);
@@ -75,7 +75,7 @@ export class Controls {
     return { width, height };
   }
 
-  /** What all controls together ask for. */
+  /** The request that all controls together ask for. */
   request() {
     return Object.assign({}, ...Object.keys(this.ids).map((name) => this.fields(name)));
   }

@@ -12,8 +12,8 @@ export class Decoder {
    * @param {BufferSource} bytes
    * @param {string} type
    * @param {Box} box  width and height in which it will be shown
-   * @returns an ImageBitmap that fits the box, or that has yet to be scaled where there is no such
-   *   thread; it is the caller's to close
+   * @returns an ImageBitmap that fits the box; without the thread it has yet to be scaled. The caller
+   *   closes it.
    */
   async decode(bytes, type, { width, height }) {
     if (this.worker) {

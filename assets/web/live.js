@@ -121,7 +121,7 @@ export class Lightning {
     return this.controls.value("seed_lock");
   }
 
-  /** ms; no picture depends on it, so that it counts from the next keystroke on. */
+  /** ms; a change of it asks for no picture, and counts from the next keystroke on. */
   get budget() {
     return this.controls.value("budget");
   }
@@ -170,7 +170,7 @@ export class Lightning {
     this.transport.send(JSON.stringify({ sequence, request, ...how }));
   }
 
-  /** What may be asked for next; nothing can be known of it where the next seed is not. */
+  /** What may be asked for next; undefined where the next seed is not known. */
   get ahead() {
     const { paintsAhead, seedLocked, request, ghost, panel } = this;
     if (!paintsAhead || !seedLocked || request.seed === null) return undefined;
@@ -211,7 +211,7 @@ export class Lightning {
     }
   }
 
-  /** When another model has taken over, what is asked now is painted again by it. @param {Status} status */
+  /** When another model has taken over, it paints the current request anew. @param {Status} status */
   setStatus(status) {
     const before = this.panel.status;
     this.panel.setStatus(status);
@@ -221,7 +221,7 @@ export class Lightning {
     this.submit();
   }
 
-  /** Whether nothing that was asked for is still to come. */
+  /** Whether the newest request has its picture, or an error. */
   get answered() {
     return this.settled === this.sequence;
   }

@@ -19,23 +19,23 @@ export class Painter {
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.decoder = new Decoder();
     this.painted = painted;
-    this.shown = 0; // the newest sequence ever offered, and its furthest step
-    this.step = 0;
+    this.shown = 0; // the newest sequence ever offered
+    this.step = 0; // its furthest step
     /** @type {Offered | null} what is decoded next */
     this.next = null;
     /** @type {Aside | null} what is shown after that */
     this.aside = null;
     this.busy = false;
     /** @type {ImageBitmap | null} */
-    this.picture = null; // what is shown, and the frame that it is of
-    /** @type {Offered | null} */
+    this.picture = null; // what is shown
+    /** @type {Offered | null} what `picture` was decoded from */
     this.last = null;
-    this.cleared = 0; // times
+    this.cleared = 0; // times; a picture that is decoded across one is not shown
     new ResizeObserver(() => this.fit()).observe(canvas.parentElement);
     this.fit();
   }
 
-  /** @param bytes  the encoded picture @param {FrameHeader} header @param {BufferSource} bytes */
+  /** A frame has come. @param {FrameHeader} header @param {BufferSource} bytes  the encoded picture */
   offer(header, bytes) {
     const { sequence, step } = header;
     if (sequence < this.shown || (sequence === this.shown && step < this.step)) return;
@@ -58,7 +58,7 @@ export class Painter {
   }
 
   /**
-   * Leaves out the frames of a request before a step: what is shown is as good.
+   * Leaves out a request's frames before this step: what is shown is as good.
    * @param {number} sequence
    * @param {number} step
    */
@@ -83,7 +83,7 @@ export class Painter {
         this.picture?.close();
         this.picture = picture;
         this.draw();
-        // Its box has got another size meanwhile, for which it is too small or too large.
+        // The box has changed meanwhile: the picture is too small or too large for it.
         if (canvas.width !== width || canvas.height !== height) this.next ??= frame;
         if (frame === this.last) continue; // in another size
         this.last = frame;

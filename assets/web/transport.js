@@ -75,7 +75,7 @@ export class EventsTransport {
     this.messages = [];
     this.loading = true;
     this.watching = false;
-    this.stays = 0; // until when the stream need not be asked to stay
+    this.stays = 0; // performance.now() until which the stream need not be asked to stay open
     setTimeout(() => hooks.state("open"));
     this.askStatus();
   }

@@ -20,7 +20,7 @@ from . import messages
 IDLE_SECONDS = 60.0
 TURN_SECONDS = 300.0
 REMEMBERED = 8  # seats given of late, from which the wait is estimated
-ENOUGH = 3  # of them, below which an estimate would be a guess
+ENOUGH = 3  # of them; an estimate from fewer would be a guess
 
 
 class SeatHolder(Protocol):
@@ -101,7 +101,7 @@ class Admission:
         self.advance()
 
     def advance(self) -> None:
-        """Gives away what seats are free, and tells the others how it stands; called often."""
+        """Gives free seats away, and tells those in line how long it is; called often."""
         now = self._clock()
         while self._line and self._make_room(now):
             page = next(iter(self._line))
@@ -113,7 +113,7 @@ class Admission:
             page.tell_line(messages.line("seat", ahead, wait))
 
     def _make_room(self, now: float) -> bool:
-        """Whether a seat is free, or could be taken from the page that has had its turn."""
+        """Whether a seat is free now, if need be by taking it from a page that has had its turn."""
         if len(self._seats) < self._count:
             return True
         page, seat = min(self._seats.items(), key=lambda item: self._free_at(item[1]))

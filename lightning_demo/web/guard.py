@@ -37,8 +37,8 @@ PAGE_PATHS = (
 )
 FORWARDED = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# Bodies with pictures or lists in them; all others hold a few texts.
-# Bytes, by path; of a batch, its list in base64 and lists of words beside it.
+# The most bytes of a body with pictures or lists, by path; a batch has its list in base64, and
+# lists of words beside it. All others hold a few texts.
 LARGER_BODIES = {
     "/sdapi/v1/png-info": 2**24,
     "/animation": MAX_BYTES,
@@ -163,9 +163,9 @@ def allowed_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 def may_seem_this_machine(settings: Settings) -> bool:
-    """Whether somebody far away may look as if this machine asked.
+    """Whether requests from elsewhere may look as if this machine sent them.
 
-    Who comes through a tunnel does; and a login says that others are expected, through a proxy.
+    Those through a tunnel do; and where there is a login, others are expected, through a proxy.
     """
     return settings.share or bool(settings.auth)
 

@@ -69,7 +69,7 @@ class LiveConnection:
         self._engine = engine
         self._session = LiveSession(engine, settings, client, yields=yields)
         self._admission = admission
-        # A GPU that is lent is lent for what somebody asks; and what is painted has to be kept.
+        # A lent GPU is for what somebody asks for; without a cache a guess would be for nothing.
         lent, keeps = engine.status().submit_on_enter, settings.memory_mb > 0
         self._paints_ahead = settings.ahead and keeps and not lent
         self._plays = settings.attract > 0 and not lent
@@ -85,7 +85,7 @@ class LiveConnection:
         self.line = NO_LINE  # as it was last told
         self.observer: Observer | None = None
         self._newest = -1
-        self._unknown = 0  # times in a row that nothing was known of a wait
+        self._unknown = 0  # times in a row that there was no forecast of a wait
 
     @property
     def busy(self) -> bool:
@@ -157,7 +157,7 @@ class LiveConnection:
         if self.observer is not None:
             self.observer.asked(sequence, str(fields["prompt"]))
         self._budget = self._budget if budget is None else budget
-        # The context says whose picture it is (see LiveSession), whoever's leaving frees the seat.
+        # The context says whose picture it is (see LiveSession), whoever frees the seat for it.
         context = contextvars.copy_context()
         guesses = self._guesses(fields, ahead)
         self._kept = partial(
@@ -179,7 +179,7 @@ class LiveConnection:
         self._session.stop_guessing()
 
     def tell_line(self, message: Message) -> None:
-        """How long the line before it is; told when it is news."""
+        """How long the line before it is; the page is told when that has changed."""
         if message != self.line:
             self.line = message
             self.outbox.put(message)
@@ -194,7 +194,7 @@ class LiveConnection:
             self._unknown = 0
             self.tell_line(messages.line("picture", forecast.ahead, forecast.wait))
         elif told:
-            # Between two requests of somebody who types there is none for a moment.
+            # While somebody types there is no forecast for a moment, between two requests.
             self._unknown += 1
             if self._unknown > 1:
                 self.tell_line(NO_LINE)
@@ -221,7 +221,7 @@ class LiveConnection:
     def _guesses(
         self, fields: Mapping[str, Any], ahead: Sequence[Mapping[str, Any]]
     ) -> tuple[GenerationRequest, ...]:
-        """What may be painted ahead; what could not be asked for is left out: it is a guess."""
+        """What may be painted ahead. A guess that could not be asked for is left out, silently."""
         if not self._paints_ahead or fields.get("seed") is None:  # another seed, another picture
             return ()
         limits, found = self._engine.status().limits, []
@@ -232,9 +232,9 @@ class LiveConnection:
         return tuple(found)
 
     def _play(self, sequence: int, fields: Mapping[str, Any]) -> None:
-        """Paints for a page that plays by itself, when nobody wants anything.
+        """Paints for a page that plays by itself, while nobody wants anything.
 
-        That takes no seat, nor does it wait for one; and no wall shows it.
+        It takes no seat and waits for none, and no wall shows it.
 
         Raises:
             LightningError: the fields cannot be painted, or nothing may play here now.

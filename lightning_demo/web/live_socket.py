@@ -31,9 +31,9 @@ TRY_AGAIN_LATER = 1013
 FRAMES_IN_FLIGHT = 2
 
 WINDOW_SECONDS = 0.01
-SHARE = 10  # a window is at least so many times as long as its messages take the server
-MESSAGES = 32  # read in a window
-BYTES = 2**18
+SHARE = 10  # a window lasts at least this many times as long as its messages take the server
+MESSAGES = 32  # in a window, beyond which no more are read until it ends
+BYTES = 2**18  # the same
 
 
 async def serve_socket(service: Service, socket: WebSocket) -> None:
@@ -66,11 +66,11 @@ async def converse(
     over: asyncio.Event | None = None,
     dismiss: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Reads and sends until either side ends it; the connection stays to close.
+    """Reads and sends until either side ends it; closing the connection is left to the caller.
 
     Args:
         receive: reads what the other side says, until it leaves.
-        over: set when the other side is to leave, too.
+        over: set when the other side is to leave.
         dismiss: tells it so, and closes the socket.
     """
     try:
@@ -110,8 +110,8 @@ async def receive_throttled(
     """Reads what a page says until it leaves; a flood slows only its sender.
 
     Args:
-        parse: makes a message with a `kind` of untrusted text, and raises nothing; None: as pages
-            speak.
+        parse: makes a message with a `kind` of untrusted text, and never raises; None:
+            `messages.parse`.
     """
     throttle = InboundThrottle(act, asyncio.get_running_loop(), parse)
     try:
@@ -145,12 +145,12 @@ async def _send_frames(socket: WebSocket, connection: LiveConnection) -> None:
 
 
 class InboundThrottle:
-    """Passes a client's messages on: the first at once, of those soon after it the newest.
+    """Passes a client's messages on: the first at once, then the newest of each window.
 
-    Of the messages of one kind within a window only the newest is acted on: the last request wins,
-    whatever is sent. The window grows with the time that they take, so that no client gets more
-    than a share of the server's; beyond a number of messages or bytes in a window nothing more is
-    read, and the network holds the rest back at the sender's.
+    Of several messages of one kind in a window only the newest is acted on: the last request wins,
+    however many are sent. A window grows with the time that its messages take, so that no client
+    gets more than a share of the server. Beyond a number of messages or bytes nothing more is read
+    until it ends: the network holds the rest back at the sender.
     """
 
     def __init__(

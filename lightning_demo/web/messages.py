@@ -42,7 +42,7 @@ class ClientMessage:
     sequence: int = 0
     fields: Mapping[str, Any] | None = None  # of the request; None: not a request
     budget: float | None = None  # ms that come with a request; None: as before
-    ahead: tuple[Mapping[str, Any], ...] = ()  # fields of guesses that are not the request's
+    ahead: tuple[Mapping[str, Any], ...] = ()  # of each guess, the fields in which it differs
     attract: bool = False  # whether nobody asks: the page plays by itself
     pause: bool = False
     seen: int | None = None  # frames received so far by a page that acknowledges them
@@ -52,7 +52,7 @@ class ClientMessage:
 
     @property
     def kind(self) -> str:
-        """Only the newest message of a kind counts; a pause takes a request back."""
+        """Only the newest message of a kind counts: a pause, as a "request", replaces a request."""
         if self.problem is not None:
             return "problem"
         if self.seen is not None:
@@ -123,7 +123,7 @@ def load_json(text: str | bytes) -> Any:
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
     """The engine's state as a message."""
     about = asdict(engine)
-    # For what is saved, no page needs to know the server's files; nor who of its line gives way.
+    # Pages need neither the server's files, which only saved pictures name, nor who gives way.
     del about["weights"], about["yielding"], about["fingerprint"], about["own_state"]
     del about["limits"]["styles"]  # a page has them from the start
     return {"type": "status", **about, "draining": draining}
@@ -156,7 +156,7 @@ def line(
     Args:
         what: what it waits for.
         seconds: None where no honest estimate is possible. What is sent is rounded up, more
-            coarsely the longer it is, so that it is read more often than it changes.
+            coarsely the longer it is, so that there is time to read it before it changes.
     """
     return {"type": "line", "what": what, "ahead": ahead, "seconds": _rounded(seconds)}
 

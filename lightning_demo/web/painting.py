@@ -1,6 +1,6 @@
 """One picture for whoever asks over HTTP; what the route of every API calls.
 
-Limits, turns, time, draining and faults are seen to in here. A route translates its own kind of
+Limits, turns, timeouts, draining and errors are handled here. A route translates its own kind of
 question into a `GenerationRequest`, and the frames into its own kind of answer.
 """
 
@@ -73,7 +73,7 @@ class Painting:
         self._draining = True
 
     def admit(self, caller: Caller, pictures: int = 1) -> None:
-        """Counts pictures that a caller is about to ask for; before anything is read.
+        """Counts pictures that a caller is about to ask for, before the request's body is read.
 
         Raises:
             EngineUnavailable: the server is going away.
@@ -122,7 +122,7 @@ class Painting:
                 no previews are made.
 
         Raises:
-            LightningError: why there is one picture less; the others are given up.
+            LightningError: why one of them could not be painted; the others are given up.
         """
 
         async def one(place: int, request: GenerationRequest) -> Frame:
@@ -186,7 +186,7 @@ class Painting:
     async def work(self, work: Work, caller: Caller) -> Stream:
         """What the engine says of another server's work, all of it.
 
-        Its pictures take no turns here: whose is next, the two engines know. Closing it stops the
+        Its pictures take no turns here: the two engines decide whose is next. Closing it stops the
         work.
 
         Raises:

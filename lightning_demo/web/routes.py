@@ -43,7 +43,7 @@ def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
     """All of them, bound to one service. No path is ever built from what a visitor sends."""
     endpoints = Endpoints(service)
     return [
-        # Before Gradio's own, which pass on whatever public address is named, to anybody.
+        # Before Gradio's own, which fetch any public address for anybody.
         *(Route(f"/gradio_api/{name}={{rest:path}}", _nothing_there) for name in ("file", "proxy")),
         WebSocketRoute("/live", endpoints.live),
         Route("/healthz", endpoints.health),

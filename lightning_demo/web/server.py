@@ -59,8 +59,8 @@ DRAIN_SECONDS = 5.0
 CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 POLL_SECONDS = 0.5
-SAME_SECONDS = 1.0  # in which a signal is the first one's echo, by a program that passes it on
-TOLD_SECONDS = 3.0  # in which pages and health checks are told that the engine has failed
+SAME_SECONDS = 1.0  # in which another signal is the first one again, passed on by a program
+TOLD_SECONDS = 3.0  # in which pages and health checks learn that the engine has failed
 STYLES = (
     *("style", "prompt", "picture", "status", "controls", "words", "picture_dialog", "keys"),
     *("fields", "timeline", "dialogs", "compare", "batch", "prompt_tools"),
@@ -227,10 +227,10 @@ def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) ->
 
 
 def _until_asked_or_failed(engine: Engine, asked: SimpleQueue[int]) -> str:
-    """Waits for a signal; or for the end of an engine that has served, and returns its words.
+    """Waits for a signal, or for an engine that has served to fail, and returns its last words.
 
-    Nobody but a supervisor can start that one anew. An engine that could not load its model says so
-    on the page until somebody has read it, and started the demo in another way.
+    A supervisor then starts the demo anew. An engine that could not load its model is kept instead:
+    the page says why until somebody has read it and starts the demo in another way.
     """
     served = False
     while True:

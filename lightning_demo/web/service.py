@@ -1,4 +1,4 @@
-"""What all routes share: the engine, the open pages, and whether the server is going."""
+"""What all routes share: the engine, the open pages, and whether the server is shutting down."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_PAGES = 1000
 POLL_SECONDS = 0.25
 LOAD_SECONDS = 1.0  # between two messages about the load, to a page that shows them
 GOODBYE_SECONDS = 1.0
-# Phones are one client of the engine, whose pictures give way to all others.
+# All phones are one client of the engine, whose pictures give way to all others.
 AUDIENCE = ("audience",)
 PHONE_STALE_MS = 1_000.0
 
@@ -148,7 +148,7 @@ class Service:
 
     def _tell_status(self) -> None:
         before, self._told = self._told, self.status()
-        # The number of waiting requests changes all the time.
+        # Not for the number of waiting requests, which changes all the time.
         if {**self._told, "waiting": 0} != {**before, "waiting": 0}:
             for connection in self._connections:
                 connection.outbox.put(self._told)
