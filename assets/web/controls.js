@@ -35,7 +35,7 @@ export class Controls {
       const field = /** @type {HTMLInputElement} */ (target);
       const box = field.closest?.(selector);
       if (!box) return;
-      // Not when it is left: each is a tab stop of its own.
+      // At once: while several are checked, each of them is a tab stop.
       if (field.type === "radio") choose(box, field);
       changed(nameOf(box), timeStamp);
     }, { capture: true });
