@@ -77,7 +77,7 @@ class CheckedEngine:
     async def aclose(self) -> None:
         """See `Engine.aclose`."""
         await self._engine.aclose()
-        self._looking.shutdown(wait=False, cancel_futures=True)
+        self._looking.shutdown(wait=False)  # what stands in line is still looked at, and answered
 
     def _looked_at_before(self, frame: Frame) -> bool:
         return self._believes and frame.safety in ("fine", "blurred")

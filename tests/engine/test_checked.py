@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from lightning_demo.images import blurred
 from lightning_demo.schemas import Frame
 from tests.web.fakes import FakeEngine, color_of
 
+from .moments import settle
 from .observed import collect
 
 
@@ -83,3 +86,29 @@ def test_nothing_can_be_made_out_in_a_blurred_picture():
     assert found.shape == lines.shape and found.dtype == np.uint8
     assert int(found.max()) - int(found.min()) < 60
     assert blurred(np.zeros((8, 1024, 3), np.uint8)).shape == (8, 1024, 3)
+
+
+def test_closing_leaves_nobody_waiting_for_a_look(run, ask):
+    """Two pictures are finished: one is being looked at, the other is next."""
+    looking, go_on = threading.Event(), threading.Event()
+
+    def look(pixels: Any) -> bool:
+        looking.set()
+        return not go_on.wait(30)
+
+    async def check() -> None:
+        inner = FakeEngine()
+        engine = CachedEngine(CheckedEngine(inner, look), FrameCache(0))
+        asked = [
+            asyncio.create_task(final_frame(engine, Work(ask(prompt)))) for prompt in ("one", "two")
+        ]
+        while len(inner.steps) < 8 or not looking.is_set():
+            await settle()
+        await settle(0.05)  # until the other is in line, too
+        await engine.aclose()
+        go_on.set()
+        done, waiting = await asyncio.wait(asked, timeout=20)
+        assert not waiting
+        assert {task.result().safety for task in done} == {"fine"}
+
+    run(check())
