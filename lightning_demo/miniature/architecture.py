@@ -170,13 +170,7 @@ def identity_encoder(vae: AutoencoderTiny) -> None:
     A thumbnail is 23 dB before the first step and stays an easy thing to denoise; a random start
     spends minutes on finding mean colours.
     """
-    convolutions = [m for m in vae.encoder.layers if isinstance(m, nn.Conv2d)]
-    _quiet_blocks(vae.encoder.layers)
-    first, *halvings, last = convolutions
-    for conv in convolutions:
-        conv.weight.mul_(0.3)
-        if conv.bias is not None:
-            conv.bias.zero_()
+    first, *halvings, last = _quieted(vae.encoder.layers)
     for channel in range(3):
         # AutoencoderTiny hands its encoder colours from 0 to 1.
         first.weight[channel] = 0
@@ -193,13 +187,7 @@ def identity_encoder(vae: AutoencoderTiny) -> None:
 @torch.no_grad()
 def identity_decoder(vae: AutoencoderTiny) -> None:
     """The decoder's inverse of `identity_encoder`: nearest-neighbour enlargement of the latents."""
-    convolutions = [m for m in vae.decoder.layers if isinstance(m, nn.Conv2d)]
-    _quiet_blocks(vae.decoder.layers)
-    first, *doublings, last = convolutions
-    for conv in convolutions:
-        conv.weight.mul_(0.3)
-        if conv.bias is not None:
-            conv.bias.zero_()
+    first, *doublings, last = _quieted(vae.decoder.layers)
     for channel in range(3):
         first.weight[channel] = 0
         first.weight[channel, channel, 1, 1] = 1 / LATENT_GAIN
@@ -212,11 +200,18 @@ def identity_decoder(vae: AutoencoderTiny) -> None:
         last.bias[channel] = 0
 
 
-def _quiet_blocks(layers: nn.Module) -> None:
+def _quieted(layers: nn.Module) -> list[nn.Conv2d]:
+    """The convolutions between the blocks, weak and without bias; the blocks add nothing."""
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    for conv in convolutions:
+        conv.weight.mul_(0.3)
+        if conv.bias is not None:
+            conv.bias.zero_()
     for block in layers:
         if hasattr(block, "conv") and isinstance(block.conv, nn.Sequential):
             nn.init.zeros_(block.conv[-1].weight)
             nn.init.zeros_(block.conv[-1].bias)
+    return convolutions
 
 
 def save_model(folder: Path, parts: MiniatureComponents) -> None:

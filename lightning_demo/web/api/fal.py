@@ -206,6 +206,16 @@ async def result_of(
             images.append(described({"url": data_uri(data, media_type)}, media_type, frame.size))
         else:
             images.append(image(http, await keep(api.store, frame, order)))
+    return painted_result(images, question, order, frames)
+
+
+def painted_result(
+    images: Sequence[Mapping[str, Any]],
+    question: FalQuestion,
+    order: Order,
+    frames: Sequence[Frame],
+) -> dict[str, Any]:
+    """The model's output for frames that have just been painted; `images` describe them."""
     return result(
         images,
         order.requests[0].prompt,

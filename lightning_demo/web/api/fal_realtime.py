@@ -32,8 +32,7 @@ from .fal import (
     described,
     detail_of,
     identified,
-    inference_seconds,
-    result,
+    painted_result,
 )
 from .files import data_uri, encoded
 from .order import Order
@@ -181,15 +180,7 @@ async def _result(
         data = await encoded(frame, order.output)
         picture = {"content": data} if raw else {"url": data_uri(data, media_type)}
         images.append(described(picture, media_type, frame.size))
-    content = result(
-        images,
-        order.requests[0].prompt,
-        order.seed,
-        inference_seconds(frames),
-        order.told(frames),
-        question.request_id,
-        [frame.safety == "blurred" for frame in frames],
-    )
+    content = painted_result(images, question, order, frames)
     return msgpack.packb(content) if packed else json.dumps(content)
 
 
