@@ -39,6 +39,7 @@ from ..settings import Settings
 from ..tasks import tasks
 from ..tls import OLDEST, check_certificate
 from . import api
+from .content_security import ContentSecurity
 from .cors import with_cors
 from .guard import Guard
 from .kept_files import KeptFolder
@@ -46,7 +47,6 @@ from .login_page import LoginPage
 from .logins import Logins
 from .messages import MAX_MESSAGE_BYTES
 from .page_head import PageHead
-from .policy import Policy
 from .routes import routes
 from .service import MAX_PAGES, Service
 from .ui.page import page
@@ -157,7 +157,7 @@ class Server:
         apis = api.routes(self._api)
         shape_of = partial(api.shape_of, apis)
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
-        policy = Middleware(Policy, settings=self._settings, head=lambda: self._head)
+        policy = Middleware(ContentSecurity, settings=self._settings, head=lambda: self._head)
         login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
         files = KeptFolder(FILES)
         page = Middleware(PageHead, title=self._blocks.title, files=files)

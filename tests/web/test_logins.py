@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from lightning_demo.settings import ASSETS
 from lightning_demo.web import logins
 from lightning_demo.web.addresses import Allowance
-from lightning_demo.web.policy import hashes
+from lightning_demo.web.content_security import hashes
 
 from .conftest import Running
 

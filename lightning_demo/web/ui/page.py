@@ -14,7 +14,7 @@ from ...engine.draft_policy import may_draft
 from ...model.weights.model_spec import Vocabulary
 from ...schemas import MAX_SEED, EngineStatus
 from ...settings import Settings
-from ..events import EventStreams
+from ..gradio_events import EventStreams
 from ..service import MAX_PAGES, Service
 from ..vocabularies import vocabulary
 from .batch import batch

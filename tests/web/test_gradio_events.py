@@ -16,7 +16,7 @@ from gradio_client import Client
 from PIL import Image
 
 from lightning_demo.settings import Settings
-from lightning_demo.web.events import REST_SECONDS, EventStreams
+from lightning_demo.web.gradio_events import REST_SECONDS, EventStreams
 from lightning_demo.web.service import Service
 
 from .conftest import Running, wait_for

@@ -34,7 +34,7 @@ GRADIOS = (
 )
 
 
-class Policy:
+class ContentSecurity:
     """ASGI middleware: adds the policy, and that types are not to be guessed."""
 
     def __init__(self, app: ASGIApp, settings: Settings, head: Callable[[], str]) -> None:
