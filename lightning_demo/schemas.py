@@ -246,7 +246,7 @@ class Frame:
     timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
     notes: tuple[str, ...] = ()  # sentences for the user, e.g. that the prompt was cut
     cached: bool = False  # repainted from memory, without the model
-    model: str = ""  # that painted it, told by engines that have more than one
+    model: str = ""  # that painted it; empty where the engine has only one
     weights: Weights = OWN_WEIGHTS  # of that model
     safety: Safety = "off"
     dimensions: tuple[int, int] | None = None  # width and height, px, where there are no pixels
@@ -266,7 +266,7 @@ class Frame:
 
     @property
     def progress(self) -> tuple[int, bool]:
-        """How far it is: frames of a stream ascend in it, the last step's two as well."""
+        """How far it is; ascends within a stream, also where the last step has two frames."""
         return self.step, self.final
 
 
@@ -288,15 +288,14 @@ class EngineStatus:
     yielding: int = 0  # of these, those that give way to all others
     loading_model: str = ""  # that this one stands in for; `detail` and `progress` are then its
     loading_title: str = ""  # the same for people
-    submit_on_enter: bool = (
-        False  # or after a pause, and not with each keystroke: pictures are dear
-    )
+    # Requests come on Enter or after a pause, not with each keystroke: pictures are expensive here.
+    submit_on_enter: bool = False
     tier: str = ""  # how far the model has been compiled; empty where it is not
     weights: Weights = OWN_WEIGHTS
     fingerprint: str = ""  # of all that it paints with: equal ones paint equal pictures
     engines: int = 1  # of which any may paint, where one stands by for another
     engines_ready: int = 1  # of them
-    own_state: EngineState | None = None  # of this machine's own, where others stand by; else None
+    own_state: EngineState | None = None  # of this machine's engine, where others stand by for it
 
 
 def parse_latency_budget(value: Any) -> float:
