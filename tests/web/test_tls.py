@@ -47,6 +47,19 @@ def trust(certificate: tuple[Path, Path]) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(certificate[0]))
 
 
+@pytest.fixture(scope="module")
+def socket_trust(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    """The same for a client of two threads, of which one reads and one writes.
+
+    Python's ssl does not keep them apart before 3.13. With TLS 1.3 tickets come after the handshake
+    and may be read while the request is written: one of 1,400 connections hung, of 3,700 by TLS 1.2
+    none, and none of 14,700 by TLS 1.3 and a client of one thread.
+    """
+    context = ssl.create_default_context(cafile=str(certificate[0]))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def test_the_page_is_https(secure: Running, trust: ssl.SSLContext):
     assert secure.url.startswith("https://127.0.0.1:")
     with httpx.Client(verify=trust, base_url=secure.url) as client:
@@ -66,9 +79,9 @@ def test_strangers_do_not_trust_it(secure: Running):
         httpx.get(secure.url)
 
 
-def test_the_live_socket_is_wss(secure: Running, trust: ssl.SSLContext):
+def test_the_live_socket_is_wss(secure: Running, socket_trust: ssl.SSLContext):
     address = secure.url.replace("https", "wss") + "/live"
-    with connect(address, ssl=trust) as connection:
+    with connect(address, ssl=socket_trust) as connection:
         tab = Tab(connection)
         tab.ask(1)
         assert tab.final(1)[-1]["final"]
@@ -95,7 +108,10 @@ def test_nothing_older_than_tls_1_2_is_spoken(secure: Running, certificate: tupl
 
 
 def test_cookies_go_over_https_alone(
-    certificate: tuple[Path, Path], trust: ssl.SSLContext, start: Callable[..., Running]
+    certificate: tuple[Path, Path],
+    trust: ssl.SSLContext,
+    socket_trust: ssl.SSLContext,
+    start: Callable[..., Running],
 ):
     chain, key = map(str, certificate)
     running = start(tls_cert=chain, tls_key=key, auth="ada:secret")
@@ -109,7 +125,7 @@ def test_cookies_go_over_https_alone(
         names = {each.name: each.value for each in client.cookies.jar}
         cookie = "; ".join(f"{name}={value}" for name, value in names.items())
     address = running.url.replace("https", "wss") + "/live"
-    with connect(address, ssl=trust, additional_headers={"Cookie": cookie}) as connection:
+    with connect(address, ssl=socket_trust, additional_headers={"Cookie": cookie}) as connection:
         tab = Tab(connection)
         tab.ask(1)
         assert tab.final(1)[-1]["final"]
