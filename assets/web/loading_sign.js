@@ -1,6 +1,6 @@
 // Gradio's loading sign asks for each animation frame to count the seconds, and goes on for ever when it
 // is gone (6.31). In the page's head (page_head.py), before Gradio's own scripts, for the sign keeps the
-// function that it finds there. So do those who drive a browser: it is the sign alone that gets no more.
+// function that it finds there. Tools that drive a browser keep it, too: only the sign's calls are dropped.
 
 globalThis.endLoadingSign = (() => {
   const { requestAnimationFrame } = globalThis;

@@ -185,7 +185,7 @@ export class Panel {
   }
 
   tellTimes() {
-    this.trace.draw(); // before anything is changed: it asks for colours, which would be a style of their own
+    this.trace.draw(); // first: it reads computed colours, which after a change would take another pass of styles
     const [first, final] = this.trace.newest;
     if (first != null) write("first-paint", String(Math.round(first)));
     if (final != null) write("final", String(Math.round(final)));

@@ -62,6 +62,8 @@ class Channel:
             NotTaken: the other server has not taken it.
             EngineUnavailable: it went away; `EngineHung`: it says nothing any more.
         """
+        if self._ended:  # since it was looked at: nothing would ever come
+            raise NotTaken(f"{self._url} has broken off.")
         name = content["name"]
         stream = self._streams[name] = asyncio.Queue()
         if len(self._streams) == 1:

@@ -29,8 +29,8 @@ from ..schemas import GenerationRequest
 from ..settings import Settings
 from . import api
 from .api.access import KeyRequired, UnknownKey, given_key
-from .api.brought import Site
 from .api.work import site_routes
+from .api.work_connection import Site
 from .callers import Caller, trusted
 from .guard import Guard
 from .messages import MAX_MESSAGE_BYTES

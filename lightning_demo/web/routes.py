@@ -36,7 +36,7 @@ from .stage.battle.seat_socket import battle_routes
 from .stage.follow import stage_routes
 
 PICTURES_SECONDS = 60.0  # for those of a film to arrive: some 20 MB
-MOST_FILMS = 4  # being sent at once, by as many people: each may be 64 MiB
+MOST_FILMS = 4  # in memory at once, one for each address: each may be 64 MiB
 
 
 def routes(service: Service, files: KeptFolder) -> list[BaseRoute]:
@@ -76,7 +76,7 @@ class Endpoints:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._animating = asyncio.Lock()
-        self._sending: set[str] = set()  # the pictures of a film, by address
+        self._sending: set[str] = set()  # addresses whose film is being sent or made
         self._checking = asyncio.Lock()
         self._counters: dict[str, TokenCounter] = {}  # by the model that paints
 

@@ -157,13 +157,13 @@ class Server:
         apis = api.routes(self._api)
         shape_of = partial(api.shape_of, apis)
         guard = Middleware(Guard, settings=self._settings, shape_of=shape_of)
-        policy = Middleware(ContentSecurity, settings=self._settings, head=lambda: self._head)
+        security = Middleware(ContentSecurity, settings=self._settings, head=lambda: self._head)
         login = [Middleware(Logins), Middleware(LoginPage)] if self._settings.auth else []
         files = KeptFolder(FILES)
         page = Middleware(PageHead, title=self._blocks.title, files=files)
         return {
             "routes": [*routes(self._service, files), *apis],
-            "middleware": [policy, guard, *login, page],
+            "middleware": [security, guard, *login, page],
             "lifespan": self._lifespan,
         }
 

@@ -19,7 +19,7 @@ from lightning_demo.engine.remote import RemoteEngine
 from lightning_demo.schemas import Frame
 from lightning_demo.settings import Settings
 from lightning_demo.web import api
-from lightning_demo.web.api import brought, native, work
+from lightning_demo.web.api import native, work, work_connection
 from lightning_demo.web.guard import Guard
 from lightning_demo.web.service import Service
 
@@ -67,7 +67,7 @@ class Served:
     def running(self) -> Iterator[Served]:
         with pytest.MonkeyPatch.context() as patch:
             # Both ends are in this process, and would know each other as one.
-            for module in (brought, work):
+            for module in (work, work_connection):
                 patch.setattr(module, "instance", lambda: "another server")
             self._thread.start()
             while not self._server.started:

@@ -82,6 +82,20 @@ def test_works_share_one_connection_and_hear_their_own(run) -> None:
     run(check())
 
 
+def test_one_that_has_just_ended_takes_no_work(run) -> None:
+    """Nothing would ever be heard of it, though it still looks as if it could be told."""
+
+    async def check() -> None:
+        async with linked(say_nothing) as link:
+            channel = await link.channel()
+            channel._end(EngineUnavailable("lost"))
+            with pytest.raises(NotTaken, match="has broken off"):
+                async with channel.records({"name": "one"}):
+                    pass
+
+    run(check())
+
+
 def test_leaving_before_the_end_is_told(run) -> None:
     async def check() -> None:
         told: asyncio.Queue[Any] = asyncio.Queue()

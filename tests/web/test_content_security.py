@@ -33,7 +33,10 @@ def test_no_script_runs_that_the_server_has_not_written(running: Running) -> Non
         "content-security-policy"
     ].replace("*.huggingface.co", "")
     foreign = [
-        s for name in policy for s in policy[name] if "//" in s and name != "frame-ancestors"
+        source
+        for name, sources in policy.items()
+        for source in sources
+        if name != "frame-ancestors" and "//" in source and not source.startswith("'")  # a hash
     ]
     assert foreign == [], "nothing comes from elsewhere"
 

@@ -1,8 +1,9 @@
 """For other servers of this demo, which let this one paint for their visitors (`--fallback`).
 
 `GET /v1/engine` says how the engine is; over a WebSocket at `/v1/work` comes what it shall paint,
-and goes what it says (`brought.py`, `engine/wire.py`). Work that has come this way is painted on
-this machine or not at all: two servers that stand by for each other would send it round and round.
+and goes what it says (`work_connection.py`, `engine/wire.py`). Work that has come this way is
+painted on this machine or not at all: two servers that stand by for each other would send it round
+and round.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from starlette.websockets import WebSocket
 from ... import __version__
 from ...engine.wire_fields import instance, status_fields
 from ...errors import LightningError
-from .brought import Brought, Site
 from .service import Api, answers, as_problem, bound
+from .work_connection import Site, WorkConnection
 
 
 def routes(api: Api) -> list[BaseRoute]:
@@ -56,4 +57,4 @@ class Desk:
             await socket.send_denial_response(as_problem(error))
             return
         await socket.accept()
-        await Brought(self._site, socket).serve()
+        await WorkConnection(self._site, socket).serve()

@@ -1,4 +1,4 @@
-"""The work that one other server has brought, over the one connection that all of it shares."""
+"""One other server's connection, which all the work that it sends shares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ... import __version__
 from ...engine.base import Engine, Requeued, Value, Work
 from ...engine.wire import error_header, forecast_header, frame_header, pack, refusal_header
 from ...engine.wire_fields import instance, parse_work
-from ...errors import InvalidRequest, LightningError, report_incident
+from ...errors import InvalidRequest, LightningError, RateLimited, report_incident
 from ...images import encode_lossless
 from ...schemas import EngineStatus, Frame
 from ...tasks import tasks
@@ -67,7 +67,7 @@ class Site:
         return caller
 
 
-class Brought:
+class WorkConnection:
     """See above. Belongs to one event loop."""
 
     def __init__(self, site: Site, socket: WebSocket) -> None:
@@ -119,7 +119,7 @@ class Brought:
         log.debug("%s: work of %s is here", name, caller.name)
         self._works[name] = work
         self._waiting.add(name)
-        painting = asyncio.create_task(self._paint(name, work, caller, fields["raw"]))
+        painting = asyncio.create_task(self._paint(name, caller, fields["raw"]))
         painting.add_done_callback(lambda _: self._forget(name))  # even if it has not begun
         self._painting[name] = painting
 
@@ -141,10 +141,11 @@ class Brought:
         self._waiting.discard(name)
         log.debug("%s: this work has left", name)
 
-    async def _paint(self, name: str, work: Work, caller: Caller, raw: bool) -> None:
+    async def _paint(self, name: str, caller: Caller, raw: bool) -> None:
         """Tells each value of one work."""
         try:
             await self._tell(self._line(name))
+            work = self._works[name]  # a claim may have come since it was taken
             async with aclosing(self._site.painting.work(work, caller)) as values:
                 async for value in values:
                     if isinstance(value, Requeued):
@@ -156,6 +157,8 @@ class Brought:
                     if isinstance(value, Frame) and value.final:
                         return
             await self._tell(pack("unfinished", {"name": name}))
+        except RateLimited as error:  # others came at the same moment; another server may have room
+            await self._tell(pack("refused", {"name": name, **refusal_header(error)}))
         except Exception as error:
             told = report_incident(error, "The picture could not be painted", log)
             await self._tell(pack("error", {"name": name, **error_header(told)}))
