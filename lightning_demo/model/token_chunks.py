@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ..weighting import pieces
 
 MAX_CHUNKS = 4  # each takes its time in every step, and 26 MB of SDXL's projected keys and values
+COMMA = ",</w>"  # as the vocabularies of CLIP write it
 COMMA_BACKTRACK = 20  # tokens
 
 Tokenize = Callable[[str], Sequence[int]]  # a text's tokens, without marks

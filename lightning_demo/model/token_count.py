@@ -19,10 +19,9 @@ from tokenizers.models import BPE
 from ..errors import CheckpointError, EngineUnavailable
 from ..weighting import pieces
 from .hub.files import find
-from .token_chunks import in_chunks
+from .token_chunks import COMMA, in_chunks
 from .weights.model_spec import ModelSpec
 
-COMMA = ",</w>"
 # transformers' CLIPTokenizer; what looks like a mark is a mark there, too.
 WORDS = (
     r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d"

@@ -3,9 +3,7 @@
 * Enlarging by nearest neighbours and then convolving with 3x3 meets each source pixel up to four
   times: a transposed convolution of 4x4 with summed weights, stride 2, meets it once (9/4 less
   work).
-* Two convolutions with nothing between them are one of 5x5. Of an enlarged picture that is a 3x3
-  of the source for each of four pixels: of a decoder's last stage, an eighth of the work. Only at
-  the border it is another: there each convolution of its own sees zeros outside its own picture.
+* All that a small decoder does behind its last block is one convolution (`folded_decoder`).
 
 Values differ by rounding alone. Parameters that are not folded are shared, not copied.
 """
@@ -16,19 +14,14 @@ import copy
 from typing import TypeGuard
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from diffusers.models.upsampling import Upsample2D
 from torch import nn
 
-LEVELS = 255  # of a colour, beside 0
+from .folded_decoder import FoldedTiny, parameter
+
 # Of a 3x3 [tap]: what each tap of the transposed convolution sums.
 TRANSPOSED = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
-# Of a 5x5: what each of the pixels 2i and 2i + 1 takes from the source pixels i - 1, i, i + 1.
-BY_PIXEL = (
-    ((1, 1, 0, 0, 0), (0, 0, 1, 1, 0), (0, 0, 0, 0, 1)),
-    ((1, 0, 0, 0, 0), (0, 1, 1, 0, 0), (0, 0, 0, 1, 1)),
-)
 
 
 def fold(module: nn.Module) -> nn.Module:
@@ -38,8 +31,10 @@ def fold(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, FoldedTiny):
         return module
-    if isinstance(module, AutoencoderTiny) and (parts := _last_stage(module)):
-        return FoldedTiny(*parts)
+    if isinstance(module, AutoencoderTiny) and (count := _linear_tail(module)):
+        layers = list(module.decoder.layers)
+        body, tail = nn.Sequential(*layers[:-count]), nn.Sequential(*layers[-count:])
+        return FoldedTiny(fold(body), tail)
     if isinstance(module, Upsample2D) and _is_plain(module):
         return FoldedUpsample(module.conv)
     # Not `named_children`, which tells of a layer that stands in two places only once.
@@ -71,67 +66,18 @@ class FoldedUpsample(nn.Module):
         return self.conv(hidden_states)
 
 
-class FoldedTiny(nn.Module):
-    """A small autoencoder's decoder that ends in enlarge, convolve, convolve, and paints levels.
-
-    What turns colours into levels of 255 is in the weights, and values are rounded before the four
-    pixels of a source part, in whatever layout the convolution leaves them. They part by a
-    convolution, too: to reshape, a program would have to compute with shapes, which costs more, and
-    which OpenVINO gets wrong after a call that was cancelled.
-    """
-
-    def __init__(self, layers: list[nn.Module], first: nn.Conv2d, last: nn.Conv2d) -> None:
-        """
-        Args:
-            layers: those before the last stage.
-            first: of two convolutions of the enlarged picture, without a bias.
-        """
-        super().__init__()
-        self.body = fold(nn.Sequential(*layers))
-        last = _times(last, LEVELS)
-        self.edge = nn.Sequential(nn.Upsample(scale_factor=2), first, last)
-        taps = F.conv_transpose2d(last.weight, first.weight.detach())  # what last takes of first's
-        shares = torch.tensor(BY_PIXEL, dtype=taps.dtype)
-        weight = torch.einsum("oikl,ysk,xtl->yxoist", taps, shares, shares).flatten(0, 2)
-        self.head = nn.Conv2d(first.in_channels, len(weight), 3, padding=1)
-        self.head.weight = _parameter(weight)
-        assert last.bias is not None  # noqa: S101
-        self.head.bias = _parameter(last.bias.repeat(4))
-        self.parting = nn.ConvTranspose2d(len(weight), last.out_channels, 2, stride=2, bias=False)
-        ones = torch.eye(len(weight), dtype=weight.dtype)  # [value, y, x, colour]
-        ones = ones.view(len(weight), 2, 2, last.out_channels)
-        self.parting.weight = _parameter(ones.permute(0, 3, 1, 2))
-
-    def forward(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pixels of latents, and whether all is finite.
-
-        Args:
-            latents: [B, 4, h, w], h and w at least 2.
-
-        Returns:
-            uint8 [B, height, width, 3] and bool [].
-        """
-        x = self.body(torch.tanh(latents / 3) * 3)  # as diffusers' `DecoderTiny` begins
-        whole = self.parting(_rounded(self.head(x))).to(torch.uint8).permute(0, 2, 3, 1)
-        sides = x[:, :, :2], x[:, :, -2:], x[..., :2], x[..., -2:]
-        edges = [self.edge(side).permute(0, 2, 3, 1) for side in sides]
-        top, bottom, left, right = (_rounded(edge).to(torch.uint8) for edge in edges)
-        middle = torch.cat([left[:, 1:-1, :1], whole[:, 1:-1, 1:-1], right[:, 1:-1, -1:]], dim=2)
-        pixels = torch.cat([top[:, :1], middle, bottom[:, -1:]], dim=1)
-        # Weights that are not finite show at the edges too.
-        sums = torch.stack([latents.sum(), *(edge.sum() for edge in edges)])
-        return pixels, torch.isfinite(sums).all()
-
-
-def _rounded(values: torch.Tensor) -> torch.Tensor:
-    return values.round().clamp(0, LEVELS)
-
-
-def _last_stage(vae: AutoencoderTiny) -> tuple[list[nn.Module], nn.Conv2d, nn.Conv2d] | None:
-    """The layers before a last stage without blocks, and its convolutions; None: it has blocks."""
-    *layers, enlarge, first, last = vae.decoder.layers
-    fits = _enlarges(enlarge) and _is_3x3(first) and first.bias is None and _is_3x3(last)
-    return (layers, first, last) if fits and last.bias is not None else None
+def _linear_tail(vae: AutoencoderTiny) -> int:
+    """How many of the decoder's last layers enlarge or convolve, and nothing else; 0: none do."""
+    layers = list(vae.decoder.layers)
+    if len(layers) < 3 or not _is_3x3(layers[-1]) or layers[-1].bias is None:
+        return 0
+    count = 1
+    while len(layers) > count + 2 and _enlarges(layers[-count - 2]):
+        convolution = layers[-count - 1]
+        if not _is_3x3(convolution) or convolution.bias is not None:
+            break
+        count += 2
+    return count if count > 1 else 0
 
 
 def _fold_layers(layers: list[nn.Module]) -> list[nn.Module]:
@@ -171,18 +117,6 @@ def _transposed(conv: nn.Conv2d) -> nn.ConvTranspose2d:
     )
     shares = torch.tensor(TRANSPOSED, dtype=conv.weight.dtype)
     weight = torch.einsum("oikl,yk,xl->ioyx", conv.weight.detach(), shares, shares)
-    transposed.weight = _parameter(weight)
+    transposed.weight = parameter(weight)
     transposed.bias = conv.bias
     return transposed
-
-
-def _times(conv: nn.Conv2d, factor: float) -> nn.Conv2d:
-    scaled = copy.copy(conv)
-    assert conv.bias is not None  # noqa: S101
-    weight, bias = (_parameter(factor * each.detach()) for each in (conv.weight, conv.bias))
-    scaled._parameters = {"weight": weight, "bias": bias}
-    return scaled
-
-
-def _parameter(values: torch.Tensor) -> nn.Parameter:
-    return nn.Parameter(values.contiguous(), requires_grad=False)

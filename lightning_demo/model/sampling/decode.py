@@ -14,7 +14,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ...errors import GenerationFailed
-from ..compile.fold import FoldedTiny
+from ..compile.folded_decoder import FoldedTiny, part
 from ..device import synchronize
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 VAE: TypeAlias = AutoencoderKL | AutoencoderTiny
 _BUFFERS: dict[tuple[int, torch.Size, torch.dtype], torch.Tensor] = {}  # of each thread
 _FLOAT32: WeakKeyDictionary[VAE, VAE] = WeakKeyDictionary()
-# (VAE, latents) -> pixels, whether all values were finite; as `render`
+# (VAE, latents) -> pixels by the cell, whether all values were finite; as `render`
 RenderCall = Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -33,7 +33,7 @@ def render(vae: VAE | FoldedTiny, latents: torch.Tensor) -> tuple[torch.Tensor, 
         latents: [B, 4, h, w] in the VAE's dtype, not yet unscaled.
 
     Returns:
-        uint8 [B, height, width, 3] and bool [].
+        uint8 [B, height, width, 3], of a folded VAE still by the cell (see `part`), and bool [].
     """
     if isinstance(vae, FoldedTiny):
         return vae(latents)
@@ -65,7 +65,7 @@ def decode(vae: VAE, latents: torch.Tensor, call: RenderCall = render) -> list[n
             "This picture could not be computed: the model returned NaN or infinite values. "
             "Try another seed or prompt."
         )
-    return list(pixels.numpy())
+    return list(part(pixels).numpy())
 
 
 def _in_float32(vae: VAE) -> VAE:
