@@ -19,9 +19,9 @@ from .bench_model import miniature_sampler
 from .chromium import chromium
 from .live import bare_generations
 from .report import add_steps, add_threads, environment, p50_p95, shown, table, whole
-from .score import Round, Trace, score
+from .score import Round, score
 from .servers import OURS, Server, serve_all, wait_until_fast
-from .typed_page import devices, open_page, read, type_keys, wait_finished
+from .typed_page import Turn, devices, open_page, read, type_keys, wait_finished
 from .typists import Key, word_typist
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ SEED = 5000
 FIGURES = (  # the table's rows: label, key
     ("last key to final picture, ms p50/p95", "last_key_to_final_ms"),
     ("the same, in bare generations", "last_key_to_final_ratio_p50"),
+    ("last key to the final picture's bytes, ms p50/p95", "last_key_to_bytes_ms"),
+    ("the same, in bare generations", "last_key_to_bytes_ratio_p50"),
     ("key to first paint, ms p50/p95", "first_paint_ms"),
     ("click on another step count to its picture, ms p50/p95", "click_to_final_ms"),
     ("words that had been guessed", "hit_rate"),
@@ -108,9 +110,9 @@ class _Turn:
     """One sentence typed: what was shown, and by how much the server's counters grew."""
 
     def __init__(
-        self, trace: Trace, click: float, grown: Mapping[str, float], hit_rate: float
+        self, turn: Turn, click: float, grown: Mapping[str, float], hit_rate: float
     ) -> None:
-        self.trace, self.click, self.grown, self.hit_rate = trace, click, grown, hit_rate
+        self.turn, self.click, self.grown, self.hit_rate = turn, click, grown, hit_rate
 
 
 def _turn(
@@ -135,7 +137,7 @@ def _turn(
             click = page.evaluate(CLICK, steps // 2 or 2)
             grown = {name: value - before[name] for name, value in _counters(server).items()}
         words = max(1, sum(len(word) > 2 for word in keys[-1].text.split()))
-        return _Turn(read(noted, keys, ended).trace, click, grown, hits / words)
+        return _Turn(read(noted, keys, ended), click, grown, hits / words)
     finally:
         context.close()
 
@@ -155,14 +157,22 @@ def _counters(server: Server) -> dict[str, float]:
 
 
 def _figures(turns: list[_Turn], bare_ms: float, steps: int) -> dict[str, Any]:
-    scored = score([Round((turn.trace,), None) for turn in turns])
+    scored = score([Round((each.turn.trace,), None) for each in turns])
+    arrived = score([Round((each.turn.received,), None) for each in turns])
     grown = {name: sum(turn.grown[name] for turn in turns) for name in turns[0].grown}
-    times = ("last_key_to_final_ms", "first_paint_ms")
+    times = {
+        "last_key_to_final_ms": scored["last_key_to_final_ms"],
+        "last_key_to_bytes_ms": arrived["last_key_to_final_ms"],
+        "first_paint_ms": scored["first_paint_ms"],
+    }
     every, guessed = grown["steps"] + grown["ahead_steps"], grown["ahead_steps"]
     vain = max(0.0, guessed - steps * grown["hit"])  # at least
     return {
-        **{name: {share: scored[name][share] for share in ("p50", "p95")} for name in times},
-        "last_key_to_final_ratio_p50": round(scored["last_key_to_final_ms"]["p50"] / bare_ms, 2),
+        **{name: {key: each[key] for key in ("p50", "p95")} for name, each in times.items()},
+        **{
+            name.replace("_ms", "_ratio_p50"): round(times[name]["p50"] / bare_ms, 2)
+            for name in ("last_key_to_final_ms", "last_key_to_bytes_ms")
+        },
         "click_to_final_ms": p50_p95([turn.click for turn in turns]),
         "hit_rate": round(sum(turn.hit_rate for turn in turns) / len(turns), 2),
         "ahead_steps_share": round(guessed / every, 2) if every else 0.0,

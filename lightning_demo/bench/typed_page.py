@@ -33,7 +33,8 @@ class Device:
 class Turn:
     """One sentence typed at one page: what its probe noted, seconds by the page's clock."""
 
-    trace: Trace
+    trace: Trace  # its pictures are shown
+    received: Trace  # the same keys and pictures; these are as they come, before they are drawn
     key_to_send: list[float] = field(default_factory=list)
     bytes_to_pixel: list[float] = field(default_factory=list)
     own_share: float | None = None  # of the wait for the last picture; None: it did not come
@@ -62,11 +63,11 @@ def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
     for each in noted["sent"]:
         if each["text"] in pressed:  # Gradio asks now and then twice
             sent.setdefault(each["text"], each["at"] / 1000)
-    trace = Trace(ended=ended, problems=list(noted["problems"]))
-    for key in keys:
-        at = pressed[key.text]
-        trace.presses.append(KeyPress(at, key.waits or key is keys[-1], at))
-    turn = Turn(trace)
+    presses = [
+        KeyPress(at, key.waits or key is keys[-1], at) for key in keys for at in [pressed[key.text]]
+    ]
+    trace = Trace(presses, ended=ended, problems=list(noted["problems"]))
+    turn = Turn(trace, Trace(presses, ended=ended))
     turn.key_to_send = [at - pressed[text] for text, at in sent.items()]
     for picture in noted["painted"]:
         text, step, final = picture["text"], picture["step"], picture["final"]
@@ -77,6 +78,7 @@ def read(noted: Mapping[str, Any], keys: Sequence[Key], ended: float) -> Turn:
             continue
         turn.bytes_to_pixel.append(at - received)
         trace.pictures.append(Picture(at, numbers[text], step, step, final))
+        turn.received.pictures.append(Picture(received, numbers[text], step, step, final))
         if final and text == keys[-1].text and turn.own_share is None:
             own = sent[text] - pressed[text] + at - received
             turn.own_share = own / (at - pressed[text])

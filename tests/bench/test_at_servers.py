@@ -175,5 +175,6 @@ def test_words_are_guessed_and_counted(
     for way in (without, guessed):
         assert way["lost_finals"] == 0
         assert way["click_to_final_ms"]["p50"] > 0
+        assert 0 < way["last_key_to_bytes_ms"]["p50"] < way["last_key_to_final_ms"]["p50"]
         # A machine that is too slow for guesses makes none.
         assert all(0 <= way[name] <= 1 for name in ("ahead_steps_share", "hit_rate", "in_vain"))

@@ -36,6 +36,8 @@ def test_a_pages_notes_become_times():
     assert turn.own_share == pytest.approx(0.012 / 0.12)
     shown = [(picture.key, picture.final) for picture in turn.trace.pictures]
     assert shown == [(0, False), (2, False), (2, True)]
+    assert [picture.at for picture in turn.received.pictures] == pytest.approx([0.05, 0.24, 0.31])
+    assert turn.received.presses == turn.trace.presses
     assert [press.waits for press in turn.trace.presses] == [False, False, True]
 
 
