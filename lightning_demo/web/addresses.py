@@ -54,15 +54,15 @@ class Allowance:
         self._per_second = per_second
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how many, when
 
-    def take(self, address: str, now: float) -> float:
-        """Takes one; 0, or when there is none the seconds until there is."""
+    def take(self, address: str, now: float, count: int = 1) -> float:
+        """Takes so many or none; 0, or the seconds until there are so many."""
         left, then = self._left.pop(address, (float(self._at_once), now))
         left = min(self._at_once, left + (now - then) * self._per_second)
-        taken = left >= 1
-        self._left[address] = (left - 1 if taken else left, now)
+        taken = left >= count
+        self._left[address] = (left - count if taken else left, now)
         if len(self._left) > MAX_ADDRESSES:
             self._left.popitem(last=False)
-        return 0.0 if taken else (1 - left) / self._per_second
+        return 0.0 if taken else (count - left) / self._per_second
 
     def give_back(self, address: str) -> None:
         """What was taken last does not count."""

@@ -63,14 +63,18 @@ class ClientMessage:
 
 
 def parse(text: str | bytes) -> ClientMessage:
-    """Reads an untrusted message; a malformed one has a `problem`."""
+    """Reads an untrusted message; a malformed one has a `problem`, and its sequence if any."""
+    sequence = 0
     try:
-        return _parse(text)
+        content = _load(text)
+        if "sequence" in content:
+            sequence = _count("sequence", content["sequence"])
+        return _parse(content)
     except InvalidRequest as problem:
-        return ClientMessage(problem=problem)
+        return ClientMessage(sequence, problem=problem)
 
 
-def _parse(text: str | bytes) -> ClientMessage:
+def _load(text: str | bytes) -> dict[str, Any]:
     if len(text) > MAX_MESSAGE_BYTES:
         raise InvalidRequest(f"message: at most {MAX_MESSAGE_BYTES:,} bytes are allowed.")
     try:
@@ -79,6 +83,10 @@ def _parse(text: str | bytes) -> ClientMessage:
         raise InvalidRequest("message: must be JSON.") from None
     if not isinstance(content, dict):
         raise InvalidRequest("message: must be a JSON object.")
+    return content
+
+
+def _parse(content: Mapping[str, Any]) -> ClientMessage:
     if not content.keys() <= _FIELDS:
         raise InvalidRequest(f"message: its fields are {', '.join(sorted(_FIELDS))}.")
     if content.get("pause") is True:

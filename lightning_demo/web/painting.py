@@ -84,14 +84,12 @@ class Painting:
         if rate == math.inf:
             return
         allowance = self._allowances.setdefault(rate, Allowance(BURST, rate))
-        for _ in range(pictures):
-            if wait := allowance.take(f"{caller.kind} {caller.name}", time.monotonic()):
-                self.refused(caller)
-                raise RateLimited(
-                    f"At most {rate:g} pictures a second are painted for you; "
-                    "try again in a moment.",
-                    seconds=wait,
-                )
+        if wait := allowance.take(f"{caller.kind} {caller.name}", time.monotonic(), pictures):
+            self.refused(caller)
+            raise RateLimited(
+                f"At most {rate:g} pictures a second are painted for you; try again in a moment.",
+                seconds=wait,
+            )
 
     def refused(self, caller: Caller) -> None:
         """Counts a request that was turned away."""

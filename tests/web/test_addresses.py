@@ -43,6 +43,13 @@ def test_so_many_at_once_and_then_so_many_a_second() -> None:
     assert [allowance.take("a", 1000.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
 
 
+def test_several_are_taken_together_or_not_at_all() -> None:
+    allowance = Allowance(3, 2.0)
+    assert allowance.take("a", 0.0, 4) == 0.5
+    assert allowance.take("a", 0.0, 3) == 0.0, "what was refused has cost nothing"
+    assert allowance.take("a", 0.5, 2) == 0.5
+
+
 @given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
 def test_no_pattern_gets_more(pauses: list[float]) -> None:
     allowance, now, taken = Allowance(3, 2.0), 0.0, 0

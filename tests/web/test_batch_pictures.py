@@ -136,8 +136,8 @@ def test_from_elsewhere_they_come_no_faster_than_others(
     taken = []
 
     class Counted(Allowance):
-        def take(self, address: str, now: float) -> float:
-            taken.append(super().take(address, now))
+        def take(self, address: str, now: float, count: int = 1) -> float:
+            taken.append(super().take(address, now, count))
             return taken[-1]
 
     monkeypatch.setattr(painting, "Allowance", Counted)

@@ -19,6 +19,13 @@ REQUEST = GenerationRequest.parse({"prompt": 'a "red" häuschen', "seed": 5}, LI
 FRAME = Frame(REQUEST, b"\xff\xd8picture", "image/jpeg", 2, False, notes=("a note",))
 
 
+@pytest.mark.parametrize("rest", ['"budget": -1', '"ahead": 3', '"attract": 0', '"other": 1'])
+def test_what_is_wrong_beside_a_request_is_said_of_that_request(rest: str) -> None:
+    """Else the page would go on waiting for its picture."""
+    message = messages.parse(f'{{"sequence": 7, "request": {{"prompt": "x"}}, {rest}}}')
+    assert message.problem is not None and message.sequence == 7
+
+
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_message_is_refused_in_words(text: str) -> None:
     message = messages.parse(text)
