@@ -16,13 +16,13 @@ export class FieldFaults {
 
   /**
    * Shows one in place of what was shown.
-   * @param {string} field
+   * @param {string | null} field
    * @param {string} message  of the server, which names the field first
    * @returns whether the page has such a control
    */
   show(field, message) {
     this.clear();
-    const box = this.controls.box(field);
+    const box = field ? this.controls.box(field) : null;
     this.shown = Boolean(box);
     if (!box) return false;
     const words = message.replace(/^\w+: /, ""); // the field's name is where the words stand

@@ -60,7 +60,11 @@ export class Lightning {
     this.waterfall = new Waterfall();
     const engineRoom = document.getElementById("metrics-panel"); // a kiosk has none
     this.metrics = engineRoom && new MetricsPanel((open) => this.transport.watch(open));
-    this.painter = new Painter(document.getElementById("canvas"), (header) => this.show(header));
+    this.painter = new Painter(
+      document.getElementById("canvas"),
+      (header) => this.show(header),
+      (header) => this.cannotShow(header),
+    );
     this.styles = config.styles;
     this.compared = config.compared; // whether compare has another server's pictures, too
     this.tools = new PromptTools(this, config);
@@ -251,6 +255,11 @@ export class Lightning {
     if (asked && final && !header.draft && !this.playing) this.keep(model, now - asked.at);
     if (asked && header.draft) this.panel.showDraft(header, asked.request);
     else if (asked) this.panel.showSize(header, asked.request);
+  }
+
+  /** Nothing comes after a final frame: whoever waits for it is told. @param {FrameHeader} header */
+  cannotShow({ sequence, final }) {
+    if (final) this.receive({ type: "error", sequence, field: null, message: text("live.not_shown") }, null);
   }
 
   /** @param {string | undefined} model @param {number} milliseconds */

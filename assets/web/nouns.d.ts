@@ -120,7 +120,7 @@ interface Line {
 interface Fault {
   type: "error";
   sequence: number;
-  field: string;
+  field: string | null;
   message: string;
 }
 type LiveMessage = FrameHeader | Status | Load | Line | Fault | DeskMessage;

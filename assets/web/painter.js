@@ -13,12 +13,14 @@ export class Painter {
   /**
    * @param {HTMLCanvasElement} canvas  fills its box; pictures are fitted into it, scaled smoothly, never stretched
    * @param {(header: FrameHeader) => void} painted  called with a frame's header once it is on the canvas
+   * @param {(header: FrameHeader) => void} failed  called instead where the browser cannot decode it
    */
-  constructor(canvas, painted) {
+  constructor(canvas, painted, failed = () => {}) {
     this.canvas = canvas;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.decoder = new Decoder();
     this.painted = painted;
+    this.failed = failed;
     this.shown = 0; // the newest sequence ever offered
     this.step = 0; // its furthest step
     /** @type {Offered | null} what is decoded next */
@@ -90,6 +92,7 @@ export class Painter {
         if (!frame.aside) this.painted(frame.header);
       } catch (problem) {
         console.warn("a frame could not be decoded", problem);
+        if (!frame.aside) this.failed(frame.header);
       }
     }
     this.busy = false;

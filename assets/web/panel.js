@@ -220,7 +220,7 @@ export class Panel {
   }
 
   /**
-   * @param {{ sequence?: number, field: string, message: string }} fault
+   * @param {{ sequence?: number, field: string | null, message: string }} fault
    * @param {boolean} [stays]  whatever comes of what was asked for before
    */
   error({ sequence, field, message }, stays = false) {

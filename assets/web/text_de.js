@@ -544,6 +544,7 @@ export default {
   "live.resume": "Weiter",
   "live.pause": "Pause",
   "live.not_saved": "Das Bild konnte nicht gespeichert werden; bitte noch einmal versuchen.",
+  "live.not_shown": "Der Browser konnte dieses Bild nicht zeigen; bitte noch einmal versuchen.",
   "live.saved": "Gespeichert als {name}",
   "live.no_settings": "In diesem Bild stecken keine Einstellungen.",
   "live.from_picture": "Aus dem Bild: {words}",

@@ -544,6 +544,7 @@ export default {
   "live.resume": "Resume",
   "live.pause": "Pause",
   "live.not_saved": "The picture could not be saved; try again.",
+  "live.not_shown": "The browser could not show this picture; try again.",
   "live.saved": "Saved as {name}",
   "live.no_settings": "No settings were found in that picture.",
   "live.from_picture": "From the picture: {words}",

@@ -544,6 +544,7 @@ export default {
   "live.resume": "继续",
   "live.pause": "暂停",
   "live.not_saved": "图片未能保存，请重试。",
+  "live.not_shown": "浏览器无法显示这张图片，请重试。",
   "live.saved": "已保存为 {name}",
   "live.no_settings": "这张图片中没有设置信息。",
   "live.from_picture": "来自图片：{words}",

@@ -196,6 +196,20 @@ def test_a_box_that_changes_while_a_frame_is_decoded_brings_no_older_one_back(
     assert (told, shown) == ([1, 2], 2)
 
 
+def test_a_picture_that_the_browser_cannot_decode_is_answered(again: Visit) -> None:
+    page = again.page
+    page.evaluate(
+        "() => void (lightning.painter.decoder.decode = () => Promise.reject('no memory'))"
+    )
+    again.type("a picture")
+    page.get_by_text("The browser could not show this picture").wait_for()
+    assert page.evaluate("lightning.answered")
+    page.evaluate("delete lightning.painter.decoder.decode")
+    again.type("a picture that is shown")
+    again.wait_painted("a picture that is shown")
+    assert page.get_by_text("The browser could not show this picture").count() == 0
+
+
 def test_an_edit_of_gradios_is_understood(own: Callable[..., Running], visit: Open) -> None:
     tab = visit(own(transport="events"))
     tab.wait_answered()
