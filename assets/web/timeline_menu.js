@@ -12,7 +12,9 @@ const byId = (name) => document.getElementById(`timeline-${name}`);
 export class TimelineMenu {
   constructor() {
     const outside = (/** @type {Event} */ { target }) => !(/** @type {Element} */ (target)).closest?.("#timeline-menu, #timeline-more");
-    document.addEventListener("pointerdown", (event) => outside(event) && this.open(false));
+    for (const leaves of ["pointerdown", "focusin"]) {
+      document.addEventListener(leaves, (event) => this.isOpen && outside(event) && this.open(false));
+    }
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.isOpen && this.open(false, true));
   }
 

@@ -157,6 +157,7 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
     page.click("#timeline-more")
     page.get_by_label("Name of this picture").fill("The first <b>")
     page.click("#timeline-pin")
+    page.evaluate(ALL_KEPT)
     page.reload()
     tab.wait("() => globalThis.lightning?.timeline?.entries.length >= 3")
     tab.wait_answered()
@@ -171,6 +172,10 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
     wait_kept(tab, WORDS[0])
     page.keyboard.press("Escape")
     assert page.locator("#timeline-menu").is_hidden()
+    page.keyboard.press("Enter")  # at the button, which has the focus again
+    assert page.locator("#timeline-menu").is_visible()
+    page.get_by_label("Prompt", exact=True).focus()
+    assert page.locator("#timeline-menu").is_hidden(), "nothing else is open behind it"
 
 
 def test_one_is_removed_and_two_tabs_show_the_same(
