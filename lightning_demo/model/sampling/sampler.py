@@ -81,6 +81,8 @@ class Sampler:
         self._streams = self._speed.decode_stream and roomy
         if self._streams:
             self._functions.apart = frozenset({"decoder"})
+        # A call of several takes as long there as one after another.
+        self._one_by_one = self._speed.compile_backend == "openvino"
         self._rehearsals = 0
 
     @property
@@ -318,10 +320,10 @@ class Sampler:
         return latents, denoised
 
     def _parts(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Sequence[Row]]:
-        """The rows of each call: on a CPU one that has a program, if all together have none."""
+        """The rows of each call: one, where that has a program and all together have none."""
         ready = partial(self._functions.ready, "unet", unet)
-        # Long prompts are in no program of one row; on a GPU `_padding` finds a larger call.
-        if self._components.device.type != "cpu" or rows[0].chunks > 1 or ready(*_shapes(rows)):
+        # Long prompts are in no program of one row.
+        if not self._one_by_one or rows[0].chunks > 1 or ready(*_shapes(rows)):
             return [rows]
         alone: list[Sequence[Row]] = []
         together: list[Row] = []
@@ -375,8 +377,7 @@ class Sampler:
             call = partial(self._functions.call, kind, render)
             ready = partial(self._functions.ready, kind, vae)
             shape = latents[0].shape if latents else (0,)
-            one_by_one = ready(shape) and not ready((len(latents), *shape[1:]))
-            if one_by_one and self._components.device.type == "cpu":
+            if self._one_by_one and ready(shape) and not ready((len(latents), *shape[1:])):
                 return [picture for each in latents for picture in decode(vae, each, call)]
             return decode(vae, torch.cat(list(latents)), call)
 
