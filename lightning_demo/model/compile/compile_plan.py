@@ -5,8 +5,8 @@
 | eager | thousands of kernels, launched one by one from Python | | nothing |
 | recorded | the same kernels as one CUDA graph | native size: before the first request; else in quiet moments | a third of a second |
 | compiled | fewer, fused kernels, recorded too | once a process of its own has compiled them: the usual calls at the start, else in quiet moments | hundredths of a second to load; minutes there |
-| OpenVINO | the same on a CPU, for all sizes and numbers of people at once | the same | a third of a second for a UNet, and the first time as long again to measure it; half a minute there |
-| OpenVINO, alone | one person's calls at the native size: a program that computes with no shapes steps in three quarters of the time | in quiet moments, after the above | as much again |
+| OpenVINO, alone | the same on a CPU for one picture at the native size; several are computed one after another, which takes no longer there | the same | a third of a second for a UNet, and the first time as long again to measure it; half a minute there |
+| OpenVINO, any shape | other sizes, guidance and long prompts; one picture's step takes a third longer than the above | in quiet moments, once such a call has been made: it is a second copy of the weights | as much again |
 
 Calls at a size that nobody has asked for yet stay eager. A GPU goes through the first three forms, a CPU from the first to the last.
 """  # noqa: E501
@@ -38,20 +38,20 @@ class CompileTask:
     kinds: tuple[Kind, ...]
     rows: int = 1  # pictures in one call
     serves_all: bool = False  # calls of any shapes
-    alone: bool = False  # one person's calls, beside what serves all
+    alone: bool = False  # one picture's calls at this size
 
     @property
     def early(self) -> bool:
         """Whether it is worth waiting for at the start: what nearly every picture needs."""
-        usual = self.guidance_scale <= 1 and self.rows == 1 and not self.alone
-        return self.form == "recorded" or self.serves_all or usual
+        usual = self.guidance_scale <= 1 and self.rows == 1
+        return self.form == "recorded" or usual
 
     @property
     def important(self) -> bool:
         """Whether somebody alone notices where it fails."""
-        if self.serves_all:
+        if self.alone:
             return "unet" in self.kinds
-        return self.rows == 1 and not self.alone
+        return self.rows == 1
 
     @property
     def holds_weights(self) -> bool:
@@ -83,7 +83,7 @@ def compile_plan(
     if speed.cuda_graphs:
         plan += _tasks("recorded", sizes, ("unet", "text"), ("decoder", "preview"), rows)
     if speed.compile and speed.compile_backend == "openvino":
-        plan += _of_any_shape(sizes[0]) + _alone(sizes[0])
+        plan += _alone(sizes[0]) + _of_any_shape(sizes[0])
     elif speed.compile:  # text encoders are small: for them, recording is enough
         decoders: tuple[Kind, ...] = ("preview",) if tiled else ("decoder", "preview")
         plan += _tasks("compiled", sizes, ("unet",), decoders, rows)

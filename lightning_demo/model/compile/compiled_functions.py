@@ -66,6 +66,7 @@ class CompiledFunctions:
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
         self._faster: dict[str, bool] = {}  # whether programs are, where that was measured
+        self.unfit: set[Kind] = set()  # calls that met programs, but none for their shapes
         self.made = 0  # recordings, and programs that serve
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
@@ -107,6 +108,8 @@ class CompiledFunctions:
                 log.exception("a compiled %s has failed; it is computed as before now", kind)
                 self._programs = {each: p for each, p in self._programs.items() if p != program}
                 self.failed += 1
+        elif kind not in self._preparing and any(each[:2] == key[:2] for each in self._programs):
+            self.unfit.add(kind)
         return self._eagerly(function, module, tensors)
 
     def cancel(self, kind: Kind) -> None:
@@ -184,10 +187,8 @@ class CompiledFunctions:
                 self.given_up += missed >= MOST_MISSES
                 return False
             program(*tensors)  # the first call loads its kernels
-            name: str = key[1]
+            name = f"{key[1]} of any shape" if key[2] == ANY_SHAPE else key[1]
             before = partial(self._eagerly, function, module, tensors)
-            if (general := self._programs.get((*key[:2], ANY_SHAPE))) is not None:
-                name, before = f"{name} alone", partial(general, *tensors)
             if not self._is_faster(name, partial(program, *tensors), before, tensors[0].device):
                 self.given_up += 1
                 return False

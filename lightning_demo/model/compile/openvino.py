@@ -1,5 +1,5 @@
-"""Programs by OpenVINO, for CPUs: one for all shapes, about twice as fast as torch there, and one
-for single shapes that takes three quarters of that for a UNet.
+"""Programs by OpenVINO, for CPUs: for all shapes, about twice as fast as torch there, or for single
+shapes, which take three quarters of that for a UNet.
 
 They hold the weights, so each module has one of its own. Nothing of OpenVINO is told to anybody:
 its `convert_model`, which reports to its makers, is not used.
@@ -8,6 +8,8 @@ its `convert_model`, which reports to its makers, is not used.
 from __future__ import annotations
 
 import hashlib
+import mmap
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -85,12 +87,16 @@ class OpenVino:
             ValueError: the file is not whole; OpenVINO would end the process.
         """
         # Mapped: weights that need no other layout stay in the file, and need no memory.
-        whole = np.memmap(file, np.uint8, "c") if file.stat().st_size else np.empty(0, np.uint8)
+        with file.open("rb") as opened:
+            pages = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_COPY)
+        whole = np.frombuffer(pages, np.uint8)
         content, check = whole[:-CHECK_BYTES], whole[-CHECK_BYTES:]
         if _hash(content).digest() != check.tobytes():
             raise ValueError("it is cut short or has been changed")
         blob = openvino.Tensor(content, shared_memory=True)
-        return _Program(self._core.import_model(blob, "CPU", self._options), blob)
+        program = _Program(self._core.import_model(blob, "CPU", self._options), blob)
+        _let_go(pages)
+        return program
 
 
 class _Program:
@@ -125,6 +131,15 @@ class _Program:
         with self._lock:  # else it might be taken back, and the call cancelled all the same
             self._cancelled = True
             self._request.cancel()
+
+
+def _let_go(pages: mmap.mmap) -> None:
+    """Gives back the memory of what was read of a file: weights in another layout are copies.
+
+    What is read again comes from the file again; nothing has been written to these pages.
+    """
+    if sys.platform != "win32":
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _hash(content: Any = b"") -> hashlib.blake2b:

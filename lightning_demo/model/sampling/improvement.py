@@ -50,7 +50,7 @@ class Improvement:
         self._slower: set[Form] = set()  # that some usual call could not be given
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
-        # A program of OpenVINO that holds the miniature's weights takes 90 MB.
+        # A UNet's program of OpenVINO, which holds the weights, takes 70 MB of the miniature.
         self.steps_in_use = set(unets.resident_steps())
         self._form, self._tier = "eager", ""
         self._note()
@@ -143,10 +143,15 @@ class Improvement:
 
     def _possible(self, number: int) -> bool:
         task = self._plan[number]
-        if task.size not in self.sizes_in_use:
+        if task.size not in self.sizes_in_use or not self._wanted(task):
             return False
         compilable = self._compilable.get(task.size, False) is not None
         return task.form == "recorded" or (self._functions.compiles and compilable)
+
+    def _wanted(self, task: CompileTask) -> bool:
+        """Whether calls have been made that nothing else fits, or everything is made here."""
+        unfit = self._functions.unfit.intersection(task.kinds)
+        return not task.serves_all or self._functions.makes or bool(unfit)
 
     def _do(self, rehearse: Rehearse, number: int, steps: int, unet: int) -> None:
         task, functions = self._plan[number], self._functions
@@ -194,7 +199,8 @@ class Improvement:
 
     def _fastest(self) -> str:
         for form in ("compiled", "recorded"):
-            wanted = [n for n in self._native if self._plan[n].form == form]
+            tasks = ((n, self._plan[n]) for n in self._native)
+            wanted = [n for n, task in tasks if task.form == form and not task.serves_all]
             done = all(n in self._done and self._possible(n) for n in wanted)
             if wanted and done and form not in self._slower:
                 return form

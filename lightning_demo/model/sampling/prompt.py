@@ -83,7 +83,7 @@ class PromptEncoder:
         """
         prompts = list(dict.fromkeys(prompts))
         new = [prompt for prompt in prompts if prompt not in self._memory]
-        # With a CUDA graph for one, one at a time is faster than all together eagerly.
+        # With a fast form for one, one at a time is faster than all together eagerly.
         one, all_new = (
             self._functions.ready("text", self._encoders[0], (rows, self._token_limit))
             for rows in (1, len(new))

@@ -81,6 +81,8 @@ class Sampler:
         self._streams = self._speed.decode_stream and roomy
         if self._streams:
             self._functions.apart = frozenset({"decoder"})
+        # A call of several takes as long there as one after another.
+        self._one_by_one = self._speed.compile_backend == "openvino"
         self._rehearsals = 0
 
     @property
@@ -300,13 +302,37 @@ class Sampler:
         """
         with device_errors(self._components.device):
             unet = self.unet(rows[0].request.num_inference_steps)
-            batch = [*rows, *self._padding(unet, rows)]
-            inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
-            latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
-            for index, row in enumerate(rows):
-                row.latents = latents[index : index + 1]
-                row.denoised = denoised[index : index + 1]
-                row.step += 1
+            parts = self._parts(unet, rows)
+            computed = [self._stepped(unet, part) for part in parts]
+            for part, (latents, denoised) in zip(parts, computed, strict=True):
+                for index, row in enumerate(part):
+                    row.latents = latents[index : index + 1]
+                    row.denoised = denoised[index : index + 1]
+                    row.step += 1
+
+    def _stepped(
+        self, unet: UNet2DConditionModel, rows: Sequence[Row]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The latents after a step of one call, and what it takes the pictures for."""
+        batch = [*rows, *self._padding(unet, rows)]
+        inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
+        latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
+        return latents, denoised
+
+    def _parts(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Sequence[Row]]:
+        """The rows of each call: one, where that has a program and all together have none."""
+        ready = partial(self._functions.ready, "unet", unet)
+        # Long prompts are in no program of one row.
+        if not self._one_by_one or rows[0].chunks > 1 or ready(*_shapes(rows)):
+            return [rows]
+        alone: list[Sequence[Row]] = []
+        together: list[Row] = []
+        for row in rows:
+            if ready(*_shapes([row])):
+                alone.append([row])
+            else:
+                together.append(row)
+        return [*alone, together] if together else alone
 
     def _padding(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Row]:
         """Copies of the last row that fill the batch up to the next size that is compiled.
@@ -349,6 +375,10 @@ class Sampler:
     def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
         with device_errors(self._components.device):
             call = partial(self._functions.call, kind, render)
+            ready = partial(self._functions.ready, kind, vae)
+            shape = latents[0].shape if latents else (0,)
+            if self._one_by_one and ready(shape) and not ready((len(latents), *shape[1:])):
+                return [picture for each in latents for picture in decode(vae, each, call)]
             return decode(vae, torch.cat(list(latents)), call)
 
     def _embedding(self, request: GenerationRequest) -> PromptEmbedding:
