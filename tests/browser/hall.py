@@ -105,11 +105,19 @@ class Talk:
 
 
 def until(page: Page, script: str, arg: Any = None) -> None:
-    """Waits until something is so; `wait_for_function` needs eval, which our own pages refuse."""
-    end = time.monotonic() + PATIENCE
-    while not page.evaluate_handle(script, arg).evaluate("found => Boolean(found)"):
-        assert time.monotonic() < end, f"it is not so: {script}"
-        page.wait_for_timeout(40)
+    """Waits until something is so; `wait_for_function` needs eval, which our own pages refuse.
+
+    The page looks by itself: to ask it again and again takes more than what it does meanwhile.
+    """
+    looks = f"""async ([patience, given]) => {{
+  const end = performance.now() + patience;
+  while (performance.now() < end) {{
+    const found = ({script});
+    if (typeof found === "function" ? found(given) : found) return true;
+    await new Promise((on) => setTimeout(on, 20));
+  }}
+  return false; }}"""
+    assert page.evaluate(looks, [1000 * PATIENCE, arg]), f"it is not so: {script}"
 
 
 def shows(wall: Page, prompt: str) -> None:
