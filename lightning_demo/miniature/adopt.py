@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -23,8 +24,9 @@ _DECODER = ("decoder_block_out_channels", "num_decoder_blocks")  # what a decode
 def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
     """Makes an exported encoder, and the decoders that are of today's kind, stages of a run.
 
-    Latents then stay what they were, and a run begins with the text encoders. Decoders of another
-    kind, as those that painted 128 px, are to be trained anew: then they begin with an enlargement.
+    Latents then stay what they were, and a run begins with the text encoders. A decoder of fewer
+    blocks is what a deeper one goes on from. Those of another kind, as those that painted 128 px,
+    are to be trained anew: then they begin with an enlargement.
 
     Returns: the stages that are so finished.
     """
@@ -37,11 +39,51 @@ def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
         if all(tuple(mine.config[key]) == tuple(other.config[key]) for key in _DECODER):
             mine.decoder.load_state_dict(other.decoder.state_dict())
             decoders[name] = mine.decoder.state_dict()
+        elif (state := _deepened(other, mine)) is not None:
+            run.mkdir(parents=True, exist_ok=True)
+            save_stage(run, f"{name}-start", {"decoder": state})
     run.mkdir(parents=True, exist_ok=True)
     save_stage(run, "autoencoder", {"vae": vae.state_dict()})
     for name, state in decoders.items():
         save_stage(run, name, {"decoder": state})
     return ["autoencoder", *decoders]
+
+
+def _deepened(theirs: AutoencoderTiny, mine: AutoencoderTiny) -> dict[str, torch.Tensor] | None:
+    """A decoder's weights for one of as many stages, with more blocks where there are any.
+
+    Those that are added come last and change nothing before they are trained: a block gives back
+    what another one has made, which is nowhere negative.
+
+    Returns: None where it is not of such a kind.
+    """
+    few, many = _runs(theirs), _runs(mine)
+    widths = [tuple(vae.config["decoder_block_out_channels"]) for vae in (theirs, mine)]
+    pairs = list(zip(few, many, strict=False))
+    fits = (
+        len(some) <= len(places) and bool(some) == bool(places) for (some, _), (places, _) in pairs
+    )
+    if widths[0] != widths[1] or not all(fits):
+        return None
+    state = mine.decoder.state_dict()
+    for (blocks, layer), (places, place) in pairs:
+        for number, target in [*zip(blocks, places, strict=False), (layer, place)]:
+            for name, value in theirs.decoder.layers[number].state_dict().items():
+                state[f"layers.{target}.{name}"] = value
+    return state
+
+
+def _runs(vae: AutoencoderTiny) -> list[tuple[list[int], int]]:
+    """The decoder's layers by place: each that is no block, with the blocks before it."""
+    runs: list[tuple[list[int], int]] = []
+    blocks: list[int] = []
+    for place, layer in enumerate(vae.decoder.layers):
+        if isinstance(layer, AutoencoderTinyBlock):
+            blocks.append(place)
+        else:
+            runs.append((blocks, place))
+            blocks = []
+    return runs
 
 
 def adopt_teacher(folder: Path, run: Path, *, finished: bool = False) -> None:

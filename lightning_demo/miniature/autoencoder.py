@@ -1,4 +1,4 @@
-"""Trains the autoencoder on crops, and decoders on its latents.
+"""Trains the autoencoder on crops, and encodes pictures.
 
 A latent is of 8x8 pixels of what is encoded and of 16x16 of what is painted: pictures are painted
 at `SHARP` times the size at which they were encoded.
@@ -16,11 +16,10 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from .config import LrPlan, TrainingConfig
-from .patch import PatchLoss
+from .config import TrainingConfig
 from .pool import Bucket
 from .precision import autocast
-from .training import Length, Stage, load_stage, run_stage
+from .training import Length, Stage, run_stage
 from .world import SHARP
 
 CROP = 128  # px, as painted
@@ -91,50 +90,6 @@ def train_autoencoder(
     return run_stage(stage, length, folder, config)
 
 
-def train_decoder(
-    name: str,
-    decoder: nn.Module,
-    lr: LrPlan,
-    vae: AutoencoderTiny,
-    buckets: list[Bucket],
-    length: Length,
-    folder: Path,
-    config: TrainingConfig,
-    device: torch.device,
-    *,
-    critic: bool = False,
-) -> list[float]:
-    """Trains a decoder on the finished encoder's latents.
-
-    Once for the cheap preview decoder, and once more for the autoencoder's own: latents stay as
-    they are, so this can happen after everything else. It begins with `<name>-start.pt` of the
-    folder, if that is there: a stage's own result, renamed, is so trained further.
-
-    Args:
-        buckets: of the sharp pool.
-        critic: whether a critic of patches helps, as for the autoencoder's own.
-    """
-    load_stage(folder, f"{name}-start", {"decoder": decoder})
-    adversarial = PatchLoss(config, device) if critic else None
-    vae.to(device).eval().requires_grad_(False)
-    decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
-
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        real = crops(buckets, config.autoencoder_batch, generator).to(device)
-        with torch.no_grad():
-            latents = vae.encoder(halve(real)).float()
-        noise = torch.randn(latents.shape, generator=generator).to(device)
-        made = decoder(latents + config.latent_noise * noise)
-        error = reconstruction_loss(made, real)
-        return (
-            error + adversarial.decoder_loss(progress, made.float(), real) if adversarial else error
-        )
-
-    rival = adversarial.rival if adversarial else None
-    stage = Stage(name, {"decoder": decoder}, loss, lr, ema_decay=0.995, rival=rival)
-    return run_stage(stage, length, folder, config)
-
-
 @torch.inference_mode()
 def psnr(
     vae: AutoencoderTiny, decoder: nn.Module, pictures: np.ndarray, device: torch.device
@@ -152,9 +107,15 @@ def psnr(
     return -10 * float(np.log10(total / len(pictures)))
 
 
-@torch.inference_mode()
-def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> torch.Tensor:
-    """The latents of all pictures of a bucket of the pool, [N, 4, H/8, W/8] float32 on the CPU."""
+@torch.no_grad()  # not inference_mode: weights that change their layout there cannot be trained
+def encode_pool(
+    vae: AutoencoderTiny, bucket: Bucket, device: torch.device, *, sharp: bool = False
+) -> torch.Tensor:
+    """The latents of all pictures of a bucket of the pool, [N, 4, h, w] float32 on the CPU.
+
+    Args:
+        sharp: the bucket is of the sharp pool, of pictures at the painted size.
+    """
     vae.to(device, memory_format=torch.channels_last).eval()
     batch = 8 if device.type == "cpu" else 256  # what its cache holds: half the time of 64
     parts = []
@@ -164,7 +125,7 @@ def encode_pool(vae: AutoencoderTiny, bucket: Bucket, device: torch.device) -> t
         pixels = torch.from_numpy(bucket.pictures[start : start + batch].copy())
         with autocast(device):
             scaled = pixels.permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-            parts.append(vae.encoder(scaled).float().cpu())
+            parts.append(vae.encoder(halve(scaled) if sharp else scaled).float().cpu())
     return torch.cat(parts).contiguous()
 
 

@@ -10,10 +10,11 @@ from diffusers import UNet2DConditionModel
 
 from . import parallel
 from .architecture import MiniatureComponents, build_components, build_tokenizer
-from .autoencoder import psnr, train_autoencoder, train_decoder
+from .autoencoder import psnr, train_autoencoder
 from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
-from .dataset import Dataset, build_dataset
+from .dataset import Dataset, build_dataset, caption_encoder
+from .decoders import train_decoder
 from .distill import (
     STUDENTS,
     StudentPlan,
@@ -27,6 +28,7 @@ from .export import export_model
 from .lora import LowRank, lora_tensors
 from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
+from .repainted import Painted, encoded, repaint
 from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
@@ -181,10 +183,31 @@ class TrainingRun:
         if (self.folder / f"{name}.pt").exists():
             return
         before = self._psnr(decoder)
-        shared = (self.render(sharp=True), length, self.folder, self.config, self.device)
-        critic = decoder is self.parts.vae.decoder
-        train_decoder(name, decoder, lr, self.parts.vae, *shared, critic=critic)
+        full = decoder is self.parts.vae.decoder
+        pool = self.render(sharp=True)
+        painted = self._repainted(pool) if full else encoded(self.parts.vae, pool, self.device)
+        shared = (length, self.folder, self.config, self.device)
+        train_decoder(name, decoder, lr, painted, *shared, critic=full)
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
+
+    def _repainted(self, pool: list[Bucket]) -> list[Painted]:
+        """Also with what the students that are there make of the pictures, computed once."""
+        file = self.folder / "repainted.pt"
+        with parallel.first_alone():
+            if not file.exists():
+                painted = encoded(self.parts.vae, pool, self.device)
+                students = {
+                    steps: self._unet(plan.name)
+                    for steps, plan in STUDENTS.items()
+                    if steps > 1 and self._has(plan.name)
+                }
+                if students:
+                    self._need("text", self.encoders.modules)
+                encode = caption_encoder(self.encoders, self.tokenizer, self.device)
+                made = repaint(painted, pool, students, encode, self.config.seed, self.device)
+                torch.save([each.latents for each in made], file)
+        latents = torch.load(file, weights_only=True)
+        return [Painted(bucket.pictures, some) for bucket, some in zip(pool, latents, strict=True)]
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
         seeds = range(self.config.fresh_pictures)
@@ -214,6 +237,10 @@ class TrainingRun:
         ):
             self._need(stage, {"unet": unet})
         return unet
+
+    def _has(self, stage: str) -> bool:
+        """Whether a stage is finished, or as an adopted release left it."""
+        return any((self.folder / f"{name}.pt").exists() for name in (stage, start_of(stage)))
 
     def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:
         if not load_stage(self.folder, stage, modules):

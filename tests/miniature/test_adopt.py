@@ -56,6 +56,30 @@ def test_of_an_exported_model_with_other_decoders_only_the_encoder_is_taken(tmp_
     assert not load_stage(tmp_path, "preview", {"decoder": mine.preview.decoder})
 
 
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("blocks", [(2, 1, 1, 1, 0), (2, 0, 1, 1, 0)], ids=["fewer", "none"])
+def test_a_deeper_decoder_goes_on_from_one_of_fewer_blocks(tmp_path: Path, blocks: tuple[int, ...]):
+    theirs = build_components(1000, seed=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(architecture, "DECODER_BLOCKS", blocks)
+        theirs.vae.decoder = architecture.build_vae().decoder
+        theirs.vae.register_to_config(num_decoder_blocks=blocks)
+    for parameter in theirs.vae.decoder.parameters():  # else its blocks add nothing
+        torch.nn.init.normal_(parameter, std=0.2)
+    save_model(tmp_path / "exported", theirs)
+    assert adopt_autoencoder(tmp_path / "exported", tmp_path) == ["autoencoder", "preview"]
+    mine = architecture.build_vae().decoder
+    assert not load_stage(tmp_path, "decoder", {"decoder": mine})
+    assert load_stage(tmp_path, "decoder-start", {"decoder": mine}) == (0 not in blocks[:-1])
+    if 0 in blocks[:-1]:
+        return  # a first block would change what an enlargement leaves
+    latents = torch.randn(1, 4, 4, 4)
+    with torch.no_grad():
+        wanted = theirs.vae.decoder.half().float()(latents)
+        assert torch.equal(mine(latents), wanted)
+    assert len(mine.layers) > len(theirs.vae.decoder.layers)
+
+
 def same(module: torch.nn.Module, exported: torch.nn.Module) -> None:
     """Has the weights of the other one, which were written in half precision."""
     for name, value in exported.state_dict().items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from diffusers import AutoencoderTiny
 
 from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_model
-from lightning_demo.miniature.autoencoder import halve, psnr, train_autoencoder, train_decoder
+from lightning_demo.miniature.autoencoder import halve, psnr, train_autoencoder
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
 from lightning_demo.miniature.picture import draw_scene
@@ -31,7 +30,6 @@ from lightning_demo.miniature.training import (
     load_stage,
     lr_at,
     run_stage,
-    save_stage,
 )
 from lightning_demo.miniature.training_run import TrainingRun
 from lightning_demo.miniature.world import sample_scene
@@ -57,13 +55,6 @@ def buckets(tmp_path_factory: pytest.TempPathFactory) -> list[Bucket]:
     folder = tmp_path_factory.mktemp("pool")
     render_pool(folder, CONFIG, workers=1)
     return open_pool(folder)
-
-
-@pytest.fixture(scope="module")
-def sharp(tmp_path_factory: pytest.TempPathFactory) -> list[Bucket]:
-    folder = tmp_path_factory.mktemp("sharp")
-    render_pool(folder, CONFIG, workers=1, sharp=True)
-    return open_pool(folder, sharp=True)
 
 
 def line_stage() -> Stage:
@@ -151,31 +142,6 @@ def test_the_autoencoder_gets_better_from_its_start(sharp: list[Bucket], tmp_pat
     assert psnr(vae, vae.decoder, sharp[0].pictures[:8], CPU) > 18
     losses = train_autoencoder(vae, sharp, Length(steps=12), tmp_path, CONFIG, CPU)
     assert sum(losses[-4:]) < sum(losses[:4])
-
-
-@pytest.mark.usefixtures("narrow")
-def test_a_decoder_is_trained_on_a_finished_encoder_with_a_critic(
-    sharp: list[Bucket], tmp_path: Path
-):
-    vae = build_components(1000).vae
-    encoder = {k: v.clone() for k, v in vae.encoder.state_dict().items()}
-    before = vae.decoder.layers[-1].weight.clone()
-    length, config = Length(steps=6), replace(CONFIG, patch_from=0.4)
-    shared = (sharp, length, tmp_path, config, CPU)
-    losses = train_decoder("decoder", vae.decoder, LrPlan(1e-4), vae, *shared, critic=True)
-    assert len(losses) == 6
-    assert not torch.equal(vae.decoder.layers[-1].weight, before)
-    assert all(torch.equal(v, encoder[k]) for k, v in vae.encoder.state_dict().items())
-
-
-@pytest.mark.usefixtures("narrow")
-def test_a_decoder_goes_on_from_the_start_in_its_folder(sharp: list[Bucket], tmp_path: Path):
-    vae, before = build_components(1000).vae, build_components(1000, seed=5).vae.decoder
-    save_stage(tmp_path, "decoder-start", {"decoder": before.state_dict()})
-    shared = (vae, sharp, Length(steps=1), tmp_path, CONFIG, CPU)
-    train_decoder("decoder", vae.decoder, LrPlan(0.0), *shared)
-    for name, value in before.state_dict().items():
-        assert torch.equal(vae.decoder.state_dict()[name], value)
 
 
 def test_the_sharp_pool_shows_the_same_scenes(buckets: list[Bucket], sharp: list[Bucket]):
