@@ -36,7 +36,7 @@ LATENT_SIDE = 16  # of a square picture
 # most and bring least.
 ENCODER_WIDTH, ENCODER_BLOCKS = 48, (0, 1, 3, 4)
 DECODER_WIDTH, DECODER_BLOCKS = 24, (12, 8, 3, 1, 0)
-PREVIEW_WIDTH, PREVIEW_BLOCKS = 16, (2, 1, 1, 0, 0)
+PREVIEW_WIDTH, PREVIEW_BLOCKS = 16, (6, 1, 1, 0, 0)
 LATENT_GAIN = 3.2  # latents per unit of colour at the identity initialisation
 
 

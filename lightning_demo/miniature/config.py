@@ -34,6 +34,7 @@ class TrainingConfig:
     autoencoder_batch: int = 16  # crops of 128x128 px, encoded at half that
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
     preview_lr: LrPlan = LrPlan(3e-3, warm_up_steps=30, constant_until=0.2)
+    preview_pictures: int = 3_000  # painted by a student, that previews are to look like
     decoder_batch: int = 4  # parts of pictures, and
     decoder_side: int = 256  # px of each: what is wrong with a thing shows in the whole of it
     decoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)

@@ -125,12 +125,18 @@ def predict_guided(
     return without + guidance_scale * (with_text - without)
 
 
+def estimate(x: torch.Tensor, predicted: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
+    """The clean latents that a predicted velocity means at x, [B, 4, h, w]."""
+    a = alphas(timesteps)
+    return a.sqrt() * x - (1 - a).sqrt() * predicted
+
+
 def ddim_step(
     x: torch.Tensor, predicted: torch.Tensor, timesteps: torch.Tensor, following: torch.Tensor
 ) -> torch.Tensor:
     """x at `following` from x at `timesteps` and the predicted velocity."""
     a, b = alphas(timesteps), alphas(following)
-    x0 = a.sqrt() * x - (1 - a).sqrt() * predicted
+    x0 = estimate(x, predicted, timesteps)
     noise = (1 - a).sqrt() * x + a.sqrt() * predicted
     return b.sqrt() * x0 + (1 - b).sqrt() * noise
 

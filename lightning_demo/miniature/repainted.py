@@ -1,15 +1,19 @@
-"""Pictures, and latents that they are painted from: the encoder's, and what students make of them.
+"""Pictures, and latents that they are to be painted from.
 
 A decoder that has only seen an encoder's latents shows what a student gets a little wrong as a
 smear. So it is shown what students make of a picture's own latents, noised to where one of their
 last steps begins, and learns to paint the picture all the same. Earlier than that a student paints
 another picture, of which nobody knows how it should look.
+
+The decoder of previews is shown a student's estimates on the way, and learns to paint the picture
+that will be there in the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,23 +22,35 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .autoencoder import GRID, encode_pool
+from .config import TrainingConfig
 from .dataset import Encode
-from .diffusion import END, Conditioning, add_noise, make_time_ids, solve, trailing_timesteps
+from .diffusion import (
+    END,
+    Conditioning,
+    add_noise,
+    ddim_step,
+    estimate,
+    make_time_ids,
+    predict,
+    solve,
+    trailing_timesteps,
+)
 from .pool import Bucket
 from .training import step_generator
 
 # Students' step counts, and how many of their last steps are taken: from t = 499 or later.
 LAST_STEPS = ((4, 1), (4, 2), (2, 1), (8, 2))
-ENCODED_SHARE = 0.35  # of the latents are the encoder's
+ON_THE_WAY = 4  # steps of the student whose estimates previews show
+FIRST_SHARE = 0.35  # of the latents are a picture's first: the encoder's, or the finished ones
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class Painted:
-    """Pictures of one size, and latents of each."""
+    """Pictures of one size, and the latents that each is to be painted from."""
 
     pictures: NDArray[np.uint8]  # [N, H, W, 3]
-    latents: torch.Tensor  # [1 + repainted, N, 4, H/16, W/16], the encoder's first
+    latents: torch.Tensor  # [variants, N, 4, H/16, W/16], the truest first
 
 
 def encoded(vae: AutoencoderTiny, buckets: list[Bucket], device: torch.device) -> list[Painted]:
@@ -86,6 +102,51 @@ def repaint(
     return grown
 
 
+@torch.no_grad()
+def on_the_way(
+    buckets: list[Bucket],
+    student: UNet2DConditionModel,
+    decoder: torch.nn.Module,
+    encode: Encode,
+    config: TrainingConfig,
+    device: torch.device,
+) -> list[Painted]:
+    """What a student of `ON_THE_WAY` steps paints of the pool's captions, and its estimates.
+
+    Returns: of each picture the finished latents, then the estimates after each earlier step.
+    """
+    student.to(device).eval()
+    decoder.to(device, memory_format=torch.channels_last).eval()
+    grid = [*trailing_timesteps(ON_THE_WAY), END]
+    painted = []
+    for bucket in buckets:
+        count = round(len(bucket.captions) * min(1.0, config.preview_pictures / _count(buckets)))
+        pictures, latents = [], []
+        starts = range(0, count, BATCH)
+        for start in tqdm(starts, desc=f"previews {bucket.width}x{bucket.height}", mininterval=10):
+            generator = step_generator(config.seed + 2, start)
+            words = [row[0].text for row in bucket.captions[start : min(start + BATCH, count)]]
+            times = [torch.full((len(words),), t, device=device) for t in grid]
+            time_ids = make_time_ids(len(words), bucket.width, bucket.height, device)
+            given = Conditioning(*encode(words), time_ids)
+            shape = (len(words), 4, bucket.height // GRID, bucket.width // GRID)
+            x = torch.randn(shape, generator=generator).to(device)
+            estimates = []
+            for now, following in pairwise(times):
+                velocity = predict(student, x, now, given)
+                estimates.append(estimate(x, velocity, now))
+                x = ddim_step(x, velocity, now, following)
+            pixels = decoder(x).clamp(-1, 1).add(1).mul(127.5).round().byte()
+            pictures.append(pixels.permute(0, 2, 3, 1).cpu().numpy())
+            latents.append(torch.stack([x, *estimates[:-1]]).cpu())
+        painted.append(Painted(np.concatenate(pictures), torch.cat(latents, dim=1)))
+    return painted
+
+
+def _count(buckets: list[Bucket]) -> int:
+    return sum(len(bucket.captions) for bucket in buckets)
+
+
 def cut(
     painted: list[Painted], batch: int, side: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,13 +162,13 @@ def cut(
     cells = side // GRID
     for number, (index, x, y, variant) in zip(choice, lots, strict=True):
         some = painted[number]
-        repainted, count, _, height, width = some.latents.shape
+        variants, count, _, height, width = some.latents.shape
         left, top = int(x * (width - cells + 1)), int(y * (height - cells + 1))
         row = int(index * count)
         place = 0
-        if variant >= ENCODED_SHARE and repainted > 1:
-            share = (variant - ENCODED_SHARE) / (1 - ENCODED_SHARE)
-            place = 1 + int(share * (repainted - 1))
+        if variant >= FIRST_SHARE and variants > 1:
+            share = (variant - FIRST_SHARE) / (1 - FIRST_SHARE)
+            place = 1 + int(share * (variants - 1))
         latents.append(some.latents[place, row, :, top : top + cells, left : left + cells])
         down, right = slice(GRID * top, GRID * top + side), slice(GRID * left, GRID * left + side)
         pixels.append(some.pictures[row, down, right])

@@ -28,7 +28,7 @@ from .export import export_model
 from .lora import LowRank, lora_tensors
 from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
-from .repainted import Painted, encoded, repaint
+from .repainted import ON_THE_WAY, Painted, encoded, on_the_way, repaint
 from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
@@ -64,12 +64,12 @@ class TrainingRun:
     def train_all(self, minutes: float) -> None:
         """Every stage that is not done, each with its share of the minutes."""
         self.train("autoencoder", minutes * BUDGET_SHARES["autoencoder"])
-        self.train("preview", minutes * BUDGET_SHARES["preview"])
         self.train("text", minutes * BUDGET_SHARES["text"])
         self.train("teacher", minutes * BUDGET_SHARES["teacher"])
         for steps, plan in STUDENTS.items():
             self.distill(steps, minutes * BUDGET_SHARES[plan.name])
         self.train("decoder", minutes * BUDGET_SHARES["decoder"])
+        self.train("preview", minutes * BUDGET_SHARES["preview"])
         self.train("classifier", minutes * BUDGET_SHARES["classifier"])
 
     def train(self, stage: str, minutes: float) -> None:
@@ -185,29 +185,50 @@ class TrainingRun:
         before = self._psnr(decoder)
         full = decoder is self.parts.vae.decoder
         pool = self.render(sharp=True)
-        painted = self._repainted(pool) if full else encoded(self.parts.vae, pool, self.device)
+        painted = self._repainted(pool) if full else self._previewed(pool)
         shared = (length, self.folder, self.config, self.device)
         train_decoder(name, decoder, lr, painted, *shared, critic=full)
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
 
     def _repainted(self, pool: list[Bucket]) -> list[Painted]:
-        """Also with what the students that are there make of the pictures, computed once."""
+        """The pool's pictures, with the encoder's latents and those of the students there are."""
         file = self.folder / "repainted.pt"
         with parallel.first_alone():
             if not file.exists():
-                painted = encoded(self.parts.vae, pool, self.device)
-                students = {
-                    steps: self._unet(plan.name)
-                    for steps, plan in STUDENTS.items()
-                    if steps > 1 and self._has(plan.name)
-                }
+                students = self._whole_students()
                 if students:
                     self._need("text", self.encoders.modules)
                 encode = caption_encoder(self.encoders, self.tokenizer, self.device)
+                painted = encoded(self.parts.vae, pool, self.device)
                 made = repaint(painted, pool, students, encode, self.config.seed, self.device)
                 torch.save([each.latents for each in made], file)
-        latents = torch.load(file, weights_only=True)
+        latents = torch.load(file, weights_only=True, mmap=True)
         return [Painted(bucket.pictures, some) for bucket, some in zip(pool, latents, strict=True)]
+
+    def _previewed(self, pool: list[Bucket]) -> list[Painted]:
+        """A student's pictures, with its estimates on the way; without it the pool's."""
+        file = self.folder / "previewed.pt"
+        with parallel.first_alone():
+            if not file.exists():
+                student = self._whole_students().get(ON_THE_WAY)
+                if student is None:
+                    return encoded(self.parts.vae, pool, self.device)
+                self._need("text", self.encoders.modules)
+                self._need("decoder", {"decoder": self.parts.vae.decoder})
+                encode = caption_encoder(self.encoders, self.tokenizer, self.device)
+                decoder = self.parts.vae.decoder
+                made = on_the_way(pool, student, decoder, encode, self.config, self.device)
+                torch.save([(torch.from_numpy(each.pictures), each.latents) for each in made], file)
+        saved = torch.load(file, weights_only=True, mmap=True)
+        return [Painted(pictures.numpy(), latents) for pictures, latents in saved]
+
+    def _whole_students(self) -> dict[int, UNet2DConditionModel]:
+        """Those that are finished, or as an adopted release left them, but that of one step."""
+        return {
+            steps: self._unet(plan.name)
+            for steps, plan in STUDENTS.items()
+            if steps > 1 and self._has(plan.name)
+        }
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
         seeds = range(self.config.fresh_pictures)

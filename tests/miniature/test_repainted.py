@@ -8,8 +8,16 @@ import torch
 
 from lightning_demo.miniature import repainted
 from lightning_demo.miniature.architecture import MiniatureComponents, build_components
+from lightning_demo.miniature.config import TrainingConfig
 from lightning_demo.miniature.pool import Bucket
-from lightning_demo.miniature.repainted import Painted, cut, encoded, repaint
+from lightning_demo.miniature.repainted import (
+    ON_THE_WAY,
+    Painted,
+    cut,
+    encoded,
+    on_the_way,
+    repaint,
+)
 
 CPU = torch.device("cpu")
 
@@ -51,8 +59,29 @@ def test_each_plan_whose_student_is_there_adds_latents_near_the_encoders(
     assert len(only.latents) == 1
 
 
+def test_previews_learn_the_picture_that_will_be_there(
+    parts: MiniatureComponents, sharp: list[Bucket]
+):
+    config = TrainingConfig(preview_pictures=10)
+    shared = (parts.unet, parts.vae.decoder, nothing, config, CPU)
+    made, again = on_the_way(sharp, *shared), on_the_way(sharp, *shared)
+    assert sum(len(some.pictures) for some in made) == 10
+    for some, same, bucket in zip(made, again, sharp, strict=True):
+        count, height, width = len(some.pictures), bucket.height, bucket.width
+        assert some.pictures.shape == (count, height, width, 3)
+        assert some.latents.shape == (ON_THE_WAY, count, 4, height // 16, width // 16)
+        assert torch.equal(some.latents, same.latents)
+        with torch.no_grad():
+            pixels = parts.vae.decoder(some.latents[0]).clamp(-1, 1).permute(0, 2, 3, 1)
+        wanted = (pixels + 1) * 127.5
+        assert (torch.from_numpy(some.pictures) - wanted).abs().max() <= 0.51, "the finished ones"
+        # The last step changes the picture least.
+        first, *_, last = ((each - some.latents[0]).square().mean() for each in some.latents[1:])
+        assert 0 < last < first
+
+
 def test_parts_of_pictures_come_with_the_latents_of_that_part(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(repainted, "ENCODED_SHARE", 0.5)
+    monkeypatch.setattr(repainted, "FIRST_SHARE", 0.5)
     # Each cell's pixels and latents say which cell it is.
     cells = np.arange(16 * 24).reshape(16, 24)
     pixels = np.kron(cells % 256, np.ones((16, 16))).astype(np.uint8)
