@@ -122,7 +122,12 @@ class CompiledFunctions:
         return self._programs.get(key) or self._programs.get((*key[:2], ANY_SHAPE))
 
     def ready(self, kind: Kind, module: Any, *first: Sequence[int]) -> bool:
-        """Whether a form is ready for first tensors of these shapes, whatever comes then."""
+        """Whether a form is ready for first tensors of these shapes, whatever comes then.
+
+        Not while a program for any shape is prepared: its example has rows that stay together.
+        """
+        if self._compiling and self._any_shape and kind in self._preparing:
+            return False
         wanted = [torch.Size(shape) for shape in first]
         return any(
             (owner, each) == (id(module), kind)
