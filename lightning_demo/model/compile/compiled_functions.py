@@ -66,7 +66,7 @@ class CompiledFunctions:
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
         self._faster: dict[str, bool] = {}  # whether programs are, where that was measured
-        self.unfit: set[Kind] = set()  # calls that met programs, but none for their shapes
+        self.unfit: set[Kind] = set()  # whose calls met programs, but none for their shapes
         self.made = 0  # recordings, and programs that serve
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
