@@ -13,7 +13,7 @@ export class Painter {
   /**
    * @param {HTMLCanvasElement} canvas  fills its box; pictures are fitted into it, scaled smoothly, never stretched
    * @param {(header: FrameHeader) => void} painted  called with a frame's header once it is on the canvas
-   * @param {(header: FrameHeader) => void} failed  called instead where the browser cannot decode it
+   * @param {(header: FrameHeader) => void} failed  called instead where it cannot be shown
    */
   constructor(canvas, painted, failed = () => {}) {
     this.canvas = canvas;
@@ -91,8 +91,8 @@ export class Painter {
         this.last = frame;
         if (!frame.aside) this.painted(frame.header);
       } catch (problem) {
-        console.warn("a frame could not be decoded", problem);
-        if (!frame.aside) this.failed(frame.header);
+        console.warn("a frame could not be shown as it should", problem);
+        if (!frame.aside && frame !== this.last && cleared === this.cleared) this.failed(frame.header);
       }
     }
     this.busy = false;

@@ -52,7 +52,7 @@ class Runner(Protocol):
         ...
 
     def step(self, rows: Sequence[Row]) -> float:
-        """One UNet call for rows of one step count and size; seconds."""
+        """One step of rows of one step count and size; seconds."""
         ...
 
     def decode(self, kind: Kind, rows: Sequence[Row]) -> Decoded:

@@ -30,6 +30,7 @@ def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
 
     Returns: the stages that are so finished.
     """
+    run.mkdir(parents=True, exist_ok=True)
     vae, preview = build_vae(), build_preview()
     theirs = AutoencoderTiny.from_pretrained(folder / "base" / "vae", variant="fp16").float()
     vae.encoder.load_state_dict(theirs.encoder.state_dict())
@@ -40,9 +41,7 @@ def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
             mine.decoder.load_state_dict(other.decoder.state_dict())
             decoders[name] = mine.decoder.state_dict()
         elif (state := _deepened(other, mine)) is not None:
-            run.mkdir(parents=True, exist_ok=True)
             save_stage(run, f"{name}-start", {"decoder": state})
-    run.mkdir(parents=True, exist_ok=True)
     save_stage(run, "autoencoder", {"vae": vae.state_dict()})
     for name, state in decoders.items():
         save_stage(run, name, {"decoder": state})

@@ -15,7 +15,7 @@ from .suites import MODELS
 from .world import PAINTED
 
 DEFAULT_EXPORT = Path(__file__).parents[2] / "assets" / "miniature"
-TRAIN_STAGES = ("autoencoder", "preview", "text", "teacher", "decoder", "classifier")
+TRAIN_STAGES = ("autoencoder", "text", "teacher", "decoder", "preview", "classifier")
 SHEET_SCENES = 70
 SIZES = tuple(f"{width}x{height}" for width, height in PAINTED)
 

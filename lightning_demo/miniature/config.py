@@ -22,7 +22,7 @@ class TrainingConfig:
     seed: int = 20240
     threads: int = 2  # of the CPU; more wait for each other longer than they work
     pictures: int = 72_000
-    sharp_pictures: int = 6_000  # at twice the size, for what is trained on crops
+    sharp_pictures: int = 6_000  # at twice the size, for the autoencoder and the decoder
     captions_per_picture: int = 4
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
@@ -80,7 +80,6 @@ class TrainingConfig:
 # Shares of the whole budget.
 BUDGET_SHARES: dict[str, float] = {
     "autoencoder": 0.16,
-    "preview": 0.03,
     "text": 0.06,
     "teacher": 0.4,
     "student-8": 0.05,
@@ -88,5 +87,6 @@ BUDGET_SHARES: dict[str, float] = {
     "student-2": 0.06,
     "student-1": 0.07,
     "decoder": 0.07,
+    "preview": 0.03,
     "classifier": 0.03,
 }

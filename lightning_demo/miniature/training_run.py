@@ -55,7 +55,7 @@ class TrainingRun:
         self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
 
     def render(self, *, sharp: bool = False) -> list[Bucket]:
-        """The training pictures, or those for crops, drawn if they are not there."""
+        """The training pictures, or those at twice the size, drawn if they are not there."""
         folder = self.folder / ("pool-sharp" if sharp else "pool")
         with parallel.first_alone():
             render_pool(folder, self.config, sharp=sharp)

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from ..engine.base import Origin
 from .addresses import address_of
 
-BURST = 60  # pictures without waiting, and then
+BURST = 64  # pictures without waiting, the most that an API takes at once, and then
 PER_SECOND = 4.0
 AT_ONCE = 64  # pictures painted and waiting
 

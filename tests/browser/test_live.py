@@ -142,7 +142,7 @@ def test_a_picture_for_a_box_that_is_hidden_has_a_pixel_left(modules: Modules) -
     assert sides == [1, 1]
 
 
-# A painter, and what it has told: `frame(step, bytes)`, `picture()`, `idle()`.
+# A painter, what it has told, and what has failed: `frame(step)`, `picture()`, `idle()`.
 PAINTER = """
   const { Painter } = await import(new URL("web/painter.js", document.baseURI));
   const picture = async () => {
@@ -152,8 +152,10 @@ PAINTER = """
   };
   const box = document.body.appendChild(document.createElement("div"));
   const canvas = box.appendChild(document.createElement("canvas"));
-  const told = [];
-  const painter = new Painter(canvas, (header) => told.push(header.step));
+  const told = [], failed = [];
+  const painter = new Painter(
+    canvas, (header) => told.push(header.step), (header) => failed.push(header.step)
+  );
   const idle = async () => {
     while (painter.busy) await new Promise((resolve) => setTimeout(resolve, 5));
   };
@@ -194,6 +196,26 @@ def test_a_box_that_changes_while_a_frame_is_decoded_brings_no_older_one_back(
         }}"""
     )
     assert (told, shown) == ([1, 2], 2)
+
+
+def test_only_a_picture_that_is_not_on_the_canvas_has_failed(modules: Modules) -> None:
+    told, failed = modules.page.evaluate(
+        f"""async () => {{
+          {PAINTER}
+          const {{ painted }} = painter;
+          painter.painted = (header) => {{ painted(header); throw new Error("of the page"); }};
+          await frame(1);
+          await idle();
+          painter.decoder.decode = () => Promise.reject("no memory");
+          box.style.width = "50px";
+          painter.fit();
+          await idle();
+          await frame(2);
+          await idle();
+          return [told, failed];
+        }}"""
+    )
+    assert (told, failed) == ([1], [2])
 
 
 def test_a_picture_that_the_browser_cannot_decode_is_answered(again: Visit) -> None:

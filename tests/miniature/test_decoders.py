@@ -22,14 +22,12 @@ CONFIG = TrainingConfig(threads=1, decoder_batch=2, decoder_side=128)
 @pytest.mark.usefixtures("narrow")
 def test_a_decoder_is_trained_with_a_critic(sharp: list[Bucket], tmp_path: Path):
     vae = build_components(1000).vae
-    encoder = {k: v.clone() for k, v in vae.encoder.state_dict().items()}
     before = vae.decoder.layers[-1].weight.clone()
     length, config = Length(steps=6), replace(CONFIG, patch_from=0.4)
     shared = (encoded(vae, sharp, CPU), length, tmp_path, config, CPU)
     losses = train_decoder("decoder", vae.decoder, LrPlan(1e-4), *shared, critic=True)
     assert len(losses) == 6
     assert not torch.equal(vae.decoder.layers[-1].weight, before)
-    assert all(torch.equal(v, encoder[k]) for k, v in vae.encoder.state_dict().items())
 
 
 @pytest.mark.usefixtures("narrow")

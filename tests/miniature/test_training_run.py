@@ -13,6 +13,7 @@ import torch
 from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_students, adopt_teacher
 from lightning_demo.miniature.config import BUDGET_SHARES, TrainingConfig
 from lightning_demo.miniature.evaluate import CLASSIFIER
+from lightning_demo.miniature.repainted import LAST_STEPS, ON_THE_WAY
 from lightning_demo.miniature.sheet import draw_prompts
 from lightning_demo.miniature.training_run import TrainingRun, whole_students
 
@@ -56,6 +57,13 @@ def test_every_stage_leaves_its_weights(finished: TrainingRun):
     stages = {*BUDGET_SHARES, *(f"lora-{steps}" for steps in (8, 4, 2))}
     assert {path.stem for path in finished.folder.glob("*.pt")} >= stages
     assert whole_students(finished.folder).keys() == {"8", "4", "2"}
+
+
+def test_decoders_learn_from_what_its_students_paint(finished: TrainingRun):
+    for name, variants in (("repainted", 1 + len(LAST_STEPS)), ("previewed", ON_THE_WAY)):
+        saved = torch.load(finished.folder / f"{name}.pt", weights_only=True)
+        latents = [each[-1] if name == "previewed" else each for each in saved]
+        assert [len(each) for each in latents] == [variants] * 3, "of every size"
 
 
 def test_what_is_finished_is_not_trained_again(finished: TrainingRun):

@@ -23,6 +23,7 @@ from lightning_demo.errors import (
 from lightning_demo.schemas import Frame, GenerationRequest
 from lightning_demo.web import painting as module
 from lightning_demo.web import routes
+from lightning_demo.web.api.a1111 import MAX_PICTURES
 from lightning_demo.web.callers import Caller, caller_at, trusted
 from lightning_demo.web.painting import IN_ENGINE, ClientGone, Painting, while_connected
 
@@ -219,6 +220,17 @@ def test_only_some_are_painted_or_wait(run: Run, monkeypatch: pytest.MonkeyPatch
         assert (await begin("203.0.113.1")).final
 
     run(paint())
+
+
+def test_the_largest_order_of_an_api_is_within_what_a_caller_may_have(run: Run) -> None:
+    """Else it would be refused for ever, and each time with a time to come again."""
+
+    async def admit() -> None:
+        painting = Painting(FakeEngine())
+        painting.admit(SOMEBODY)  # before it is read
+        painting.admit(SOMEBODY, MAX_PICTURES - 1)
+
+    run(admit())
 
 
 def test_a_caller_may_ask_for_so_many_and_then_seldom(

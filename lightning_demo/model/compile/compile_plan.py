@@ -8,7 +8,7 @@
 | OpenVINO, alone | the same on a CPU for one picture at the native size; several are computed one after another, which takes no longer there | the same | a third of a second for a UNet, and the first time as long again to measure it; half a minute there |
 | OpenVINO, any shape | other sizes, guidance and long prompts; one picture's step takes a third longer than the above | in quiet moments, once such a call has been made: it is a second copy of the weights | as much again |
 
-Calls at a size that nobody has asked for yet stay eager. A GPU goes through the first three forms, a CPU from the first to the last.
+Calls at a size that nobody has asked for yet stay eager. A GPU goes through the first three forms, a CPU from the first to the last two.
 """  # noqa: E501
 
 from __future__ import annotations

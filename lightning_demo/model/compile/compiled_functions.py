@@ -66,7 +66,7 @@ class CompiledFunctions:
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
         self._faster: dict[str, bool] = {}  # whether programs are, where that was measured
-        self.unfit: set[Kind] = set()  # calls that met programs, but none for their shapes
+        self.unfit: set[Kind] = set()  # whose calls met programs, but none for their shapes
         self.made = 0  # recordings, and programs that serve
         self.postponed = 0  # what could not be done at the moment; worth another try
         self.given_up = 0  # calls that stay slower for good
@@ -122,7 +122,12 @@ class CompiledFunctions:
         return self._programs.get(key) or self._programs.get((*key[:2], ANY_SHAPE))
 
     def ready(self, kind: Kind, module: Any, *first: Sequence[int]) -> bool:
-        """Whether a form is ready for first tensors of these shapes, whatever comes then."""
+        """Whether a form is ready for first tensors of these shapes, whatever comes then.
+
+        Not while a program for any shape is prepared: its example has rows that stay together.
+        """
+        if self._compiling and self._any_shape and kind in self._preparing:
+            return False
         wanted = [torch.Size(shape) for shape in first]
         return any(
             (owner, each) == (id(module), kind)

@@ -27,7 +27,7 @@ TRANSPOSED = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
 def fold(module: nn.Module) -> nn.Module:
     """The module with its enlarging convolutions folded; itself where it has none.
 
-    A small autoencoder that ends in two convolutions becomes a `FoldedTiny`.
+    A small autoencoder whose decoder has no blocks in its last stage becomes a `FoldedTiny`.
     """
     if isinstance(module, FoldedTiny):
         return module

@@ -98,6 +98,11 @@ class PromptEncoder:
             self._kept -= self._memory.popitem(last=False)[1].chunks
         return len(new)
 
+    def clear(self) -> None:
+        """Forgets all of them, as if every prompt were new."""
+        self._memory.clear()
+        self._kept = 0
+
     def padded(self, embedding: PromptEmbedding, chunks: int) -> PromptEmbedding:
         """The embedding with chunks of no words after its own, so many in all."""
         more = chunks - embedding.chunks

@@ -160,7 +160,7 @@ class Sampler:
 
     def forget_prompts(self) -> None:
         """Drops the remembered prompt embeddings, as if every prompt were new."""
-        self.prompts = PromptEncoder(self._components, self._functions)
+        self.prompts.clear()
         self._projections.clear()
 
     @property

@@ -230,6 +230,27 @@ def test_weights_are_held_once_until_a_call_fits_no_program(
     assert (functions.rows["unet"], functions.rows["decoder"]) == ({4}, {1})
 
 
+def test_programs_for_any_shape_are_made_from_two_of_everything(components: Any):
+    """Also where those for one picture are there already: one row might become a constant."""
+    examples: dict[tuple[str, bool], set[int]] = {}
+
+    class Noted:
+        makes, may_be_slower = True, False
+
+        def bind(self, kind: str, function: Any, module: Any, *tensors: Any, any_shape: bool):
+            examples.setdefault((kind, any_shape), set()).add(len(tensors[0]))
+            return partial(function, module)
+
+    functions = CompiledFunctions(OPENVINO, programs=Noted())  # type: ignore[arg-type]
+    sampler = Sampler(components, OPENVINO, functions=functions)
+    sampler.improvement.steps_in_use = {4}
+    improve_all(sampler)
+    kinds = ("unet", "decoder", "preview", "text")
+    assert examples == {
+        (kind, any_shape): {1 + any_shape} for kind in kinds for any_shape in (0, 1)
+    }
+
+
 class Calls(CompiledFunctions):
     """Notes how many rows the calls of each kind have."""
 
