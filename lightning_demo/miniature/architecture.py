@@ -35,7 +35,7 @@ LATENT_SIDE = 16  # of a square picture
 # times what was encoded (world.py). The stages with many pixels have few blocks or none: they cost
 # most and bring least.
 ENCODER_WIDTH, ENCODER_BLOCKS = 48, (0, 1, 3, 4)
-DECODER_WIDTH, DECODER_BLOCKS = 24, (12, 8, 3, 1, 0)
+DECODER_WIDTH, DECODER_BLOCKS = 24, (6, 5, 3, 1, 0)
 PREVIEW_WIDTH, PREVIEW_BLOCKS = 16, (6, 1, 1, 0, 0)
 LATENT_GAIN = 3.2  # latents per unit of colour at the identity initialisation
 

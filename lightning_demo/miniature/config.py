@@ -35,11 +35,11 @@ class TrainingConfig:
     autoencoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
     preview_lr: LrPlan = LrPlan(3e-3, warm_up_steps=30, constant_until=0.2)
     preview_pictures: int = 3_000  # painted by a student, that previews are to look like
-    decoder_batch: int = 4  # parts of pictures, and
-    decoder_side: int = 256  # px of each: what is wrong with a thing shows in the whole of it
-    decoder_lr: LrPlan = LrPlan(2e-3, constant_until=0.2)
+    decoder_batch: int = 16  # parts of pictures, and
+    decoder_side: int = 128  # px of each
+    decoder_lr: LrPlan = LrPlan(1e-3, constant_until=0.4)
     patch_weight: float = 0.02  # of the critic of patches, in the last training of the decoder
-    patch_from: float = 0.3  # progress of the stage at which it begins
+    patch_from: float = 0.15  # progress of the stage at which it begins
     latent_noise: float = 0.02  # std, added between encoder and decoder
 
     text_batch: int = 128
