@@ -13,6 +13,7 @@ FOUNDATION = {
     "schemas",
     "images",
     "comfyui",
+    "interpreter",
     "late_parser",
     "ports",
     "private",
