@@ -14,8 +14,9 @@ import sys
 import threading
 from collections.abc import Callable
 
+from ..interpreter import answer_soon
 from ..settings import Settings
-from .engine_server import EngineServer, answer_soon
+from .engine_server import EngineServer
 
 LOOPBACK = "127.0.0.1"
 LOOK_SECONDS = 0.1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import socket
-import sys
 import threading
 import time
 from functools import partial
@@ -37,18 +36,8 @@ from .messages import MAX_MESSAGE_BYTES
 from .painting import Painting
 
 LOOK_SECONDS = 0.05
-SWITCH_SECONDS = 0.0005
 END_SECONDS = 2.0
 WEB = trusted(Caller("key", "web"), at_once=100_000)  # who paints for how many, web processes know
-
-
-def answer_soon() -> None:
-    """Lets the server's thread run sooner beside the device's, in the whole process.
-
-    Python hands its lock on after 5 ms, and the server needs it several times for one frame:
-    with this the first one comes 2.6 ms sooner (`bench replicas`).
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 class EngineServer:

@@ -18,8 +18,9 @@ from typing import Any
 from ..engine.ray.registry import Record
 from ..engine.ray.scaling import WAIT
 from ..errors import EngineUnavailable
+from ..interpreter import answer_soon
 from ..settings import Settings
-from .engine_server import LOOK_SECONDS, EngineServer, answer_soon
+from .engine_server import LOOK_SECONDS, EngineServer
 
 log = logging.getLogger(__name__)
 

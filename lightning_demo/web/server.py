@@ -34,6 +34,7 @@ from starlette.middleware import Middleware
 from ..engine.base import Engine
 from ..engine.metrics import Metrics
 from ..errors import InvalidSetting
+from ..interpreter import answer_soon
 from ..ports import free_port
 from ..settings import Settings
 from ..tasks import tasks
@@ -209,6 +210,7 @@ def serve(engine: Engine, settings: Settings, metrics: Metrics | None = None) ->
     Args:
         metrics: where the engine writes what it measures; absent: it measures nothing.
     """
+    answer_soon()
     with _signals() as asked:
         try:
             server = Server(engine, settings, metrics)
