@@ -16,12 +16,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
 
 from ...errors import Interrupted, is_out_of_memory
+from ..device import give_back_memory
 from .cuda_graph import Capture, CudaGraph, cuda_capture
+from .disk_offload import DiskOffload
 from .programs import Cancellable, Function, Program, Programs
 from .speed import Speed
 
@@ -65,6 +68,7 @@ class CompiledFunctions:
         self._buffers: dict[tuple[Any, ...], torch.Tensor] = {}
         self._refused: dict[Key, int] = {}  # recordings that failed
         self._missed: dict[Key, int] = {}  # programs that were not there
+        self._offloads: dict[int, DiskOffload | None] = {}  # of a module by its id
         self._faster: dict[str, bool] = {}  # whether programs are, where that was measured
         self.unfit: set[Kind] = set()  # whose calls met programs, but none for their shapes
         self.made = 0  # recordings, and programs that serve
@@ -205,7 +209,21 @@ class CompiledFunctions:
             return False
         self._programs[key] = program
         self.made += 1
+        if (folder := self._compiler.offload_folder) is not None:
+            self._offload(module, folder)
+            give_back_memory(tensors[0].device)  # what loading has left, too
         return True
+
+    def _offload(self, module: torch.nn.Module, folder: Path) -> None:
+        """Leaves weights on disk that a program now has, too; in memory where that is full."""
+        if id(module) not in self._offloads:
+            try:
+                self._offloads[id(module)] = DiskOffload(module, folder)
+            except OSError as error:
+                log.warning("weights stay in memory a second time: %s", error)
+                self._offloads[id(module)] = None
+        if (offload := self._offloads[id(module)]) is not None:
+            offload.rest()
 
     def _is_faster(
         self, name: str, program: Callback, replaced: Callback, device: torch.device

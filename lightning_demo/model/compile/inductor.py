@@ -31,7 +31,7 @@ class Exported:
     """
 
     suffix = ".pt2"
-    gains = False
+    gains = holds_weights = False
 
     def __init__(self, speed: Speed) -> None:
         self._speed = speed

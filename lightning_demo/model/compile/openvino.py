@@ -30,7 +30,7 @@ class OpenVino:
     """Traced by TorchScript, converted and compiled; float32, on as many threads as torch has."""
 
     suffix = ".ov"
-    gains = True
+    gains = holds_weights = True
 
     def __init__(self) -> None:
         self._core = openvino.Core()

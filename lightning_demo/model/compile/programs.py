@@ -45,6 +45,7 @@ class Compiler(Protocol):
 
     suffix: str  # of its files
     gains: bool  # whether its programs are meant to be faster
+    holds_weights: bool  # whether its programs have weights of their own
 
     def identity(self, module: torch.nn.Module, tensors: Tensors, *, any_shape: bool) -> object:
         """What tells one program from another; by its `repr`."""
@@ -100,6 +101,11 @@ class Programs:
     def may_be_slower(self) -> bool:
         """Whether that has to be measured: not where programs are only made, or not to gain."""
         return self._compiler.gains and not self.makes
+
+    @property
+    def offload_folder(self) -> Path | None:
+        """Where the weights of modules may go that programs have a copy of; None where none has."""
+        return self.folder if self._compiler.holds_weights and not self.makes else None
 
     def bind(
         self,

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from lightning_demo.errors import GenerationFailed, Interrupted, InvalidSetting
+from lightning_demo.model.compile import compiled_functions
 from lightning_demo.model.compile.compiled_functions import CompiledFunctions
 from lightning_demo.model.compile.programs import Programs
 from lightning_demo.model.compile.speed import Speed
@@ -61,6 +62,46 @@ def test_one_program_serves_all_shapes(module: Block, bound: Callable[[], Any], 
     for found, wanted in results:  # after all calls: each has given tensors of its own
         assert torch.allclose(found[0], wanted[0], atol=1e-5) and torch.equal(found[1], wanted[1])
     assert [file] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_torchs_copy_of_the_weights_is_on_disk_where_that_has_room(
+    module: Block,
+    bound: Callable[[], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    full: bool,
+):
+    """Programs hold them, too; calls that none of them fits are computed by torch as before."""
+
+    def refuse(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    if full:
+        monkeypatch.setattr(compiled_functions, "DiskOffload", refuse)
+    bound()
+    weight, before = module.convolution.weight, module.convolution.weight.data_ptr()
+    wanted = function(module, *inputs())
+    functions = CompiledFunctions(OPENVINO, programs=Programs(tmp_path, OPENVINO))
+    functions._faster["unet of any shape"] = True  # whether it is, others measure
+    for _ in range(2):
+        with functions.compiling("unet", any_shape=True):
+            functions.call("unet", function, module, *inputs())
+    assert functions.made == 1 and module.convolution.weight is weight
+    assert (weight.data_ptr() == before) is full
+    assert all(map(torch.equal, function(module, *inputs()), wanted))
+    assert len(caplog.records) == full and ("No space left" in caplog.text) is full
+
+
+def test_a_process_that_only_makes_programs_leaves_the_weights_where_they_are(
+    module: Block, tmp_path: Path
+):
+    before = module.convolution.weight.data_ptr()
+    functions = CompiledFunctions(OPENVINO, programs=Programs(tmp_path, OPENVINO, make=True))
+    with functions.compiling("unet", any_shape=True):
+        functions.call("unet", function, module, *inputs())
+    assert functions.made == 1 and module.convolution.weight.data_ptr() == before
 
 
 def test_a_program_for_one_shape_stands_beside_it(module: Block, tmp_path: Path):
