@@ -41,7 +41,7 @@ ALLOWED = {
 # Inside `model`: what each room may import.
 MODEL_ROOMS = {
     "hub": set(),
-    "compile": set(),
+    "compile": {"host_memory"},
     "weights": {"hub", "compile", "host_memory"},
     "sampling": {"compile", "weights", "loading", "device", "device_errors", "token_chunks"},
 }

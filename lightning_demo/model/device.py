@@ -206,17 +206,11 @@ def responds(device: torch.device) -> bool:
 
 
 def give_back_memory(device: torch.device) -> None:
-    """Gives back what torch keeps of a device's memory without using it.
-
-    Of the host's, a C library does: glibc, of those there are.
-    """
+    """Gives back what torch keeps of a device's memory without using it."""
     import torch
 
     if device.type in ("cuda", "mps", "xpu"):
         getattr(torch, device.type).empty_cache()
-    elif sys.platform == "linux":
-        with contextlib.suppress(AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lightning_demo.model.host_memory import KEPT_BYTES, host_has_room, host_memory
+from lightning_demo.model.host_memory import (
+    KEPT_BYTES,
+    give_back_freed,
+    host_has_room,
+    host_memory,
+)
 
 GIB = 2**30
 
@@ -83,3 +91,17 @@ def test_some_is_always_left_to_others(tmp_path: Path):
     assert host_has_room(64 * GIB - KEPT_BYTES, full)
     assert not host_has_room(64 * GIB - KEPT_BYTES + 1, full)
     assert host_has_room(999 * GIB, tmp_path / "none"), "not told: nothing is held back"
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_freed_memory_is_given_back_where_the_c_library_can(
+    monkeypatch: pytest.MonkeyPatch, system: str
+):
+    """musl's and Windows' keep none."""
+    called: list[int] = []
+    library = SimpleNamespace(malloc_trim=called.append)
+    monkeypatch.setattr(sys, "platform", system)
+    for found in (library, SimpleNamespace()):
+        monkeypatch.setattr(ctypes, "CDLL", lambda name, found=found: found)
+        give_back_freed()
+    assert called == ([0] if system == "linux" else [])

@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from ...errors import Interrupted, is_out_of_memory
-from ..device import give_back_memory
+from ..host_memory import give_back_freed
 from .cuda_graph import Capture, CudaGraph, cuda_capture
 from .disk_offload import DiskOffload
 from .programs import Cancellable, Function, Program, Programs
@@ -211,7 +211,7 @@ class CompiledFunctions:
         self.made += 1
         if (folder := self._compiler.offload_folder) is not None:
             self._offload(module, folder)
-            give_back_memory(tensors[0].device)  # what loading has left, too
+            give_back_freed()  # what loading has left, too
         return True
 
     def _offload(self, module: torch.nn.Module, folder: Path) -> None:
