@@ -16,7 +16,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -169,10 +168,11 @@ class CompiledFunctions:
     ) -> None:
         self._modules[id(module)] = module
         wanted = (*key[:2], ANY_SHAPE) if self._any_shape else key
-        compiles = self._compiling and wanted not in self._programs
-        if compiles and self._bind(wanted, function, module, tensors):
-            self._graphs.pop(key, None)  # of the slower form
-            self._refused.pop(key, None)
+        if self._compiling and wanted not in self._programs:
+            if self._bind(wanted, function, module, tensors):
+                self._graphs.pop(key, None)  # of the slower form
+                self._refused.pop(key, None)
+            self._save_memory(module)
         if (
             self._speed.cuda_graphs
             and key not in self._graphs
@@ -209,21 +209,21 @@ class CompiledFunctions:
             return False
         self._programs[key] = program
         self.made += 1
-        if (folder := self._compiler.offload_folder) is not None:
-            self._offload(module, folder)
-            give_back_freed()  # what loading has left, too
         return True
 
-    def _offload(self, module: torch.nn.Module, folder: Path) -> None:
+    def _save_memory(self, module: torch.nn.Module) -> None:
         """Leaves weights on disk that a program now has, too; in memory where that is full."""
-        if id(module) not in self._offloads:
+        if self._compiler is None or (folder := self._compiler.offload_folder) is None:
+            return
+        if id(module) not in self._offloads and any(key[0] == id(module) for key in self._programs):
             try:
                 self._offloads[id(module)] = DiskOffload(module, folder)
             except OSError as error:
                 log.warning("weights stay in memory a second time: %s", error)
                 self._offloads[id(module)] = None
-        if (offload := self._offloads[id(module)]) is not None:
+        if (offload := self._offloads.get(id(module))) is not None:
             offload.rest()
+        give_back_freed()  # what loading has left, too
 
     def _is_faster(
         self, name: str, program: Callback, replaced: Callback, device: torch.device
