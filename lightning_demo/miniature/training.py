@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from tqdm import tqdm
 from . import parallel
 from .config import LrPlan, TrainingConfig
 from .precision import bfloat16_is_faster
+
+MOST_USUAL_STEPS = 10  # that the time of one step counts for: a process may be suspended in it
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class _Run:
         self.folder = folder
         self.checkpoint = folder / f"{stage.name}.resume.pt"
         self.step, self.seconds = 0, 0.0
+        self.recent: deque[float] = deque(maxlen=50)  # seconds that steps took
         self.averages = {name: copy.deepcopy(m.state_dict()) for name, m in stage.modules.items()}
         self.parameters = [p for module in stage.modules.values() for p in module.parameters()]
         self.device_type = self.parameters[0].device.type
@@ -215,8 +220,14 @@ class _Run:
         self._train_rival()
         self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
-        self.seconds += time.monotonic() - started
+        self._count(time.monotonic() - started)
         return loss.item()
+
+    def _count(self, seconds: float) -> None:
+        """Adds the time of a step to that of the stage, less what it was suspended."""
+        usual = statistics.median(self.recent) if self.recent else seconds
+        self.recent.append(seconds)
+        self.seconds += min(seconds, MOST_USUAL_STEPS * usual)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device_type, torch.bfloat16, enabled=self.bfloat16)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderTiny
 
+from lightning_demo.miniature import training
 from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.architecture import build_components, build_tokenizer, save_model
 from lightning_demo.miniature.autoencoder import halve, psnr, train_autoencoder
@@ -100,6 +103,23 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
         "the discriminator is resumed, too"
     )
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
+
+
+def test_a_process_that_was_suspended_has_not_trained_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A minute of steps of a second each, and of one in which the process stood for an hour."""
+    now = 0.0
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now))
+    stage = line_stage()
+
+    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
+        nonlocal now
+        now += 3600 if now == 7 else 1
+        return stage.loss(generator, progress)
+
+    slow = replace(stage, loss=loss)
+    assert len(run_stage(slow, Length(minutes=1), tmp_path, CONFIG)) == 60 - 9  # it counts ten
 
 
 def test_the_shipped_autoencoder_gives_pictures_back():
