@@ -25,7 +25,7 @@ from . import parallel
 from .config import LrPlan, TrainingConfig
 from .precision import bfloat16_is_faster
 
-MOST_USUAL_STEPS = 10  # that the time of one step counts for: a process may be suspended in it
+MOST_USUAL_STEPS = 10  # a step counts for no more of them: its process may have been suspended
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ class _Run:
     def _load(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         self.step, self.seconds = saved["step"], saved["seconds"]
+        self.recent.extend(saved.get("recent", ()))
         for name, module in self.stage.modules.items():
             module.load_state_dict(saved["modules"][name])
             for key, value in saved["averages"][name].items():
@@ -195,6 +196,7 @@ class _Run:
         state = {
             "step": self.step,
             "seconds": self.seconds,
+            "recent": list(self.recent),
             "averages": self.averages,
             "modules": {name: m.state_dict() for name, m in self.stage.modules.items()},
             "optimizer": self.optimizer.state_dict(),
@@ -220,11 +222,12 @@ class _Run:
         self._train_rival()
         self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
+        found = loss.item()  # before the time: a GPU has only been told what to do
         self._count(time.monotonic() - started)
-        return loss.item()
+        return found
 
     def _count(self, seconds: float) -> None:
-        """Adds the time of a step to that of the stage, less what it was suspended."""
+        """Adds the time of a step to that of the stage, or of ten usual ones if it took longer."""
         usual = statistics.median(self.recent) if self.recent else seconds
         self.recent.append(seconds)
         self.seconds += min(seconds, MOST_USUAL_STEPS * usual)

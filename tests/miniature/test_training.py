@@ -105,10 +105,14 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
 
 
+@pytest.mark.parametrize("stopped", [None, 7])
 def test_a_process_that_was_suspended_has_not_trained_meanwhile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: int | None
 ):
-    """A minute of steps of a second each, and of one in which the process stood for an hour."""
+    """A minute of steps of a second each, and of one in which the process stood for an hour.
+
+    Also where that is the first after it was resumed.
+    """
     now = 0.0
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now))
     stage = line_stage()
@@ -119,7 +123,9 @@ def test_a_process_that_was_suspended_has_not_trained_meanwhile(
         return stage.loss(generator, progress)
 
     slow = replace(stage, loss=loss)
-    assert len(run_stage(slow, Length(minutes=1), tmp_path, CONFIG)) == 60 - 9  # it counts ten
+    first = run_stage(slow, Length(minutes=1), tmp_path, CONFIG, stop_after=stopped)
+    rest = run_stage(slow, Length(minutes=1), tmp_path, CONFIG) if stopped else []
+    assert len(first + rest) == 60 - 9  # it counts ten
 
 
 def test_the_shipped_autoencoder_gives_pictures_back():

@@ -212,17 +212,18 @@ class CompiledFunctions:
         return True
 
     def _save_memory(self, module: torch.nn.Module) -> None:
-        """Leaves weights on disk that a program now has, too; in memory where that is full."""
+        """Leaves on disk those weights that a program now has, too; in memory where that fails."""
         if self._compiler is None or (folder := self._compiler.offload_folder) is None:
             return
-        if id(module) not in self._offloads and any(key[0] == id(module) for key in self._programs):
-            try:
-                self._offloads[id(module)] = DiskOffload(module, folder)
-            except OSError as error:
-                log.warning("weights stay in memory a second time: %s", error)
-                self._offloads[id(module)] = None
-        if (offload := self._offloads.get(id(module))) is not None:
-            offload.rest()
+        number = id(module)
+        try:
+            if number not in self._offloads and any(key[0] == number for key in self._programs):
+                self._offloads[number] = DiskOffload(module, folder)
+            if (offload := self._offloads.get(number)) is not None:
+                offload.rest()
+        except (OSError, RuntimeError) as error:
+            log.warning("weights stay in memory a second time: %s", error)
+            self._offloads[number] = None
         give_back_freed()  # what loading has left, too
 
     def _is_faster(

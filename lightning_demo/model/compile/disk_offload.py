@@ -1,8 +1,8 @@
 """Weights that are hardly read any more, in a file instead of in memory.
 
-A program of OpenVINO holds its own copy of a UNet's weights, in the layout that the processor
-wants. torch's are still needed: by calls that no program fits, and to tell programs apart. Of a
-mapped file, the system brings back what is read.
+A program of OpenVINO holds its own copy of a module's weights, in the layout that the processor
+wants. torch's are still needed: by calls that no program fits, for a new prompt's keys and values,
+and to tell programs apart. Of a mapped file, the system brings back what is read.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ MOST_BYTES = 256 * 2**20  # of a module: requests wait while it is written
 
 
 class DiskOffload:
-    """A module whose tensors are pages of a file, which has no name and ends with the process."""
+    """A module whose tensors are pages of a file, which has no name and ends with the last of them.
+
+    A fork of this process shares them, and sees what either writes.
+    """
 
     def __init__(self, module: torch.nn.Module, folder: Path) -> None:
         """Moves all parameters and buffers of a module on the CPU; their values stay, to the bit.
 
-        What is overwritten later is, in the file. Tensors that are parts of others stay parts. No
-        other thread may use the module meanwhile.
+        What is written to them later goes to the file. Tensors that are parts of others stay parts.
+        No other thread may use the module meanwhile.
 
         Args:
-            folder: where the file is.
+            folder: where the file is; on Windows with a name, until the process ends.
 
         Raises:
             OSError: it cannot be written, or not mapped; the module is as it was.
+            RuntimeError: a tensor has no memory of its own; the module is as it was.
         """
         self._pages: mmap.mmap | None = None
         storages = {_address(tensor): tensor.untyped_storage() for tensor in _tensors(module)}
@@ -54,14 +58,19 @@ class DiskOffload:
                 ).untyped_storage()
                 for address, start in starts.items()
             }
-            for tensor in list(_tensors(module)):
-                if (address := _address(tensor)) in moved:  # else it is one that has been met
-                    view = torch.empty(0, dtype=tensor.dtype)
-                    layout = tensor.storage_offset(), tensor.shape, tensor.stride()
-                    tensor.data = view.set_(moved[address], *layout)
+            pairs = [
+                (tensor, _same(tensor, moved[_address(tensor)])) for tensor in _tensors(module)
+            ]
+            for tensor, there in pairs:
+                tensor.data = there
+        self.rest()
 
     def rest(self) -> None:
-        """Gives back the memory of what has been read."""
+        """Gives back the memory of what has been read; Windows does that when others need it.
+
+        Raises:
+            OSError: it may not be, as where a process keeps all that it has in memory.
+        """
         if self._pages is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._pages.madvise(mmap.MADV_DONTNEED)
 
@@ -72,3 +81,9 @@ def _tensors(module: torch.nn.Module) -> Iterator[torch.Tensor]:
 
 def _address(tensor: torch.Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
+
+
+def _same(tensor: torch.Tensor, storage: torch.UntypedStorage) -> torch.Tensor:
+    """The same part of another storage."""
+    layout = tensor.storage_offset(), tensor.shape, tensor.stride()
+    return torch.empty(0, dtype=tensor.dtype).set_(storage, *layout)

@@ -50,7 +50,7 @@ class Improvement:
         self._slower: set[Form] = set()  # that some usual call could not be given
         # Calls at others stay eager: a recording of SDXL's UNet takes some megabytes of the GPU.
         self.sizes_in_use = {task.size for task in plan[:1]}
-        # OpenVINO's program of a UNet holds the weights: 70 MB for the miniature's.
+        # OpenVINO's program of a UNet holds the weights: 50 MB more for the miniature's.
         self.steps_in_use = set(unets.resident_steps())
         self._form, self._tier = "eager", ""
         self._note()

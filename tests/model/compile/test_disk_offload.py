@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ def module() -> Block:
     torch.manual_seed(0)
     block = Block().to(memory_format=torch.channels_last)
     block.register_buffer("numbers", torch.arange(3))
+    block.register_buffer("again", block.offset)  # by two names
     return block
 
 
@@ -36,6 +39,17 @@ def state(module: torch.nn.Module) -> dict[str, tuple[Any, ...]]:
 
 def addresses(module: torch.nn.Module) -> list[int]:
     return [each.data_ptr() for each in (*module.parameters(), *module.buffers())]
+
+
+def resident(offload: DiskOffload | None) -> int:
+    """KiB of its file that are in memory; 0 where the system does not tell."""
+    smaps = Path("/proc/self/smaps")
+    if not smaps.exists():
+        return 0
+    assert offload is not None and offload._pages is not None
+    start = torch.frombuffer(offload._pages, dtype=torch.uint8).data_ptr()
+    entry = smaps.read_text().split(f"{start:x}-", 1)[1]
+    return int(entry.split("Rss:", 1)[1].split()[0])
 
 
 def same(found: dict[str, tuple[Any, ...]], wanted: dict[str, tuple[Any, ...]]) -> bool:
@@ -55,7 +69,20 @@ def test_values_and_layouts_stay_and_results_are_the_same_to_the_bit(module: Blo
         assert all(map(torch.equal, function(module, *inputs()), wanted))
         offload.rest()
     assert module.same is module.convolution
-    assert list(tmp_path.iterdir()) == []  # nothing is left behind, however the process ends
+    assert module.again is module.offset
+    if sys.platform != "win32":  # there it has a name
+        assert list(tmp_path.iterdir()) == []  # nothing is left behind, however the process ends
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is mapped")
+def test_what_has_been_read_takes_memory_until_it_rests(tmp_path: Path):
+    layer = torch.nn.Linear(512, 512).requires_grad_(False)
+    offload = DiskOffload(layer, tmp_path)
+    before = resident(offload)
+    layer(torch.zeros(1, 512))
+    read = resident(offload)
+    offload.rest()
+    assert (before, resident(offload)) == (0, 0) and read >= 1024
 
 
 @pytest.mark.parametrize("mode", [False, True])
@@ -88,6 +115,33 @@ def test_a_module_stays_in_memory_where_nothing_can_be_written(module: Block, tm
     before, places = state(module), addresses(module)
     with pytest.raises(OSError, match="missing"):
         DiskOffload(module, tmp_path / "missing")
+    assert addresses(module) == places and same(state(module), before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no such limit there")
+def test_or_where_the_disk_is_full_in_the_middle(module: Block, tmp_path: Path):
+    import resource
+
+    module.register_buffer("large", torch.ones(2**18))
+    before, places = state(module), addresses(module)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**18, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            DiskOffload(module, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert addresses(module) == places and same(state(module), before)
+
+
+def test_or_where_a_tensor_has_no_memory_of_its_own(module: Block, tmp_path: Path):
+    before, places = state(module), addresses(module)
+    module.register_buffer("sparse", torch.eye(3).to_sparse())
+    with pytest.raises(RuntimeError):
+        DiskOffload(module, tmp_path)
+    del module.sparse
     assert addresses(module) == places and same(state(module), before)
 
 

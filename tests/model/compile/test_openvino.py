@@ -25,6 +25,7 @@ from lightning_demo.model.sampling.sampler import Sampler
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.settings import Settings
 
+from .test_disk_offload import resident
 from .test_programs import Block, function
 
 OPENVINO = Speed(compile=True, compile_backend="openvino")
@@ -81,14 +82,19 @@ def test_torchs_copy_of_the_weights_is_on_disk_where_that_has_room(
     if full:
         monkeypatch.setattr(compiled_functions, "DiskOffload", refuse)
     bound()
+    Programs(tmp_path, OPENVINO, make=True).bind(
+        "decoder", function, module, *inputs(), any_shape=True
+    )
     weight, before = module.convolution.weight, module.convolution.weight.data_ptr()
     wanted = function(module, *inputs())
     functions = CompiledFunctions(OPENVINO, programs=Programs(tmp_path, OPENVINO))
-    functions._faster["unet of any shape"] = True  # whether it is, others measure
-    for _ in range(2):
-        with functions.compiling("unet", any_shape=True):
-            functions.call("unet", function, module, *inputs())
-    assert functions.made == 1 and module.convolution.weight is weight
+    for kind in ("unet", "decoder"):
+        functions._faster[f"{kind} of any shape"] = True  # whether it is, others measure
+        with functions.compiling(kind, any_shape=True):
+            functions.call(kind, function, module, *inputs())
+        if not full:
+            assert resident(functions._offloads[id(module)]) == 0
+    assert functions.made == 2 and module.convolution.weight is weight
     assert (weight.data_ptr() == before) is full
     assert all(map(torch.equal, function(module, *inputs()), wanted))
     assert len(caplog.records) == full and ("No space left" in caplog.text) is full
@@ -276,7 +282,7 @@ def test_programs_for_any_shape_are_made_from_two_of_everything(components: Any)
     examples: dict[tuple[str, bool], set[int]] = {}
 
     class Noted:
-        makes, may_be_slower = True, False
+        makes, may_be_slower, offload_folder = True, False, None
 
         def bind(self, kind: str, function: Any, module: Any, *tensors: Any, any_shape: bool):
             examples.setdefault((kind, any_shape), set()).add(len(tensors[0]))
@@ -290,6 +296,7 @@ def test_programs_for_any_shape_are_made_from_two_of_everything(components: Any)
     assert examples == {
         (kind, any_shape): {1 + any_shape} for kind in kinds for any_shape in (0, 1)
     }
+    assert not sampler.improvement.failures
 
 
 class Calls(CompiledFunctions):
