@@ -28,6 +28,7 @@ HELP = {
     "api": "programs that ask for pictures over HTTP, beside a plain server around pipe(...)",
     "replicas": "what an engine in another process costs, and what a second one is worth",
     "chaos": "people who type while the engines of a Ray cluster are killed and stopped",
+    "memory": "what a process with the model takes, by torch alone and by its programs",
     "soak": "whether a server that works for long keeps its size",
     "simulate": "many people typing at GPUs that are not here",
     "gpu-check": "everything that only a GPU can show, within minutes",

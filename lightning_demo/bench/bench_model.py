@@ -85,14 +85,17 @@ def load_bench_model(
     return BenchModel(weights, replace(components, spec=native), source)
 
 
-def miniature_sampler(*num_inference_steps: int) -> Sampler:
+def miniature_sampler(*num_inference_steps: int, compiles: bool = True) -> Sampler:
     """The miniature on the CPU as a server has it in the end: warm, and compiled if it compiles.
 
     Args:
         num_inference_steps: step counts that will be asked for, beside the usual one.
+        compiles: False: never, whatever the settings say.
     """
+    settings = Settings.from_environment()
     settings = replace(
-        Settings.from_environment(),
+        settings,
+        compile=settings.compile and compiles,
         model="miniature",
         device="cpu",
         threads=torch.get_num_threads(),

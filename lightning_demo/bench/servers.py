@@ -45,6 +45,20 @@ REST_WITHIN = 60.0  # seconds
 MOST_FILES = 4096  # 200 browsers with six connections each, and more
 
 
+def memory_mib(pid: int, what: str = "VmRSS") -> float | None:
+    """The resident set of a process; None where the system does not tell.
+
+    Args:
+        what: "VmHWM" for the most that it ever was.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    kib = next(line.split()[1] for line in status.splitlines() if line.startswith(what))
+    return int(kib) / 1024
+
+
 class Server:
     """A running program that prints "Open URL" once it can be used."""
 
@@ -104,12 +118,7 @@ class Server:
 
     def memory_mib(self) -> float | None:
         """Its resident set; None where the system does not tell."""
-        try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text()
-        except OSError:
-            return None
-        kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(kib) / 1024
+        return memory_mib(self._process.pid)
 
     def descriptors(self) -> int | None:
         """Its open files and sockets; None where the system does not tell."""
