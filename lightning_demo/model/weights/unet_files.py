@@ -87,6 +87,8 @@ class UNetFiles:
         self._layout, self._pinned = layout, pinned and device.type == "cuda"
         self._loras = tuple(delta for lora in loras for delta in lora["unet"])
         self._base: Mapping[str, torch.Tensor] | None = None  # what LoRAs are added to
+        step_counts = spec.limits.num_inference_steps
+        self._needing_base = {each for each in step_counts if spec.checkpoint(each).is_lora}
         self._locked = False  # whether it is page-locked
         self._reading = threading.Lock()  # of the base
 
@@ -113,7 +115,11 @@ class UNetFiles:
             with self._reading:
                 if self._base is None:
                     self._base = self._read_base()
-                return Recipe(self._base, (*lightning, *self._loras), shared=True)
+                recipe = Recipe(self._base, (*lightning, *self._loras), shared=True)
+                self._needing_base.discard(num_inference_steps)
+                if not (self._needing_base or self._pinned):
+                    self._base = None  # all have what they need
+                return recipe
         check_shapes(self._shapes, weights, path)
         return Recipe(self._prepare(weights), self._loras)
 

@@ -62,6 +62,15 @@ def fetch_all(unets: UNets) -> None:
         time.sleep(0.001)  # files are read on another thread
 
 
+def test_what_loras_are_added_to_is_let_go_when_all_have_been(files: CountingFiles):
+    unets = UNets(files, 4, STEPS)
+    for number, steps in enumerate(STEPS, 1):
+        unets.get(steps)
+        assert (files._base is None) is (number in (1, len(STEPS))), "1 step is a whole UNet"
+    bases = {id(files.read(steps, print).weights) for steps in STEPS if steps > 1}
+    assert bases and files._base is None, "and read again where somebody asks"
+
+
 def test_with_room_for_all_each_step_count_keeps_its_own(files: CountingFiles):
     unets = UNets(files, 4, STEPS)
     first = {steps: unets.get(steps) for steps in STEPS}
