@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from ..model.decoders import decode_in_tiles
+from ..model.group_norm import spread_group_norms
 from ..model.hub.progress import Report
 from ..model.loading import Components, page_lock_encoder
 from ..model.memory_plan import MemoryPlan, small_plan
@@ -178,6 +179,7 @@ def random_components(
             CLIPTextModel(_text_config(shape.text_encoder)),
             CLIPTextModelWithProjection(_text_config(shape.text_encoder_2)),
         )
+    spread_group_norms(kl)
     for module in (preview, kl, *encoders):
         module.eval().requires_grad_(False)
     _give_contrast(preview, preview.decoder.layers[-1], 0.5, CONTRAST / 2)  # 0 … 1

@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def environment() -> dict[str, Any]:
         "machine": f"{_processor()}, {os.cpu_count()} cores",
         **_gpu(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "commit": _commit(),
     }
 
@@ -147,3 +147,11 @@ def add_model(parser: argparse.ArgumentParser, default: str) -> None:
         f"on this machine, else full; without a GPU the miniature (default: {default})",
     )
     parser.add_argument("--device", default="auto", help="torch device, e.g. cpu, cuda:1")
+
+
+def _version(package: str) -> str | None:
+    """None where it is not installed: some benchmarks need neither a page nor a server."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

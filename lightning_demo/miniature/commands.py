@@ -106,6 +106,7 @@ def _command(
         "--device", choices=("cpu", "cuda", "mps"), default="cpu", help="default: %(default)s"
     )
     parser.add_argument("--threads", type=_count, help="of the CPU; default: as in config.py")
+    parser.add_argument("--pictures", type=_count, help="to draw; default: as in config.py")
     parser.add_argument(
         "--processes", type=_count, default=1, help="that train one network together; default: 1"
     )
@@ -115,6 +116,11 @@ def _command(
 
 def _add_length(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--budget", type=_minutes, default=90.0, metavar="MINUTES", help=text)
+    parser.add_argument(
+        "--batch",
+        type=_count,
+        help="of the teacher and the students, for each process; default: as in config.py",
+    )
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -162,6 +168,10 @@ def _training_run(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     config = TrainingConfig()
     if args.threads:
         config = replace(config, threads=args.threads)
+    if args.pictures:
+        config = replace(config, pictures=args.pictures)
+    if getattr(args, "batch", None):
+        config = replace(config, teacher_batch=args.batch, distill_batch=args.batch)
     if getattr(args, "adversarial_weight", None) is not None:
         config = replace(config, adversarial_weight=args.adversarial_weight)
     return TrainingRun(args.run_dir, args.device, config)

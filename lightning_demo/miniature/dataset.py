@@ -1,7 +1,8 @@
 """What the denoisers train on: the latents of the pool and what its captions say.
 
-Latents are computed once and kept in the run folder. Captions are encoded with each batch: that is
-a tenth of a training step, where the states of all would be gigabytes and a long wait at the start.
+Latents and tokens are computed once and kept in the run folder. Tokens are encoded with each
+batch: that is a tenth of a training step, where the states of all would be gigabytes and a long
+wait at the start.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from .precision import autocast
 from .text import TextEncoders, tokenize
 
 T = TypeVar("T")
-Encode = Callable[[list[str]], tuple[torch.Tensor, torch.Tensor]]
+LATENTS, TOKENS = "latents.pt", "tokens.pt"
+Encoded = tuple[torch.Tensor, torch.Tensor]  # states [B, 32, 224] and projections [B, 128]
+Encode = Callable[[list[str]], Encoded]
 # Pixels per latent that the size conditioning speaks of. They are the same pictures: a sharper
 # decoder paints them at twice the size, and size conditioning must not tell the difference.
 GRAINS = (8, 16)
@@ -34,7 +37,7 @@ class LatentBucket:
     """The latents of one size and which captions describe them."""
 
     latents: torch.Tensor  # [N, 4, h, w]
-    captions: list[list[str]]  # [N][captions per picture]
+    tokens: torch.Tensor  # [N, captions per picture, 32], any integers
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Dataset:
-    """All buckets, and what turns B texts into states [B, 32, 224] and projections [B, 128]."""
+    """All buckets, the tokens [32] of the empty caption, and what encodes tokens [B, 32]."""
 
     buckets: list[LatentBucket]
-    encode: Encode
+    empty: torch.Tensor
+    encode: Callable[[torch.Tensor], Encoded]
 
     def draw(
         self,
@@ -71,12 +75,13 @@ class Dataset:
         counts = torch.tensor([float(len(b.latents)) for b in self.buckets])
         bucket = self.buckets[int(torch.multinomial(counts, 1, generator=generator))]
         rows = torch.randint(len(bucket.latents), (size,), generator=generator)
-        which = torch.rand(size, generator=generator)
+        which = (torch.rand(size, generator=generator) * bucket.tokens.shape[1]).long()
         lots = torch.rand(size + 4, generator=generator)
-        texts = [
-            "" if lot < empty_share else _pick(bucket.captions[row], choice)
-            for row, choice, lot in zip(rows.tolist(), which.tolist(), lots.tolist(), strict=False)
-        ]
+        there = bucket.latents.device
+        empty = (lots[:size] < empty_share).to(there)
+        rows = rows.to(there)
+        tokens = bucket.tokens[rows, which.to(there)]
+        tokens = torch.where(empty[:, None], self.empty, tokens)
         latents = bucket.latents[rows]
         height, width = latents.shape[2:]
         top = left = 0
@@ -94,7 +99,7 @@ class Dataset:
             original=(width * grain, height * grain),
             crop=(left * grain, top * grain),
         )
-        states, pooled = self.encode(texts)
+        states, pooled = self.encode(tokens.long())
         return Batch(latents.to(device), Conditioning(states, pooled, time_ids))
 
 
@@ -111,21 +116,24 @@ def build_dataset(
     folder: Path,
     device: torch.device,
 ) -> Dataset:
-    """Reads `latents.pt` of the folder; computes it if it is missing."""
-    cache_latents(vae, buckets, folder, device)
-    latents = torch.load(folder / "latents.pt", weights_only=True)
-    sized = [
-        LatentBucket(some, [[caption.text for caption in row] for row in bucket.captions])
-        for some, bucket in zip(latents, buckets, strict=True)
-    ]
-    return Dataset(sized, caption_encoder(encoders, tokenizer, device))
+    """Reads `latents.pt` and `tokens.pt` of the folder; computes what is missing."""
+    _cache_latents(vae, buckets, folder, device)
+    _cache_tokens(tokenizer, buckets, folder)
+    latents, tokens = (
+        torch.load(folder / name, weights_only=True, map_location=device)
+        for name in (LATENTS, TOKENS)
+    )
+    return Dataset(
+        [LatentBucket(*each) for each in zip(latents, tokens, strict=True)],
+        tokenize(tokenizer, [""])[0].to(tokens[0]),
+        _token_encoder(encoders, device),
+    )
 
 
-def cache_latents(
+def _cache_latents(
     vae: nn.Module, buckets: list[Bucket], folder: Path, device: torch.device
 ) -> None:
-    """Encodes the pool into `<folder>/latents.pt`, if it is not there."""
-    path = folder / "latents.pt"
+    path = folder / LATENTS
     if path.exists():
         return
     threads = torch.get_num_threads()
@@ -136,17 +144,35 @@ def cache_latents(
         torch.set_num_threads(threads)
 
 
+def _cache_tokens(tokenizer: CLIPTokenizer, buckets: list[Bucket], folder: Path) -> None:
+    path = folder / TOKENS
+    if path.exists():
+        return
+    tokens = []
+    for bucket in buckets:
+        texts = [caption.text for row in bucket.captions for caption in row]
+        ids = tokenize(tokenizer, texts).to(torch.int16)
+        tokens.append(ids.unflatten(0, (len(bucket.captions), -1)))
+    torch.save(tokens, path)
+
+
 def caption_encoder(
     encoders: TextEncoders, tokenizer: CLIPTokenizer, device: torch.device
 ) -> Encode:
     """What the frozen encoders make of a list of texts, float32."""
+    encode = _token_encoder(encoders, device)
+    return lambda texts: encode(tokenize(tokenizer, texts).to(device))
+
+
+def _token_encoder(
+    encoders: TextEncoders, device: torch.device
+) -> Callable[[torch.Tensor], Encoded]:
     encoders.freeze(device)
 
     @torch.no_grad()
-    def encode(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        ids = tokenize(tokenizer, texts).to(device)
+    def encode(tokens: torch.Tensor) -> Encoded:
         with autocast(device):
-            states, pooled = encoders.encode(ids)
+            states, pooled = encoders.encode(tokens)
         return states.float(), pooled.float()
 
     return encode

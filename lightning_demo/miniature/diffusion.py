@@ -12,6 +12,7 @@ in x_0 at t = 999, where the form is decided.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -80,8 +81,13 @@ def make_time_ids(
 
 def alphas(timesteps: torch.Tensor) -> torch.Tensor:
     """a_t for timesteps [B], END meaning 1; [B, 1, 1, 1]."""
-    table = torch.cat((build_scheduler().alphas_cumprod, torch.ones(1))).to(timesteps.device)
-    return table[timesteps][:, None, None, None]  # index -1 is the appended 1
+    # Index -1 is the appended 1.
+    return _alphas_table(timesteps.device)[timesteps][:, None, None, None]
+
+
+@cache
+def _alphas_table(device: torch.device) -> torch.Tensor:
+    return torch.cat((build_scheduler().alphas_cumprod, torch.ones(1))).to(device)
 
 
 def add_noise(x0: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:

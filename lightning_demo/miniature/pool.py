@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -31,11 +32,12 @@ class Bucket:
 
 
 def render_pool(
-    folder: Path, config: TrainingConfig, workers: int = 2, *, sharp: bool = False
+    folder: Path, config: TrainingConfig, workers: int | None = None, *, sharp: bool = False
 ) -> None:
     """Writes pictures and captions of every bucket; files that exist are kept.
 
     Args:
+        workers: processes; None: as many as there are cores.
         sharp: at the sizes that are painted, instead of those that are encoded; fewer of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,25 +56,24 @@ def render_pool(
             dtype=np.uint8,
             shape=(count, height, width, 3),
         )
-        render = partial(_render, width=width, height=height)
-        with ProcessPoolExecutor(workers) as pool:
+        render = partial(_render, width=width, height=height, captions=config.captions_per_picture)
+        texts = []
+        with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
             drawn = pool.map(render, seeds, chunksize=64)
-            for index, picture in enumerate(tqdm(drawn, total=count, desc=f"{width}x{height}")):
-                array[index] = picture
+            for index, each in enumerate(tqdm(drawn, total=count, desc=f"{width}x{height}")):
+                array[index], written = each
+                texts.append(written)
         array.flush()
-        texts = [
-            [
-                (caption.text, caption.claims)
-                for number in range(config.captions_per_picture)
-                for caption in [write_caption(sample_scene(seed), seed * 31 + number)]
-            ]
-            for seed in seeds
-        ]
         words.write_text(json.dumps(texts), encoding="utf-8")
 
 
-def _render(seed: int, width: int, height: int) -> NDArray[np.uint8]:
-    return np.asarray(draw_scene(sample_scene(seed), width, height))
+def _render(
+    seed: int, width: int, height: int, captions: int
+) -> tuple[NDArray[np.uint8], list[tuple[str, dict[str, str]]]]:
+    scene = sample_scene(seed)
+    written = [write_caption(scene, seed * 31 + number) for number in range(captions)]
+    picture = np.asarray(draw_scene(scene, width, height))
+    return picture, [(caption.text, dict(caption.claims)) for caption in written]
 
 
 def _sizes(sharp: bool) -> tuple[tuple[int, int], ...]:

@@ -101,6 +101,9 @@ def run_stage(
         stop_after: ends this call after so many steps in all, to be resumed by the next call.
 
     Returns: the losses of the steps of this call.
+
+    Raises:
+        FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
     """
     run = _Run(stage, folder, config)
     losses: list[float] = []
@@ -223,6 +226,8 @@ class _Run:
         self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
         found = loss.item()  # before the time: a GPU has only been told what to do
+        if not math.isfinite(found):  # no later step would mend the weights
+            raise FloatingPointError(f"{self.stage.name}: step {self.step} has a loss of {found}")
         self._count(time.monotonic() - started)
         return found
 

@@ -53,6 +53,7 @@ class TrainingRun:
             self.tokenizer = build_tokenizer(folder / "tokenizer")
         self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
         self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
+        self._kept_dataset: Dataset | None = None
 
     def render(self, *, sharp: bool = False) -> list[Bucket]:
         """The training pictures, or those at twice the size, drawn if they are not there."""
@@ -238,6 +239,10 @@ class TrainingRun:
         return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)
 
     def _dataset(self) -> Dataset:
+        self._kept_dataset = self._kept_dataset or self._read_dataset()
+        return self._kept_dataset
+
+    def _read_dataset(self) -> Dataset:
         self._need("autoencoder", {"vae": self.parts.vae})
         self._need("text", self.encoders.modules)
         pool = self.render()

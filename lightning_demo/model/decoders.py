@@ -6,6 +6,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
 
 from ..errors import CheckpointError
+from .group_norm import spread_group_norms
 from .hub.files import find
 from .hub.repository import Repository
 from .memory_plan import MemoryPlan
@@ -31,6 +32,7 @@ def load_decoders(
     else:
         vae = _decoder(spec, spec.vae, *DECODER)
     vae = vae.to(place, plan.dtype, memory_format=layout)
+    spread_group_norms(vae)
     if plan.decoder == "tiled":
         decode_in_tiles(vae)
     return vae, preview

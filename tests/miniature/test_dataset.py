@@ -14,15 +14,15 @@ def numbered() -> Dataset:
     square = torch.arange(1, 6).float()[:, None, None, None].expand(5, 4, 16, 16).clone()
     columns = torch.arange(24).float().expand(1, 4, 16, 24).clone()
     buckets = [
-        LatentBucket(square, [[str(number)] * 3 for number in range(1, 6)]),
-        LatentBucket(columns, [["6"] * 3]),
+        LatentBucket(square, torch.arange(1, 6)[:, None, None].expand(5, 3, 32)),
+        LatentBucket(columns, torch.full((1, 3, 32), 6)),
     ]
 
-    def encode(texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        numbers = torch.tensor([float(text or 0) for text in texts])
+    def encode(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        numbers = tokens[:, 0].float()
         return numbers[:, None, None].expand(-1, 32, 224), numbers[:, None].expand(-1, 128)
 
-    return Dataset(buckets, encode)
+    return Dataset(buckets, torch.zeros(32, dtype=torch.long), encode)
 
 
 def draws(count: int, **options: float) -> list:

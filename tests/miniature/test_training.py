@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,6 +104,19 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
         "the discriminator is resumed, too"
     )
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
+
+
+def test_a_loss_that_is_not_finite_ends_a_stage_and_leaves_its_checkpoint(tmp_path: Path):
+    stage = line_stage()
+    run_stage(stage, Length(steps=20), tmp_path, CONFIG, stop_after=3)
+    kept = (tmp_path / "line.resume.pt").read_bytes()
+
+    def broken(generator: torch.Generator, progress: float) -> torch.Tensor:
+        return stage.loss(generator, progress) * math.nan
+
+    with pytest.raises(FloatingPointError, match="line: step 4 has a loss of nan"):
+        run_stage(replace(line_stage(), loss=broken), Length(steps=20), tmp_path, CONFIG)
+    assert (tmp_path / "line.resume.pt").read_bytes() == kept
 
 
 @pytest.mark.parametrize("stopped", [None, 7])
