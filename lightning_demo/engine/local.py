@@ -41,6 +41,8 @@ ENCODE_THREADS = 2
 WORKER_NAME = "engine"
 DECODER_NAME = "decode"
 IDLE_SECONDS = 2.0
+MEASURING_SECONDS = 0.25  # the same between single calls, which hold nobody up for long
+STEPS_A_MEASUREMENT = 8  # while people are served without a pause
 
 # Freeing page-locked memory that a lost GPU was copying from ends the process, stand-in and all.
 _LOST: list[object] = []
@@ -191,7 +193,7 @@ class LocalEngine:
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
         self._watchdog.start()
-        improving, form = True, sampler.form
+        improving, form, steps = True, sampler.form, 0
         while True:
             self._wake.clear()
             # After `clear`: whoever closes sets the flag before it wakes this thread.
@@ -203,9 +205,13 @@ class LocalEngine:
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
                 improving = True  # what was asked may be new to it, too
+                steps += 1
+                # Where it is never quiet, this is how it is learned that people may share calls.
+                if steps % STEPS_A_MEASUREMENT == 0 and calibration.go_on():
+                    self._watchdog.beat()
                 if self._core.only_decodes:
                     self._wake.wait()
-            elif not self._wake.wait(self._idle_seconds if improving else None):
+            elif not self._wake.wait(self._pause(calibration) if improving else None):
                 self._improves = True
                 improving = _improve(sampler, calibration)
                 self._improves = False
@@ -214,8 +220,13 @@ class LocalEngine:
                 self._about = replace(self._about, tier=sampler.tier)
             if sampler.form != form:  # faster than before: other batches are worthwhile
                 form, improving = sampler.form, True
-                calibration.first()
-                self._watchdog.beat()
+                calibration.begin_anew()
+
+    def _pause(self, calibration: Calibration) -> float | None:
+        """Seconds without a request until the next thing is done that makes it faster."""
+        if self._idle_seconds is None or not calibration.under_way:
+            return self._idle_seconds
+        return min(self._idle_seconds, MEASURING_SECONDS)
 
     def _expected(self) -> float | None:
         """See `Watchdog`; on its thread."""

@@ -22,6 +22,7 @@ from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.runner import SamplerRunner
 from lightning_demo.errors import GenerationFailed, OutOfMemory
 from lightning_demo.model.weights.checkpoints import MINIATURE
+from lightning_demo.schemas import ROW_BUCKETS
 
 from .moments import settle
 from .observed import ObservedSampler, collect, known_latencies
@@ -369,6 +370,45 @@ def test_sizes_unlike_any_other_are_measured_too(components):
     assert measured[-1] == {
         (kind, size) for kind in ("step", "preview", "decoder") for size in (usual, small)
     }
+
+
+def test_a_call_that_cannot_be_measured_ends_its_kind_and_no_other(components, monkeypatch, caplog):
+    def seconds(runner: Any, kind: str, batch: list[Any]) -> float:
+        if kind == "preview":
+            raise RuntimeError("a broken preview")
+        return 0.01 * len(batch)
+
+    monkeypatch.setattr(measuring, "_seconds", seconds)
+    latencies, size = LatencyModel(), MINIATURE.sizes[0]
+    family = replace(MINIATURE, sizes=(size,))
+    calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
+    calibration.first()
+    while calibration.another():
+        pass
+    assert {kind for kind, *_ in latencies} == {"step", "decoder"}
+    assert "a broken preview" in caplog.text
+
+
+def test_what_is_measured_in_service_is_one_call_at_a_time(components, monkeypatch):
+    """So that whoever comes waits for one at most, and not for all of them."""
+    calls: list[int] = []
+
+    def seconds(runner: Any, kind: str, batch: list[Any]) -> float:
+        calls.append(len(batch))
+        return 0.01
+
+    monkeypatch.setattr(measuring, "_seconds", seconds)
+    latencies, size = LatencyModel(), MINIATURE.sizes[0]
+    family = replace(MINIATURE, sizes=(size,))
+    calibration = Calibration(ObservedSampler(replace(components, spec=family)), latencies)
+    calibration.begin_anew()
+    assert calls == [] and calibration.under_way
+    seen = []
+    while calibration.go_on():
+        seen.append(len(calls))
+    assert all(later - before <= 1 for before, later in zip([0, *seen], seen, strict=False))
+    assert sorted(calls) == sorted([*ROW_BUCKETS] * measuring.ROUNDS) and not calibration.under_way
+    assert latencies.cap("step", size) == ROW_BUCKETS[-1]
 
 
 @pytest.mark.parametrize(("busy", "cap"), [(0, 8), (1, 8), (2, 1)])
