@@ -32,7 +32,7 @@ from .gpu_checks.beside_torch import beside_torch
 from .gpu_checks.context import CheckContext, CheckSkipped
 from .gpu_checks.decode_stream import decode_stream, preview_stream
 from .gpu_checks.small_card import small_card
-from .gpu_docs import write_docs
+from .gpu_docs import NO_TIME, write_docs
 from .model import CACHE
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,6 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "live": (live.live, 90),
     "recorded": (speed.recorded, 120),
     "kernels": (speed.kernels, 45),
-    "gpu tests": (pictures.gpu_tests, 120),
     "bf16": (precision.bf16, 60),
     "half precision": (pictures.half_precision, 45),
     "first use": (transfers.first_use, 60),
@@ -54,6 +53,7 @@ CHECKS: dict[str, tuple[Callable[[CheckContext], dict[str, Any]], float]] = {
     "memory beside torch": (beside_torch, 60),
     "out of memory": (memory.out_of_memory, 60),
     "switching": (memory.switch, 60),
+    "gpu tests": (pictures.gpu_tests, 120),
     "visiting encoders": (transfers.visiting_encoders, 60),
     "calibration": (speed.calibration, 90),
     "profiles": (memory.profiles, 90),
@@ -118,7 +118,7 @@ def measure(args: argparse.Namespace) -> Result:
             for name, (_, seconds) in CHECKS.items():
                 left = deadline - time.monotonic()
                 if left < END_SECONDS:
-                    found: Result = {"status": "skip", "seconds": 0.0, "error": "no time left"}
+                    found: Result = {"status": "skip", "seconds": 0.0, "error": NO_TIME}
                 else:
                     if worker is not None and name in IN_A_NEW_PROCESS:
                         worker.end()

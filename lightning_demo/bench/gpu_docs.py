@@ -9,6 +9,8 @@ from ..errors import InvalidSetting
 from .report import shown
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "gpu.md"
+NO_TIME = "no time left"  # what is said of checks that were not begun
+MOST_LETTERS = 1000  # of a check
 COLUMNS = ("full_decoder", "preview_decoder", "pipe")
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -46,10 +48,14 @@ def _lines(result: Result, model: Result | None) -> list[str]:
     if model:
         lines += _steps(model)
     lines += ["| check | | |", "| --- | --- | --- |"]
+    late = []
     for check in result["checks"]:
         found = check.get("error") or ", ".join(_flat(check["result"]))
-        lines.append(f"| {check['name']} | {check['status']} | {found[:600]} |")
-    return lines
+        if found == NO_TIME:
+            late.append(check["name"])
+        else:
+            lines.append(f"| {check['name']} | {check['status']} | {found[:MOST_LETTERS]} |")
+    return [*lines, "", f"Not reached in its time: {', '.join(late)}."] if late else lines
 
 
 def _steps(model: Result) -> list[str]:

@@ -42,8 +42,8 @@ def spread_group_norm(
     means = x.mean((0, 2, 3), dtype=torch.float32).view(shape)
     norms = torch.linalg.vector_norm(x, 2, (0, 2, 3), dtype=torch.float32).view(shape)
     mean = means.mean(1, keepdim=True)
-    # The mean of the squares, and the square of the mean: in float32 sound until the mean is
-    # hundreds of standard deviations.
+    # The mean of the squares less the square of the mean: in float32 sound to half precision while
+    # the mean is at most tens of standard deviations.
     variance = (norms.square().mean(1, keepdim=True) / pixels - mean.square()).clamp_min(0)
     mean, variance = (each.expand(shape).flatten() for each in (mean, variance))
     scale, shift = weight.float(), bias.float()

@@ -220,7 +220,7 @@ def test_the_figures_of_a_gpu_go_into_the_page(tmp_path: Path):
         text = page.read_text()
         assert "| recorded | 4 | 98.1 / 99.2 | 98.1 / 99.2 | 98.1 / 99.2 |" in text
         assert "| live | pass | settled final_ms p50 98.1, settled final_ms p95 99.25 |" in text
-        assert "| profiles | skip | no time left |" in text
+        assert "Not reached in its time: profiles." in text
         assert "Nothing yet" not in text and "compiled" not in text
         assert text.startswith("# GPUs\n") and text.endswith("\nThe end.\n")
     with pytest.raises(InvalidSetting, match="of a CPU"):

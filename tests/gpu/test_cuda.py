@@ -30,6 +30,7 @@ from lightning_demo.model.compile.cuda_graph import CudaGraph, cuda_capture
 from lightning_demo.model.compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.device import free_memory
+from lightning_demo.model.group_norm import spread_group_norms
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import MemoryPlan
 from lightning_demo.model.sampling.decode import decode
@@ -239,6 +240,21 @@ def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: 
     with pytest.raises(OutOfMemory, match="smaller size"):
         paint(sampler, large)
     assert paint(sampler, small).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_large_group_normalisations_are_those_of_torch(layout: torch.memory_format, memory: None):
+    """Also while it is recorded, and in the layout that the tensor has."""
+    layer = torch.nn.GroupNorm(32, 128, eps=1e-6, device=CUDA, dtype=torch.float16)
+    x = (torch.randn(1, 128, 512, 512, device=CUDA) * 3 + 7).half().to(memory_format=layout)
+    with torch.inference_mode():
+        wanted = torch.nn.functional.group_norm(x.float(), 32, eps=1e-6)
+        spread_group_norms(layer)
+        recorded = CudaGraph(layer, (x.clone(),), cuda_capture())
+        for found in (layer(x), recorded(x)):
+            assert isinstance(found, torch.Tensor) and found.dtype == torch.float16
+            assert found.is_contiguous(memory_format=layout)
+            torch.testing.assert_close(found.float(), wanted, rtol=2**-9, atol=1e-2)
 
 
 def test_half_precision_decodes_are_finite(memory: None):
