@@ -57,7 +57,7 @@ def load_bench_model(
     """Makes or loads a model.
 
     Args:
-        layout: of UNets that `source` makes.
+        layout: of UNets, and of decoders.
 
     Raises:
         CheckpointError: there is no such device, or the real weights are not on this machine.
@@ -81,6 +81,8 @@ def load_bench_model(
         source = UNetFiles(spec, device, profile.dtype, layout, pinned=True)
         unets = unets_of(source, profile.unets, spec.limits.num_inference_steps)
         components = replace(components, memory_plan=profile, unets=unets)
+    for decoder in (components.vae, components.preview_vae):
+        decoder.to(memory_format=layout)
     native = replace(spec, sizes=spec.sizes[:1])
     return BenchModel(weights, replace(components, spec=native), source)
 

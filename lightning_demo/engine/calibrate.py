@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from ..errors import DeviceLost, OutOfMemory
 from ..schemas import ROW_BUCKETS, GenerationRequest
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Call: TypeAlias = tuple[Kind, Size]
 ALIKE = 2.0  # times the area, within which sizes are told by one another
 ROUNDS = 2  # the quicker counts: the first finds nothing prepared
 AGAIN = 3  # quiet moments in which what seemed not worthwhile is tried once more
@@ -39,29 +40,33 @@ def calibrate(sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: S
 def call_by_call(
     sampler: Sampler, latency_model: LatencyModel, kind: Kind, size: Size
 ) -> Iterator[None]:
-    """The same, and yields after each call: calls of several rows may not be prepared yet.
+    """The same, and yields after each call; `latency_model` is told when all have been made.
 
-    Seconds of SDXL's on a GPU, where an eager step of one row already takes a tenth.
+    Calls of several rows may not be prepared yet: on a GPU they would take seconds together, where
+    an eager step of SDXL's takes a tenth.
     """
-    runner = SamplerRunner(sampler)
+    runner, found = SamplerRunner(sampler), LatencyModel()
     for rows in ROW_BUCKETS:
         batch, best = _rows(sampler, kind, size, rows), math.inf
         try:
             for number in range(2 * ROUNDS):
+                if kind == "step" and not sampler.is_resident(sampler.spec.limits.default_steps):
+                    _seconds(runner, kind, batch)  # which brings the UNet
                 best = min(best, _seconds(runner, kind, batch))
                 yield
                 if number + 1 == ROUNDS:
-                    latency_model.calibrate(kind, size, rows, best)
-                    if latency_model.cap(kind, size) >= rows:
+                    found.calibrate(kind, size, rows, best)
+                    if found.cap(kind, size) >= rows:
                         break  # else something else may have been busy just then
-            latency_model.calibrate(kind, size, rows, best)
+            found.calibrate(kind, size, rows, best)
         except OutOfMemory:
             if rows == 1:
                 raise
             latency_model.lower(kind, size, rows)
             break
-        if latency_model.cap(kind, size) < rows:
+        if found.cap(kind, size) < rows:
             break
+    latency_model.replace(kind, size, {rows: seconds for _, _, rows, seconds in found})
     log.info("%d x %d: up to %d rows of one %s", *size, latency_model.cap(kind, size), kind)
 
 
@@ -71,9 +76,10 @@ class Calibration:
     def __init__(self, sampler: Sampler, latency_model: LatencyModel) -> None:
         self._sampler, self._latency_model = sampler, latency_model
         self._sizes = sampler.spec.limits.sizes
-        self._tried: set[tuple[Kind, Size]] = set()  # what has been measured, or cannot be
-        self._again: Counter[tuple[Kind, Size]] = Counter()
-        self._under_way: Iterator[None] | None = None
+        self._measured: set[Call] = {(kind, size) for kind, size, _, _ in latency_model}
+        self._tried: set[Call] = set()  # what has been begun, be it that it failed
+        self._again: Counter[Call] = Counter()
+        self._under_way: tuple[Call, Iterator[None]] | None = None
 
     @property
     def under_way(self) -> bool:
@@ -82,13 +88,17 @@ class Calibration:
 
     def first(self) -> None:
         """Measures steps at the usual size; whatever was known is forgotten."""
+        self._latency_model.forget()
         self.begin_anew()
         while self.go_on():
             pass
 
     def begin_anew(self) -> None:
-        """The same, of which `go_on` does one call after another."""
-        self._latency_model.forget()
+        """The same, of which `go_on` does one call after another; until then the old figures serve.
+
+        Of everything else, too, until it has been measured.
+        """
+        self._measured.clear()
         self._tried.clear()
         self._again.clear()
         self._begin("step", self._sizes[0])
@@ -97,14 +107,16 @@ class Calibration:
         """One call of what has been begun, or its end; whether there was anything to do."""
         if self._under_way is None:
             return False
+        call, calls = self._under_way
         try:
-            next(self._under_way)
+            next(calls)
         except StopIteration:
             self._under_way = None
+            self._measured.add(call)
         except DeviceLost:
             raise
         except Exception:  # the engine goes on with what is known
-            log.exception("a call of the model could not be measured")
+            log.exception("calls of the %s at %d x %d could not be measured", call[0], *call[1])
             self._under_way = None
         return True
 
@@ -118,7 +130,7 @@ class Calibration:
             return True
         for size in self._sizes:
             for kind in get_args(Kind):
-                known = {other for of, other, _, _ in self._latency_model if of == kind}
+                known = [other for of, other in self._measured if of == kind]
                 if (kind, size) not in self._tried and not any(_alike(size, k) for k in known):
                     self._begin(kind, size)
                     return self.go_on()
@@ -137,7 +149,8 @@ class Calibration:
 
     def _begin(self, kind: Kind, size: Size) -> None:
         self._tried.add((kind, size))
-        self._under_way = call_by_call(self._sampler, self._latency_model, kind, size)
+        calls = call_by_call(self._sampler, self._latency_model, kind, size)
+        self._under_way = (kind, size), calls
 
 
 def _alike(size: Size, other: Size) -> bool:

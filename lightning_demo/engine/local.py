@@ -42,7 +42,6 @@ WORKER_NAME = "engine"
 DECODER_NAME = "decode"
 IDLE_SECONDS = 2.0
 MEASURING_SECONDS = 0.25  # the same between single calls, which hold nobody up for long
-STEPS_A_MEASUREMENT = 8  # while people are served without a pause
 
 # Freeing page-locked memory that a lost GPU was copying from ends the process, stand-in and all.
 _LOST: list[object] = []
@@ -193,7 +192,7 @@ class LocalEngine:
         )
         log.info("ready: %s on %s", self._about.title, self._about.device)
         self._watchdog.start()
-        improving, form, steps = True, sampler.form, 0
+        improving, form = True, sampler.form
         while True:
             self._wake.clear()
             # After `clear`: whoever closes sets the flag before it wakes this thread.
@@ -205,10 +204,6 @@ class LocalEngine:
                     self._handle(event)
                 self._metrics.waiting(self._core.waiting)
                 improving = True  # what was asked may be new to it, too
-                steps += 1
-                # Where it is never quiet, this is how it is learned that people may share calls.
-                if steps % STEPS_A_MEASUREMENT == 0 and calibration.go_on():
-                    self._watchdog.beat()
                 if self._core.only_decodes:
                     self._wake.wait()
             elif not self._wake.wait(self._pause(calibration) if improving else None):
@@ -220,7 +215,11 @@ class LocalEngine:
                 self._about = replace(self._about, tier=sampler.tier)
             if sampler.form != form:  # faster than before: other batches are worthwhile
                 form, improving = sampler.form, True
-                calibration.begin_anew()
+                if self._core.idle:
+                    calibration.begin_anew()
+                else:  # a program has failed: nobody knows when it will be quiet
+                    calibration.first()
+                self._watchdog.beat()
 
     def _pause(self, calibration: Calibration) -> float | None:
         """Seconds without a request until the next thing is done that makes it faster."""
@@ -321,6 +320,8 @@ class LocalEngine:
 def _improve(sampler: Sampler, calibration: Calibration) -> bool:
     """Uses a quiet moment to get faster; whether there is more to do."""
     try:
+        if calibration.under_way:  # after a short pause: nothing longer than a single call
+            return calibration.go_on()
         return sampler.improve() or calibration.another() or sampler.has_more
     except DeviceLost:
         raise

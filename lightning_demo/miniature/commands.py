@@ -106,7 +106,6 @@ def _command(
         "--device", choices=("cpu", "cuda", "mps"), default="cpu", help="default: %(default)s"
     )
     parser.add_argument("--threads", type=_count, help="of the CPU; default: as in config.py")
-    parser.add_argument("--pictures", type=_count, help="to draw; default: as in config.py")
     parser.add_argument(
         "--processes", type=_count, default=1, help="that train one network together; default: 1"
     )
@@ -168,8 +167,6 @@ def _training_run(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     config = TrainingConfig()
     if args.threads:
         config = replace(config, threads=args.threads)
-    if args.pictures:
-        config = replace(config, pictures=args.pictures)
     if getattr(args, "batch", None):
         config = replace(config, teacher_batch=args.batch, distill_batch=args.batch)
     if getattr(args, "adversarial_weight", None) is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from .text import TextEncoders, tokenize
 
 T = TypeVar("T")
 LATENTS, TOKENS = "latents.pt", "tokens.pt"
+AT_ONCE = 10_000  # captions that are tokenised together
 Encoded = tuple[torch.Tensor, torch.Tensor]  # states [B, 32, 224] and projections [B, 128]
 Encode = Callable[[list[str]], Encoded]
 # Pixels per latent that the size conditioning speaks of. They are the same pictures: a sharper
@@ -116,13 +118,16 @@ def build_dataset(
     folder: Path,
     device: torch.device,
 ) -> Dataset:
-    """Reads `latents.pt` and `tokens.pt` of the folder; computes what is missing."""
+    """Reads `latents.pt` and `tokens.pt` of the folder; computes what is missing.
+
+    Raises:
+        SystemExit: the latents are of another number of pictures.
+    """
     _cache_latents(vae, buckets, folder, device)
-    _cache_tokens(tokenizer, buckets, folder)
-    latents, tokens = (
-        torch.load(folder / name, weights_only=True, map_location=device)
-        for name in (LATENTS, TOKENS)
-    )
+    latents = torch.load(folder / LATENTS, weights_only=True, map_location=device)
+    if [len(each) for each in latents] != [len(bucket.pictures) for bucket in buckets]:
+        raise SystemExit(f"{folder / LATENTS} is of other pictures than the pool: delete it")
+    tokens = [each.to(device) for each in _tokens(tokenizer, buckets, folder / TOKENS)]
     return Dataset(
         [LatentBucket(*each) for each in zip(latents, tokens, strict=True)],
         tokenize(tokenizer, [""])[0].to(tokens[0]),
@@ -144,16 +149,23 @@ def _cache_latents(
         torch.set_num_threads(threads)
 
 
-def _cache_tokens(tokenizer: CLIPTokenizer, buckets: list[Bucket], folder: Path) -> None:
-    path = folder / TOKENS
-    if path.exists():
-        return
+def _tokens(tokenizer: CLIPTokenizer, buckets: list[Bucket], file: Path) -> list[torch.Tensor]:
+    """The captions' tokens, of each bucket; from the file, if it is of the same captions."""
+    texts = [[caption.text for row in bucket.captions for caption in row] for bucket in buckets]
+    digest = sha256("\0".join(text for some in texts for text in some).encode()).hexdigest()
+    if file.exists():
+        kept = torch.load(file, weights_only=True)
+        if kept["captions"] == digest:
+            return kept["tokens"]
     tokens = []
-    for bucket in buckets:
-        texts = [caption.text for row in bucket.captions for caption in row]
-        ids = tokenize(tokenizer, texts).to(torch.int16)
+    for bucket, some in zip(buckets, texts, strict=True):
+        parts = [some[at : at + AT_ONCE] for at in range(0, len(some), AT_ONCE)]
+        ids = torch.cat([tokenize(tokenizer, part).to(torch.int16) for part in parts])
         tokens.append(ids.unflatten(0, (len(bucket.captions), -1)))
-    torch.save(tokens, path)
+    new = file.with_suffix(".new")
+    torch.save({"captions": digest, "tokens": tokens}, new)
+    new.replace(file)
+    return tokens
 
 
 def caption_encoder(

@@ -103,7 +103,7 @@ def run_stage(
     Returns: the losses of the steps of this call.
 
     Raises:
-        FloatingPointError: a loss is not finite; the last checkpoint stays as it is.
+        FloatingPointError: gradients are not finite; the last checkpoint stays as it is.
     """
     run = _Run(stage, folder, config)
     losses: list[float] = []
@@ -138,12 +138,19 @@ def run_stage(
 
 
 def _attention(device_type: str) -> AbstractContextManager[object]:
-    """The attention that training computes with: on a CPU the plain one.
+    """The attention that training computes with: on a CPU the plain one, on a GPU not cuDNN's.
 
-    torch's fused one takes 25 times as long backwards as forwards in bfloat16 there, a fifth of a
-    whole step, for sequences as short as the miniature's.
+    torch's fused one takes 25 times as long backwards as forwards in bfloat16 on a CPU, a fifth of
+    a whole step, for sequences as short as the miniature's. cuDNN's, which torch 2.11 prefers on
+    Hopper, gives gradients of NaN for some of such lengths (pytorch/pytorch#196678).
     """
-    return sdpa_kernel(SDPBackend.MATH) if device_type == "cpu" else nullcontext()
+    if device_type == "cpu":
+        return sdpa_kernel(SDPBackend.MATH)
+    if device_type == "cuda":
+        return sdpa_kernel(
+            [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+        )
+    return nullcontext()
 
 
 class _Run:
@@ -220,14 +227,17 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parallel.average_gradients(self.parameters)
-        nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        if not torch.isfinite(norm):  # no later step would mend the weights
+            raise FloatingPointError(
+                f"{self.stage.name}: step {self.step} has a loss of {loss.item()} and gradients "
+                f"of the norm {norm.item()}"
+            )
         self.optimizer.step()
         self._train_rival()
         self._average(min(self.stage.ema_decay, (1 + self.step) / (10 + self.step)))
         self.step += 1
         found = loss.item()  # before the time: a GPU has only been told what to do
-        if not math.isfinite(found):  # no later step would mend the weights
-            raise FloatingPointError(f"{self.stage.name}: step {self.step} has a loss of {found}")
         self._count(time.monotonic() - started)
         return found
 

@@ -16,7 +16,7 @@ LARGE = 1 << 19  # values in a group; smaller ones are done sooner in one block
 
 
 class SpreadGroupNorm(nn.GroupNorm):
-    """The same as its parent, to rounding."""
+    """The same as its parent, to rounding. Several pictures at a time are left to that."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [N, C, ...], float."""
@@ -31,6 +31,13 @@ def spread_group_norms(module: nn.Module) -> None:
     for each in module.modules():
         if type(each) is nn.GroupNorm:
             each.__class__ = SpreadGroupNorm
+
+
+def plain_group_norms(module: nn.Module) -> None:
+    """Makes them torch's own again."""
+    for each in module.modules():
+        if isinstance(each, SpreadGroupNorm):
+            each.__class__ = nn.GroupNorm  # type: ignore[assignment]
 
 
 def spread_group_norm(

@@ -27,6 +27,17 @@ def line(first: float, further: float) -> LatencyModel:
     return costs(*((rows, first + further * (rows - 1)) for rows in ROW_BUCKETS))
 
 
+def test_figures_measured_anew_replace_all_that_was_known_of_such_calls():
+    made, other = LatencyModel(), (64, 64)
+    made.calibrate("step", SIZE, 1, 0.1)
+    made.observe("step", SIZE, 1, 0.2)
+    made.observe("step", SIZE, 1, 0.4, chunks=2)
+    made.calibrate("step", other, 8, 0.3)
+    made.replace("step", SIZE, {2: 0.06})
+    assert made.seconds("step", SIZE, 2) == made.seconds("step", SIZE, 2, chunks=2) == 0.06
+    assert list(made) == [("step", SIZE, 2, 0.06), ("step", other, 8, 0.3)]
+
+
 def test_between_and_beyond_what_was_calibrated():
     known = costs((1, 0.020), (2, 0.030), (4, 0.040))
     assert [known.seconds("step", SIZE, rows) for rows in (1, 2, 3, 4, 6)] == pytest.approx(

@@ -153,6 +153,43 @@ def test_what_fails_in_a_quiet_moment_ends_nothing(run, components, ask):
     run(check())
 
 
+def test_what_got_faster_in_a_quiet_moment_is_measured_one_call_at_a_time(run, components, ask):
+    """Nothing longer is begun between them, and the old figures serve until all are there."""
+    latencies, size = known_latencies(), MINIATURE.sizes[0]
+    known = {call for call in latencies if call[0] == "step"}
+    seen: list[tuple[int, set[Any]]] = []
+
+    class Faster(ObservedSampler):
+        improved = 0
+
+        @property
+        def form(self) -> str:
+            return "recorded" if self.improved else "eager"
+
+        def improve(self) -> bool:
+            self.improved += 1
+            return self.improved == 1
+
+        def step(self, rows: Any) -> None:
+            seen.append((self.improved, {call for call in latencies if call[0] == "step"}))
+            super().step(rows)
+
+    async def check() -> None:
+        sampler = Faster(components)
+        engine = LocalEngine(
+            lambda report: sampler, about(MINIATURE), latency_model=latencies, idle_seconds=0.01
+        )
+        while sampler.improved < 2:
+            await settle()
+        assert (await collect(engine, ask("a boat")))[-1].final
+        await engine.aclose()
+
+    run(check())
+    measuring = [figures for improved, figures in seen if improved == 1]
+    assert len(measuring) >= 2 and all(figures == known for figures in measuring)
+    assert not known & {call for call in latencies if call[:2] == ("step", size)}
+
+
 def test_the_line_is_bounded(run, components, ask):
     async def check() -> None:
         async with observed_engine(components) as (engine, sampler):

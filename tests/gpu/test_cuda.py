@@ -30,7 +30,7 @@ from lightning_demo.model.compile.cuda_graph import CudaGraph, cuda_capture
 from lightning_demo.model.compile.fp8 import FP8_DTYPE, check_fp8, to_fp8
 from lightning_demo.model.compile.speed import Speed
 from lightning_demo.model.device import free_memory
-from lightning_demo.model.group_norm import spread_group_norms
+from lightning_demo.model.group_norm import LARGE, spread_group_norms
 from lightning_demo.model.loading import load_components
 from lightning_demo.model.memory_plan import MemoryPlan
 from lightning_demo.model.sampling.decode import decode
@@ -246,10 +246,14 @@ def test_after_too_little_memory_smaller_pictures_are_painted(ask: Any, memory: 
 def test_large_group_normalisations_are_those_of_torch(layout: torch.memory_format, memory: None):
     """Also while it is recorded, and in the layout that the tensor has."""
     layer = torch.nn.GroupNorm(32, 128, eps=1e-6, device=CUDA, dtype=torch.float16)
+    torch.nn.init.uniform_(layer.weight, 0.5, 1.5)
+    torch.nn.init.normal_(layer.bias)
     x = (torch.randn(1, 128, 512, 512, device=CUDA) * 3 + 7).half().to(memory_format=layout)
     with torch.inference_mode():
-        wanted = torch.nn.functional.group_norm(x.float(), 32, eps=1e-6)
+        weight, bias = layer.weight.float(), layer.bias.float()
+        wanted = torch.nn.functional.group_norm(x.float(), 32, weight, bias, eps=1e-6)
         spread_group_norms(layer)
+        assert x.numel() >= LARGE * layer.num_groups
         recorded = CudaGraph(layer, (x.clone(),), cuda_capture())
         for found in (layer(x), recorded(x)):
             assert isinstance(found, torch.Tensor) and found.dtype == torch.float16

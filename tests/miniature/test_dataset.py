@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import pytest
 import torch
 
-from lightning_demo.miniature.dataset import Dataset, LatentBucket
+from lightning_demo.miniature.architecture import build_components, build_tokenizer
+from lightning_demo.miniature.captions import Caption
+from lightning_demo.miniature.dataset import Dataset, LatentBucket, build_dataset
+from lightning_demo.miniature.pool import Bucket
+from lightning_demo.miniature.text import TextEncoders, tokenize
 
 CPU = torch.device("cpu")
+
+
+def bucket(*captions: str) -> Bucket:
+    pictures = np.zeros((len(captions), 128, 128, 3), np.uint8)
+    return Bucket(128, 128, pictures, [[Caption(text), Caption(f"{text}s")] for text in captions])
+
+
+def test_captions_are_tokenised_once_and_anew_where_they_are_others(tmp_path: Path):
+    tokenizer = build_tokenizer(tmp_path / "tokenizer")
+    parts = build_components(len(tokenizer))
+    encoders = TextEncoders(parts.text_encoder, parts.text_encoder_2)
+
+    def tokens(*captions: str) -> torch.Tensor:
+        pool = [bucket(*captions)]
+        return build_dataset(parts.vae, encoders, tokenizer, pool, tmp_path, CPU).buckets[0].tokens
+
+    first = tokens("a red cat", "a blue dog")
+    assert torch.equal(first[1, 1].long(), tokenize(tokenizer, ["a blue dogs"])[0])
+    written = (tmp_path / "tokens.pt").stat().st_mtime_ns
+    assert torch.equal(tokens("a red cat", "a blue dog"), first)
+    assert (tmp_path / "tokens.pt").stat().st_mtime_ns == written
+    assert not torch.equal(tokens("a red cat", "a green dog"), first)
+    with pytest.raises(SystemExit, match="latents.pt is of other pictures"):
+        tokens("a red cat")
 
 
 def numbered() -> Dataset:

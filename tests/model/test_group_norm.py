@@ -10,6 +10,7 @@ from torch.nn import functional
 from lightning_demo.model.group_norm import (
     LARGE,
     SpreadGroupNorm,
+    plain_group_norms,
     spread_group_norm,
     spread_group_norms,
 )
@@ -52,6 +53,21 @@ def test_only_the_layer_changes_its_kind_and_a_cpu_computes_as_before():
     spread_group_norms(module)
     assert type(module[1]) is SpreadGroupNorm and type(module[2]) is nn.LayerNorm
     assert torch.equal(module(x), before) and list(module.state_dict()) == keys
+    plain_group_norms(module)
+    assert type(module[1]) is nn.GroupNorm and torch.equal(module(x), before)
+
+
+def test_what_is_compiled_is_torchs_own():
+    """A compiler fuses it, and knows no such detour."""
+    seen: list[bool] = []
+
+    class Told(SpreadGroupNorm):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.compiler.is_compiling())
+            return super().forward(x)
+
+    torch.export.export(Told(2, 4), (torch.randn(1, 4, 8, 8),), strict=False)
+    assert seen and all(seen)
 
 
 def test_what_is_small_is_left_to_torch(monkeypatch: pytest.MonkeyPatch):

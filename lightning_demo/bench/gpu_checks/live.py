@@ -37,8 +37,8 @@ def live(context: CheckContext) -> dict[str, Any]:
     Stalls are told by what the same pictures take where nothing ever gets faster. Afterwards
     nothing is recorded or traced any more.
     """
-    made = load_bench_model(context.weights, context.device.type)
     speed, rounds = context.speed(compiled=False), 1 if context.small else EAGER_ROUNDS
+    made = load_bench_model(context.weights, context.device.type, speed.memory_format)
     eager = _eager(made, replace(speed, cuda_graphs=False), Clock(context.device), rounds)
     found = asyncio.run(_type(made, Sampler(made.components, speed), small=context.small))
     faster = found.pop("asked")

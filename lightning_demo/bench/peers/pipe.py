@@ -12,6 +12,7 @@ from diffusers.models.attention_processor import AttnProcessor2_0
 from PIL import Image
 
 from ...images import JPEG_QUALITY
+from ...model.group_norm import plain_group_norms
 from ...model.loading import Components
 from ...model.sampling.schedule import BETA_END, BETA_START
 from ...schemas import GenerationRequest
@@ -26,6 +27,7 @@ class Pipe:
         self._unet.set_attn_processor(AttnProcessor2_0())
         parts = copy.deepcopy((components.vae, *components.text_encoders))
         vae, first, second = (part.to(components.device) for part in parts)
+        plain_group_norms(vae)
         self.pipeline = make_pipeline(components, self._unet, vae, (first, second))
         self.to(dtype)
 
