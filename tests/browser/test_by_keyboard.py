@@ -51,7 +51,9 @@ def test_the_timeline_and_what_helps_with_a_prompt(
 
     press(tab, "timeline-play", "Enter")
     tab.wait("(last) => !lightning.timeline.running && lightning.request.prompt === last", WORDS[2])
-    press(tab, "timeline-scrub", "ArrowLeft", "ArrowLeft")
+    press(tab, "timeline-scrub", "ArrowLeft")
+    tab.wait_painted(WORDS[1])
+    keyboard.press("ArrowLeft")
     tab.wait_painted(WORDS[0])
     page.evaluate(ALL_KEPT)  # it is the chosen one from then on
     press(tab, "timeline-more", "Enter")

@@ -283,7 +283,7 @@ def test_a_load_failure_is_a_sentence_on_the_page(own: Callable[..., Running], v
     engine.say(state="failed", detail=sentence)
     tab = visit(own(engine))
     tab.wait("s => document.getElementById('veil-text').textContent === s", sentence)
-    assert "not available" in tab.text("about")
+    tab.wait("() => document.getElementById('about').textContent.includes('not available')")
 
 
 def test_a_full_server_is_told_and_left_in_peace(

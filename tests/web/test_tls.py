@@ -189,14 +189,19 @@ def test_published_code_and_fals_examples_over_tls(
     queue, _, realtime = examples("api/fal.md", "python")
     script = tmp_path / "script.py"
     script.write_text("\n".join((published.CLOUD, queue, realtime, "print(picture[:2].hex())")))
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env={**os.environ, **told, "REPLICATE_BASE_URL": secure.url},
-        capture_output=True,
-        text=True,
-        timeout=3 * PATIENCE,
-    )
+    for _ in range(3):
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            env={**os.environ, **told, "REPLICATE_BASE_URL": secure.url},
+            capture_output=True,
+            text=True,
+            timeout=3 * PATIENCE,
+        )
+        # One thread of the client reads while another writes, which OpenSSL forbids and Python
+        # does not prevent (python/cpython#143756): now and then it says so.
+        if "[SSL] internal error" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert sum(line.startswith("Image downloaded to: sdxl_lightning_") for line in lines) == 5
