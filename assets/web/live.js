@@ -252,7 +252,7 @@ export class Lightning {
     if (this.painted.length > REMEMBERED) this.painted.shift();
     this.panel.painted(header, first, final && asked ? now - asked.at : null);
     if (asked && final) this.waterfall.finished(header, now - asked.at);
-    if (asked && final && !header.draft && !this.playing) this.keep(model, now - asked.at);
+    if (asked && final && !header.draft && !this.playing) this.keep(model, now - asked.at, sequence);
     if (asked && header.draft) this.panel.showDraft(header, asked.request);
     else if (asked) this.panel.showSize(header, asked.request);
   }
@@ -262,13 +262,13 @@ export class Lightning {
     if (final) this.receive({ type: "error", sequence, field: null, message: text("live.not_shown") }, null);
   }
 
-  /** @param {string | undefined} model @param {number} milliseconds */
-  keep(model, milliseconds) {
+  /** @param {string | undefined} model @param {number} milliseconds @param {number} sequence */
+  keep(model, milliseconds, sequence) {
     const { current, painter, panel } = this;
     if (!current || !painter.last) return;
     this.tools.finished(current);
     const { bytes, header } = painter.last;
     const name = model || (panel.status?.model ?? "");
-    this.timeline?.keep(current, name, bytes, header.media_type, milliseconds);
+    this.timeline?.keep(current, name, bytes, header.media_type, milliseconds, sequence);
   }
 }

@@ -33,6 +33,9 @@ export class Timeline {
     /** @type {number | null} */
     this.first = null; // id of one that is to be seen beside the next that is chosen
     this.told = ""; // why nothing is kept
+    this.moves = 0; // how often somebody has chosen one
+    /** @type {Map<string, number>} */
+    this.removed = new Map(); // key -> number of the last request by then
     this.work = this.reload(); // one change after the other
     this.wire();
   }
@@ -81,15 +84,20 @@ export class Timeline {
    * @param {BlobPart} bytes
    * @param {string} type
    * @param {number} milliseconds
+   * @param {number} sequence  of the request
    */
-  keep(request, model, bytes, type, milliseconds) {
+  keep(request, model, bytes, type, milliseconds, sequence) {
     const blob = new Blob([bytes], { type });
     const key = JSON.stringify([model, ...Object.entries(request).sort().flat()]);
     const entry = { key, request, model, milliseconds, blob, at: Date.now() };
+    const { moves } = this;
     this.work = this.work.then(async () => {
       await idle();
       const thumb = await thumbnail(blob).catch(() => blob);
-      this.chosen = await this.store.add({ ...entry, thumb });
+      // Whoever has removed it since it was asked for does not want it back.
+      if (sequence <= (this.removed.get(key) ?? -1)) return;
+      const id = await this.store.add({ ...entry, thumb });
+      if (this.moves === moves) this.chosen = id; // else somebody has gone elsewhere meanwhile
       this.draw();
     });
   }
@@ -122,6 +130,7 @@ export class Timeline {
 
   /** Shows a picture and its settings; asks for nothing. @param {number} id */
   show(id) {
+    this.moves += 1;
     this.chosen = id;
     if (!this.entry) return;
     const { request, blob } = this.entry;
@@ -218,7 +227,7 @@ export class Timeline {
     const { entries, chosen } = this;
     if (chosen === null) return;
     const at = entries.findIndex(({ id }) => id === chosen);
-    await this.store.remove([chosen]);
+    await this.forget([chosen]);
     this.chosen = (entries[at + 1] ?? entries[at - 1])?.id ?? null;
     this.draw();
   }
@@ -231,8 +240,15 @@ export class Timeline {
       byId("clear").textContent = sure;
       return;
     }
-    await this.store.remove(gone);
+    await this.forget(gone);
     this.draw();
+  }
+
+  /** @param {number[]} ids */
+  async forget(ids) {
+    const { entries } = this.store;
+    for (const id of ids) this.removed.set(entries.get(id)?.key ?? "", this.lightning.sequence);
+    await this.store.remove(ids);
   }
 }
 

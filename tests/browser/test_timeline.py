@@ -187,12 +187,46 @@ def test_one_is_removed_and_two_tabs_show_the_same(
     other.wait(
         "(prompt) => lightning.timeline.entries.at(-1)?.request.prompt === prompt", WORDS[-1]
     )
-    tab.page.locator(".moment", has=tab.page.locator("img")).nth(1).click()
-    gone = tab.prompt.input_value()
+    gone, number = tab.page.evaluate(
+        "(({ request, id }) => [request.prompt, id])(lightning.timeline.entries[1])"
+    )
+    tab.page.click(f'.moment[data-id="{number}"]')
+    tab.wait("(id) => lightning.timeline.chosen === id", number)
     tab.page.click("#timeline-more")
     tab.page.click("#timeline-remove")
     for each in (tab, other):
         each.wait(f"(gone) => !({KEPT})().includes(gone)", gone)
+
+
+def test_what_is_removed_while_it_is_painted_once_more_does_not_come_back(
+    forgetful: Visit,
+) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    finals = "lightning.painted.filter(({ final }) => final).length"
+    before = tab.page.evaluate(finals)
+    tab.page.evaluate(
+        "() => { const { timeline } = lightning; timeline.take(timeline.entries[0].id);"
+        "return timeline.remove(); }"
+    )
+    tab.wait(f"(before) => {finals} > before", before)
+    tab.page.evaluate(ALL_KEPT)
+    assert tab.page.evaluate(KEPT) == list(WORDS[1:])
+    paint(tab, WORDS[1], WORDS[0])
+    assert tab.page.evaluate(KEPT) == [*WORDS[1:], WORDS[0]], "asked for since"
+
+
+def test_a_picture_that_is_kept_late_does_not_take_the_choice_away(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    chosen = tab.page.evaluate(
+        "async () => { const { timeline } = lightning; const [first] = timeline.entries;"
+        "const { request, model, blob } = first;"
+        "timeline.keep({ ...request, prompt: 'a late one' }, model, blob, blob.type, 5, 1e6);"
+        "timeline.show(first.id); await timeline.work;"
+        "return [timeline.chosen === first.id, timeline.entries.length]; }"
+    )
+    assert chosen == [True, 4]
 
 
 def test_played_back_until_somebody_types(forgetful: Visit) -> None:
