@@ -10,6 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import gradio as gr
@@ -46,10 +47,12 @@ class EventStreams:
         queue.progress_update_sleep_when_free = PROGRESS_SECONDS
         self._count()
 
-    async def live(self, text: str, request: gr.Request) -> AsyncIterator[str]:
+    async def live(self, text: str, request: gr.Request) -> AsyncIterator[str | dict[str, Any]]:
         """Takes one message of a tab and yields the answers, frames among them, as JSON text.
 
-        A newer message of the same tab takes the rest of the stream over.
+        A newer message of the same tab takes the rest of the stream over. The last value is none:
+        Gradio sends it whole once more when an event ends, and a page would take what a message
+        before had been answered for the newest.
         """
         try:
             stream = await self._stream(request)
@@ -62,6 +65,7 @@ class EventStreams:
             return
         async for answer_text in stream.answers():
             yield answer_text
+        yield gr.skip()
 
     async def stay(self, request: gr.Request) -> None:
         """Keeps the stream of a tab open between its messages.

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from gradio_client.client import Job
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_to
 
@@ -85,6 +86,12 @@ class Tab:
 
     def error(self) -> dict[str, Any]:
         return self.until(lambda m: m["type"] == "error")[-1]
+
+
+def texts(*jobs: Job) -> list[dict[str, Any]]:
+    """What jobs were answered; the last value of each is none."""
+    outputs = [output for job in jobs for output in job.outputs()]
+    return [json.loads(output) for output in outputs if isinstance(output, str) and output]
 
 
 def wait_for(condition: Callable[[], object]) -> None:

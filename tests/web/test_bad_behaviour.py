@@ -21,7 +21,7 @@ from lightning_demo.engine.base import Forecast
 from lightning_demo.web import admission, live_socket
 from lightning_demo.web.live_connection import LiveConnection
 
-from .conftest import Running, Tab, wait_for
+from .conftest import Running, Tab, texts, wait_for
 from .fakes import FakeEngine
 
 SEATED_LINE = {"type": "line", "what": None, "ahead": 0, "seconds": None}
@@ -301,12 +301,12 @@ def test_over_events_too_a_page_waits_is_told_and_gets_in(start: Callable[..., R
         first.ask(1, "first")
         assert line(first)["what"] == "picture"
         job = client.submit(ask(1, "second"), api_name="/live")
-        wait_for(lambda: any('"seat"' in text for text in job.outputs()))
+        wait_for(lambda: any(m.get("what") == "seat" for m in texts(job)))
         first.connection.close()
-        wait_for(lambda: any('"picture"' in text for text in job.outputs()))
+        wait_for(lambda: any(m.get("what") == "picture" for m in texts(job)))
         engine.line = None
         job.result(timeout=20)
-        said = [json.loads(text) for text in job.outputs() if text]
+        said = texts(job)
         kinds = [message.get("what") for message in said if message["type"] == "line"]
         assert kinds[0] == "seat" and kinds[-1] is None
         assert said[-1]["type"] == "frame" and said[-1]["final"]

@@ -19,7 +19,7 @@ from lightning_demo.settings import Settings
 from lightning_demo.web.gradio_events import REST_SECONDS, EventStreams
 from lightning_demo.web.service import Service
 
-from .conftest import Running, wait_for
+from .conftest import Running, texts, wait_for
 from .fakes import FakeEngine, FakePair
 from .malformed import MALFORMED
 
@@ -42,7 +42,7 @@ def ask(sequence: int, prompt: str = "a cat", **fields: Any) -> str:
 def answers(client: Client, text: str) -> list[dict[str, Any]]:
     job = client.submit(text, api_name="/live")
     job.result(timeout=20)
-    return [json.loads(output) for output in job.outputs() if output]
+    return texts(job)
 
 
 def test_frames_come_as_text(client: Client) -> None:
@@ -80,7 +80,7 @@ def test_a_newer_message_takes_over(client: Client) -> None:
     jobs = [client.submit(ask(n, f"number {n}"), api_name="/live") for n in range(1, 7)]
     for job in jobs:
         job.result(timeout=20)
-    outputs = [json.loads(out) for job in jobs for out in job.outputs() if out]
+    outputs = texts(*jobs)
     finals = [output["sequence"] for output in outputs if output["final"]]
     assert max(finals) == 6
     assert all(output["prompt"] == f"number {output['sequence']}" for output in outputs)
@@ -92,9 +92,15 @@ def test_sessions_never_mix(running: Running, client: Client) -> None:
         two = other.submit(ask(1, "two", seed=2), api_name="/live")
         for job, prompt in ((one, "one"), (two, "two")):
             job.result(timeout=20)
-            outputs = [json.loads(output) for output in job.outputs() if output]
+            outputs = texts(job)
             assert outputs[-1]["final"]
             assert {output["prompt"] for output in outputs} == {prompt}
+
+
+def test_an_event_that_ends_does_not_say_its_last_answer_again(client: Client) -> None:
+    job = client.submit(ask(1), api_name="/live")
+    assert not isinstance(job.result(timeout=20), str)
+    assert [answer["final"] for answer in texts(job)].count(True) == 1
 
 
 def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
@@ -103,7 +109,8 @@ def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
         job = client.submit(ask(1), api_name="/live")
         wait_for(lambda: running.engine.running == 1)
         assert answers(client, '{"pause": true}') == []
-        assert job.result(timeout=20) in (None, "")
+        job.result(timeout=20)
+        assert texts(job) == []
         assert running.engine.running == 0
 
 

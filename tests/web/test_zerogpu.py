@@ -34,7 +34,7 @@ from lightning_demo.schemas import GenerationRequest
 from lightning_demo.settings import ASSETS
 
 from ..processes import ForkedPopen
-from .conftest import Tab, connect, wait_for
+from .conftest import Tab, connect, texts, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ZeroGPU is Linux")
 
@@ -195,7 +195,7 @@ def ask(visitor: Client, prompt: str, **fields: Any) -> list[dict[str, Any]]:
     request = {"prompt": prompt, "seed": 7, **fields}
     job = visitor.submit(json.dumps({"sequence": 1, "request": request}), api_name="/live")
     job.result(timeout=60)
-    return [json.loads(output) for output in job.outputs() if output]
+    return texts(job)
 
 
 def test_a_picture_takes_a_gpu_for_its_visitor_and_gives_it_back(
