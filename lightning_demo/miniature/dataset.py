@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from transformers import CLIPTokenizer
 
 from .autoencoder import encode_pool
 from .diffusion import Conditioning, make_time_ids
+from .kept import digest, keep
 from .pool import Bucket
 from .precision import autocast
 from .text import TextEncoders, tokenize
@@ -152,20 +152,16 @@ def _cache_latents(
 def _tokens(tokenizer: CLIPTokenizer, buckets: list[Bucket], file: Path) -> list[torch.Tensor]:
     """The captions' tokens, of each bucket; from the file, if it is of the same captions."""
     texts = [[caption.text for row in bucket.captions for caption in row] for bucket in buckets]
-    digest = sha256("\0".join(text for some in texts for text in some).encode()).hexdigest()
-    if file.exists():
-        kept = torch.load(file, weights_only=True)
-        if kept["captions"] == digest:
-            return kept["tokens"]
-    tokens = []
-    for bucket, some in zip(buckets, texts, strict=True):
-        parts = [some[at : at + AT_ONCE] for at in range(0, len(some), AT_ONCE)]
-        ids = torch.cat([tokenize(tokenizer, part).to(torch.int16) for part in parts])
-        tokens.append(ids.unflatten(0, (len(bucket.captions), -1)))
-    new = file.with_suffix(".new")
-    torch.save({"captions": digest, "tokens": tokens}, new)
-    new.replace(file)
-    return tokens
+
+    def make() -> list[torch.Tensor]:
+        tokens = []
+        for bucket, some in zip(buckets, texts, strict=True):
+            parts = [some[at : at + AT_ONCE] for at in range(0, len(some), AT_ONCE)]
+            ids = torch.cat([tokenize(tokenizer, part).to(torch.int16) for part in parts])
+            tokens.append(ids.unflatten(0, (len(bucket.captions), -1)))
+        return tokens
+
+    return keep(file, digest("\0".join(some).encode() for some in texts), make)
 
 
 def caption_encoder(

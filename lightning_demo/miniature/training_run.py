@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +28,7 @@ from .distill import (
 )
 from .evaluate import CLASSIFIER
 from .export import export_model
+from .kept import digest, keep
 from .lora import LowRank, lora_tensors
 from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
@@ -34,6 +38,7 @@ from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
 from .world import PAINTED, sample_scene
 
+T = TypeVar("T")
 LORA_SHARE = 0.25  # of the minutes of a step count
 
 
@@ -53,7 +58,6 @@ class TrainingRun:
             self.tokenizer = build_tokenizer(folder / "tokenizer")
         self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
         self.encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
-        self._kept_dataset: Dataset | None = None
 
     def render(self, *, sharp: bool = False) -> list[Bucket]:
         """The training pictures, or those at twice the size, drawn if they are not there."""
@@ -105,7 +109,7 @@ class TrainingRun:
                 _rounded(judge_accuracy(judge.eval(), self.config.fresh_pictures)),
             )
         else:
-            dataset = self._dataset()
+            dataset = self._dataset
             if not (self.folder / "teacher.pt").exists():
                 shared = (length, self.folder, self.config, self.device)
                 train_teacher(self.parts.unet, dataset, *shared)
@@ -137,7 +141,7 @@ class TrainingRun:
             student,
             self._unet(plan.teacher),
             self._unet("teacher"),
-            self._dataset(),
+            self._dataset,
             length,
             self.folder,
             self.config.going_on() if goes_on else self.config,
@@ -150,7 +154,7 @@ class TrainingRun:
         goes_on = self._goes_on(plan)
         config = self.config.going_on() if goes_on else self.config
         teacher = self._unet(plan.teacher)
-        targets = cache_targets(teacher, self._dataset(), plan.substeps, config, self.device)
+        targets = cache_targets(teacher, self._dataset, plan.substeps, config, self.device)
         student, judge = self._unet(plan.name if goes_on else plan.start), self._unet("teacher")
         train_one_step(student, judge, targets, length, self.folder, config, self.device)
 
@@ -193,35 +197,46 @@ class TrainingRun:
 
     def _repainted(self, pool: list[Bucket]) -> list[Painted]:
         """The pool's pictures, with the encoder's latents and those of the students there are."""
-        file = self.folder / "repainted.pt"
-        with parallel.first_alone():
-            if not file.exists():
-                students = self._whole_students()
-                if students:
-                    self._need("text", self.encoders.modules)
-                encode = caption_encoder(self.encoders, self.tokenizer, self.device)
-                painted = encoded(self.parts.vae, pool, self.device)
-                made = repaint(painted, pool, students, encode, self.config.seed, self.device)
-                torch.save([each.latents for each in made], file)
-        latents = torch.load(file, weights_only=True, mmap=True)
+        students = self._whole_students()
+
+        def make() -> list[torch.Tensor]:
+            if students:
+                self._need("text", self.encoders.modules)
+            encode = caption_encoder(self.encoders, self.tokenizer, self.device)
+            painted = encoded(self.parts.vae, pool, self.device)
+            made = repaint(painted, pool, students, encode, self.config.seed, self.device)
+            return [each.latents for each in made]
+
+        stages = ["autoencoder", *(STUDENTS[steps].name for steps in students)]
+        latents = self._keep("repainted", stages, pool, make)
         return [Painted(bucket.pictures, some) for bucket, some in zip(pool, latents, strict=True)]
 
     def _previewed(self, pool: list[Bucket]) -> list[Painted]:
         """A student's pictures, with its estimates on the way; without it the pool's."""
-        file = self.folder / "previewed.pt"
-        with parallel.first_alone():
-            if not file.exists():
-                student = self._whole_students().get(ON_THE_WAY)
-                if student is None:
-                    return encoded(self.parts.vae, pool, self.device)
-                self._need("text", self.encoders.modules)
-                self._need("decoder", {"decoder": self.parts.vae.decoder})
-                encode = caption_encoder(self.encoders, self.tokenizer, self.device)
-                decoder = self.parts.vae.decoder
-                made = on_the_way(pool, student, decoder, encode, self.config, self.device)
-                torch.save([(torch.from_numpy(each.pictures), each.latents) for each in made], file)
-        saved = torch.load(file, weights_only=True, mmap=True)
+        student = self._whole_students().get(ON_THE_WAY)
+        if student is None:
+            return encoded(self.parts.vae, pool, self.device)
+
+        def make() -> list[tuple[torch.Tensor, torch.Tensor]]:
+            self._need("text", self.encoders.modules)
+            self._need("decoder", {"decoder": self.parts.vae.decoder})
+            encode = caption_encoder(self.encoders, self.tokenizer, self.device)
+            decoder = self.parts.vae.decoder
+            made = on_the_way(pool, student, decoder, encode, self.config, self.device)
+            return [(torch.from_numpy(each.pictures), each.latents) for each in made]
+
+        stages = ["text", "decoder", STUDENTS[ON_THE_WAY].name]
+        saved = self._keep("previewed", stages, pool, make)
         return [Painted(pictures.numpy(), latents) for pictures, latents in saved]
+
+    def _keep(
+        self, name: str, stages: list[str], pool: list[Bucket], make: Callable[[], list[T]]
+    ) -> list[T]:
+        """What those stages make of the pool, computed once for all processes."""
+        counts = [len(bucket.pictures) for bucket in pool]
+        parts = [str(counts).encode(), *(self._file(stage).read_bytes() for stage in stages)]
+        with parallel.first_alone():
+            return keep(self.folder / f"{name}.pt", digest(parts), make)
 
     def _whole_students(self) -> dict[int, UNet2DConditionModel]:
         """Those that are finished, or as an adopted release left them, but that of one step."""
@@ -238,11 +253,8 @@ class TrainingRun:
         vae = self.parts.vae.to(self.device)
         return psnr(vae.eval(), decoder.to(self.device).eval(), pictures, self.device)
 
+    @cached_property
     def _dataset(self) -> Dataset:
-        self._kept_dataset = self._kept_dataset or self._read_dataset()
-        return self._kept_dataset
-
-    def _read_dataset(self) -> Dataset:
         self._need("autoencoder", {"vae": self.parts.vae})
         self._need("text", self.encoders.modules)
         pool = self.render()
@@ -266,7 +278,12 @@ class TrainingRun:
 
     def _has(self, stage: str) -> bool:
         """Whether a stage is finished, or as an adopted release left it."""
-        return any((self.folder / f"{name}.pt").exists() for name in (stage, start_of(stage)))
+        return self._file(stage).exists()
+
+    def _file(self, stage: str) -> Path:
+        """The weights of a finished stage, or as an adopted release left it."""
+        finished, start = (self.folder / f"{name}.pt" for name in (stage, start_of(stage)))
+        return start if start.exists() and not finished.exists() else finished
 
     def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:
         if not load_stage(self.folder, stage, modules):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,9 +62,29 @@ def test_every_stage_leaves_its_weights(finished: TrainingRun):
 
 def test_decoders_learn_from_what_its_students_paint(finished: TrainingRun):
     for name, variants in (("repainted", 1 + len(LAST_STEPS)), ("previewed", ON_THE_WAY)):
-        saved = torch.load(finished.folder / f"{name}.pt", weights_only=True)
+        saved = torch.load(finished.folder / f"{name}.pt", weights_only=True)["value"]
         latents = [each[-1] if name == "previewed" else each for each in saved]
         assert [len(each) for each in latents] == [variants] * 3, "of every size"
+
+
+def test_a_decoder_learns_from_the_students_that_are_there(
+    finished: TrainingRun, tmp_path: Path
+) -> None:
+    for path in finished.folder.iterdir():
+        if path.name not in ("student-8.pt", "decoder.pt"):
+            (tmp_path / path.name).symlink_to(path)
+    saved = torch.load(finished.folder / "student-8.pt", weights_only=True)
+    for value in saved["modules"]["unet"].values():
+        value.add_(0.1)
+    torch.save(saved, tmp_path / "student-8.pt")
+    kept = finished.folder / "repainted.pt"
+    before = torch.load(kept, weights_only=True)
+    (tmp_path / kept.name).unlink()
+    shutil.copy(kept, tmp_path)
+    TrainingRun(tmp_path, config=CONFIG).train("decoder", ONE_STEP)
+    after = torch.load(tmp_path / kept.name, weights_only=True)
+    assert after["made_of"] != before["made_of"]
+    assert not torch.equal(after["value"][0][-1], before["value"][0][-1]), "its steps are 8"
 
 
 def test_what_is_finished_is_not_trained_again(finished: TrainingRun):
