@@ -19,7 +19,7 @@ from tqdm import tqdm
 from .config import TrainingConfig
 from .pool import Bucket
 from .precision import autocast
-from .training import Length, Stage, run_stage
+from .training import Length, Moment, Stage, run_stage
 from .world import SHARP
 
 CROP = 128  # px, as painted
@@ -76,11 +76,11 @@ def train_autoencoder(
     """Trains encoder and decoder together; `scaling_factor` stays 1, latents are kept at std 1."""
     vae.to(device, memory_format=torch.channels_last).train()
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        real = crops(buckets, config.autoencoder_batch, generator).to(device)
+    def loss(at: Moment) -> torch.Tensor:
+        real = crops(buckets, config.autoencoder_batch, at.generator).to(device)
         # AutoencoderTiny's own encode() is this without the slicing options.
         latents = vae.encoder(halve(real.contiguous(memory_format=torch.channels_last))).float()
-        noise = torch.randn(latents.shape, generator=generator).to(device)
+        noise = torch.randn(latents.shape, generator=at.generator).to(device)
         made = vae.decoder(latents + config.latent_noise * noise)
         mean, std = latents.mean((0, 2, 3)), latents.square().mean((0, 2, 3)).sqrt()
         tidy = mean.square().mean() + (std - 1).square().mean()

@@ -22,7 +22,7 @@ from .config import TrainingConfig
 from .picture import draw_scene
 from .pool import FIRST_SEED, Bucket
 from .text import IGNORED
-from .training import Length, Stage, run_stage
+from .training import Length, Moment, Stage, run_stage
 from .vocabulary import COLOURS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import BUCKETS, Kind, Scene, sample_held_out, sample_scene
 
@@ -114,14 +114,16 @@ def train_classifier(
     model = Classifier().to(device).train()
     pictures, labels = _examples(bucket, folder, config.held_out_renders)
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        rows = torch.randint(len(pictures), (config.classifier_batch,), generator=generator)
+    def loss(at: Moment) -> torch.Tensor:
+        rows = torch.randint(len(pictures), (config.classifier_batch,), generator=at.generator)
         pixels = pictures[rows].float() / 127.5 - 1
         # What a generator draws is never as clean as a render.
-        pixels = pixels + 0.06 * torch.rand(len(rows), 1, 1, 1, generator=generator) * torch.randn(
-            pixels.shape, generator=generator
+        pixels = pixels + 0.06 * torch.rand(
+            len(rows), 1, 1, 1, generator=at.generator
+        ) * torch.randn(pixels.shape, generator=at.generator)
+        pixels = pixels * (
+            1 + 0.12 * (torch.rand(len(rows), 1, 1, 1, generator=at.generator) - 0.5)
         )
-        pixels = pixels * (1 + 0.12 * (torch.rand(len(rows), 1, 1, 1, generator=generator) - 0.5))
         logits = model(pixels.to(device))
         losses = [
             functional.cross_entropy(

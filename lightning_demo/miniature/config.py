@@ -62,7 +62,6 @@ class TrainingConfig:
     # Numbers in each LoRA: what is left of 40 MB beside the base and the whole 1-step UNet.
     lora_values: tuple[tuple[int, int], ...] = ((8, 800_000), (4, 1_000_000), (2, 1_000_000))
     one_step_lr: LrPlan = LrPlan(8e-4, warm_up_steps=50, constant_until=0.4)
-    cached_targets: int = 12_000
 
     # The squared error to the teacher's landing stays beside the adversarial loss: the paper can
     # leave it out because it trains for days.

@@ -11,7 +11,7 @@ from .autoencoder import reconstruction_loss
 from .config import LrPlan, TrainingConfig
 from .patch import PatchLoss
 from .repainted import Painted, cut
-from .training import Length, Stage, load_stage, run_stage
+from .training import Length, Moment, Stage, load_stage, run_stage
 
 
 def train_decoder(
@@ -38,14 +38,16 @@ def train_decoder(
     adversarial = PatchLoss(config, device) if critic else None
     decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        real, latents = cut(painted, config.decoder_batch, config.decoder_side, generator)
+    def loss(at: Moment) -> torch.Tensor:
+        real, latents = cut(painted, config.decoder_batch, config.decoder_side, at.generator)
         real = real.to(device).contiguous(memory_format=torch.channels_last)
-        noise = torch.randn(latents.shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=at.generator)
         made = decoder((latents + config.latent_noise * noise).to(device))
         error = reconstruction_loss(made, real)
         return (
-            error + adversarial.decoder_loss(progress, made.float(), real) if adversarial else error
+            error + adversarial.decoder_loss(at.progress, made.float(), real)
+            if adversarial
+            else error
         )
 
     rival = adversarial.rival if adversarial else None

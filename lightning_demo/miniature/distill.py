@@ -13,23 +13,21 @@ from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
-from tqdm import tqdm
 
 from .adversary import AdversarialLoss, Discriminator, Times
 from .config import TrainingConfig
 from .dataset import Dataset
 from .diffusion import (
     END,
-    Conditioning,
     add_noise,
     ddim_step,
     predict,
-    sample_latents,
     solve,
     trailing_timesteps,
 )
 from .lora import LowRank, fits_lora
-from .training import Length, Stage, run_stage, step_generator
+from .targets import Targets
+from .training import Length, Moment, Stage, run_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +104,11 @@ def train_student(
     paths = path_timesteps(plan.num_inference_steps, plan.substeps).to(device)
     guidance_scale = config.distill_guidance_scale if plan.guided else 0.0
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        batch = dataset.draw(config.distill_batch, generator, device)
+    def loss(at: Moment) -> torch.Tensor:
+        batch = dataset.draw(config.distill_batch, at.generator, device)
         size = len(batch.latents)
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        row = torch.randperm(size, generator=generator) % plan.num_inference_steps
+        noise = torch.randn(batch.latents.shape, generator=at.generator).to(device)
+        row = torch.randperm(size, generator=at.generator) % plan.num_inference_steps
         times = list(paths[row.to(device)].unbind(1))
         x = add_noise(batch.latents, noise, times[0])
         # The first step starts from noise alone when the model is used.
@@ -121,7 +119,9 @@ def train_student(
         if adversarial is None:
             return error
         ends = Times(times[0], times[-1])
-        doubt = adversarial.student_loss(progress, landed, target, x, ends, batch.given, generator)
+        doubt = adversarial.student_loss(
+            at.progress, landed, target, x, ends, batch.given, at.generator
+        )
         return error + config.adversarial_weight * doubt
 
     key, lr = ("unet", config.distill_lr) if plan.whole else ("lora", config.lora_lr)
@@ -146,39 +146,10 @@ def _adversarial_loss(
     return AdversarialLoss(forms[1] if conditional else None, forms[0], config)
 
 
-@dataclass(frozen=True)
-class Target:
-    """A batch of noises with the latents that the teacher makes of them."""
-
-    noise: torch.Tensor
-    latents: torch.Tensor
-    given: Conditioning
-
-
-@torch.no_grad()
-def cache_targets(
-    teacher: UNet2DConditionModel,
-    dataset: Dataset,
-    substeps: int,
-    config: TrainingConfig,
-    device: torch.device,
-) -> list[Target]:
-    """The teacher's pictures for fixed noises, computed once for the whole 1-step stage."""
-    teacher.to(device).eval()
-    targets = []
-    for number in tqdm(range(config.cached_targets // config.distill_batch), desc="targets"):
-        generator = step_generator(config.seed + 1, number)
-        batch = dataset.draw(config.distill_batch, generator, device)
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        made = sample_latents(teacher, noise, batch.given, substeps)
-        targets.append(Target(noise, made, batch.given))
-    return targets
-
-
 def train_one_step(
     student: UNet2DConditionModel,
     judge: UNet2DConditionModel,
-    targets: list[Target],
+    targets: Targets,
     length: Length,
     folder: Path,
     config: TrainingConfig,
@@ -191,8 +162,8 @@ def train_one_step(
     student.to(device).train()
     adversarial = _adversarial_loss(judge.to(device), config, conditional=False)
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        target = targets[int(torch.randint(len(targets), (1,), generator=generator))]
+    def loss(at: Moment) -> torch.Tensor:
+        target = targets[at.step]
         start = torch.full((len(target.noise),), trailing_timesteps(1)[0], device=device)
         made = predict(student, target.noise, start, target.given)
         error = (made - target.latents).square().mean()
@@ -200,7 +171,7 @@ def train_one_step(
             return error
         ends = Times(start, torch.full_like(start, END))
         doubt = adversarial.student_loss(
-            progress, made, target.latents, target.noise, ends, target.given, generator
+            at.progress, made, target.latents, target.noise, ends, target.given, at.generator
         )
         return error + config.adversarial_weight * doubt
 

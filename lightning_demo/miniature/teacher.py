@@ -10,7 +10,7 @@ from diffusers import UNet2DConditionModel
 from .config import TrainingConfig
 from .dataset import Dataset
 from .diffusion import TRAIN_TIMESTEPS, add_noise, predict, velocity
-from .training import Length, Stage, load_stage, run_stage
+from .training import Length, Moment, Stage, load_stage, run_stage
 
 TEACHER_START = "teacher-start"  # weights to begin with, where a run goes on with exported ones
 EMPTY_SHARE = 0.02  # of the texts are "": what the model draws before anyone has typed
@@ -33,14 +33,14 @@ def train_teacher(
     load_stage(folder, TEACHER_START, {"unet": unet})
     unet.to(device).train()
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
+    def loss(at: Moment) -> torch.Tensor:
         size = config.teacher_batch
         batch = dataset.draw(
-            size, generator, device, empty_share=EMPTY_SHARE, crop_share=CROP_SHARE
+            size, at.generator, device, empty_share=EMPTY_SHARE, crop_share=CROP_SHARE
         )
-        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        timesteps = draw_timesteps(size, generator).to(device)
-        keep = (torch.rand(size, generator=generator) >= config.text_drop).to(device)
+        noise = torch.randn(batch.latents.shape, generator=at.generator).to(device)
+        timesteps = draw_timesteps(size, at.generator).to(device)
+        keep = (torch.rand(size, generator=at.generator) >= config.text_drop).to(device)
         noisy = add_noise(batch.latents, noise, timesteps)
         output = predict(unet, noisy, timesteps, batch.given.with_text_where(keep))
         return (output - velocity(batch.latents, noise, timesteps)).square().mean()

@@ -19,7 +19,7 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from .captions import Caption, write_caption
 from .config import TrainingConfig
 from .tokenizer import MAX_LENGTH
-from .training import Length, Stage, load_stage, run_stage
+from .training import Length, Moment, Stage, load_stage, run_stage
 from .vocabulary import COLOURS, FORMS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import sample_scene
 
@@ -133,8 +133,8 @@ def pretrain_text(
     for module in modules.values():
         module.to(device).train()
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        captions = sample_captions(config.text_batch, generator, 0.5)
+    def loss(at: Moment) -> torch.Tensor:
+        captions = sample_captions(config.text_batch, at.generator, 0.5)
         ids = tokenize(tokenizer, [caption.text for caption in captions]).to(device)
         labels = torch.tensor([label_caption(caption) for caption in captions], device=device)
         ends = (ids == tokenizer.eos_token_id).int().argmax(dim=1)

@@ -41,6 +41,15 @@ class Length:
         return min(1.0, done)
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Where a stage is, and the randomness of this step."""
+
+    step: int  # from 0
+    progress: float  # from 0 to 1
+    generator: torch.Generator
+
+
 @dataclass
 class Rival:
     """A discriminator, trained in turn with the networks that it judges.
@@ -57,15 +66,11 @@ class Rival:
 
 @dataclass
 class Stage:
-    """One training: which networks, at which rates, towards which loss.
-
-    `loss` gets a generator seeded for the step and the progress of the stage (0..1), and returns a
-    scalar.
-    """
+    """One training: which networks, at which rates, towards which loss, a scalar."""
 
     name: str
     modules: Mapping[str, nn.Module]
-    loss: Callable[[torch.Generator, float], torch.Tensor]
+    loss: Callable[[Moment], torch.Tensor]
     lr: LrPlan
     ema_decay: float
     rival: Rival | None = None
@@ -223,7 +228,8 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = lr_at(self.stage.lr, self.step, progress)
         with self._autocast():
-            loss = self.stage.loss(step_generator(self.config.seed, self.step), progress)
+            generator = step_generator(self.config.seed, self.step)
+            loss = self.stage.loss(Moment(self.step, progress, generator))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         parallel.average_gradients(self.parameters)

@@ -21,7 +21,6 @@ from .decoders import train_decoder
 from .distill import (
     STUDENTS,
     StudentPlan,
-    cache_targets,
     start_of,
     train_one_step,
     train_student,
@@ -33,6 +32,7 @@ from .lora import LowRank, lora_tensors
 from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
 from .repainted import ON_THE_WAY, Painted, encoded, on_the_way, repaint
+from .targets import Targets
 from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
 from .training import Length, load_stage
@@ -154,7 +154,8 @@ class TrainingRun:
         goes_on = self._goes_on(plan)
         config = self.config.going_on() if goes_on else self.config
         teacher = self._unet(plan.teacher)
-        targets = cache_targets(teacher, self._dataset, plan.substeps, config, self.device)
+        size, seed = config.distill_batch, config.seed + 1
+        targets = Targets(teacher, plan.substeps, self._dataset, size, seed, self.device)
         student, judge = self._unet(plan.name if goes_on else plan.start), self._unet("teacher")
         train_one_step(student, judge, targets, length, self.folder, config, self.device)
 

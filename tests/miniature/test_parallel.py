@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from torch import distributed, multiprocessing
 
 from lightning_demo.miniature import parallel
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
-from lightning_demo.miniature.training import Length, Stage, load_stage, run_stage, step_generator
+from lightning_demo.miniature.training import (
+    Length,
+    Moment,
+    Stage,
+    load_stage,
+    run_stage,
+    step_generator,
+)
 
 from .. import processes
 
@@ -22,8 +30,8 @@ def line_stage() -> Stage:
     torch.manual_seed(0)
     line = torch.nn.Linear(3, 1)
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        x = torch.randn(4, 3, generator=generator)
+    def loss(at: Moment) -> torch.Tensor:
+        x = torch.randn(4, 3, generator=at.generator)
         with torch.autocast("cpu", enabled=False):
             return (line(x) - x.sum(1, keepdim=True)).square().mean()
 
@@ -63,17 +71,15 @@ def test_it_is_one_process_with_both_batches(trained: Path, tmp_path: Path, monk
     stage = line_stage()
     alone = stage.loss
 
-    def both(generator: torch.Generator, progress: float) -> torch.Tensor:
-        step = both.step  # type: ignore[attr-defined]
-        both.step += 1  # type: ignore[attr-defined]
+    def both(at: Moment) -> torch.Tensor:
         losses = []
         for rank in range(2):
             monkeypatch.setattr(parallel, "rank", lambda rank=rank: rank)
-            losses.append(alone(step_generator(TrainingConfig().seed, step), progress))
+            generator = step_generator(TrainingConfig().seed, at.step)
+            losses.append(alone(replace(at, generator=generator)))
         monkeypatch.setattr(parallel, "rank", lambda: 0)
         return torch.stack(losses).mean()
 
-    both.step = 0  # type: ignore[attr-defined]
     stage.loss = both
     run_stage(stage, Length(steps=STEPS), tmp_path, TrainingConfig())
     pair = torch.load(trained / "rank-0.pt", weights_only=True)

@@ -29,6 +29,7 @@ from lightning_demo.miniature.text import (
 )
 from lightning_demo.miniature.training import (
     Length,
+    Moment,
     Rival,
     Stage,
     load_stage,
@@ -68,10 +69,10 @@ def line_stage() -> Stage:
     rival = torch.nn.Linear(1, 1)
     seen: list[torch.Tensor] = []
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
-        x = torch.randn(16, 3, generator=generator)
+    def loss(at: Moment) -> torch.Tensor:
+        x = torch.randn(16, 3, generator=at.generator)
         made = line(x)
-        seen[:] = [made.detach()] if progress >= 0.3 else []
+        seen[:] = [made.detach()] if at.progress >= 0.3 else []
         error = (made - x.sum(1, keepdim=True)).square().mean()
         return error + (1e-3 * rival(made).square().mean() if seen else 0)
 
@@ -111,8 +112,8 @@ def test_gradients_that_are_not_finite_end_a_stage_and_leaves_its_checkpoint(tmp
     run_stage(stage, Length(steps=20), tmp_path, CONFIG, stop_after=3)
     kept, again = (tmp_path / "line.resume.pt").read_bytes(), line_stage()
 
-    def broken(generator: torch.Generator, progress: float) -> torch.Tensor:
-        return again.loss(generator, progress) * math.nan
+    def broken(at: Moment) -> torch.Tensor:
+        return again.loss(at) * math.nan
 
     with pytest.raises(FloatingPointError, match="line: step 3 has a loss of nan"):
         run_stage(replace(again, loss=broken), Length(steps=20), tmp_path, CONFIG)
@@ -131,10 +132,10 @@ def test_a_process_that_was_suspended_has_not_trained_meanwhile(
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: now))
     stage = line_stage()
 
-    def loss(generator: torch.Generator, progress: float) -> torch.Tensor:
+    def loss(at: Moment) -> torch.Tensor:
         nonlocal now
         now += 3600 if now == 7 else 1
-        return stage.loss(generator, progress)
+        return stage.loss(at)
 
     slow = replace(stage, loss=loss)
     first = run_stage(slow, Length(minutes=1), tmp_path, CONFIG, stop_after=stopped)

@@ -33,7 +33,6 @@ CONFIG = TrainingConfig(
     held_out_renders=1,
     teacher_batch=2,
     distill_batch=2,
-    cached_targets=2,
     lora_values=((8, 20_000), (4, 20_000), (2, 20_000)),
     adversarial_from=0.0,
 )
