@@ -10,7 +10,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import anyio
 import gradio as gr
@@ -47,12 +46,10 @@ class EventStreams:
         queue.progress_update_sleep_when_free = PROGRESS_SECONDS
         self._count()
 
-    async def live(self, text: str, request: gr.Request) -> AsyncIterator[str | dict[str, Any]]:
+    async def live(self, text: str, request: gr.Request) -> AsyncIterator[str]:
         """Takes one message of a tab and yields the answers, frames among them, as JSON text.
 
-        A newer message of the same tab takes the rest of the stream over. The last value is none:
-        Gradio sends it whole once more when an event ends, and a page would take what a message
-        before had been answered for the newest.
+        A newer message of the same tab takes the rest of the stream over.
         """
         try:
             stream = await self._stream(request)
@@ -65,7 +62,6 @@ class EventStreams:
             return
         async for answer_text in stream.answers():
             yield answer_text
-        yield gr.skip()
 
     async def stay(self, request: gr.Request) -> None:
         """Keeps the stream of a tab open between its messages.
@@ -135,7 +131,11 @@ class _Stream:
         self._pump = asyncio.ensure_future(self._read())
 
     async def answers(self) -> AsyncIterator[str]:
-        """Yields answers until all that was asked for has come, or a newer reader takes over."""
+        """Yields answers until all that was asked for has come, or a newer reader takes over.
+
+        In that case the last is empty: Gradio sends the last value of an event once more when it
+        ends, which may be after the newer one's first, and a page would believe it.
+        """
         self._received = time.monotonic()
         self._turn += 1
         turn = self._turn
@@ -157,6 +157,7 @@ class _Stream:
                 # A pause ends the work without an event; hence the look from time to time.
                 with anyio.move_on_after(POLL_SECONDS):
                     await self._wake.wait()
+        yield ""
 
     def idle_for(self) -> float:
         """Seconds since the tab last said something."""

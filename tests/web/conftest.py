@@ -89,9 +89,8 @@ class Tab:
 
 
 def texts(*jobs: Job) -> list[dict[str, Any]]:
-    """What jobs were answered; the last value of each is none."""
-    outputs = [output for job in jobs for output in job.outputs()]
-    return [json.loads(output) for output in outputs if isinstance(output, str) and output]
+    """What jobs were answered; one that a newer message took over from ends with nothing."""
+    return [json.loads(output) for job in jobs for output in job.outputs() if output]
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -97,10 +97,21 @@ def test_sessions_never_mix(running: Running, client: Client) -> None:
             assert {output["prompt"] for output in outputs} == {prompt}
 
 
-def test_an_event_that_ends_does_not_say_its_last_answer_again(client: Client) -> None:
-    job = client.submit(ask(1), api_name="/live")
-    assert not isinstance(job.result(timeout=20), str)
-    assert [answer["final"] for answer in texts(job)].count(True) == 1
+def test_what_is_taken_over_from_does_not_say_its_last_answer_again(
+    start: Callable[..., Running],
+) -> None:
+    running = start(max_sessions=1)
+    for client in _client(running):
+        with running.socket() as seated:
+            seated.ask(1)
+            seated.final(1)
+            first = client.submit(ask(1), api_name="/live")
+            wait_for(lambda first=first: texts(first))
+            newer = client.submit(ask(2), api_name="/live")
+            assert first.result(timeout=20) == ""
+        newer.result(timeout=20)
+        assert [answer["type"] for answer in texts(first)] == ["line"]
+        assert texts(newer)[-1]["final"]
 
 
 def test_pause_ends_the_stream(start: Callable[..., Running]) -> None:
