@@ -12,7 +12,7 @@ import torch
 T = TypeVar("T")
 
 
-def digest(parts: Iterable[bytes]) -> str:
+def digest(parts: Iterable[bytes | memoryview]) -> str:
     """SHA-256 of all parts in their order, in hexadecimal; where one ends counts, too."""
     whole = sha256()
     for part in parts:
@@ -21,7 +21,7 @@ def digest(parts: Iterable[bytes]) -> str:
 
 
 def keep(file: Path, made_of: str, make: Callable[[], T]) -> T:
-    """The value in the file if it was made of the same; otherwise a new one, which is kept.
+    """The value in the file if it was made of the same; otherwise a new one, which is kept there.
 
     Args:
         made_of: the `digest` of all that the value depends on.
@@ -32,15 +32,14 @@ def keep(file: Path, made_of: str, make: Callable[[], T]) -> T:
     kept = _read(file, made_of)
     if kept is not None:
         return kept
-    value = make()
     new = file.with_suffix(".new")
-    torch.save({"made_of": made_of, "value": value}, new)
+    torch.save({"made_of": made_of, "value": make()}, new)
     new.replace(file)
-    return value
+    return _read(file, made_of)
 
 
 def _read(file: Path, made_of: str) -> Any:
-    """The value in the file, read as it is used; None if there is none of this kind."""
+    """The value in the file, each part read when it is first needed; None if there is no such."""
     if not file.exists():
         return None
     kept = torch.load(file, weights_only=True, mmap=True)

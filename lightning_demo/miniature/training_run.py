@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -208,7 +208,8 @@ class TrainingRun:
             made = repaint(painted, pool, students, encode, self.config.seed, self.device)
             return [each.latents for each in made]
 
-        stages = ["autoencoder", *(STUDENTS[steps].name for steps in students)]
+        names = [STUDENTS[steps].name for steps in students]
+        stages = ["autoencoder", *(["text", *names] if names else [])]
         latents = self._keep("repainted", stages, pool, make)
         return [Painted(bucket.pictures, some) for bucket, some in zip(pool, latents, strict=True)]
 
@@ -233,11 +234,25 @@ class TrainingRun:
     def _keep(
         self, name: str, stages: list[str], pool: list[Bucket], make: Callable[[], list[T]]
     ) -> list[T]:
-        """What those stages make of the pool, computed once for all processes."""
-        counts = [len(bucket.pictures) for bucket in pool]
-        parts = [str(counts).encode(), *(self._file(stage).read_bytes() for stage in stages)]
+        """What those stages make of the pool, computed once for all processes.
+
+        Raises:
+            SystemExit: one of the stages is not finished.
+        """
+        for stage in stages:
+            if not self._has(stage):
+                raise self._missing(stage)
+
+        def parts() -> Iterator[bytes | memoryview]:
+            yield repr((self.config.seed, self.config.preview_pictures)).encode()
+            for stage in stages:
+                yield self._file(stage).read_bytes()
+            for bucket in pool:
+                yield np.ascontiguousarray(bucket.pictures).reshape(-1).data
+                yield "\0".join(each.text for row in bucket.captions for each in row).encode()
+
         with parallel.first_alone():
-            return keep(self.folder / f"{name}.pt", digest(parts), make)
+            return keep(self.folder / f"{name}.pt", digest(parts()), make)
 
     def _whole_students(self) -> dict[int, UNet2DConditionModel]:
         """Those that are finished, or as an adopted release left them, but that of one step."""
@@ -288,7 +303,10 @@ class TrainingRun:
 
     def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:
         if not load_stage(self.folder, stage, modules):
-            raise SystemExit(f"the stage {stage!r} must be trained first (in {self.folder})")
+            raise self._missing(stage)
+
+    def _missing(self, stage: str) -> SystemExit:
+        return SystemExit(f"the stage {stage!r} must be trained first (in {self.folder})")
 
     def _meaning(self, heads: MeaningHeads) -> dict[str, float]:
         for module in (*self.encoders.modules.values(), heads):

@@ -133,8 +133,8 @@ class _Stream:
     async def answers(self) -> AsyncIterator[str]:
         """Yields answers until all that was asked for has come, or a newer reader takes over.
 
-        In that case the last is empty: Gradio sends the last value of an event once more when it
-        ends, which may be after the newer one's first, and a page would believe it.
+        One that is taken over from ends with an empty text: Gradio sends an event's last value once
+        more when it ends, which may be after the newer one's first, and a page would believe it.
         """
         self._received = time.monotonic()
         self._turn += 1

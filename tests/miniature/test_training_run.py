@@ -86,6 +86,16 @@ def test_a_decoder_learns_from_the_students_that_are_there(
     assert not torch.equal(after["value"][0][-1], before["value"][0][-1]), "its steps are 8"
 
 
+def test_a_decoder_of_previews_says_which_stage_must_come_first(
+    finished: TrainingRun, tmp_path: Path
+) -> None:
+    for path in finished.folder.iterdir():
+        if path.name not in ("decoder.pt", "preview.pt", "previewed.pt"):
+            (tmp_path / path.name).symlink_to(path)
+    with pytest.raises(SystemExit, match="'decoder' must be trained first"):
+        TrainingRun(tmp_path, config=CONFIG).train("preview", ONE_STEP)
+
+
 def test_what_is_finished_is_not_trained_again(finished: TrainingRun):
     before = {path: path.stat().st_mtime_ns for path in finished.folder.glob("*.pt")}
     TrainingRun(finished.folder, config=CONFIG).train_all(ONE_STEP)
