@@ -12,11 +12,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from ..model.weights.lora import fuse
 from .architecture import build_components, build_preview, build_tokenizer, build_vae
-from .distill import STUDENTS, start_of
+from .distill import STUDENTS
 from .export import lora_path, one_step_path
-from .teacher import TEACHER_START
-from .text import TEXT_START
-from .training import save_stage
+from .stage_files import save_stage, start_of
 
 _DECODER = ("decoder_block_out_channels", "num_decoder_blocks")  # what a decoder is of
 
@@ -41,7 +39,7 @@ def adopt_autoencoder(folder: Path, run: Path) -> list[str]:
             mine.decoder.load_state_dict(other.decoder.state_dict())
             decoders[name] = mine.decoder.state_dict()
         elif (state := _deepened(other, mine)) is not None:
-            save_stage(run, f"{name}-start", {"decoder": state})
+            save_stage(run, start_of(name), {"decoder": state})
     save_stage(run, "autoencoder", {"vae": vae.state_dict()})
     for name, state in decoders.items():
         save_stage(run, name, {"decoder": state})
@@ -114,13 +112,15 @@ def adopt_teacher(folder: Path, run: Path, *, finished: bool = False) -> None:
         fresh = build_components(len(words))
         save_stage(
             run,
-            TEXT_START,
+            start_of("text"),
             {
                 name: _by_word(state, getattr(fresh, name).state_dict(), known, words)
                 for name, state in states.items()
             },
         )
-    save_stage(run, "teacher" if finished else TEACHER_START, {"unet": unet.float().state_dict()})
+    save_stage(
+        run, "teacher" if finished else start_of("teacher"), {"unet": unet.float().state_dict()}
+    )
 
 
 def adopt_students(folder: Path, run: Path) -> list[str]:

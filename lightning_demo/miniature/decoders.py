@@ -11,7 +11,8 @@ from .autoencoder import reconstruction_loss
 from .config import LrPlan, TrainingConfig
 from .patch import PatchLoss
 from .repainted import Painted, cut
-from .training import Length, Moment, Stage, load_stage, run_stage
+from .stage_files import load_stage, start_of
+from .training import Length, Moment, Stage, run_stage
 
 
 def train_decoder(
@@ -34,7 +35,7 @@ def train_decoder(
     Args:
         critic: whether a critic of patches helps, as for the autoencoder's own.
     """
-    load_stage(folder, f"{name}-start", {"decoder": decoder})
+    load_stage(folder, start_of(name), {"decoder": decoder})
     adversarial = PatchLoss(config, device) if critic else None
     decoder.to(device, memory_format=torch.channels_last).train().requires_grad_(True)
 

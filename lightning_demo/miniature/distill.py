@@ -65,11 +65,6 @@ STUDENTS: dict[int, StudentPlan] = {
 }
 
 
-def start_of(stage: str) -> str:
-    """The stage that holds the weights that a student of a release goes on from."""
-    return f"{stage}-start"
-
-
 def path_timesteps(num_inference_steps: int, substeps: int) -> torch.Tensor:
     """The teacher's timesteps within each student step, [N, substeps + 1]."""
     fine = torch.tensor([*trailing_timesteps(num_inference_steps * substeps), END])

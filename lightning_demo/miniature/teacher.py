@@ -10,9 +10,9 @@ from diffusers import UNet2DConditionModel
 from .config import TrainingConfig
 from .dataset import Dataset
 from .diffusion import TRAIN_TIMESTEPS, add_noise, predict, velocity
-from .training import Length, Moment, Stage, load_stage, run_stage
+from .stage_files import load_stage, start_of
+from .training import Length, Moment, Stage, run_stage
 
-TEACHER_START = "teacher-start"  # weights to begin with, where a run goes on with exported ones
 EMPTY_SHARE = 0.02  # of the texts are "": what the model draws before anyone has typed
 CROP_SHARE = 0.25
 FORM_SHARE = 0.4  # of the timesteps are drawn from those where form is decided
@@ -30,7 +30,7 @@ def train_teacher(
     stop_after: int | None = None,
 ) -> list[float]:
     """Velocity prediction; the text encoders stay as pretrained, as SDXL's do."""
-    load_stage(folder, TEACHER_START, {"unet": unet})
+    load_stage(folder, start_of("teacher"), {"unet": unet})
     unet.to(device).train()
 
     def loss(at: Moment) -> torch.Tensor:

@@ -18,8 +18,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 
 from .captions import Caption, write_caption
 from .config import TrainingConfig
+from .stage_files import load_stage, start_of
 from .tokenizer import MAX_LENGTH
-from .training import Length, Moment, Stage, load_stage, run_stage
+from .training import Length, Moment, Stage, run_stage
 from .vocabulary import COLOURS, FORMS, PLACES, SHAPES, STYLES, SUBJECTS, TIMES, WEATHERS
 from .world import sample_scene
 
@@ -40,7 +41,6 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "style": tuple(STYLES)[1:],
     "background": tuple(COLOURS),
 }
-TEXT_START = "text-start"  # weights to begin with, of an exported model with other words
 IGNORED = -100  # cross_entropy's own mark
 
 
@@ -128,7 +128,7 @@ def pretrain_text(
 ) -> list[float]:
     """Teaches both encoders to tell every fact of a caption; the heads are kept with them."""
     torch.manual_seed(config.seed)
-    load_stage(folder, TEXT_START, encoders.modules)
+    load_stage(folder, start_of("text"), encoders.modules)
     modules = {**encoders.modules, "heads": MeaningHeads()}
     for module in modules.values():
         module.to(device).train()

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from . import parallel
 from .config import LrPlan, TrainingConfig
 from .precision import bfloat16_is_faster
+from .stage_files import save_stage
 
 MOST_USUAL_STEPS = 10  # a step counts for no more of them: its process may have been suspended
 
@@ -289,25 +290,3 @@ class _Run:
 
 
 _BAR = "{desc}: {percentage:3.0f}% [{elapsed}<{remaining}] {postfix}\n"
-
-
-def save_stage(
-    folder: Path,
-    name: str,
-    modules: Mapping[str, Mapping[str, torch.Tensor]],
-    steps: int = 0,
-    seconds: float = 0.0,
-) -> None:
-    """Keeps the weights of a finished stage."""
-    torch.save({"modules": modules, "steps": steps, "seconds": seconds}, folder / f"{name}.pt")
-
-
-def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> bool:
-    """Loads a finished stage's weights; False when it has not been trained yet."""
-    path = folder / f"{name}.pt"
-    if not path.exists():
-        return False
-    saved = torch.load(path, weights_only=True, map_location="cpu")["modules"]
-    for key, module in modules.items():
-        module.load_state_dict(saved[key])
-    return True

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,29 +14,22 @@ from .architecture import MiniatureComponents, build_components, build_tokenizer
 from .autoencoder import psnr, train_autoencoder
 from .classifier import Classifier, judge_accuracy, save_classifier, train_classifier
 from .config import BUDGET_SHARES, LrPlan, TrainingConfig
-from .dataset import Dataset, build_dataset, caption_encoder
+from .dataset import Dataset, build_dataset
+from .decoder_examples import DecoderExamples
 from .decoders import train_decoder
-from .distill import (
-    STUDENTS,
-    StudentPlan,
-    start_of,
-    train_one_step,
-    train_student,
-)
+from .distill import STUDENTS, StudentPlan, train_one_step, train_student
 from .evaluate import CLASSIFIER
 from .export import export_model
-from .kept import digest, keep
 from .lora import LowRank, lora_tensors
 from .picture import draw_scene
 from .pool import Bucket, open_pool, render_pool
-from .repainted import ON_THE_WAY, Painted, encoded, on_the_way, repaint
+from .stage_files import StageFiles, load_stage
 from .targets import Targets
 from .teacher import train_teacher
 from .text import MeaningHeads, TextEncoders, meaning_accuracy, pretrain_text
-from .training import Length, load_stage
+from .training import Length
 from .world import PAINTED, sample_scene
 
-T = TypeVar("T")
 LORA_SHARE = 0.25  # of the minutes of a step count
 
 
@@ -54,6 +45,7 @@ class TrainingRun:
         torch.set_num_threads(self.config.threads)
         parallel.join()
         folder.mkdir(parents=True, exist_ok=True)
+        self.stages = StageFiles(folder)
         with parallel.first_alone():
             self.tokenizer = build_tokenizer(folder / "tokenizer")
         self.parts: MiniatureComponents = build_components(len(self.tokenizer), self.config.seed)
@@ -81,7 +73,7 @@ class TrainingRun:
         """One stage that is no distillation; those it needs must be done."""
         length = Length(minutes=minutes)
         if stage == "autoencoder":
-            if not (self.folder / "autoencoder.pt").exists():
+            if not self.stages.is_finished("autoencoder"):
                 pool = self.render(sharp=True)
                 train_autoencoder(
                     self.parts.vae, pool, length, self.folder, self.config, self.device
@@ -91,26 +83,26 @@ class TrainingRun:
         elif stage == "decoder":
             self._decoder("decoder", self.parts.vae.decoder, self.config.decoder_lr, length)
         elif stage == "text":
-            if not (self.folder / "text.pt").exists():
+            if not self.stages.is_finished("text"):
                 pretrain_text(
                     self.encoders, self.tokenizer, length, self.folder, self.config, self.device
                 )
             heads = MeaningHeads()
-            self._need("text", {**self.encoders.modules, "heads": heads})
+            self.stages.load("text", {**self.encoders.modules, "heads": heads})
             print("meaning of two-thing captions:", _rounded(self._meaning(heads)))
         elif stage == "classifier":
-            if not (self.folder / "classifier.pt").exists():
+            if not self.stages.is_finished("classifier"):
                 square = self.render()[0]
                 train_classifier(square, length, self.folder, self.config, self.device)
             judge = Classifier()
-            self._need("classifier", {"classifier": judge})
+            self.stages.load("classifier", {"classifier": judge})
             print(
                 "held-out renders told right:",
                 _rounded(judge_accuracy(judge.eval(), self.config.fresh_pictures)),
             )
         else:
             dataset = self._dataset
-            if not (self.folder / "teacher.pt").exists():
+            if not self.stages.is_finished("teacher"):
                 shared = (length, self.folder, self.config, self.device)
                 train_teacher(self.parts.unet, dataset, *shared)
 
@@ -125,7 +117,7 @@ class TrainingRun:
         self._student(plan.as_lora(), Length(minutes=minutes * LORA_SHARE))
 
     def _student(self, plan: StudentPlan, length: Length) -> None:
-        if (self.folder / f"{plan.name}.pt").exists():
+        if self.stages.is_finished(plan.name):
             return
         goes_on = self._goes_on(plan)
         student: UNet2DConditionModel | LowRank = self._unet(plan.name if goes_on else plan.start)
@@ -149,7 +141,7 @@ class TrainingRun:
         )
 
     def _one_step(self, plan: StudentPlan, length: Length) -> None:
-        if (self.folder / f"{plan.name}.pt").exists():
+        if self.stages.is_finished(plan.name):
             return
         goes_on = self._goes_on(plan)
         config = self.config.going_on() if goes_on else self.config
@@ -160,107 +152,42 @@ class TrainingRun:
         train_one_step(student, judge, targets, length, self.folder, config, self.device)
 
     def _goes_on(self, plan: StudentPlan) -> bool:
-        """Whether a release's student of this plan is there to begin with."""
-        return plan.whole and (self.folder / f"{start_of(plan.name)}.pt").exists()
+        """Whether there is a student of this plan to begin with."""
+        return plan.whole and self.stages.is_begun(plan.name)
 
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""
-        self._need("autoencoder", {"vae": self.parts.vae})
-        self._need("decoder", {"decoder": self.parts.vae.decoder})
-        self._need("preview", {"decoder": self.parts.preview.decoder})
+        self.stages.load("autoencoder", {"vae": self.parts.vae})
+        self.stages.load("decoder", {"decoder": self.parts.vae.decoder})
+        self.stages.load("preview", {"decoder": self.parts.preview.decoder})
         self._load_teacher()
         loras = {}
         for steps, plan in STUDENTS.items():
-            path = self.folder / f"{plan.as_lora().name}.pt"
-            if path.exists():
-                loras[steps] = LowRank.tensors(
-                    torch.load(path, weights_only=True)["modules"]["lora"]
-                )
+            lora = plan.as_lora().name
+            if self.stages.is_finished(lora):
+                saved = torch.load(self.stages.file(lora), weights_only=True)["modules"]
+                loras[steps] = LowRank.tensors(saved["lora"])
         judge = Classifier()
         if load_stage(self.folder, "classifier", {"classifier": judge}):
             save_classifier(judge, folder / CLASSIFIER)
-        has_one_step = (self.folder / f"{STUDENTS[1].name}.pt").exists()
-        export_model(
-            folder, self.parts, loras, self._unet(STUDENTS[1].name) if has_one_step else None
-        )
+        one_step = STUDENTS[1].name
+        finished = self.stages.is_finished(one_step)
+        export_model(folder, self.parts, loras, self._unet(one_step) if finished else None)
 
     def _decoder(self, name: str, decoder: torch.nn.Module, lr: LrPlan, length: Length) -> None:
-        self._need("autoencoder", {"vae": self.parts.vae})
-        if (self.folder / f"{name}.pt").exists():
+        self.stages.load("autoencoder", {"vae": self.parts.vae})
+        if self.stages.is_finished(name):
             return
         before = self._psnr(decoder)
         full = decoder is self.parts.vae.decoder
         pool = self.render(sharp=True)
-        painted = self._repainted(pool) if full else self._previewed(pool)
+        examples = DecoderExamples(
+            self.stages, self.parts, self.tokenizer, pool, self.config, self.device
+        )
+        painted = examples.repainted() if full else examples.previewed()
         shared = (length, self.folder, self.config, self.device)
         train_decoder(name, decoder, lr, painted, *shared, critic=full)
         print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
-
-    def _repainted(self, pool: list[Bucket]) -> list[Painted]:
-        """The pool's pictures, with the encoder's latents and those of the students there are."""
-        students = self._whole_students()
-
-        def make() -> list[torch.Tensor]:
-            if students:
-                self._need("text", self.encoders.modules)
-            encode = caption_encoder(self.encoders, self.tokenizer, self.device)
-            painted = encoded(self.parts.vae, pool, self.device)
-            made = repaint(painted, pool, students, encode, self.config.seed, self.device)
-            return [each.latents for each in made]
-
-        names = [STUDENTS[steps].name for steps in students]
-        stages = ["autoencoder", *(["text", *names] if names else [])]
-        latents = self._keep("repainted", stages, pool, make)
-        return [Painted(bucket.pictures, some) for bucket, some in zip(pool, latents, strict=True)]
-
-    def _previewed(self, pool: list[Bucket]) -> list[Painted]:
-        """A student's pictures, with its estimates on the way; without it the pool's."""
-        student = self._whole_students().get(ON_THE_WAY)
-        if student is None:
-            return encoded(self.parts.vae, pool, self.device)
-
-        def make() -> list[tuple[torch.Tensor, torch.Tensor]]:
-            self._need("text", self.encoders.modules)
-            self._need("decoder", {"decoder": self.parts.vae.decoder})
-            encode = caption_encoder(self.encoders, self.tokenizer, self.device)
-            decoder = self.parts.vae.decoder
-            made = on_the_way(pool, student, decoder, encode, self.config, self.device)
-            return [(torch.from_numpy(each.pictures), each.latents) for each in made]
-
-        stages = ["text", "decoder", STUDENTS[ON_THE_WAY].name]
-        saved = self._keep("previewed", stages, pool, make)
-        return [Painted(pictures.numpy(), latents) for pictures, latents in saved]
-
-    def _keep(
-        self, name: str, stages: list[str], pool: list[Bucket], make: Callable[[], list[T]]
-    ) -> list[T]:
-        """What those stages make of the pool, computed once for all processes.
-
-        Raises:
-            SystemExit: one of the stages is not finished.
-        """
-        for stage in stages:
-            if not self._has(stage):
-                raise self._missing(stage)
-
-        def parts() -> Iterator[bytes | memoryview]:
-            yield repr((self.config.seed, self.config.preview_pictures)).encode()
-            for stage in stages:
-                yield self._file(stage).read_bytes()
-            for bucket in pool:
-                yield np.ascontiguousarray(bucket.pictures).reshape(-1).data
-                yield "\0".join(each.text for row in bucket.captions for each in row).encode()
-
-        with parallel.first_alone():
-            return keep(self.folder / f"{name}.pt", digest(parts()), make)
-
-    def _whole_students(self) -> dict[int, UNet2DConditionModel]:
-        """Those that are finished, or as an adopted release left them, but that of one step."""
-        return {
-            steps: self._unet(plan.name)
-            for steps, plan in STUDENTS.items()
-            if steps > 1 and self._has(plan.name)
-        }
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
         seeds = range(self.config.fresh_pictures)
@@ -271,8 +198,8 @@ class TrainingRun:
 
     @cached_property
     def _dataset(self) -> Dataset:
-        self._need("autoencoder", {"vae": self.parts.vae})
-        self._need("text", self.encoders.modules)
+        self.stages.load("autoencoder", {"vae": self.parts.vae})
+        self.stages.load("text", self.encoders.modules)
         pool = self.render()
         with parallel.first_alone():
             return build_dataset(
@@ -280,33 +207,11 @@ class TrainingRun:
             )
 
     def _load_teacher(self) -> None:
-        self._need("text", self.encoders.modules)
-        self._need("teacher", {"unet": self.parts.unet})
+        self.stages.load("text", self.encoders.modules)
+        self.stages.load("teacher", {"unet": self.parts.unet})
 
     def _unet(self, stage: str) -> UNet2DConditionModel:
-        """The UNet of a finished stage, or as an adopted release left it."""
-        unet = UNet2DConditionModel.from_config(self.parts.unet.config)
-        if not any(
-            load_stage(self.folder, name, {"unet": unet}) for name in (stage, start_of(stage))
-        ):
-            self._need(stage, {"unet": unet})
-        return unet
-
-    def _has(self, stage: str) -> bool:
-        """Whether a stage is finished, or as an adopted release left it."""
-        return self._file(stage).exists()
-
-    def _file(self, stage: str) -> Path:
-        """The weights of a finished stage, or as an adopted release left it."""
-        finished, start = (self.folder / f"{name}.pt" for name in (stage, start_of(stage)))
-        return start if start.exists() and not finished.exists() else finished
-
-    def _need(self, stage: str, modules: dict[str, torch.nn.Module]) -> None:
-        if not load_stage(self.folder, stage, modules):
-            raise self._missing(stage)
-
-    def _missing(self, stage: str) -> SystemExit:
-        return SystemExit(f"the stage {stage!r} must be trained first (in {self.folder})")
+        return self.stages.load_unet(stage, self.parts.unet)
 
     def _meaning(self, heads: MeaningHeads) -> dict[str, float]:
         for module in (*self.encoders.modules.values(), heads):

@@ -12,9 +12,8 @@ from lightning_demo.miniature import architecture
 from lightning_demo.miniature.adopt import adopt_autoencoder, adopt_teacher
 from lightning_demo.miniature.architecture import build_components, save_model
 from lightning_demo.miniature.config import TrainingConfig
-from lightning_demo.miniature.text import TEXT_START
+from lightning_demo.miniature.stage_files import load_stage, start_of
 from lightning_demo.miniature.tokenizer import save_tokenizer
-from lightning_demo.miniature.training import load_stage
 from lightning_demo.miniature.training_run import TrainingRun
 
 CONFIG = TrainingConfig(threads=1)
@@ -70,7 +69,7 @@ def test_a_deeper_decoder_goes_on_from_one_of_fewer_blocks(tmp_path: Path, block
     assert adopt_autoencoder(tmp_path / "exported", tmp_path) == ["autoencoder", "preview"]
     mine = architecture.build_vae().decoder
     assert not load_stage(tmp_path, "decoder", {"decoder": mine})
-    assert load_stage(tmp_path, "decoder-start", {"decoder": mine}) == (0 not in blocks[:-1])
+    assert load_stage(tmp_path, start_of("decoder"), {"decoder": mine}) == (0 not in blocks[:-1])
     if 0 in blocks[:-1]:
         return  # a first block would change what an enlargement leaves
     latents = torch.randn(1, 4, 4, 4)
@@ -101,7 +100,7 @@ def test_encoders_of_other_words_begin_with_those_that_both_know(tmp_path: Path)
     training = TrainingRun(run, config=CONFIG)
     words = training.tokenizer.get_vocab()
     assert not load_stage(run, "text", training.encoders.modules)
-    assert load_stage(run, TEXT_START, training.encoders.modules)
+    assert load_stage(run, start_of("text"), training.encoders.modules)
     fresh = build_components(len(words)).text_encoder
     mine, known, new = (
         model.get_input_embeddings().weight

@@ -13,7 +13,8 @@ from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.decoders import train_decoder
 from lightning_demo.miniature.pool import Bucket
 from lightning_demo.miniature.repainted import encoded
-from lightning_demo.miniature.training import Length, save_stage
+from lightning_demo.miniature.stage_files import save_stage, start_of
+from lightning_demo.miniature.training import Length
 
 CPU = torch.device("cpu")
 CONFIG = TrainingConfig(threads=1, decoder_batch=2, decoder_side=128)
@@ -33,7 +34,7 @@ def test_a_decoder_is_trained_with_a_critic(sharp: list[Bucket], tmp_path: Path)
 @pytest.mark.usefixtures("narrow")
 def test_a_decoder_goes_on_from_the_start_in_its_folder(sharp: list[Bucket], tmp_path: Path):
     vae, before = build_components(1000).vae, build_components(1000, seed=5).vae.decoder
-    save_stage(tmp_path, "decoder-start", {"decoder": before.state_dict()})
+    save_stage(tmp_path, start_of("decoder"), {"decoder": before.state_dict()})
     shared = (encoded(vae, sharp, CPU), Length(steps=1), tmp_path, CONFIG, CPU)
     train_decoder("decoder", vae.decoder, LrPlan(0.0), *shared)
     for name, value in before.state_dict().items():

@@ -12,11 +12,11 @@ from torch import distributed, multiprocessing
 
 from lightning_demo.miniature import parallel
 from lightning_demo.miniature.config import LrPlan, TrainingConfig
+from lightning_demo.miniature.stage_files import load_stage
 from lightning_demo.miniature.training import (
     Length,
     Moment,
     Stage,
-    load_stage,
     run_stage,
     step_generator,
 )

@@ -20,6 +20,7 @@ from lightning_demo.miniature.config import LrPlan, TrainingConfig
 from lightning_demo.miniature.dataset import build_dataset
 from lightning_demo.miniature.picture import draw_scene
 from lightning_demo.miniature.pool import Bucket, open_pool, render_pool
+from lightning_demo.miniature.stage_files import load_stage
 from lightning_demo.miniature.teacher import train_teacher
 from lightning_demo.miniature.text import (
     ATTRIBUTES,
@@ -32,7 +33,6 @@ from lightning_demo.miniature.training import (
     Moment,
     Rival,
     Stage,
-    load_stage,
     lr_at,
     run_stage,
 )

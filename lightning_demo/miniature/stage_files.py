@@ -1,0 +1,101 @@
+"""The weights of stages in the folder of a run: finished ones, and those that a stage begins with.
+
+`student-8.pt` is a finished stage. `student-8-start.pt` holds the weights of a release, or of an
+earlier run, that the stage goes on from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import nn
+
+
+def start_of(stage: str) -> str:
+    """The name of the weights that a stage begins with, where it does not begin from nothing."""
+    return f"{stage}-start"
+
+
+def save_stage(
+    folder: Path,
+    name: str,
+    modules: Mapping[str, Mapping[str, torch.Tensor]],
+    steps: int = 0,
+    seconds: float = 0.0,
+) -> None:
+    """Keeps the weights of a finished stage, or those to begin with."""
+    torch.save({"modules": modules, "steps": steps, "seconds": seconds}, folder / f"{name}.pt")
+
+
+def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> bool:
+    """Loads weights that were saved; False when there are none of this name."""
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        return False
+    saved = torch.load(path, weights_only=True, map_location="cpu")["modules"]
+    for key, module in modules.items():
+        module.load_state_dict(saved[key])
+    return True
+
+
+@dataclass(frozen=True)
+class StageFiles:
+    """The stages in one folder.
+
+    A student is taken as it is finished, or else as it was to begin with; every other stage must be
+    finished.
+    """
+
+    folder: Path
+
+    def is_finished(self, stage: str) -> bool:
+        """Whether the stage has been trained here, or adopted as it is."""
+        return self._path(stage).exists()
+
+    def is_begun(self, stage: str) -> bool:
+        """Whether there are weights that the stage begins with."""
+        return self._path(start_of(stage)).exists()
+
+    def has(self, stage: str) -> bool:
+        """Whether there are weights of this stage, finished or to begin with."""
+        return self.is_finished(stage) or self.is_begun(stage)
+
+    def file(self, stage: str) -> Path:
+        """The finished weights, or else those to begin with.
+
+        Raises:
+            SystemExit: there are neither.
+        """
+        for name in (stage, start_of(stage)):
+            if self._path(name).exists():
+                return self._path(name)
+        raise self._missing(stage)
+
+    def load(self, stage: str, modules: Mapping[str, nn.Module]) -> None:
+        """Loads the weights of a finished stage.
+
+        Raises:
+            SystemExit: it is not finished.
+        """
+        if not load_stage(self.folder, stage, modules):
+            raise self._missing(stage)
+
+    def load_unet(self, stage: str, like: UNet2DConditionModel) -> UNet2DConditionModel:
+        """A new UNet with the weights of `file(stage)`.
+
+        Raises:
+            SystemExit: there are none.
+        """
+        unet = UNet2DConditionModel.from_config(like.config)
+        load_stage(self.folder, self.file(stage).stem, {"unet": unet})
+        return unet
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.pt"
+
+    def _missing(self, stage: str) -> SystemExit:
+        return SystemExit(f"the stage {stage!r} must be trained first (in {self.folder})")
