@@ -204,7 +204,7 @@ def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
     run, components, ask, monkeypatch, shown: bool
 ):
     # Whether a reader has taken a preview in time is chance; here it decides.
-    monkeypatch.setattr("lightning_demo.engine.core.shows_preview", lambda *a, **k: shown)
+    monkeypatch.setattr("lightning_demo.engine.executor.shows_preview", lambda *a, **k: shown)
 
     async def check() -> None:
         async with crowd(components) as made:
