@@ -7,11 +7,9 @@ steps. Knows nothing about sessions or queues.
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -26,15 +24,15 @@ from ..device import send, synchronize
 from ..device_errors import device_errors
 from ..loading import Components
 from ..weights.model_spec import ModelSpec
-from .decode import VAE, decode, render
+from .calls import BatchCalls
+from .decode import VAE
+from .decode_stream import DecodeStream
 from .improvement import Improvement, MayCompile
 from .noise import initial_noise
 from .notes import notes
 from .prompt import PromptEmbedding, PromptEncoder, PromptProjections
 from .schedule import schedule
-from .step import Row, denoising_step, step_inputs
-
-log = logging.getLogger(__name__)
+from .step import Row
 
 LATENT_CHANNELS = 4
 
@@ -76,13 +74,8 @@ class Sampler:
             tiled=memory.decoder == "tiled",
         )
         self.improvement = Improvement(plan, components.unets, self._functions, may_compile)
-        # Where memory is short, a step and a decode at the same time would not fit.
-        roomy = memory.text_encoders_stay and memory.decoder == "full"
-        self._streams = self._speed.decode_stream and roomy
-        if self._streams:
-            self._functions.apart = frozenset({"decoder"})
-        # A call of several takes as long there as one after another.
-        self._one_by_one = self._speed.compile_backend == "openvino"
+        self._calls = BatchCalls(self._functions, self._speed)
+        self._decode_stream = DecodeStream(components, self._speed, self._functions)
         self._rehearsals = 0
 
     @property
@@ -119,40 +112,16 @@ class Sampler:
 
     @property
     def decodes_beside(self) -> bool:
-        """Whether another thread may call `finals`, inside `beside`, while this one takes steps.
-
-        Not where both would want the same cores, nor on a GPU without a stream for it.
-        """
-        if self._components.device.type != "cpu":
-            return self._streams
-        return 2 * torch.get_num_threads() <= (os.cpu_count() or 1)
+        """Whether another thread may call `finals`, inside `beside`, while this one takes steps."""
+        return self._decode_stream.possible
 
     def may_decode_beside(self, rows: Sequence[Row]) -> bool:
-        """Whether `finals` of these rows may go on beside steps.
+        """Whether `finals` of these rows may go on beside steps."""
+        return self._decode_stream.may_take((len(rows), *rows[0].latents.shape[1:]))
 
-        On a GPU only a recorded one: activations of another would take memory on both streams.
-        """
-        if not self._streams:
-            return self.decodes_beside
-        shape = (len(rows), *rows[0].latents.shape[1:])
-        return self._functions.ready("decoder", self._components.vae, shape)
-
-    @contextmanager
-    def beside(self) -> Iterator[None]:
-        """Inside, this thread's calls have a stream of their own.
-
-        What they are given has to be computed: nothing on the other stream is waited for.
-        """
-        if not self._streams:
-            yield
-            return
-        torch.cuda.set_device(self._decode_stream.device)  # of a thread, and else the first
-        with torch.cuda.stream(self._decode_stream):
-            yield
-
-    @cached_property
-    def _decode_stream(self) -> torch.cuda.Stream:
-        return torch.cuda.Stream(self._components.device)
+    def beside(self) -> AbstractContextManager[None]:
+        """Inside, this thread's calls keep apart from those of the one that takes steps."""
+        return self._decode_stream.entered()
 
     def synchronize(self) -> None:
         """Waits until the device has computed everything asked so far."""
@@ -301,52 +270,7 @@ class Sampler:
         only after the step is computed: after an error it can be repeated.
         """
         with device_errors(self._components.device):
-            unet = self.unet(rows[0].request.num_inference_steps)
-            parts = self._parts(unet, rows)
-            computed = [self._stepped(unet, part) for part in parts]
-            for part, (latents, denoised) in zip(parts, computed, strict=True):
-                for index, row in enumerate(part):
-                    row.latents = latents[index : index + 1]
-                    row.denoised = denoised[index : index + 1]
-                    row.step += 1
-
-    def _stepped(
-        self, unet: UNet2DConditionModel, rows: Sequence[Row]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The latents after a step of one call, and what it takes the pictures for."""
-        batch = [*rows, *self._padding(unet, rows)]
-        inputs = step_inputs(batch, projected=self._speed.cross_attention_cache)
-        latents, denoised = self._functions.call("unet", denoising_step, unet, *inputs)
-        return latents, denoised
-
-    def _parts(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Sequence[Row]]:
-        """The rows of each call: one, where that has a program and all together have none."""
-        ready = partial(self._functions.ready, "unet", unet)
-        # Long prompts are in no program of one row.
-        if not self._one_by_one or rows[0].chunks > 1 or ready(*_shapes(rows)):
-            return [rows]
-        alone: list[Sequence[Row]] = []
-        together: list[Row] = []
-        for row in rows:
-            if ready(*_shapes([row])):
-                alone.append([row])
-            else:
-                together.append(row)
-        return [*alone, together] if together else alone
-
-    def _padding(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> list[Row]:
-        """Copies of the last row that fill the batch up to the next size that is compiled.
-
-        A compiled call of four rows is faster than an eager one of three. Empty where the batch
-        itself is compiled, or nothing larger; long prompts are in no compiled call of their own.
-        """
-        if rows[0].chunks > 1:
-            return []
-        for more in range(len(rows) + 1):
-            padding = [rows[-1]] * more
-            if self._functions.ready("unet", unet, *_shapes([*rows, *padding])):
-                return padding
-        return []
+            self._calls.step(self.unet(rows[0].request.num_inference_steps), rows)
 
     def previews(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Each row's picture so far by the preview decoder, uint8 [height, width, 3]."""
@@ -374,12 +298,7 @@ class Sampler:
 
     def _decode(self, kind: Kind, vae: VAE, latents: Sequence[torch.Tensor]) -> list[np.ndarray]:
         with device_errors(self._components.device):
-            call = partial(self._functions.call, kind, render)
-            ready = partial(self._functions.ready, kind, vae)
-            shape = latents[0].shape if latents else (0,)
-            if self._one_by_one and ready(shape) and not ready((len(latents), *shape[1:])):
-                return [picture for each in latents for picture in decode(vae, each, call)]
-            return decode(vae, torch.cat(list(latents)), call)
+            return self._calls.decode(kind, vae, latents)
 
     def _embedding(self, request: GenerationRequest) -> PromptEmbedding:
         """What is painted, on its way to another prompt."""
@@ -401,9 +320,3 @@ class Sampler:
     def notes(self, row: Row) -> tuple[str, ...]:
         """What the user should know about how the request was read."""
         return notes(row, self._components.vae_scale_factor)
-
-
-def _shapes(batch: Sequence[Row]) -> tuple[tuple[int, ...], tuple[int]]:
-    """Of the first two tensors of `denoising_step`: they tell one call of it from another."""
-    sample = batch[0].latents.shape[1:]
-    return (len(batch), *sample), (sum(row.request.unet_rows for row in batch),)
