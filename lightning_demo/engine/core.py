@@ -1,4 +1,6 @@
-"""The core of an engine: queue, run, postprocess. No thread, no asyncio, no clock, no lock.
+"""The core of an engine: who waits, and who is next. No thread, no asyncio, no clock, no lock.
+
+What a batch goes through is in `executor`.
 
 Whoever drives it brings the time: a thread (`local`), or the virtual clock of `bench simulate`.
 `admit`, `amend`, `drop`, `take` and `forecast` may be called at any time, also while a step runs:
@@ -149,7 +151,7 @@ class EngineCore:
         """
         for request in self.in_flight:
             if request.dropped:
-                yield self._executor.leave(request)
+                yield self._executor.end_dropped(request)
             elif request.done or request in self._decoding.requests:
                 self._queue.remove(request)  # `amend` put it back just as it left the queue
         if self._decoding.is_in_vain(self._queue.line):

@@ -32,6 +32,7 @@ class BatchExecutor:
         self._queue = queue
         self._decoding = decoding
         self._latency_model = latency_model
+        # Both are read on other threads, too.
         self.runner: Runner  # set once the model is there
         self.stepping: Batch = ()  # what takes a step at this moment
 
@@ -39,7 +40,7 @@ class BatchExecutor:
         """Takes one step of the batch, and shows what is finished or of use on the way.
 
         Args:
-            crowded: whether others wait for the device.
+            crowded: see `RequestQueue.crowded`.
         """
         if not batch:
             return
@@ -87,7 +88,7 @@ class BatchExecutor:
         self._end(request)
         return Failed(request, report_incident(error, NOT_PAINTED, log))
 
-    def leave(self, request: InFlightRequest) -> Dropped:
+    def end_dropped(self, request: InFlightRequest) -> Dropped:
         """Ends a request that nobody reads."""
         self._end(request)
         return Dropped(request, request.step - request.shown)

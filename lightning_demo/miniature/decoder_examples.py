@@ -1,7 +1,7 @@
 """What the decoders of a run are shown: pictures, and latents that its encoder and students make.
 
-Made once and kept in the run's folder, and made anew when the networks that make them, the
-pictures, their captions or the seed are others.
+What students make is kept in the run's folder, and made anew when the networks that make it, the
+pictures, their captions or the settings have changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class DecoderExamples:
     """Examples from a pool of pictures.
 
     Args:
-        parts: the run's networks; its encoder is loaded.
+        parts: the run's networks; the autoencoder must be loaded, the rest is loaded as needed.
         pool: pictures at twice the size.
     """
 
@@ -50,10 +50,11 @@ class DecoderExamples:
         students = self._students()
 
         def make() -> list[torch.Tensor]:
+            encode = self._caption_encoder() if students else None
             painted = encoded(self.parts.vae, self.pool, self.device)
-            if students:
-                seed, device = self.config.seed, self.device
-                painted = repaint(painted, self.pool, students, self._encode(), seed, device)
+            if encode is not None:
+                seed = self.config.seed
+                painted = repaint(painted, self.pool, students, encode, seed, self.device)
             return [each.latents for each in painted]
 
         names = [STUDENTS[steps].name for steps in students]
@@ -73,21 +74,23 @@ class DecoderExamples:
         def make() -> list[tuple[torch.Tensor, torch.Tensor]]:
             decoder = self.parts.vae.decoder
             self.stages.load("decoder", {"decoder": decoder})
-            made = on_the_way(self.pool, student, decoder, self._encode(), self.config, self.device)
+            made = on_the_way(
+                self.pool, student, decoder, self._caption_encoder(), self.config, self.device
+            )
             return [(torch.from_numpy(each.pictures), each.latents) for each in made]
 
         saved = self._keep("previewed", ["text", "decoder", STUDENTS[ON_THE_WAY].name], make)
         return [Painted(pictures.numpy(), latents) for pictures, latents in saved]
 
     def _students(self) -> dict[int, UNet2DConditionModel]:
-        """Those there are, by step count, but that of one step."""
+        """The students that are there, by step count, except the 1-step one."""
         return {
             steps: self.stages.load_unet(plan.name, self.parts.unet)
             for steps, plan in STUDENTS.items()
             if steps > 1 and self.stages.has(plan.name)
         }
 
-    def _encode(self) -> Encode:
+    def _caption_encoder(self) -> Encode:
         encoders = TextEncoders(self.parts.text_encoder, self.parts.text_encoder_2)
         self.stages.load("text", encoders.modules)
         return caption_encoder(encoders, self.tokenizer, self.device)

@@ -1,4 +1,4 @@
-"""The weights of stages in the folder of a run: finished ones, and those that a stage begins with.
+"""The weights of stages in the folder of a run: finished ones, and those that a stage goes on from.
 
 `student-8.pt` is a finished stage. `student-8-start.pt` holds the weights of a release, or of an
 earlier run, that the stage goes on from.
@@ -16,7 +16,7 @@ from torch import nn
 
 
 def start_of(stage: str) -> str:
-    """The name of the weights that a stage begins with, where it does not begin from nothing."""
+    """The name of the weights of a release, or of an earlier run, that a stage goes on from."""
     return f"{stage}-start"
 
 
@@ -27,7 +27,7 @@ def save_stage(
     steps: int = 0,
     seconds: float = 0.0,
 ) -> None:
-    """Keeps the weights of a finished stage, or those to begin with."""
+    """Keeps the weights of a finished stage, or those that it is to go on from (`start_of`)."""
     torch.save({"modules": modules, "steps": steps, "seconds": seconds}, folder / f"{name}.pt")
 
 
@@ -46,8 +46,8 @@ def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> boo
 class StageFiles:
     """The stages in one folder.
 
-    A student is taken as it is finished, or else as it was to begin with; every other stage must be
-    finished.
+    `load` takes finished stages only; `file` and `load_unet` fall back to the weights that a stage
+    goes on from.
     """
 
     folder: Path
@@ -56,16 +56,16 @@ class StageFiles:
         """Whether the stage has been trained here, or adopted as it is."""
         return self._path(stage).exists()
 
-    def is_begun(self, stage: str) -> bool:
-        """Whether there are weights that the stage begins with."""
+    def has_start(self, stage: str) -> bool:
+        """Whether there are weights that the stage goes on from."""
         return self._path(start_of(stage)).exists()
 
     def has(self, stage: str) -> bool:
-        """Whether there are weights of this stage, finished or to begin with."""
-        return self.is_finished(stage) or self.is_begun(stage)
+        """Whether there are weights of this stage, finished or to go on from."""
+        return self.is_finished(stage) or self.has_start(stage)
 
     def file(self, stage: str) -> Path:
-        """The finished weights, or else those to begin with.
+        """The finished weights, or else those that the stage goes on from.
 
         Raises:
             SystemExit: there are neither.
@@ -85,7 +85,7 @@ class StageFiles:
             raise self._missing(stage)
 
     def load_unet(self, stage: str, like: UNet2DConditionModel) -> UNet2DConditionModel:
-        """A new UNet with the weights of `file(stage)`.
+        """A new UNet of the same architecture with the weights of `file(stage)`.
 
         Raises:
             SystemExit: there are none.

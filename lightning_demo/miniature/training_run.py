@@ -152,8 +152,8 @@ class TrainingRun:
         train_one_step(student, judge, targets, length, self.folder, config, self.device)
 
     def _goes_on(self, plan: StudentPlan) -> bool:
-        """Whether there is a student of this plan to begin with."""
-        return plan.whole and self.stages.is_begun(plan.name)
+        """Whether there are weights that this plan's student goes on from."""
+        return plan.whole and self.stages.has_start(plan.name)
 
     def export(self, folder: Path) -> None:
         """Writes all that is done so far."""

@@ -154,10 +154,3 @@ def test_a_cpu_with_cores_to_spare_paints_the_same_beside(
             return (await collect(engine, ask("a castle")))[-1].pixels
 
     assert np.array_equal(run(paint(True)), run(paint(False)))
-
-
-def test_threads_that_want_the_same_cores_take_turns(components: Any, monkeypatch):
-    sampler = Sampler(components)
-    for cores, beside in ((1, False), (2, True), (None, False)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
-        assert sampler.decodes_beside is beside

@@ -16,7 +16,7 @@ from .step import Row, denoising_step, step_inputs
 
 
 class BatchCalls:
-    """Calls the model for batches, so that as much as possible of them is compiled."""
+    """Calls the model for batches, so that as many calls as possible are compiled ones."""
 
     def __init__(self, functions: CompiledFunctions, speed: Speed) -> None:
         self._functions = functions
@@ -25,7 +25,10 @@ class BatchCalls:
         self._one_by_one = speed.compile_backend == "openvino"
 
     def step(self, unet: UNet2DConditionModel, rows: Sequence[Row]) -> None:
-        """Takes one step of every row; they change only after all of it is computed."""
+        """Takes one step of every row; they change only after all of it is computed.
+
+        Call it in `torch.inference_mode`.
+        """
         parts = self._parts(unet, rows)
         computed = [self._stepped(unet, part) for part in parts]
         for part, (latents, denoised) in zip(parts, computed, strict=True):

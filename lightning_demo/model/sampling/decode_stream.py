@@ -23,8 +23,8 @@ class DecodeStream:
         # Where memory is short, a step and a decode at the same time would not fit.
         memory = components.memory_plan
         roomy = memory.text_encoders_stay and memory.decoder == "full"
-        self._on_gpu = speed.decode_stream and roomy
-        if self._on_gpu:
+        self._has_stream = speed.decode_stream and roomy
+        if self._has_stream:
             functions.apart = frozenset({"decoder"})
 
     @property
@@ -34,17 +34,17 @@ class DecodeStream:
         Not where both would want the same cores, nor on a GPU without a stream for it.
         """
         if self._components.device.type != "cpu":
-            return self._on_gpu
+            return self._has_stream
         return 2 * torch.get_num_threads() <= (os.cpu_count() or 1)
 
-    def may_take(self, shape: tuple[int, ...]) -> bool:
-        """Whether latents of this shape [B, 4, h, w] may be decoded beside steps.
+    def may_decode(self, shape: tuple[int, ...]) -> bool:
+        """Whether latents of this shape [B, 4, h, w] may be decoded beside steps, where `possible`.
 
-        On a GPU only by a recorded call: activations of another would take memory on both streams.
+        On a GPU only by a recorded call: the activations of any other would take memory on both
+        streams.
         """
-        if not self._on_gpu:
-            return self.possible
-        return self._functions.ready("decoder", self._components.vae, shape)
+        ready = self._functions.ready
+        return not self._has_stream or ready("decoder", self._components.vae, shape)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -52,7 +52,7 @@ class DecodeStream:
 
         What they are given has to be computed: nothing on the other stream is waited for.
         """
-        if not self._on_gpu:
+        if not self._has_stream:
             yield
             return
         torch.cuda.set_device(self._stream.device)  # of a thread, and else the first

@@ -117,10 +117,14 @@ class Sampler:
 
     def may_decode_beside(self, rows: Sequence[Row]) -> bool:
         """Whether `finals` of these rows may go on beside steps."""
-        return self._decode_stream.may_take((len(rows), *rows[0].latents.shape[1:]))
+        shape = (len(rows), *rows[0].latents.shape[1:])
+        return self.decodes_beside and self._decode_stream.may_decode(shape)
 
     def beside(self) -> AbstractContextManager[None]:
-        """Inside, this thread's calls keep apart from those of the one that takes steps."""
+        """Inside, this thread's calls keep apart from those of the one that takes steps.
+
+        What they are given has to be computed: nothing on the other stream is waited for.
+        """
         return self._decode_stream.entered()
 
     def synchronize(self) -> None:
