@@ -29,7 +29,7 @@ README_LEADING = (
     ("sentence_nn", "how far from the nearest drawing of the same sentence", "{:.2f}"),
     ("sentence_diversity", "how varied, beside such drawings", "{:.2f}"),
     ("imagenet_precision", "among drawings, to a network that knows photographs", "{:.0%}"),
-    ("imagenet_recall", "of drawings, so reached", "{:.0%}"),
+    ("imagenet_recall", "drawings among its pictures, to the same network", "{:.0%}"),
 )
 README_SHARES = (
     ("one_subject", "one thing, its colour, place and time"),
