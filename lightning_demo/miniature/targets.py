@@ -1,9 +1,9 @@
 """What the 1-step student learns: pictures that its teacher paints of noise, each used a few times.
 
 The teacher takes about as long for a batch as the student to learn it, so batches are used again.
-Few batches used often are learnt by heart: after 24 000 pictures seen four times each, the squared
-error was .113 of these and .139 of others. So a block of batches is used `USES` times, and then the
-next block is painted.
+Few pictures used over and over are learnt by heart: once each of 24 000 had been used three times,
+the squared error was .113 of these and .139 of others. So a block of batches is used `USES` times,
+and then the next block is painted.
 """
 
 from __future__ import annotations

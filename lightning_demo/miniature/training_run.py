@@ -178,7 +178,6 @@ class TrainingRun:
         self.stages.load("autoencoder", {"vae": self.parts.vae})
         if self.stages.is_finished(name):
             return
-        before = self._psnr(decoder)
         full = decoder is self.parts.vae.decoder
         pool = self.render(sharp=True)
         examples = DecoderExamples(
@@ -187,7 +186,7 @@ class TrainingRun:
         painted = examples.repainted() if full else examples.previewed()
         shared = (length, self.folder, self.config, self.device)
         train_decoder(name, decoder, lr, painted, *shared, critic=full)
-        print(f"{name}: {before:.2f} -> {self._psnr(decoder):.2f} dB")
+        print(f"{name}: {self._psnr(decoder):.2f} dB of fresh renders")
 
     def _psnr(self, decoder: torch.nn.Module) -> float:
         seeds = range(self.config.fresh_pictures)
@@ -222,12 +221,13 @@ class TrainingRun:
 
 def whole_students(folder: Path) -> dict[str, UNet2DConditionModel]:
     """The students of a run before they became LoRAs, by step count."""
-    students = {}
-    for steps in STUDENTS:
-        unet = build_components(len(build_tokenizer(folder / "tokenizer"))).unet
-        if steps > 1 and load_stage(folder, f"student-{steps}", {"unet": unet}):
-            students[str(steps)] = unet
-    return students
+    stages = StageFiles(folder)
+    like = build_components(len(build_tokenizer(folder / "tokenizer"))).unet
+    return {
+        str(steps): stages.load_unet(plan.name, like)
+        for steps, plan in STUDENTS.items()
+        if steps > 1 and stages.is_finished(plan.name)
+    }
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:
