@@ -33,7 +33,7 @@ export class Timeline {
     /** @type {number | null} */
     this.first = null; // id of one that is to be seen beside the next that is chosen
     this.told = ""; // why nothing is kept
-    this.moves = 0; // how often somebody has chosen one
+    this.chosenAt = 0; // number of the last request when somebody last chose one
     /** @type {Map<string, number>} */
     this.removed = new Map(); // key -> number of the last request by then
     this.work = this.reload(); // one change after the other
@@ -90,14 +90,13 @@ export class Timeline {
     const blob = new Blob([bytes], { type });
     const key = JSON.stringify([model, ...Object.entries(request).sort().flat()]);
     const entry = { key, request, model, milliseconds, blob, at: Date.now() };
-    const { moves } = this;
     this.work = this.work.then(async () => {
       await idle();
       const thumb = await thumbnail(blob).catch(() => blob);
       // Whoever has removed it since it was asked for does not want it back.
       if (sequence <= (this.removed.get(key) ?? -1)) return;
       const id = await this.store.add({ ...entry, thumb });
-      if (this.moves === moves) this.chosen = id; // else somebody has gone elsewhere meanwhile
+      if (sequence > this.chosenAt) this.chosen = id; // else somebody has gone elsewhere since it was asked for
       this.draw();
     });
   }
@@ -130,7 +129,7 @@ export class Timeline {
 
   /** Shows a picture and its settings; asks for nothing. @param {number} id */
   show(id) {
-    this.moves += 1;
+    this.chosenAt = this.lightning.sequence;
     this.chosen = id;
     if (!this.entry) return;
     const { request, blob } = this.entry;

@@ -220,13 +220,49 @@ def test_a_picture_that_is_kept_late_does_not_take_the_choice_away(forgetful: Vi
     tab = forgetful
     paint(tab, *WORDS)
     chosen = tab.page.evaluate(
-        "async () => { const { timeline } = lightning; const [first] = timeline.entries;"
+        "async () => { const { timeline, sequence } = lightning; const [first] = timeline.entries;"
         "const { request, model, blob } = first;"
-        "timeline.keep({ ...request, prompt: 'a late one' }, model, blob, blob.type, 5, 1e6);"
+        "timeline.keep({ ...request, prompt: 'a late one' }, model, blob, blob.type, 5, sequence);"
         "timeline.show(first.id); await timeline.work;"
         "return [timeline.chosen === first.id, timeline.entries.length]; }"
     )
     assert chosen == [True, 4]
+
+
+def test_nor_does_one_that_is_decoded_late(forgetful: Visit) -> None:
+    """It is on the canvas only after somebody has gone elsewhere, and asked for that anew."""
+    tab = forgetful
+    paint(tab, *WORDS)
+    chosen = tab.page.evaluate(
+        """async () => {
+          const { timeline, painter, request } = lightning;
+          const { decoder } = painter;
+          const last = request.num_inference_steps;
+          const until = async (ready) => {
+            while (!ready()) await new Promise((go) => setTimeout(go));
+          };
+          let finish;
+          decoder.decode = (...given) => new Promise((go) => {
+            delete decoder.decode; // it is the only one that is held
+            finish = () => go(decoder.decode(...given));
+          });
+          lightning.submit(); // the newest picture once more
+          const { sequence } = lightning;
+          await until(() => painter.shown === sequence && painter.step === last);
+          const chosen = [];
+          timeline.draw = function (...given) {
+            chosen.push(this.entry.request.prompt);
+            return Object.getPrototypeOf(this).draw.call(this, ...given);
+          };
+          timeline.take(timeline.entries[0].id);
+          finish();
+          await until(() => lightning.answered);
+          await timeline.work;
+          delete timeline.draw;
+          return chosen;
+        }"""
+    )
+    assert chosen == [WORDS[0], WORDS[0]], "after each of the two"
 
 
 def test_played_back_until_somebody_types(forgetful: Visit) -> None:
