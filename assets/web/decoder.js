@@ -9,7 +9,7 @@ export class Decoder {
   /**
    * Decodes a picture; one at a time.
    *
-   * @param {BufferSource} bytes
+   * @param {BufferSource | Blob} bytes
    * @param {string} type
    * @param {Box} box  width and height in which it will be shown
    * @returns an ImageBitmap that fits the box; without the thread it has yet to be scaled. The caller

@@ -5,7 +5,7 @@ import { Decoder } from "./decoder.js";
 /**
  * A frame that waits, or a picture of another time, which is `aside`.
  * @typedef {{ header: FrameHeader, bytes: BufferSource, aside?: false }} Frame
- * @typedef {{ header: { media_type: string }, bytes: BufferSource, aside: true }} Aside
+ * @typedef {{ header: { media_type: string }, bytes: Blob, aside: true }} Aside
  * @typedef {Frame | Aside} Offered
  */
 
@@ -51,11 +51,10 @@ export class Painter {
   /**
    * Shows a picture of another time, until the next frame. A frame that waits is painted first: its
    * request would seem unanswered, and its picture would not be kept.
-   * @param {BufferSource} bytes
-   * @param {string} type
+   * @param {Blob} picture
    */
-  peek(bytes, type) {
-    this.aside = { header: { media_type: type }, bytes, aside: true };
+  peek(picture) {
+    this.aside = { header: { media_type: picture.type }, bytes: picture, aside: true };
     if (!this.busy) this.pump();
   }
 

@@ -35,10 +35,10 @@ export class Recalled {
    * @param {Partial<Asked>} settings
    * @param {Blob | null} [picture]
    */
-  async show(settings, picture) {
+  show(settings, picture) {
     const { request, painter } = this.lightning;
     this.take(fitted(settings, request, this.limits)?.request ?? request);
-    if (picture) painter.peek(await picture.arrayBuffer(), picture.type);
+    if (picture) painter.peek(picture);
   }
 
   /** Asks for what is shown, whose picture stays until its last step is painted. */

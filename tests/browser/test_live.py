@@ -148,8 +148,9 @@ PAINTER = """
   const picture = async () => {
     const canvas = new OffscreenCanvas(8, 8);
     canvas.getContext("2d");
-    return (await canvas.convertToBlob()).arrayBuffer();
+    return canvas.convertToBlob();
   };
+  const bytes = async () => (await picture()).arrayBuffer();
   const box = document.body.appendChild(document.createElement("div"));
   const canvas = box.appendChild(document.createElement("canvas"));
   const told = [], failed = [];
@@ -160,7 +161,7 @@ PAINTER = """
     while (painter.busy) await new Promise((resolve) => setTimeout(resolve, 5));
   };
   const frame = async (step) =>
-    painter.offer({ sequence: 1, step, media_type: "image/png" }, await picture());
+    painter.offer({ sequence: 1, step, media_type: "image/png" }, await bytes());
 """
 
 
@@ -169,10 +170,10 @@ def test_a_frame_that_waits_is_painted_before_a_picture_of_another_time(modules:
         f"""async () => {{
           {PAINTER}
           const aside = await picture();
-          const last = await picture();
+          const last = await bytes();
           await frame(1);
           painter.offer({{ sequence: 1, step: 4, media_type: "image/png" }}, last);
-          painter.peek(aside, "image/png");
+          painter.peek(aside);
           await idle();
           return [told, painter.last.bytes === aside];
         }}"""
