@@ -119,6 +119,7 @@ export class PromptHistory {
   /** @param {HTMLButtonElement} button */
   forget(button) {
     if (!sure(button)) return;
+    clearTimeout(this.standing); // what would be kept in a moment is forgotten, too
     this.entries = [];
     this.save();
     this.draw();

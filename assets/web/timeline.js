@@ -36,6 +36,7 @@ export class Timeline {
     this.chosenAt = 0; // number of the last request when somebody last chose one
     /** @type {Map<string, number>} */
     this.removed = new Map(); // key -> number of the last request by then
+    this.clearedAt = 0; // number of the last request when all were removed
     this.work = this.reload(); // one change after the other
     this.wire();
   }
@@ -94,7 +95,7 @@ export class Timeline {
       await idle();
       const thumb = await thumbnail(blob).catch(() => blob);
       // Whoever has removed it since it was asked for does not want it back.
-      if (sequence <= (this.removed.get(key) ?? -1)) return;
+      if (sequence <= Math.max(this.clearedAt, this.removed.get(key) ?? 0)) return;
       const id = await this.store.add({ ...entry, thumb });
       if (sequence > this.chosenAt) this.chosen = id; // else somebody has gone elsewhere since it was asked for
       this.draw();
@@ -239,6 +240,7 @@ export class Timeline {
       byId("clear").textContent = sure;
       return;
     }
+    this.clearedAt = this.lightning.sequence;
     await this.forget(gone);
     this.draw();
   }

@@ -216,6 +216,20 @@ def test_what_is_removed_while_it_is_painted_once_more_does_not_come_back(
     assert tab.page.evaluate(KEPT) == [*WORDS[1:], WORDS[0]], "asked for since"
 
 
+def test_what_is_kept_late_is_forgotten_with_all(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    tab.page.evaluate(
+        "async () => { const { timeline, sequence } = lightning; const [first] = timeline.entries;"
+        "const { request, model, blob } = first;"
+        "timeline.keep({ ...request, prompt: 'a late one' }, model, blob, blob.type, 5, sequence);"
+        "await timeline.clear(); await timeline.clear(); await timeline.work; }"
+    )
+    assert kept(tab) == []
+    paint(tab, WORDS[0])
+    assert kept(tab) == [WORDS[0]], "asked for since"
+
+
 def test_a_picture_that_is_kept_late_does_not_take_the_choice_away(forgetful: Visit) -> None:
     tab = forgetful
     paint(tab, *WORDS)
