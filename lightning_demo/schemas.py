@@ -257,6 +257,11 @@ class Frame:
         return self.safety in ("off", "fine")
 
     @property
+    def seconds(self) -> float:
+        """What it took to paint, without its place in line; 0 where it comes from memory."""
+        return max(0.0, self.timings.get("total", 0.0) - self.timings.get("queue", 0.0)) / 1000
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the picture, which are not always those asked for."""
         if self.pixels is None:

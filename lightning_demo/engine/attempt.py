@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from ..errors import CheckpointError, DeviceLost, EngineHung, EngineUnavailable, LightningError
 from ..schemas import Frame
-from .base import UNFINISHED, Engine, Forecast, Requeued, Value, Work
+from .base import UNFINISHED, Engine, Forecast, Requeued, Stream, Value, Work
 from .breaker import Breaker
 from .lateness import Lateness
 
@@ -81,7 +81,7 @@ class Attempt:
         self.place = place
         self._work = work
         self._begun = self._heard = _now()
-        self._stream = place.engine.generate(work)
+        self._stream = self._values()
         self._following: asyncio.Task[Value | None] | None = None
         self._started = self._shown = False
         self._expected = place.engine.forecast(work)
@@ -176,6 +176,12 @@ class Attempt:
         self.place.breaker.left()
         self.place.attempts.discard(self)
         return asyncio.create_task(self._close())
+
+    async def _values(self) -> Stream:
+        # It begins with the first value that is asked for; the work may have been amended by then.
+        async with aclosing(self.place.engine.generate(self._work)) as values:
+            async for value in values:
+                yield value
 
     async def _close(self) -> None:
         if self._following is not None:

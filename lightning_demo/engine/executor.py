@@ -61,8 +61,8 @@ class BatchExecutor:
         slow = [r for r in asked if shows_preview(r, crowded=crowded) and decodes_slowly(r, model)]
         yield from self._show(slow, final=False)
         for request in alive(asked):
+            self._decoding.add(request)  # first: other threads find it at every moment
             self._queue.remove(request)
-            self._decoding.add(request)
         yield from self.collect()
         unfinished = [request for request in stepped if request.steps_left]
         if gives_way(stepped, self._queue.line):

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -143,9 +144,17 @@ class LocalEngine:
         # end with the process.
         lasts = self._hung or self._about.state == "loading"
         patience = 0.1 if lasts else STOP_SECONDS
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join, patience)
+        end = time.monotonic() + patience
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.join, patience)
         if self._thread.is_alive():
             self._end("closed", STOPPED)
+        # A large picture is decoded for seconds; the loop goes on meanwhile.
+        stopping = loop.run_in_executor(None, self._stop_pools)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(stopping), max(0.1, end - time.monotonic()))
+
+    def _stop_pools(self) -> None:
         self._decoder.shutdown(wait=not self._hung, cancel_futures=True)
         self._encoders.shutdown()
 

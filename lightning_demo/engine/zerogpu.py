@@ -110,8 +110,7 @@ class ZeroGpuEngine:
     def status(self) -> EngineStatus:
         """See `Engine.status`."""
         with self._lock:
-            waiting = sum(not reader.closed for reader in self._waiting)
-            return replace(self._about, waiting=waiting)
+            return replace(self._about, waiting=len(self._waiting))
 
     def forecast(self, work: Work) -> Forecast | None:
         """Not known: whose turn it is, ZeroGPU decides."""
@@ -148,6 +147,8 @@ class ZeroGpuEngine:
                 yield value
         finally:
             reader.closed = True
+            with self._lock:
+                self._waiting.discard(reader)
 
     async def aclose(self) -> None:
         """See `Engine.aclose`."""

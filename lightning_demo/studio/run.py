@@ -57,8 +57,7 @@ def by_engine(engine: Engine, format: str) -> Paint:
             status.weights,
             picture.template,
         )
-        seconds = (frame.timings["total"] - frame.timings["queue"]) / 1000
-        return Painted(data, status.model, seconds, frame.notes)
+        return Painted(data, status.model, frame.seconds, frame.notes)
 
     return paint
 

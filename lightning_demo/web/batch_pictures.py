@@ -61,16 +61,21 @@ class BatchPictures:
             caller = trusted(caller)
         if self._service.draining:
             self._service.painting.admit(caller)  # says so
-        if self._streams[caller.client] >= MAX_STREAMS:
-            raise RateLimited("Other batches are painted for you already; they come first.")
         format, asked = _parse(await read_json(request))
+        if self._full(caller):
+            raise RateLimited("Other batches are painted for you already; they come first.")
         records = self._records(asked, format, caller)
         return ClosingStream(records, "application/octet-stream")
 
     async def _records(
         self, asked: Sequence[Mapping[str, Any]], format: str, caller: Caller
     ) -> AsyncGenerator[bytes, None]:
-        """Each picture as soon as it is there. Closing it stops the others."""
+        """Each picture as soon as it is there. Closing it stops the others.
+
+        What has not come is asked for again.
+        """
+        if self._full(caller):  # others have begun since the answer
+            return
         found: asyncio.Queue[bytes] = asyncio.Queue()
 
         async def one(place: int, fields: Mapping[str, Any]) -> None:
@@ -85,6 +90,9 @@ class BatchPictures:
                     yield await found.get()
         finally:
             discount(self._streams, caller.client)
+
+    def _full(self, caller: Caller) -> bool:
+        return self._streams[caller.client] >= MAX_STREAMS
 
     async def _painted(
         self, fields: Mapping[str, Any], format: str, caller: Caller
@@ -102,8 +110,8 @@ class BatchPictures:
         except Exception as error:
             reported = report_incident(error, "The picture could not be painted", log)
             return {"error": reported.message, "again": isinstance(reported, AGAIN)}, b""
-        seconds = (frame.timings["total"] - frame.timings["queue"]) / 1000
-        return {"seconds": round(seconds, 3), "model": frame.model, "notes": frame.notes}, data
+        about = {"seconds": round(frame.seconds, 3), "model": frame.model, "notes": frame.notes}
+        return about, data
 
     async def _admitted(self, caller: Caller) -> None:
         """Waits until the caller may have one more."""

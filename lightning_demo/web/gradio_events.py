@@ -109,7 +109,8 @@ class EventStreams:
         session = request.session_hash or ""
         for name, stream in list(self._streams.items()):
             if stream.connection.ended.is_set() or stream.idle_for() > FORGET_SECONDS:
-                self._streams.pop(name, None)
+                if self._streams.get(name) is stream:  # and no newer one of that name
+                    del self._streams[name]
                 await stream.aclose(self._service)
         if session not in self._streams:
             address = normal(request.client.host if request.client else "")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightning_demo.engine.attempt import Place
+from lightning_demo.engine.attempt import Attempt, Place
 from lightning_demo.engine.base import Forecast, Started, Value, Work
 from lightning_demo.engine.breaker import Breaker
 from lightning_demo.engine.cached import CachedEngine, FrameCache
@@ -358,5 +358,23 @@ def test_a_failed_guess_says_nothing_of_an_engine(run):
                 with pytest.raises(EngineUnavailable):
                     await pair.read(asked(f"{number}"), ahead=True)
             assert not pair.places[0].ejected and not pair.second.works
+
+    run(check())
+
+
+def test_a_request_that_joins_a_guess_as_it_is_given_away_is_painted_as_one(run):
+    """The engine hears of the work with the first value that is asked for."""
+
+    async def check() -> None:
+        engine = FakeEngine()
+        guess = Work(asked(), since=0.0, ahead=True)
+        wanted = replace(guess, ahead=False)
+        attempt = Attempt(Place("one", engine, here=True), guess)
+        attempt.amend(wanted)
+        while not isinstance(await attempt.ask(), Frame):
+            attempt.take()
+        await attempt.leave()
+        assert [work.ahead for work in engine.works] == [False]
+        await engine.aclose()
 
     run(check())

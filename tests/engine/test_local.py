@@ -340,6 +340,21 @@ def test_closing_while_loading_does_not_wait_for_it(run, ask):
     run(check())
 
 
+def test_closing_waits_for_a_picture_beside_and_the_loop_goes_on(run, components, ask):
+    async def check() -> None:
+        async with observed_engine(components) as (engine, _):
+            decoded = threading.Event()
+            decoding = engine._decoder.submit(decoded.wait, 30)  # as `SamplerRunner` does
+            closing = asyncio.ensure_future(engine.aclose())
+            while engine.status().state != "closed":
+                await settle()
+            decoded.set()
+            await closing
+            assert decoding.done()
+
+    run(check())
+
+
 def test_closing_is_noticed_at_whatever_moment(run, components):
     """A race that only the engine's own event and flag can stage."""
 

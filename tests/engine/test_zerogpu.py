@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from gradio.context import LocalContext
 from gradio.exceptions import Error as GradioError
 
-from lightning_demo.engine import build
+from lightning_demo.engine import build, zerogpu
+from lightning_demo.engine.base import check_room
 from lightning_demo.engine.build import about
 from lightning_demo.engine.metrics import Metrics
 from lightning_demo.engine.session import LiveSession
@@ -116,6 +118,27 @@ def test_each_turn_is_in_the_name_of_whoever_asked_last(run, components, ask):
             await session.aclose()
             assert set(names) == {("first", "first event"), ("second", "second event")}
             assert names.count(("first", "first event")) == 1, "superseded: stopped at its step"
+
+    run(check())
+
+
+def test_whoever_has_left_takes_no_place_in_line(run, components, ask, monkeypatch):
+    monkeypatch.setattr(zerogpu, "check_room", partial(check_room, max_waiting=2))
+
+    async def check() -> None:
+        async with open_zerogpu(components) as (engine, sampler):
+            sampler.hold()
+            first = asyncio.ensure_future(collect(engine, ask("first")))
+            await sampler.reached()
+            for number in range(4):
+                left = asyncio.ensure_future(collect(engine, ask(f"left {number}")))
+                await settle()
+                assert engine.status().waiting == 1
+                left.cancel()
+                await settle()
+            assert engine.status().waiting == 0
+            sampler.release()
+            await first
 
     run(check())
 

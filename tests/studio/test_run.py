@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.errors import DeviceLost, EngineUnavailable, GenerationFailed, RateLimited
 from lightning_demo.schemas import GenerationRequest
 from lightning_demo.studio.manifest import Outcome
 from lightning_demo.studio.plan import Picture
-from lightning_demo.studio.run import Paint, Painted, paint_plan
+from lightning_demo.studio.run import Paint, Painted, by_engine, paint_plan
 
-from ..web.fakes import LIMITS
+from ..web.fakes import LIMITS, FakeEngine
 
 
 def pictures(*steps: int) -> list[Picture]:
-    fields = ({"prompt": f"p{i}", "num_inference_steps": n} for i, n in enumerate(steps, 1))
+    fields = (
+        {"prompt": f"p{i}", "seed": i, "num_inference_steps": n} for i, n in enumerate(steps, 1)
+    )
     requests = (GenerationRequest.parse(each, LIMITS) for each in fields)
     return [Picture(i, i, request.prompt, request) for i, request in enumerate(requests, 1)]
 
@@ -58,6 +61,15 @@ def test_all_are_painted_those_of_one_kind_together(tmp_path: Path):
     for outcome in told:
         assert (tmp_path / outcome.file).read_bytes() == outcome.picture.request.prompt.encode()
         assert (outcome.seconds, outcome.model, outcome.notes) == (0.5, "model", ("note",))
+
+
+def test_an_engine_paints_the_same_again_from_memory(tmp_path: Path):
+    engine = CachedEngine(FakeEngine(), FrameCache(2**24))
+    paint = by_engine(engine, "png")
+    for _ in range(2):
+        told = run(pictures(4, 4), paint, tmp_path)
+        assert not any(outcome.error for outcome in told)
+    assert [outcome.seconds for outcome in told] == [0, 0]
 
 
 def test_one_that_fails_is_told_and_the_others_are_painted(tmp_path: Path):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.errors import EngineUnavailable, OutOfMemory
 from lightning_demo.web import batch_pictures, painting
 from lightning_demo.web.addresses import Allowance
@@ -101,6 +105,15 @@ def test_messages_that_are_refused(running: Running, body: Any, field: str | Non
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
+def test_a_picture_from_memory_comes_like_any_other(start: Callable[..., Running]) -> None:
+    engine = FakeEngine()
+    running = start(CachedEngine(engine, FrameCache(2**24)))
+    first, again = (records(ask(running, asked("a cat", "a dog")).content) for _ in range(2))
+    assert [header["seconds"] for header, _ in again] == [0, 0]
+    assert [data for _, data in again] == [data for _, data in first]
+    assert len(engine.works) == 2
+
+
 def test_who_hangs_up_wants_no_more(start: Callable[..., Running]) -> None:
     engine = FakeEngine()
     engine.hold()
@@ -126,6 +139,32 @@ def test_streams_are_few(start: Callable[..., Running], monkeypatch: pytest.Monk
         assert refused.status_code == 429 and refused.headers["retry-after"]
     wait_for(lambda: engine.running == 0)
     engine.release()
+
+
+def test_streams_that_begin_at_once_are_as_few(
+    start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are answered before the first of them counts; what does not come is asked for again."""
+    monkeypatch.setattr(batch_pictures, "MAX_STREAMS", 2)
+    engine = FakeEngine()
+    running = start(engine)
+    read, come = batch_pictures.read_json, []
+
+    async def together(request: Request) -> Any:
+        come.append(request)
+        while len(come) < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        return await read(request)
+
+    monkeypatch.setattr(batch_pictures, "read_json", together)
+    engine.hold()
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(ask, running, asked(prompt)) for prompt in "abcd"]
+        wait_for(lambda: engine.running == 2 and sum(each.done() for each in answers) == 2)
+        engine.release()
+        painted = [records(each.result().content) for each in answers if each.result().is_success]
+    assert sum(map(len, painted)) == 2
+    assert all(each.result().status_code in (200, 429) for each in answers)
 
 
 def test_from_elsewhere_they_come_no_faster_than_others(

@@ -369,6 +369,19 @@ def test_the_number_of_phones_is_bounded_and_told(
         assert phones.enter_context(crowd.phone(code)).welcome["type"] == "welcome"
 
 
+def test_a_phone_for_which_there_is_no_connection_leaves_nothing(hall: Make) -> None:
+    place = hall(audience=True, sessions_per_address=2)  # the presenter and one phone
+    with place.presenter() as presenter:
+        code = presenter.wish()["code"]
+        with place.phone(code) as phone:
+            token = phone.welcome["token"]
+            with place.phone(code) as refused:
+                assert refused.welcome["why"] == "later"
+            stage = place.running.server._service.stage
+            audience = stage.audiences.of(stage.walls.find(code))
+            assert [member.token for member in audience.members] == [token]
+
+
 def test_who_says_nothing_or_has_no_code_does_not_stay(
     crowd: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,6 +124,11 @@ class Members:
         self._by_token.move_to_end(member.token)
         return member
 
+    def forget(self, member: Member) -> None:
+        """It is as if it had never been there."""
+        member.seat.give_up()
+        self._by_token.pop(member.token, None)
+
     def leave(self, member: Member, phone: Phone, now: float) -> None:
         """A connection has ended; another may have taken its place."""
         if member.phone is phone:
@@ -132,8 +137,7 @@ class Members:
     def ban(self, member: Member, now: float) -> None:
         """It is not wanted any more, now and later."""
         member.banned = True
-        member.seat.give_up()
-        self._by_token.pop(member.token, None)
+        self.forget(member)
         self._banned[member.token] = None
         if len(self._banned) > MAX_BANNED:
             self._banned.popitem(last=False)
@@ -156,8 +160,7 @@ class Members:
         if len(self._by_token) >= MAX_MEMBERS:
             away = next((m for m in self if m.phone is None), None)
             if away is not None:
-                away.seat.give_up()
-                del self._by_token[away.token]
+                self.forget(away)
 
 
 def colour_of(number: int) -> str:

@@ -43,7 +43,12 @@ async def serve_phone(service: Service, stage: Stage, socket: WebSocket) -> None
         audience = stage.audience(socket)
         address = address_of(socket)
         member = audience.members.join(token, address, stage.now())
-        connection = service.open(address, member.seat)
+        try:
+            connection = service.open(address, member.seat)
+        except LightningError:
+            if member.token != token:  # it is new and never hears of its token
+                audience.members.forget(member)
+            raise
     except WebSocketDisconnect:
         return
     except LightningError as problem:
