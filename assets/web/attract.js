@@ -46,11 +46,11 @@ export class Attract {
   /** Whether it may play: nobody is here, sees a wall from here, or waits for a picture. */
   get may() {
     const { lightning, presence, refused, seconds } = this;
-    const { panel, desk, ghost } = lightning;
+    const { panel, desk, ghost, timeline } = lightning;
     const rested = performance.now() - refused > 1000 * seconds;
     if (presence.away < seconds || !rested || document.hidden || ghost.composing) return false;
     if (panel.state !== "ready" || panel.line || lightning.submitOnEnter) return false;
-    if (desk?.presenting || desk?.autotype.running) return false;
+    if (desk?.presenting || desk?.autotype.running || timeline?.running) return false;
     return lightning.answered && this.examples.length > 1;
   }
 

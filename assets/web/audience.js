@@ -79,7 +79,7 @@ export class PhonePage {
       prompt: (message) => this.refusedPrompt(message.sequence, message.problem),
       name: (message) => this.named(message),
       send: ({ problem }) => this.sent(problem),
-      vote: ({ problem }) => this.hall.refused(problem),
+      vote: ({ problem }) => this.hall.voted(problem),
       target: (message) => this.battle.picture(message),
       refused: (message) => this.refused(message),
       lost: () => (this.losing ??= setTimeout(() => (byId("lost").hidden = false), 1500)),
@@ -98,10 +98,11 @@ export class PhonePage {
     byId("number").setAttribute("aria-label", text("phone.you", { number }));
     document.documentElement.style.setProperty("--mine", colour);
     if (!name && this.keep.name) this.say({ name: this.keep.name }); // the server was started anew
-    else this.named({ name, problem: "" });
+    else this.setName(name);
     if (token !== this.keep.token) this.painter.shown = 0;
     this.keep.token = token;
     this.store();
+    this.sending = 0; // it may never have got there; a second time does no harm
     const url = new URL(location.href);
     url.searchParams.set("code", this.door.code);
     history.replaceState(null, "", url);
@@ -212,6 +213,7 @@ export class PhonePage {
   play(prompt) {
     this.sequence += 1;
     this.painter.clear();
+    this.painter.skipTo(this.sequence, 0);
     byId("prompt").value = prompt;
     byId("empty").hidden = false;
     this.tellPrompt("");
@@ -257,6 +259,12 @@ export class PhonePage {
       this.name.refused(problem);
       return;
     }
+    this.name.open(false);
+    this.setName(name);
+  }
+
+  /** @param {string} name */
+  setName(name) {
     this.keep.name = name;
     this.store();
     this.name.show(name);

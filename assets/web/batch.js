@@ -88,12 +88,7 @@ export class Batch {
     if (!this.list.found) return;
     const { pictures, columns } = this.list.found;
     const format = pictures[0].file.split(".").at(-1) ?? "";
-    try {
-      await this.store.begin({ at: Date.now(), format, columns, pictures });
-    } catch (problem) {
-      this.say(wordsOf(problem), "problem");
-      return;
-    }
+    if (!(await this.kept(this.store.begin({ at: Date.now(), format, columns, pictures })))) return;
     this.run.go();
     await this.draw();
     this.focus();
@@ -153,9 +148,12 @@ export class Batch {
     const { plan } = this.store;
     byId("list").hidden = Boolean(plan);
     byId("run").hidden = !plan;
-    this.drawProgress();
-    if (plan?.at !== this.drawn) byId("pictures").replaceChildren(); // they were another batch's
+    if (plan?.at !== this.drawn) {
+      byId("pictures").replaceChildren(); // they were another batch's
+      this.saved = [];
+    }
     this.drawn = plan?.at;
+    this.drawProgress();
     if (!plan) return;
     const prompts = new Map(plan.pictures.map(({ number, line, request }) => [number, { line, prompt: request.prompt }]));
     const failed = this.known.filter(({ error }) => error);
@@ -195,8 +193,19 @@ export class Batch {
   }
 
   async retry() {
-    await this.store.retry(this.known.filter(({ error }) => error).map(({ number }) => number));
-    this.run.go();
+    const failed = this.known.filter(({ error }) => error).map(({ number }) => number);
+    if (await this.kept(this.store.retry(failed))) this.run.go();
+  }
+
+  /** Whether the browser has kept a change; if not, why is said. @param {Promise<void>} change */
+  async kept(change) {
+    try {
+      await change;
+      return true;
+    } catch (problem) {
+      this.say(wordsOf(problem), "problem");
+      return false;
+    }
   }
 
   // Away -------------------------------------------------------------------------------------
@@ -222,6 +231,7 @@ export class Batch {
       if (blob) files.push({ name: file, blob });
     }
     for await (const { name, blob } of batchZips(plan, outcomes, files)) save(blob, name);
+    if (this.store.plan?.at !== plan.at) return; // another list has begun meanwhile
     this.saved = here.map(({ number }) => number);
     this.drawProgress();
     this.say(text("batch.saved", { count: here.length }));
@@ -229,7 +239,7 @@ export class Batch {
 
   /** Lets go of what the last zip holds. */
   async makeRoom() {
-    await this.store.letGo(this.saved);
+    if (!(await this.kept(this.store.letGo(this.saved)))) return;
     this.saved = [];
     this.run.full = false;
     byId("pictures").replaceChildren();
@@ -241,7 +251,7 @@ export class Batch {
   async forget(button) {
     if (this.store.outcomes.size && !sure(button)) return;
     this.run.pause();
-    await this.store.begin(null);
+    if (!(await this.kept(this.store.begin(null)))) return;
     this.run.changed();
     byId("pictures").replaceChildren();
     this.list.take(null);

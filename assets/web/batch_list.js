@@ -19,6 +19,7 @@ export class BatchList {
     this.waiting = ""; // a prompt for the next list
     /** @type {CheckedList | null} */
     this.found = null; // what the server has found in the list
+    this.edits = 0; // times; the answer to a check before the last one is of another list
     byId("list").addEventListener("submit", (event) => {
       event.preventDefault();
       this.check();
@@ -79,6 +80,7 @@ export class BatchList {
 
   /** What has been checked is no more what stands there. */
   edited() {
+    this.edits += 1;
     this.found = null;
     byId("paint").hidden = true;
     this.batch.showFaults([], 0);
@@ -88,16 +90,20 @@ export class BatchList {
   async check() {
     const { batch } = this;
     this.edited();
+    const { edits } = this;
     batch.say(text("batch.checking"));
     const { prompt, seed, ...defaults } = batch.lightning.request;
+    let found;
     try {
       const source = await sourceOf(this.file ?? byId("text").value, byId("kind").value, this.words);
-      this.found = await checked({ ...source, defaults, format: byId("format").value });
+      found = await checked({ ...source, defaults, format: byId("format").value });
     } catch (problem) {
-      batch.say(wordsOf(problem), "problem");
+      if (edits === this.edits) batch.say(wordsOf(problem), "problem");
       return;
     }
-    const { pictures, faults, bad_rows: bad } = this.found;
+    if (edits !== this.edits) return;
+    this.found = found;
+    const { pictures, faults, bad_rows: bad } = found;
     batch.say(bad ? text("batch.bad", { count: bad }) : text("batch.good", { count: pictures.length }), bad ? "problem" : "");
     batch.showFaults(faults.map(({ line, reason }) => [text("batch.line", { line }), said(reason)]), bad);
     byId("paint").hidden = !pictures.length;

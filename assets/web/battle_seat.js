@@ -72,7 +72,13 @@ export class BattleSeat {
 
   submit() {
     this.socket.send(JSON.stringify({ prompt: this.text.value, sequence: this.sequence, seed: 0 }));
-    if (!this.text.value.trim()) this.painter.clear();
+    if (!this.text.value.trim()) this.empty();
+  }
+
+  /** Nothing is shown until a picture of what is typed from now on. */
+  empty() {
+    this.painter.clear();
+    this.painter.skipTo(this.sequence, 0);
   }
 
   /** @param {string} problem @param {number} sequence */
@@ -121,8 +127,8 @@ export class BattleSeat {
   begin(prompt) {
     this.text.value = prompt;
     this.tell("");
-    this.painter.clear();
     this.sequence += 1;
+    this.empty();
     if (prompt) this.submit();
   }
 }

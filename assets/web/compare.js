@@ -187,7 +187,7 @@ export class Compare {
     const { price } = this;
     if (took && price) words = text("compare.price", { words, service: price.service, price: dollars(price.usd * painted, 4) });
     this.say(words);
-    this.grid.offerFiles();
+    this.grid.offer();
   }
 
   // Away -------------------------------------------------------------------------------------

@@ -86,15 +86,15 @@ export class CompareGrid {
     }
     for (const each of this.cells) each.button.setAttribute("aria-pressed", String(this.chosen.includes(each)));
     byId("use").disabled = this.chosen.length !== 1;
-    byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
-    this.offerFiles();
+    this.offer();
     byId("slide").setAttribute("aria-pressed", "false");
     byId("pair").hidden = true;
     byId("grid").hidden = false;
   }
 
-  /** Files can be made as soon as there is something to put into them. */
-  offerFiles() {
+  /** What can be done as soon as there are pictures. */
+  offer() {
+    byId("slide").disabled = this.chosen.length !== 2 || !this.chosen.every(({ blob }) => blob);
     byId("save").disabled = byId("zip").disabled = !this.cells.some(({ blob }) => blob);
   }
 

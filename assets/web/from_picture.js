@@ -32,8 +32,8 @@ export function watchForPictures(button, lightning) {
   document.addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) leave(); // and not from one element to the next
   });
+  document.addEventListener("drop", leave, { capture: true }); // a dialog may keep it to itself
   document.addEventListener("drop", (event) => {
-    leave();
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     const { files } = event.dataTransfer;
@@ -69,6 +69,7 @@ async function takeFrom(file, lightning) {
   if (!what) return;
   const { prompt, negative_prompt: without, style } = found.request;
   const all = what === "all";
+  lightning.timeline?.stop();
   recalled.take(all ? found.request : { ...lightning.request, prompt, negative_prompt: without, style });
   lightning.submit();
   panel.note(text("live.from_picture", { words: all ? found.words : text("from_picture.prompt") }));

@@ -85,6 +85,14 @@ export class Ghost {
     if (!this.finished.startsWith(this.field.value)) this.finished = this.field.value;
   }
 
+  /** Completes with none of the visitor's own words so far. */
+  forget() {
+    clearTimeout(this.standing);
+    this.history = [];
+    this.finished = "";
+    this.show("");
+  }
+
   /** @param {string} rest */
   show(rest) {
     if (rest || this.shown) {

@@ -113,6 +113,7 @@ export class Lightning {
     const before = JSON.stringify(this.request);
     Object.assign(this.request, this.controls.fields(name));
     if (JSON.stringify(this.request) === before) return;
+    this.timeline?.stop();
     const roll = name !== "seed" && !this.seedLocked && !this.playing;
     if (roll) this.request.seed = this.randomSeed();
     if (this.submitOnEnter) this.submitLater();
@@ -266,7 +267,7 @@ export class Lightning {
   keep(model, milliseconds, sequence) {
     const { current, painter, panel } = this;
     if (!current || !painter.last) return;
-    this.tools.finished(current);
+    this.tools.finished(current, sequence);
     const { bytes, header } = painter.last;
     const name = model || (panel.status?.model ?? "");
     this.timeline?.keep(current, name, bytes, header.media_type, milliseconds, sequence);

@@ -68,6 +68,7 @@ export class Morph {
     this.cells = [];
     /** @type {AbortController | null} */
     this.running = null; // what is being painted, until it is aborted
+    this.exporting = false; // whether a file is being made
     this.wire();
   }
 
@@ -132,13 +133,12 @@ export class Morph {
       for (const cell of waiting) {
         if (control.signal.aborted) return;
         await this.paint(cell, control.signal);
+        if (control.signal.aborted) return; // and why is said
         this.say(text("paint.of", { painted: this.painted.length, all: this.cells.length }));
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (this.running !== control) return;
-    this.stop();
-    this.ready();
+    if (this.running === control) this.stop();
   }
 
   /** @param {Cell} cell @param {AbortSignal} signal */
@@ -158,6 +158,7 @@ export class Morph {
     this.running?.abort();
     this.running = null;
     byId("go").textContent = text("paint.go");
+    this.ready();
   }
 
   /** @param {Asked[]} requests */
@@ -184,7 +185,7 @@ export class Morph {
   ready() {
     const some = this.painted.length > 0;
     byId("at").disabled = byId("use").disabled = !some;
-    byId("gif").disabled = this.painted.length < 2 || Boolean(this.running);
+    byId("gif").disabled = this.painted.length < 2 || Boolean(this.running) || this.exporting;
     byId("film").disabled = byId("gif").disabled;
   }
 
@@ -212,7 +213,7 @@ export class Morph {
   async export(format) {
     const name = `lightning-morph.${format}`;
     this.say(text("file.making", { name }));
-    const control = (this.running = new AbortController());
+    this.exporting = true;
     this.ready();
     try {
       save(await animated(this.painted, format), name);
@@ -220,7 +221,7 @@ export class Morph {
     } catch (problem) {
       this.say(wordsOf(problem), "problem");
     }
-    if (this.running === control) this.running = null;
+    this.exporting = false;
     this.ready();
   }
 

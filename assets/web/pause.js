@@ -8,7 +8,12 @@
  */
 export function pause(milliseconds, signal) {
   return new Promise((go) => {
-    const timer = setTimeout(go, milliseconds);
-    signal.addEventListener("abort", () => (clearTimeout(timer), go()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      go();
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
   });
 }

@@ -11,10 +11,13 @@ export class Hall {
   constructor(say) {
     /** @type {ShownPicture | null} */
     this.shown = null;
+    /** @type {number | undefined} */
+    this.asked = undefined; // the entry of the last vote
     byId("vote").addEventListener("click", () => {
       if (!this.shown) return;
       const { entry, voted } = this.shown;
       this.shown.voted = !voted;
+      this.asked = entry;
       this.mark();
       say({ vote: entry, on: !voted });
     });
@@ -38,9 +41,9 @@ export class Hall {
     byId("vote").setAttribute("aria-pressed", String(Boolean(this.shown?.voted)));
   }
 
-  /** @param {string} problem */
-  refused(problem) {
-    if (problem && this.shown) {
+  /** A vote has been counted, or why not; the wall may show another picture by now. @param {string} problem */
+  voted(problem) {
+    if (problem && this.shown && this.shown.entry === this.asked) {
       this.shown.voted = !this.shown.voted;
       this.mark();
     }

@@ -28,11 +28,10 @@ export class PhoneName {
     byId("name-problem").textContent = problem;
   }
 
-  /** @param {string} name  that the server has taken; empty: none */
+  /** One that is typed stays. @param {string} name  that the server has taken; empty: none */
   show(name) {
     byId("name").textContent = name;
     byId("rename").textContent = text(name ? "phone.change_name" : "phone.add_name");
-    byId("new-name").value = name;
-    this.open(false);
+    if (byId("naming").hidden) byId("new-name").value = name;
   }
 }

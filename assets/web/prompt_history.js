@@ -36,9 +36,13 @@ export function searched(entries, search) {
 }
 
 export class PromptHistory {
-  /** @param {(entry: Entry) => void} restore  called with the entry that is chosen */
-  constructor(restore) {
+  /**
+   * @param {(entry: Entry) => void} restore  called with the entry that is chosen
+   * @param {() => void} forgotten  called when all are forgotten
+   */
+  constructor(restore, forgotten) {
     this.restore = restore;
+    this.forgotten = forgotten;
     this.problem = "";
     /** @type {Entry[]} */
     this.entries = [];
@@ -122,6 +126,7 @@ export class PromptHistory {
     clearTimeout(this.standing); // what would be kept in a moment is forgotten, too
     this.entries = [];
     this.save();
+    this.forgotten();
     this.draw();
     byId("search").focus();
   }

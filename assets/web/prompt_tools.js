@@ -40,7 +40,8 @@ export class PromptTools {
     this.lightning = lightning;
     this.styles = styles;
     // A public screen has none.
-    this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry));
+    this.history = byId("prompt-history") && new PromptHistory((entry) => this.restore(entry), () => this.forget());
+    this.forgottenAt = 0; // number of the last request when all earlier prompts were forgotten
     this.template = byId("prompt-template") && new PromptTemplate(lightning); // nor a batch
     this.counted = ""; // what was counted last
     /** @type {import("./morph.js").Morph | null} the strip between two pictures, once it was opened */
@@ -88,6 +89,7 @@ export class PromptTools {
    */
   async count(prompt, style) {
     const key = JSON.stringify([prompt, style]);
+    this.counting?.abort();
     if (key === this.counted || !prompt.trim()) return;
     const { answered, panel } = this.lightning;
     if (panel.faults.shown) return; // the server would say the same of it
@@ -95,7 +97,6 @@ export class PromptTools {
       this.timer = setTimeout(() => this.count(prompt, style), COUNT_MS);
       return;
     }
-    this.counting?.abort();
     const { signal } = (this.counting = new AbortController());
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ prompt, style });
@@ -167,9 +168,20 @@ export class PromptTools {
 
   // History ----------------------------------------------------------------------------------
 
-  /** A picture is finished, so that its prompt may be one to come back to. @param {Asked} request */
-  finished({ prompt, negative_prompt, style }) {
+  /**
+   * A picture is finished, so that its prompt may be one to come back to.
+   * @param {Asked} request
+   * @param {number} sequence  of the request
+   */
+  finished({ prompt, negative_prompt, style }, sequence) {
+    if (sequence <= this.forgottenAt) return;
     this.history?.note({ prompt, negative_prompt, style: style ?? "" });
+  }
+
+  /** No word of what has been asked for so far comes back. */
+  forget() {
+    this.forgottenAt = this.lightning.sequence;
+    this.lightning.ghost.forget();
   }
 
   /** @param {import("./prompt_history.js").Entry} entry */

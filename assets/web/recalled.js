@@ -44,6 +44,7 @@ export class Recalled {
   /** Asks for what is shown, whose picture stays until its last step is painted. */
   paint() {
     const { lightning } = this;
+    lightning.timeline?.stop();
     lightning.submit();
     lightning.painter.skipTo(lightning.sequence, lightning.request.num_inference_steps);
   }

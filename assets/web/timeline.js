@@ -16,6 +16,9 @@ const PLAY_MS = 180; // for each picture that is played back
 /** @template {string} Name @param {Name} name */
 const byId = (name) => document.getElementById(`timeline-${name}`);
 const LATEST_MS = 500; // until it is kept, however busy the page is
+// Where a visitor goes on when what plays has ended.
+const HERE = "here"; // from the picture that is shown
+const ELSEWHERE = "elsewhere"; // with what was asked for instead
 const idle = () =>
   new Promise((go) => (globalThis.requestIdleCallback ?? setTimeout)(go, { timeout: LATEST_MS }));
 
@@ -32,6 +35,8 @@ export class Timeline {
     this.running = null; // what plays or replays, until it is aborted
     /** @type {number | null} */
     this.first = null; // id of one that is to be seen beside the next that is chosen
+    /** @type {number | null} */
+    this.named = null; // id of the one whose name is typed
     this.told = ""; // why nothing is kept
     this.chosenAt = 0; // number of the last request when somebody last chose one
     /** @type {Map<string, number>} */
@@ -44,7 +49,7 @@ export class Timeline {
   wire() {
     /** @type {Record<string, () => unknown>} */
     const actions = {
-      play: () => (this.running ? this.stop() : this.play()),
+      play: () => (this.running ? this.stop(HERE) : this.play()),
       more: () => this.menu.open(!this.menu.isOpen),
       pin: () => this.change({ pinned: !this.entry?.pinned }),
       remove: () => this.remove(),
@@ -58,14 +63,14 @@ export class Timeline {
     document.getElementById("timeline").addEventListener("click", ({ target }) => {
       actions[(target.closest("button")?.id ?? "").replace("timeline-", "")]?.();
     });
-    byId("name").addEventListener("change", ({ target }) => this.change({ name: target.value.trim() }));
+    // Another picture may be finished while a name is typed.
+    byId("name").addEventListener("focus", () => (this.named = this.chosen));
+    byId("name").addEventListener("change", ({ target }) => this.change({ name: target.value.trim() }, this.named));
     byId("file").addEventListener("change", ({ target }) => {
       if (target.files?.length) this.replay(target.files[0]);
       target.value = ""; // so that the same can be chosen again
     });
-    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.stop());
-    // Whoever goes on typing wants to see what is typed.
-    document.getElementById("prompt").addEventListener("input", ({ isTrusted }) => isTrusted && this.stop());
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.stop(HERE));
   }
 
   get entries() {
@@ -109,6 +114,7 @@ export class Timeline {
 
   draw() {
     if (!this.entry) this.chosen = this.entries.at(-1)?.id ?? null;
+    if (this.first !== null && !this.store.entries.has(this.first)) this.pair(null);
     this.strip.draw(this.entries, this.chosen);
     byId("play").disabled = this.store.entries.size < 2;
     this.tell();
@@ -141,7 +147,6 @@ export class Timeline {
 
   /** Goes on from there: the same request, painted anew where it is no more remembered. @param {number} id */
   take(id) {
-    this.stop();
     if (this.first !== null && this.first !== id) this.slide(this.first, id);
     this.show(id);
     this.lightning.recalled.paint();
@@ -167,14 +172,14 @@ export class Timeline {
     const entries = this.entries;
     const from = entries.findIndex(({ id }) => id === this.chosen);
     const shown = from < entries.length - 1 ? entries.slice(from) : entries;
-    await this.run(async (signal) => {
+    const end = await this.run(async (signal) => {
       for (const { id } of shown) {
         if (signal.aborted) return;
         if (this.store.entries.has(id)) this.show(id);
         await pause(PLAY_MS, signal);
       }
     });
-    if (this.chosen !== null) this.take(this.chosen);
+    if (end === HERE && this.chosen !== null) this.take(this.chosen);
   }
 
   /** Paints a track that was dropped on the page; the menu says how far it is. @param {File} file */
@@ -199,27 +204,33 @@ export class Timeline {
     await this.run((signal) => paintTrack(this.lightning, cues, signal, { say: (words) => this.menu.say(words), named }));
   }
 
-  /** Runs what can be stopped, in place of what runs. @param {(signal: AbortSignal) => Promise<void>} work */
+  /**
+   * Runs what can be stopped, in place of what runs.
+   * @param {(signal: AbortSignal) => Promise<void>} work
+   * @returns {Promise<typeof HERE | typeof ELSEWHERE>} where the visitor goes on after it
+   */
   async run(work) {
     this.stop();
     const control = (this.running = new AbortController());
     byId("play").setAttribute("aria-pressed", "true");
     await work(control.signal);
-    if (this.running === control) this.stop();
+    if (this.running === control) this.stop(HERE);
+    return control.signal.reason;
   }
 
-  stop() {
-    this.running?.abort();
+  /** Ends what runs: whoever asks for something else wants to see that. @param {typeof HERE | typeof ELSEWHERE} [where] */
+  stop(where = ELSEWHERE) {
+    this.running?.abort(where);
     this.running = null;
     byId("play").setAttribute("aria-pressed", "false");
   }
 
   // What the menu changes ---------------------------------------------------------------------
 
-  /** @param {Partial<Moment>} fields */
-  async change(fields) {
-    if (this.chosen === null || !this.entry) return;
-    await this.store.change(this.chosen, fields);
+  /** @param {Partial<Moment>} fields @param {number | null} [id] */
+  async change(fields, id = this.chosen) {
+    if (id === null || !this.store.entries.has(id)) return;
+    await this.store.change(id, fields);
     this.draw();
   }
 
@@ -227,9 +238,10 @@ export class Timeline {
     const { entries, chosen } = this;
     if (chosen === null) return;
     const at = entries.findIndex(({ id }) => id === chosen);
-    await this.forget([chosen]);
-    this.chosen = (entries[at + 1] ?? entries[at - 1])?.id ?? null;
+    const gone = this.forget([chosen]);
+    this.chosen = (entries[at + 1] ?? entries[at - 1])?.id ?? null; // at once: a second press is about that one
     this.draw();
+    await gone;
   }
 
   /** Asks once more: what is gone is gone. */

@@ -5,6 +5,7 @@ import { text } from "./text.js";
 import { sameAs } from "./timeline_track.js";
 
 const EACH_MS = 500; // at least, so that each can be seen
+const LOOK_MS = 20; // between two looks at whether one is painted, or the page goes on
 
 /**
  * Paints a track, until it is stopped.
@@ -17,12 +18,14 @@ const EACH_MS = 500; // at least, so that each can be seen
 export async function paintTrack(lightning, cues, signal, { say, named }) {
   const sum = { painted: 0, failed: 0, differ: 0, theirs: "" };
   for (const [place, { request, model, name }] of cues.entries()) {
+    while (lightning.paused && !signal.aborted) await pause(LOOK_MS, signal);
+    if (signal.aborted) break;
     say(text("timeline.painting", { place: place + 1, all: cues.length }));
     lightning.recalled.show(request);
     const same = sameAs(request, lightning.request);
     lightning.submit();
     await pause(EACH_MS, signal);
-    while (!lightning.answered && !signal.aborted) await pause(20, signal);
+    while (!lightning.answered && !signal.aborted) await pause(LOOK_MS, signal);
     if (signal.aborted) break;
     const last = lightning.painted.at(-1);
     const painted = last?.final && last.sequence === lightning.sequence;

@@ -61,6 +61,10 @@ def kept(tab: Visit) -> list[str]:
     return found
 
 
+def track(requests: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"kind": "lightning-track", "version": 1, "requests": requests}
+
+
 def wait_kept(tab: Visit, *prompts: str) -> None:
     tab.wait(
         f"(wanted) => JSON.stringify(({KEPT})()) === wanted",
@@ -216,6 +220,33 @@ def test_what_is_removed_while_it_is_painted_once_more_does_not_come_back(
     assert tab.page.evaluate(KEPT) == [*WORDS[1:], WORDS[0]], "asked for since"
 
 
+def test_who_removes_quickly_removes_those_that_are_shown(forgetful: Visit) -> None:
+    """A second press comes before the database has let go of the first."""
+    tab = forgetful
+    paint(tab, *WORDS, "a cat", "a dog")
+    left = tab.page.evaluate(
+        "async () => { const { timeline } = lightning; timeline.show(timeline.entries[2].id);"
+        "const both = [timeline.remove(), timeline.remove()];"
+        "timeline.show(timeline.entries[0].id);"
+        "await Promise.all(both); return timeline.entry.request.prompt; }"
+    )
+    assert left == WORDS[0] and kept(tab) == [*WORDS[:2], "a dog"]
+
+
+def test_a_name_stays_with_the_picture_that_it_was_typed_for(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS[:2])
+    tab.page.locator(".moment").first.click()
+    tab.wait_painted(WORDS[0])
+    tab.page.evaluate(ALL_KEPT)
+    tab.page.click("#timeline-more")
+    tab.page.keyboard.type("the first")
+    tab.page.evaluate("lightning.timeline.show(lightning.timeline.entries[1].id)")
+    tab.page.keyboard.press("Enter")
+    tab.wait("() => lightning.timeline.entries[0].name === 'the first'")
+    assert tab.page.evaluate("lightning.timeline.entries[1].name") == ""
+
+
 def test_what_is_kept_late_is_forgotten_with_all(forgetful: Visit) -> None:
     tab = forgetful
     paint(tab, *WORDS)
@@ -292,9 +323,43 @@ def test_played_back_until_somebody_types(forgetful: Visit) -> None:
     assert list(dict.fromkeys(tab.page.evaluate("shown"))) == list(WORDS)
     assert tab.page.get_attribute("#timeline-play", "aria-pressed") == "false"
     tab.page.click("#timeline-play")
-    tab.prompt.press("End")
-    tab.prompt.type(" now")
-    tab.wait("() => !lightning.timeline.running")
+    tab.prompt.press("ControlOrMeta+a")
+    tab.prompt.press_sequentially("a boat now")
+    tab.wait_painted("a boat now")
+    assert tab.prompt.input_value() == "a boat now"
+    tab.page.evaluate(ALL_KEPT)
+    tab.page.click("#timeline-play")
+    tab.page.locator("[data-example]").first.click()
+    tab.wait("() => !lightning.timeline.running && lightning.answered")
+    example = tab.page.locator("[data-example]").first.get_attribute("data-example")
+    assert tab.request()["prompt"] == tab.prompt.input_value() == example
+
+
+def test_a_track_that_is_opened_while_it_plays_is_painted(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    requests = tab.page.evaluate("lightning.timeline.entries.map(({ request }) => request)")
+    tab.page.click("#timeline-play")
+    drop(tab, json.dumps(track(requests[:2])).encode(), "application/json")
+    tab.page.locator("#timeline-says").get_by_text("2 painted", exact=True).wait_for()
+    assert tab.request()["prompt"] == WORDS[1]
+
+
+def test_a_track_waits_while_the_page_is_paused(forgetful: Visit) -> None:
+    tab = forgetful
+    paint(tab, *WORDS)
+    requests = tab.page.evaluate("lightning.timeline.entries.map(({ request }) => request)")
+    tab.page.evaluate(FORGET)
+    tab.page.evaluate("lightning.paused = true")
+    named = [{**each, "name": each["prompt"].title()} for each in requests]
+    drop(tab, json.dumps(track(named)).encode(), "application/json")
+    tab.wait("() => lightning.timeline.running")
+    tab.page.evaluate("new Promise((end) => setTimeout(end, 700))")  # longer than each is shown
+    assert kept(tab) == [] and tab.request()["prompt"] == WORDS[-1]
+    tab.page.evaluate("lightning.paused = false")
+    tab.page.locator("#timeline-says").get_by_text("3 painted", exact=True).wait_for()
+    names = tab.page.evaluate("lightning.timeline.entries.map(({ name }) => name)")
+    assert names == [prompt.title() for prompt in WORDS]
 
 
 def test_a_track_is_saved_and_painted_again(forgetful: Visit, tmp_path: Path) -> None:
@@ -467,8 +532,7 @@ def test_a_track_of_elsewhere_says_what_is_not_as_it_was(forgetful: Visit) -> No
         {**asked, "prompt": "a tree", "num_inference_steps": 50},
         {**asked, "prompt": "x" * 100_001},
     ]
-    track = {"kind": "lightning-track", "version": 1, "requests": requests}
-    drop(tab, json.dumps(track).encode(), "application/json")
+    drop(tab, json.dumps(track(requests)).encode(), "application/json")
     says = tab.page.locator("#timeline-says")
     says.get_by_text("other settings").wait_for()
     assert says.inner_text().startswith("3 painted · 2 not as they were")
@@ -494,3 +558,10 @@ def test_two_pictures_of_the_timeline_over_one_another(forgetful: Visit) -> None
     tab.page.locator(".moment").nth(1).click()
     tab.wait_painted(WORDS[1])
     assert not tab.page.locator("#compare").is_visible(), "it was let go"
+    tab.page.click("#timeline-more")
+    tab.page.click("#timeline-pair")
+    tab.page.click("#timeline-remove")
+    tab.wait("() => document.getElementById('timeline-pair').ariaPressed === 'false'")
+    tab.page.locator(".moment").first.click()
+    tab.wait_painted(WORDS[0])
+    assert not tab.page.locator("#compare").is_visible(), "the first of the two is no more"
