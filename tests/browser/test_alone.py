@@ -128,6 +128,11 @@ def test_it_does_not_play_where_it_would_disturb(tab: Visit) -> None:
     engine.release()
     tab.wait_painted("still to come")
 
+    # A track is painted.
+    page.evaluate("lightning.timeline.running = new AbortController()")
+    assert not plays()
+    page.evaluate("lightning.timeline.stop()")
+
     # It is paused; or the hall sees what stands here.
     page.get_by_role("button", name="Pause").click()
     assert not plays()

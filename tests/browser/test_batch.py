@@ -274,6 +274,19 @@ def test_files_and_words_of_lists(
 
 
 NO_DATABASE = "Object.defineProperty(globalThis, 'indexedDB', { get() { throw new Error('no'); } })"
+# Answers to checks come when the test lets them: `held` are functions that wait until all is done.
+HOLD_ANSWERS = """() => {
+  globalThis.held = [];
+  const { fetch: ask } = globalThis;
+  globalThis.fetch = async (...asked) => {
+    const answer = await ask(...asked);
+    await new Promise((go) => held.push(() => {
+      go();
+      return new Promise((end) => setTimeout(end));
+    }));
+    return answer;
+  };
+}"""
 FULL = """
 globalThis.room = Infinity;
 const put = IDBObjectStore.prototype.put;
@@ -325,6 +338,39 @@ def test_a_full_browser_makes_room(
     manifests = {"manifest.csv", "manifest.json"}
     assert first & second == manifests
     assert len(first | second) == 6 + 2
+    # Another list's pictures are in no zip yet, and are not let go of.
+    for _ in range(2):
+        tab.page.locator("#batch-new").click()
+    check(tab, "a cat")
+    tab.page.evaluate("room = 0")
+    button(tab, "Paint 1 picture").click()
+    tab.page.get_by_text("no room left. Save the zip, then make room.").wait_for()
+    assert button(tab, "Make room").is_disabled()
+    tab.page.evaluate("room = Infinity")
+
+
+def test_an_answer_about_another_list_is_not_told(
+    own: Callable[..., Running], begin: Callable[..., Visit]
+) -> None:
+    tab = begin(own())
+    tab.page.evaluate(HOLD_ANSWERS)
+    field = tab.page.locator("#batch-text")
+    field.fill("a cat")
+    button(tab, "Check").press("Enter")
+    tab.wait("() => held.length === 1")
+    field.fill("a dog\na bird")
+    tab.page.evaluate("held[0]()")
+    assert tab.text("batch-says") == ""
+    assert tab.page.locator("#batch-paint").is_hidden()
+    for pressed in (2, 3):
+        button(tab, "Check").press("Enter")
+        tab.wait("(count) => held.length === count", pressed)
+        field.fill("a dog")
+    button(tab, "Check").press("Enter")
+    tab.wait("() => held.length === 4")
+    tab.page.evaluate("held[3]().then(held[1]).then(held[2])")  # the newest first
+    button(tab, "Paint 1 picture").wait_for()
+    assert len(tab.page.evaluate("lightning.batch.list.found.pictures")) == 1
 
 
 def test_a_list_is_read_as_it_looks(modules: Modules) -> None:

@@ -245,6 +245,24 @@ def test_on_a_phone_and_stopped_by_closing(
     tab.wait_painted("typed on")
 
 
+def test_two_that_are_chosen_early_slide_once_they_are_painted(
+    own: Callable[..., Running], open_compare: Callable[..., Visit]
+) -> None:
+    engine = FakeEngine()
+    tab = open_compare(own(engine))
+    engine.hold()
+    tab.page.get_by_label("Values across").fill("2, 8")
+    tab.page.get_by_role("button", name="Paint", exact=True).click()
+    for cell in range(2):
+        tab.page.locator(".cell").nth(cell).click()
+    slide = tab.page.get_by_role("button", name="Slide between two")
+    assert slide.is_disabled()
+    engine.release()
+    tab.wait("() => !document.getElementById('compare-slide').disabled")
+    slide.click()
+    assert tab.page.locator("#compare-pair").is_visible()
+
+
 def test_every_cell_has_its_caption_in_view(
     own: Callable[..., Running], open_compare: Callable[..., Visit]
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from lightning_demo.errors import OutOfMemory
 from lightning_demo.web.ui.controls import FIRST_SEED
 
-from .conftest import DESKTOP, PHONE, House, Modules, Visit
+from .conftest import DESKTOP, PHONE, House, Modules, Tabs, Visit
 from .test_looks import SHIFTS
 
 Open = Callable[..., Visit]
@@ -67,7 +68,8 @@ def test_tokens_are_counted_behind_the_picture(own: Any, visit: Open) -> None:
 
 
 def test_earlier_prompts_are_found_by_keyboard_and_forgotten(own: Any, visit: Open) -> None:
-    tab = visit(own())
+    running = own()
+    tab = visit(running)
     for prompt in ("a red house", "a <b>blue</b> boat", "a cat"):
         tab.prompt.fill(prompt)
         tab.wait_painted(prompt)
@@ -86,12 +88,21 @@ def test_earlier_prompts_are_found_by_keyboard_and_forgotten(own: Any, visit: Op
     tab.wait_answered()
     note = "(entry) => lightning.tools.history.note(entry)"  # to be kept in a moment
     tab.page.evaluate(note, {"prompt": "a secret", "negative_prompt": "", "style": ""})
+    running.engine.hold()
+    tab.page.evaluate("lightning.controls.set('prompt', 'a houseboat')")  # to be painted
     forget = tab.page.get_by_role("button", name="Forget all").last
     forget.click()
     tab.page.locator("#prompt-history-forget").click()
+    assert tab.text("prompt-history-forget") == "Forget all", "it is not pressed by mistake"
     assert "kept here" in tab.text("prompt-history-says") and not found.count()
+    running.engine.release()
+    tab.wait_painted("a houseboat")
     tab.page.evaluate("new Promise((end) => setTimeout(end, 1300))")  # it would be kept by now
     assert tab.page.evaluate("localStorage.getItem('lightning-prompts')") == "[]"
+    tab.page.keyboard.press("Escape")
+    tab.type("two red hou")
+    assert tab.page.evaluate("lightning.ghost.history.length") == 0
+    assert tab.page.evaluate("lightning.ghost.shown") != "seboat"
 
 
 def test_a_refused_storage_is_said_and_loses_nothing(own: Any, visit: Open) -> None:
@@ -137,6 +148,26 @@ def test_a_morph_is_painted_scrubbed_and_used(own: Any, visit: Open) -> None:
     tab.page.get_by_role("button", name="Without it").click()
     tab.wait("() => !lightning.request.morph_prompt && lightning.answered")
     assert not tab.page.locator("#blend").is_visible()
+
+
+def test_why_a_morph_ends_stays_to_be_read(own: Any, visit: Open, tabs: Tabs) -> None:
+    running = own()
+    tab = visit(running)
+    tab.prompt.fill("a cat")
+    tab.wait_painted("a cat")
+    running.engine.fault = lambda asked: (
+        OutOfMemory("Too much.") if asked.morph_strength > 0.5 else None
+    )
+    tab.page.get_by_role("button", name="Morph").click()
+    tab.page.locator("#morph-count").select_option("5")
+    tab.page.locator("#morph-to").press("Enter")
+    tab.page.locator("#morph-says").get_by_text("Too much.").wait_for()
+    tab.wait("() => lightning.tools.morphing.painted.length >= 2")
+    assert tab.text("morph-says") == "Too much."
+    assert tab.page.locator("#morph-gif").is_enabled(), "what is there can be saved"
+    running.engine.fault = lambda asked: None
+    assert all("503" in told for told in tabs.trouble)
+    tabs.trouble.clear()
 
 
 def test_the_requests_of_a_morph(modules: Modules) -> None:

@@ -482,3 +482,28 @@ def any_shape_of_wall_fits(talk: Talk, wall: Page) -> None:
             drawn(wall, width, height)
             assert wall.evaluate(CAPTION_FITS) == [True, True, True], (text[:20], width)
     assert wall.evaluate("document.documentElement.clientWidth") != QUARTER["width"]
+
+
+# What a phone sends, or is told, at a bad moment; the line breaks first.
+BROKEN = """() => { phone.socket.socket.close();
+  document.getElementById("send").click(); }"""
+VOTED_LATE = """() => {
+  const shown = { prompt: "a boat", by: null, own: false, voted: false };
+  phone.hall.show({ shown: { ...shown, entry: 5 }, sent: [] });
+  document.getElementById("vote").click();
+  phone.hall.show({ shown: { ...shown, entry: 6 }, sent: [] });
+  phone.hall.voted("The wall shows another one by now.");
+  return document.getElementById("vote").ariaPressed;
+}"""
+
+
+def test_what_a_phone_does_at_a_bad_moment(talk: Talk, browser: Browser) -> None:
+    phone = talk.open_phone(browser)
+    paint(phone, "a red fox")
+    phone.get_by_role("button", name="Add your name").tap()
+    phone.get_by_label("Your name, if you like").fill("An")
+    phone.evaluate(BROKEN)
+    until(phone, "() => !document.getElementById('send').disabled")
+    assert phone.get_by_label("Your name, if you like").input_value() == "An"
+    send(phone, "a red fox")
+    assert phone.evaluate(VOTED_LATE) == "false"
