@@ -131,9 +131,12 @@ class Store:
             raise EngineUnavailable(
                 "The picture could not be kept: the server's disk does not take it."
             ) from None
-        late = time.monotonic() - self._swept > SWEEP_SECONDS
-        if late or expiry.bytes_of_files(self._execute) > self._budget:
-            self.sweep()
+        try:
+            late = time.monotonic() - self._swept > SWEEP_SECONDS
+            if late or expiry.bytes_of_files(self._execute) > self._budget:
+                self.sweep()
+        except Exception:  # the picture is there all the same
+            log.exception("what has expired is not forgotten yet")
         return name
 
     def file(self, name: str) -> StoredFile:
