@@ -24,8 +24,10 @@ from ..schemas import EngineStatus, Frame, parse_latency_budget
 
 MAX_MESSAGE_BYTES = 2**20  # two prompts of 100,000 characters of four bytes each fit
 MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exactly
+MAX_DEPTH = 64  # of lists and objects within each other
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
 
+TOO_DEEP = f"At most {MAX_DEPTH} lists and objects may stand within each other."
 DRAINING = "The demo is being restarted; the page comes back by itself."
 
 Message = dict[str, Any]
@@ -120,12 +122,16 @@ def load_json(text: str | bytes) -> Any:
     """Untrusted JSON as Python's values.
 
     Raises:
-        ValueError: it is no JSON, or nested too deeply.
+        ValueError: it is no JSON.
+        InvalidRequest: it is nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise InvalidRequest(TOO_DEEP) from None
+    if _is_deep(content):
+        raise InvalidRequest(TOO_DEEP)
+    return content
 
 
 def status(engine: EngineStatus, *, draining: bool) -> dict[str, Any]:
@@ -239,6 +245,19 @@ def _count(name: str, value: Any) -> int:
             f"{name}: must be a whole number from 0 to {MAX_SEQUENCE}.", field=name
         )
     return value
+
+
+def _is_deep(content: Any) -> bool:
+    """Level by level: what walks into it by calling itself would end as what is refused here."""
+    level: list[Any] = [content]
+    for _ in range(MAX_DEPTH + 1):
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            return False
+        level = [
+            inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return True
 
 
 def _refuse_constant(name: str) -> None:

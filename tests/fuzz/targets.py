@@ -212,7 +212,7 @@ def _object(data: bytes) -> dict[str, Any] | None:
     """As `read_json` has it."""
     try:
         found = messages.load_json(data)
-    except ValueError:
+    except (LightningError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

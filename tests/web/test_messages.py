@@ -40,6 +40,24 @@ def test_no_message_raises_anything(text: str | bytes) -> None:
     assert messages.parse(text).problem
 
 
+def nested(depth: int) -> str:
+    """An object with lists in it, and a number in the last of them."""
+    return '{"sequence": 7, "request": ' + "[" * (depth - 1) + "1" + "]" * (depth - 1) + "}"
+
+
+@pytest.mark.parametrize("depth", [65, 600, 100_000])
+def test_what_is_nested_too_deeply_is_refused_in_words(depth: int) -> None:
+    problem = messages.parse(nested(depth)).problem
+    assert problem is not None and "At most 64" in problem.message
+    problem = messages.parse(nested(64)).problem
+    assert problem is not None and problem.field == "request", "as any other request that is none"
+
+
+def test_what_is_wide_is_not_deep() -> None:
+    wide = [[{"a": [number]}] for number in range(10_000)]
+    assert messages.load_json(json.dumps(wide)) == wide
+
+
 def test_the_four_messages_of_a_page() -> None:
     asked = messages.parse('{"sequence": 7, "request": {"prompt": "x"}}')
     assert (asked.sequence, asked.fields) == (7, {"prompt": "x"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 JOBS_PART = 4  # of the budget one part more, for the database with the records of jobs
 JOBS_AT_ONCE = 10  # that are forgotten where there are too many
@@ -17,7 +20,8 @@ Execute = Callable[..., list[Any]]  # a statement and its values
 
 
 def sweep(execute: Execute, folder: Path, oldest: float, budget: int) -> None:
-    """
+    """A file that cannot be removed stays noted down, and the next sweep tries again.
+
     Args:
         folder: with the pictures.
         oldest: when what has expired by now was made, or before; seconds since 1970.
@@ -35,7 +39,11 @@ def sweep(execute: Execute, folder: Path, oldest: float, budget: int) -> None:
             gone.append((name, size))
             total -= size
     for name, _ in gone:
-        (folder / name).unlink(missing_ok=True)
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError:
+            log.exception("a picture that has expired cannot be removed")
+            continue
         execute("DELETE FROM files WHERE name = ?", (name,))
     execute("DELETE FROM jobs WHERE ended = 1 AND created <= ?", (oldest,))
     # A record holds what its client has sent, which may be a megabyte.

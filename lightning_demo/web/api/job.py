@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timezone
 from typing import Any, Literal
 
@@ -60,6 +60,11 @@ class Record:
         """That it was painted for; 0 before the end."""
         return (self.ended or 0.0) - self.started if self.started and self.ended else 0.0
 
+    def plain(self) -> dict[str, Any]:
+        """All of it as it is kept. What the client sent is not copied: it may be large."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**values, "pictures": [each and asdict(each) for each in self.pictures]}
+
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Record:
         """A record as it was kept."""
@@ -74,6 +79,9 @@ class Job:
         self.record = record
         self.logs = tuple(record.logs)  # lines before the first event
         self.task: asyncio.Task[None] | None = None
+        self.painting = False  # and can be stopped; before and after that, it is being kept
+        self.unwanted = False  # cancelled, maybe before it began
+        self.bytes = 0  # of its record as it was kept
         self._events: list[Event] = []
         self._changed = asyncio.Event()
 
@@ -92,6 +100,17 @@ class Job:
         """The newest one, while it runs."""
         return next((event.frame for event in reversed(self._events) if event.frame), None)
 
+    @property
+    def over(self) -> bool:
+        """Whether its end has been told: nothing more happens to it."""
+        return bool(self._events) and self._events[-1].kind == "ended"
+
+    def cancel(self) -> None:
+        """Stops it within a step, or before its first; one that has ended stays as it is."""
+        if self.painting and not self.unwanted and self.task is not None:
+            self.task.cancel()
+        self.unwanted = True
+
     def tell(self, event: Event) -> None:
         """Adds what is new and wakes who waits for it."""
         self._events.append(event)
@@ -105,14 +124,14 @@ class Job:
                 event = self._events[after]
                 after += 1
                 yield after, event
-            if self._events and self._events[-1].kind == "ended":
+            if self.over:
                 return
             await self._changed.wait()
 
     async def ended(self) -> None:
         """Waits for the end."""
-        if self.task is not None:
-            await asyncio.wait([self.task])
+        while not self.over:
+            await self._changed.wait()
 
     def forget_previews(self) -> None:
         """Nobody needs them after the end."""

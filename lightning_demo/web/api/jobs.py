@@ -11,11 +11,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ...engine.base import Started, Value
-from ...errors import LightningError, RateLimited, report_incident
+from ...errors import RateLimited, report_incident
 from ...schemas import Frame
 from ..addresses import discount
 from ..callers import Caller
@@ -28,7 +27,10 @@ from .store import Store, new_id
 log = logging.getLogger(__name__)
 
 RESTARTED = "The server was restarted while this ran; ask again."
+NOT_BEGUN = "This could not be noted down, so it was not begun; ask again."
 REMEMBERED = 1_000  # ended jobs that are kept in memory, for who follows their events
+# Of their records as JSON: what a client has sent takes up to twenty times as much in memory.
+REMEMBERED_BYTES = 4 * 2**20
 
 
 class Jobs:
@@ -43,7 +45,7 @@ class Jobs:
             record = Record.read(stored)
             record.state, record.error, record.status = "failed", RESTARTED, 503
             record.ended = time.time()
-            store.put_job(asdict(record), ended=True)
+            store.put_job(record.plain(), ended=True)
 
     async def start(
         self,
@@ -65,7 +67,7 @@ class Jobs:
             ended: called at the end.
 
         Raises:
-            LightningError: the caller has too much running.
+            LightningError: the caller has too much running, or the job cannot be kept.
         """
         count = len(order.requests)
         if self._pending[caller.client] + count > caller.at_once:
@@ -94,10 +96,12 @@ class Jobs:
         self._jobs[record.id] = job
         self._forget()
         try:
-            await self._save(record)
-        except LightningError:
-            self._pending[caller.client] -= count
+            await self._save(job)
+        except BaseException:
+            discount(self._pending, caller.client, count)
             del self._jobs[record.id]
+            record.state, record.error, record.status = "failed", NOT_BEGUN, 503
+            job.tell(Event("ended"))  # to who has joined or cancelled it meanwhile
             raise
         job.task = asyncio.create_task(self._run(job, order, caller, ended))
         return job
@@ -159,11 +163,11 @@ class Jobs:
             NotFound: there is none of this name.
         """
         job = self.live(vendor, caller, name)
-        if job is not None and job.task is not None:
-            if job.record.state not in ENDED:  # else it is being saved
-                job.task.cancel()
-            await job.ended()
-        return await self.record(vendor, caller, name)
+        if job is None:
+            return await self.record(vendor, caller, name)
+        job.cancel()
+        await job.ended()
+        return job.record
 
     def place(self, record: Record) -> int:
         """How many jobs came before one that waits, and wait still."""
@@ -197,7 +201,10 @@ class Jobs:
                 record.logs.append(line)
                 job.tell(Event("step", place, value, logs=(line,)))
 
+        job.painting = True
         try:
+            if job.unwanted:
+                raise asyncio.CancelledError
             await self._painting.paint_all(order.requests, caller, tell)
         except asyncio.CancelledError:
             record.state = "cancelled"
@@ -209,34 +216,43 @@ class Jobs:
             record.state = "succeeded"
             last = (_progress(record.steps, record.steps),)
             record.logs.extend(last)
+        job.painting = False
         record.ended = time.time()
         record.started = record.started or record.ended
         discount(self._pending, caller.client, record.count)
         try:
-            await self._save(record)
+            await self._save(job)
             await asyncio.to_thread(
                 self._store.count_use,
                 record.owner,
                 len(record.done),
                 len(record.done) * record.steps,
             )
-        except LightningError as error:
-            log.error("job %s: %s", record.id, error.message)
+        except Exception as error:
+            told = report_incident(error, "Its end could not be kept", log)
+            log.error("job %s: %s", record.id, told.message)
         job.tell(Event("ended", logs=last))
         job.forget_previews()
+        self._forget()
         if ended is not None:
             ended(record)
 
-    async def _save(self, record: Record) -> None:
-        ended = record.state in ENDED
-        await asyncio.to_thread(self._store.put_job, asdict(record), ended=ended)
+    async def _save(self, job: Job) -> None:
+        record = job.record  # nothing changes it meanwhile
+        job.bytes = await asyncio.to_thread(
+            self._store.put_job, record.plain(), ended=record.state in ENDED
+        )
 
     def _forget(self) -> None:
-        over = len(self._jobs) - REMEMBERED
-        if over > 0:
-            old = [name for name, job in self._jobs.items() if job.record.state in ENDED]
-            for name in old[:over]:
-                del self._jobs[name]
+        """Of too many or too large ended jobs the oldest leave the memory; the store has them."""
+        ended = [(name, job.bytes) for name, job in self._jobs.items() if job.over]
+        more = len(self._jobs) - REMEMBERED
+        size = sum(each for _, each in ended)
+        for number, (name, each) in enumerate(ended):
+            if number >= more and size <= REMEMBERED_BYTES:
+                return
+            del self._jobs[name]
+            size -= each
 
 
 def _progress(step: int, steps: int) -> str:

@@ -150,16 +150,16 @@ class Api:
     async def keep_tidy(self) -> None:
         """Forgets what has expired while the server runs, whether or not anybody asks."""
         folder = files_folder(self.service.settings)
-        try:
-            await asyncio.to_thread(remove_left_ones)
-            if folder is not None and await asyncio.to_thread(folder.is_dir):
-                await asyncio.to_thread(self.store.sweep)  # what the server before has left
-            while True:
-                await asyncio.sleep(SWEEP_SECONDS)
-                if "store" in self.__dict__:
+        await asyncio.to_thread(remove_left_ones)
+        while True:
+            try:
+                # At first, what the server before has left.
+                left = folder is not None and await asyncio.to_thread(folder.is_dir)
+                if left or "store" in self.__dict__:
                     await asyncio.to_thread(self.store.sweep)
-        except LightningError as error:
-            log.error("nothing expires any more: %s", error.message)
+            except Exception:  # such as a disk that is full; the next look may go well
+                log.exception("what has expired is not forgotten yet")
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def aclose(self) -> None:
         """Ends jobs and store, if there were any; the engine has ended, so no job goes on."""

@@ -131,9 +131,12 @@ class Store:
             raise EngineUnavailable(
                 "The picture could not be kept: the server's disk does not take it."
             ) from None
-        late = time.monotonic() - self._swept > SWEEP_SECONDS
-        if late or expiry.bytes_of_files(self._execute) > self._budget:
-            self.sweep()
+        try:
+            late = time.monotonic() - self._swept > SWEEP_SECONDS
+            if late or expiry.bytes_of_files(self._execute) > self._budget:
+                self.sweep()
+        except Exception:  # the picture is there all the same
+            log.exception("what has expired is not forgotten yet")
         return name
 
     def file(self, name: str) -> StoredFile:
@@ -152,10 +155,15 @@ class Store:
                 return StoredFile(found, path, media_type)
         raise NotFound("There is no such file; pictures are kept for a limited time.")
 
-    def put_job(self, job: Mapping[str, Any], *, ended: bool) -> None:
-        """Keeps a job's record, which has an `id`, `vendor`, `owner` and `created`."""
-        row = (job["id"], job["vendor"], job["owner"], ended, job["created"], json.dumps(job))
+    def put_job(self, job: Mapping[str, Any], *, ended: bool) -> int:
+        """Keeps a job's record, which has an `id`, `vendor`, `owner` and `created`.
+
+        Returns the bytes that it has as JSON.
+        """
+        text = json.dumps(job)
+        row = (job["id"], job["vendor"], job["owner"], ended, job["created"], text)
         self._execute("INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?)", row)
+        return len(text)
 
     def job(self, vendor: str, owner: str | None, name: str) -> dict[str, Any]:
         """

@@ -28,8 +28,7 @@ class Usage:
 
     def add(self, owner: str, pictures: int, steps: int) -> None:
         """Notes what a client has used now."""
-        before = self._new.get(owner, (0, 0))
-        self._new[owner] = before[0] + pictures, before[1] + steps
+        self._note(owner, pictures, steps)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_later(), name="usage")
 
@@ -42,18 +41,29 @@ class Usage:
         """Writes what there is.
 
         Raises:
-            LightningError: the store does not take it; it is not counted.
+            LightningError: the store does not take it; what it has not taken is tried next time.
         """
         async with self._lock:
-            new, self._new = self._new, {}
-            for owner, used in new.items():
-                await asyncio.to_thread(self._store.count_use, owner, *used)
+            for owner in list(self._new):
+                used = self._new.pop(owner)  # what is added meanwhile is written next time
+                try:
+                    await asyncio.to_thread(self._store.count_use, owner, *used)
+                except Exception:
+                    self._note(owner, *used)
+                    raise
 
     async def aclose(self) -> None:
         """Writes the rest."""
         if self._writing is not None:
             self._writing.cancel()
-        await self.write()
+        try:
+            await self.write()
+        except LightningError as error:
+            log.error("what was used is not counted: %s", error)
+
+    def _note(self, owner: str, pictures: int, steps: int) -> None:
+        before = self._new.get(owner, (0, 0))
+        self._new[owner] = before[0] + pictures, before[1] + steps
 
     async def _write_later(self) -> None:
         await asyncio.sleep(WRITE_SECONDS)
@@ -61,4 +71,4 @@ class Usage:
         try:
             await self.write()
         except LightningError as error:
-            log.error("what was used is not counted: %s", error)
+            log.error("what was used is not counted yet: %s", error)

@@ -197,7 +197,7 @@ async def _record(name: str, value: Value, raw: bool, *, lossless: bool) -> byte
 def _object(message: str | bytes) -> Mapping[str, Any]:
     try:
         fields = load_json(message)
-    except ValueError:
+    except (InvalidRequest, ValueError):
         return {}
     return fields if isinstance(fields, dict) else {}
 

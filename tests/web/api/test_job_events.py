@@ -101,11 +101,11 @@ def test_a_cancel_that_comes_while_the_end_is_kept_changes_nothing(store, monkey
         keeping, kept = asyncio.Event(), threading.Event()
         put_job = store.put_job
 
-        def slow(record: Any, *, ended: bool) -> None:
+        def slow(record: Any, *, ended: bool) -> int:
             if ended:
                 loop.call_soon_threadsafe(keeping.set)
                 kept.wait()
-            put_job(record, ended=ended)
+            return put_job(record, ended=ended)
 
         monkeypatch.setattr(store, "put_job", slow)
         job = await jobbing.start()

@@ -230,3 +230,62 @@ def test_a_server_that_nobody_asks_forgets_what_has_expired(
     store._execute("UPDATE files SET created = 1")
     wait_for(lambda: not paths[1].exists())
     store.close()
+
+
+def test_a_picture_that_cannot_be_removed_keeps_no_other(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    paths = [store.file(store.put_file(b"data", "image/png")).path for _ in range(3)]
+    paths[0].unlink()  # what is missing is gone
+    paths[1].unlink()
+    paths[1].mkdir()  # which nobody can unlink
+    clock[0] += 3601
+    store.sweep()
+    assert not paths[2].exists()
+    kept = "SELECT name FROM files"
+    assert store._execute(kept) == [(paths[1].name,)], "so that it is tried again"
+    assert "cannot be removed" in caplog.text
+    paths[1].rmdir()
+    store.sweep()
+    assert store._execute(kept) == []
+    store.close()
+
+
+@pytest.mark.parametrize("fault", [EngineUnavailable("It is locked."), OSError("In use.")])
+def test_a_picture_that_is_kept_does_not_fail_with_the_sweep_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail(*about: Any) -> None:
+        raise fault
+
+    store = Store(tmp_path, hours=1, megabytes=1)
+    monkeypatch.setattr(module.expiry, "sweep", fail)
+    name = store.put_file(b"data", "image/png")
+    assert store.file(name).path.read_bytes() == b"data"
+    store.close()
+
+
+@pytest.mark.parametrize("fault", [EngineUnavailable("It is locked."), OSError("In use.")])
+def test_one_sweep_that_fails_does_not_end_them(
+    tmp_path: Path,
+    start: Callable[..., Running],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    monkeypatch.setattr(service, "SWEEP_SECONDS", 0.02)
+    store = Store(tmp_path, hours=1, megabytes=1)
+    path = store.file(store.put_file(b"data", "image/png")).path
+    store._execute("UPDATE files SET created = 1")
+    store.close()
+    faults = [fault, fault]
+    sweep = Store.sweep
+
+    def fail_twice(store: Store) -> None:
+        if faults:
+            raise faults.pop()
+        sweep(store)
+
+    monkeypatch.setattr(Store, "sweep", fail_twice)
+    start(FakeEngine(), files_dir=str(tmp_path))
+    wait_for(lambda: not path.exists())
