@@ -26,6 +26,7 @@ from .engine.build import build_engine
 from .errors import InvalidSetting
 from .generate import FIELDS, KEY
 from .model.device import choose_model
+from .paths import is_taken
 from .schemas import Limits, random_seed
 from .settings import Settings
 from .studio.manifest import Manifest, Origin, Outcome
@@ -55,7 +56,7 @@ def batch(args: argparse.Namespace, settings: Settings) -> int:
     if not 1 <= args.at_once <= MAX_AT_ONCE:
         raise InvalidSetting(f"at_once: must be a whole number from 1 to {MAX_AT_ONCE}.")
     folder = Path(args.out)
-    if folder.exists() and not folder.is_dir():
+    if is_taken(folder):
         raise InvalidSetting(f"out: must be a folder; {folder} is a file.")
     if not args.server:
         return _batch(

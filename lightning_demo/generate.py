@@ -17,6 +17,7 @@ from .engine.build import build_engine
 from .errors import InvalidSetting
 from .images import encode_png
 from .model.device import choose_model
+from .paths import is_taken
 from .schemas import OPTIONAL, GenerationRequest
 from .settings import Settings
 from .studio.manifest import replace_file
@@ -112,7 +113,7 @@ def _files(out: str | None, prompts: list[str]) -> list[Path]:
             raise InvalidSetting(f"--out: must end in .png for one prompt, not {file.name!r}.")
         return [file]
     folder = Path(out or "pictures")
-    if folder.exists() and not folder.is_dir():
+    if is_taken(folder):
         raise InvalidSetting(f"--out: must be a folder for several prompts; {folder} is a file.")
     return [folder / f"{i:03d}-{_slug(prompt)}.png" for i, prompt in enumerate(prompts, 1)]
 

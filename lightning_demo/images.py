@@ -24,6 +24,7 @@ JPEG_QUALITY = 90
 PNG_COMPRESSION = 1  # level 6 takes six times as long for a tenth less
 BLURRED_SIDE = 10  # pixels that are left of a longer side
 COMMENT_BYTES = 65_000  # of a JPEG's settings; the segment that holds them ends at 64 KiB
+MAX_LINE = 4_000  # characters of the line of settings where room is short
 MAX_TEMPLATE = 10_000  # characters; of one that is longer, only a batch's manifest tells
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"  # what its segment begins with
 XMP_IN_PNG = "XML:com.adobe.xmp"  # the keyword of its chunk
@@ -124,7 +125,7 @@ def encode_png(
     text.add_itxt("generation", settings_json(request, model, template))
     for name, value in workflow_texts(request, model, weights).items():
         text.add_text(name, value)
-    text.add_itxt(XMP_IN_PNG, xmp_packet(parameters, model))
+    text.add_itxt(XMP_IN_PNG, xmp_packet(_short_parameters(request, model), model))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text, compress_level=PNG_COMPRESSION)
     return buffer.getvalue()
@@ -140,17 +141,29 @@ def settings_json(request: GenerationRequest, model: str, template: str = "") ->
     return json.dumps(said)
 
 
-def parameters_text(request: GenerationRequest, model: str) -> str:
-    """The settings in the text form that AUTOMATIC1111's web UI introduced."""
+def parameters_text(request: GenerationRequest, model: str, *, others: bool = True) -> str:
+    """The settings in the text form that AUTOMATIC1111's web UI introduced.
+
+    Args:
+        others: whether those are among them that few pictures have, with texts of their own.
+    """
     lines = [request.painted_prompt]
     if negative := request.painted_negative_prompt:
         lines.append(f"Negative prompt: {negative}")
     lines.append(
         f"Steps: {request.num_inference_steps}, Sampler: Euler, Schedule type: SGM Uniform, "
         f"CFG scale: {request.guidance_scale:g}, Seed: {request.seed}, "
-        f"Size: {request.width}x{request.height}, Model: {model}{_others(request)}"
+        f"Size: {request.width}x{request.height}, Model: {model}"
+        f"{_others(request) if others else ''}"
     )
     return "\n".join(lines)
+
+
+def _short_parameters(request: GenerationRequest, model: str) -> str:
+    """The same, with a last line that leaves room for the prompts."""
+    text = parameters_text(request, model)
+    long = len(text) - text.rfind("\n") > MAX_LINE
+    return parameters_text(request, model, others=False) if long else text
 
 
 def _others(request: GenerationRequest) -> str:
@@ -185,7 +198,7 @@ def _resolved(request: GenerationRequest) -> dict[str, str]:
 
 def _segments(request: GenerationRequest, model: str, template: str = "") -> tuple[bytes, bytes]:
     """The settings as EXIF, and as XMP, which has them as JSON, too."""
-    parameters = parameters_text(request, model)
+    parameters = _short_parameters(request, model)
     settings = settings_json(request, model, template)
     if not has_room(settings):
         settings = settings_json(request, model)

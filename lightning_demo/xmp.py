@@ -42,8 +42,9 @@ def xmp_packet(parameters: str, model: str, settings: str = "") -> str:
     """The packet of a picture.
 
     Args:
-        parameters: prompts and settings, in the form that Stable Diffusion tools exchange. Of what
-            is too long, the end of the prompts is left out.
+        parameters: prompts and settings, in the form that Stable Diffusion tools exchange, its
+            last line shorter than what is taken of it. Of what is too long, the end of the prompts
+            is left out.
         settings: the same as JSON, where the file has no other place for it; ASCII.
     """
     prompts, _, rest = parameters.rpartition("\n")

@@ -148,6 +148,7 @@ def test_lines_from_standard_input(
         ("nowhere.txt", [], "cannot be read"),
         ("list.txt", ["--at-once", "0"], "at_once: must be a whole number from 1 to 64"),
         ("list.txt", ["--wildcards", "nowhere"], "wildcards: nowhere is not a folder"),
+        ("list.txt", ["--wildcards", "x" * 300], "is not a folder"),
         ("list.txt", ["--out", "list.txt"], "out: must be a folder"),
         ("empty.txt", [], "There is nothing in the list."),
         ("list.txt", ["--threads", "many"], "threads (LIGHTNING_THREADS): must be"),

@@ -207,7 +207,8 @@ def test_a_gpu_with_too_little_memory(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (["--gpu", "Voodoo 2"], "gpu: Voodoo 2 is not known"),
+        (["--gpu", "Voodoo 2"], "gpu: 'Voodoo 2' is not known"),
+        (["--gpu", ""], "gpu: '' is not known"),
         (["--memory", "0"], "memory: must be a number from 1 to 1024 GiB"),
         (["--memory", "nan"], "memory: must be a number from 1 to 1024 GiB"),
     ],

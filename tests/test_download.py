@@ -79,6 +79,8 @@ def test_the_loras_come_with_the_base_unet(options: list[str], server: FakeHub):
         (["--steps", "all"], "among 1, 2, 4, 8"),
         (["--base", "owner/name", "--variant", "unet"], "would replace the base"),
         (["--base", "nonsense"], "neither a folder here nor owner/name"),
+        (["--base", "x" * 300], "neither a folder here nor owner/name"),
+        (["--base", "~nobody-here/model"], "neither a folder here nor owner/name"),
         (["--model", "miniature", "--variant", "lora"], "the miniature has neither"),
     ],
 )

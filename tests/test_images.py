@@ -152,6 +152,29 @@ def test_exiftool_reads_it(format: str, tmp_path: Path):
     assert text.splitlines() == parameters_text(REQUEST, "miniature").splitlines()
 
 
+LONGEST = [(letter, fields) for letter in "a猫🐈&" for fields in ("style", "morph", "both")]
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize(("letter", "fields"), LONGEST)
+def test_texts_of_all_fields_may_be_as_long_as_any(format: str, letter: str, fields: str):
+    """Those of a style and a morph are in the line of settings, which gives way to the prompts."""
+    text = letter * 100_000
+    request = replace(REQUEST, prompt=text, negative_prompt=text)
+    if fields != "morph":
+        request = replace(request, style=Style("Night", "{prompt}, at night", ""))
+    if fields != "style":
+        request = replace(request, morph_prompt=text, morph_strength=0.5)
+    data = encode(GRADIENT, request, "miniature", format, 90)
+    said = xmp_of(data).findtext("{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}AIPromptInformation")
+    settings = parameters_text(request, "miniature", others=False).splitlines()[-1]
+    assert said is not None
+    assert said.startswith(text[:9_000]) and said.endswith(f"\n{settings}")
+    if format == "jpeg":
+        added = add_settings(encode_jpeg(GRADIENT), GRADIENT, request, "miniature")
+        assert added == encode(GRADIENT, request, "miniature", "jpeg", JPEG_QUALITY)
+
+
 @pytest.mark.parametrize("format", ["jpeg", "webp"])
 @pytest.mark.parametrize("letters", [1, 2])
 def test_of_a_prompt_that_no_jpeg_can_hold_the_end_is_left_out(format: str, letters: int):

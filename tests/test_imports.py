@@ -15,6 +15,7 @@ FOUNDATION = {
     "comfyui",
     "interpreter",
     "late_parser",
+    "paths",
     "ports",
     "private",
     "reachable",

@@ -5,7 +5,7 @@ import { text } from "./text.js";
 import { hide, write } from "./unchanged.js";
 
 const SIGNS = /\\[{},|]|[{},|]/g; // as lightning_demo/studio/templates.py reads them
-const WILDCARD = /__([\w-]{1,64}(?:\/[\w-]{1,64}){0,4}?)__/g; // as wildcards.py does
+const WILDCARD = /__([\w-]{1,64}?(?:\/[\w-]{1,64}?){0,4}?)__/g; // as wildcards.py does
 const DEEPEST = 20; // levels: the prompt itself, and braces inside each other
 
 /** @template {string} Id @param {Id} name */

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..doctor import describe_memory, examine
 
-    if args.gpu or args.memory is not None:
+    if args.gpu is not None or args.memory is not None:
         return describe_memory(args.gpu, args.memory)
     if args.talk:
         from ..talk.rehearsal import rehearse

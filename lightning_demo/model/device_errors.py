@@ -12,6 +12,10 @@ from ..errors import DeviceLost, OutOfMemory, is_out_of_memory
 from .device import give_back_memory, responds
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
 def device_errors(device: torch.device) -> Iterator[None]:
     """Tells an error of this call from the end of the device, and both in words.
@@ -26,8 +30,8 @@ def device_errors(device: torch.device) -> Iterator[None]:
         # Not by its kind: libraries of CUDA and compiled programs raise errors of their own.
         if not responds(device):
             raise DeviceLost(
-                f"The device has stopped working ({str(error).splitlines()[0]}); the server has to "
-                "be started again."
+                f"The device has stopped working ({_first_line(error)}); the server has to be "
+                "started again."
             ) from error
         if not is_out_of_memory(error):
             raise

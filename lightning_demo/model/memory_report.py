@@ -52,7 +52,7 @@ def free_on(card: str) -> int:
     name = card.upper().removeprefix("NVIDIA ").removeprefix("GEFORCE ").strip()
     if name not in CARDS:
         known = ", ".join(CARDS)
-        raise InvalidSetting(f"gpu: {card} is not known; take --memory, or one of {known}.")
+        raise InvalidSetting(f"gpu: {card!r} is not known; take --memory, or one of {known}.")
     return CARDS[name] * GIB - CONTEXT_BYTES
 
 

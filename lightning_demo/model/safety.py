@@ -91,8 +91,8 @@ def as_clip_sees(pixels: np.ndarray[Any, np.dtype[np.uint8]], side: int) -> Any:
     """The middle of a picture as float32 [1, 3, side, side], as CLIP's own processor makes it."""
     picture = Image.fromarray(pixels)
     width, height = picture.size
-    share = side / min(width, height)
-    size = max(side, int(width * share)), max(side, int(height * share))
+    short = min(width, height)
+    size = side * width // short, side * height // short
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     picture = picture.resize(size, Image.Resampling.BICUBIC)
     picture = picture.crop((left, top, left + side, top + side))

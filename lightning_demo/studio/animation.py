@@ -98,7 +98,13 @@ def _frames(pictures: Sequence[Picture], size: tuple[int, int], side: int) -> It
     """Each picture as large as fits, on white where it has another shape."""
     for number, data in enumerate(pictures, 1):
         picture = _open(data, number, side)
-        yield picture if picture.size == size else ImageOps.pad(picture, size, color="white")
+        if picture.size == size:
+            yield picture
+            continue
+        try:
+            yield ImageOps.pad(picture, size, color="white")
+        except ValueError:  # not a pixel of its width or height would be left
+            raise _wrong(f"has a picture {number} that is too thin for the shape of the last") from None
 
 
 def _open(data: Picture, number: int, side: int) -> Image.Image:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidSetting, NotSaved
+from ..paths import is_file
 from ..schemas import OPTIONAL
 from .plan import FIELDS, Picture
 
@@ -73,7 +74,7 @@ class Manifest:
         self._file = folder / JOURNAL
         self.origin: Origin | None = None
         self.lines: dict[int, Mapping[str, Any]] = {}  # the last of each picture, by its number
-        if self._file.exists():
+        if is_file(self._file):
             self._read()
 
     def begin(self, origin: Origin) -> None:

@@ -30,7 +30,7 @@ ALIASES = {
 }
 FIELDS = tuple(GenerationRequest.__dataclass_fields__)
 COLUMNS = (*FIELDS, *ALIASES, "size", "count")
-SIZE = re.compile(r"\s*(\d+)\s*[x×*]\s*(\d+)\s*", re.IGNORECASE)
+SIZE = re.compile(r"\s*(\d{1,6})\s*[x×*]\s*(\d{1,6})\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +152,8 @@ def _named(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= MAX_COUNT:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or value % 1 or not 1 <= value <= MAX_COUNT:
         raise InvalidRequest(
             f"count: must be a whole number from 1 to {MAX_COUNT:,}.", field="count"
         )

@@ -131,6 +131,7 @@ def _objects(text: str) -> Iterator[Row | Fault]:
 
 def _cells(text: str, columns: Sequence[str]) -> Iterator[Row | Fault]:
     separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    point = "," if separator != "," else "."
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         names = [name.strip().lower() for name in next(reader, [])]
@@ -144,7 +145,9 @@ def _cells(text: str, columns: Sequence[str]) -> Iterator[Row | Fault]:
                 yield Fault(line, f"has {len(cells)} cells; the first line names {len(names)}.")
                 continue
             said = zip(names, cells, strict=False)
-            yield Row(line, {name: _value(name, cell) for name, cell in said if cell.strip()})
+            yield Row(
+                line, {name: _value(name, cell, point) for name, cell in said if cell.strip()}
+            )
     except csv.Error as error:
         yield Fault(max(1, reader.line_num), f"is not CSV ({error}); nothing after it is read.")
 
@@ -160,13 +163,17 @@ def _check_names(names: Sequence[str], columns: Sequence[str]) -> None:
             raise InvalidRequest(f"There are two columns {name!r}.")
 
 
-def _value(name: str, cell: str) -> str | int | float:
-    """A cell's number, where its column has numbers; what is none is refused later, by name."""
+def _value(name: str, cell: str, point: str) -> str | int | float:
+    """A cell's number, where its column has numbers; what is none is refused later, by name.
+
+    Args:
+        point: what may stand for the decimal point.
+    """
     if name in TEXTS:
         return cell
     for kind in (int, float):
         try:
-            return kind(cell)
+            return kind(cell.replace(point, "."))
         except ValueError:
             continue
     return cell

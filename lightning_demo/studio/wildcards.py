@@ -14,9 +14,10 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import InvalidRequest, InvalidSetting
+from ..paths import is_folder
 
 # Bounded in all its parts: else a prompt could be written that is searched for minutes.
-NAME = re.compile(r"__([\w-]{1,64}(?:/[\w-]{1,64}){0,4}?)__")
+NAME = re.compile(r"__([\w-]{1,64}?(?:/[\w-]{1,64}?){0,4}?)__")
 MAX_DRAWS = 100  # of one prompt: lists that name each other would never end
 MAX_BYTES = 16 * 2**20  # of one list
 
@@ -29,7 +30,7 @@ def read_lists(folder: Path) -> Lists:
     Raises:
         InvalidSetting: there is no such folder, or a list that cannot be read.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InvalidSetting(f"wildcards: {folder} is not a folder.")
     lists = {}
     for file in sorted(folder.rglob("*.txt")):

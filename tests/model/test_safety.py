@@ -85,7 +85,7 @@ def test_it_flags_what_comes_too_near_to_a_concept(folder: Path):
 
 def test_what_clip_sees_is_what_its_own_processor_makes():
     processor = CLIPImageProcessor(size={"shortest_edge": SIDE}, crop_size=SIDE)
-    for pixels in (BAD, picture(3, 64, 96), picture(4, 24, 24)):
+    for pixels in (BAD, picture(3, 64, 96), picture(4, 24, 24), picture(5, 294, 196)):
         theirs = np.asarray(processor(pixels, return_tensors="np")["pixel_values"])
         ours = as_clip_sees(pixels, SIDE)
         assert ours.shape == theirs.shape == (1, 3, SIDE, SIDE)

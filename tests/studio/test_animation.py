@@ -75,6 +75,12 @@ def test_pictures_that_are_none(data: bytes):
         animate([data, picture(COLOURS[0])], "gif")
 
 
+@pytest.mark.parametrize("format", ["gif", "webp", "mp4"])
+def test_a_picture_of_which_nothing_would_be_left(format: Format):
+    with pytest.raises(InvalidRequest, match="^pictures: .* picture 1 that is too thin"):
+        animate([picture(COLOURS[0], (640, 4)), picture(COLOURS[1], (1, 1000))], format)
+
+
 def test_a_bomb(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(animation, "MAX_PIXELS", 100)
     with pytest.raises(InvalidRequest, match="more than 100 pixels in picture 1"):

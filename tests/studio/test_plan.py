@@ -92,7 +92,11 @@ def test_the_same_list_with_the_same_seed_is_the_same_plan():
         ({"prompt": "a", "steps": 2, "num_inference_steps": 2}, "is said twice"),
         ({"prompt": "a", "count": 0}, "count: must be a whole number from 1 to 1,000"),
         ({"prompt": "a", "count": True}, "count: must be"),
+        ({"prompt": "a", "size": "1" * 5000 + "x256"}, "size: must be WIDTHxHEIGHT"),
         ({"prompt": "a", "count": 1e9}, "count: must be"),
+        ({"prompt": "a", "count": 1.5}, "count: must be"),
+        ({"prompt": "a", "count": float("nan")}, "count: must be"),
+        ({"prompt": "a", "count": float("inf")}, "count: must be"),
         ({"prompt": "a", "mood": "good"}, "mood: there is no such field"),
     ],
 )

@@ -24,6 +24,13 @@ def test_lines():
     )
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_numbers_with_a_comma(separator: str):
+    """As spreadsheets write them where commas do not part cells."""
+    found = read(f"prompt{separator}guidance\na, b{separator}1,5\n", "csv")
+    assert found.rows == (Row(2, {"prompt": "a, b", "guidance": 1.5}),)
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_csv(separator: str):
     lines = [

@@ -45,6 +45,13 @@ def test_lists_name_lists():
     assert draw("snake_case __ and ____", LISTS, 1) == "snake_case __ and ____"
 
 
+def test_names_may_stand_side_by_side():
+    lists = {"a": ("cat",), "b_c": ("dog",), "x/b_c": ("far",)}
+    for between in ("-", "/", "", " ", "x"):
+        assert draw(f"__a__{between}__b_c__", lists, 1) == f"cat{between}dog"
+    assert draw("__x/b_c____a___house", lists, 1) == "farcat_house"
+
+
 def test_what_is_nearly_a_name_is_passed_over_at_once():
     for nearly in ("__a/" * 25_000, "__" + "a" * 99_998):
         assert draw(nearly, LISTS, 1) == nearly

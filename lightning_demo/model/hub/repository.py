@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InvalidSetting
+from ...paths import is_file, is_folder, path_of
 
 _NAME = r"[A-Za-z0-9][\w.-]*"
 _HUB_ID = re.compile(rf"(?P<name>{_NAME}/{_NAME})(@(?P<revision>{_NAME}(/{_NAME})*))?", re.ASCII)
@@ -31,10 +32,10 @@ class Repository:
         Raises:
             InvalidSetting: it is neither a folder, a .safetensors file nor a name on the Hub.
         """
-        path, field = Path(base).expanduser(), f"{setting} (LIGHTNING_{setting.upper()})"
-        if path.is_dir():
+        path, field = path_of(base), f"{setting} (LIGHTNING_{setting.upper()})"
+        if is_folder(path):
             return cls(path.resolve().name, folder=path.resolve())
-        if path.is_file():
+        if is_file(path):
             if path.suffix != ".safetensors":
                 raise InvalidSetting(
                     f"{field}: {base} is not a .safetensors file; no other is opened."

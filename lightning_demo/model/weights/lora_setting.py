@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InvalidSetting
+from ...paths import is_file, path_of
 
 MAX_SCALE = 2.0
 
@@ -34,7 +35,7 @@ def _lora(text: str) -> Lora:
     scale = _number(tail) if head else None
     if scale is None:
         head, scale = text, 1.0
-    path = Path(head).expanduser()
+    path = path_of(head)
     if not -MAX_SCALE <= scale <= MAX_SCALE:  # true for NaN as well
         raise InvalidSetting(
             f"lora: the scale of {path.name} must be from {-MAX_SCALE:g} to {MAX_SCALE:g}."
@@ -44,7 +45,7 @@ def _lora(text: str) -> Lora:
             f"lora: {path} is not a .safetensors file; write PATH or PATH:SCALE, several separated "
             "by commas."
         )
-    if not path.is_file():
+    if not is_file(path):
         raise InvalidSetting(f"lora: there is no file {path}.")
     return Lora(path, scale)
 

@@ -53,6 +53,8 @@ def test_the_home_folder_is_understood(here: Path, monkeypatch: pytest.MonkeyPat
     ("text", "words"),
     [
         ("gone.safetensors", "there is no file gone.safetensors"),
+        ("x" * 300 + ".safetensors", "there is no file xxx"),
+        ("~nobody-here/ink.safetensors", "there is no file ~nobody-here"),
         ("C:", "not a .safetensors file"),
         ("notes.txt:0.5", "notes.txt is not a .safetensors file"),
         ("ink.ckpt", "ink.ckpt is not a .safetensors file"),

@@ -20,7 +20,7 @@ from lightning_demo.web.stage.audience.audience import BLOCKED
 from lightning_demo.web.stage.audience.gallery import file_name
 
 from ..conftest import connect, wait_for
-from ..fakes import FakeEngine, color_of
+from ..fakes import STATUS, FakeEngine, color_of
 from .conftest import Hall, Phone, Presenter
 
 Make = Callable[..., Hall]
@@ -405,7 +405,13 @@ def test_the_gallery_is_the_presenters(crowd: Hall) -> None:
                 presenter.act("release", sent(presenter, phone, prompt))
             sent_only = phone.send("never shown")
             assert sent_only != "x"
-        for wrong in ({"token": "0" * 64}, {"token": 7}, {"code": "ZZZZ"}, {"kind": "exe"}):
+        for wrong in (
+            {"token": "0" * 64},
+            {"token": 7},
+            {"code": "ZZZZ"},
+            {"kind": "exe"},
+            {"kind": []},
+        ):
             assert httpx.post(url, json={**asked, **wrong}).status_code in (403, 422)
         answer = httpx.post(url, json=asked, timeout=60)
         assert answer.status_code == 200
@@ -413,6 +419,7 @@ def test_the_gallery_is_the_presenters(crowd: Hall) -> None:
         assert archive.testzip() is None
         names = archive.namelist()
         assert names[:3] == ["001-1-a-boat.jpg", "002-1-picture.jpg", "003-1-b.jpg"]
+        assert f'"model": "{STATUS.model}"'.encode() in archive.read(names[0])
         assert "&lt;b&gt;" in archive.read("index.html").decode()
         table = list(csv.reader(io.StringIO(archive.read("pictures.csv").decode("utf-8-sig"))))
         assert [row[3] for row in table[1:]] == ["a boat", "قارب 🐈", "../../<b>"]

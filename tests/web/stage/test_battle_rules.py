@@ -230,13 +230,15 @@ def test_on_one_keyboard_they_take_turns_and_change_who_begins() -> None:
         battle = game.typing()
         assert battle.turn == first and battle.types(first) and not battle.types(second)
         game.draw(first, "first")
-        with pytest.raises(InvalidRequest):
+        with pytest.raises(InvalidRequest, match="Wait for the start"):
             battle.type(second, "not yet")
         assert game.after(30) == "countdown" and battle.turn == second
         late = picture()
         battle.paint(first, "first", late)
         assert battle.stands[first].picture is late, "what was on its way still counts"
         assert game.after(COUNTDOWN_SECONDS) == "typing"
+        with pytest.raises(InvalidRequest, match="Time is up"):
+            battle.type(first, "too late")
         game.draw(second, "second")
         assert game.after(30) == "judging"
         battle.award(first)

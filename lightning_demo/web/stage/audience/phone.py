@@ -11,7 +11,7 @@ from typing import Any
 from ....engine.checked import BLURRED
 from ....errors import EngineUnavailable, InvalidRequest, LightningError
 from ....images import add_settings
-from ....schemas import Frame, GenerationRequest, Limits
+from ....schemas import EngineStatus, Frame, GenerationRequest
 from ... import messages
 from ...live_connection import LiveConnection
 from ...messages import ClientMessage
@@ -47,17 +47,17 @@ class Phone:
         audience: Audience,
         member: Member,
         connection: LiveConnection,
-        limits: Callable[[], Limits],
+        status: Callable[[], EngineStatus],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            limits: of the engine, as they are now.
+            status: of the engine, as it is now.
         """
         self.over = asyncio.Event()
         self.reason, self.message = "", ""  # why it is over
         self._audience, self._member, self._connection = audience, member, connection
-        self._limits, self._clock = limits, clock
+        self._status, self._clock = status, clock
         self._asked: Asked | None = None
         self._painting: tuple[int, Painting] | None = None  # finished, and of which sequence
         self._blurred = -1  # the newest sequence whose picture is not to be seen
@@ -137,6 +137,7 @@ class Phone:
         if not frame.may_be_shown:
             self._blurred = asked.sequence
         else:
+            frame = replace(frame, model=frame.model or self._status().model)
             header = messages.frame_header(0, replace(frame, timings=dict(frame.timings)))
             del header["prompt"], header["notes"]
             data = frame.data
@@ -182,7 +183,7 @@ class Phone:
                 return
             self._audience.check(text)
             fields = {"prompt": text, "seed": message.seed}
-            request = GenerationRequest.parse(fields, self._limits())
+            request = GenerationRequest.parse(fields, self._status().limits)
             self._asked = Asked(message.number, request)
             self._connection.submit(message.number, fields)
         except LightningError as problem:

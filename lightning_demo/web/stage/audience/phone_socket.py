@@ -55,7 +55,7 @@ async def serve_phone(service: Service, stage: Stage, socket: WebSocket) -> None
         why = {NoSuchStage: "code", Banned: "banned"}.get(type(problem), "later")
         await refuse(socket, problem.message, why)
         return
-    phone = Phone(audience, member, connection, lambda: service.engine.status().limits)
+    phone = Phone(audience, member, connection, service.engine.status)
     try:
         await serve_guest(socket, connection, phone)
     finally:

@@ -76,6 +76,11 @@ class Battle:
         """Who has won more rounds; None: neither."""
         return _more(self.wins)
 
+    @property
+    def first(self) -> Side:
+        """The side that begins this round, where they take turns."""
+        return SIDES[len(self.results) % 2]
+
     def types(self, side: Side) -> bool:
         """Whether this side may type now."""
         return self.phase == "typing" and self.turn in (None, side)
@@ -116,8 +121,7 @@ class Battle:
         self.check_start(plan)
         self.plan, self.line, self.seed = plan, plan.line(len(self.results) + 1), seed
         self._clear()
-        first: Side = SIDES[len(self.results) % 2]
-        self.turn = first if plan.turns else None
+        self.turn = self.first if plan.turns else None
         if plan.target == "picture":
             self.phase, self.until = "painting", None
         else:
@@ -183,8 +187,9 @@ class Battle:
             InvalidRequest: not now.
         """
         if not self.types(side):
-            over = self.phase in ("gather", "painting", "countdown")
-            raise InvalidRequest("Wait for the start." if over else "Time is up.")
+            early = self.phase in ("gather", "painting", "countdown")
+            early |= self.phase == "typing" and self.turn == self.first  # its own comes after that
+            raise InvalidRequest("Wait for the start." if early else "Time is up.")
         stand = self.stands[side]
         if prompt != stand.prompt:
             stand.prompt, stand.finished = prompt, not prompt
@@ -212,9 +217,8 @@ class Battle:
         if self.phase == "countdown" and over:
             self.phase, self.until = "typing", now + self.plan.seconds
         elif self.phase == "typing" and over:
-            first: Side = SIDES[len(self.results) % 2]
-            if self.turn == first:
-                self.turn = other(first)
+            if self.turn == self.first:
+                self.turn = other(self.first)
                 self._count(now)
             else:
                 self.phase, self.until = "settling", now + SETTLE_SECONDS
