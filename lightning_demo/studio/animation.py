@@ -104,7 +104,9 @@ def _frames(pictures: Sequence[Picture], size: tuple[int, int], side: int) -> It
         try:
             yield ImageOps.pad(picture, size, color="white")
         except ValueError:  # not a pixel of its width or height would be left
-            raise _wrong(f"has a picture {number} that is too thin for the shape of the last") from None
+            raise _wrong(
+                f"has a picture {number} that is too thin for the shape of the last"
+            ) from None
 
 
 def _open(data: Picture, number: int, side: int) -> Image.Image:

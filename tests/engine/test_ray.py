@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -242,12 +243,24 @@ async def roll(engine: RayEngine) -> None:
     roller.leave()
 
 
-def test_other_weights_in_the_cluster_are_refused(cluster: Cluster, observed: Any):
+def test_other_weights_in_the_cluster_are_refused(
+    cluster: Cluster, observed: Any, monkeypatch: pytest.MonkeyPatch
+):
     from dataclasses import replace
 
     visitor = Cluster(ONE, ObservedReplica, name="contract", connected=True)
+    ended, ask = [], visitor._ask
+    monkeypatch.setattr(visitor, "_serve", SimpleNamespace(delete=lambda *_, **__: ended.append(1)))
+
+    def alone(call: Any, *given: Any, **more: Any) -> Any:
+        """As if no other process looked at the cluster at this moment."""
+        found = ask(call, *given, **more)
+        return 0 if call._method_name == "part" else found
+
+    monkeypatch.setattr(visitor, "_ask", alone)
     with pytest.raises(InvalidSetting, match="paints with other weights"):
         visitor.deploy(replace(EXPECTED, fingerprint="another"))
+    assert visitor.closed and not ended
 
 
 def test_more_replicas_than_there_is_room_for(cluster: Cluster):

@@ -111,11 +111,7 @@ class Cluster:
         try:
             plan: Plan = self._ask(self._registry.offer, self._web, mine, timeout=START_SECONDS)
             if (plan.fingerprint, plan.version) != (mine.fingerprint, mine.version):
-                raise InvalidSetting(
-                    f"ray_address: the cluster paints with other weights ({plan.fingerprint}, "
-                    f"version {plan.version}) than this server ({mine.fingerprint}, version "
-                    f"{mine.version}); start both alike."
-                )
+                self._refuse(plan, mine)
             if plan != mine and self._runs():
                 self._fewest, self._most = replica_range(plan.settings[variable("replicas")])
                 log.info("the cluster paints already: its replicas are used as they are")
@@ -189,6 +185,20 @@ class Cluster:
         except Exception as error:
             log.warning("the cluster could not be left in order: %s", error)
         self._disconnect()
+
+    def _refuse(self, plan: Plan, mine: Plan) -> None:
+        """Leaves a cluster that is not ours to end, whether or not anybody looks at it now.
+
+        Raises:
+            InvalidSetting: why.
+        """
+        self._ask(self._registry.part, self._web)
+        self.leave()
+        raise InvalidSetting(
+            f"ray_address: the cluster paints with other weights ({plan.fingerprint}, version "
+            f"{plan.version}) than this server ({mine.fingerprint}, version {mine.version}); start "
+            "both alike."
+        )
 
     def leave(self) -> None:
         """Goes, and lets everything run on."""
