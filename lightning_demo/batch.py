@@ -26,6 +26,9 @@ from .engine.build import build_engine
 from .errors import InvalidSetting
 from .generate import FIELDS, KEY
 from .model.device import choose_model
+from .model.weights.fingerprint import fingerprint, is_settled
+from .model.weights.lora_setting import parse_loras
+from .model.weights.model_spec import ModelSpec
 from .paths import is_taken
 from .schemas import Limits, random_seed
 from .settings import Settings
@@ -59,18 +62,28 @@ def batch(args: argparse.Namespace, settings: Settings) -> int:
     if is_taken(folder):
         raise InvalidSetting(f"out: must be a folder; {folder} is a file.")
     if not args.server:
-        return _batch(
-            args, folder, choose_model(settings).limits, lambda plan: _here(plan, args, settings)
-        )
+        spec = choose_model(settings)
+        weights = _weights(spec, settings)
+        return _batch(args, folder, spec.limits, weights, lambda plan: _here(plan, args, settings))
     with Client(args.server, os.environ.get(KEY, "")) as client:
-        return _batch(args, folder, client.limits(), lambda plan: _by_server(client, args))
+        return _batch(args, folder, client.limits(), "", lambda plan: _by_server(client, args))
+
+
+def _weights(spec: ModelSpec, settings: Settings) -> str:
+    """The fingerprint of what paints here; empty where the same command could find another."""
+    found = fingerprint(spec, parse_loras(settings.lora), fp8=settings.fp8)
+    return found if is_settled(spec) else ""
 
 
 def _batch(
-    args: argparse.Namespace, folder: Path, limits: Limits, painter: Callable[[Plan], Painter]
+    args: argparse.Namespace,
+    folder: Path,
+    limits: Limits,
+    weights: str,
+    painter: Callable[[Plan], Painter],
 ) -> int:
     manifest = Manifest(folder)
-    plan, origin = _plan(args, limits, manifest)
+    plan, origin = _plan(args, limits, weights, manifest)
     for fault in plan.faults[:SHOWN]:
         print(f"{args.file}, {fault}", file=sys.stderr)
     if (more := len(plan.faults) - SHOWN) > 0:
@@ -82,8 +95,14 @@ def _batch(
     return asyncio.run(_paint(plan, manifest, folder, args, painter(plan)))
 
 
-def _plan(args: argparse.Namespace, limits: Limits, manifest: Manifest) -> tuple[Plan, Origin]:
-    """The plan, and what it was made of; the same as before where the folder has begun with it."""
+def _plan(
+    args: argparse.Namespace, limits: Limits, weights: str, manifest: Manifest
+) -> tuple[Plan, Origin]:
+    """The plan, and what it was made of; the same as before where the folder has begun with it.
+
+    Args:
+        weights: their fingerprint; empty where it is not known.
+    """
     name = args.file
     kind = "text" if name == "-" else KINDS.get(Path(name).suffix.lower())
     if kind is None:
@@ -98,11 +117,12 @@ def _plan(args: argparse.Namespace, limits: Limits, manifest: Manifest) -> tuple
     seed = before.seed if before else random_seed()
     plan = make_plan(read_table(data, kind, COLUMNS), limits, defaults, seed, lists)
     said = [repr(each) for each in (lists, defaults, args.format)]
-    origin = Origin(_digest(data, *said, _what_counts(limits, plan)), seed)
+    origin = Origin(_digest(data, *said, _what_counts(limits, plan)), seed, weights)
     # Manifests of a while named all styles, also those that no picture has.
-    if before and before.sha256 not in (origin.sha256, _digest(data, *said, repr(limits))):
+    same = (origin.sha256, _digest(data, *said, repr(limits)))
+    if before and (before.sha256 not in same or _other_weights(before, origin)):
         raise InvalidSetting(
-            f"out: {args.out} holds another batch (another list, or other options); "
+            f"out: {args.out} holds another batch (another list, other options or other weights); "
             "choose another folder."
         )
     return plan, before or origin
@@ -116,6 +136,11 @@ def _what_counts(limits: Limits, plan: Plan) -> str:
     said = ", ".join(f"{name}={getattr(limits, name)!r}" for name in names)
     styles = {picture.request.style for picture in plan.pictures} - {None}
     return f"Limits({said})" + "".join(sorted(map(repr, styles)))
+
+
+def _other_weights(before: Origin, now: Origin) -> bool:
+    """Whether both are known, and differ: the first manifests say none, nor does a server."""
+    return "" not in (before.fingerprint, now.fingerprint) and before.fingerprint != now.fingerprint
 
 
 def _digest(data: bytes, *others: str) -> str:

@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
+from lightning_demo.batch import _weights
 from lightning_demo.cli import main
 from lightning_demo.errors import GenerationFailed
+from lightning_demo.model.device import choose_model
+from lightning_demo.model.weights.fingerprint import fingerprint
+from lightning_demo.settings import Settings
 from lightning_demo.studio.picture_info import read_info, template_of
 
 from .documents import examples
+from .model.hub_cache import cached, use_only
 from .processes import ForkedPopen
 from .web.conftest import Running, wait_for
 from .web.fakes import FakeEngine
@@ -183,6 +190,57 @@ def test_a_folder_keeps_its_list(
     file.write_text("a dog")
     assert batch(file, *options) == 2
     assert "holds another batch" in capsys.readouterr().err
+
+
+def lora_file(path: Path, value: float) -> Path:
+    """A LoRA of the miniature's."""
+    name = "lora_unet_mid_block_attentions_0_proj_in"
+    sides = {"lora_down": (1, 128), "lora_up": (128, 1)}
+    save_file(
+        {f"{name}.{side}.weight": torch.full(shape, value) for side, shape in sides.items()}, path
+    )
+    return path
+
+
+def test_a_folder_keeps_its_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file, out = tmp_path / "list.txt", tmp_path / "out"
+    file.write_text("a cat")
+    ink, oil = (lora_file(tmp_path / f"{n}.safetensors", n) for n in (1, 2))
+    options = [file, "--out", out, "--num-inference-steps", "2", *HERE]
+    assert batch(*options, "--lora", ink) == 0
+    for others in ([], ["--lora", oil], ["--lora", f"{ink}:0.5"]):
+        capsys.readouterr()
+        assert batch(*options, *others) == 2
+        assert "holds another batch" in capsys.readouterr().err
+    assert batch(*options, "--lora", ink) == 0
+    assert report(capsys)["already_there"] == 1
+
+
+def test_a_folder_whose_weights_are_not_known_goes_on(
+    running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file, out = tmp_path / "list.txt", tmp_path / "out"
+    file.write_text("a cat")
+    assert batch(file, "--out", out, "--server", running.url) == 0
+    journal = out / "manifest.jsonl"
+    first, *lines = journal.read_text().splitlines()
+    told = json.loads(first)["batch"]
+    assert told["fingerprint"] == ""
+    told["fingerprint"] = "of a model that painted here"
+    journal.write_text("\n".join([json.dumps({"batch": told}), *lines]))
+    assert batch(file, "--out", out, "--server", running.url) == 0  # which does not say
+    assert report(capsys)["already_there"] == 1
+
+
+def test_a_branch_that_is_to_be_downloaded_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    use_only(tmp_path, monkeypatch)
+    settings = Settings(model="sdxl-lightning", base="owner/model")
+    spec = choose_model(settings)
+    assert _weights(spec, settings) == ""
+    cached(tmp_path, spec, "c" * 40)
+    assert _weights(spec, settings) == fingerprint(spec)
 
 
 def test_a_batch_that_is_killed_goes_on(

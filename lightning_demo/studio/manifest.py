@@ -57,8 +57,9 @@ class Outcome:
 class Origin:
     """Which plan a folder belongs to."""
 
-    sha256: str  # of the list, its lists of words, and the options that change pictures
+    sha256: str  # of the list, its lists of words, and the fields and format asked for
     seed: int  # of the batch
+    fingerprint: str = ""  # of the weights; empty where they are not known
 
 
 class Manifest:

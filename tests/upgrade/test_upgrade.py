@@ -3,9 +3,9 @@
 The files beside this one were written by the versions that were the first with a form: of pictures,
 `first` (texts in a PNG), `apis` (JPEG and WebP), `comfyui` (its graph), `xmp`, `styles` (with
 variations and morphs, too), `json` (of JPEG and WebP: our settings in XMP) and `template` (what a
-batch's prompt was made of, too); of batches and tracks `first` and `styles`; the APIs' store. They
-are never written anew: a new form is a new file. `web_scripts/upgrade.test.mjs` lets the page
-read them.
+batch's prompt was made of, too); of batches and tracks `first` and `styles`, of batches `weights`
+(with the fingerprint of what painted); the APIs' store. They are never written anew: a new form is
+a new file. `web_scripts/upgrade.test.mjs` lets the page read them.
 """
 
 from __future__ import annotations
@@ -78,6 +78,14 @@ def test_batches_are_taken_up(
         assert manifest.done(picture)
     manifest.write_table()
     assert (tmp_path / "manifest.csv").read_text("utf-8-sig").count("\n") == 4
+
+
+def test_a_batch_says_with_which_weights_it_was_begun(tmp_path: Path) -> None:
+    shutil.copy(HERE / "batches" / "weights.jsonl", tmp_path / "manifest.jsonl")
+    manifest = Manifest(tmp_path)
+    assert manifest.origin is not None
+    assert manifest.origin.fingerprint == "ed153732ba11b5a3681344b0"
+    assert len(manifest.lines) == 3
 
 
 def test_a_store_is_opened_with_its_pictures_jobs_and_use(

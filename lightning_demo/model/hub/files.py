@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
@@ -19,7 +20,7 @@ from ...settings import ASSETS
 from .download import NoSuchFile, Published, ask, blob_of, download_all, verify
 from .faults import explain
 from .progress import Report, quiet
-from .repository import Repository
+from .repository import Repository, file_names
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,6 @@ Wanted = Sequence[tuple[Repository, tuple[str, ...]]]
 
 def find(repository: Repository, file: str, *, download: bool = True) -> Path:
     """One file on this machine; for a weight file in half precision also its full-precision twin.
-
-    Other people's bases often have no "….fp16.safetensors"; the plain file loads as well.
 
     Raises:
         CheckpointError: it is missing and cannot be downloaded; the message says why.
@@ -75,9 +74,33 @@ def check(repository: Repository, file: str) -> Path:
     """
     path = find(repository, file, download=False)
     blob = blob_of(path)
-    etag = _ask(repository, file).etag if blob is None else blob.name
+    if blob is None:
+        # What lies here may be the twin, or of a commit that its branch has left since.
+        folder = _snapshot(path, file)
+        there = replace(repository, revision=folder.name)
+        etag = ask(there, path.relative_to(folder).as_posix()).etag
+    else:
+        etag = blob.name
     verify(path, repository, etag)
     return path
+
+
+def commit_of(repository: Repository, file: str) -> str:
+    """The commit that a file on this machine is of; empty where it is not here.
+
+    Args:
+        repository: one on the Hub; it is not asked.
+
+    Raises:
+        CheckpointError: the cache cannot be read.
+    """
+    path = _here(repository, file)
+    return "" if path is None else _snapshot(path, file).name
+
+
+def _snapshot(path: Path, file: str) -> Path:
+    """The folder in the Hub client's cache that has all files of a commit, and its name."""
+    return path.parents[file.count("/")]  # as deep for its twin
 
 
 def _folder(repository: Repository) -> Path | None:
@@ -92,7 +115,7 @@ def _folder(repository: Repository) -> Path | None:
 def _here(repository: Repository, file: str) -> Path | None:
     """The file or its twin on this machine; never uses the network."""
     folder = _folder(repository)
-    for name in _names(file):
+    for name in file_names(file):
         if folder is not None:
             found: object = folder / name
         else:
@@ -104,11 +127,6 @@ def _here(repository: Repository, file: str) -> Path | None:
         if isinstance(found, (str, Path)) and Path(found).is_file():
             return Path(found)
     return None
-
-
-def _names(file: str) -> tuple[str, ...]:
-    """The names that a file may have, the preferred one first."""
-    return (file, file.replace(".fp16.", ".")) if ".fp16." in file else (file,)
 
 
 def _missing(repository: Repository, file: str) -> CheckpointError:
@@ -129,7 +147,7 @@ def _missing(repository: Repository, file: str) -> CheckpointError:
 
 def _ask(repository: Repository, file: str) -> Published:
     """What the Hub says about a file, or about its twin if there is no such file."""
-    first, *others = _names(file)
+    first, *others = file_names(file)
     try:
         return ask(repository, first)
     except NoSuchFile:

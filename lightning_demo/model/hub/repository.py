@@ -58,3 +58,11 @@ class Repository:
     def is_pinned(self) -> bool:
         """Whether the revision is a commit hash; a branch may move."""
         return len(self.revision) == 40 and not set(self.revision) - set("0123456789abcdef")
+
+
+def file_names(file: str) -> tuple[str, ...]:
+    """The names that a file may have, the preferred one first.
+
+    Other people's bases often have no "….fp16.safetensors"; the plain file loads as well.
+    """
+    return (file, file.replace(".fp16.", ".")) if ".fp16." in file else (file,)

@@ -278,6 +278,39 @@ def test_a_cache_without_links_is_checked_against_the_hub(server: FakeHub):
     assert [method for method, _, _ in server.requests] == ["HEAD"]
 
 
+def test_what_lies_in_a_cache_without_links_is_what_is_asked_about(server: FakeHub):
+    def here(repository: Repository, file: str) -> Path:
+        path = hub.find(repository, file)
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+        return path
+
+    files, branch = server.files["owner/model"], Repository("owner/model")
+    files["unet/model.safetensors"] = half = files.pop(WEIGHTS)
+    twin, config = here(MODEL, WEIGHTS), here(branch, CONFIG)
+    files[WEIGHTS] = half[:-9]  # published later, beside the twin
+    server.commits["main"] = "f" * 40
+    server.requests.clear()
+    assert hub.check(MODEL, WEIGHTS) == twin and twin.read_bytes() == half
+    assert hub.check(branch, CONFIG) == config
+    assert [path for _, path, _ in server.requests] == [
+        f"/owner/model/resolve/{MODEL.revision}/unet/model.safetensors",
+        f"/owner/model/resolve/{NEWEST}/{CONFIG}",
+    ]
+    twin.write_bytes(half[:-9])  # all the same it must be whole
+    with pytest.raises(CheckpointError, match="has been removed: download it again"):
+        hub.check(MODEL, WEIGHTS)
+
+
+def test_the_commit_of_what_is_here(server: FakeHub):
+    branch = Repository("owner/model")
+    assert hub.commit_of(branch, CONFIG) == ""
+    locate(branch, (CONFIG,))
+    server.requests.clear()
+    assert hub.commit_of(branch, CONFIG) == NEWEST and server.requests == []
+
+
 def test_files_of_a_folder_of_this_machine(tmp_path: Path):
     (tmp_path / "a.json").touch()
     (tmp_path / "b.safetensors").touch()
