@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
+from . import parallel
 from .config import TrainingConfig
+from .kept import digest, keep, numbers
 from .picture import draw_scene
 from .pool import FIRST_SEED, Bucket
 from .text import IGNORED
@@ -140,8 +142,8 @@ def train_classifier(
 
 def _examples(bucket: Bucket, folder: Path, held_out: int) -> tuple[torch.Tensor, torch.Tensor]:
     """All pictures as uint8 [N, 3, 64, 64], with their labels [N, heads]; kept in the folder."""
-    path = folder / "classifier-pictures.pt"
-    if not path.exists():
+
+    def make() -> tuple[torch.Tensor, torch.Tensor]:
         scenes = [sample_scene(FIRST_SEED + number) for number in range(len(bucket.pictures))]
         parts = [_shrink(bucket.pictures[i : i + 512]) for i in range(0, len(scenes), 512)]
         for kind in KINDS:
@@ -150,10 +152,11 @@ def _examples(bucket: Bucket, folder: Path, held_out: int) -> tuple[torch.Tensor
                 drawn = [draw_scene(s, *BUCKETS[0]) for s in extra[start : start + 512]]
                 parts.append(_shrink(np.stack([np.asarray(picture) for picture in drawn])))
             scenes += extra
-        labels = torch.tensor([label(scene) for scene in scenes])
-        torch.save({"pictures": torch.cat(parts), "labels": labels}, path)
-    stored = torch.load(path, weights_only=True)
-    return stored["pictures"], stored["labels"]
+        return torch.cat(parts), torch.tensor([label(scene) for scene in scenes])
+
+    made_of = digest([str(held_out).encode(), numbers(bucket.pictures)])
+    with parallel.first_alone():
+        return keep(folder / "classifier-pictures.pt", made_of, make)
 
 
 def _shrink(pictures: NDArray[np.uint8]) -> torch.Tensor:

@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     train.add_argument(
         "stage", nargs="?", choices=TRAIN_STAGES, help="default: all, then distillation"
     )
-    _add_length(train, "of wall-clock time for all stages together, or for the one named")
+    _add_training(train, "of wall-clock time for all stages together, or for the one named")
 
     adopt = commands.add_parser("adopt", help="begin a run with an exported autoencoder")
     adopt.set_defaults(run=_adopt)
@@ -50,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     distill = _command(commands, "distill", _distill, "distill the teacher to few steps")
     distill.add_argument("--steps", type=int, choices=STEP_COUNTS, required=True)
-    _add_length(distill, "of wall-clock time")
+    _add_training(distill, "of wall-clock time")
     distill.add_argument(
         "--adversarial-weight", type=_weight, help="0: no discriminator; default: as in config.py"
     )
@@ -106,15 +106,15 @@ def _command(
         "--device", choices=("cpu", "cuda", "mps"), default="cpu", help="default: %(default)s"
     )
     parser.add_argument("--threads", type=_count, help="of the CPU; default: as in config.py")
-    parser.add_argument(
-        "--processes", type=_count, default=1, help="that train one network together; default: 1"
-    )
     parser.set_defaults(run=run)
     return parser
 
 
-def _add_length(parser: argparse.ArgumentParser, text: str) -> None:
+def _add_training(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--budget", type=_minutes, default=90.0, metavar="MINUTES", help=text)
+    parser.add_argument(
+        "--processes", type=_count, default=1, help="that train one network together; default: 1"
+    )
     parser.add_argument(
         "--batch",
         type=_count,
@@ -160,7 +160,7 @@ def _training_run(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     os.environ.setdefault("GOMP_SPINCOUNT", "200")
     from .parallel import launch
 
-    launch(args.processes)
+    launch(getattr(args, "processes", 1))
     from .config import TrainingConfig
     from .training_run import TrainingRun
 

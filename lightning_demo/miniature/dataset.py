@@ -8,18 +8,18 @@ wait at the start.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from diffusers import AutoencoderTiny
 from transformers import CLIPTokenizer
 
 from .autoencoder import encode_pool
 from .diffusion import Conditioning, make_time_ids
-from .kept import digest, keep
+from .kept import digest, keep, numbers, weights
 from .pool import Bucket
 from .precision import autocast
 from .text import TextEncoders, tokenize
@@ -111,22 +111,15 @@ def _pick(values: Sequence[T], lot: float) -> T:
 
 
 def build_dataset(
-    vae: nn.Module,
+    vae: AutoencoderTiny,
     encoders: TextEncoders,
     tokenizer: CLIPTokenizer,
     buckets: list[Bucket],
     folder: Path,
     device: torch.device,
 ) -> Dataset:
-    """Reads `latents.pt` and `tokens.pt` of the folder; computes what is missing.
-
-    Raises:
-        SystemExit: the latents are of another number of pictures.
-    """
-    _cache_latents(vae, buckets, folder, device)
-    latents = torch.load(folder / LATENTS, weights_only=True, map_location=device)
-    if [len(each) for each in latents] != [len(bucket.pictures) for bucket in buckets]:
-        raise SystemExit(f"{folder / LATENTS} is of other pictures than the pool: delete it")
+    """Reads `latents.pt` and `tokens.pt` of the folder; computes what is missing."""
+    latents = [each.to(device) for each in _latents(vae, buckets, folder / LATENTS, device)]
     tokens = [each.to(device) for each in _tokens(tokenizer, buckets, folder / TOKENS)]
     return Dataset(
         [LatentBucket(*each) for each in zip(latents, tokens, strict=True)],
@@ -135,18 +128,25 @@ def build_dataset(
     )
 
 
-def _cache_latents(
-    vae: nn.Module, buckets: list[Bucket], folder: Path, device: torch.device
-) -> None:
-    path = folder / LATENTS
-    if path.exists():
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(os.cpu_count() or 1)  # nobody trains meanwhile
-    try:
-        torch.save([encode_pool(vae, bucket, device) for bucket in buckets], path)  # type: ignore[arg-type]
-    finally:
-        torch.set_num_threads(threads)
+def _latents(
+    vae: AutoencoderTiny, buckets: list[Bucket], file: Path, device: torch.device
+) -> list[torch.Tensor]:
+    """The latents of each bucket; from the file, if they are of the same encoder and pictures."""
+
+    def made_of() -> Iterator[bytes | memoryview]:
+        yield from weights(vae.encoder.state_dict())
+        for bucket in buckets:
+            yield numbers(bucket.pictures)
+
+    def make() -> list[torch.Tensor]:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(os.cpu_count() or 1)  # nobody trains meanwhile
+        try:
+            return [encode_pool(vae, bucket, device) for bucket in buckets]
+        finally:
+            torch.set_num_threads(threads)
+
+    return keep(file, digest(made_of()), make)
 
 
 def _tokens(tokenizer: CLIPTokenizer, buckets: list[Bucket], file: Path) -> list[torch.Tensor]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTokenizer
@@ -20,7 +19,7 @@ from .architecture import MiniatureComponents
 from .config import TrainingConfig
 from .dataset import Encode, caption_encoder
 from .distill import STUDENTS
-from .kept import digest, keep
+from .kept import digest, keep, numbers
 from .pool import Bucket
 from .repainted import ON_THE_WAY, Painted, encoded, on_the_way, repaint
 from .stage_files import StageFiles
@@ -108,7 +107,7 @@ class DecoderExamples:
             for file in files:
                 yield file.read_bytes()
             for bucket in self.pool:
-                yield np.ascontiguousarray(bucket.pictures).reshape(-1).data
+                yield numbers(bucket.pictures)
                 yield "\0".join(each.text for row in bucket.captions for each in row).encode()
 
         with parallel.first_alone():

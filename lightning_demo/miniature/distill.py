@@ -50,6 +50,11 @@ class StudentPlan:
         """The stage's name."""
         return f"{'student' if self.whole else 'lora'}-{self.num_inference_steps}"
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The stages that it is made from; a LoRA also of the teacher, which it is added to."""
+        return (self.teacher,) if self.whole else (self.teacher, "teacher")
+
     def as_lora(self) -> StudentPlan:
         """The plan that follows: a LoRA of limited size learns what the whole student can."""
         if not self.whole:
@@ -83,11 +88,13 @@ def train_student(
     folder: Path,
     config: TrainingConfig,
     device: torch.device,
+    made_of: str,
 ) -> list[float]:
     """Trains a student to land where its teacher does; whole ones against a discriminator, too.
 
     Args:
         judge: the undistilled teacher, whose encoder the discriminators start from.
+        made_of: the digest of the plan's `sources`.
     """
     student.to(device).train()
     adversarial = None
@@ -127,6 +134,7 @@ def train_student(
         lr,
         config.distill_ema,
         adversarial.rival if adversarial else None,
+        made_of,
     )
     return run_stage(stage, length, folder, config)
 
@@ -149,10 +157,14 @@ def train_one_step(
     folder: Path,
     config: TrainingConfig,
     device: torch.device,
+    made_of: str,
 ) -> list[float]:
     """Trains the student to paint the teacher's picture at once, in "sample" form.
 
     From noise alone no path is left to follow, so only the relaxed discriminator judges.
+
+    Args:
+        made_of: the digest of the plan's `sources`.
     """
     student.to(device).train()
     adversarial = _adversarial_loss(judge.to(device), config, conditional=False)
@@ -177,5 +189,6 @@ def train_one_step(
         config.one_step_lr,
         config.distill_ema,
         adversarial.rival if adversarial else None,
+        made_of,
     )
     return run_stage(stage, length, folder, config)

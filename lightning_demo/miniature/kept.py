@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
@@ -20,21 +23,42 @@ def digest(parts: Iterable[bytes | memoryview]) -> str:
     return whole.hexdigest()
 
 
+def numbers(array: NDArray[Any]) -> memoryview:
+    """The numbers of an array, as a part of a digest."""
+    return np.ascontiguousarray(array).reshape(-1).data
+
+
+def weights(state: Mapping[str, torch.Tensor]) -> Iterator[bytes | memoryview]:
+    """A network's weights with their names, as parts of a digest; the same on every device."""
+    for name in sorted(state):
+        yield name.encode()
+        yield numbers(state[name].cpu().numpy())
+
+
+@contextmanager
+def replaced(file: Path) -> Iterator[Path]:
+    """Where to write a file anew: beside it, until it is whole and takes its place.
+
+    A crash while writing leaves the file before, or none; half of one would count as a whole one.
+    """
+    new = file.with_suffix(".new")
+    yield new
+    new.replace(file)
+
+
 def keep(file: Path, made_of: str, make: Callable[[], T]) -> T:
     """The value in the file if it was made of the same; otherwise a new one, which is kept there.
 
     Args:
         made_of: the `digest` of all that the value depends on.
         make: returns tensors, in lists or tuples.
-
-    A crash while writing leaves the file before.
     """
     kept = _read(file, made_of)
     if kept is not None:
         return kept
-    new = file.with_suffix(".new")
-    torch.save({"made_of": made_of, "value": make()}, new)
-    new.replace(file)
+    value = make()
+    with replaced(file) as new:
+        torch.save({"made_of": made_of, "value": value}, new)
     return _read(file, made_of)
 
 

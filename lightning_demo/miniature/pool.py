@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from .captions import Caption, write_caption
 from .config import TrainingConfig
+from .kept import replaced
 from .picture import draw_scene
 from .world import BUCKET_SHARES, BUCKETS, PAINTED, sample_scene
 
@@ -64,7 +65,8 @@ def render_pool(
                 array[index], written = each
                 texts.append(written)
         array.flush()
-        words.write_text(json.dumps(texts), encoding="utf-8")
+        with replaced(words) as new:
+            new.write_text(json.dumps(texts), encoding="utf-8")
 
 
 def _render(

@@ -1,18 +1,20 @@
 """The weights of stages in the folder of a run: finished ones, and those that a stage goes on from.
 
 `student-8.pt` is a finished stage. `student-8-start.pt` holds the weights of a release, or of an
-earlier run, that the stage goes on from.
+earlier run, that the stage goes on from. A file says of which weights of other stages it was made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
+
+from .kept import digest, replaced, weights
 
 
 def start_of(stage: str) -> str:
@@ -26,9 +28,16 @@ def save_stage(
     modules: Mapping[str, Mapping[str, torch.Tensor]],
     steps: int = 0,
     seconds: float = 0.0,
+    made_of: str | None = None,
 ) -> None:
-    """Keeps the weights of a finished stage, or those that it is to go on from (`start_of`)."""
-    torch.save({"modules": modules, "steps": steps, "seconds": seconds}, folder / f"{name}.pt")
+    """Keeps the weights of a finished stage, or those that it is to go on from (`start_of`).
+
+    Args:
+        made_of: the `StageFiles.digest` of the stages that it was made from.
+    """
+    saved = {"modules": modules, "steps": steps, "seconds": seconds, "made_of": made_of}
+    with replaced(folder / f"{name}.pt") as new:
+        torch.save(saved, new)
 
 
 def load_stage(folder: Path, name: str, modules: Mapping[str, nn.Module]) -> bool:
@@ -93,6 +102,32 @@ class StageFiles:
         unet = UNet2DConditionModel.from_config(like.config)
         load_stage(self.folder, self.file(stage).stem, {"unet": unet})
         return unet
+
+    def digest(self, *stages: str) -> str:
+        """Of the weights in the `file` of each of these stages.
+
+        Raises:
+            SystemExit: one of them is not there.
+        """
+
+        def parts() -> Iterator[bytes | memoryview]:
+            for stage in stages:
+                saved = torch.load(self.file(stage), weights_only=True, map_location="cpu")
+                for name, state in saved["modules"].items():
+                    yield name.encode()
+                    yield from weights(state)
+
+        return digest(parts())
+
+    def is_made_of(self, stage: str, *sources: str) -> bool:
+        """Whether a finished stage was made from the weights that those stages have now.
+
+        One of an older run does not say, and is taken as it is; so is one whose sources are gone.
+        """
+        made_of = torch.load(self._path(stage), weights_only=True).get("made_of")
+        if made_of is None or not all(self.has(source) for source in sources):
+            return True
+        return made_of == self.digest(*sources)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.pt"

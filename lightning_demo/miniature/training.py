@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from . import parallel
 from .config import LrPlan, TrainingConfig
+from .kept import replaced
 from .precision import bfloat16_is_faster
 from .stage_files import save_stage
 
@@ -67,7 +68,10 @@ class Rival:
 
 @dataclass
 class Stage:
-    """One training: which networks, at which rates, towards which loss, a scalar."""
+    """One training: which networks, at which rates, towards which loss, a scalar.
+
+    `made_of` is the `StageFiles.digest` of the stages that it is made from, if there are any.
+    """
 
     name: str
     modules: Mapping[str, nn.Module]
@@ -75,6 +79,7 @@ class Stage:
     lr: LrPlan
     ema_decay: float
     rival: Rival | None = None
+    made_of: str | None = None
 
 
 def lr_at(plan: LrPlan, step: int, progress: float) -> float:
@@ -193,6 +198,10 @@ class _Run:
 
     def _load(self) -> None:
         saved = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        # Checkpoints of older runs do not say.
+        if (saved.get("made_of") or self.stage.made_of) != self.stage.made_of:
+            print(f"{self.stage.name}: its checkpoint was made from other weights; it begins anew")
+            return
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.recent.extend(saved.get("recent", ()))
         for name, module in self.stage.modules.items():
@@ -218,10 +227,10 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "rivals": {name: m.state_dict() for name, m in self.rival_modules.items()},
             "rival_optimizer": self.rival_optimizer and self.rival_optimizer.state_dict(),
+            "made_of": self.stage.made_of,
         }
-        new = self.checkpoint.with_suffix(".new")
-        torch.save(state, new)
-        new.replace(self.checkpoint)
+        with replaced(self.checkpoint) as new:
+            torch.save(state, new)
 
     def train_step(self, progress: float) -> float:
         """One step at this progress (0..1) of the stage; returns its loss."""
@@ -285,7 +294,14 @@ class _Run:
             module.load_state_dict(self.averages[name])
         with parallel.first_alone():
             if parallel.rank() == 0:
-                save_stage(self.folder, self.stage.name, self.averages, self.step, self.seconds)
+                save_stage(
+                    self.folder,
+                    self.stage.name,
+                    self.averages,
+                    self.step,
+                    self.seconds,
+                    self.stage.made_of,
+                )
                 self.checkpoint.unlink(missing_ok=True)
 
 

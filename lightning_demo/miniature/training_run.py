@@ -117,7 +117,7 @@ class TrainingRun:
         self._student(plan.as_lora(), Length(minutes=minutes * LORA_SHARE))
 
     def _student(self, plan: StudentPlan, length: Length) -> None:
-        if self.stages.is_finished(plan.name):
+        if self._is_done(plan):
             return
         goes_on = self._goes_on(plan)
         student: UNet2DConditionModel | LowRank = self._unet(plan.name if goes_on else plan.start)
@@ -138,10 +138,11 @@ class TrainingRun:
             self.folder,
             self.config.going_on() if goes_on else self.config,
             self.device,
+            self.stages.digest(*plan.sources),
         )
 
     def _one_step(self, plan: StudentPlan, length: Length) -> None:
-        if self.stages.is_finished(plan.name):
+        if self._is_done(plan):
             return
         goes_on = self._goes_on(plan)
         config = self.config.going_on() if goes_on else self.config
@@ -149,7 +150,20 @@ class TrainingRun:
         size, seed = config.distill_batch, config.seed + 1
         targets = Targets(teacher, plan.substeps, self._dataset, size, seed, self.device)
         student, judge = self._unet(plan.name if goes_on else plan.start), self._unet("teacher")
-        train_one_step(student, judge, targets, length, self.folder, config, self.device)
+        made_of = self.stages.digest(*plan.sources)
+        train_one_step(student, judge, targets, length, self.folder, config, self.device, made_of)
+
+    def _is_done(self, plan: StudentPlan) -> bool:
+        """Whether the plan's stage is finished, a LoRA of the very weights that there are now.
+
+        A whole student of others stays: to train it anew takes long.
+        """
+        if not self.stages.is_finished(plan.name):
+            return False
+        same = self.stages.is_made_of(plan.name, *plan.sources)
+        if plan.whole and not same:
+            print(f"{plan.name} stays as it is, though {plan.teacher} is another now")
+        return plan.whole or same
 
     def _goes_on(self, plan: StudentPlan) -> bool:
         """Whether there are weights that this plan's student goes on from."""
@@ -163,10 +177,12 @@ class TrainingRun:
         self._load_teacher()
         loras = {}
         for steps, plan in STUDENTS.items():
-            lora = plan.as_lora().name
-            if self.stages.is_finished(lora):
-                saved = torch.load(self.stages.file(lora), weights_only=True)["modules"]
+            lora = plan.as_lora()
+            if self._is_done(lora):
+                saved = torch.load(self.stages.file(lora.name), weights_only=True)["modules"]
                 loras[steps] = LowRank.tensors(saved["lora"])
+            elif self.stages.is_finished(lora.name):
+                print(f"{lora.name} is left out, as {lora.teacher} or the teacher is another now")
         judge = Classifier()
         if load_stage(self.folder, "classifier", {"classifier": judge}):
             save_classifier(judge, folder / CLASSIFIER)

@@ -29,7 +29,7 @@ def parse(*arguments: str) -> argparse.Namespace:
         "train preview --run-dir x",
         "train classifier --run-dir x --threads 1",
         "distill --run-dir x --steps 4",
-        "distill --run-dir x --steps 8 --adversarial-weight 0",
+        "distill --run-dir x --steps 8 --adversarial-weight 0 --processes 2",
         "evaluate --fast",
         "evaluate --run-dir x --write-card",
         "export --run-dir x --to y",
@@ -64,6 +64,13 @@ def test_a_bad_option_is_named_with_what_is_allowed(
     with pytest.raises(SystemExit):
         parse(*line.split())
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["render", "export"])
+def test_what_trains_nothing_takes_one_process(command: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        parse(command, "--run-dir", "x", "--processes", "2")
+    assert "unrecognized arguments: --processes 2" in capsys.readouterr().err
 
 
 def test_the_shares_of_the_budget_are_all_of_it_and_name_every_stage():

@@ -37,8 +37,34 @@ def test_captions_are_tokenised_once_and_anew_where_they_are_others(tmp_path: Pa
     assert torch.equal(tokens("a red cat", "a blue dog"), first)
     assert (tmp_path / "tokens.pt").stat().st_mtime_ns == written
     assert not torch.equal(tokens("a red cat", "a green dog"), first)
-    with pytest.raises(SystemExit, match="latents.pt is of other pictures"):
-        tokens("a red cat")
+
+
+@pytest.mark.usefixtures("narrow")
+def test_pictures_are_encoded_once_and_anew_by_another_encoder_or_where_they_are_others(
+    tmp_path: Path,
+):
+    tokenizer = build_tokenizer(tmp_path / "tokenizer")
+    parts = build_components(len(tokenizer))
+    encoders = TextEncoders(parts.text_encoder, parts.text_encoder_2)
+    pool = [bucket("a red cat", "a blue dog")]
+
+    def latents() -> torch.Tensor:
+        dataset = build_dataset(parts.vae, encoders, tokenizer, pool, tmp_path, CPU)
+        return dataset.buckets[0].latents.clone()
+
+    first = latents()
+    written = (tmp_path / "latents.pt").stat().st_mtime_ns
+    torch.nn.init.constant_(parts.vae.decoder.layers[-1].bias, 3.0)  # makes no latents
+    assert torch.equal(latents(), first)
+    assert (tmp_path / "latents.pt").stat().st_mtime_ns == written
+    torch.nn.init.constant_(parts.vae.encoder.layers[-1].bias, 3.0)
+    second = latents()
+    assert not torch.equal(second, first), "as many pictures, but another encoder"
+    pool[0].pictures[1] = 255
+    third = latents()
+    assert torch.equal(third[0], second[0]) and not torch.equal(third[1], second[1])
+    pool[0] = bucket("a red cat")
+    assert len(latents()) == 1
 
 
 def numbered() -> Dataset:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_demo.miniature import stage_files
 from lightning_demo.miniature.architecture import build_components
 from lightning_demo.miniature.stage_files import StageFiles, load_stage, save_stage, start_of
 
@@ -39,3 +40,39 @@ def test_a_stage_that_only_has_weights_to_go_on_from_is_not_finished(tmp_path: P
         StageFiles(tmp_path).load("decoder", {"decoder": torch.nn.Linear(2, 3)})
     with pytest.raises(SystemExit, match="'text' must be trained first"):
         StageFiles(tmp_path).file("text")
+
+
+def test_a_stage_knows_what_it_was_made_from(tmp_path: Path):
+    stages, source = StageFiles(tmp_path), torch.nn.Linear(2, 3)
+    save_stage(tmp_path, "source", {"line": source.state_dict()})
+    save_stage(tmp_path, "made", {}, made_of=stages.digest("source"))
+    assert stages.is_made_of("made", "source")
+    save_stage(tmp_path, "source", {"line": source.state_dict()}, steps=9)
+    assert stages.is_made_of("made", "source"), "the weights are the same"
+    (tmp_path / "source.pt").rename(tmp_path / "source-start.pt")
+    assert stages.is_made_of("made", "source"), "and are now what the source goes on from"
+    save_stage(tmp_path, "source", {"line": torch.nn.Linear(2, 3).state_dict()})
+    assert not stages.is_made_of("made", "source")
+    save_stage(tmp_path, "made", {})
+    assert stages.is_made_of("made", "source"), "it does not say, as those of older runs"
+
+
+def test_a_crash_while_a_stage_is_written_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def crash(_: object, file: Path) -> None:
+        file.write_bytes(b"PK half of a")
+        raise KeyboardInterrupt
+
+    line = torch.nn.Linear(2, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage_files.torch, "save", crash)
+        with pytest.raises(KeyboardInterrupt):
+            save_stage(tmp_path, "line", {"line": line.state_dict()})
+        assert not StageFiles(tmp_path).is_finished("line")
+    save_stage(tmp_path, "line", {"line": line.state_dict()})
+    with monkeypatch.context() as patch:
+        patch.setattr(stage_files.torch, "save", crash)
+        with pytest.raises(KeyboardInterrupt):
+            save_stage(tmp_path, "line", {"line": line.state_dict()})
+    assert load_stage(tmp_path, "line", {"line": line}), "the one before"

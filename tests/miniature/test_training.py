@@ -107,6 +107,16 @@ def test_a_resumed_stage_equals_one_in_one_go(tmp_path: Path):
     assert torch.equal(fresh.modules["line"].weight, whole.modules["line"].weight)
 
 
+def test_a_checkpoint_made_from_other_weights_is_not_gone_on_with(tmp_path: Path):
+    def steps(made_of: str | None, stop_after: int | None = 5) -> int:
+        stage = replace(line_stage(), made_of=made_of)
+        return len(run_stage(stage, Length(steps=20), tmp_path, CONFIG, stop_after=stop_after))
+
+    assert [steps(None, 3), steps("a"), steps("a"), steps("b")] == [3, 2, 0, 5]
+    assert steps("b", None) == 15
+    assert torch.load(tmp_path / "line.pt", weights_only=True)["made_of"] == "b"
+
+
 def test_gradients_that_are_not_finite_end_a_stage_and_leaves_its_checkpoint(tmp_path: Path):
     stage = line_stage()
     run_stage(stage, Length(steps=20), tmp_path, CONFIG, stop_after=3)

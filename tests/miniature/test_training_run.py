@@ -147,6 +147,57 @@ def test_students_of_a_release_go_on(finished: TrainingRun, tmp_path: Path):
     assert after == before, "what was not trained stays"
 
 
+def test_a_student_that_is_trained_further_reaches_its_file(
+    finished: TrainingRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, exported = tmp_path / "run", tmp_path / "exported"
+    copy_of(finished, folder)
+    (folder / "student-8.pt").rename(folder / "student-8-start.pt")
+    run = TrainingRun(folder, config=CONFIG)
+    run.distill(8, ONE_STEP)
+    assert not same_lora(folder, finished.folder)
+    assert run.stages.is_made_of("lora-8", "student-8", "teacher")
+    written = (folder / "lora-8.pt").stat().st_mtime_ns
+    run.distill(8, ONE_STEP)
+    assert (folder / "lora-8.pt").stat().st_mtime_ns == written
+    assert capsys.readouterr().out == ""
+    run.distill(4, ONE_STEP)
+    assert "student-4 stays as it is, though student-8 is another now" in capsys.readouterr().out
+    assert (folder / "student-4.pt").samefile(finished.folder / "student-4.pt")
+    # Without its LoRA, whose training was stopped, another student is in no file.
+    changed = torch.load(folder / "student-8.pt", weights_only=True)
+    changed["modules"]["unet"]["conv_in.bias"].add_(1)
+    torch.save(changed, folder / "student-8.pt")
+    run.export(exported)
+    loras = {path.name for path in (exported / "lightning").glob("*lora*")}
+    assert loras == {f"sdxl_lightning_{steps}step_lora.safetensors" for steps in (4, 2)}
+    assert "lora-8 is left out" in capsys.readouterr().out
+
+
+def test_a_lora_of_an_older_run_is_finished(finished: TrainingRun, tmp_path: Path) -> None:
+    copy_of(finished, tmp_path)
+    saved = torch.load(tmp_path / "lora-8.pt", weights_only=True)
+    saved.pop("made_of", None)
+    (tmp_path / "lora-8.pt").unlink()
+    torch.save(saved, tmp_path / "lora-8.pt")
+    TrainingRun(tmp_path, config=CONFIG).distill(8, ONE_STEP)
+    assert same_lora(tmp_path, finished.folder)
+
+
+def copy_of(finished: TrainingRun, folder: Path) -> None:
+    """A run with the same files; those of stages are never written in place."""
+    folder.mkdir(exist_ok=True)
+    for path in finished.folder.iterdir():
+        (folder / path.name).symlink_to(path)
+
+
+def same_lora(*folders: Path) -> bool:
+    one, other = (
+        torch.load(folder / "lora-8.pt", weights_only=True)["modules"]["lora"] for folder in folders
+    )
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
 def weights(path: Path) -> torch.Tensor:
     """All numbers of a stage's UNet, in one row."""
     state = torch.load(path, weights_only=True)["modules"]["unet"]

@@ -4,8 +4,9 @@ The files beside this one were written by the versions that were the first with 
 `first` (texts in a PNG), `apis` (JPEG and WebP), `comfyui` (its graph), `xmp`, `styles` (with
 variations and morphs, too), `json` (of JPEG and WebP: our settings in XMP) and `template` (what a
 batch's prompt was made of, too); of batches and tracks `first` and `styles`, of batches `weights`
-(with the fingerprint of what painted); the APIs' store. They are never written anew: a new form is
-a new file. `web_scripts/upgrade.test.mjs` lets the page read them.
+(with the fingerprint of what painted); the APIs' store; a stage of the miniature's training, which
+does not say of what it was made. They are never written anew: a new form is a new file.
+`web_scripts/upgrade.test.mjs` lets the page read them.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from lightning_demo.cli import main
+from lightning_demo.miniature.stage_files import StageFiles
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.studio.manifest import Manifest
 from lightning_demo.studio.picture_info import read_info, request_fields, template_of
@@ -132,3 +135,12 @@ def test_a_journal_is_lines_of_json() -> None:
         first, *lines = map(json.loads, file.read_text("utf-8").splitlines())
         assert set(first) == {"batch"}
         assert all({"number", "file", "prompt", "seed"} <= line.keys() for line in lines)
+
+
+def test_a_stage_of_the_miniature_counts_as_made_of_what_there_is(tmp_path: Path) -> None:
+    for name in ("student", "lora"):
+        shutil.copy(HERE / "stages" / "first.pt", tmp_path / f"{name}.pt")
+    stages, line = StageFiles(tmp_path), torch.nn.Linear(2, 3)
+    stages.load("lora", {"line": line})
+    assert (line.weight == 0.5).all() and (line.bias == 2).all()
+    assert stages.is_made_of("lora", "student")
