@@ -95,6 +95,21 @@ def test_a_file_that_is_not_as_it_must_be_is_told_by_its_line(keys: Path, line: 
         Access(Settings(api_keys=str(keys) + "x"))
 
 
+def test_a_key_is_one_holders_only(keys: Path) -> None:
+    """The first of them would be refused, or counted as the other."""
+    keys.write_text(f"alice {ALICE} per_second=2\n\nbob {ALICE}\n")
+    with pytest.raises(InvalidSetting, match="line 3: bob has the same key as alice in line 1;"):
+        Access(Settings(api_keys=str(keys)))
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(keys: Path) -> None:
+    keys.write_text(f"# who\nalice {ALICE}\n", encoding="utf-8-sig")
+    access = Access(Settings(api_keys=str(keys)))
+    assert access.caller(connection(x_api_key=ALICE)).name == "alice"
+    keys.write_text(f"bob {BOB}\n", encoding="utf-8-sig")
+    assert access.caller(connection(x_api_key=BOB)).name == "bob"
+
+
 def test_without_keys_only_this_machine_may_ask() -> None:
     access = Access(Settings())
     assert access.caller(connection()).per_second == math.inf
