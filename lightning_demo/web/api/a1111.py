@@ -22,6 +22,7 @@ from ...errors import InvalidRequest, LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS, Style, random_seed
 from ...studio.a1111_parameters import parse_parameters
 from ...studio.picture_info import read_info
+from ..http_json import EchoResponse
 from ..painting import while_connected
 from .access import KEY_FAULTS
 from .aspect import of_sides
@@ -199,7 +200,7 @@ async def txt2img(api: Api, http: Request) -> Response:
     info = _info(question, job.record, pictures)
     images = [] if question.send_images is False else [as_text(data) for data in pictures]
     content = {"images": images, "parameters": given, "info": json.dumps(info)}
-    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+    return EchoResponse(content, headers={"Cache-Control": "no-store"})
 
 
 @answers(as_a1111)

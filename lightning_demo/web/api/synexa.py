@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS
+from ..http_json import EchoResponse
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
@@ -113,14 +114,14 @@ async def create(api: Api, http: Request) -> Response:
     order = api.place(question.asked(api.service.engine.status().model), caller)
     given = question.input.model_dump(exclude_unset=True)
     job = await api.jobs.start(VENDOR, caller, order, given, {"model": question.model})
-    return JSONResponse(_prediction(http, job.record), 201)
+    return EchoResponse(_prediction(http, job.record), 201)
 
 
 @answers(as_synexa)
 async def get(api: Api, http: Request) -> Response:
     """A prediction of the caller's."""
     record = await api.jobs.record(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(_prediction(http, record))
+    return EchoResponse(_prediction(http, record))
 
 
 def _prediction(http: Request, record: Record) -> dict[str, Any]:
