@@ -105,7 +105,7 @@ class TextToImageQuestion(Question):
                 "variation_seed": self._subseed,
                 "variation_strength": self.subseed_strength,
             },
-            names=NAMES,
+            names={**NAMES, "count": "n_iter" if (self.n_iter or 1) > 1 else "batch_size"},
             warnings=self._ignored(served, self._known(styles)[:1]),
         )
 

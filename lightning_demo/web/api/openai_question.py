@@ -92,6 +92,7 @@ class GenerationQuestion(Question):
                 "num_inference_steps": steps_name,
                 "guidance_scale": guidance_name,
                 "size": size_name,
+                "count": "n",
             },
             warnings=self._ignored(served, format),
         )

@@ -27,7 +27,11 @@ from .service import Api, answers, as_json, bound
 VENDOR = "synexa"
 STATES = {"queued": "starting", "running": "processing", "cancelled": "canceled"}
 OURS = ("num_inference_steps", "guidance_scale", "negative_prompt", "prompt", "seed")
-NAMES = {"size": "input.width", **{name: f"input.{name}" for name in OURS}}
+NAMES = {
+    "size": "input.width",
+    "count": "input.num_outputs",
+    **{name: f"input.{name}" for name in OURS},
+}
 
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
