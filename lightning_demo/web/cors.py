@@ -13,7 +13,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import Settings, listed
 
-EXPOSED = ("X-Seed", "X-Model", "X-Warnings", "Server-Timing", "Retry-After")
+# What the APIs say in headers, beside those that every page may read.
+EXPOSED = (
+    "X-Seed",
+    "X-Model",
+    "X-Warnings",
+    "X-HF-Warning",
+    "X-Fal-Request-Id",
+    "X-Fal-Error-Type",
+    "Server-Timing",
+    "Retry-After",
+)
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

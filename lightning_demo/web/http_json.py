@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from ..errors import InvalidRequest, LightningError, RateLimited, report_incident
 from ..schemas import Frame
@@ -37,6 +37,13 @@ class IncompleteBody(LightningError):
     """A body that did not arrive in full, or not in time."""
 
     status = 408
+
+
+class EchoResponse(JSONResponse):
+    """JSON that repeats what a client has sent, in ASCII: half a character is no UTF-8."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 async def read_json(request: Request) -> Mapping[str, Any]:

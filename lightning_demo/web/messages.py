@@ -27,6 +27,7 @@ MAX_SEQUENCE = 2**53 - 1  # the largest whole number that JavaScript counts exac
 MAX_DEPTH = 64  # of lists and objects within each other
 MAX_LABEL_CHARACTERS = 1_000  # of the prompt that travels with each frame as its caption
 
+TOO_LARGE = "Numbers must be below 1.8e308."  # beyond which Python's floats are infinite
 TOO_DEEP = f"At most {MAX_DEPTH} lists and objects may stand within each other."
 DRAINING = "The demo is being restarted; the page comes back by itself."
 
@@ -121,12 +122,14 @@ def _parse(content: Mapping[str, Any]) -> ClientMessage:
 def load_json(text: str | bytes) -> Any:
     """Untrusted JSON as Python's values.
 
+    A text in it may hold half a character, as browsers send it; the field says what becomes of it.
+
     Raises:
         ValueError: it is no JSON.
-        InvalidRequest: it is nested too deeply.
+        InvalidRequest: it is nested too deeply, or a number is none that JSON could tell again.
     """
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise InvalidRequest(TOO_DEEP) from None
     if _is_deep(content):
@@ -258,6 +261,13 @@ def _is_deep(content: Any) -> bool:
             inner for each in level for inner in (each.values() if isinstance(each, dict) else each)
         ]
     return True
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise InvalidRequest(TOO_LARGE)
+    return number
 
 
 def _refuse_constant(name: str) -> None:

@@ -34,6 +34,21 @@ def test_an_allowed_page_asks_and_reads_the_answer(client: httpx.Client) -> None
     assert answer.headers.get_list("Access-Control-Allow-Origin") == [FRIEND]
 
 
+def test_an_allowed_page_reads_what_is_said_in_headers(client: httpx.Client) -> None:
+    for path, body, names in (
+        ("/v1/pictures", {"prompt": "a"}, {"x-seed", "x-model", "x-warnings", "server-timing"}),
+        ("/fal/run/fal-ai/fast-lightning-sdxl", {"prompt": "a"}, {"x-fal-request-id"}),
+        ("/fal/run/fal-ai/fast-lightning-sdxl", {"prompt": "poison"}, {"x-fal-error-type"}),
+        ("/hf", {"inputs": "a", "parameters": {"num_inference_steps": 3}}, {"x-hf-warning"}),
+    ):
+        headers = {"Origin": FRIEND, "Accept": "image/jpeg"}
+        answer = client.post(path, json=body, headers=headers)
+        assert names <= answer.headers.keys()
+        shown = answer.headers["Access-Control-Expose-Headers"].lower().split(", ")
+        ours = {name for name in answer.headers if name.startswith("x-")}
+        assert names | ours - {"x-content-type-options"} <= set(shown)
+
+
 def test_others_do_not(client: httpx.Client) -> None:
     refused = from_page(client, STRANGER)
     assert refused.status_code == 403

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from lightning_demo.errors import LightningError
 from lightning_demo.web import http_json
-from lightning_demo.web.http_json import answers_problems, read_json
+from lightning_demo.web.http_json import EchoResponse, answers_problems, read_json
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -72,3 +72,8 @@ def test_a_faults_words_stay_in_the_log(run: Run, caplog: pytest.LogCaptureFixtu
 
 def test_the_status_of_a_client_that_has_gone_has_a_title() -> None:
     assert json.loads(http_json.problem(499, "gone").body)["title"] == "Client Closed Request"
+
+
+def test_what_a_client_has_sent_is_told_again_whatever_it_is() -> None:
+    for sent in ({"a": "half of \ud83d"}, {"\udc00": ["häuschen", "🏠"]}, "\u2028"):
+        assert json.loads(EchoResponse(sent).body) == sent

@@ -58,6 +58,21 @@ def test_what_is_wide_is_not_deep() -> None:
     assert messages.load_json(json.dumps(wide)) == wide
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 400 + ".5"])
+def test_a_number_beyond_any_is_refused_in_words(number: str) -> None:
+    """It would be infinity, which no answer could tell again."""
+    for text in (number, f'{{"a": [{{"b": {number}}}]}}'):
+        with pytest.raises(InvalidRequest, match="below 1.8e308"):
+            messages.load_json(text)
+    assert messages.load_json("1.7e308") == 1.7e308
+
+
+def test_half_a_character_is_its_fields_to_judge() -> None:
+    """Else its page would not know which of its requests has come to nothing."""
+    message = messages.parse('{"sequence": 7, "request": {"prompt": "half of \\ud83d"}}')
+    assert (message.sequence, message.fields) == (7, {"prompt": "half of \ud83d"})
+
+
 def test_the_four_messages_of_a_page() -> None:
     asked = messages.parse('{"sequence": 7, "request": {"prompt": "x"}}')
     assert (asked.sequence, asked.fields) == (7, {"prompt": "x"})

@@ -19,9 +19,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
-from ...schemas import MAX_PROMPT_CHARACTERS, Style, random_seed
-from ...studio.a1111_parameters import parse_parameters
-from ...studio.picture_info import read_info
+from ...images import parameters_text
+from ...schemas import MAX_PROMPT_CHARACTERS, Frame, GenerationRequest, Style, random_seed
+from ..http_json import EchoResponse
 from ..painting import while_connected
 from .access import KEY_FAULTS
 from .aspect import of_sides
@@ -98,13 +98,14 @@ class TextToImageQuestion(Question):
             None if self.seed == -1 else self.seed,
             of_sides(self.width, self.height),
             count=count,
+            varied=True,  # as there
             output=Output("png"),
             others={
                 "style": next(iter(self._known(styles)), None),
                 "variation_seed": self._subseed,
                 "variation_strength": self.subseed_strength,
             },
-            names=NAMES,
+            names={**NAMES, "count": "n_iter" if (self.n_iter or 1) > 1 else "batch_size"},
             warnings=self._ignored(served, self._known(styles)[:1]),
         )
 
@@ -189,17 +190,17 @@ async def txt2img(api: Api, http: Request) -> Response:
     order = api.place(question.asked(served(api), api.limits.styles), caller)
     job = await api.jobs.start(VENDOR, caller, order, given)
     try:
-        await while_connected(http, job.ended())
+        painted = await while_connected(http, _painted(job))
     finally:
         if job.record.state not in ENDED:
             await api.jobs.cancel(VENDOR, caller, job.record.id)
     if job.record.state == "failed":
         raise Failed(job.record)
     pictures = [await asyncio.to_thread(_read, api.store, each) for each in job.record.done]
-    info = _info(question, job.record, pictures)
+    info = _info(question, job.record, order.requests[0], painted)
     images = [] if question.send_images is False else [as_text(data) for data in pictures]
     content = {"images": images, "parameters": given, "info": json.dumps(info)}
-    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+    return EchoResponse(content, headers={"Cache-Control": "no-store"})
 
 
 @answers(as_a1111)
@@ -230,38 +231,56 @@ def _read(store: Store, picture: Picture) -> bytes:
     return store.file(picture.name).path.read_bytes()
 
 
-def _info(question: TextToImageQuestion, record: Record, pictures: list[bytes]) -> dict[str, Any]:
-    """What the web UI says of finished pictures."""
-    texts = [read_info(data, "image").parameters for data in pictures]
-    settings = parse_parameters(texts[0]) if texts else {}
+async def _painted(job: Job) -> list[Frame]:
+    """Waits for the end; then the finished pictures, by place.
+
+    What is said of them is not read from their files: strangers' may hold less text than these.
+    """
+    frames: dict[int, Frame] = {}
+    async for _, event in job.events():
+        if event.kind == "picture" and event.frame is not None:
+            frames[event.place] = event.frame
+    return [frames[place] for place in sorted(frames)]
+
+
+def _info(
+    question: TextToImageQuestion,
+    record: Record,
+    first: GenerationRequest,
+    painted: Sequence[Frame],
+) -> dict[str, Any]:
+    """What the web UI says of finished pictures.
+
+    Args:
+        first: what the first picture was to be.
+    """
     prompt, negative = question.prompt, question.negative_prompt or ""
-    seeds = [picture.seed for picture in record.done]
-    size = record.done[0] if pictures else None
+    size = record.done[0] if painted else None
     return {
         "prompt": prompt,
-        "all_prompts": [prompt] * len(seeds),
+        "all_prompts": [prompt] * len(painted),
         "negative_prompt": negative,
-        "all_negative_prompts": [negative] * len(seeds),
-        "seed": record.seed,
-        "all_seeds": seeds,
-        "subseed": record.seed,
-        "all_subseeds": seeds,
-        "subseed_strength": 0,
+        "all_negative_prompts": [negative] * len(painted),
+        "seed": first.seed,
+        "all_seeds": [each.request.seed for each in painted],
+        "subseed": first.variation_seed,
+        "all_subseeds": [each.request.variation_seed for each in painted],
+        "subseed_strength": first.variation_strength,
         "width": size.width if size else 0,
         "height": size.height if size else 0,
         "sampler_name": "Euler",
-        "cfg_scale": float(settings.get("CFG scale", question.cfg_scale or 0)),
+        "cfg_scale": first.guidance_scale,
         "steps": record.steps,
         "batch_size": question.batch_size or 1,
         "restore_faces": False,
         "face_restoration_model": None,
-        "sd_model_name": settings.get("Model", ""),
+        "sd_model_name": painted[0].model if painted else "",
         "sd_model_hash": None,
         "denoising_strength": None,
         "extra_generation_params": {"Schedule type": "SGM Uniform"},
         "index_of_first_image": 0,
-        "infotexts": texts,
-        "styles": [],
+        "infotexts": [parameters_text(each.request, each.model) for each in painted],
+        "styles": [first.style.name] if first.style else [],
         "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.gmtime(record.created)),
         "clip_skip": 1,
         "is_using_inpainting_conditioning": False,

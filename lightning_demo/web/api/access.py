@@ -127,21 +127,26 @@ class KeyFile:
 
     def _parse(self) -> dict[bytes, Caller]:
         try:
-            lines = self._path.read_text(encoding="utf-8").splitlines()
+            lines = self._path.read_text(encoding="utf-8-sig").splitlines()  # Notepad's, too
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidSetting(f"api_keys: {self._path} cannot be read ({error}).") from None
-        holders = {}
-        names: set[str] = set()
+        holders: dict[bytes, Caller] = {}
+        lines_of: dict[str, int] = {}  # by holder
         for number, line in enumerate(lines, 1):
             words = line.split()
             if not words or words[0].startswith("#"):
                 continue
             key, caller = _holder(words, f"api_keys: {self._path}, line {number}")
-            if caller.name in names:
+            if caller.name in lines_of:
                 raise InvalidSetting(
                     f"api_keys: {self._path}, line {number}: {caller.name} has a key already."
                 )
-            names.add(caller.name)
+            if (other := holders.get(self._hash(key))) is not None:
+                raise InvalidSetting(
+                    f"api_keys: {self._path}, line {number}: {caller.name} has the same key as "
+                    f"{other.name} in line {lines_of[other.name]}; give each a key of its own."
+                )
+            lines_of[caller.name] = number
             holders[self._hash(key)] = caller
         return holders
 

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from ...errors import InvalidRequest, LightningError, RateLimited
 from ..callers import Caller
 from ..guard import logged_in
+from ..http_json import EchoResponse
 from ..painting import ClientGone, while_connected
 from . import event_stream
 from .cog_schema import COG_VERSION, cog_schema
@@ -102,7 +103,7 @@ async def create(api: Api, http: Request) -> Response:
     if running is not None:
         if streamed:
             return event_stream.stream(_events(api, running))
-        return JSONResponse(
+        return EchoResponse(
             {**await described(api, running.record), "input": running.record.input},
             HTTPStatus.ACCEPTED,
         )

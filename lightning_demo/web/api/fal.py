@@ -111,7 +111,7 @@ class FalQuestion(Question):
             size,
             count=self.num_images,
             output=Output(self.format),
-            names={"size": "image_size"},
+            names={"size": "image_size", "count": "num_images"},
             warnings=[*warnings, *self._ignored()],
         )
 

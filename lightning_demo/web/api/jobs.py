@@ -186,10 +186,11 @@ class Jobs:
         last: tuple[str, ...] = ()
 
         async def tell(place: int, value: Value) -> None:
-            if isinstance(value, Started) and record.state == "queued":
+            # A picture from memory comes without a start.
+            if isinstance(value, Started | Frame) and record.state == "queued":
                 record.state, record.started = "running", time.time()
                 job.tell(Event("started"))
-            elif isinstance(value, Frame) and value.final:
+            if isinstance(value, Frame) and value.final:
                 picture = await keep(self._store, value, order)
                 record.pictures[place] = picture
                 new = [note for note in order.notes(value) if note not in record.warnings]

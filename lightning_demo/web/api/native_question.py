@@ -165,6 +165,7 @@ class PictureQuestion(Question):
                 "num_inference_steps": steps_name,
                 "guidance_scale": guidance_name,
                 "size": size_name,
+                "count": "num_images",
             },
             warnings=no_effect(ignored, reasons),
         )

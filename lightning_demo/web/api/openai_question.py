@@ -92,6 +92,7 @@ class GenerationQuestion(Question):
                 "num_inference_steps": steps_name,
                 "guidance_scale": guidance_name,
                 "size": size_name,
+                "count": "n",
             },
             warnings=self._ignored(served, format),
         )
@@ -113,6 +114,7 @@ class GenerationQuestion(Question):
 
     def _ignored(self, served: str, format: Format) -> list[str]:
         """What changes nothing here, and why."""
+        _, steps = self.first(*STEPS)
         given = {
             "model": None if self.model == served else self.model,
             "background": self.background if self.background == "transparent" else None,
@@ -120,6 +122,8 @@ class GenerationQuestion(Question):
             "moderation": None if self.moderation == "auto" else self.moderation,
             "user": self.user,
             "output_compression": self.output_compression if format == "png" else None,
+            "quality": None if steps is None or self.quality == "auto" else self.quality,
+            "response_format": "url" if self.stream and self.response_format == "url" else None,
             "partial_images": None if self.stream else self.partial_images or None,
             **self.beside(*STEPS),
             **self.beside(*GUIDANCE),
@@ -134,6 +138,8 @@ class GenerationQuestion(Question):
             "output_compression": NO_LOSS,
             **dict.fromkeys(STEPS[1:], "has no effect beside another number of steps"),
             **dict.fromkeys(GUIDANCE[1:], "has no effect beside guidance_scale"),
+            "quality": "has no effect beside a number of steps",
+            "response_format": "has no effect with stream; events hold pictures as base64",
             "partial_images": "has no effect without stream",
             "scheduler": "the sampler is Euler with trailing timesteps, which the model needs",
         }

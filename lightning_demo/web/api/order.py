@@ -55,7 +55,7 @@ class Order:
 
     @property
     def seed(self) -> int:
-        """The first picture's; the next ones follow it."""
+        """The first picture's; the next ones' follow it, or are the same."""
         return self.requests[0].seed
 
     def told(self, frames: Iterable[Frame]) -> list[str]:
@@ -88,6 +88,7 @@ class Asked:
     size: tuple[int, int] | None = None  # width, height, px
     shape_only: bool = False  # whether only the shape of `size` was asked for
     count: int = 1
+    varied: bool = False  # whether of several pictures a variation's seed goes on, not the seed
     output: Output = Output()
     strict: bool = False
     others: Mapping[str, Any] = field(default_factory=dict)  # `OPTIONAL` fields of a request
@@ -141,10 +142,14 @@ def place(asked: Asked, limits: Limits) -> Order:
         first = GenerationRequest.parse(fields, limits)
     except InvalidRequest as error:
         raise _renamed(error, names) from None
-    requests = tuple(
-        replace(first, seed=(first.seed + number) % (MAX_SEED + 1)) for number in range(asked.count)
-    )
-    return Order(requests, asked.output, (*asked.warnings, *warnings))
+    numbers = range(asked.count)
+    if asked.varied and first.variation_strength:
+        seeds = [(first.variation_seed + number) % (MAX_SEED + 1) for number in numbers]
+        requests = [replace(first, variation_seed=each) for each in seeds]
+    else:
+        seeds = [(first.seed + number) % (MAX_SEED + 1) for number in numbers]
+        requests = [replace(first, seed=each) for each in seeds]
+    return Order(tuple(requests), asked.output, (*asked.warnings, *warnings))
 
 
 def no_effect(given: Mapping[str, Any], reasons: Mapping[str, str] | None = None) -> list[str]:

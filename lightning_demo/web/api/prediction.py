@@ -93,7 +93,7 @@ class PredictionInput(Question):
             shape_only=not sides,
             count=self.num_outputs,
             output=Output(format, max(1, self.output_quality)),
-            names={"size": "width and height"},
+            names={"size": "width and height", "count": "num_outputs"},
             warnings=[*self._ignored(), *no_effect(self.unknown)],
         )
 

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
+from ..http_json import EchoResponse
 from . import event_stream
 from .access import NotAllowed
 from .files import url_of
@@ -134,24 +135,24 @@ async def create(api: Api, http: Request) -> Response:
     if seconds and job.task is not None:
         await asyncio.wait([job.task], timeout=seconds)
     if job.record.state in ENDED:
-        return JSONResponse(described(http, job.record), HTTPStatus.CREATED)
+        return EchoResponse(described(http, job.record), HTTPStatus.CREATED)
     # Of any other status the clients think that the output is there.
     starting = {**described(http, job.record), "status": "starting"}
-    return JSONResponse(starting, HTTPStatus.ACCEPTED if seconds else HTTPStatus.CREATED)
+    return EchoResponse(starting, HTTPStatus.ACCEPTED if seconds else HTTPStatus.CREATED)
 
 
 @answers(as_replicate)
 async def get(api: Api, http: Request) -> Response:
     """A prediction as it is."""
     record = await api.jobs.record(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(described(http, record), headers={"Cache-Control": "no-store"})
+    return EchoResponse(described(http, record), headers={"Cache-Control": "no-store"})
 
 
 @answers(as_replicate)
 async def cancel(api: Api, http: Request) -> Response:
     """Stops a prediction; one that has ended stays as it is."""
     record = await api.jobs.cancel(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(described(http, record))
+    return EchoResponse(described(http, record))
 
 
 @answers(as_replicate)
@@ -165,7 +166,7 @@ async def predictions(api: Api, http: Request) -> Response:
     if len(records) > PAGE:
         following = f"{_base(http)}/v1/predictions?cursor={page[-1].created!r}"
     results = [described(http, record) for record in page]
-    return JSONResponse({"previous": None, "next": following, "results": results})
+    return EchoResponse({"previous": None, "next": following, "results": results})
 
 
 @answers(as_replicate)

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import LightningError
 from ...schemas import MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS
+from ..http_json import EchoResponse
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
@@ -129,21 +130,21 @@ async def create(api: Api, http: Request) -> Response:
     }
     given = question.input.model_dump(exclude_unset=True)
     job = await api.jobs.start(VENDOR, caller, order, given, about)
-    return JSONResponse(_run(http, job.record), 201)
+    return EchoResponse(_run(http, job.record), 201)
 
 
 @answers(as_runflow)
 async def get(api: Api, http: Request) -> Response:
     """A run of the caller's."""
     record = await api.jobs.record(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(_run(http, record))
+    return EchoResponse(_run(http, record))
 
 
 @answers(as_runflow)
 async def cancel(api: Api, http: Request) -> Response:
     """Stops a run of the caller's, within a step."""
     record = await api.jobs.cancel(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(_run(http, record))
+    return EchoResponse(_run(http, record))
 
 
 def _run(http: Request, record: Record) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
 from ...engine.base import Value
-from ...errors import LightningError, report_incident
+from ...errors import InvalidRequest, LightningError, report_incident
 from ...schemas import Frame, Limits
 from ...settings import files_folder
 from ...tasks import tasks
@@ -102,8 +102,17 @@ class Api:
             LightningError: it cannot be asked, or it asks for too many pictures at once.
         """
         order = place(asked, self.limits)
-        if len(order.requests) > 1:
-            self.painting.admit(caller, len(order.requests) - 1)
+        count = len(order.requests)
+        if count > caller.at_once:  # which would be as many too many at any later time
+            self.painting.refused(caller)
+            field = asked.names.get("count", "count")
+            raise InvalidRequest(
+                f"{field}: at most {caller.at_once} pictures may be asked for at once with this "
+                "key.",
+                field=field,
+            )
+        if count > 1:
+            self.painting.admit(caller, count - 1)
         return order
 
     async def paint(self, http: Request, order: Order, caller: Caller) -> list[Frame]:

@@ -180,8 +180,7 @@ class Store:
         )
         if not rows:
             raise NotFound("There is no such job; jobs are kept for a limited time.")
-        found: dict[str, Any] = json.loads(rows[0][0])
-        return found
+        return _read(rows[0][0])
 
     def jobs(
         self, vendor: str, owner: str, before: float | None, count: int
@@ -193,11 +192,11 @@ class Store:
             "AND (created > ? OR ended = 0) ORDER BY created DESC LIMIT ?",
             (vendor, owner, now + 1 if before is None else before, now - self._seconds, count),
         )
-        return [json.loads(record) for (record,) in rows]
+        return [_read(record) for (record,) in rows]
 
     def unfinished(self) -> list[dict[str, Any]]:
         """The jobs that were running when the server before this one ended."""
-        return [json.loads(r) for (r,) in self._execute("SELECT record FROM jobs WHERE ended = 0")]
+        return [_read(r) for (r,) in self._execute("SELECT record FROM jobs WHERE ended = 0")]
 
     def count_use(self, owner: str, pictures: int, steps: int) -> None:
         """Adds to what a client has used today (UTC)."""
@@ -248,3 +247,9 @@ class Store:
             raise EngineUnavailable(
                 "The server's store of pictures and jobs does not answer; see its log."
             ) from None
+
+
+def _read(record: str) -> dict[str, Any]:
+    """A record; a number beyond any float, as older versions took it, is null."""
+    found: dict[str, Any] = json.loads(record, parse_constant=lambda name: None)
+    return found

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import LightningError
 from ...schemas import MAX_PROMPT_CHARACTERS
+from ..http_json import EchoResponse
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import url_of
@@ -26,7 +27,11 @@ from .service import Api, answers, as_json, bound
 VENDOR = "synexa"
 STATES = {"queued": "starting", "running": "processing", "cancelled": "canceled"}
 OURS = ("num_inference_steps", "guidance_scale", "negative_prompt", "prompt", "seed")
-NAMES = {"size": "input.width", **{name: f"input.{name}" for name in OURS}}
+NAMES = {
+    "size": "input.width",
+    "count": "input.num_outputs",
+    **{name: f"input.{name}" for name in OURS},
+}
 
 Text = Annotated[str, Field(max_length=MAX_PROMPT_CHARACTERS)]
 Side = Annotated[int, Field(ge=8, le=MAX_SIDE)]
@@ -113,14 +118,14 @@ async def create(api: Api, http: Request) -> Response:
     order = api.place(question.asked(api.service.engine.status().model), caller)
     given = question.input.model_dump(exclude_unset=True)
     job = await api.jobs.start(VENDOR, caller, order, given, {"model": question.model})
-    return JSONResponse(_prediction(http, job.record), 201)
+    return EchoResponse(_prediction(http, job.record), 201)
 
 
 @answers(as_synexa)
 async def get(api: Api, http: Request) -> Response:
     """A prediction of the caller's."""
     record = await api.jobs.record(VENDOR, api.caller(http), http.path_params["id"])
-    return JSONResponse(_prediction(http, record))
+    return EchoResponse(_prediction(http, record))
 
 
 def _prediction(http: Request, record: Record) -> dict[str, Any]:

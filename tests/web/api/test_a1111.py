@@ -112,6 +112,38 @@ def test_styles_and_variations(running: Running, connect: Callable[..., WebUIApi
     assert "styles" in names and "subseed" not in names
 
 
+def test_several_variations_have_one_seed(client: WebUIApi, running: Running) -> None:
+    asked = {"seed": 7, "subseed": 9, "subseed_strength": 0.5, "styles": ["no", "night"]}
+    result = client.txt2img(prompt="a cat", batch_size=2, **asked)
+    painted = {(each.seed, each.variation_seed) for each in running.engine.requests[-2:]}
+    assert painted == {(7, 9), (7, 10)}
+    info = result.info
+    assert (info["seed"], info["all_seeds"]) == (7, [7, 7])
+    assert (info["subseed"], info["all_subseeds"], info["subseed_strength"]) == (9, [9, 10], 0.5)
+    assert info["styles"] == ["Night"]
+    assert info["infotexts"] == [image.text["parameters"] for image in result.images]
+
+
+def test_a_subseed_that_is_drawn_is_told(client: WebUIApi, running: Running) -> None:
+    info = client.txt2img(prompt="a cat", subseed=-1, subseed_strength=0.5).info
+    request = running.engine.requests[-1]
+    assert (info["subseed"], info["seed"]) == (request.variation_seed, request.seed)
+    assert f"Variation seed: {request.variation_seed}," in info["infotexts"][0]
+    info = client.txt2img(prompt="a cat", seed=7, batch_size=2).info
+    assert (info["all_seeds"], info["all_subseeds"], info["subseed_strength"]) == (
+        [7, 8],
+        [0, 0],
+        0,
+    )
+
+
+def test_a_prompt_that_is_longer_than_the_texts_of_strangers(running: Running) -> None:
+    prompt = "🦊" * 90_000
+    answer = posted(running, "txt2img", prompt=prompt, send_images=False)
+    assert answer.status_code == 200, answer.text[:300]
+    assert json.loads(answer.json()["info"])["infotexts"][0].startswith(f"{prompt}\nSteps: 4")
+
+
 def test_seed(client: WebUIApi) -> None:
     assert client.txt2img(prompt="a cat", seed=-1).info["seed"] >= 0
     assert client.txt2img(prompt="a cat", seed=3).info["seed"] == 3

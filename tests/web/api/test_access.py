@@ -22,6 +22,7 @@ from lightning_demo.web.api.replicate_model import VERSIONS
 
 from ..conftest import Running
 from ..fakes import FakeEngine
+from .vendors import PAINTERS, post
 
 ALICE, BOB = "sk-alice-0123456789", "sk-bob-0123456789ab"
 
@@ -95,6 +96,21 @@ def test_a_file_that_is_not_as_it_must_be_is_told_by_its_line(keys: Path, line: 
         Access(Settings(api_keys=str(keys) + "x"))
 
 
+def test_a_key_is_one_holders_only(keys: Path) -> None:
+    """The first of them would be refused, or counted as the other."""
+    keys.write_text(f"alice {ALICE} per_second=2\n\nbob {ALICE}\n")
+    with pytest.raises(InvalidSetting, match="line 3: bob has the same key as alice in line 1;"):
+        Access(Settings(api_keys=str(keys)))
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(keys: Path) -> None:
+    keys.write_text(f"# who\nalice {ALICE}\n", encoding="utf-8-sig")
+    access = Access(Settings(api_keys=str(keys)))
+    assert access.caller(connection(x_api_key=ALICE)).name == "alice"
+    keys.write_text(f"bob {BOB}\n", encoding="utf-8-sig")
+    assert access.caller(connection(x_api_key=BOB)).name == "bob"
+
+
 def test_without_keys_only_this_machine_may_ask() -> None:
     access = Access(Settings())
     assert access.caller(connection()).per_second == math.inf
@@ -160,6 +176,35 @@ def test_a_key_that_is_taken_back_and_one_that_asks_too_often(
     assert ALICE not in caplog.text and BOB not in caplog.text
 
 
+def test_more_pictures_than_a_key_may_ever_have_are_refused_by_the_fields_name(
+    start: Callable[..., Running], keys: Path
+) -> None:
+    """To try again in a moment would never go well."""
+    keys.write_text(f"alice {ALICE} at_once=2\n")
+    running = start(FakeEngine(), api_keys=str(keys))
+    with httpx.Client(base_url=running.url, headers={"Authorization": f"Bearer {ALICE}"}) as ask:
+        for name, fields, told in (
+            ("native", {"num_images": 3}, "num_images"),
+            ("replicate", {"num_outputs": 3}, "input.num_outputs"),
+            ("cog", {"num_outputs": 3}, "input.num_outputs"),
+            ("fal run", {"num_images": 3}, "num_images"),
+            ("fal queue", {"num_images": 3}, "num_images"),
+            ("openai", {"n": 3}, "n"),
+            ("a1111", {"batch_size": 3}, "batch_size"),
+            ("a1111", {"batch_size": 2, "n_iter": 2}, "n_iter"),
+            ("synexa", {"num_outputs": 3}, "input.num_outputs"),
+        ):
+            vendor = PAINTERS[name]
+            answer = post(ask, vendor, vendor.asking(**fields))
+            assert answer.status_code == vendor.unprocessable, answer.text
+            words = f"{told}: at most 2 pictures may be asked for at once with this key."
+            assert words in vendor.words(answer.json())
+        assert running.engine.requests == []
+        assert ask.get("/v1/predictions").json()["results"] == []
+        vendor = PAINTERS["native"]
+        assert post(ask, vendor, vendor.asking(num_images=2)).status_code == 200
+
+
 def test_usage_is_counted_by_name_and_refusals_too(
     start: Callable[..., Running], keys: Path
 ) -> None:
@@ -171,11 +216,11 @@ def test_usage_is_counted_by_name_and_refusals_too(
         headers = {"X-Api-Key": key}
         return httpx.post(f"{running.url}/v1/pictures", json=fields, headers=headers).status_code
 
-    assert [ask(ALICE, 2), ask(ALICE, 3), ask(BOB, 1), ask("wrong", 1)] == [200, 429, 200, 403]
+    assert [ask(ALICE, 2), ask(ALICE, 3), ask(BOB, 1), ask("wrong", 1)] == [200, 422, 200, 403]
     job = {"version": VERSIONS[0], "input": {"prompt": "a", "num_outputs": 4}}
     headers = {"Authorization": f"Token {ALICE}"}
     refused = httpx.post(f"{running.url}/v1/predictions", json=job, headers=headers)
-    assert refused.status_code == 429
+    assert refused.status_code == 422
     # The page's own download is no program's.
     assert httpx.post(f"{running.url}/picture", json={"prompt": "b"}).status_code == 200
     text = httpx.get(f"{running.url}/metrics").text

@@ -292,6 +292,44 @@ def test_a_prompt_with_what_is_no_text(ask: httpx.Client, vendor: Vendor, escape
     assert re.search(r"\b(prompt|inputs): ", told)
 
 
+def asking_for(vendor: Vendor, value: str) -> bytes:
+    """Its body with some JSON in fields that nobody knows, and in one that is repeated."""
+    body = {**vendor.asking(extra="VALUE"), "extra": "VALUE", "metadata": {"VALUE": ["VALUE"]}}
+    text = json.dumps(body)
+    return text.replace('"VALUE":', '"\\ud83d":').replace('"VALUE"', value).encode()
+
+
+@every(PAINTERS)
+def test_half_a_character_in_a_field_without_effect(
+    server: Running, ask: httpx.Client, vendor: Vendor
+) -> None:
+    """Some vendors repeat it in their answers."""
+    answer = post(ask, vendor, asking_for(vendor, '"half of \\ud83d"'))
+    assert answer.is_success, answer.text
+    if vendor.later is not None:
+        assert ask.get(vendor.later(answer.json())).status_code in (200, 202, 400)
+
+
+@every(PAINTERS)
+def test_a_number_beyond_any_is_refused_before_any_work(
+    server: Running, ask: httpx.Client, vendor: Vendor
+) -> None:
+    before = len(server.engine.requests)
+    told = refused(vendor, post(ask, vendor, asking_for(vendor, "1e999")), vendor.unprocessable)
+    assert "below 1.8e308" in told
+    assert len(server.engine.requests) == before
+
+
+def test_such_fields_leave_the_clients_list_as_it_is(ask: httpx.Client) -> None:
+    vendor = PAINTERS["replicate"]
+    post(ask, vendor, asking_for(vendor, "1e999"))
+    sent = post(ask, vendor, asking_for(vendor, '"half of \\ud83d"')).json()
+    listed = ask.get("/v1/predictions")
+    assert listed.status_code == 200
+    found = {each["id"]: each["input"].get("extra") for each in listed.json()["results"]}
+    assert found[sent["id"]] == "half of \ud83d"
+
+
 @every({name: PAINTERS[name] for name in FOLDING})
 def test_seeds_that_are_folded(ask: httpx.Client, vendor: Vendor) -> None:
     answer = post(ask, vendor, vendor.asking(seed=2**64 + 7))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lightning_demo.engine.cached import CachedEngine, FrameCache
 from lightning_demo.errors import EngineUnavailable, GenerationFailed, RateLimited
 from lightning_demo.schemas import Frame
 from lightning_demo.web.api import jobs as module
@@ -58,6 +59,21 @@ def test_a_job_is_painted_told_and_kept(run: Run, store: Store) -> None:
             assert store.file(picture.name).path.stat().st_size == picture.bytes
         assert store.usage("key:alice")[0]["pictures"] == 2
         assert (await Jobs(Painting(FakeEngine()), store).record("fal", ALICE, record.id)) == record
+
+    run(paint())
+
+
+def test_a_picture_from_memory_begins_too(run: Run, store: Store) -> None:
+    """Cog's stream, webhooks and fal's status tell the start."""
+
+    async def paint() -> None:
+        jobs = Jobs(Painting(CachedEngine(FakeEngine(), FrameCache(2**24))), store)
+        for _ in range(2):
+            job = await begin(jobs, count=2)
+            kinds = [event.kind async for _, event in job.events()]
+            assert (kinds[0], kinds.count("started"), kinds.count("picture")) == ("started", 1, 2)
+        assert kinds == ["started", "picture", "picture", "ended"], "without steps, from memory"
+        assert job.record.started and job.record.started <= (job.record.ended or 0)
 
     run(paint())
 

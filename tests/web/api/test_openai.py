@@ -119,6 +119,17 @@ def test_a_stream_of_several_completes_each(client: OpenAI) -> None:
     assert [event.type for event in events] == ["image_generation.completed"] * 3
 
 
+def test_a_stream_has_no_addresses_and_says_so(client: OpenAI) -> None:
+    for format, told in (
+        ("url", ["response_format: has no effect with stream; events hold pictures as base64."]),
+        ("b64_json", []),
+    ):
+        asked: Any = {"prompt": "a cat", "stream": True, "response_format": format}
+        (event,) = client.images.generate(**asked)
+        assert is_of(opened(event.b64_json), "a cat")
+        assert event.model_extra["warnings"] == told
+
+
 def test_a_stream_that_is_closed_early(client: OpenAI) -> None:
     stream = client.images.generate(**EVERYTHING, stream=True)
     stream.response.close()
@@ -225,10 +236,14 @@ def test_quality_is_a_number_of_steps(
         ({"quality": "low"}, 2),
         ({"quality": "hd"}, 8),
         ({"quality": "auto"}, 4),
-        ({"quality": "hd", "steps": 2}, 2),
+        ({"quality": "auto", "steps": 2}, 2),
     ]:
         assert post(**fields).json()["warnings"] == []
         assert running.engine.requests[-1].num_inference_steps == steps
+    for quality in ("hd", "low", "medium"):
+        told = post(quality=quality, step=2).json()["warnings"]
+        assert told == ["quality: has no effect beside a number of steps."]
+        assert running.engine.requests[-1].num_inference_steps == 2
 
 
 def test_a_size_is_asked_for_once(post: Callable[..., httpx.Response]) -> None:

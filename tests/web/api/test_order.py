@@ -50,6 +50,17 @@ def test_several_pictures_have_seeds_that_follow_one_another() -> None:
     assert made.seed == MAX_SEED - 1
 
 
+def test_a_variations_seed_goes_on_where_it_is_to() -> None:
+    fields = {"variation_seed": MAX_SEED, "variation_strength": 0.5}
+    made = order(count=2, seed=7, varied=True, others=fields)
+    found = [(request.seed, request.variation_seed) for request in made.requests]
+    assert found == [(7, MAX_SEED), (7, 0)]
+    made = order(count=2, seed=7, others=fields)
+    assert [request.seed for request in made.requests] == [7, 8]
+    made = order(count=2, seed=7, varied=True, others={"variation_strength": 0.0})
+    assert [request.seed for request in made.requests] == [7, 8]
+
+
 def test_what_is_out_of_range_here_is_told() -> None:
     made = order(seed=2**40 + 7, guidance_scale=50.0)
     assert (made.seed, made.requests[0].guidance_scale) == (7 + 2**40 % (MAX_SEED + 1), 20.0)

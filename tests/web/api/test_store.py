@@ -182,6 +182,17 @@ def test_a_job_is_its_owners(tmp_path: Path) -> None:
     store.close()
 
 
+def test_what_an_older_version_took_for_a_number_can_be_told(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    store = Store(tmp_path, hours=1, megabytes=1)
+    store.put_job(job("a", created=clock[0], input={"x": float("inf")}), ended=False)
+    assert store.job("fal", "key:alice", "a")["input"] == {"x": None}
+    assert [each["input"] for each in store.jobs("fal", "key:alice", None, 9)] == [{"x": None}]
+    assert [each["input"] for each in store.unfinished()] == [{"x": None}]
+    store.close()
+
+
 def test_jobs_are_listed_from_the_newest(tmp_path: Path, clock: list[float]) -> None:
     store = Store(tmp_path, hours=1, megabytes=1)
     clock[0] = 5.0
