@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -19,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ...errors import InvalidRequest, LightningError
-from ...images import parameters_text
-from ...schemas import MAX_PROMPT_CHARACTERS, Frame, GenerationRequest, Style, random_seed
+from ...schemas import MAX_PROMPT_CHARACTERS, Frame, Style, random_seed
 from ..http_json import EchoResponse
 from ..painting import while_connected
+from .a1111_answers import info, progress_of
 from .access import KEY_FAULTS
 from .aspect import of_sides
 from .files import Picture, as_text
@@ -197,9 +196,13 @@ async def txt2img(api: Api, http: Request) -> Response:
     if job.record.state == "failed":
         raise Failed(job.record)
     pictures = [await asyncio.to_thread(_read, api.store, each) for each in job.record.done]
-    info = _info(question, job.record, order.requests[0], painted)
+    said = question.prompt, question.negative_prompt or "", question.batch_size or 1
     images = [] if question.send_images is False else [as_text(data) for data in pictures]
-    content = {"images": images, "parameters": given, "info": json.dumps(info)}
+    content = {
+        "images": images,
+        "parameters": given,
+        "info": json.dumps(info(job.record, order.requests[0], painted, *said)),
+    }
     return EchoResponse(content, headers={"Cache-Control": "no-store"})
 
 
@@ -209,7 +212,7 @@ async def progress(api: Api, http: Request) -> Response:
     caller = api.caller(http)
     running = api.jobs.running(VENDOR, caller)
     skip = http.query_params.get("skip_current_image", "").lower() in ("true", "1")
-    content = _progress(running[0] if running else None, with_picture=not skip)
+    content = progress_of(running[0] if running else None, with_picture=not skip)
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
 
@@ -241,78 +244,3 @@ async def _painted(job: Job) -> list[Frame]:
         if event.kind == "picture" and event.frame is not None:
             frames[event.place] = event.frame
     return [frames[place] for place in sorted(frames)]
-
-
-def _info(
-    question: TextToImageQuestion,
-    record: Record,
-    first: GenerationRequest,
-    painted: Sequence[Frame],
-) -> dict[str, Any]:
-    """What the web UI says of finished pictures.
-
-    Args:
-        first: what the first picture was to be.
-    """
-    prompt, negative = question.prompt, question.negative_prompt or ""
-    size = record.done[0] if painted else None
-    return {
-        "prompt": prompt,
-        "all_prompts": [prompt] * len(painted),
-        "negative_prompt": negative,
-        "all_negative_prompts": [negative] * len(painted),
-        "seed": first.seed,
-        "all_seeds": [each.request.seed for each in painted],
-        "subseed": first.variation_seed,
-        "all_subseeds": [each.request.variation_seed for each in painted],
-        "subseed_strength": first.variation_strength,
-        "width": size.width if size else 0,
-        "height": size.height if size else 0,
-        "sampler_name": "Euler",
-        "cfg_scale": first.guidance_scale,
-        "steps": record.steps,
-        "batch_size": question.batch_size or 1,
-        "restore_faces": False,
-        "face_restoration_model": None,
-        "sd_model_name": painted[0].model if painted else "",
-        "sd_model_hash": None,
-        "denoising_strength": None,
-        "extra_generation_params": {"Schedule type": "SGM Uniform"},
-        "index_of_first_image": 0,
-        "infotexts": [parameters_text(each.request, each.model) for each in painted],
-        "styles": [first.style.name] if first.style else [],
-        "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.gmtime(record.created)),
-        "clip_skip": 1,
-        "is_using_inpainting_conditioning": False,
-        "interrupted": record.state == "cancelled",
-        "warnings": record.warnings,
-    }
-
-
-def _progress(job: Job | None, *, with_picture: bool) -> dict[str, Any]:
-    """A job as the web UI tells it; None: nothing runs."""
-    part, left, step, preview = 0.0, 0.0, 0, None
-    if job is not None:
-        record, preview = job.record, job.preview
-        step = 0 if preview is None or preview.final else preview.step
-        part = (len(record.done) + step / record.steps) / record.count
-        spent = time.time() - (record.started or time.time())
-        left = spent / part - spent if part else 0.0
-    state = {
-        "skipped": False,
-        "interrupted": False,
-        "stopping_generation": False,
-        "job": job.record.id if job else "",
-        "job_count": job.record.count if job else 0,
-        "job_timestamp": "0",
-        "job_no": len(job.record.done) if job else 0,
-        "sampling_step": step,
-        "sampling_steps": job.record.steps if job else 0,
-    }
-    return {
-        "progress": part,
-        "eta_relative": left,
-        "state": state,
-        "current_image": as_text(preview.data) if preview and with_picture else None,
-        "textinfo": None,
-    }
