@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "lightning_demo"
 WRITTEN_DOWN = {
     "model/compile/program_folder.py",
     "model/weights/single_file.py",
-    "web/api/a1111.py",
+    "web/api/a1111_answers.py",
     "web/api/expiry.py",
     "web/api/jobs.py",
     "web/api/native.py",
