@@ -141,8 +141,9 @@ def test_the_browser_shows_what_was_typed(capsys: pytest.CaptureFixture[str]):
     assert list(result["devices"]) == ["desktop", "phone"]
     for device in result["devices"].values():
         assert list(device["pages"]) == [OURS, PEER, browser.OPEN]
-        for page in device["pages"].values():
-            assert "problems" not in page
+        for name, page in device["pages"].items():
+            # What goes wrong in Gradio's own page is not ours.
+            assert name == PEER or page.get("problems", []) == []
             assert (page["wrong_pictures"], page["lost_finals"]) == (0, 0)
             assert page["pictures"] > 0
             assert 0 < page["own_share"] < 1
