@@ -253,9 +253,12 @@ class EngineContract:
         async def check() -> None:
             async with open_engine() as (engine, sampler):
                 work = Work(ask("slow"))
+                sampler.hold_after(2)  # at the second step, until the first preview is read
                 async with aclosing(engine.generate(work)) as values:
                     frames = only_frames(values)
                     first = await anext(frames)
+                    await sampler.reached()
+                    sampler.release()
                     while len(sampler.steps) < 4:
                         await settle()
                     rest = [frame async for frame in frames]

@@ -58,7 +58,7 @@ class ObservedSampler(Sampler):
         self._gate.clear()
 
     def hold_after(self, steps: int) -> None:
-        """Lets this many steps go on, then holds as `hold` does."""
+        """Holds at the step of this number, counted from now, as `hold` does."""
         self._until_hold = steps
         self._at_gate.clear()
         self._gate.set()

@@ -95,6 +95,8 @@ class Observed(EngineServer):
                 await before.aclose()
             case "hold":
                 self._sampler.hold()
+            case "hold_after":
+                self._sampler.hold_after(int(http.query_params["steps"]))
             case "release":
                 self._sampler.release()
         return JSONResponse(
@@ -119,9 +121,10 @@ class FarSampler:
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30)
 
-    def tell(self, name: str) -> dict[str, Any]:
+    def tell(self, name: str, **options: int) -> dict[str, Any]:
         """Asks for something; what is known then."""
-        found: dict[str, Any] = self._http.post(f"/test/{name}").raise_for_status().json()
+        answer = self._http.post(f"/test/{name}", params=options).raise_for_status()
+        found: dict[str, Any] = answer.json()
         return found
 
     @property
@@ -132,6 +135,10 @@ class FarSampler:
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
         self.tell("hold")
+
+    def hold_after(self, steps: int) -> None:
+        """Holds at the step of this number, counted from now."""
+        self.tell("hold_after", steps=steps)
 
     def release(self) -> None:
         """Lets steps go on."""

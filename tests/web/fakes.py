@@ -134,6 +134,7 @@ class FakeEngine(LoopEngine):
         self.line: Forecast | None = None  # while there is one, every request waits in line
         self._gate: threading.Event | None = None  # before which steps wait
         self._at_gate = False
+        self._until_hold = 0
 
     @property
     def requests(self) -> list[GenerationRequest]:
@@ -154,6 +155,10 @@ class FakeEngine(LoopEngine):
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
         self._gate, self._at_gate = self._gate or threading.Event(), False
+
+    def hold_after(self, steps: int) -> None:
+        """Holds at the step of this number, counted from now."""
+        self._until_hold, self._at_gate = steps, False
 
     def release(self) -> None:
         """Lets steps go on, even if the next are held again before they notice."""
@@ -194,6 +199,10 @@ class FakeEngine(LoopEngine):
 
     async def _spend(self, call: Called) -> None:
         begun = time.monotonic()
+        if call.kind == "step" and self._until_hold:
+            self._until_hold -= 1
+            if not self._until_hold:
+                self.hold()
         gate = self._gate if call.kind == "step" else None
         while gate is not None and not gate.is_set():
             self._at_gate = True
