@@ -63,9 +63,14 @@ class ObservedSampler(Sampler):
         self._at_gate.clear()
         self._gate.set()
 
+    @property
+    def held(self) -> bool:
+        """Whether a step waits."""
+        return self._at_gate.is_set()
+
     async def reached(self) -> None:
         """Waits until a step waits."""
-        while not self._at_gate.is_set():
+        while not self.held:
             await settle()
 
     def release(self) -> None:

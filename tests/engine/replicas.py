@@ -27,13 +27,45 @@ from .moments import settle
 STEP_SECONDS = 0.15
 
 
-class Colours(EngineServer):
+class Controlled(EngineServer):
+    """Its steps can be held from another process: see `FarSampler`."""
+
+    _sampler: Any  # what is held
+
+    def _routes(self) -> list[BaseRoute]:
+        return [*super()._routes(), Route("/test/{name}", self._do, methods=["POST"])]
+
+    async def _do(self, http: Request) -> JSONResponse:
+        self._caller(http)
+        match http.path_params["name"]:
+            case "renew":
+                await self._renew()
+            case "hold":
+                self._sampler.hold()
+            case "hold_after":
+                self._sampler.hold_after(int(http.query_params["steps"]))
+            case "release":
+                self._sampler.release()
+        return JSONResponse(
+            {
+                "steps": self._sampler.steps,
+                "reached": self._sampler.held,
+                "streams": self._painting._pictures.total(),
+                "waiting": self._local.status().waiting,
+            }
+        )
+
+    async def _renew(self) -> None:
+        raise NotImplementedError
+
+
+class Colours(Controlled):
     """Paints plain colours, at a pace that leaves time to kill it; needs no model."""
 
     def _engine(self, settings: Settings, metrics: Metrics) -> tuple[Engine, Engine]:
         from ..web.fakes import FakeEngine
 
-        engine = FakeEngine(step_seconds=STEP_SECONDS)
+        engine = self._sampler = FakeEngine(step_seconds=STEP_SECONDS)
         return engine, engine
 
 
@@ -41,7 +73,7 @@ class ColourReplica(Colours, Replica):
     """The same as a replica of Ray."""
 
 
-class Observed(EngineServer):
+class Observed(Controlled):
     """The miniature's quick form behind an observed sampler; a new engine for each test."""
 
     def _engine(self, settings: Settings, metrics: Metrics) -> tuple[Engine, Engine]:
@@ -80,33 +112,13 @@ class Observed(EngineServer):
         sampler.steps.clear()
         return engine
 
-    def _routes(self) -> list[BaseRoute]:
-        return [*super()._routes(), Route("/test/{name}", self._do, methods=["POST"])]
-
-    async def _do(self, http: Request) -> JSONResponse:
-        self._caller(http)
-        match http.path_params["name"]:
-            case "renew":
-                self._sampler.release()
-                before, self._stage.engine = (
-                    self._stage.engine,
-                    await asyncio.to_thread(self._observed),
-                )
-                await before.aclose()
-            case "hold":
-                self._sampler.hold()
-            case "hold_after":
-                self._sampler.hold_after(int(http.query_params["steps"]))
-            case "release":
-                self._sampler.release()
-        return JSONResponse(
-            {
-                "steps": self._sampler.steps,
-                "reached": self._sampler._at_gate.is_set(),
-                "streams": self._painting._pictures.total(),
-                "waiting": self._stage.status().waiting,
-            }
+    async def _renew(self) -> None:
+        self._sampler.release()
+        before, self._stage.engine = (
+            self._stage.engine,
+            await asyncio.to_thread(self._observed),
         )
+        await before.aclose()
 
 
 class ObservedReplica(Observed, Replica):

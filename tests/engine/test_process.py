@@ -137,7 +137,7 @@ def lasts(check: Callable[[], Any]) -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_killed_and_stopped_it_is_replaced():
     async def check() -> None:
-        async with opened(silent_seconds=0.5) as engine:
+        async with opened(silent_seconds=3) as engine:  # a crowded machine is silent for a while
             waits = asyncio.create_task(read(engine, "before it is there"))
             first = (await waits)[-1]
             assert isinstance(first, Frame) and first.final
@@ -146,6 +146,9 @@ def test_killed_and_stopped_it_is_replaced():
                 pid = engine.pid
                 assert pid is not None
                 hit = lambda pid=pid, number=number: os.kill(pid, number)  # noqa: E731
+                sampler = FarSampler(engine.places[0].engine.url, engine._key)  # type: ignore[attr-defined]
+                sampler.hold_after(2)  # it happens in the middle
+                sampler.close()
                 moved = await read(engine, "a boat", hit)
                 check_moved(moved)
                 assert moved[-1].data == calm.data  # type: ignore[union-attr]

@@ -24,6 +24,7 @@ from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.ray.cluster import Cluster
 from lightning_demo.engine.ray.engine import RayEngine
+from lightning_demo.engine.ray.registry import Record
 from lightning_demo.errors import InvalidSetting
 from lightning_demo.model.weights.checkpoints import MINIATURE
 from lightning_demo.schemas import Frame, GenerationRequest
@@ -164,11 +165,18 @@ async def read(engine: RayEngine, prompt: str, on_first: Any = None, **options: 
     return seen
 
 
-def painter(engine: RayEngine, session: str) -> int:
-    """The process that has this session."""
+def painter(engine: RayEngine, session: str) -> Record:
+    """The replica that has this session."""
     place = engine._choice._homes[session][0]  # type: ignore[attr-defined]
-    (pid,) = [m.record.pid for m in engine._members.values() if m.place is place]
-    return int(pid)
+    (record,) = [m.record for m in engine._members.values() if m.place is place]
+    return record
+
+
+def hold_second_step(engine: RayEngine, session: str) -> FarSampler:
+    """What happens at the next request's first frame happens in the middle of it."""
+    sampler = FarSampler(painter(engine, session).url, engine._plan.key)
+    sampler.hold_after(2)
+    return sampler
 
 
 @asynccontextmanager
@@ -198,17 +206,21 @@ def test_stopped_killed_and_rolled(cluster: Cluster):
             assert len({painter(engine, f"s{n}") for n in range(4)}) == 2
             alone = (await read(other, "a boat"))[-1]
 
-            pid = painter(engine, "s0")
+            pid = painter(engine, "s0").pid
             stop = lambda: os.kill(pid, signal.SIGSTOP)  # noqa: E731
+            sampler = hold_second_step(engine, "s0")
             check_moved(await read(engine, "stopped", stop, session="s0"))
             status = engine.status()
             assert (status.state, status.engines, status.engines_ready) == ("ready", 2, 1)
-            assert painter(engine, "s0") != pid, "the session has moved"
+            assert painter(engine, "s0").pid != pid, "the session has moved"
             os.kill(pid, signal.SIGCONT)
+            sampler.release()
+            sampler.close()
             await until(lambda: engine.status().engines_ready == 2)
 
-            pid = painter(engine, "s0")
+            pid = painter(engine, "s0").pid
             kill = lambda: os.kill(pid, signal.SIGKILL)  # noqa: E731
+            hold_second_step(engine, "s0").close()
             moved = await read(engine, "a boat", kill, session="s0")
             check_moved(moved)
             assert moved[-1].data == alone.data, "whoever paints it"  # type: ignore[union-attr]

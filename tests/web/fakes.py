@@ -133,7 +133,7 @@ class FakeEngine(LoopEngine):
         self.asked_for_forecasts = 0
         self.line: Forecast | None = None  # while there is one, every request waits in line
         self._gate: threading.Event | None = None  # before which steps wait
-        self._at_gate = False
+        self.held = False  # whether a step waits
         self._until_hold = 0
 
     @property
@@ -154,11 +154,11 @@ class FakeEngine(LoopEngine):
 
     def hold(self) -> None:
         """Lets the next step wait until `release`."""
-        self._gate, self._at_gate = self._gate or threading.Event(), False
+        self._gate, self.held = self._gate or threading.Event(), False
 
     def hold_after(self, steps: int) -> None:
         """Holds at the step of this number, counted from now."""
-        self._until_hold, self._at_gate = steps, False
+        self._until_hold, self.held = steps, False
 
     def release(self) -> None:
         """Lets steps go on, even if the next are held again before they notice."""
@@ -168,7 +168,7 @@ class FakeEngine(LoopEngine):
 
     async def reached(self) -> None:
         """Waits until a step waits."""
-        while not self._at_gate:  # noqa: ASYNC110
+        while not self.held:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     async def generate(self, work: Work) -> Stream:
@@ -205,7 +205,7 @@ class FakeEngine(LoopEngine):
                 self.hold()
         gate = self._gate if call.kind == "step" else None
         while gate is not None and not gate.is_set():
-            self._at_gate = True
+            self.held = True
             await asyncio.sleep(0.001)
         # What nobody wants any more takes no time.
         while (  # noqa: ASYNC110

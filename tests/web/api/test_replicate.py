@@ -203,7 +203,7 @@ class TestPredictions:
     def test_progress_while_it_is_painted(self, client, engine):
         engine.hold()
         prediction = client.predictions.create(version=VERSION, input=INPUT)
-        wait_for(lambda: engine._at_gate)
+        wait_for(lambda: engine.held)
         prediction.reload()
         assert (prediction.status, prediction.output) == ("processing", None)
         engine.release()
@@ -212,7 +212,7 @@ class TestPredictions:
     def test_cancel(self, client, engine):
         engine.hold()
         prediction = client.predictions.create(version=VERSION, input=INPUT)
-        wait_for(lambda: engine._at_gate)
+        wait_for(lambda: engine.held)
         prediction.cancel()
         assert prediction.status == "canceled"
         assert prediction.completed_at
@@ -489,7 +489,7 @@ def test_a_restart(start, tmp_path):
         ended = client.predictions.create(REF, INPUT, wait=True)
         server.engine.hold()
         running = client.predictions.create(REF, INPUT)
-        wait_for(lambda: server.engine._at_gate)
+        wait_for(lambda: server.engine.held)
         # What is on the disk now is what a killed server leaves.
         shutil.copytree(tmp_path / "files", tmp_path / "left")
         server.engine.release()
