@@ -71,6 +71,12 @@ export class Timeline {
       target.value = ""; // so that the same can be chosen again
     });
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.stop(HERE));
+    // The next picture's words would undo what somebody has selected to type over.
+    for (const kind of ["focusin", "pointerdown", "keydown"]) {
+      document.addEventListener(kind, ({ target, isTrusted }) => {
+        if (isTrusted && this.running && /** @type {Element} */ (target).closest?.("#prompt")) this.stop();
+      });
+    }
   }
 
   get entries() {

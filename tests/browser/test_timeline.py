@@ -324,6 +324,7 @@ def test_played_back_until_somebody_types(forgetful: Visit) -> None:
     assert tab.page.get_attribute("#timeline-play", "aria-pressed") == "false"
     tab.page.click("#timeline-play")
     tab.prompt.press("ControlOrMeta+a")
+    assert not tab.page.evaluate("lightning.timeline.running"), "what is selected stays so"
     tab.prompt.press_sequentially("a boat now")
     tab.wait_painted("a boat now")
     assert tab.prompt.input_value() == "a boat now"

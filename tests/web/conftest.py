@@ -22,7 +22,7 @@ from lightning_demo.web.server import Server
 
 from .fakes import FakeEngine
 
-PATIENCE = 20.0  # seconds; only a failure waits that long
+PATIENCE = 60.0  # seconds; only a failure waits that long
 # A client with more than a few unread messages stops reading, and then closing it takes 10 s.
 connect = partial(connect_to, max_size=None, max_queue=None)
 
