@@ -184,9 +184,14 @@ class FailoverEngine:
             found += several or ([_row(place)] if place.label else [])
         return found
 
-    def _choose(self, request: _Request) -> Place | None:
-        """The best that is well, or will be; rather one that has failed of late than nobody."""
-        fresh = [place for place in self.places if place not in request.tried]
+    def _choose(self, request: _Request, *, again: bool = False) -> Place | None:
+        """The best that is well, or will be; rather one that has failed of late than nobody.
+
+        Args:
+            again: be it one that has had it before.
+        """
+        had = [attempt.place for attempt in request.attempts] if again else request.tried
+        fresh = [place for place in self.places if place not in had]
         if request.work.here:
             fresh = [place for place in fresh if place.here]
         states = {place: place.engine.status().state for place in fresh}
@@ -261,19 +266,26 @@ class FailoverEngine:
             await _left(*others)
 
     async def _move_to_one_that_is_ready(self, request: _Request) -> None:
-        """What waits for a model to load goes to an engine that has become ready before."""
+        """What waits for a model to load goes to an engine that has become ready before.
+
+        Be it one that has not painted it: that may only have been silent for a while, and is asked
+        again once its breaker allows it.
+        """
         if request.started or len(request.attempts) != 1:
             return
         (attempt,) = request.attempts
         if attempt.place.engine.status().state != "loading":
             return
-        place = self._choose(request)
-        if place is not None and place.engine.status().state == "ready" and place.allowed:
+        for again in (False, True):
+            place = self._choose(request, again=again)
+            if place is None or place.engine.status().state != "ready" or not place.allowed:
+                continue
             request.attempts.clear()
             request.tried.remove(attempt.place)  # where it has not begun, and may be asked again
             request.given -= 1
             await _left(attempt)
             self._begin(request, place)
+            return
 
     def _start_a_second(self, request: _Request) -> None:
         """Asks another engine, too, where the first frame of the last key is late."""

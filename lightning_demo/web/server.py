@@ -61,6 +61,7 @@ CLOSE_SECONDS = 3  # for what is still being sent after that
 ENGINE_SECONDS = 12.0
 POLL_SECONDS = 0.5
 SAME_SECONDS = 1.0  # in which another signal is the first one again, passed on by a program
+PORTS = 5  # that are tried where any free one will do
 TOLD_SECONDS = 3.0  # in which pages and health checks learn that the engine has failed
 STYLES = (
     *("style", "prompt", "picture", "status", "controls", "words", "picture_dialog", "keys"),
@@ -94,6 +95,15 @@ class Server:
                 certificate cannot be used.
         """
         check_certificate(self._settings)
+        for last in (*[False] * (PORTS - 1), True):
+            try:
+                self._open()
+                break
+            except OSError:  # another program has taken it since it was found free
+                if last or self._settings.port:
+                    raise
+
+    def _open(self) -> None:
         host = self._settings.host.strip("[]")
         port = free_port(host, self._settings.port)
         audiences = self._service.stage.audiences if self._service.stage else None

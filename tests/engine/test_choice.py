@@ -11,9 +11,10 @@ import pytest
 from lightning_demo.engine.attempt import Place
 from lightning_demo.engine.awaited import STARTING, AwaitedEngine
 from lightning_demo.engine.base import Value, Work
+from lightning_demo.engine.breaker import Breaker
 from lightning_demo.engine.choice import LONG_LINE, Balanced
 from lightning_demo.engine.failover import FailoverEngine
-from lightning_demo.errors import EngineUnavailable
+from lightning_demo.errors import EngineHung, EngineUnavailable, NotTaken
 from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..web.fakes import LIMITS, STATUS, FakeEngine
@@ -217,6 +218,27 @@ def test_a_request_may_wait_a_second_time(run):
             equals.engine.places = [equals.places[1], nobody]
             (final,) = await equals.painted()
             assert final.request.prompt == "twice" and equals.prompts(1) == ["twice"]
+
+    run(check())
+
+
+@pytest.mark.parametrize("silence", [NotTaken, EngineHung])
+def test_one_that_was_silent_for_a_while_is_asked_again(run, silence: type[EngineUnavailable]):
+    """Nobody else is there to paint it."""
+
+    async def check() -> None:
+        async with Equals(1) as equals:
+            (silent,) = equals.places
+            silent.breaker = Breaker(pause=0.1)
+            equals.engine.places = [silent, Place("nobody", AwaitedEngine(STATUS), here=True)]
+            equals.engines[0].hold()
+            equals.begin("waits")
+            await equals.engines[0].reached()
+            for reader in list(equals.engines[0]._readers.values()):
+                reader.end(silence("It has said nothing for too long."))
+            (final,) = await equals.painted()
+            assert final.request.prompt == "waits"
+            assert equals.prompts(0) == ["waits", "waits"]
 
     run(check())
 

@@ -54,12 +54,14 @@ class Tab:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self._last: dict[str, Any] | None = None  # message, if it was waited for
 
     def ask(self, sequence: int, prompt: str = "a cat", **fields: Any) -> None:
         request = {"prompt": prompt, "seed": 1, **fields}
         self.say({"sequence": sequence, "request": request})
 
     def say(self, message: object) -> None:
+        self._last = None
         self.connection.send(message if isinstance(message, str) else json.dumps(message))
 
     def receive(self) -> dict[str, Any]:
@@ -76,13 +78,25 @@ class Tab:
         while True:
             message = self.receive()
             if wanted(message):
+                self._last = message
                 return [*received, message]
             if message["type"] != "status":
                 received.append(message)
 
     def final(self, sequence: int) -> list[dict[str, Any]]:
-        """All messages up to the final frame of `sequence`."""
-        return self.until(lambda m: m.get("final", False) and m["sequence"] == sequence)
+        """All messages up to the final frame of `sequence`.
+
+        It may be the frame that has just been waited for: on a crowded machine a final replaces all
+        previews.
+        """
+
+        def wanted(message: dict[str, Any]) -> bool:
+            return message.get("final", False) and message["sequence"] == sequence
+
+        last, self._last = self._last, None
+        received = [last] if last is not None and wanted(last) else self.until(wanted)
+        self._last = None
+        return received
 
     def error(self) -> dict[str, Any]:
         return self.until(lambda m: m["type"] == "error")[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from lightning_demo.cli import main
+from lightning_demo.ports import free_port
 from lightning_demo.settings import Settings
 from lightning_demo.web import server
 from lightning_demo.web.server import serve
@@ -101,6 +103,29 @@ def test_a_taken_port_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> Non
     assert error.startswith(f"error: port: 127.0.0.1:{port} cannot be used")
     assert "--port" in error and error.count("\n") == 1
     assert engine.closed
+
+
+# Gradio leaves a socket open that has found the port taken.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_another_port_is_tried_where_any_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between looking for a free one and opening it, another program may have taken it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = iter([taken.getsockname()[1], free_port("127.0.0.1", 0)])
+        monkeypatch.setattr(server, "free_port", lambda host, port: next(found))
+        running = Running(FakeEngine(), stage=True, audience=True)
+        gc.collect()
+        try:
+            audiences = running.server._service.stage.audiences
+            assert (
+                f":{audiences.port}" in running.url != f"http://127.0.0.1:{taken.getsockname()[1]}"
+            )
+            with running.socket() as tab:
+                tab.ask(1)
+                tab.final(1)
+        finally:
+            running.server.stop()
 
 
 def test_whoever_starts_it_twice_is_told_where_it_runs(
