@@ -128,7 +128,7 @@ def _turn(
             page.keyboard.press("Delete")
             time.sleep(REST)
             page.evaluate("probe.clear()")
-            before = _counters(server)
+            before = _counters_at_rest(server)
             type_keys(page, keys)
             wait_finished(page, keys[-1].text)
             ended, noted = page.evaluate("[performance.now() / 1000, probe]")
@@ -142,9 +142,19 @@ def _turn(
         context.close()
 
 
+def _counters_at_rest(server: Server) -> dict[str, float]:
+    """The same as `_counters`, once the last guess has been given up."""
+    found = _counters(server)
+    while True:
+        time.sleep(REST)
+        before, found = found, _counters(server)
+        if before == found:
+            return found
+
+
 def _counters(server: Server) -> dict[str, float]:
     """The server's own figures that count guesses, by short names."""
-    text = httpx.get(server.url + "metrics", trust_env=False).text
+    text = httpx.get(server.url + "metrics", trust_env=False, timeout=60).text
     found = dict.fromkeys(("steps", "ahead_steps", "painted", "given_up", "hit"), 0.0)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -213,7 +213,7 @@ def _asking(num_inference_steps: int) -> Ask:
 @contextmanager
 def _serve(steps: int, weights: str, device: str, threads: int) -> Iterator[list[Server]]:
     """Ours and the peer with one model, suspended."""
-    options = ["{port}", str(threads), str(steps), weights, device]
+    options = ["0", str(threads), str(steps), weights, device]
     commands = {
         OURS: ["-m", "lightning_demo.bench.our_server", *options],
         PEER: ["-m", f"lightning_demo.bench.peers.{PEER}", *options],

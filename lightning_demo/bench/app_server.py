@@ -31,7 +31,7 @@ def app_command(threads: int, engine: str = "ray", replicas: int = 1) -> list[st
         engine: where it is (`--engine`).
         replicas: of it, in a Ray cluster.
     """
-    command = [str(APP), "--port", "{port}", "--model", "miniature", "--device", "cpu"]
+    command = [str(APP), "--port", "0", "--model", "miniature", "--device", "cpu"]
     command += ["--threads", str(threads), "--no-compile", "--no-ahead", "--memory-mb", "0"]
     command += ["--max-sessions", "1000", "--engine", engine]
     return command if engine != "ray" else [*command, "--replicas", str(replicas)]

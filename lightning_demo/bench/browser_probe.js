@@ -7,6 +7,7 @@
   let pressed = 0; // the last key
   let latest = null; // the picture that was drawn last
   let joined = Promise.resolve();
+  let joining = 0; // what Gradio has not answered yet
 
   const probe = (globalThis.probe = {
     keys: [], // { text, at }
@@ -24,7 +25,7 @@
 
     /** Whether Gradio's page waits for nothing: it asks now and then twice for the same text. */
     rests() {
-      return [...events.values()].every((event) => event.completed);
+      return joining === 0 && [...events.values()].every((event) => event.completed);
     },
 
     /** What is on the screen: 16 x 16 pixels. */
@@ -93,12 +94,18 @@
   globalThis.fetch = async (address, options) => {
     const url = String(address?.url ?? address);
     const at = performance.now();
-    const answer = await fetch(address, options);
-    if (url.includes("/queue/join")) {
+    const joins = url.includes("/queue/join");
+    joining += joins;
+    const answer = await fetch(address, options).catch((problem) => {
+      joining -= joins;
+      throw problem;
+    });
+    if (joins) {
       const [text] = JSON.parse(options.body).data;
       probe.sent.push({ text, at });
       joined = answer.clone().json().then(({ event_id: id }) => {
         events.set(id, { text, step: 0, url: "", completed: false });
+        joining -= 1;
       });
     } else if (url.includes("/queue/data")) {
       listen(answer.clone().body).catch(() => {}); // the page has left

@@ -119,7 +119,7 @@ def screenshots(out: Path, views: Sequence[str] = ()) -> int:
         InvalidSetting: there is no browser, or nothing to drive one.
     """
     out.mkdir(parents=True, exist_ok=True)
-    command = ["-m", "lightning_demo", "serve", "--port", "{port}", *SERVE]
+    command = ["-m", "lightning_demo", "serve", "--port", "0", *SERVE]
     count = 0
     with chromium() as browser:
         for options, shown in ((STAGED, _views), (PUBLIC, _public)):

@@ -24,7 +24,6 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from ..errors import EngineUnavailable
-from ..ports import free_port
 from ..schemas import GETTING_FASTER
 from .clients import OPEN_WITHIN, FetchPage, GradioPage, LivePage, Page
 
@@ -164,9 +163,8 @@ class Server:
 
 @contextlib.contextmanager
 def launch(arguments: Sequence[str], name: str = "") -> Iterator[Server]:
-    """Starts a Python program, not yet ready, and ends it; "{port}" becomes a free port."""
-    port = str(free_port("127.0.0.1", 0))
-    command = [sys.executable, *(part.replace("{port}", port) for part in arguments)]
+    """Starts a Python program, not yet ready, and ends it."""
+    command = [sys.executable, *arguments]
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as pictures,
         tempfile.TemporaryFile("w+") as log,
@@ -249,9 +247,9 @@ def command(name: str, num_inference_steps: int, threads: int, slower: int = 1) 
     if name == OURS:
         options = ["--model", "miniature", "--device", "cpu", "--threads", str(threads)]
         options += ["--max-sessions", "1000"]  # everybody is let in, as by the peers
-        arguments = ["lightning_demo", "serve", *options, "--port", "{port}"]
+        arguments = ["lightning_demo", "serve", *options, "--port", "0"]
     else:
-        arguments = [f"lightning_demo.bench.peers.{name}", "{port}"]
+        arguments = [f"lightning_demo.bench.peers.{name}", "0"]
         arguments += [str(threads), str(num_inference_steps)]
     if slower > 1:
         arguments = ["lightning_demo.bench.slowed", str(slower), *arguments]
@@ -286,7 +284,8 @@ def allow_files(wanted: int) -> None:
 
 def _wait_for_model(url: str) -> None:
     until = time.monotonic() + READY_WITHIN
-    with httpx.Client(trust_env=False) as http:  # one: to make one takes as long as to load much
+    # One: to make one takes as long as to load much.
+    with httpx.Client(trust_env=False, timeout=REST_WITHIN) as http:
         while http.get(url + "readyz").status_code != httpx.codes.OK:
             if time.monotonic() > until:
                 raise EngineUnavailable(

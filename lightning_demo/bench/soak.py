@@ -136,7 +136,18 @@ class Soak:
         sampling = self._sample(max(1.0, seconds / SAMPLES))
         await asyncio.gather(*users, *programs, audience.run(self._end), sampling)
         await asyncio.sleep(REST_SECONDS)
-        return self._look()
+        return await self._at_rest()
+
+    async def _at_rest(self) -> Sample:
+        """How large it is once it lets go of nothing more: a crowded machine takes its time."""
+        found = self._look()
+        for _ in range(20):
+            before = found
+            await asyncio.sleep(1.0)
+            found = self._look()
+            if found["descriptors"] >= before["descriptors"]:
+                break
+        return found
 
     @property
     def _over(self) -> bool:

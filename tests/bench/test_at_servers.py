@@ -127,7 +127,7 @@ def test_of_a_short_soak_no_descriptor_and_no_thread_is_left(
     assert result["happened"]["visits of phones"] >= 2 and "trouble" not in result["happened"]
     assert len(result["samples"]) >= 3
     # Threads that wait for work come and go; a leak would be one for each visit or request.
-    assert result["left"]["descriptors"] <= 2 and result["left"]["threads"] <= 2
+    assert result["left"]["descriptors"] <= 2 and result["left"]["threads"] <= 6
 
 
 @pytest.mark.browser

@@ -33,6 +33,7 @@ def context(tmp_path: Path) -> CheckContext:
     return CheckContext(tmp_path, tmp_path / "cache", float("inf"), small=True, inductor=False)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("forked")
 def test_everything_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["bench", "gpu-check", "--small", "--out", str(tmp_path)]) == 0, (

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lightning_demo.bench import stage, stage_desk, stage_wall
+from lightning_demo.bench import many, stage, stage_desk, stage_wall
 from lightning_demo.cli import main
 
 SMALL = ["--phones", "5", "--painting", "2", "--seconds", "1", "--rounds", "1", "--threads", "1"]
@@ -16,7 +16,7 @@ SMALL = ["--phones", "5", "--painting", "2", "--seconds", "1", "--rounds", "1", 
 def test_a_talk_alone_and_before_a_hall(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (stage, stage_desk, stage_wall):
+    for module in (many, stage, stage_desk, stage_wall):
         monkeypatch.setattr(module, "PATIENCE", 200.0)  # a busy machine loses nothing
     assert main(["bench", "stage", "--num-inference-steps", "2", *SMALL]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

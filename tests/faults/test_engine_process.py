@@ -56,7 +56,7 @@ def test_the_page_outlives_its_engine():
                 assert tab.final(2)[-1]["sequence"] == 2, "painted once another is there"
                 (other,) = engines(server.pid)
                 assert other != pid and first["data"]
-            assert httpx.get(f"{found[1]}/readyz").status_code == 200
+            assert httpx.get(f"{found[1]}/readyz", timeout=60).status_code == 200
             server.send_signal(signal.SIGTERM)
             assert server.wait(PATIENCE) == 0
             end = time.monotonic() + PATIENCE

@@ -69,8 +69,9 @@ def use(url: str, said: list[str]) -> list[str]:
         for way in (f"Bearer {key}", "Basic " + b64encode(f"user:{key}".encode()).decode()):
             body = {"prompt": "poison"}
             headers = {"Authorization": way}
-            said.append(httpx.post(f"{url}/v1/images/generations", json=body, headers=headers).text)
-        said.append(httpx.get(f"{url}/v1/models", params={"key": key}).text)
+            images = f"{url}/v1/images/generations"
+            said.append(httpx.post(images, json=body, headers=headers, timeout=60).text)
+        said.append(httpx.get(f"{url}/v1/models", params={"key": key}, timeout=60).text)
         with pytest.raises(WebSocketException), connect(f"ws{url[4:]}/live?token={key}"):
             pass
     for password in (SECRETS["wrong presenter"], SECRETS["presenter"]):

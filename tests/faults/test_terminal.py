@@ -121,11 +121,11 @@ def stop_all(child: ForkedPopen, terminal: Terminal) -> None:
 End = Callable[[ForkedPopen, Terminal], None]
 
 
-def ends_in_order(engine: str, end: End) -> None:
+def ends_in_order(engine: str, end: End, patience: float = PATIENCE) -> None:
     with demo(engine) as (child, terminal, folder):
         url = terminal.url()
         terminal.let_go()
-        answer = httpx.post(f"{url}/v1/pictures", json={"prompt": "a cat"}, timeout=PATIENCE)
+        answer = httpx.post(f"{url}/v1/pictures", json={"prompt": "a cat"}, timeout=patience)
         assert answer.status_code == 200
         assert processes(str(folder))
         assert [path for path in folder.rglob("*") if path.suffix == ".jpg"]
@@ -169,8 +169,8 @@ def test_who_compiles_beside_an_engine_in_a_process_can_be_ended() -> None:
         assert engine.wait(PATIENCE) == 0, "it ends with its standard input, and not before"
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(700)
 def test_with_engines_of_ray_nothing_is_left() -> None:
     """Ctrl-C, which the terminal sends to Ray's own processes as well."""
     pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
-    ends_in_order("ray", press_ctrl_c)
+    ends_in_order("ray", press_ctrl_c, patience=400)  # a crowded machine starts engines slowly

@@ -33,6 +33,7 @@ def laptop(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(rehearsal, "power", lambda: Power(True, 90))
     monkeypatch.setattr(rehearsal, "screens", lambda: ["eDP-1 1920 x 1080", "HDMI-1 1920 x 1080"])
     monkeypatch.setattr(rehearsal, "firewall", lambda port: "")
+    monkeypatch.setattr(rehearsal, "PATIENT", 1e6)  # what a moment was slow at decides nothing
     monkeypatch.setattr(reachable, "addresses", lambda: ("192.168.1.7",))
     return monkeypatch
 

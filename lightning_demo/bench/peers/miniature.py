@@ -66,13 +66,13 @@ def arguments() -> tuple[int, Miniature]:
 
 
 def serve_page(demo: gr.Blocks, port: int, model: Miniature) -> None:
-    """Serves a Gradio page until the process is ended."""
+    """Serves a Gradio page until the process is ended; on one of Gradio's own ports for 0."""
     demo.launch(
-        server_port=port,
+        server_port=port or None,
         quiet=True,
         prevent_thread_lock=True,
         app_kwargs={"routes": [model.metrics()]},
     )
-    print(f"Open http://127.0.0.1:{port}/", flush=True)
+    print(f"Open {demo.local_url}", flush=True)
     while True:
         time.sleep(3600)

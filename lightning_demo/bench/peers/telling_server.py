@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 
 def serve(app: ASGIApp, port: int) -> None:
-    """Serves an application on this machine until the process ends."""
+    """Serves an application on this machine until the process ends; on any free port for 0."""
     _TellingServer(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning")).run()
 
 
@@ -22,4 +22,5 @@ class _TellingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listens, then says so."""
         await super().startup(sockets)
-        print(f"Open http://{self.config.host}:{self.config.port}/", flush=True)
+        port = self.servers[0].sockets[0].getsockname()[1]
+        print(f"Open http://{self.config.host}:{port}/", flush=True)
