@@ -258,6 +258,7 @@ export class Timeline {
       byId("clear").textContent = sure;
       return;
     }
+    this.menu.rest();
     this.clearedAt = this.lightning.sequence;
     await this.forget(gone);
     this.draw();

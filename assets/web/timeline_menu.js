@@ -11,6 +11,7 @@ const byId = (name) => document.getElementById(`timeline-${name}`);
 
 export class TimelineMenu {
   constructor() {
+    this.rest();
     const outside = (/** @type {Event} */ { target }) => !(/** @type {Element} */ (target)).closest?.("#timeline-menu, #timeline-more");
     for (const leaves of ["pointerdown", "focusin"]) {
       document.addEventListener(leaves, (event) => this.isOpen && outside(event) && this.open(false));
@@ -25,6 +26,7 @@ export class TimelineMenu {
   /** @param {boolean} open */
   open(open, focus = false) {
     byId("menu").hidden = !open;
+    this.rest();
     byId("more").setAttribute("aria-expanded", String(open));
     if (open) byId("name").focus();
     else if (focus) byId("more").focus();
@@ -39,6 +41,10 @@ export class TimelineMenu {
     if (document.activeElement !== byId("name") && byId("name").value !== name) byId("name").value = name;
     set(byId("name"), "placeholder", entry?.request.prompt ?? "");
     set(byId("pin"), "aria-pressed", String(Boolean(entry?.pinned)));
+  }
+
+  /** The button that asks once more no longer does. */
+  rest() {
     write(byId("clear"), text("timeline.forget"));
   }
 

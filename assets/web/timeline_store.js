@@ -72,7 +72,11 @@ export class TimelineStore {
   async change(id, fields) {
     const entry = { .../** @type {Moment} */ (this.entries.get(id)), ...fields };
     this.entries.set(id, entry);
-    await this.write((pictures) => done(pictures.put(entry)));
+    await this.write((pictures) => {
+      const changed = done(pictures.put(entry));
+      pictures.transaction.commit?.(); // else not before the answer, which a page that is left never gets
+      return changed;
+    });
     this.channel.postMessage("changed");
   }
 

@@ -173,6 +173,8 @@ class InboundThrottle:
         begun = time.perf_counter()
         message = self._parse(text)
         self._spent += time.perf_counter() - begun
+        # Each where the newest stands: what is asked for after Freeze is acted on after it.
+        self._waiting.pop(message.kind, None)
         self._waiting[message.kind] = message
         self._messages += 1
         self._bytes += len(text)

@@ -30,6 +30,10 @@ UNREACHABLE = """() => [...document.querySelectorAll("button, input, textarea")]
   .filter(([, r]) => r.height < 44 || r.width < 44 || r.left < 0 || r.right > innerWidth)
   .map(([id]) => id)"""
 # All words that a wall ever shows, whoever's they are.
+BOTH = """() => { const { sides } = lightning.desk.battle.state;
+  return sides?.a.here && sides.b.here; }"""
+BEGUN = """() => ["countdown", "typing"].includes(
+  document.querySelector(".board")?.dataset.phase)"""  # three seconds may have passed
 REMEMBER = """() => { globalThis.everShown = new Set();
   const look = () => document.querySelectorAll("#caption span, #credit, .side-words span")
     .forEach(e => everShown.add(e.textContent));

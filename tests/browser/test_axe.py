@@ -12,7 +12,7 @@ from lightning_demo.bench.screenshots import PAGE_VIEWS
 from ..web.api.javascript import MODULES
 from ..web.conftest import Running
 from .conftest import DESKTOP, PHONE, Tabs, Visit
-from .hall import Clock, Talk, send, until
+from .hall import BOTH, Clock, Talk, send, until
 
 Open = Callable[..., Visit]
 # What axe finds of what is seen, by some rules or by all: its rule, where, and why.
@@ -154,7 +154,7 @@ def test_a_talk(
         page.locator("#desk-battle [data-verb=both]:visible").click()
     seats = popup.value
     seats.locator(".seat").nth(1).wait_for()
-    page.wait_for_function("() => lightning.desk.battle.state.sides?.b.here")
+    page.wait_for_function(BOTH)
     auditor.look(seats, "the seats of a battle before it")
     page.locator("#desk-battle [data-verb=start]:visible").click()
     begun = "() => ['countdown', 'typing'].includes(battle.seats[0].state.phase)"

@@ -190,18 +190,18 @@ def test_a_server_that_is_killed_and_comes_again(begin: Callable[..., Visit], ta
         tab = begin(SimpleNamespace(url=url), viewport=PHONE)
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390
         tab.page.evaluate("globalThis.same = true")
-        check(tab, "\n".join(f"picture {number}" for number in range(20)))
-        assert tab.text("batch-says") == "20 pictures, nothing at fault"
-        button(tab, "Paint 20 pictures").click()
+        check(tab, "\n".join(f"picture {number}" for number in range(200)))
+        assert tab.text("batch-says") == "200 pictures, nothing at fault"
+        button(tab, "Paint 200 pictures").click()
         tab.wait("() => lightning.batch.store.outcomes.size > 0")
         child.kill()
         tab.wait("() => lightning.batch.run.words.startsWith('The server does not answer')")
         painted = tab.page.evaluate("[...lightning.batch.store.outcomes.keys()]")
-    assert 0 < len(painted) < 20
-    with fake_server(0.05, urlsplit(url).port or 0):
-        wait_sums(tab, "20 of 20 pictures")
+    assert 0 < len(painted) < 200
+    with fake_server(0.005, urlsplit(url).port or 0):
+        wait_sums(tab, "200 of 200 pictures")
         tab.wait(SETTLED)
-        assert tab.page.evaluate("same && lightning.batch.store.outcomes.size === 20")
+        assert tab.page.evaluate("same && lightning.batch.store.outcomes.size === 200")
         tab.wait("() => lightning.panel.online")
         tab.page.evaluate(FORGET)
         tab.page.goto("about:blank")

@@ -85,9 +85,11 @@ def test_the_desk(talk: Talk) -> None:
     assert "1 MB" in page.evaluate(large_file, [])
 
     # A second tab with this one's memory takes over, and this one does not fight for it.
-    page.evaluate("lightning.desk.told({ problem: 'Taken.', needs: 'taken' })")
-    page.evaluate("lightning.desk.connected()")
-    assert not page.evaluate("lightning.desk.presenting")
+    presenting = """() => { const { desk } = lightning;
+      desk.told({ problem: "Taken.", needs: "taken" });
+      desk.connected();
+      return desk.presenting; }"""
+    assert not page.evaluate(presenting)
     page.get_by_role("button", name="Present from this tab").click()
     talk.desk.wait("() => lightning.desk?.presenting")
     assert page.evaluate("lightning.desk.state.code") == talk.code

@@ -19,6 +19,7 @@ LISTEN = """() => { const note = document.getElementById("note"); globalThis.sai
   new MutationObserver(() => globalThis.said.push(note.textContent)).observe(note,
     { childList: true }); }"""
 SAID = "words => globalThis.said.includes(words)"
+ABOUT = "words => document.getElementById('about').textContent.includes(words)"
 CHANGED = "SDXL-Lightning paints from here on."
 SHOWN = "() => [...document.querySelectorAll('.of-model:not(.away)')].map(e => e.innerText).join()"
 
@@ -32,7 +33,7 @@ def test_it_stands_in_and_changes_over(
     example = tab.prompt.input_value()
     assert tab.wait_painted(example)["model"] == "miniature"
     assert near(tab.color(), color_of(example))
-    assert "Miniature · stand-in · cpu" in tab.text("about")
+    tab.wait(ABOUT, "Miniature · stand-in · cpu")
     words = tab.page.get_by_text("SDXL-Lightning is loading: Downloading, 1.2 of 5.1 GB")
     words.wait_for()
     bar = tab.page.get_by_role("progressbar", name="SDXL-Lightning is loading")
@@ -47,7 +48,7 @@ def test_it_stands_in_and_changes_over(
     tab.wait_painted("a boat")
     assert near(tab.color(), wanted_color("a boat"))
     tab.wait(SAID, CHANGED)
-    tab.wait("() => document.getElementById('about').textContent.includes('NVIDIA H200')")
+    tab.wait(ABOUT, "NVIDIA H200")
     assert not words.is_visible() and not bar.is_visible()
     assert "stand-in" not in tab.text("about")
     assert pair.wanted.requests[-1].width == 1024

@@ -17,6 +17,8 @@ from ..web.fakes import color_of
 from .conftest import DESKTOP, PHONE
 from .hall import (
     ADDRESS,
+    BEGUN,
+    BOTH,
     QUARTER,
     REMEMBER,
     SHOTS,
@@ -153,12 +155,13 @@ def the_script_is_played(talk: Talk, wall: Page) -> None:
     talk.press("PageUp")
     shows(wall, "a red house")
 
-    before = len(talk.running.engine.requests)
+    before, sequence = len(talk.running.engine.requests), desk.sequence()
     desk.page.get_by_label("type the line out").check()
     talk.press("PageDown")
     shows(wall, "a blue boat 🐈")
     asked = [each.prompt for each in talk.running.engine.requests[before:]]
-    assert len(asked) > 5 and all("a blue boat 🐈".startswith(each) for each in asked)
+    assert asked and all("a blue boat 🐈".startswith(each) for each in asked)
+    assert desk.sequence() - sequence > 5, "key by key"
     desk.wait("() => !lightning.desk.autotype.running")
     talk.press("PageDown")
     desk.wait("() => lightning.controls.value('prompt').startsWith('a g')")
@@ -317,7 +320,7 @@ def two_phones_battle(
         drew = "side => lightning.desk.battle.state.sides[side].by !== null"
         desk.wait_for_function(drew, arg=side)
     order(talk, "start")
-    until(wall, PHASE, arg="countdown")
+    until(wall, BEGUN)
     clock.skip(3)
     until(wall, PHASE, arg="typing")
     for phone in (ann, bob):
@@ -392,9 +395,9 @@ def two_keyboards_battle(talk: Talk, wall: Page, clock: Clock) -> None:
         order(talk, "both")
     both = popup.value
     both.locator(".seat").nth(1).wait_for()
-    desk.wait_for_function("() => lightning.desk.battle.state.sides?.b.here")
+    desk.wait_for_function(BOTH)
     order(talk, "start")
-    until(wall, PHASE, arg="countdown")
+    until(wall, BEGUN)
     clock.skip(3)
     for side, prompt in (("A", "a red boat"), ("B", "a blue whale")):
         both.locator(f"textarea[aria-label='Prompt of side {side}']:enabled").fill(prompt)

@@ -162,6 +162,7 @@ def test_it_outlives_the_page_and_keeps_names_and_pins(forgetful: Visit) -> None
     page.get_by_label("Name of this picture").fill("The first <b>")
     page.click("#timeline-pin")
     page.evaluate(ALL_KEPT)
+    page.evaluate("lightning.timeline.store.load()")  # which waits for what is being written
     page.reload()
     tab.wait("() => globalThis.lightning?.timeline?.entries.length >= 3")
     tab.wait_answered()
@@ -299,8 +300,13 @@ def test_nor_does_one_that_is_decoded_late(forgetful: Visit) -> None:
             chosen.push(this.entry.request.prompt);
             return Object.getPrototypeOf(this).draw.call(this, ...given);
           };
+          const late = []; // so that the next final does not replace the older request's
+          painter.offer = (...frame) => late.push(frame);
           timeline.take(timeline.entries[0].id);
           finish();
+          await until(() => lightning.settled >= sequence);
+          delete painter.offer;
+          for (const frame of late) painter.offer(...frame);
           await until(() => lightning.answered);
           await timeline.work;
           delete timeline.draw;

@@ -332,7 +332,7 @@ def test_an_acknowledgement_takes_no_words_place(clock: Clock) -> None:
     for text in (word(0), word(1), '{"seen": 1}', watch, word(2), '{"seen": 2}', '{"seen":3}'):
         throttle.receive(text)
     clock.go(1.0)
-    assert acted == read(word(0), word(2), '{"seen":3}', watch)
+    assert acted == read(word(0), watch, word(2), '{"seen":3}'), "in the order of the newest"
 
 
 def test_who_takes_long_to_hear_is_acted_more_seldom(clock: Clock) -> None:
