@@ -289,6 +289,14 @@ def test_nothing_to_roll(cluster: Cluster):
     visitor.close()
 
 
+def test_who_paints_gives_way_to_no_other_program(cluster: Cluster, observed: Any):
+    import psutil
+
+    _, plan, _ = observed
+    (record,) = cluster.look(plan)[0]
+    assert psutil.Process(record.pid).nice() == psutil.Process().nice()
+
+
 def test_everything_listens_on_the_loopback_address(cluster: Cluster, observed: Any):
     import psutil
 

@@ -42,6 +42,8 @@ ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 # Seconds between two looks of Serve's controller; ten a second, as it does by itself, take a third
 # of all that Ray's own processes take.
 CONTROL_LOOP = "RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.5"
+# How nice replicas are. By itself 15: beside a busy browser, hardly anything would be painted.
+NICENESS = "RAY_worker_niceness", "0"
 ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"  # of a head
 TRIES = 3  # to load the model, on one replica
 INSTALL = "engine: Ray Serve is not here; install it with pip install -r requirements-ray.txt."
@@ -216,7 +218,8 @@ class Cluster:
             "configure_logging": False,
         }
         if self._local:
-            os.environ.setdefault(*CONTROL_LOOP)
+            for variable in (CONTROL_LOOP, NICENESS):
+                os.environ.setdefault(*variable)
             options |= {
                 "address": "local",
                 "num_cpus": (os.cpu_count() or 1) + self._most,  # so that they fit
