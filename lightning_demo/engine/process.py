@@ -185,7 +185,7 @@ class ProcessEngine(FailoverEngine):
                 was_ready = was_ready or status.state == "ready"
                 silent = silent + passed if status.state == "failed" else 0.0
                 if status.state == "failed":
-                    problem = status.detail
+                    problem = engine.failure or status.detail
                 if silent >= self._silent_seconds:
                     child.kill()
                     child.wait()

@@ -73,6 +73,7 @@ class RemoteEngine:
         self._expected = expected
         self._about = replace(expected, state="loading", detail=f"Asking {self._link.url}")
         self._others = 0, 0  # that wait and that give way there, beside ours
+        self._failure = ""
         self._metrics = metrics or Metrics()
         self._poll_seconds = poll_seconds
         self._here = here
@@ -88,6 +89,11 @@ class RemoteEngine:
     def url(self) -> str:
         """Where it is."""
         return self._link.url
+
+    @property
+    def failure(self) -> str:
+        """Why it paints nothing, in its own last words; kept when it no longer answers."""
+        return self._failure
 
     @property
     def busy(self) -> bool:
@@ -219,7 +225,9 @@ class RemoteEngine:
         detail = told.texts["detail"]
         if told.fingerprint != self._expected.fingerprint:  # a stand-in paints there meanwhile
             state = "loading"
-        if state == "closed":
+        if state != "closed":
+            self._failure = detail if state == "failed" else ""
+        else:
             state, detail = "failed", f"{self.url} is being restarted."
         self._about = replace(
             self._expected,

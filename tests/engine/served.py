@@ -30,7 +30,9 @@ from .moments import settle
 def check_moved(seen: list[Value]) -> None:
     """It has begun twice, and no frame came twice."""
     kinds = [type(value) for value in seen if not isinstance(value, Frame)]
-    assert kinds == [Started, Requeued, Started]
+    first, second = kinds[: kinds.index(Requeued)], kinds[kinds.index(Requeued) + 1 :]
+    for starts in (first, second):  # a frame may have replaced it before it was read
+        assert starts in ([], [Started])
     steps = [value.step for value in seen if isinstance(value, Frame)]
     assert steps == sorted(set(steps)) and steps[-1] == 8
     assert isinstance(seen[-1], Frame) and seen[-1].final

@@ -355,6 +355,7 @@ def test_pausing_and_closing_end_all_guesses(run, ask):
 
 def test_other_step_counts_are_guessed_after_a_pause(run, ask, monkeypatch: pytest.MonkeyPatch):
     """Somebody who types on would wait for the end of their slower steps."""
+    monkeypatch.setattr(ahead, "PAUSE", 3600.0)
     guesses = [ask("a cat", num_inference_steps=steps) for steps in (2, 8)]
 
     async def check() -> None:

@@ -26,6 +26,7 @@ async def linked(
     """The way to a server that answers so."""
     async with serve(answer, "127.0.0.1", 0, **options) as server:
         link = Link(f"http://127.0.0.1:{_port(server)}", silence_seconds=silence_seconds)
+        link._connect_seconds = 30.0  # whatever counts as silence
         try:
             yield link
         finally:

@@ -78,7 +78,7 @@ def test_a_replica_checks_and_says_so_to_the_page(
             engine = RemoteEngine(url, about(LARGE), KEY, here=True)
             await ready(engine)
             *previews, final = await collect(engine, ask("a boat"))
-            assert {frame.safety for frame in previews} == {"unchecked"}
+            assert {frame.safety for frame in previews} <= {"unchecked"}  # there may be none
             assert (final.safety, final.may_be_shown) == ("blurred", False)
             assert BLURRED in final.notes
             beside = np.abs(np.diff(final.pixels.astype(int), axis=1))

@@ -37,12 +37,16 @@ class Crowd:
         )
 
     async def paint(self, *requests: Any) -> list[Any]:
-        """The frames of each, or its error; the first alone is on the device when others come."""
+        """The frames of each, or its error; the first alone is on the device when others come.
+
+        None has waited longer than another, however long it takes them to come.
+        """
+        since = asyncio.get_running_loop().time()
         self.sampler.hold()
-        tasks = [asyncio.ensure_future(collect(self.engine, requests[0]))]
+        tasks = [asyncio.ensure_future(collect(self.engine, requests[0], since=since))]
         await self.sampler.reached()
         for request in requests[1:]:
-            tasks.append(asyncio.ensure_future(collect(self.engine, request)))
+            tasks.append(asyncio.ensure_future(collect(self.engine, request, since=since)))
             await settle(0.001)
         self.sampler.release()
         return await asyncio.gather(*tasks, return_exceptions=True)

@@ -179,7 +179,7 @@ def test_each_of_several_behind_one_place_is_listed(run):
 
 def test_one_that_hangs_is_left(run, monkeypatch):
     async def check() -> None:
-        async with Pair(hung_seconds=0.2) as pair:
+        async with Pair(hung_seconds=0.2, breaker=Breaker(pause=600)) as pair:
             pair.first.forecast_of = lambda request, draft: Forecast(0, 0.0, 0.0)
             pair.first.hold()
             frames = steps(await pair.read(asked()))

@@ -401,6 +401,9 @@ def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
     assert loop.run_until_complete(reading)  # it has started
     loop.run_until_complete(sampler.reached())
     loop.close()
+    sampler.hold_after(1)  # by the next step, it is known that nobody reads
+    while not all(reader.closed for reader in tuple(engine._readers.values())):
+        time.sleep(0.01)
     sampler.release()
 
     async def next_one() -> None:
@@ -446,6 +449,8 @@ def test_it_gets_faster_only_while_nobody_waits(run, components, ask):
         sampler.hold()
         engine = LocalEngine(lambda report: sampler, about(MINIATURE), idle_seconds=0.01)
         waiting = [asyncio.ensure_future(collect(engine, ask(str(n)))) for n in range(3)]
+        while len(engine._readers) < 3:
+            await settle()
         sampler.release()
         await asyncio.gather(*waiting)
         while engine.status().tier != "compiled 3/3":

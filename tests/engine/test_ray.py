@@ -20,6 +20,7 @@ from lightning_demo.engine.ray.cluster import ALONE
 os.environ |= ALONE  # before Ray is imported
 pytest.importorskip("ray", reason="requirements-ray.txt is not installed")
 
+from lightning_demo.engine import replica_figures
 from lightning_demo.engine.base import Engine, Value, Work
 from lightning_demo.engine.build import about
 from lightning_demo.engine.ray.cluster import Cluster
@@ -114,7 +115,11 @@ class TestContract(ElsewhereContract):
 
         run(check())
 
-    def test_what_a_replica_measures_is_told_under_its_name(self, run, open_engine: Any, ask):
+    def test_what_a_replica_measures_is_told_under_its_name(
+        self, run, open_engine: Any, ask, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(replica_figures, "ANSWER_SECONDS", 30.0)
+
         async def check() -> None:
             async with open_engine() as (engine, sampler):
                 text = await asyncio.to_thread(engine._metrics.exposition)

@@ -32,9 +32,9 @@ def test_pause_stops_the_running_picture_and_forgets_the_next(run, components, a
             await sampler.reached()
             tab.session.submit(1, ask("pending"))
             tab.session.pause()
-            sampler.release()
             while not tab.session.idle:
                 await settle()
+            sampler.release()
             await settle(0.05)
             assert sampler.steps.count("running") <= 1 and "pending" not in sampler.steps
             tab.session.submit(2, ask("again"))
@@ -216,6 +216,8 @@ def test_a_draft_in_line_becomes_the_picture_when_typing_pauses(
                 await settle()
             monkeypatch.setattr(policy, "SILENCE", 0.0)
             tab.session._advance()  # as the session's own timer would
+            while tab.session._waiting.draft:
+                await settle()
             sampler.release()
             await tab.answer(1)
             assert sampler.steps.count("word 1") == 8, "no step for a draft"

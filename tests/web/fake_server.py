@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lightning_demo.settings import Settings
 from lightning_demo.web.server import serve
@@ -20,6 +21,7 @@ from .conftest import one_application
 from .fakes import FakeEngine
 
 ANY = -1  # as many as the system lets it have
+HEARD = "held\n"
 
 
 @contextmanager
@@ -42,7 +44,8 @@ def fake_server(
     """
     command = [sys.executable, "-m", __name__, str(step_seconds), str(port), str(files)]
     environment = {**os.environ, **variables}
-    with ForkedPopen(command, stdout=subprocess.PIPE, stderr=stderr, env=environment) as child:
+    pipe = subprocess.PIPE
+    with ForkedPopen(command, stdin=pipe, stdout=pipe, stderr=stderr, env=environment) as child:
         try:
             assert child.stdout is not None
             line = child.stdout.readline()
@@ -53,6 +56,14 @@ def fake_server(
             if hasattr(signal, "SIGCONT"):
                 child.send_signal(signal.SIGCONT)  # one that is stopped does not end
             child.kill()
+
+
+def hold_after(child: ForkedPopen, steps: int) -> None:
+    """The engine holds at the step of this number, counted from now; 0: what is held goes on."""
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write(str(steps))
+    child.stdin.flush()
+    assert child.stdout.readline() == HEARD
 
 
 def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
@@ -66,8 +77,21 @@ def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
     tempfile.tempdir = None  # known already in what this is a fork of
     logging.basicConfig(level=logging.INFO)
+    engine = FakeEngine(step_seconds=step_seconds)
+    threading.Thread(target=_obey, args=[engine], daemon=True).start()
     with one_application():
-        return serve(FakeEngine(step_seconds=step_seconds), Settings(port=port))
+        return serve(engine, Settings(port=port))
+
+
+def _obey(engine: FakeEngine) -> None:
+    """See `hold_after`; each is one byte of standard input, which may be a terminal that goes."""
+    with suppress(OSError):
+        while told := os.read(0, 1):
+            if steps := int(told):
+                engine.hold_after(steps)
+            else:
+                engine.release()
+            os.write(1, HEARD.encode())
 
 
 if __name__ == "__main__":

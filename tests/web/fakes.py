@@ -157,7 +157,8 @@ class FakeEngine(LoopEngine):
         self._gate, self.held = self._gate or threading.Event(), False
 
     def hold_after(self, steps: int) -> None:
-        """Holds at the step of this number, counted from now."""
+        """Holds at the step of this number, counted from now; one that is held goes on."""
+        self.release()
         self._until_hold, self.held = steps, False
 
     def release(self) -> None:

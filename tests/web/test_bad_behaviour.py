@@ -71,7 +71,7 @@ def test_a_hundred_sockets_open_and_close_and_nothing_is_left(
 
     with ThreadPoolExecutor(20) as pool:
         list(pool.map(visit, range(100)))
-    wait_for(lambda: state(running) == before)
+    wait_for(lambda: all(now <= before[name] for name, now in state(running).items()))
 
 
 def test_tabs_killed_in_mid_step_stop_their_work_and_give_up_their_seats(
@@ -91,7 +91,7 @@ def test_tabs_killed_in_mid_step_stop_their_work_and_give_up_their_seats(
             kill(tab)
         assert waiting.final(1)
         wait_for(lambda: state(running)["seats"] == 1)
-        assert state(running)["running"] == 0
+        wait_for(lambda: state(running)["running"] == 0)
 
 
 def test_a_client_that_never_reads_costs_one_frame_and_nobody_else_anything(

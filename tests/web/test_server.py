@@ -27,13 +27,14 @@ from lightning_demo.web.server import serve
 
 from ..processes import ForkedPopen
 from .conftest import Running, Tab, connect
-from .fake_server import fake_server
+from .fake_server import fake_server, hold_after
 from .fakes import FakeEngine
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_lets_the_running_picture_finish() -> None:
-    with fake_server(step_seconds=0.2, stderr=subprocess.PIPE) as (child, url):
+    with fake_server(stderr=subprocess.PIPE) as (child, url):
+        hold_after(child, 2)
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)
@@ -41,11 +42,10 @@ def test_a_signal_lets_the_running_picture_finish() -> None:
             child.send_signal(signal.SIGTERM)
             tab.until(lambda m: m["type"] == "status" and m["draining"])
             tab.ask(2)
-            received = tab.final(1)
-            while not any(m["type"] == "error" for m in received):
-                received.append(tab.receive())
-            error = next(m for m in received if m["type"] == "error")
+            error = tab.error()
             assert error["sequence"] == 2 and "restarted" in error["message"]
+            hold_after(child, 0)
+            tab.final(1)
             with pytest.raises(ConnectionClosed) as caught:
                 while True:
                     tab.receive()
@@ -79,7 +79,8 @@ def test_a_signal_that_comes_many_times_at_once_is_one() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_second_signal_ends_it_at_once() -> None:
-    with fake_server(step_seconds=1) as (child, url):
+    with fake_server() as (child, url):
+        hold_after(child, 2)
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)

@@ -31,7 +31,14 @@ class Presenter(Tab):
         """Says what it wants of its wall; returns the answer."""
         present = {**self.held, "audience": self.switches, **fields}
         self.say({"sequence": self.sequence, "present": present})
-        answer = self.until(lambda m: m["type"] == "wall")[-1]
+        switches = {name: fields.get(name, False) for name in ("frozen", "blank")}
+
+        def answers(message: dict[str, Any]) -> bool:
+            # What was said of the wall before may still be unread.
+            told = message["type"] == "wall"
+            return told and (message["problem"] or switches.items() <= message.items())
+
+        answer = self.until(answers)[-1]
         if not answer["problem"]:
             self.held = {name: answer[name] for name in ("code", "token")}
         return answer

@@ -385,9 +385,9 @@ def test_a_phone_for_which_there_is_no_connection_leaves_nothing(hall: Make) -> 
 def test_who_says_nothing_or_has_no_code_does_not_stay(
     crowd: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(phone_socket, "JOIN_SECONDS", 0.05)
     with crowd.phone("ZZZZ") as phone:
         assert phone.welcome["why"] == "code"
+    monkeypatch.setattr(phone_socket, "JOIN_SECONDS", 0.05)
     address = crowd.running.url.replace("http", "ws") + "/audience/live?code=ZZZZ"
     with connect(address) as silent:
         assert json.loads(silent.recv(timeout=20))["type"] == "refused"

@@ -71,7 +71,8 @@ def audience(hall: Hall, code: str) -> Any:
 def test_a_laptop_that_sleeps_for_long_loses_nothing_and_shows_nothing_late(hall: Make) -> None:
     place = hall(audience=True)
     config = place.running.server._blocks.server.config
-    config.ws_ping_interval = config.ws_ping_timeout = 0.3  # minutes are over soon
+    config.ws_ping_interval = 0.3  # minutes are over soon, but nobody who is awake is that slow
+    config.ws_ping_timeout = 3.0
     walls = place.running.server._service.stage.walls
     with Relay(place.running.url) as relay, ExitStack() as stack:
         laptop = Lined(place, relay)
