@@ -268,7 +268,7 @@ class FailoverEngine:
     async def _move_to_one_that_is_ready(self, request: _Request) -> None:
         """What waits for a model to load goes to an engine that has become ready before.
 
-        Be it one that has not painted it: that may only have been silent for a while, and is asked
+        Be it one that has not answered: that may only have been silent for a while, and is asked
         again once its breaker allows it.
         """
         if request.started or len(request.attempts) != 1:
@@ -276,7 +276,9 @@ class FailoverEngine:
         (attempt,) = request.attempts
         if attempt.place.engine.status().state != "loading":
             return
-        for again in (False, True):
+        # One that has said of itself that it is lost may still count as ready for a moment.
+        silent = isinstance(request.error, (EngineHung, NotTaken))
+        for again in (False, True)[: 1 + silent]:
             place = self._choose(request, again=again)
             if place is None or place.engine.status().state != "ready" or not place.allowed:
                 continue
