@@ -278,7 +278,7 @@ class FailoverEngine:
             return
         # One that has said of itself that it is lost may still count as ready for a moment.
         silent = isinstance(request.error, (EngineHung, NotTaken))
-        for again in (False, True)[: 1 + silent]:
+        for again in (False, True) if silent else (False,):
             place = self._choose(request, again=again)
             if place is None or place.engine.status().state != "ready" or not place.allowed:
                 continue
