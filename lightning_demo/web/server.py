@@ -95,12 +95,12 @@ class Server:
                 certificate cannot be used.
         """
         check_certificate(self._settings)
-        for last in (*[False] * (PORTS - 1), True):
+        for more in reversed(range(PORTS)):
             try:
                 self._open()
-                break
+                return
             except OSError:  # another program has taken it since it was found free
-                if last or self._settings.port:
+                if self._settings.port or not more:
                     raise
 
     def _open(self) -> None:
