@@ -89,6 +89,12 @@ def away() -> Iterator[ThreadPoolExecutor]:
 
 
 # Closes all that is open on a page, and asks once more for what it began with.
+LISTEN = """(name) => {
+  const element = document.getElementById(name);
+  globalThis.said = [];
+  new MutationObserver(() => globalThis.said.push(element.textContent)).observe(element,
+    { childList: true, characterData: true, subtree: true });
+}"""
 ANEW = """(request) => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const details of document.querySelectorAll("details[open]")) details.open = false;
@@ -193,6 +199,14 @@ class Visit:
         """Gives the window another size, and waits until the page has been drawn in it."""
         self.page.set_viewport_size(viewport)
         self.page.evaluate("new Promise(end => requestAnimationFrame(() => setTimeout(end)))")
+
+    def listen(self, name: str) -> None:
+        """Notes all that an element says from now on, for `wait_said`."""
+        self.page.evaluate(LISTEN, name)
+
+    def wait_said(self, words: str) -> None:
+        """Waits until it has said so, be it that it says something else by now."""
+        self.wait("words => globalThis.said.includes(words)", words)
 
     def wait(self, script: str, argument: Any = None) -> None:
         self.page.wait_for_function(script, arg=argument)

@@ -29,11 +29,12 @@ UNREACHABLE = """() => [...document.querySelectorAll("button, input, textarea")]
   .map(e => [e.id, e.getBoundingClientRect()])
   .filter(([, r]) => r.height < 44 || r.width < 44 || r.left < 0 || r.right > innerWidth)
   .map(([id]) => id)"""
-# All words that a wall ever shows, whoever's they are.
+# Whether a battle's two players are there, and whether it has begun: three seconds are soon over.
 BOTH = """() => { const { sides } = lightning.desk.battle.state;
   return sides?.a.here && sides.b.here; }"""
 BEGUN = """() => ["countdown", "typing"].includes(
-  document.querySelector(".board")?.dataset.phase)"""  # three seconds may have passed
+  document.querySelector(".board")?.dataset.phase)"""
+# All words that a wall ever shows, whoever's they are.
 REMEMBER = """() => { globalThis.everShown = new Set();
   const look = () => document.querySelectorAll("#caption span, #credit, .side-words span")
     .forEach(e => everShown.add(e.textContent));

@@ -16,9 +16,6 @@ from ..web.fakes import WITH_DRAFTS, FakeEngine, color_of, slow
 from .conftest import House, Visit
 
 Open = Callable[..., Visit]
-LISTEN = """() => { const note = document.getElementById("drafting"); globalThis.told = [];
-  new MutationObserver(() => globalThis.told.push(note.textContent)).observe(note,
-    { childList: true, characterData: true, subtree: true }); }"""
 
 
 @pytest.fixture
@@ -122,10 +119,9 @@ def test_drafts_are_told_while_typing_and_the_budget_switches_them_off(
     tab.wait("() => lightning.painted.at(-1)?.final && lightning.painted.at(-1).step === 8")
     words = "() => document.getElementById('drafting').textContent"
     tab.wait(f"{words} === ''")
-    tab.page.evaluate(LISTEN)
+    tab.listen("drafting")
     tab.prompt.press_sequentially(" and a long tail of words", delay=5)
-    told = "drafts: 2 steps, 128 × 128, quick decoder (budget 200 ms)"
-    tab.wait("words => globalThis.told.includes(words)", told)
+    tab.wait_said("drafts: 2 steps, 128 × 128, quick decoder (budget 200 ms)")
     assert tab.wait_answered()["step"] == 8
     assert "8 steps" in tab.text("about"), "what is asked for stays there"
     tab.wait(f"{words} === ''")

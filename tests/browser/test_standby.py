@@ -15,10 +15,6 @@ from .test_live import near
 from .test_looks import BOXES, SHIFTS
 
 Open = Callable[..., Visit]
-LISTEN = """() => { const note = document.getElementById("note"); globalThis.said = [];
-  new MutationObserver(() => globalThis.said.push(note.textContent)).observe(note,
-    { childList: true }); }"""
-SAID = "words => globalThis.said.includes(words)"
 ABOUT = "words => document.getElementById('about').textContent.includes(words)"
 CHANGED = "SDXL-Lightning paints from here on."
 SHOWN = "() => [...document.querySelectorAll('.of-model:not(.away)')].map(e => e.innerText).join()"
@@ -42,12 +38,12 @@ def test_it_stands_in_and_changes_over(
     tab.wait("() => document.getElementById('loading-percent').textContent === '96 %'")
     tab.type("a boat")
     tab.wait_painted("a boat")
-    tab.page.evaluate(LISTEN)
+    tab.listen("note")
     pair.arrive()
     tab.wait("() => lightning.painted.at(-1).model === 'sdxl-lightning'")
     tab.wait_painted("a boat")
     assert near(tab.color(), wanted_color("a boat"))
-    tab.wait(SAID, CHANGED)
+    tab.wait_said(CHANGED)
     tab.wait(ABOUT, "NVIDIA H200")
     assert not words.is_visible() and not bar.is_visible()
     assert "stand-in" not in tab.text("about")
@@ -135,9 +131,9 @@ def test_a_paused_page_changes_over_when_it_goes_on(
     tab.wait_answered()
     color = tab.color()
     tab.page.get_by_role("button", name="Pause").click()
-    tab.page.evaluate(LISTEN)
+    tab.listen("note")
     pair.arrive()
-    tab.wait(SAID, CHANGED)
+    tab.wait_said(CHANGED)
     assert tab.color() == color and pair.wanted.requests == []
     tab.page.get_by_role("button", name="Resume").click()
     tab.wait("() => lightning.painted.at(-1).model === 'sdxl-lightning'")

@@ -256,7 +256,7 @@ class EngineContract:
         async def check() -> None:
             async with open_engine() as (engine, sampler):
                 work = Work(ask("slow", num_inference_steps=8))
-                sampler.hold_after(2)  # at the second step, until the first preview is read
+                sampler.hold_at(2)  # at the second step, until the first preview is read
                 async with aclosing(engine.generate(work)) as values:
                     frames = only_frames(values)
                     first = await anext(frames)
@@ -278,7 +278,7 @@ class EngineContract:
                 await sampler.reached()
                 closing = asyncio.ensure_future(engine.aclose())
                 await settle()
-                sampler.hold_after(1)  # none gets further than one step
+                sampler.hold_at(1)  # none gets further than one step
                 await closing
                 for result in await asyncio.gather(*tasks, return_exceptions=True):
                     assert isinstance(result, EngineUnavailable)

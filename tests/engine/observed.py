@@ -57,7 +57,7 @@ class ObservedSampler(Sampler):
         self._at_gate.clear()
         self._gate.clear()
 
-    def hold_after(self, steps: int) -> None:
+    def hold_at(self, steps: int) -> None:
         """Holds at the step of this number, counted from now, as `hold` does."""
         self._until_hold = steps
         self._at_gate.clear()

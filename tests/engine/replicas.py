@@ -42,8 +42,8 @@ class Controlled(EngineServer):
                 await self._renew()
             case "hold":
                 self._sampler.hold()
-            case "hold_after":
-                self._sampler.hold_after(int(http.query_params["steps"]))
+            case "hold_at":
+                self._sampler.hold_at(int(http.query_params["steps"]))
             case "release":
                 self._sampler.release()
         return JSONResponse(
@@ -148,9 +148,9 @@ class FarSampler:
         """Lets the next step wait until `release`."""
         self.tell("hold")
 
-    def hold_after(self, steps: int) -> None:
+    def hold_at(self, steps: int) -> None:
         """Holds at the step of this number, counted from now."""
-        self.tell("hold_after", steps=steps)
+        self.tell("hold_at", steps=steps)
 
     def release(self) -> None:
         """Lets steps go on."""

@@ -213,7 +213,7 @@ def test_a_superseded_row_leaves_at_the_next_step_and_is_counted(
                 collect(made.engine, ask("leaves", num_inference_steps=8))
             )
             await settle()
-            made.sampler.hold_after(2)
+            made.sampler.hold_at(2)
             await made.sampler.reached()
             leaves.cancel()
             await asyncio.gather(leaves, return_exceptions=True)

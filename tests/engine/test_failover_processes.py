@@ -22,7 +22,7 @@ from lightning_demo.engine.remote import RemoteEngine
 from lightning_demo.schemas import Frame, GenerationRequest
 
 from ..processes import ForkedPopen
-from ..web.fake_server import fake_server, hold_after
+from ..web.fake_server import fake_server, hold_at
 from ..web.fakes import LIMITS, STATUS, FakeEngine
 from .served import check_moved, ready, until
 
@@ -83,7 +83,7 @@ def test_stopped_continued_and_killed(run, process):
             assert here[-1].data == there[-1].data, "whoever paints it"
             assert (here[-1].pixels == there[-1].pixels).all()
 
-            hold_after(child, 2)  # it happens in the middle
+            hold_at(child, 2)  # it happens in the middle
             check_moved(await read(engine, "stopped", child, signal.SIGSTOP))
             await until(lambda: remote.status().state == "failed")
             assert engine.status().engines_ready == 1
@@ -92,13 +92,13 @@ def test_stopped_continued_and_killed(run, process):
             assert len(local.works) == 1, "nobody is sent to the one that is stopped"
 
             child.send_signal(signal.SIGCONT)
-            hold_after(child, 0)
+            hold_at(child, 0)
             await until(lambda: engine.status().engines_ready == 2)
             local.works.clear()
             assert isinstance((await read(engine, "again"))[-1], Frame)
             assert local.works == []
 
-            hold_after(child, 2)
+            hold_at(child, 2)
             check_moved(await read(engine, "killed", child, signal.SIGKILL))
             await until(lambda: remote.status().state == "failed")
             assert "does not answer" in remote.status().detail

@@ -401,7 +401,7 @@ def test_what_is_read_in_a_loop_that_is_gone_is_dropped(components, ask):
     assert loop.run_until_complete(reading)  # it has started
     loop.run_until_complete(sampler.reached())
     loop.close()
-    sampler.hold_after(1)  # by the next step, it is known that nobody reads
+    sampler.hold_at(1)  # by the next step, it is known that nobody reads
     while not all(reader.closed for reader in tuple(engine._readers.values())):
         time.sleep(0.01)
     sampler.release()

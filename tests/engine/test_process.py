@@ -147,7 +147,7 @@ def test_killed_and_stopped_it_is_replaced():
                 assert pid is not None
                 hit = lambda pid=pid, number=number: os.kill(pid, number)  # noqa: E731
                 sampler = FarSampler(engine.places[0].engine.url, engine._key)  # type: ignore[attr-defined]
-                sampler.hold_after(2)  # it happens in the middle
+                sampler.hold_at(2)  # it happens in the middle
                 sampler.close()
                 moved = await read(engine, "a boat", hit)
                 check_moved(moved)

@@ -180,7 +180,7 @@ def painter(engine: RayEngine, session: str) -> Record:
 def hold_second_step(engine: RayEngine, session: str) -> FarSampler:
     """What happens at the next request's first frame happens in the middle of it."""
     sampler = FarSampler(painter(engine, session).url, engine._plan.key)
-    sampler.hold_after(2)
+    sampler.hold_at(2)
     return sampler
 
 

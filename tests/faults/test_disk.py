@@ -61,10 +61,8 @@ def test_a_full_disk_is_told_and_painting_goes_on(
         assert str(small_disk) not in full.text
     assert kept() == 1, "not even a part of it stays"
     # Whoever wants the picture itself gets it, and so does the page.
-    assert (
-        httpx.post(f"{running.url}/picture", json={"prompt": "a dog"}, timeout=60).status_code
-        == 200
-    )
+    answer = httpx.post(f"{running.url}/picture", json={"prompt": "a dog"}, timeout=60)
+    assert answer.status_code == 200
     with running.socket() as tab:
         tab.ask(1)
         assert tab.final(1)

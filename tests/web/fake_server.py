@@ -58,7 +58,7 @@ def fake_server(
             child.kill()
 
 
-def hold_after(child: ForkedPopen, steps: int) -> None:
+def hold_at(child: ForkedPopen, steps: int) -> None:
     """The engine holds at the step of this number, counted from now; 0: what is held goes on."""
     assert child.stdin is not None and child.stdout is not None
     child.stdin.write(str(steps))
@@ -84,11 +84,11 @@ def main(step_seconds: float, port: int = 0, files: int = ANY) -> int:
 
 
 def _obey(engine: FakeEngine) -> None:
-    """See `hold_after`; each is one byte of standard input, which may be a terminal that goes."""
+    """See `hold_at`; each is one byte of standard input, which may be a terminal that goes."""
     with suppress(OSError):
         while told := os.read(0, 1):
             if steps := int(told):
-                engine.hold_after(steps)
+                engine.hold_at(steps)
             else:
                 engine.release()
             os.write(1, HEARD.encode())

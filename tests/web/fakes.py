@@ -156,7 +156,7 @@ class FakeEngine(LoopEngine):
         """Lets the next step wait until `release`."""
         self._gate, self.held = self._gate or threading.Event(), False
 
-    def hold_after(self, steps: int) -> None:
+    def hold_at(self, steps: int) -> None:
         """Holds at the step of this number, counted from now; one that is held goes on."""
         self.release()
         self._until_hold, self.held = steps, False

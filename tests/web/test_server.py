@@ -27,14 +27,14 @@ from lightning_demo.web.server import serve
 
 from ..processes import ForkedPopen
 from .conftest import Running, Tab, connect
-from .fake_server import fake_server, hold_after
+from .fake_server import fake_server, hold_at
 from .fakes import FakeEngine
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_signal_lets_the_running_picture_finish() -> None:
     with fake_server(stderr=subprocess.PIPE) as (child, url):
-        hold_after(child, 2)
+        hold_at(child, 2)
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)
@@ -44,7 +44,7 @@ def test_a_signal_lets_the_running_picture_finish() -> None:
             tab.ask(2)
             error = tab.error()
             assert error["sequence"] == 2 and "restarted" in error["message"]
-            hold_after(child, 0)
+            hold_at(child, 0)
             tab.final(1)
             with pytest.raises(ConnectionClosed) as caught:
                 while True:
@@ -80,7 +80,7 @@ def test_a_signal_that_comes_many_times_at_once_is_one() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_a_second_signal_ends_it_at_once() -> None:
     with fake_server() as (child, url):
-        hold_after(child, 2)
+        hold_at(child, 2)
         with connect(url.replace("http", "ws") + "/live") as connection:
             tab = Tab(connection)
             tab.ask(1)
@@ -113,15 +113,16 @@ def test_another_port_is_tried_where_any_will_do(monkeypatch: pytest.MonkeyPatch
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        found = iter([taken.getsockname()[1], free_port("127.0.0.1", 0)])
-        monkeypatch.setattr(server, "free_port", lambda host, port: next(found))
+        port = taken.getsockname()[1]
+        found = iter([port])
+        monkeypatch.setattr(
+            server, "free_port", lambda host, port: next(found, None) or free_port(host, port)
+        )
         running = Running(FakeEngine(), stage=True, audience=True)
         gc.collect()
         try:
             audiences = running.server._service.stage.audiences
-            assert (
-                f":{audiences.port}" in running.url != f"http://127.0.0.1:{taken.getsockname()[1]}"
-            )
+            assert running.url == f"http://127.0.0.1:{audiences.port}" and audiences.port != port
             with running.socket() as tab:
                 tab.ask(1)
                 tab.final(1)
