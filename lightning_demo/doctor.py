@@ -256,7 +256,7 @@ def _fallbacks(settings: Settings) -> Iterator[Finding]:
 
 def _port(settings: Settings) -> Finding:
     try:
-        free_port(settings.host.strip("[]"), settings.port)
+        free_port(settings.host, settings.port)
     except InvalidSetting as error:
         return Finding("port", f"{settings.host}:{settings.port}", str(error))
     return Finding("port", f"{settings.host}:{settings.port} is free")

@@ -60,7 +60,7 @@ class NotTaken(EngineUnavailable):
 
 
 class EngineHung(EngineUnavailable):
-    """The engine has said nothing for so long that it will not go on."""
+    """The engine has said nothing of this for so long that nobody waits for it any more."""
 
 
 class RateLimited(LightningError):

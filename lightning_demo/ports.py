@@ -20,9 +20,13 @@ MAX_ANSWER = 2**20  # bytes
 def free_port(host: str, port: int) -> int:
     """`port` if it can be had, or any free one for 0.
 
+    Args:
+        host: an address of version 6 may stand in brackets, as in a URL.
+
     Raises:
         InvalidSetting: when it cannot, saying what to do.
     """
+    host = host.strip("[]")
     kind = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(kind) as probe:
         if os.name == "posix":  # elsewhere this would allow a port that is in use

@@ -21,6 +21,14 @@ def test_a_port_is_found_and_foreign_addresses_are_refused() -> None:
             free_port(host, 0)
 
 
+def test_an_address_of_version_6_may_stand_in_brackets() -> None:
+    try:
+        free_port("::1", 0)
+    except InvalidSetting:
+        pytest.skip("there is no such address here")
+    assert 0 < free_port("[::1]", 0) < 65536
+
+
 @contextmanager
 def answering(answer: bytes | None) -> Iterator[int]:
     """Something that answers whatever it is asked with these bytes, or with silence."""

@@ -11,7 +11,6 @@ const byId = (name) => document.getElementById(`timeline-${name}`);
 
 export class TimelineMenu {
   constructor() {
-    this.rest();
     const outside = (/** @type {Event} */ { target }) => !(/** @type {Element} */ (target)).closest?.("#timeline-menu, #timeline-more");
     for (const leaves of ["pointerdown", "focusin"]) {
       document.addEventListener(leaves, (event) => this.isOpen && outside(event) && this.open(false));

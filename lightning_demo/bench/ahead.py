@@ -20,7 +20,7 @@ from .chromium import chromium
 from .live import bare_generations
 from .report import add_steps, add_threads, environment, p50_p95, shown, table, whole
 from .score import Round, score
-from .servers import OURS, Server, serve_all, wait_until_fast
+from .servers import OURS, REST_WITHIN, Server, serve_all, wait_until_fast
 from .typed_page import Turn, devices, open_page, read, type_keys, wait_finished
 from .typists import Key, word_typist
 
@@ -126,9 +126,8 @@ def _turn(
             page.get_by_label("Seed", exact=True).fill(str(seed))
             page.get_by_label("Prompt", exact=True).press("Control+A")
             page.keyboard.press("Delete")
-            time.sleep(REST)
-            page.evaluate("probe.clear()")
             before = _counters_at_rest(server)
+            page.evaluate("probe.clear()")
             type_keys(page, keys)
             wait_finished(page, keys[-1].text)
             ended, noted = page.evaluate("[performance.now() / 1000, probe]")
@@ -144,17 +143,19 @@ def _turn(
 
 def _counters_at_rest(server: Server) -> dict[str, float]:
     """The same as `_counters`, once the last guess has been given up."""
+    until = time.perf_counter() + REST_WITHIN
     found = _counters(server)
-    while True:
+    while time.perf_counter() < until:
         time.sleep(REST)
         before, found = found, _counters(server)
         if before == found:
-            return found
+            break
+    return found
 
 
 def _counters(server: Server) -> dict[str, float]:
     """The server's own figures that count guesses, by short names."""
-    text = httpx.get(server.url + "metrics", trust_env=False, timeout=60).text
+    text = httpx.get(server.url + "metrics", trust_env=False, timeout=REST_WITHIN).text
     found = dict.fromkeys(("steps", "ahead_steps", "painted", "given_up", "hit"), 0.0)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

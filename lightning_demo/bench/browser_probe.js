@@ -103,9 +103,9 @@
     if (joins) {
       const [text] = JSON.parse(options.body).data;
       probe.sent.push({ text, at });
-      joined = answer.clone().json().then(({ event_id: id }) => {
+      const read = answer.clone().json().finally(() => (joining -= 1));
+      joined = read.then(({ event_id: id }) => {
         events.set(id, { text, step: 0, url: "", completed: false });
-        joining -= 1;
       });
     } else if (url.includes("/queue/data")) {
       listen(answer.clone().body).catch(() => {}); // the page has left

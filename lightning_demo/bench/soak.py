@@ -40,6 +40,7 @@ WARM_SHARE = 0.25  # of all the time, which does not count
 VISIT_SECONDS = 20.0  # that somebody types before the page is opened anew
 GIVEN_UP = 0.05  # seconds after which a program gives a picture up
 REST_SECONDS = 3.0  # in which the server lets go of who has left
+LOOK_SECONDS, LOOKS = 1.0, 20  # between two looks at whether it still does, and of those at most
 FILES_MB = 4  # of pictures, so that the oldest go soon
 COUNTED = ("descriptors", "threads", "files")
 FIGURES = ("memory_mib", *COUNTED)
@@ -141,11 +142,11 @@ class Soak:
     async def _at_rest(self) -> Sample:
         """How large it is once it lets go of nothing more: a crowded machine takes its time."""
         found = self._look()
-        for _ in range(20):
+        for _ in range(LOOKS):
             before = found
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_SECONDS)
             found = self._look()
-            if found["descriptors"] >= before["descriptors"]:
+            if all(found[name] >= before[name] for name in COUNTED):
                 break
         return found
 

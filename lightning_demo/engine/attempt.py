@@ -85,7 +85,7 @@ class Attempt:
         self._following: asyncio.Task[Value | None] | None = None
         self._started = self._shown = False
         self._expected = place.engine.forecast(work)
-        self._hung = False
+        self.stuck = False  # whether it does not go on, at an engine that answers
         place.breaker.begin(self._begun)
         place.attempts.add(self)
         place.given += 1
@@ -135,7 +135,7 @@ class Attempt:
         if self._expected is not None:
             most = max(self.place.hung_seconds, HUNG_FORECASTS * self._expected.work)
         if _now() - self._heard > most and self._following is not None:
-            self._hung = True
+            self.stuck = True
             self._following.cancel()
 
     def take(self) -> Value:
@@ -146,7 +146,7 @@ class Attempt:
         """
         task, self._following = self._following, None
         assert task is not None  # noqa: S101
-        if task.cancelled() and self._hung:
+        if task.cancelled() and self.stuck:
             raise EngineHung(f"{self.place.name} has not gone on with this picture.")
         value = task.result()
         if value is None:

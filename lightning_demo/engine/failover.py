@@ -1,11 +1,11 @@
 """Several engines as one: this machine's, then others that stand by for it; or equals (`choice`).
 
 A request goes to the first that is well, or to the one with least to do. Should that engine die,
-hang or be unavailable, the request begins once more on the next one: its seed is in it, so the
-picture is the same, and what has been shown is left out. It is never begun a third time, for it may
-be what has ended the two. What somebody waits for who has stopped typing is begun on a second
-engine, too, where its first frame is late; whoever is first goes on, the other is cancelled. Never
-imports torch.
+hang or be unavailable, the request begins once more on the next one, or where nobody else is ready
+on the same one, if that was only silent: its seed is in it, so the picture is the same, and what
+has been shown is left out. It is never begun a third time, for it may be what has ended the two.
+What somebody waits for who has stopped typing is begun on a second engine, too, where its first
+frame is late; whoever is first goes on, the other is cancelled. Never imports torch.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class _Request:
     started: bool = False
     shown: tuple[int, bool] = (0, False)  # `Frame.progress`
     error: LightningError | None = None  # of the last engine
+    may_answer_again: bool = False  # whether that has only been silent, or has not taken it
 
     @property
     def may_have_a_second_start(self) -> bool:
@@ -241,6 +242,7 @@ class FailoverEngine:
         request.attempts.remove(attempt)
         await attempt.lose(error)
         request.error = error
+        request.may_answer_again = isinstance(error, (EngineHung, NotTaken)) and not attempt.stuck
         if isinstance(error, NotTaken):
             request.given -= 1
         if self._closed or request.work.ahead:  # nobody has asked for a guess
@@ -277,8 +279,7 @@ class FailoverEngine:
         if attempt.place.engine.status().state != "loading":
             return
         # One that has said of itself that it is lost may still count as ready for a moment.
-        silent = isinstance(request.error, (EngineHung, NotTaken))
-        for again in (False, True) if silent else (False,):
+        for again in (False, True) if request.may_answer_again else (False,):
             place = self._choose(request, again=again)
             if place is None or place.engine.status().state != "ready" or not place.allowed:
                 continue

@@ -126,7 +126,7 @@ def _serving(settings: Settings, phones: int) -> Iterator[Finding]:
     ours = settings.port > 0 and is_demo(settings)
     if not ours:
         try:
-            free_port(settings.host.strip("[]"), settings.port)
+            free_port(settings.host, settings.port)
         except InvalidSetting as error:
             yield Finding("port", f"{place}: something else is there", str(error))
         else:

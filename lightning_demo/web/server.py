@@ -99,9 +99,9 @@ class Server:
             try:
                 self._open()
                 return
-            except OSError:  # another program has taken it since it was found free
+            except OSError as error:  # another program has taken it since it was found free
                 if self._settings.port or not more:
-                    raise
+                    raise InvalidSetting(f"port: it cannot be used ({error}).") from None
 
     def _open(self) -> None:
         host = self._settings.host.strip("[]")

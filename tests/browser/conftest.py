@@ -88,13 +88,13 @@ def away() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-# Closes all that is open on a page, and asks once more for what it began with.
 LISTEN = """(name) => {
   const element = document.getElementById(name);
   globalThis.said = [];
   new MutationObserver(() => globalThis.said.push(element.textContent)).observe(element,
     { childList: true, characterData: true, subtree: true });
 }"""
+# Closes all that is open on a page, and asks once more for what it began with.
 ANEW = """(request) => {
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   for (const details of document.querySelectorAll("details[open]")) details.open = false;

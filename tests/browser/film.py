@@ -32,7 +32,7 @@ COLOURS = 96
 def film(target: Path) -> None:
     """Types the sentences and writes the animation."""
     frames: list[tuple[Image.Image, int]] = []
-    serve = ["-m", "lightning_demo", "serve", "--model", "miniature", "--port", "{port}"]
+    serve = ["-m", "lightning_demo", "serve", "--model", "miniature", "--port", "0"]
     with launch(serve) as demo, chromium() as browser:
         demo.wait()
         page = browser.new_page(viewport=SIZE, color_scheme="dark")

@@ -194,6 +194,27 @@ def test_one_that_hangs_is_left(run, monkeypatch):
     run(check())
 
 
+def test_one_that_is_stuck_is_not_asked_again_while_another_loads(run):
+    """It answers, and does not go on: it would be stuck a second time."""
+
+    async def check() -> None:
+        async with Pair(hung_seconds=0.2, breaker=Breaker(pause=0.05)) as pair:
+            pair.first.forecast_of = lambda request, draft: Forecast(0, 0.0, 0.0)
+            pair.first.hold()
+            pair.second.say(state="loading", detail="Downloading")
+            reading = asyncio.ensure_future(pair.read(asked()))
+            await pair.first.reached()
+            while pair.first.running:
+                await settle()
+            await settle(0.4)  # its breaker would allow it
+            assert not reading.done()
+            pair.second.say(state="ready", detail="")
+            assert steps(await reading)[-1] == 4
+            assert pair.first.requests == [asked()] == pair.second.requests
+
+    run(check())
+
+
 def test_a_request_that_ends_two_engines_is_not_given_to_a_third(run):
     async def check() -> None:
         third = FakeEngine()

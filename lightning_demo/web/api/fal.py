@@ -229,8 +229,7 @@ def painted_result(
 
 def inference_seconds(frames: Iterable[Frame]) -> float:
     """That the slowest of several pictures took beside one another, without its wait in line."""
-    times = (frame.timings.get("total", 0.0) - frame.timings.get("queue", 0.0) for frame in frames)
-    return max((0.0, *times)) / 1000
+    return max((0.0, *(frame.seconds for frame in frames)))
 
 
 def result(
